@@ -1,0 +1,4 @@
+# docker.socket belongs to this group.
+if ! grep -q '^docker:' "$root/etc/group"; then
+    groupadd --system ${root:+"--prefix=$root"} docker
+fi

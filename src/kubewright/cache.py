@@ -1,0 +1,90 @@
+"""The content-addressed cache of upstream files: `CACHE/sha256/AB/DIGEST`."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from kubewright import files
+from kubewright.errors import VerificationFailed
+from kubewright.models.lock import Input
+from kubewright.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int | None], None]
+
+
+class Cache:
+    """Files by their digest; a file that is here has been checked, and is checked again before use."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, digest: str) -> Path:
+        """Where a file with this SHA-256 is, or would be."""
+        return self.root / "sha256" / digest[:2] / digest
+
+    def holds(self, digest: str) -> bool:
+        """Whether a file is here and sound; a corrupted one is removed and said."""
+        path = self.path(digest)
+        if not path.is_file():
+            return False
+        if files.sha256_of(path) == digest:
+            return True
+        log.warning("%s: corrupted in the cache; fetching it again", path)
+        with files.explained(path):
+            path.unlink()
+        return False
+
+    def use(self, entry: Input) -> Path:
+        """The file of an input, checked.
+
+        Raises VerificationFailed if it was never fetched or is not what its digest says.
+        """
+        if entry.sha256 is None or not self.path(entry.sha256).is_file():
+            raise VerificationFailed(f"{entry.id}: not fetched yet; run `kubewright fetch`")
+        path = self.path(entry.sha256)
+        if files.sha256_of(path) != entry.sha256:
+            raise VerificationFailed(
+                f"{path}: corrupted in the cache ({entry.id}); run `kubewright fetch` to repair it"
+            )
+        return path
+
+    def fetch(self, upstream: Upstream, entry: Input, progress: Progress) -> str:
+        """Bring one input and return its SHA-256.
+
+        What an interrupted download left is continued. Raises VerificationFailed when the bytes are not
+        the promised ones; they are removed.
+        """
+        if entry.sha256 is not None and self.holds(entry.sha256):
+            return entry.sha256
+        partial = self.root / "partial" / (entry.sha256 or files.sha256(entry.url.encode()))
+        with files.explained(partial):
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            resumed = partial.is_file() and partial.stat().st_size > 0
+            self._download(upstream, entry, partial, progress)
+            digest = files.sha256_of(partial)
+            if resumed and entry.sha256 not in (None, digest):
+                partial.unlink()
+                self._download(upstream, entry, partial, progress)
+                digest = files.sha256_of(partial)
+            if entry.sha256 not in (None, digest):
+                size = partial.stat().st_size
+                partial.unlink()
+                raise VerificationFailed(
+                    f"{entry.url}: its SHA-256 is {digest} ({size} bytes), but {entry.checked_by or 'the lock'} says "
+                    f"{entry.sha256}; the download was truncated or changed: try again, and if it stays so do not "
+                    "use this upstream"
+                )
+            partial.chmod(0o644)
+            target = self.path(digest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(target)
+        return digest
+
+    def _download(self, upstream: Upstream, entry: Input, partial: Path, progress: Progress) -> None:
+        with partial.open("ab") as stream:
+            if not upstream.stream(entry.url, stream, progress):
+                raise VerificationFailed(
+                    f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again"
+                )

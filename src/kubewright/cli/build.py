@@ -1,0 +1,122 @@
+"""The verbs that work in dist/: resolve, fetch, package, image, sign, and release, which is all of them."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from kubewright import images
+from kubewright.cli.options import keys, shared, show_json
+from kubewright.cli.site import report_changes
+from kubewright.models.artifact import Record
+from kubewright.models.lock import Release
+from kubewright.settings import Settings
+from kubewright.stages import fetch as fetching
+from kubewright.stages import image as imaging
+from kubewright.stages import package as packaging
+from kubewright.stages import publish
+from kubewright.stages import release as releasing
+from kubewright.stages import resolve as resolving
+from kubewright.stages import sign as signing_stage
+from kubewright.workspace import Workspace, select
+
+NAME = click.argument("name", required=False, metavar="[NAME|REQUEST]")
+
+
+@click.command()
+@click.argument("request_", metavar="REQUEST")
+@shared
+def resolve(settings: Settings, as_json: bool, request_: str) -> None:
+    """Choose the versions that fit together and write the lock.
+
+    REQUEST is stable, stable-1.36, latest, 1.36, v1.36.4, or a range such as '>=1.35,<1.37'.
+    """
+    workspace, release = resolving.resolve(request_, settings)
+    if as_json:
+        show_json(release.model_dump(mode="json", exclude_none=True))
+        return
+    _table(release)
+    click.echo(workspace.lock_path)
+
+
+@click.command()
+@NAME
+@shared
+def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
+    """Bring every input of the lock into the cache, checked."""
+    release = fetching.fetch(select(settings.dist, name), settings)
+    if as_json:
+        show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
+        return
+    for entry in release.inputs:
+        click.echo(f"{entry.sha256 or '-':64}  {entry.check or '-':10}  {entry.url}")
+
+
+@click.command()
+@NAME
+@shared
+def package(settings: Settings, as_json: bool, name: str | None) -> None:
+    """Build the debs and rpms."""
+    workspace = select(settings.dist, name)
+    record = packaging.package(workspace, settings, keys(settings).repo)
+    _report(workspace, record, as_json)
+
+
+@click.command()
+@NAME
+@click.option("--load", is_flag=True, help="Load this machine's archive into its Docker engine.")
+@click.option("--archive", type=click.Path(path_type=Path), help="Copy this machine's loadable archive to FILE.")
+@shared
+def image(settings: Settings, as_json: bool, name: str | None, load: bool, archive: Path | None) -> None:
+    """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
+    workspace = select(settings.dist, name)
+    record, _ = imaging.image(workspace, settings)
+    _report(workspace, record, as_json)
+    if archive is not None:
+        click.echo(imaging.copy_archive(workspace, record, archive))
+    if load:
+        for reference in images.load(imaging.own_archive(workspace, record)):
+            click.echo(reference)
+
+
+@click.command()
+@NAME
+@shared
+def sign(settings: Settings, as_json: bool, name: str | None) -> None:
+    """Sign packages, images and the manifest."""
+    workspace = select(settings.dist, name)
+    record = signing_stage.sign(workspace, settings, keys(settings), publish.store(settings))
+    _report(workspace, record, as_json)
+
+
+@click.command()
+@click.argument("request_", metavar="REQUEST")
+@shared
+def release(settings: Settings, as_json: bool, request_: str) -> None:
+    """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
+    workspace, channels, changes = releasing.release(request_, settings, keys(settings))
+    report_changes(workspace.root.name, channels, changes, settings, as_json)
+
+
+def _report(workspace: Workspace, record: Record, as_json: bool) -> None:
+    if as_json:
+        show_json(record.model_dump(mode="json", exclude_none=True))
+        return
+    for one in (*record.artifacts, *record.packages):
+        click.echo(workspace.root / one.path)
+    for gap in record.skipped:
+        click.echo(f"skipped {gap.name} {gap.arch}: {gap.reason}", err=True)
+
+
+def _table(release: Release) -> None:
+    table = Table(title=f"{release.name}", title_justify="left", box=None, pad_edge=False)
+    for column in ("component", "version", "status", "why", "evidence"):
+        table.add_column(column, overflow="fold")
+    for one in release.components:
+        evidence = "; ".join(" ".join(part for part in (item.source, item.note) if part) for item in one.evidence)
+        table.add_row(one.name, one.version, one.status, one.reason, evidence)
+    Console().print(table)
+
+
+COMMANDS = (resolve, fetch, package, image, sign, release)

@@ -1,0 +1,110 @@
+"""The verbs that work on a site: publish, verify, history, rollback."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from kubewright.cli.options import keys, shared, show_json
+from kubewright.errors import VerificationFailed
+from kubewright.models.site import Channel
+from kubewright.repos.store import Change
+from kubewright.settings import Settings
+from kubewright.stages import publish as publishing
+from kubewright.stages import verify as verifying
+from kubewright.workspace import select
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[NAME|REQUEST]")
+@shared
+def publish(settings: Settings, as_json: bool, name: str | None) -> None:
+    """Put a signed release on the site, in its channels; --dry-run lists the objects that would change."""
+    workspace = select(settings.dist, name)
+    channels, changes = publishing.publish(workspace, settings, keys(settings))
+    report_changes(workspace.root.name, channels, changes, settings, as_json)
+
+
+@click.command()
+@click.argument("where", metavar="[SITE|DIR|URL]", required=False)
+@click.option(
+    "--key", "trusted", multiple=True, type=click.Path(path_type=Path), help="A public key to trust; repeatable."
+)
+@shared
+def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[Path, ...]) -> None:
+    """Check every object of a site as a stranger would: digests, signatures, indexes against the pool.
+
+    Without --key the site's own keys are believed, and their fingerprints are shown.
+    """
+    report = verifying.verify(where or settings.site, [path.read_bytes() for path in trusted], now=settings.now)
+    if as_json:
+        show_json(report.model_dump(mode="json"))
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if report.findings:
+        raise VerificationFailed(
+            f"{where or settings.site}: {len(report.findings)} of {report.checked} checks failed; "
+            "publish again from sound files, or restore the site from a copy"
+        )
+
+
+@click.command()
+@click.argument("channel", required=False)
+@shared
+def history(settings: Settings, as_json: bool, channel: str | None) -> None:
+    """List the publications of a channel, or the channels of the site."""
+    found = publishing.channels(settings) if channel is None else publishing.history(channel, settings)
+    if as_json:
+        show_json([record.model_dump(mode="json", exclude_none=True) for record in found])
+        return
+    for record in found:
+        click.echo(_line(record))
+
+
+@click.command()
+@click.argument("channel")
+@click.option("--to", type=int, help="The publication to go back to [the one before the present].")
+@shared
+def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
+    """Publish the content of an earlier publication of a channel again."""
+    record, changes = publishing.rollback(channel, settings, keys(settings), to)
+    if as_json:
+        show_json(record.model_dump(mode="json", exclude_none=True))
+        return
+    _changes(changes, settings)
+    click.echo(_line(record))
+
+
+def report_changes(
+    name: str, channels: Sequence[str], changes: Sequence[Change], settings: Settings, as_json: bool
+) -> None:
+    """What a publication wrote, or would."""
+    if as_json:
+        show_json({
+            "release": name, "channels": list(channels), "dry_run": settings.dry_run,
+            "changes": [change.model_dump() for change in changes],
+        })  # fmt: skip
+        return
+    _changes(changes, settings)
+    verb = "would be published" if settings.dry_run else "published"
+    count = f"{len(changes)} objects written" if changes and not settings.dry_run else f"{len(changes)} objects"
+    click.echo(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {count if changes else 'nothing changed'}")
+
+
+def _changes(changes: Sequence[Change], settings: Settings) -> None:
+    if settings.dry_run:
+        for change in changes:
+            click.echo(f"{change.action:8} {change.size:>12}  {change.path}")
+
+
+def _line(record: Channel) -> str:
+    when = datetime.fromtimestamp(record.issued, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    current = record.current.name if record.current else "none"
+    others = ", ".join(one.name for one in record.releases if one.status != "current")
+    back = f" (rolled back from {record.rollback_of})" if record.rollback_of else ""
+    return f"{record.channel} {record.sequence}  {when}  {current}{f'  also {others}' if others else ''}{back}"
+
+
+COMMANDS = (publish, verify, history, rollback)

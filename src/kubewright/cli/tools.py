@@ -1,0 +1,89 @@
+"""The verbs beside the pipeline: mirror, key, quickstart."""
+
+from pathlib import Path
+
+import click
+
+from kubewright import mirror as mirrors
+from kubewright import recipes
+from kubewright.cli.options import keys, shared, show_json
+from kubewright.errors import RequestError
+from kubewright.models.base import Arch
+from kubewright.settings import Settings
+from kubewright.signing.keys import initialise
+from kubewright.stages.quickstart import quickstart as start
+
+
+@click.group()
+def mirror() -> None:
+    """Make an upstream mirror directory, for --upstream."""
+
+
+@mirror.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--kubernetes", multiple=True, metavar="VERSION", help="A version to have; repeatable.")
+@click.option("--busybox", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="A static busybox for amd64, so that the sample's hyperkube image can dispatch.")  # fmt: skip
+@shared
+def sample(
+    settings: Settings, as_json: bool, directory: Path, kubernetes: tuple[str, ...], busybox: Path | None
+) -> None:
+    """Small placeholder programs in the exact layout of the real upstreams; takes seconds."""
+    versions = tuple(version.removeprefix("v") for version in kubernetes) or mirrors.KUBERNETES
+    summary = mirrors.sample(
+        directory, recipes.components(), versions, epoch=mirrors.EPOCH,
+        busybox={Arch.amd64: busybox} if busybox else None,
+    )  # fmt: skip
+    if as_json:
+        show_json(summary.model_dump())
+        return
+    click.echo(f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}")
+
+
+@click.group()
+def key() -> None:
+    """Make and show signing keys."""
+
+
+@key.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--name", default="Kubewright", help="The user id of the OpenPGP key, e.g. 'Example <keys@example.org>'.")
+@click.option("--expires", type=int, metavar="DAYS", help="When the OpenPGP key expires [never].")
+@shared
+def init(settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None) -> None:
+    """Make a repository key and an artifact key in DIR."""
+    paths = initialise(directory, name, now=settings.now, expires_days=expires)
+    if as_json:
+        show_json({field: str(path) for field, path in vars(paths).items()})
+        return
+    click.echo(f"--repo-key file:{paths.repo_secret} --artifact-key file:{paths.artifact_secret}")
+
+
+@key.command()
+@shared
+def show(settings: Settings, as_json: bool) -> None:
+    """Show the keys that the options name: fingerprints, and whether they are development keys."""
+    found = keys(settings)
+    values = {
+        "openpgp": found.repo.fingerprint, "user_id": found.repo.user_id, "expires": found.repo.expires,
+        "ecdsa": found.artifact.key_id, "development": found.development,
+    }  # fmt: skip
+    if as_json:
+        show_json(values)
+        return
+    for label, value in values.items():
+        click.echo(f"{label:12} {value}")
+
+
+@click.command()
+@click.option("--keep", type=click.Path(path_type=Path), help="Where to leave what is made [.kubewright/quickstart].")
+@shared
+def quickstart(settings: Settings, as_json: bool, keep: Path | None) -> None:
+    """Try all of it on this machine: sample upstream, development key, local site, real apt and dnf."""
+    if as_json:
+        raise RequestError("--json: quickstart speaks to people only; leave the option out")
+    for line in start(keep or Path(".kubewright/quickstart"), settings, keys(settings)):
+        click.echo(line)
+
+
+COMMANDS = (mirror, key, quickstart)

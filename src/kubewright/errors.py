@@ -1,0 +1,55 @@
+"""Errors that stop the pipeline; each family has its own exit code.
+
+A message starts with the place (`recipes/packages/kubelet.toml: contents[2].mode: …`), says what is
+wrong there and ends with what to do about it. Only `kubewright.cli` catches these.
+"""
+
+from typing import ClassVar
+
+
+class KubewrightError(Exception):
+    """Something this program understands well enough to explain."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class RequestError(KubewrightError):
+    """The request or a configuration file cannot be acted on."""
+
+    exit_code = 2
+
+
+class ToolMissing(KubewrightError):
+    """A program that this step runs is not installed."""
+
+    exit_code = 3
+
+
+class ToolFailed(KubewrightError):
+    """A program ran and reported failure."""
+
+    exit_code = 4
+
+
+class VerificationFailed(KubewrightError):
+    """Bytes are not what their digest or signature says."""
+
+    exit_code = 5
+
+
+class PublicationConflict(KubewrightError):
+    """A published name already stands for other bytes, or somebody else published first."""
+
+    exit_code = 6
+
+
+class UpstreamUnreachable(KubewrightError):
+    """An upstream host did not answer, or not usefully."""
+
+    exit_code = 7
+
+
+class DiskError(KubewrightError):
+    """The local disk is full, read-only or not ours to write."""
+
+    exit_code = 8

@@ -1,0 +1,115 @@
+"""Renders one image's configuration, manifests and index from its definition and its finished layers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from kubewright.images.documents import (
+    CONFIG,
+    INDEX,
+    MANIFEST,
+    Config,
+    Descriptor,
+    Execution,
+    Index,
+    Manifest,
+    RootFs,
+    Step,
+    descriptor,
+    names,
+)  # fmt: skip
+from kubewright.images.layer import Layer
+from kubewright.models.base import Arch
+from kubewright.models.image import Flavour, Image, ImageDefinition, LayerBlob, NamedImage, Platform
+
+PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""kubeadm's pods name their programs without a directory."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """An image, the documents that are its blobs, and its entry in the layout's index.json."""
+
+    image: Image
+    documents: tuple[bytes, ...]
+    entry: Descriptor
+
+
+def assemble(
+    definition: ImageDefinition, name: str, tag: str, reference: str, layers: Mapping[Arch, Sequence[Layer]], epoch: int
+) -> Assembled:
+    """Render the image called `name` for every architecture that has layers (lowest first in each)."""
+    image = definition.images[name]
+    about = annotations(name, tag, image, definition.flavour, epoch)
+    platforms: list[Platform] = []
+    documents: list[bytes] = []
+    manifests: list[Descriptor] = []
+    for arch in sorted(layers):
+        configuration = config(image, arch, layers[arch], about, epoch)
+        manifest = Manifest(
+            config=descriptor(CONFIG, configuration),
+            layers=tuple(
+                Descriptor(media_type=one.media_type, digest=one.digest, size=one.size) for one in layers[arch]
+            ),
+            annotations=about,
+        ).to_bytes()
+        manifests.append(descriptor(MANIFEST, manifest, arch=arch))
+        documents += [configuration, manifest]
+        platforms.append(_platform(arch, manifest, configuration, layers[arch]))
+    index = Index(manifests=tuple(manifests), annotations=about).to_bytes()
+    entry = descriptor(INDEX, index, annotations=names(f"{name}:{tag}", reference))
+    made = Image(
+        name=name, tag=tag, reference=reference, flavour=definition.flavour, index=entry.digest,
+        platforms=tuple(platforms), components=image.components, links=links(definition, image),
+    )  # fmt: skip
+    return Assembled(made, (*documents, index), entry)
+
+
+def config(image: NamedImage, arch: Arch, layers: Sequence[Layer], about: Mapping[str, str], epoch: int) -> bytes:
+    """The configuration: what runs, as whom, and what the layers are when unpacked."""
+    return Config(
+        architecture=arch.value,
+        os="linux",
+        created=rfc3339(epoch),
+        config=Execution(user=image.user, environment=(PATH,), entrypoint=image.entrypoint, labels=dict(about)),
+        rootfs=RootFs(diff_ids=tuple(layer.diff_id for layer in layers)),
+        history=tuple(Step(created=rfc3339(epoch), created_by=f"kubewright image: {name}") for name in image.layers),
+    ).to_bytes()
+
+
+def annotations(name: str, tag: str, image: NamedImage, flavour: Flavour, epoch: int) -> dict[str, str]:
+    """What an image says about itself, as labels and as annotations (image-spec, annotations.md)."""
+    return {
+        "org.opencontainers.image.created": rfc3339(epoch),
+        "org.opencontainers.image.description": image.description,
+        "org.opencontainers.image.licenses": image.licenses,
+        "org.opencontainers.image.source": image.source,
+        "org.opencontainers.image.title": name,
+        "org.opencontainers.image.version": tag,
+        "kubewright.flavour": flavour,
+    }
+
+
+def links(definition: ImageDefinition, image: NamedImage) -> dict[str, str]:
+    """Every link of an image's layers and what it points to."""
+    found: dict[str, str] = {}
+    for layer in image.layers:
+        found |= definition.layers[layer].links | definition.layers[layer].hard_links
+    return dict(sorted(found.items()))
+
+
+def rfc3339(epoch: int) -> str:
+    """Epoch seconds as `2026-08-12T00:00:00Z`."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _platform(arch: Arch, manifest: bytes, configuration: bytes, layers: Sequence[Layer]) -> Platform:
+    return Platform(
+        arch=arch,
+        manifest=descriptor(MANIFEST, manifest).digest,
+        config=descriptor(CONFIG, configuration).digest,
+        diff_ids=tuple(layer.diff_id for layer in layers),
+        layers=tuple(LayerBlob(digest=one.digest, size=one.size, media_type=one.media_type) for one in layers),
+        compressor=layers[0].compressor,
+    )

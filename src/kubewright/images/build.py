@@ -1,0 +1,126 @@
+"""Builds the images of a release: an OCI layout of all of them, and an archive for each architecture."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from kubewright import files, recipes
+from kubewright.errors import RequestError
+from kubewright.images.archive import write_archive
+from kubewright.images.assemble import assemble
+from kubewright.images.documents import index_json
+from kubewright.images.layer import Entry, Layer, write_layer
+from kubewright.images.layout import Layout, replacing_directory
+from kubewright.images.sources import Inputs, Missing, entries
+from kubewright.models.artifact import Skipped
+from kubewright.models.base import Arch
+from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
+from kubewright.models.lock import Release
+
+Key = tuple[str, Arch]
+"""A layer for an architecture."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What can be made: a tag and the architectures of each image, the entries of each layer, and the rest."""
+
+    images: dict[str, tuple[str, list[Arch]]]
+    layers: dict[Key, list[Entry]]
+    skipped: list[Skipped]
+
+
+def load_definition(path: Path) -> ImageDefinition:
+    """Read an `image.toml`. Raises RequestError with every mistake in it."""
+    return recipes.load(path, ImageDefinition)
+
+
+def build(
+    definition: ImageDefinition, release: Release, inputs: Inputs,
+    *, registry: str, epoch: int, dest: Path, archives: Path, content: Path,
+) -> ImageRecord:  # fmt: skip
+    """Make the layout `dest` and one archive for each architecture in `archives`.
+
+    `registry` is the prefix of every reference, `epoch` (seconds) the only time in the images, `content`
+    the folder images/. `dest` is replaced whole, or left as it was when anything fails.
+    """
+    if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*", registry):
+        raise RequestError(f"--registry: {registry!r} is no image prefix; give HOST[:PORT][/PATH] in lower case")
+    plan = make_plan(definition, release, inputs, content)
+    with replacing_directory(dest) as root:
+        layout = Layout(root)
+        layers = _write_layers(layout, definition, plan, epoch)
+        made = []
+        for name, (tag, arches) in sorted(plan.images.items()):
+            over = {arch: [layers[layer, arch] for layer in definition.images[name].layers] for arch in arches}
+            made.append(assemble(definition, name, tag, f"{registry}/{name}:{tag}", over, epoch))
+        for document in (document for image in made for document in image.documents):
+            layout.add(document)
+        layout.finish(index_json([image.entry for image in made]))
+    return ImageRecord(
+        images=tuple(image.image for image in made),
+        archives=tuple(
+            _archive(dest, archives / f"{definition.name}-{release.tag}-linux-{arch}.tar", arch, epoch)
+            for arch in sorted({arch for _, arches in plan.images.values() for arch in arches})
+        ),
+        skipped=tuple(plan.skipped),
+    )
+
+
+def make_plan(definition: ImageDefinition, release: Release, inputs: Inputs, content: Path) -> Plan:
+    """Find every input, and with it the images that cannot be made and why."""
+    layers: dict[Key, list[Entry]] = {}
+    missing: dict[Key, str] = {}
+    inputs = cache(inputs)
+    for name, layer in definition.layers.items():
+        for arch in release.architectures:
+            try:
+                layers[name, arch] = entries(layer, arch, release, inputs, content)
+            except Missing as gap:
+                missing[name, arch] = str(gap)
+    plan = Plan({}, {}, [])
+    for name, image in definition.images.items():
+        tag = _tag(name, image.tag, release)
+        for arch in release.architectures:
+            over = [(layer, arch) for layer in image.layers]
+            reasons = [missing[key] for key in over if key in missing]
+            if tag is None or reasons:
+                reason = "; ".join(reasons) or f"the release has no version for its tag {image.tag!r}"
+                plan.skipped.append(Skipped(name=name, arch=arch, reason=reason))
+            else:
+                plan.images.setdefault(name, (tag, []))[1].append(arch)
+                plan.layers.update({key: layers[key] for key in over})
+    return plan
+
+
+def _tag(name: str, template: str, release: Release) -> str | None:
+    """The tag of an image, or None when the release lacks the component that the template names."""
+    versions = {component.name: component.version for component in release.components}
+    try:
+        tag = template.format_map({**versions, "kubernetes": release.kubernetes})
+    except KeyError:
+        return None
+    if not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
+        raise RequestError(
+            f"image.toml: images.{name}.tag: {tag!r} is no image tag; use letters, digits, `.`, `_` and `-`"
+        )
+    return tag
+
+
+def _write_layers(layout: Layout, definition: ImageDefinition, plan: Plan, epoch: int) -> dict[Key, Layer]:
+    def write(key: Key) -> Layer:
+        def into(out: IO[bytes]) -> Layer:
+            return write_layer(plan.layers[key], out, epoch=epoch, compression=definition.compression)
+
+        return layout.add_layer("-".join(key), into)
+
+    with ThreadPoolExecutor() as pool:  # zlib, zstd and hashlib work outside Python's lock
+        return dict(zip(plan.layers, pool.map(write, plan.layers), strict=True))
+
+
+def _archive(layout: Path, target: Path, arch: Arch, epoch: int) -> ImageArchive:
+    write_archive(layout, arch, target, epoch=epoch)
+    return ImageArchive(name=target.name, arch=arch, size=target.stat().st_size, sha256=files.sha256_of(target))

@@ -1,0 +1,175 @@
+"""Re-checks a layout as a stranger would: digests, sizes, that nothing is missing, and what the layers unpack to."""
+
+import gzip
+import hashlib
+import tarfile
+import zlib
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import IO, Protocol, TypeVar
+
+import zstandard
+from pydantic import ValidationError
+
+from kubewright.files import CHUNK
+from kubewright.images.archive import blob_path, docker_manifest
+from kubewright.images.documents import CONFIG, INDEX, LAYERS, MANIFEST, Config, Descriptor, Document, Index, Manifest
+from kubewright.images.layout import VERSION
+from kubewright.images.store import Store, opened
+
+D = TypeVar("D", bound=Document)
+
+Findings = Iterator[str]
+REMEDY = "build or download it again"
+
+
+class Readable(Protocol):
+    """What digests need of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+
+
+def check_layout(layout: Path) -> Findings:
+    """Yield what is wrong with a layout (its directory) or an archive of one; nothing means that all is well.
+
+    A finding is one line: `LAYOUT: FILE: what is wrong; what to do`.
+    """
+    if not layout.exists():
+        yield f"{layout}: there is no such layout; {REMEDY}"
+        return
+    try:
+        with opened(layout) as store:
+            for finding in _Check(store).findings():
+                yield f"{layout}: {finding}; {REMEDY}"
+    except (tarfile.TarError, EOFError) as error:
+        yield f"{layout}: not a readable archive ({error}); {REMEDY}"
+
+
+class _Check:
+    """One walk over a layout, which remembers what it has already looked at."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.sizes: dict[str, int] = {}  # of the blobs that are what their names say
+        self.seen: set[str] = set()
+        self.unpacked: dict[str, str] = {}
+
+    def findings(self) -> Findings:
+        """Everything that is wrong."""
+        if "oci-layout" not in self.store.names or self._read("oci-layout") != VERSION:
+            yield "oci-layout: missing, or not of version 1.0.0"
+        yield from self._blobs()
+        index = yield from self._document("index.json", Index)
+        if index is not None:
+            yield from self._index("index.json", index)
+            yield from self._docker(index)
+
+    def _blobs(self) -> Findings:
+        for name in sorted(self.store.names):
+            if name.startswith("blobs/"):
+                with self.store.open(name) as stream:
+                    digest, size = _measure(stream)
+                if name == blob_path(digest):
+                    self.sizes[name] = size
+                else:
+                    yield f"{name}: its digest is {digest}"
+
+    def _index(self, place: str, index: Index) -> Findings:
+        for entry in index.manifests:
+            if not (yield from self._refers(place, entry)) or entry.digest in self.seen:
+                continue
+            self.seen.add(entry.digest)
+            name = blob_path(entry.digest)
+            if entry.media_type == INDEX:
+                nested = yield from self._document(name, Index)
+                if nested is not None:
+                    yield from self._index(name, nested)
+            elif entry.media_type == MANIFEST:
+                yield from self._manifest(name, entry)
+
+    def _manifest(self, name: str, entry: Descriptor) -> Findings:
+        manifest = yield from self._document(name, Manifest)
+        if manifest is None:
+            return
+        complete = True
+        for part in (manifest.config, *manifest.layers):
+            complete = (yield from self._refers(name, part)) and complete
+        if complete and manifest.config.media_type == CONFIG:
+            config = yield from self._document(blob_path(manifest.config.digest), Config)
+            if config is not None:
+                yield from self._image(name, entry, manifest, config)
+
+    def _image(self, name: str, entry: Descriptor, manifest: Manifest, config: Config) -> Findings:
+        if entry.platform and (entry.platform.os, entry.platform.architecture) != (config.os, config.architecture):
+            yield f"{name}: listed for {entry.platform.architecture}, but made for {config.os}/{config.architecture}"
+        if len(manifest.layers) != len(config.rootfs.diff_ids):
+            yield f"{name}: {len(manifest.layers)} layers, but its config has {len(config.rootfs.diff_ids)} diff_ids"
+            return
+        for layer, promised in zip(manifest.layers, config.rootfs.diff_ids, strict=True):
+            unpacked = self._diff_id(layer)
+            if unpacked != promised:
+                yield f"{blob_path(layer.digest)}: unpacks to {unpacked}, but the config of {name} says {promised}"
+
+    def _diff_id(self, layer: Descriptor) -> str:
+        if layer.digest not in self.unpacked:
+            with self.store.open(blob_path(layer.digest)) as stream:
+                try:
+                    self.unpacked[layer.digest] = _measure(_decompressed(stream, layer.media_type))[0]
+                except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+                    self.unpacked[layer.digest] = f"nothing ({error})"
+        return self.unpacked[layer.digest]
+
+    def _docker(self, index: Index) -> Findings:
+        """In an archive, manifest.json must say what index.json says: Docker reads the one, containerd the other."""
+        if "manifest.json" not in self.store.names:
+            return
+        try:
+            found = [(entry, Manifest.from_bytes(self._read(blob_path(entry.digest)))) for entry in index.manifests]
+            agrees = self._read("manifest.json") == docker_manifest(found)
+        except (KeyError, ValidationError):
+            agrees = False
+        if not agrees:
+            yield "manifest.json: does not say what index.json says"
+
+    def _refers(self, place: str, entry: Descriptor) -> Generator[str, None, bool]:
+        """Whether a descriptor's blob is here, sound and as long as it says."""
+        name = blob_path(entry.digest)
+        if name not in self.store.names:
+            yield f"{name}: missing, but {place} refers to it"
+        elif self.sizes.get(name, entry.size) != entry.size:
+            yield f"{name}: {self.sizes[name]} bytes, but {place} says {entry.size}"
+        return self.sizes.get(name) == entry.size
+
+    def _document(self, name: str, model: type[D]) -> Generator[str, None, D | None]:
+        try:
+            return model.from_bytes(self._read(name))
+        except KeyError:
+            yield f"{name}: missing"
+        except ValidationError as error:
+            first = error.errors()[0]
+            yield f"{name}: {'.'.join(map(str, first['loc'])) or 'the document'}: {first['msg']}"
+        return None
+
+    def _read(self, name: str) -> bytes:
+        if name not in self.store.names:
+            raise KeyError(name)
+        with self.store.open(name) as stream:
+            return stream.read()
+
+
+def _measure(stream: Readable) -> tuple[str, int]:
+    """The digest and the length of what is left in a stream."""
+    digest, size = hashlib.sha256(), 0
+    while data := stream.read(CHUNK):
+        digest.update(data)
+        size += len(data)
+    return f"sha256:{digest.hexdigest()}", size
+
+
+def _decompressed(stream: IO[bytes], media_type: str) -> Readable:
+    if media_type == LAYERS["gzip"]:
+        return gzip.GzipFile(fileobj=stream)
+    if media_type == LAYERS["zstd"]:
+        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    return stream

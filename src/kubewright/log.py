@@ -1,0 +1,35 @@
+"""What people see on standard error while the pipeline works."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Everything that is not a result goes here; NO_COLOR and a missing terminal are respected by rich."""
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
+        console.print(self.format(record), style=style, markup=False)
+
+
+def configure(verbosity: int) -> None:
+    """Choose what is shown: -1 warnings only, 0 steps, 1 every command that is run."""
+    level = logging.WARNING if verbosity < 0 else logging.DEBUG if verbosity else logging.INFO
+    root = logging.getLogger("kubewright")
+    root.handlers = [_Handler()]
+    root.setLevel(level)
+    root.propagate = False
+
+
+@contextmanager
+def step(log: logging.Logger, title: str) -> Iterator[None]:
+    """Say what starts, and when it has ended well how long it took."""
+    log.info("%s …", title)
+    begun = time.monotonic()
+    yield
+    log.info("%s: done in %.1f s", title, time.monotonic() - begun)

@@ -1,0 +1,63 @@
+"""Files that a stage has made, as its record in `dist/NAME/` lists them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kubewright.models.base import Arch, Format, Model, RelativePath, Sha256, Version
+
+Kind = Literal[
+    "deb", "rpm", "image-archive", "image-signature", "index", "node-spec", "provenance", "lock",
+    "manifest", "signature", "checksums",
+]  # fmt: skip
+
+
+class Artifact(Model):
+    """A file that exists."""
+
+    name: str
+    kind: Kind
+    arch: Arch | Literal["all"]
+    path: RelativePath = Field(description="below dist/NAME/")
+    url: RelativePath = Field(description="below the site's root")
+    size: int
+    sha256: Sha256
+    media_type: str = "application/octet-stream"
+
+
+class Package(Artifact):
+    """A deb or rpm."""
+
+    package: str
+    format: Format
+    version: Version = Field(description="as the package manager writes it, epoch left out")
+    epoch: int = 0
+    upstream: Version = Field(description="the upstream version in it")
+    unsigned_sha256: Sha256 = Field(description="the file without its signature: what rebuilds compare")
+    signing_key: str | None = Field(None, description="OpenPGP fingerprint, for rpms")
+
+
+class Skipped(Model):
+    """A package or image that could not be made, and why."""
+
+    name: str
+    arch: Arch | Literal["all"]
+    reason: str
+
+
+class Builder(Model):
+    """A tool that made artifacts."""
+
+    name: str
+    version: str
+
+
+class Record(Model):
+    """What a stage did: `dist/NAME/STAGE.json`. The same fingerprint means nothing to do."""
+
+    stage: str
+    fingerprint: Sha256
+    artifacts: tuple[Artifact, ...] = ()
+    packages: tuple[Package, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    builders: tuple[Builder, ...] = ()

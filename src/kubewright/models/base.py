@@ -1,0 +1,84 @@
+"""The base of every model, and the small types that several of them share."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from kubewright.files import canonical_json
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 digest in lowercase hexadecimal."""
+
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.~+-]*$")]
+"""An upstream version without a leading `v`. Always a string: 1.30 must never become 1.3."""
+
+Minor = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+$")]
+"""A Kubernetes minor such as `1.36`."""
+
+Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+"""A calendar day in UTC, `YYYY-MM-DD`."""
+
+
+def _relative(path: str) -> str:
+    parts = path.split("/")
+    if path.startswith("/") or "" in parts or ".." in parts or "." in parts or not re.match(r"^[\w@%+=:,./~-]+$", path):
+        raise ValueError(f"{path!r} is not a plain relative path")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+"""A `/`-separated path below some root: no `..`, no empty part, not absolute."""
+
+
+class Arch(StrEnum):
+    """A processor architecture, by its Debian and Go name."""
+
+    amd64 = "amd64"
+    arm64 = "arm64"
+
+    @property
+    def rpm(self) -> str:
+        """The same architecture as rpm and the kernel (`uname -m`) call it."""
+        return {"amd64": "x86_64", "arm64": "aarch64"}[self.value]
+
+
+class Format(StrEnum):
+    """A package format."""
+
+    deb = "deb"
+    rpm = "rpm"
+
+
+class Model(BaseModel):
+    """A frozen record; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def to_bytes(self) -> bytes:
+        """This record as canonical JSON; absent optional values are left out."""
+        return canonical_json(self.model_dump(mode="json", exclude_none=True, by_alias=True))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what `to_bytes` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
+        return cls.model_validate_json(data)
+
+
+class Header(Model):
+    """What a published JSON document is, first of all."""
+
+    type: str
+    version: str = "1"
+
+
+class Evidence(Model):
+    """Where a fact was read."""
+
+    source: str = Field(description="a key of the catalog's sources, or a URL")
+    note: str = ""
+
+
+Json = dict[str, Any]
+"""A decoded JSON object whose shape is not ours."""

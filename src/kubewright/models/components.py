@@ -1,0 +1,64 @@
+"""Upstream components as `recipes/components.toml` lists them: where they come from, which versions exist."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kubewright.models.base import Arch, Day, Model, Sha256, Version
+
+
+class KnownVersion(Model):
+    """A version that exists upstream."""
+
+    version: Version
+    date: Day | None = None
+    avoid: str = Field("", description="why it must not be chosen; empty: it may")
+
+
+class Checksum(Model):
+    """How the digest of an input is learned. Placeholders as in `InputSource.url`, and `{url}`."""
+
+    kind: Literal["file", "list", "none"]
+    url: str = Field("", description="file: one digest, with or without a name; list: sha256sum lines")
+
+
+class Pin(Model):
+    """A digest that we vouch for because upstream publishes none."""
+
+    version: Version
+    arch: Arch
+    sha256: Sha256
+    source: str
+
+
+class InputSource(Model):
+    """One file that upstream publishes for each version and architecture."""
+
+    name: str = Field(description="what recipes and images call it, unique in its component")
+    url: str = Field(description="with {version} and {arch}")
+    checksum: Checksum
+    arch: dict[Arch, str] = Field(default_factory=dict, description="upstream's names, where not Debian's")
+    members: tuple[str, ...] = Field((), description="of an archive: what must be in it")
+    optional: bool = Field(False, description="some upstreams lack it; then what needs it is skipped")
+
+    def fill(self, template: str, version: str, arch: Arch, url: str = "") -> str:
+        """A URL or member template with its placeholders filled, `{arch}` by upstream's name."""
+        return template.format(version=version, arch=self.arch.get(arch, arch.value), url=url)
+
+
+class ComponentSource(Model):
+    """A component, its files and its known versions."""
+
+    summary: str
+    home: str
+    license: str
+    inputs: tuple[InputSource, ...] = ()
+    known: tuple[KnownVersion, ...] = ()
+    pins: tuple[Pin, ...] = ()
+
+
+class Components(Model):
+    """The whole of `recipes/components.toml`."""
+
+    default_date: Day = Field(description="source date of a version whose own date is not known")
+    components: dict[str, ComponentSource]

@@ -1,0 +1,180 @@
+"""Container images: what `images/hyperkube/image.toml` defines, and what a build made of it."""
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from kubewright.models.artifact import Skipped
+from kubewright.models.base import Arch, Model, Sha256
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""A digest as registries write it."""
+
+
+def _absolute(path: str) -> str:
+    if posixpath.normpath(path) != path or not re.fullmatch(r"(/[\w.+-]+)+", path):
+        raise ValueError(f"{path!r} is not a plain absolute path")
+    return path
+
+
+ImagePath = Annotated[str, AfterValidator(_absolute)]
+"""An absolute path inside an image."""
+
+Mode = Annotated[str, StringConstraints(pattern=r"^[0-7]{4}$")]
+"""Permission bits in octal, as a string: `0755`."""
+
+Flavour = Literal["dispatcher", "monolith"]
+"""dispatcher: separate programs behind a script · monolith: one program that is all of them."""
+
+Compression = Literal["gzip", "zstd"]
+
+
+class InputName(NamedTuple):
+    """What an `input:` source names: a fetched file, or a member of a fetched archive."""
+
+    component: str
+    name: str
+    member: str
+
+
+def _twice(names: Iterable[str]) -> str:
+    """The names that come more than once, for a message."""
+    return ", ".join(name for name, times in Counter(names).items() if times > 1)
+
+
+class LayerFile(Model):
+    """One file of a layer.
+
+    `source` is `input:COMPONENT/NAME` (a fetched file), `input:COMPONENT/NAME!MEMBER` (a member of a fetched
+    archive; {version}, {arch} and {uname} are filled in) or `file:PATH` (below images/).
+    """
+
+    target: ImagePath
+    source: str = Field(pattern=r"^(input:[^/!]+/[^/!]+(![^!]+)?|file:.+)$")
+    mode: Mode = "0755"
+    capability: Literal["cap_net_bind_service"] | None = None
+    dynamic: bool = Field(False, description="may need a loader and a C library, which the image does not have")
+
+    @property
+    def input(self) -> InputName | None:
+        """The input that the file comes from, or None for a file of ours."""
+        kind, _, rest = self.source.partition(":")
+        if kind != "input":
+            return None
+        path, _, member = rest.partition("!")
+        component, _, name = path.partition("/")
+        return InputName(component, name, member)
+
+
+class LayerDefinition(Model):
+    """What one layer holds. It is the same bytes in every image that uses it."""
+
+    files: tuple[LayerFile, ...] = ()
+    directories: dict[ImagePath, Mode] = Field(default_factory=dict, description="empty ones; parents are implied")
+    links: dict[ImagePath, str] = Field(default_factory=dict, description="symbolic links and what they point to")
+    hard_links: dict[ImagePath, ImagePath] = Field(default_factory=dict, description="second names of its files")
+
+    @property
+    def targets(self) -> Iterator[str]:
+        """Every path that the definition names."""
+        yield from (file.target for file in self.files)
+        yield from (*self.directories, *self.links, *self.hard_links)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if twice := _twice(self.targets):
+            raise ValueError(f"there twice: {twice}; name each path once")
+        for link, target in self.hard_links.items():
+            if target not in {file.target for file in self.files}:
+                raise ValueError(f"hard link {link}: {target} is no file of this layer")
+        return self
+
+
+class NamedImage(Model):
+    """One image: a configuration of its own over shared layers."""
+
+    description: str
+    tag: str = Field(description="with {kubernetes} or another component's version, e.g. `{etcd}-0`")
+    layers: tuple[str, ...] = Field(min_length=1, description="lowest first")
+    entrypoint: tuple[str, ...] = Field(min_length=1)
+    user: str = Field("0:0", pattern=r"^[0-9]+:[0-9]+$", description="numeric, so that runAsNonRoot can be checked")
+    components: tuple[str, ...] = Field(min_length=1, description="the programs it offers")
+    licenses: str = Field("Apache-2.0", description="SPDX expression")
+    source: str = Field(description="where the source code is")
+
+
+class ImageDefinition(Model):
+    """The whole of `image.toml`."""
+
+    name: str = Field(description="of the archive that holds all the images")
+    flavour: Flavour
+    compression: Compression = Field("gzip", description="Docker 20.10 loads archives with gzip only")
+    layers: dict[str, LayerDefinition]
+    images: dict[str, NamedImage]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, image in self.images.items():
+            for layer in image.layers:
+                if layer not in self.layers:
+                    raise ValueError(f"image {name}: no layer {layer!r}; there are: {', '.join(self.layers)}")
+            targets = [target for layer in image.layers for target in self.layers[layer].targets]
+            if twice := _twice(targets):
+                raise ValueError(f"image {name}: in two of its layers: {twice}")
+            if image.entrypoint[0] not in targets:
+                raise ValueError(f"image {name}: its layers have no {image.entrypoint[0]}")
+        return self
+
+
+class LayerBlob(Model):
+    """A layer as a manifest lists it."""
+
+    digest: Digest
+    size: int
+    media_type: str
+
+
+class Platform(Model):
+    """One image for one architecture."""
+
+    os: Literal["linux"] = "linux"
+    arch: Arch
+    manifest: Digest
+    config: Digest = Field(description="what Docker calls the image's ID")
+    diff_ids: tuple[Digest, ...] = Field(description="of the uncompressed layers: the same for every compressor")
+    layers: tuple[LayerBlob, ...]
+    compressor: str = Field(description="library, version and level; another one gives other layer digests")
+
+
+class Image(Model):
+    """One image under one name, for all its architectures."""
+
+    name: str
+    tag: str
+    reference: str = Field(description="what to pull: PREFIX/NAME:TAG")
+    flavour: Flavour
+    index: Digest
+    platforms: tuple[Platform, ...]
+    components: tuple[str, ...]
+    links: dict[str, str] = Field(description="links in the image and what they point to")
+
+
+class ImageArchive(Model):
+    """A file that loads every image of one architecture into an engine."""
+
+    name: str
+    arch: Arch
+    size: int
+    sha256: Sha256
+
+
+class ImageRecord(Model):
+    """What a build made, and what it could not make."""
+
+    images: tuple[Image, ...]
+    archives: tuple[ImageArchive, ...] = ()
+    skipped: tuple[Skipped, ...] = ()

@@ -1,0 +1,107 @@
+"""`dist/NAME/release.json`, the lock: what a release consists of and why."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from kubewright.models.base import Arch, Evidence, Header, Model, Sha256, Version
+from kubewright.models.catalog import Status
+
+
+class Check(StrEnum):
+    """How the digest of an input is known."""
+
+    pin = "pin"
+    checksum = "checksum"
+    mirror = "mirror"
+    unverified = "unverified"
+
+
+class Component(Model):
+    """One chosen component version with its reason."""
+
+    name: str
+    version: Version
+    range: str = Field(description="what was allowed, e.g. `>=2.3.0,<2.4.0`")
+    status: Status
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+    epoch: int = Field(description="SOURCE_DATE_EPOCH of its packages, seconds")
+
+
+class Input(Model):
+    """One upstream file that the release is made from."""
+
+    component: str
+    name: str
+    version: Version
+    arch: Arch
+    url: str
+    sha256: Sha256 | None = Field(None, description="absent until an upstream has been asked")
+    check: Check | None = None
+    checked_by: str = Field("", description="the checksum file, or the pin's source")
+
+    @property
+    def id(self) -> str:
+        """What messages call it: `kubernetes/kubelet amd64`."""
+        return f"{self.component}/{self.name} {self.arch}"
+
+
+class Unavailable(Model):
+    """An input that this upstream does not have."""
+
+    component: str
+    name: str
+    arch: Arch
+    reason: str
+
+
+class DistributionRuntime(Model):
+    """Which of a distribution's own packages can carry the release's container runtime."""
+
+    distribution: str
+    family: str
+    package: str
+    version: str
+    fits: bool
+    reason: str
+
+
+class Release(Model):
+    """The lock. Same catalog, same upstream, same bytes."""
+
+    header: Header = Header(type="kubewright.release")
+    name: str = Field(description="v1.36.4-1")
+    kubernetes: Version
+    revision: int
+    source_date_epoch: int
+    architectures: tuple[Arch, ...]
+    components: tuple[Component, ...]
+    distributions: tuple[DistributionRuntime, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    unavailable: tuple[Unavailable, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """Kubernetes' own tag, `v1.36.4`."""
+        return f"v{self.kubernetes}"
+
+    @property
+    def minor(self) -> str:
+        """The Kubernetes minor, `1.36`."""
+        return ".".join(self.kubernetes.split(".")[:2])
+
+    def component(self, name: str) -> Component:
+        """The chosen component called `name`. Raises KeyError if the release has none."""
+        return {component.name: component for component in self.components}[name]
+
+    def has(self, name: str) -> bool:
+        """Whether the release has a component called `name`."""
+        return any(component.name == name for component in self.components)
+
+    def missing(self, component: str, name: str, arch: Arch) -> str | None:
+        """Why an input is unavailable, or None when it is available."""
+        for gap in self.unavailable:
+            if (gap.component, gap.name, gap.arch) == (component, name, arch):
+                return gap.reason
+        return None

@@ -1,0 +1,78 @@
+"""`releases/NAME/manifest.json`: the immutable facts of one release, for installers and people."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kubewright.models.artifact import Artifact, Builder, Package, Skipped
+from kubewright.models.base import Header, Model, RelativePath, Sha256, Version
+from kubewright.models.image import Image
+from kubewright.models.lock import Component, DistributionRuntime, Input, Unavailable
+from kubewright.models.node import NodeSpec
+
+
+class ReleaseFacts(Model):
+    """Which release this is."""
+
+    name: str
+    kubernetes: Version
+    revision: int
+    source_date_epoch: int
+
+
+class Requirements(Model):
+    """What a node must bring, and what distributions bring of their own."""
+
+    node: NodeSpec
+    distributions: tuple[DistributionRuntime, ...]
+
+
+class Upgrade(Model):
+    """Releases from which this one may be reached in one step."""
+
+    from_range: str = Field(alias="from", description="Kubernetes versions, e.g. >=1.35.0,<1.36.4")
+    to: Version
+    skew: str = Field(description="the rule that allows it")
+
+
+class Install(Model):
+    """Ready commands for one family of distributions. `$SITE` is the site's public URL where none is fixed."""
+
+    title: str
+    format: Literal["deb", "rpm"]
+    commands: str
+
+
+class Key(Model):
+    """A public key that signs this release."""
+
+    kind: Literal["openpgp", "ecdsa-p256"]
+    id: str = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
+    url: RelativePath
+    sha256: Sha256
+    development: bool
+
+
+class Manifest(Model):
+    """Everything about a release that never changes. All URLs are relative to the site's root."""
+
+    header: Header = Header(type="kubewright.manifest")
+    release: ReleaseFacts
+    components: dict[str, Component]
+    requirements: Requirements
+    artifacts: tuple[Artifact, ...]
+    packages: tuple[Package, ...]
+    images: tuple[Image, ...]
+    skipped: tuple[Skipped, ...] = ()
+    inputs: tuple[Input, ...]
+    unavailable: tuple[Unavailable, ...] = ()
+    upgrades: tuple[Upgrade, ...]
+    install: tuple[Install, ...]
+    keys: tuple[Key, ...]
+    builders: tuple[Builder, ...]
+    development: bool = Field(description="a development key signed: not for production")
+
+    @property
+    def files(self) -> tuple[Artifact, ...]:
+        """Every file of the release that a site carries, packages included."""
+        return (*self.artifacts, *self.packages)

@@ -1,0 +1,134 @@
+"""What Kubernetes asks of a node, as `recipes/node-spec.toml` states it and `kube-node-check` reads it."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from kubewright.models.base import Evidence, Json, Minor, Model, Version
+
+Level = Literal["ok", "warning", "error"]
+"""How much it matters that a requirement is not met."""
+
+Role = Literal["node", "control-plane"]
+
+Pattern = Annotated[str, StringConstraints(pattern=r"^\^[^'\s]+\$$")]
+"""An anchored POSIX extended regular expression, safe inside the shell's single quotes."""
+
+KernelConfig = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+(\|[A-Z0-9_]+)*$")]
+"""A kernel option without `CONFIG_`; of names divided by `|` one is enough."""
+
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]+$")]
+"""A name that is one word to the shell: a module, a cgroup controller, a program, a sysctl."""
+
+
+class Kernel(Model):
+    """The kernel and what is compiled into it; an option that is a module counts."""
+
+    releases: tuple[Pattern, ...] = Field(description="one must match `uname -r`")
+    level: Level = Field(description="of a release that none matches")
+    configs: tuple[KernelConfig, ...]
+    cgroup_v1_configs: tuple[KernelConfig, ...] = Field((), description="in addition, on a host with cgroup v1")
+    cgroup_v2_configs: tuple[KernelConfig, ...] = Field((), description="in addition, on a host with cgroup v2")
+    modules: tuple[Word, ...] = Field(description="kubernetes-node loads them at boot and at install")
+
+
+class Cgroups(Model):
+    """Control groups."""
+
+    v1: Level = Field(description="of a host with cgroup v1")
+    v1_controllers: tuple[Word, ...]
+    v2_controllers: tuple[Word, ...]
+    driver: Literal["systemd", "cgroupfs"] = Field(description="what kubeadm tells kubelet to use")
+
+
+class Machine(Model):
+    """What a role needs of its machine."""
+
+    ports: tuple[int, ...] = Field(description="TCP ports that must be free")
+    memory_mib: int
+    cpus: int
+    level: Level = Field(description="of too little memory or too few CPUs")
+
+
+class DockerRule(Model):
+    """From a Docker version on, the oldest cri-dockerd that can talk to it."""
+
+    docker: Version
+    cri_dockerd: Version
+
+
+class Runtime(Model):
+    """Container runtimes."""
+
+    cri: Literal["v1"] = "v1"
+    containerd_minimum: Version = Field(description="older ones are not supported at all")
+    containerd_lines: tuple[Version, ...] = Field(description="the first validated version of each line; none: unknown")
+    docker: tuple[DockerRule, ...] = Field(description="oldest Docker first; the last that applies counts")
+
+
+class NodeSpec(Model):
+    """What one Kubernetes minor asks of a node."""
+
+    minor: Minor
+    kernel: Kernel
+    cgroups: Cgroups
+    sysctls: dict[Word, Word]
+    swap: Level = Field(description="of swap in use, unless kubelet is told to tolerate it")
+    executables: dict[Word, Level]
+    machines: dict[Role, Machine]
+    runtime: Runtime
+    evidence: dict[str, Evidence] = Field(description="by the part of the specification that it is about")
+
+    def sentences(self) -> list[str]:
+        """The requirements in short sentences for people."""
+        control_plane, node = self.machines["control-plane"], self.machines["node"]
+        cgroups = {"ok": "cgroup v2 or v1", "warning": "cgroup v2 (v1 still works)", "error": "cgroup v2"}
+        swap = {"ok": "Swap may be on.", "warning": "Swap should be off.", "error": "Swap must be off."}
+        sysctls = _listed(f"{key}={value}" for key, value in self.sysctls.items())
+        lines = f"{_listed(self.runtime.containerd_lines)} or newer in the same line"
+        containerd = lines if self.runtime.containerd_lines else f"{self.runtime.containerd_minimum} or newer"
+        return [
+            f"Control plane: {control_plane.cpus} CPUs, {control_plane.memory_mib} MiB of memory,"
+            f" free TCP ports {_listed(control_plane.ports)}.",
+            f"Other nodes: {node.memory_mib} MiB of memory, free TCP ports {_listed(node.ports)}.",
+            f"Linux with {cgroups[self.cgroups.v1]}, the kernel modules {_listed(self.kernel.modules)} and {sysctls}.",
+            swap[self.swap],
+            f"containerd {containerd}; or Docker with cri-dockerd.",
+        ]
+
+
+class NodeSpecs(Model):
+    """The whole of `recipes/node-spec.toml`."""
+
+    sources: dict[str, str] = Field(description="what the evidence's short source names stand for")
+    specs: tuple[NodeSpec, ...] = Field(description="by minor, oldest first")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, table: Json) -> Json:
+        """Each specification states what has changed since the one before it."""
+        specs: list[Json] = []
+        for changes in table.get("specs", []):
+            specs.append(_merged(specs[-1], changes) if specs else changes)
+        return {**table, "specs": specs}
+
+    def find(self, minor: str) -> NodeSpec:
+        """What holds for a minor: its own, else the nearest older specification. Raises KeyError if all are newer."""
+        found = [spec for spec in self.specs if _numbers(spec.minor) <= _numbers(minor)]
+        if not found:
+            raise KeyError(minor)
+        return found[-1]
+
+
+def _merged(old: Json, changes: Json) -> Json:
+    both = {key: _merged(old[key], changes[key]) for key in changes if isinstance(old.get(key), dict)}
+    return {**old, **changes, **both}
+
+
+def _numbers(minor: str) -> tuple[int, ...]:
+    return tuple(map(int, minor.split(".")))
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))

@@ -1,0 +1,68 @@
+"""A package recipe as `recipes/packages/NAME.toml` states it: what a package is, before it has a version."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kubewright.models.base import Format, Model
+
+
+class Content(Model):
+    """One entry of a package's file list.
+
+    `source` is `input:COMPONENT/NAME` (a fetched file), `input:COMPONENT/NAME!MEMBER` (a member of a
+    fetched archive; MEMBER may end in `/*`), `file:PATH` (below packaging/) or `template:PATH` (the same,
+    rendered with jinja2). A directory or link has none.
+    """
+
+    target: str = Field(pattern=r"^/")
+    source: str = Field("", pattern=r"^(|(input|file|template):.+)$")
+    kind: Literal["file", "config", "dir", "link"] = "file"
+    mode: str = Field("0644", pattern=r"^0[0-7]{3}$", description="octal, as a string")
+    to: str = Field("", description="of a link: what it points to")
+    only: Format | None = None
+
+
+class Service(Model):
+    """A systemd unit that the package carries and what its scripts do with it."""
+
+    unit: str
+    enable: bool = Field(False, description="enabled and started on first install")
+    restart: bool = Field(False, description="try-restart on upgrade; otherwise a message says how")
+
+
+class Relations(Model):
+    """Relations to other packages in Debian's syntax: `name (>= 1.2) | other`.
+
+    {version}, {next_minor}, {after_next_minor} and {COMPONENT} (its version) are filled in.
+    """
+
+    depends: tuple[str, ...] = ()
+    recommends: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = Field((), description="deb only: rpm's Obsoletes would swap people's packages")
+
+
+class Recipe(Model):
+    """What one package is."""
+
+    name: str
+    summary: str = Field(max_length=80)
+    description: str
+    component: str = Field("kubernetes", description="whose version the package has")
+    revision: int | None = Field(None, description="absent: --revision (Kubernetes' own packages)")
+    epoch: dict[Format, int] = Field(default_factory=dict)
+    version: str = Field("", description="only for what is versioned by nothing upstream")
+    all_architectures: bool = Field(False, description="one package for every architecture (all, noarch)")
+    section: str = "admin"
+    license: str = "Apache-2.0"
+    guard: bool = Field(False, description="refuse to jump over a minor or go down one")
+    relations: Relations = Relations()
+    deb: Relations = Relations()
+    rpm: Relations = Relations()
+    contents: tuple[Content, ...] = ()
+    services: tuple[Service, ...] = ()
+    scripts: dict[Literal["preinst", "postinst", "prerm", "postrm"], str] = Field(
+        default_factory=dict, description="extra shell for a script: a file below packaging/"
+    )

@@ -1,0 +1,92 @@
+"""Describes packages: a recipe, a release, an architecture and a format become one neutral description."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kubewright import versions
+from kubewright.models.base import Arch, Format
+from kubewright.models.description import Description, Payload, Relation, Script
+from kubewright.models.lock import Component, Release
+from kubewright.models.recipe import Recipe, Relations
+from kubewright.packagers import relations
+
+MAINTAINER = "Kubewright <maintainers@kubewright.invalid>"
+"""Who packages name. `.invalid` until the project has an address of its own."""
+
+HOME = "https://kubernetes.io"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A recipe's version in one format."""
+
+    upstream: str
+    version: str
+    revision: str
+    epoch: int
+    source_date_epoch: int
+
+
+def identify(recipe: Recipe, release: Release, form: Format, values: Mapping[str, str]) -> Identity:
+    """Which version, revision, epoch and date the packages of a recipe carry."""
+    component = release.component(recipe.component)
+    upstream = recipe.version.format_map(values) if recipe.version else component.version
+    revision = release.revision if recipe.revision is None else recipe.revision
+    return Identity(
+        upstream=upstream,
+        version=versions.package_version(upstream),
+        revision=str(revision),
+        epoch=recipe.epoch.get(form, 0),
+        source_date_epoch=_date(recipe, release, component),
+    )
+
+
+def _date(recipe: Recipe, release: Release, component: Component) -> int:
+    """A companion's own date, so that it comes out the same for every release that it goes with."""
+    return release.source_date_epoch if recipe.component == "kubernetes" else component.epoch
+
+
+def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
+    """What `{names}` in relations stand for: component versions, and the bounds made from the minor."""
+    component = release.component(recipe.component)
+    return {
+        **{one.name: versions.package_version(one.version) for one in release.components},
+        "version": versions.package_version(component.version),
+        "minor": release.minor,
+        "next_minor": versions.next_minor(release.kubernetes),
+        "after_next_minor": versions.next_minor(release.kubernetes, 2),
+        "revision": str(release.revision),
+    }
+
+
+def describe(
+    recipe: Recipe, release: Release, arch: Arch | Literal["all"], form: Format,
+    payload: tuple[Payload, ...], scripts: Mapping[Script, str], extra: Mapping[str, str],
+) -> Description:  # fmt: skip
+    """The package that a recipe makes of a release. Raises RequestError for relations that cannot be read."""
+    values = {**placeholders(recipe, release), **extra}
+    identity = identify(recipe, release, form, values)
+    own = recipe.deb if form is Format.deb else recipe.rpm
+    place = f"recipes/packages/{recipe.name}.toml"
+
+    def related(key: str) -> tuple[Relation, ...]:
+        texts = (*getattr(recipe.relations, key), *getattr(own, key))
+        return tuple(relations.parse(text, values, f"{place}: {key}") for text in texts)
+
+    return Description(
+        name=recipe.name, version=identity.version, revision=identity.revision, epoch=identity.epoch, arch=arch,
+        format=form, summary=recipe.summary, description=recipe.description.strip(), section=recipe.section,
+        license=recipe.license, home=HOME, maintainer=MAINTAINER, source_date_epoch=identity.source_date_epoch,
+        **{key: related(key) for key in Relations.model_fields},
+        payload=payload, scripts={name: text for name, text in scripts.items() if text.strip()},
+    )  # fmt: skip
+
+
+def template_variables(recipe: Recipe, release: Release, form: Format, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the templates of files and scripts may use."""
+    identity = identify(recipe, release, form, {**placeholders(recipe, release), **settings})
+    return {
+        "release": release, "recipe": recipe, "format": form.value, "version": identity.upstream,
+        "minor": release.minor, "services": recipe.services, **settings,
+    }  # fmt: skip

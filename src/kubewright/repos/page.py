@@ -1,0 +1,56 @@
+"""The site's front page, rendered from the index, the manifests and the channels."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import jinja2
+
+from kubewright import content
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, Index
+
+
+def render(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> bytes:
+    """index.html."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(content.folder("repo") / "templates"),
+    )  # fmt: skip
+    text = environment.get_template("index.html.j2").render(variables(index, manifests, channels))
+    return text.encode()
+
+
+def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> dict[str, Any]:
+    """What the template shows; the release it presents is what `stable` points to, else the newest."""
+    channel = channels.get("stable") or next(iter(sorted(channels.values(), key=lambda one: one.channel)))
+    current = channel.current or channel.releases[0]
+    manifest = manifests[current.name]
+    return {
+        "site_url": channel.url,
+        "latest": {
+            "version": f"v{current.kubernetes}", "name": current.name, "channel": channel.channel,
+            "manifest_url": current.manifest_url,
+        },
+        "releases": [
+            {
+                "version": f"v{one.kubernetes}", "name": one.name, "channels": list(one.channels), "status": one.status,
+                "manifest_url": one.manifest_url, "end_of_life": one.end_of_life or "",
+            }
+            for one in index.releases
+        ],
+        "components": [
+            {"name": one.name, "version": one.version, "status": one.status, "reason": one.reason}
+            for one in manifest.components.values()
+        ],
+        "requirements": requirements(manifest),
+        "install": [{"title": one.title, "commands": one.commands} for one in manifest.install],
+        "keys": [{"fingerprint": key.id, "url": key.url, "kind": key.kind} for key in manifest.keys],
+        "development": manifest.development,
+        "issued": datetime.fromtimestamp(max(one.issued for one in channels.values()), UTC).strftime("%Y-%m-%d"),
+    }  # fmt: skip
+
+
+def requirements(manifest: Manifest) -> list[str]:
+    """What a node needs, in short sentences."""
+    return manifest.requirements.node.sentences()

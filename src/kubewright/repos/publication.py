@@ -1,0 +1,203 @@
+"""Publishes: the channel record is the commit, and everything that derives from it is written in a fixed order."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from kubewright.errors import VerificationFailed
+from kubewright.models.base import Arch
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, Index
+from kubewright.repos import apt, layout, records, yum
+from kubewright.repos.deb import DebEntry
+from kubewright.repos.rpm import RpmEntry
+from kubewright.repos.store import Store
+
+E = TypeVar("E", DebEntry, RpmEntry)
+
+
+class Signer(Protocol):
+    """What a publication needs of its keys; every signature is a function of the data and the time."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the OpenPGP key."""
+
+    def clearsign(self, text: bytes, when: int) -> bytes:
+        """InRelease: the text with its signature around it."""
+
+    def armored_detached(self, data: bytes, when: int) -> bytes:
+        """An armored detached OpenPGP signature."""
+
+    def artifact(self, data: bytes) -> bytes:
+        """A detached ECDSA signature, base64."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The index entries of one release, as its own files hold them."""
+
+    debs: tuple[DebEntry, ...]
+    rpms: tuple[RpmEntry, ...]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One site, with the keys to publish on it."""
+
+    store: Store
+    signer: Signer
+    armored_key: str
+    render_page: Callable[[Index, Mapping[str, Manifest], Mapping[str, Channel]], bytes]
+    schemas: Mapping[str, bytes]
+
+    def channel(self, name: str) -> Channel | None:
+        """A channel's record, or None."""
+        data = self.store.read(layout.channel_path(name))
+        return None if data is None else Channel.from_bytes(data)
+
+    def channels(self) -> dict[str, Channel]:
+        """Every channel of the site by name."""
+        found = (path for path in self.store.list("channels/") if path.endswith(".json"))
+        records_ = (Channel.from_bytes(self.store.read(path) or b"") for path in found)
+        return {record.channel: record for record in records_}
+
+    def commit(self, previous: Channel | None, record: Channel) -> None:
+        """Make a record the channel's. Raises PublicationConflict when somebody else was first."""
+        path = layout.channel_path(record.channel)
+        if previous is not None:
+            self._keep_copy(previous)
+        if record != previous:
+            self.store.swap(path, previous.to_bytes() if previous else None, record.to_bytes())
+
+    def derive(self, channel: Channel) -> None:
+        """Write all that follows from a channel's record; again, and after a crash, to the same bytes."""
+        if channel.repo_key == self.signer.fingerprint:
+            self._keep_copy(channel)
+        entries = self._entries(channel)
+        self._suite(channel, entries)
+        for basearch in Arch:
+            self._yum(channel, basearch, entries)
+        current = channel.current
+        if current is not None:
+            self.store.replace(layout.marker_path(channel.channel), f"v{current.kubernetes}".encode())
+
+    def derive_index(self, end_of_life: Mapping[str, str | None]) -> Index:
+        """Write the index of releases and the page, which follow from all channels."""
+        channels = self.channels()
+        data = self.store.read(layout.INDEX)
+        previous = None if data is None else Index.from_bytes(data)
+        names = {release.name for channel in channels.values() for release in channel.releases}
+        names |= {release.name for release in previous.releases} if previous else set()
+        manifests = {name: self.manifest(name) for name in sorted(names)}
+        ranges = {name: [edge.from_range for edge in one.upgrades] for name, one in manifests.items()}
+        index = records.index(previous, list(channels.values()), end_of_life, ranges)
+        if previous is not None:
+            self._copy(layout.index_copy(previous.sequence), previous.to_bytes(), previous.issued)
+        if index != previous:
+            self.store.swap(layout.INDEX, data, index.to_bytes())
+        self._copy(layout.index_copy(index.sequence), index.to_bytes(), index.issued)
+        for name, schema in self.schemas.items():
+            self.store.replace(f"schemas/{name}.json", schema)
+        self.store.replace("index.html", self.render_page(index, manifests, channels))
+        return index
+
+    def manifest(self, name: str) -> Manifest:
+        """A published release's manifest. Raises VerificationFailed when the site has lost it."""
+        path = layout.release_path(name, "manifest.json")
+        data = self.store.read(path)
+        if data is None:
+            raise VerificationFailed(
+                f"{path}: a channel lists this release, but its manifest is gone; publish it again"
+            )
+        return Manifest.from_bytes(data)
+
+    def _keep_copy(self, record: Channel) -> None:
+        self._copy(layout.channel_copy(record.channel, record.sequence), record.to_bytes(), record.issued)
+
+    def _copy(self, path: str, data: bytes, when: int) -> None:
+        """The immutable copy with its signatures; one that exists keeps the signatures it has."""
+        self.store.create(path, data)
+        if not self.store.exists(f"{path}.asc"):
+            self.store.create(f"{path}.asc", self.signer.armored_detached(data, when))
+        if not self.store.exists(f"{path}.sig"):
+            self.store.create(f"{path}.sig", self.signer.artifact(data))
+
+    def _entries(self, channel: Channel) -> Entries:
+        debs: dict[str, DebEntry] = {}
+        rpms: dict[str, RpmEntry] = {}
+        for release in channel.releases:
+            for entry in read_entries(self._index_file(release.name, "apt.json.gz"), DebEntry):
+                debs.setdefault(entry.filename, entry)
+            for rpm in read_entries(self._index_file(release.name, "yum.json.gz"), RpmEntry):
+                rpms.setdefault(rpm.basename, rpm)
+        return Entries(tuple(debs.values()), tuple(rpms.values()))
+
+    def _index_file(self, name: str, file: str) -> bytes:
+        path = layout.release_path(name, f"index/{file}")
+        data = self.store.read(path)
+        if data is None:
+            raise VerificationFailed(f"{path}: missing; publish {name} again to bring it back")
+        return data
+
+    def _suite(self, channel: Channel, entries: Entries) -> None:
+        """By-hash first, then the plain names, InRelease last of all: it alone is what apt follows."""
+        base = layout.suite_path(channel.channel)
+        rendered = apt.suite(
+            entries.debs, suite=channel.channel, architectures=tuple(Arch),
+            issued=channel.issued, valid_until=channel.valid_until,
+        )  # fmt: skip
+        for name in sorted(rendered, key=lambda name: ("/by-hash/" not in name, name)):
+            write = self.store.create if "/by-hash/" in name else self.store.replace
+            if name != "Release":
+                write(f"{base}/{name}", rendered[name])
+        release = rendered["Release"]
+        self.store.replace(f"{base}/Release", release)
+        self.store.replace(f"{base}/Release.gpg", self.signer.armored_detached(release, channel.issued))
+        self.store.replace(f"{base}/InRelease", self.signer.clearsign(release, channel.issued))
+
+    def _yum(self, channel: Channel, arch: Arch, entries: Entries) -> None:
+        """The immutable snapshot, then the plain repository, then the one line that clients follow."""
+        rpms = [entry for entry in entries.rpms if entry.arch in (arch.rpm, "noarch")]
+        files = self._signed(yum.repodata(rpms, href_prefix="../../../../pool/", issued=channel.issued), channel.issued)
+        snapshot = layout.snapshot_path(channel.channel, arch.rpm, yum.snapshot_id(files))
+        for name, data in _pointer_last(files):
+            self.store.create(f"{snapshot}/{name}", data)
+        plain = layout.yum_path(channel.channel, arch.rpm)
+        for entry in rpms:
+            self.store.link(f"yum/pool/{entry.basename}", f"{plain}/Packages/{entry.basename}")
+        files = self._signed(yum.repodata(rpms, href_prefix="Packages/", issued=channel.issued), channel.issued)
+        for name, data in _pointer_last(files):
+            self.store.replace(f"{plain}/{name}", data)
+        if channel.url:
+            line = f"{channel.url.rstrip('/')}/{snapshot}/\n"
+            self.store.replace(f"{plain}/mirrorlist", line.encode())
+
+    def _signed(self, files: dict[str, bytes], when: int) -> dict[str, bytes]:
+        repomd = files["repodata/repomd.xml"]
+        return {
+            **files,
+            "repodata/repomd.xml.asc": self.signer.armored_detached(repomd, when),
+            "repodata/repomd.xml.key": self.armored_key.encode(),
+        }
+
+
+def _pointer_last(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Hash-named files, then the signature and key, then repomd.xml, which dnf reads first."""
+    rank = {"repodata/repomd.xml": 2, "repodata/repomd.xml.asc": 1, "repodata/repomd.xml.key": 1}
+    for name in sorted(files, key=lambda name: (rank.get(name, 0), name)):
+        yield name, files[name]
+
+
+def read_entries(data: bytes, model: type[E]) -> list[E]:
+    """Index entries as `write_entries` wrote them."""
+    return [model.model_validate(one) for one in json.loads(gzip.decompress(data))]
+
+
+def write_entries(entries: list[DebEntry] | list[RpmEntry]) -> bytes:
+    """Index entries as a release carries them: deterministic gzip of a JSON array."""
+    text = json.dumps([entry.model_dump(mode="json") for entry in entries], sort_keys=True).encode()
+    return zlib.compress(text, level=9, wbits=31)  # gzip.compress varies between Python versions

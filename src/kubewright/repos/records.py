@@ -1,0 +1,139 @@
+"""What a publication makes of channel records and of the index: pure functions from old to new."""
+
+from collections.abc import Mapping, Sequence
+
+from kubewright import files, versions
+from kubewright.errors import PublicationConflict, RequestError
+from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
+from kubewright.versions import Range
+
+
+def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[str, ...]:
+    """Where a release goes when nobody says where.
+
+    A final release: `stable-1.NN`, `stable` unless something higher is there, `latest` likewise. A
+    pre-release: `latest` only, if it is the highest.
+    """
+    wanted = [f"stable-{versions.minor(kubernetes)}", "stable"] if versions.is_final(kubernetes) else []
+    floating = [name for name in [*wanted, "latest"] if name in ("stable", "latest")]
+    lower = {name for name in floating if name in channels and _above(channels[name], kubernetes)}
+    return tuple(name for name in [*wanted, "latest"] if name not in lower)
+
+
+def _above(channel: Channel, kubernetes: str) -> bool:
+    return channel.current is not None and versions.parse(channel.current.kubernetes) > versions.parse(kubernetes)
+
+
+def add(
+    previous: Channel | None, channel: str, release: ChannelRelease, *, now: int, url: str, repo_key: str
+) -> Channel:
+    """The channel's record with a release in it; the previous record itself when that changes nothing.
+
+    The release becomes current unless a higher one is. Raises PublicationConflict when the channel has
+    the name with another manifest.
+    """
+    there = {one.name: one for one in previous.releases} if previous else {}
+    known = there.get(release.name)
+    if known is not None and known.manifest_sha256 != release.manifest_sha256:
+        raise PublicationConflict(
+            f"channels/{channel}.json: {release.name} is published with another manifest "
+            f"({known.manifest_sha256[:12]}…, not {release.manifest_sha256[:12]}…); published releases never change: "
+            f"choose the next revision with --revision"
+        )
+    releases = _ranked([*there.values()] if known else [*there.values(), release])
+    if previous and (previous.releases, previous.url, previous.repo_key) == (releases, url, repo_key):
+        return previous
+    return _next(previous, channel, releases, now=now, url=url, repo_key=repo_key)
+
+
+def rollback(current: Channel, target: Channel, *, now: int, repo_key: str) -> Channel:
+    """A new record with the content of an earlier one.
+
+    Raises RequestError when that is what the channel already holds.
+    """
+    if current.releases == target.releases:
+        raise RequestError(f"channels/{current.channel}.json: publication {target.sequence} is what is there already")
+    record = _next(current, current.channel, target.releases, now=now, url=current.url, repo_key=repo_key)
+    return record.model_copy(update={"rollback_of": current.sequence})
+
+
+def _next(
+    previous: Channel | None, channel: str, releases: tuple[ChannelRelease, ...], *, now: int, url: str, repo_key: str
+) -> Channel:
+    return Channel(
+        channel=channel,
+        sequence=previous.sequence + 1 if previous else 1,
+        parent=files.sha256(previous.to_bytes()) if previous else None,
+        issued=max(now, previous.issued + 1) if previous else now,  # never backwards: clients refuse an older Date
+        url=url,
+        repo_key=repo_key,
+        releases=releases,
+    )
+
+
+def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
+    """Newest first; the highest that is not yanked is current, a higher revision before a lower."""
+    ordered = sorted(releases, key=lambda one: (versions.parse(one.kubernetes), _revision(one.name)), reverse=True)
+    current = next((one.name for one in ordered if one.status != "yanked"), None)
+    return tuple(
+        one if one.status == "yanked"
+        else one.model_copy(update={"status": "current" if one.name == current else "superseded"})
+        for one in ordered
+    )  # fmt: skip
+
+
+def _revision(name: str) -> int:
+    return int(name.rpartition("-")[2])
+
+
+def index(
+    previous: Index | None,
+    channels: Sequence[Channel],
+    end_of_life: Mapping[str, str | None],
+    upgrade_ranges: Mapping[str, Sequence[str]],
+) -> Index:
+    """The index of every release that was ever published; the previous one itself when nothing changed.
+
+    `upgrade_ranges` holds, by release, the Kubernetes ranges that its manifest may be reached from. A
+    release that no channel lists any more stays, without channels: its files stay too.
+    """
+    found: dict[str, IndexedRelease] = {one.name: one.model_copy(update={"channels": (), "status": "superseded"})
+                                        for one in (previous.releases if previous else ())}  # fmt: skip
+    for channel in sorted(channels, key=lambda one: one.channel):
+        for release in channel.releases:
+            found[release.name] = _indexed(release, channel.channel, found.get(release.name), end_of_life)
+    ordered = sorted(
+        found.values(), key=lambda one: (versions.parse(one.kubernetes), _revision(one.name)), reverse=True
+    )
+    releases = tuple(
+        one.model_copy(update={"upgrades_from": _sources(one, ordered, upgrade_ranges.get(one.name, ()))})
+        for one in ordered
+    )
+    if previous and previous.releases == releases:
+        return previous
+    return Index(
+        sequence=previous.sequence + 1 if previous else 1,
+        parent=files.sha256(previous.to_bytes()) if previous else None,
+        issued=max(channel.issued for channel in channels),
+        releases=releases,
+    )
+
+
+def _indexed(
+    release: ChannelRelease, channel: str, there: IndexedRelease | None, end_of_life: Mapping[str, str | None]
+) -> IndexedRelease:
+    channels = (*there.channels, channel) if there else (channel,)
+    rank = {"yanked": 2, "current": 1, "superseded": 0}
+    status = max((there.status if there else "superseded", release.status), key=lambda one: rank[one])
+    return IndexedRelease(
+        name=release.name, kubernetes=release.kubernetes, status=status, channels=channels,
+        manifest_url=release.manifest_url, manifest_sha256=release.manifest_sha256,
+        end_of_life=end_of_life.get(versions.minor(release.kubernetes)), development=release.development,
+    )  # fmt: skip
+
+
+def _sources(release: IndexedRelease, others: Sequence[IndexedRelease], ranges: Sequence[str]) -> tuple[str, ...]:
+    allowed = [Range.parse(text) for text in ranges]
+    return tuple(
+        other.name for other in others if other.name != release.name and any(other.kubernetes in one for one in allowed)
+    )

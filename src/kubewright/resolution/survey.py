@@ -1,0 +1,104 @@
+"""Asks an upstream which inputs of a release it has, and what their digests are."""
+
+import re
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.base import Arch
+from kubewright.models.components import Components, ComponentSource
+from kubewright.models.lock import Check, Component, Input, Unavailable
+from kubewright.upstream import Upstream
+
+_DIGEST = re.compile(r"^[0-9a-fA-F]{64}$")
+
+
+def inputs(chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]) -> tuple[Input, ...]:
+    """Every input of a release by its URL, no digest known yet."""
+    return tuple(
+        Input(component=component.name, name=source.name, version=component.version, arch=arch,
+              url=source.fill(source.url, component.version, arch))
+        for component in chosen
+        for source in components.components[component.name].inputs
+        for arch in architectures
+    )  # fmt: skip
+
+
+def survey(
+    wanted: Sequence[Input], components: Components, upstream: Upstream,
+    *, allow_unverified: Collection[str] = (), jobs: int = 4,
+) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:  # fmt: skip
+    """The inputs with their digests, and those that this upstream does not have.
+
+    Raises VerificationFailed for an input that nothing vouches for (unless its component is among
+    `allow_unverified`), and for a checksum file that is none.
+    """
+
+    def ask(entry: Input) -> Input | Unavailable:
+        return _ask(entry, components.components[entry.component], upstream, entry.component in allow_unverified)
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        answers = list(pool.map(ask, wanted))
+    _require_kubernetes(answers)
+    return (
+        tuple(answer for answer in answers if isinstance(answer, Input)),
+        tuple(answer for answer in answers if isinstance(answer, Unavailable)),
+    )
+
+
+def _ask(entry: Input, component: ComponentSource, upstream: Upstream, unverified: bool) -> Input | Unavailable:
+    source = next(source for source in component.inputs if source.name == entry.name)
+    if not upstream.exists(entry.url):
+        return Unavailable(
+            component=entry.component, name=entry.name, arch=entry.arch, reason=f"this upstream has no {entry.url}"
+        )
+    pin = next((pin for pin in component.pins if (pin.version, pin.arch) == (entry.version, entry.arch)), None)
+    mirrored = upstream.mirror_digest(entry.url)
+    if pin and mirrored in (None, pin.sha256):
+        return _known(entry, pin.sha256, Check.pin, pin.source)
+    if source.checksum.kind != "none":
+        url = source.fill(source.checksum.url, entry.version, entry.arch, entry.url)
+        text = upstream.read(url)
+        if text is not None:
+            return _known(entry, published_digest(text, url, entry.url), Check.checksum, url)
+    if mirrored:
+        return _known(entry, mirrored, Check.mirror, "the mirror's own SHA256SUMS")
+    if unverified:
+        return entry.model_copy(update={"check": Check.unverified})
+    raise VerificationFailed(
+        f"{entry.url}: upstream publishes no checksum and recipes/components.toml has no pin for {entry.component} "
+        f"{entry.version} {entry.arch}; add a pin that you have checked, or pass --allow-unverified {entry.component}"
+    )
+
+
+def published_digest(text: bytes, place: str, url: str) -> str:
+    """Read a digest from a checksum file: a bare one, `digest  name`, or a list of those.
+
+    A list's names may carry build paths; only the last part counts. Raises VerificationFailed when the
+    file names no digest for `url`, or two different ones.
+    """
+    name = urlsplit(url).path.rsplit("/", 1)[-1]
+    lines = [line.split(maxsplit=1) for line in text.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    bare = [line[0] for line in lines if len(line) == 1 and _DIGEST.match(line[0])]
+    named = [line[0] for line in lines if len(line) > 1 and line[1].strip().lstrip("*").rsplit("/", 1)[-1] == name]
+    found = {digest.lower() for digest in (named or bare) if _DIGEST.match(digest)}
+    if len(found) != 1 or (len(lines) > 1 and not named):
+        what = "names different digests for" if len(found) > 1 else "is no checksum of"
+        raise VerificationFailed(f"{place}: {what} {name}; it begins {text[:40]!r}. Try again, or use another upstream")
+    return found.pop()
+
+
+def _known(entry: Input, digest: str, check: Check, by: str) -> Input:
+    return entry.model_copy(update={"sha256": digest, "check": check, "checked_by": by})
+
+
+def _require_kubernetes(answers: Sequence[Input | Unavailable]) -> None:
+    """A release without Kubernetes itself is none: that version does not exist here."""
+    own = [answer for answer in answers if answer.component == "kubernetes"]
+    if own and all(isinstance(answer, Unavailable) for answer in own):
+        first = next(answer for answer in own if isinstance(answer, Unavailable))
+        raise RequestError(
+            f"Kubernetes: {first.reason}; that version does not exist there. "
+            "Ask for stable, or look at the markers of the upstream for what there is"
+        )

@@ -1,0 +1,58 @@
+"""The one door to other programs: list arguments, a clean environment, no shell, no stdin."""
+
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kubewright.errors import ToolFailed, ToolMissing
+
+log = logging.getLogger(__name__)
+
+KEPT = ("PATH", "HOME", "TMPDIR", "USER", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
+"""Variables of the caller that programs see; everything else could leak into what they write."""
+
+
+def find(program: str, *, install: str) -> Path:
+    """Where `program` is: beside this Python first (its own environment), then on PATH.
+
+    Raises ToolMissing with `install`, the sentence that says how to get it.
+    """
+    beside = Path(sys.executable).parent / program
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
+    if found is None:
+        raise ToolMissing(f"{program}: not found beside {sys.executable} nor on PATH; {install}")
+    return Path(found)
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    codes: Sequence[int] = (0,),
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end and return what it said.
+
+    Raises ToolMissing if it does not exist, ToolFailed with its last words if its exit code is not
+    among `codes`.
+    """
+    words = [str(word) for word in argv]
+    log.debug("+ %s", shlex.join(words))
+    clean = {name: os.environ[name] for name in KEPT if name in os.environ}
+    clean |= {"LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
+    try:
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise ToolMissing(f"{words[0]}: not found; install it or put it on PATH") from error
+    if done.returncode not in codes:
+        words_of_failure = (done.stderr.strip() or done.stdout.strip() or "it said nothing")[-4000:]
+        raise ToolFailed(f"{shlex.join(words)}: exit code {done.returncode}:\n{words_of_failure}")
+    return done

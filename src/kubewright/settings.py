@@ -1,0 +1,32 @@
+"""The options that mean the same for every verb."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from kubewright.models.base import Arch, Model
+
+
+class Settings(Model):
+    """What the command line, the environment and `kubewright.toml` have settled."""
+
+    upstream: str | None = Field(None, description="a mirror directory or its URL; None: the real upstreams")
+    dist: Path = Path("dist")
+    cache: Path
+    site: str = "site"
+    url: str = Field("", description="the site's public base URL; empty: everything is relative")
+    registry: str = "registry.k8s.io"
+    channels: tuple[str, ...] = ()
+    architectures: tuple[Arch, ...] = (Arch.amd64, Arch.arm64)
+    revision: int = Field(1, ge=1)
+    repo_key: str | None = None
+    artifact_key: str | None = None
+    jobs: int = Field(4, ge=1)
+    dry_run: bool = False
+    now: int = Field(description="the publication clock, epoch seconds")
+    source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
+    backend: str = "nfpm"
+    only: str = "*"
+    offline: bool = False
+    allow_unverified: tuple[str, ...] = ()
+    allow_development: bool = False

@@ -1,0 +1,1 @@
+"""Signatures: the keys, what they sign, and how a stranger checks it."""

@@ -1,0 +1,137 @@
+"""OpenPGP for one RSA key, byte by byte: the same key, data and time always give the same bytes.
+
+Nothing here reads a clock or draws a random number, which gpg (the time) and Sequoia (a salt) both do.
+Formats: RFC 9580, version 4 packets. Choices are the oldest that today's verifiers accept, so that the rpm
+of RHEL 7 and the sqv of Debian 13 both agree: RSA, SHA-512, one primary key without subkeys.
+"""
+
+import base64
+import hashlib
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+from cryptography.hazmat.primitives.hashes import SHA512
+
+SIGNATURE, SECRET_KEY, PUBLIC_KEY, USER_ID = 2, 5, 6, 13
+"""Packet types."""
+
+BINARY, TEXT, POSITIVE_CERTIFICATION = 0x00, 0x01, 0x13
+"""Signature types."""
+
+RSA_ALGORITHM, SHA512_ALGORITHM, SHA256_ALGORITHM = 1, 10, 8
+
+
+@dataclass(frozen=True)
+class RsaKey:
+    """An RSA key and the moment it says that it was made (epoch seconds), which is part of its fingerprint."""
+
+    private: rsa.RSAPrivateKey = field(repr=False)
+    created: int
+
+    @cached_property
+    def public_body(self) -> bytes:
+        """The body of its public key packet."""
+        public = self.private.public_key().public_numbers()
+        return b"\x04" + self.created.to_bytes(4) + bytes([RSA_ALGORITHM]) + mpi(public.n) + mpi(public.e)
+
+    @cached_property
+    def secret_body(self) -> bytes:
+        """The body of its secret key packet, not encrypted."""
+        secret = self.private.private_numbers()
+        p, q = sorted((secret.p, secret.q))  # the format wants p < q
+        numbers = b"".join(mpi(number) for number in (secret.d, p, q, pow(p, -1, q)))
+        return self.public_body + b"\x00" + numbers + (sum(numbers) % 65536).to_bytes(2)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """The 20 bytes that name it."""
+        return hashlib.sha1(framed(self.public_body), usedforsecurity=False).digest()
+
+
+def packet(kind: int, body: bytes) -> bytes:
+    """A packet with the old two-byte length, which every rpm can read. `body` is below 64 KiB."""
+    return bytes([0x80 | kind << 2 | 1]) + len(body).to_bytes(2) + body
+
+
+def mpi(number: int) -> bytes:
+    """A number as OpenPGP writes it: how many bits, then the bytes."""
+    return number.bit_length().to_bytes(2) + number.to_bytes((number.bit_length() + 7) // 8)
+
+
+def framed(public_body: bytes) -> bytes:
+    """A public key as fingerprints and certifications hash it."""
+    return b"\x99" + len(public_body).to_bytes(2) + public_body
+
+
+def secret_key(key: RsaKey, user_id: str, expires: int | None) -> bytes:
+    """What a key file holds: the secret key, its name and the key's own word that they belong together.
+
+    `gpg --import` reads it. The key can be used from its creation until `expires` (epoch seconds; None: for ever).
+    """
+    name = user_id.encode()
+    subpackets = [
+        _subpacket(27, b"\x03"),  # key flags: certify and sign
+        _subpacket(21, bytes([SHA512_ALGORITHM, SHA256_ALGORITHM])),  # preferred hashes
+        _subpacket(30, b"\x01"),  # features: modification detection, as every current client has
+    ]
+    if expires is not None:
+        subpackets.append(_subpacket(9, (expires - key.created).to_bytes(4)))
+    data = (framed(key.public_body), b"\xb4", len(name).to_bytes(4), name)
+    certification = signature(key, POSITIVE_CERTIFICATION, data, key.created, subpackets)
+    return packet(SECRET_KEY, key.secret_body) + packet(USER_ID, name) + certification
+
+
+def signature(key: RsaKey, kind: int, data: Sequence[bytes], when: int, extra: Sequence[bytes] = ()) -> bytes:
+    """A signature packet over the concatenation of `data`, made at `when` (epoch seconds)."""
+    hashed = b"".join((_subpacket(2, when.to_bytes(4)), *extra, _subpacket(33, b"\x04" + key.fingerprint)))
+    head = bytes([4, kind, RSA_ALGORITHM, SHA512_ALGORITHM]) + len(hashed).to_bytes(2) + hashed
+    digest = hashlib.sha512()
+    for part in (*data, head, b"\x04\xff", len(head).to_bytes(4)):
+        digest.update(part)
+    value = key.private.sign(digest.digest(), padding.PKCS1v15(), utils.Prehashed(SHA512()))
+    issuer = _subpacket(16, key.fingerprint[-8:])  # not hashed: only a hint, and old rpm knows no other
+    unhashed = len(issuer).to_bytes(2) + issuer
+    return packet(SIGNATURE, head + unhashed + digest.digest()[:2] + mpi(int.from_bytes(value)))
+
+
+def _subpacket(kind: int, body: bytes) -> bytes:
+    return bytes([len(body) + 1, kind]) + body
+
+
+def clearsigned(key: RsaKey, text: bytes, when: int) -> bytes:
+    """`text` readable with its signature below, as InRelease is.
+
+    Such a signature does not cover spaces and tabs at line ends: they are dropped, so that what can be read is
+    what was signed. The last line always ends. Raises ValueError for a carriage return, which readers take
+    differently.
+    """
+    if b"\r" in text:
+        raise ValueError("a carriage return in a text that is to be signed")
+    lines = [line.rstrip(b" \t") for line in text.removesuffix(b"\n").split(b"\n")]
+    signed = signature(key, TEXT, [b"\r\n".join(lines)], when)
+    escaped = [b"- " + line if line.startswith(b"-") else line for line in lines]
+    head = [b"-----BEGIN PGP SIGNED MESSAGE-----", b"Hash: SHA512", b""]
+    return b"\n".join([*head, *escaped, armored("SIGNATURE", signed)])
+
+
+def armored(kind: str, data: bytes) -> bytes:
+    """`data` as text: `kind` is SIGNATURE, PUBLIC KEY BLOCK or PRIVATE KEY BLOCK.
+
+    With a checksum, which newer writers leave out and old rpm insists on.
+    """
+    encoded = textwrap.wrap(base64.b64encode(data).decode(), 64)
+    checksum = base64.b64encode(_crc24(data).to_bytes(3)).decode()
+    lines = [f"-----BEGIN PGP {kind}-----", "", *encoded, f"={checksum}", f"-----END PGP {kind}-----", ""]
+    return "\n".join(lines).encode()
+
+
+def _crc24(data: bytes) -> int:
+    crc = 0xB704CE
+    for byte in data:
+        crc ^= byte << 16
+        for _ in range(8):
+            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
+    return crc & 0xFFFFFF

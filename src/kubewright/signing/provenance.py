@@ -1,0 +1,113 @@
+"""Says how artifacts were made: in-toto statements with SLSA provenance, in signed DSSE envelopes.
+
+Sources: in-toto attestation Statement v1, SLSA Provenance v1, DSSE protocol v1. Nothing here tells the time, so
+that a rebuild gives the same statement.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from kubewright.errors import VerificationFailed
+from kubewright.files import canonical_json
+from kubewright.models.base import Model, Sha256
+from kubewright.signing import verify
+from kubewright.signing.keys import ArtifactKey
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+
+class Subject(Model):
+    """A file that the statement is about."""
+
+    name: str
+    sha256: Sha256
+
+
+class Dependency(Model):
+    """A file that went into it."""
+
+    uri: str = Field(description="where it came from")
+    sha256: Sha256
+    name: str | None = None
+
+
+def statement(
+    subjects: Iterable[Subject],
+    *,
+    build_type: str,
+    builder_id: str,
+    external_parameters: Mapping[str, Any],
+    dependencies: Iterable[Dependency] = (),
+    builder_version: Mapping[str, str] | None = None,
+) -> bytes:
+    """A statement that the subjects were built from the dependencies.
+
+    `build_type` and `builder_id` are URIs, `external_parameters` is what a person asked for, `builder_version`
+    names the tools with their versions.
+    """
+    builder: dict[str, Any] = {"id": builder_id}
+    if builder_version:
+        builder["version"] = dict(builder_version)
+    predicate = {
+        "buildDefinition": {
+            "buildType": build_type,
+            "externalParameters": dict(external_parameters),
+            "resolvedDependencies": [
+                _described(found.name, found.sha256, found.uri) for found in sorted(dependencies, key=lambda d: d.uri)
+            ],
+        },
+        "runDetails": {"builder": builder},
+    }
+    return canonical_json(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": [_described(found.name, found.sha256) for found in sorted(subjects, key=lambda s: s.name)],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": predicate,
+        }
+    )
+
+
+def _described(name: str | None, sha256: str, uri: str | None = None) -> dict[str, Any]:
+    """An in-toto ResourceDescriptor."""
+    words = {"name": name, "uri": uri}
+    return {key: word for key, word in words.items() if word} | {"digest": {"sha256": sha256}}
+
+
+def envelope(payload: bytes, key: ArtifactKey) -> bytes:
+    """A statement with the key's signature: what `cosign verify-blob-attestation --signature` reads."""
+    signature = key.sign(_signed(PAYLOAD_TYPE, payload)).decode()
+    return canonical_json(
+        {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"keyid": key.key_id, "sig": signature}],
+        }
+    )
+
+
+def opened(data: bytes, public_pem: bytes, *, place: str) -> dict[str, Any]:
+    """The statement in an envelope. Raises VerificationFailed unless it is signed by `public_pem`."""
+    try:
+        found = json.loads(data)
+        kind, payload = str(found["payloadType"]), base64.b64decode(found["payload"], validate=True)
+        signature = str(found["signatures"][0]["sig"]).encode()
+    except (ValueError, TypeError, LookupError) as error:
+        raise VerificationFailed(f"{place}: not a signed statement; get the file again") from error
+    verify.artifact(_signed(kind, payload), signature, public_pem, place=place)
+    if kind != PAYLOAD_TYPE:
+        raise VerificationFailed(f"{place}: signed, but not an in-toto statement; get the file again")
+    statement: dict[str, Any] = json.loads(payload)
+    return statement
+
+
+def _signed(kind: str, payload: bytes) -> bytes:
+    """What a DSSE signature covers (its pre-authentication encoding)."""
+    encoded = kind.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(encoded), encoded, len(payload), payload)

@@ -1,0 +1,113 @@
+"""Checks signatures with an OpenPGP implementation other than the one that makes them (Sequoia's)."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import pysequoia
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.signing import keyfile
+
+_FRAME = [b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----", b"-----END PGP SIGNATURE-----"]
+
+
+def detached(data: bytes, signature: bytes, certificates: Sequence[bytes], *, place: str) -> str:
+    """Check an OpenPGP signature, armored or binary; return the fingerprint of the key that made it.
+
+    Raises VerificationFailed when the signature is not by one of `certificates` over `data`. By this machine's
+    clock: signatures from the future are refused, as every OpenPGP client does.
+    """
+    known = list(_certificates(certificates))
+    try:
+        made = pysequoia.Sig.from_bytes(signature)
+    except RuntimeError as error:
+        raise VerificationFailed(f"{place}: holds no OpenPGP signature; get the file again") from error
+    try:
+        valid = pysequoia.verify(bytes=data, store=lambda _: known, signature=made).valid_sigs
+    except RuntimeError as error:
+        raise VerificationFailed(f"{place}: {_reason(made, known)}") from error
+    return str(valid[0].certificate).upper()
+
+
+def clearsigned(data: bytes, certificates: Sequence[bytes], *, place: str) -> bytes:
+    """Check a text with its signature below (InRelease); return the text that was signed.
+
+    Raises VerificationFailed as `detached` does, and for anything before, after or beside the signed text.
+    """
+    lines = data.split(b"\n")
+    frame = [line for line in lines if line.startswith(b"-----")]
+    if frame != _FRAME or lines[0] != _FRAME[0] or lines[-2:] != [_FRAME[-1], b""]:
+        raise VerificationFailed(f"{place}: not exactly one signed text; get the file again")
+    made = pysequoia.Sig.from_bytes(data[data.rindex(_FRAME[1]) :])
+    known = list(_certificates(certificates))
+    try:
+        text = pysequoia.verify(bytes=data, store=lambda _: known).bytes
+    except RuntimeError as error:
+        raise VerificationFailed(f"{place}: {_reason(made, known)}") from error
+    return (text or b"") + b"\n"
+
+
+def _certificates(certificates: Sequence[bytes]) -> Iterator[pysequoia.Cert]:
+    for number, data in enumerate(certificates, 1):
+        try:
+            yield from pysequoia.Cert.split_bytes(data)
+        except RuntimeError as error:
+            raise RequestError(f"certificate {number}: not an OpenPGP public key; export it again") from error
+
+
+def _reason(made: pysequoia.Sig, known: Sequence[pysequoia.Cert]) -> str:
+    issuer = (made.issuer_fingerprint or made.issuer_key_id or "an unnamed key").upper()
+    if not any(certificate.fingerprint.upper().endswith(issuer) for certificate in known):
+        names = ", ".join(sorted(certificate.fingerprint.upper() for certificate in known)) or "none"
+        return f"signed by {issuer}, which is not a known key ({names}); get the key from where you trust it"
+    when = f"{made.created:%Y-%m-%d %H:%M} UTC" if made.created else "an unknown time"
+    return (
+        f"the signature of {issuer} from {when} does not hold: the bytes were changed, the key was not valid then, "
+        "or this machine's clock is behind; get the file again"
+    )
+
+
+def fingerprints(certificates: Sequence[bytes]) -> tuple[str, ...]:
+    """The fingerprints of some certificates, in upper-case hexadecimal."""
+    return tuple(certificate.fingerprint.upper() for certificate in _certificates(certificates))
+
+
+def expiry_warnings(certificates: Sequence[bytes], *, now: int, days: int = 30) -> tuple[str, ...]:
+    """A sentence for each key that has expired by `now` (epoch seconds) or will within `days`."""
+    found = []
+    for certificate in _certificates(certificates):
+        expires = keyfile.expires(bytes(certificate))
+        if expires is None:
+            continue
+        left = (expires - now) // 86_400
+        day = f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%d}"
+        if expires <= now:
+            found.append(f"key {certificate.fingerprint.upper()} expired on {day}")
+        elif left <= days:
+            found.append(f"key {certificate.fingerprint.upper()} expires on {day}, in {left} days")
+    return tuple(found)
+
+
+def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) -> None:
+    """Check a base64 ECDSA signature over SHA-256, as `cosign sign-blob` and ArtifactKey make it.
+
+    Raises VerificationFailed when it is not by `public_pem` over `data`.
+    """
+    try:
+        key = load_pem_public_key(public_pem)
+    except ValueError as error:
+        raise RequestError(f"{place}: the artifact key is not a public key in PEM form") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise RequestError(f"{place}: the artifact key is not an ECDSA key")
+    try:
+        key.verify(base64.b64decode(signature.strip(), validate=True), data, ec.ECDSA(SHA256()))
+    except (InvalidSignature, binascii.Error) as error:
+        raise VerificationFailed(
+            f"{place}: the signature does not hold: other bytes or another key; get the file and the key again"
+        ) from error

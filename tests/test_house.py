@@ -1,0 +1,203 @@
+"""The rules of the house that a machine can hold: who imports whom, one door each, nothing hides PyPI's `packaging`."""
+
+import ast
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+import kubewright
+from kubewright import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "kubewright"
+CONTENT = ("recipes", "packaging", "images", "repo")
+MODULES = {str(path.relative_to(SOURCE)): path.read_text() for path in sorted(SOURCE.rglob("*.py"))}
+"""The text of every module of the engine, by its path below the package."""
+
+ROOMS = {"packagers", "repos", "images", "signing", "mirror", "resolution", "clients"}
+"""Areas that never meet but in stages; `verification` checks the work of several and so stands above them."""
+
+DOORS = {
+    "subprocess": {"run.py"},
+    "os.system": set[str](),
+    "requests": {"upstream.py"},
+    "urllib.request": {"upstream.py"},
+    "http.client": {"upstream.py"},
+    "os.environ": {"run.py", "cli/", "signing/keys.py"},
+    "os.getenv": {"run.py", "cli/", "signing/keys.py"},
+    "time.time": {"cli/"},
+    "datetime.datetime.now": {"cli/"},
+    "datetime.datetime.today": {"cli/"},
+    "datetime.datetime.utcnow": {"cli/"},
+    "datetime.date.today": {"cli/"},
+}
+"""What only some modules may use; a name that ends in / is a folder."""
+
+
+def imports(tree: ast.AST) -> dict[str, str]:
+    """What each name that a module imports stands for: `{"sp": "subprocess", "now": "time.time"}`."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {name.asname or name.name: name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
+            found |= {name.asname or name.name: f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def uses(source: str) -> set[str]:
+    """Every dotted name that a module imports or reaches through an import, whatever it is called there."""
+    tree = ast.parse(source)
+    known = imports(tree)
+    found = set(known.values())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            head, _, rest = ast.unparse(node).partition(".")
+            if head in known:
+                found.add(f"{known[head]}.{rest}")
+    return found
+
+
+def reaches(names: set[str], door: str) -> bool:
+    """Whether one of the names is the door or lies behind it."""
+    return any(name == door or name.startswith(f"{door}.") for name in names)
+
+
+def areas_used(source: str) -> set[str]:
+    """The areas of our own package that a module uses: `stages`, `errors`, …"""
+    return {name.split(".")[1] for name in uses(source) if name.startswith("kubewright.")}
+
+
+def areas_refused(user: str) -> set[str]:
+    """The areas that an area must not use: cli → stages → verification → rooms → the rest, models at the bottom."""
+    if user in ("cli", "__main__"):
+        return set()
+    above = {"stages": {"cli"}, "verification": {"cli", "stages"}}.get(user)
+    if above is not None:
+        return above
+    others = {"cli", "stages", "verification", *(ROOMS - {user})}
+    return others | {"run", "upstream", "content", "log"} if user == "models" else others
+
+
+def keeps(place: str, door: str) -> bool:
+    """Whether a module may use a door."""
+    return any(place == keeper or (keeper.endswith("/") and place.startswith(keeper)) for keeper in DOORS[door])
+
+
+def test_imports_go_one_way() -> None:
+    wrong = [
+        f"{place} uses {', '.join(sorted(bad))}: move what both need to a module below them"
+        for place, source in MODULES.items()
+        if (bad := areas_used(source) & areas_refused(place.removesuffix(".py").split("/")[0]))
+    ]
+    assert not wrong
+
+
+def test_each_door_has_its_keepers() -> None:
+    wrong = [
+        f"{place} uses {door}: only {', '.join(sorted(keepers)) or 'nobody'} may"
+        for place, source in MODULES.items()
+        for door, keepers in DOORS.items()
+        if reaches(uses(source), door) and not keeps(place, door)
+    ]
+    assert not wrong
+
+
+def test_the_rules_bite() -> None:
+    assert areas_used("from kubewright.repos import apt") & areas_refused("packagers") == {"repos"}
+    assert areas_used("import kubewright.stages.sign") & areas_refused("images") == {"stages"}
+    assert areas_used("from kubewright import cli") & areas_refused("stages") == {"cli"}
+    assert areas_used("from kubewright import signing, files") & areas_refused("signing") == set()
+    assert keeps("cli/options.py", "os.environ")
+    assert not keeps("signing/openpgp.py", "os.environ")
+
+
+@pytest.mark.parametrize(
+    ("source", "door"),
+    [
+        ("import subprocess", "subprocess"),
+        ("import subprocess as sp", "subprocess"),
+        ("from subprocess import run", "subprocess"),
+        ("def f():\n    import requests.adapters", "requests"),
+        ("from urllib import request", "urllib.request"),
+        ("import os\nos.environ['A']", "os.environ"),
+        ("from os import environ as e", "os.environ"),
+        ("import datetime as d\nd.datetime.now(d.UTC)", "datetime.datetime.now"),
+        ("from datetime import datetime\ndatetime.now()", "datetime.datetime.now"),
+        ("import time\nclock = time.time", "time.time"),
+    ],
+)  # fmt: skip
+def test_a_door_is_seen_under_any_name(source: str, door: str) -> None:
+    assert reaches(uses(source), door)
+
+
+@pytest.mark.parametrize(
+    ("source", "door"),
+    [
+        ("from urllib.parse import urlsplit", "urllib.request"),
+        ("import time\ntime.monotonic()", "time.time"),
+        ("from kubewright import run\nrun.run(['true'])", "subprocess"),
+        ("import requests_toolbelt", "requests"),
+    ],
+)
+def test_what_only_looks_like_a_door_is_none(source: str, door: str) -> None:
+    assert not reaches(uses(source), door)
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [place for place, source in MODULES.items() if not ast.get_docstring(ast.parse(source))]
+    assert not silent, "each starts with a docstring of one sentence"
+
+
+def test_every_module_stays_short() -> None:
+    long = {place: lines for place, source in MODULES.items() if (lines := source.count("\n")) > 300}
+    assert not long, "find the seam and make two modules"
+
+
+def test_content_folders_hold_no_python() -> None:
+    found = [str(path.relative_to(ROOT)) for folder in CONTENT for path in (ROOT / folder).rglob("*.py")]
+    assert not found, f"the engine lives in src/kubewright: {found}"
+
+
+def test_nothing_hides_the_library_called_packaging() -> None:
+    assert not (ROOT / "packaging" / "__init__.py").exists()
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+    assert "site-packages" in str(sys.modules[Version.__module__].__file__)
+    assert Version("1.36.4") > Version("1.36.4rc1")
+
+
+def test_the_noxfile_imports_nothing_of_ours() -> None:
+    names = {name.partition(".")[0] for name in imports(ast.parse((ROOT / "noxfile.py").read_text())).values()}
+    assert names <= {"nox"} | sys.stdlib_module_names
+
+
+def test_every_verb_is_a_session_that_says_what_it_does() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-I", "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--list"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    sessions = dict(line[2:].split(" -> ", 1) for line in listed.splitlines() if line.startswith(("- ", "* ")))
+    assert sessions.keys() == {*cli.kubewright.commands, "tests", "lint"}, "every verb is a session"
+
+
+def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("src", *CONTENT):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=source, capture_output=True)
+    [wheel] = tmp_path.glob("kubewright-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        carried = set(archive.namelist())
+    ours = {path.relative_to(ROOT) for folder in CONTENT for path in (ROOT / folder).rglob("*") if path.is_file()}
+    assert {f"kubewright/content/{path}" for path in ours} <= carried
+    assert wheel.name == f"kubewright-{kubewright.__version__}-py3-none-any.whl"
