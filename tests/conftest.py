@@ -2,10 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from kubewright import mirror, recipes
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,39 @@ def tool() -> Callable[[str], Path]:
         return Path(found)
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep development keys and caches of tests away from the user's own."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("KUBEWRIGHT_DATA", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+            patch.setenv(name, str(home / name.lower()))
+        for name in ("KUBEWRIGHT_UPSTREAM", "KUBEWRIGHT_SITE", "SOURCE_DATE_EPOCH"):
+            patch.delenv(name, raising=False)
+        yield home
+
+
+@pytest.fixture(scope="session")
+def sample_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sample upstream mirror; tests only read it."""
+    target = tmp_path_factory.mktemp("upstream") / "mirror"
+    mirror.sample(target, recipes.components(), mirror.KUBERNETES, epoch=mirror.EPOCH)
+    return target
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compare a rendered text with its file in tests/golden/; KUBEWRIGHT_GOLDEN=write makes the file."""
+
+    def compare(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if os.environ.get("KUBEWRIGHT_GOLDEN") == "write":
+            path.write_text(text)
+        assert text == path.read_text()
+
+    return compare
 
 
 def unexpected_skips(terminal: pytest.TerminalReporter) -> list[pytest.TestReport]:

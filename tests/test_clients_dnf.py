@@ -94,7 +94,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def dnf(tmp_path: Path, tool: Tool) -> Client:
+def dnf(tmp_path: Path, tool: Tool) -> Iterator[Client]:
     """Run dnf in a root of its own; gives what it said."""
     (tmp_path / "repos").mkdir()
     (tmp_path / "dnf.conf").write_text("[main]\n")
@@ -108,7 +108,9 @@ def dnf(tmp_path: Path, tool: Tool) -> Client:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    return call
+    yield call
+    for keyring in tmp_path.glob("cache/*/pubring"):  # dnf leaves GnuPG's agent running
+        run([tool("gpgconf"), "--homedir", keyring, "--kill", "all"])
 
 
 def configure(tmp_path: Path, site: str, location: str) -> None:

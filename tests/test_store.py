@@ -120,11 +120,15 @@ def test_a_site_can_be_served_whatever_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "site").stat().st_mode) == 0o755
 
 
-def test_a_link_takes_no_room_where_the_disk_can_share(tmp_path: Path) -> None:
+def test_a_link_takes_no_room_and_is_not_read_again_where_the_disk_can_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = DirectoryStore(tmp_path)
     store.create("pool/a.rpm", b"one")
     store.link("pool/a.rpm", "Packages/a.rpm")
     assert (tmp_path / "pool/a.rpm").samefile(tmp_path / "Packages/a.rpm")
+    monkeypatch.delattr(files, "sha256_of")
+    assert not store.link("pool/a.rpm", "Packages/a.rpm")
 
 
 def test_a_link_is_a_copy_where_the_disk_cannot_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

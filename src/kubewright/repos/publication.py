@@ -127,14 +127,12 @@ class Publication:
             self.store.create(f"{path}.sig", self.signer.artifact(data))
 
     def _entries(self, channel: Channel) -> Entries:
-        debs: dict[str, DebEntry] = {}
-        rpms: dict[str, RpmEntry] = {}
+        debs: list[DebEntry] = []
+        rpms: list[RpmEntry] = []
         for release in channel.releases:
-            for entry in read_entries(self._index_file(release.name, "apt.json.gz"), DebEntry):
-                debs.setdefault(entry.filename, entry)
-            for rpm in read_entries(self._index_file(release.name, "yum.json.gz"), RpmEntry):
-                rpms.setdefault(rpm.basename, rpm)
-        return Entries(tuple(debs.values()), tuple(rpms.values()))
+            debs += read_entries(self._index_file(release.name, "apt.json.gz"), DebEntry)
+            rpms += read_entries(self._index_file(release.name, "yum.json.gz"), RpmEntry)
+        return Entries(tuple(debs), tuple(rpms))
 
     def _index_file(self, name: str, file: str) -> bytes:
         path = layout.release_path(name, f"index/{file}")

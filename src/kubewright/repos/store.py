@@ -116,9 +116,10 @@ class DirectoryStore:
 
     def link(self, source: str, path: str) -> bool:
         with self._turn(path) as new:
-            if _linked(self, source, path):
+            origin, file = self._file(source), self._file(path)
+            shared = origin.is_file() and file.is_file() and origin.samefile(file)  # then nothing need be read
+            if shared or _linked(self, source, path):
                 return False
-            origin = self._file(source)
             try:
                 new.hardlink_to(origin)
             except OSError:  # a file system without hard links, or one more than a file may have

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pysequoia
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -24,10 +24,7 @@ def detached(data: bytes, signature: bytes, certificates: Sequence[bytes], *, pl
     clock: signatures from the future are refused, as every OpenPGP client does.
     """
     known = list(_certificates(certificates))
-    try:
-        made = pysequoia.Sig.from_bytes(signature)
-    except RuntimeError as error:
-        raise VerificationFailed(f"{place}: holds no OpenPGP signature; get the file again") from error
+    made = _signature(signature, place)
     try:
         valid = pysequoia.verify(bytes=data, store=lambda _: known, signature=made).valid_sigs
     except RuntimeError as error:
@@ -44,13 +41,20 @@ def clearsigned(data: bytes, certificates: Sequence[bytes], *, place: str) -> by
     frame = [line for line in lines if line.startswith(b"-----")]
     if frame != _FRAME or lines[0] != _FRAME[0] or lines[-2:] != [_FRAME[-1], b""]:
         raise VerificationFailed(f"{place}: not exactly one signed text; get the file again")
-    made = pysequoia.Sig.from_bytes(data[data.rindex(_FRAME[1]) :])
     known = list(_certificates(certificates))
+    made = _signature(data[data.rindex(_FRAME[1]) :], place)
     try:
         text = pysequoia.verify(bytes=data, store=lambda _: known).bytes
     except RuntimeError as error:
         raise VerificationFailed(f"{place}: {_reason(made, known)}") from error
     return (text or b"") + b"\n"
+
+
+def _signature(data: bytes, place: str) -> pysequoia.Sig:
+    try:
+        return pysequoia.Sig.from_bytes(data)
+    except RuntimeError as error:
+        raise VerificationFailed(f"{place}: holds no OpenPGP signature; get the file again") from error
 
 
 def _certificates(certificates: Sequence[bytes]) -> Iterator[pysequoia.Cert]:
@@ -101,10 +105,10 @@ def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) ->
     """
     try:
         key = load_pem_public_key(public_pem)
-    except ValueError as error:
-        raise RequestError(f"{place}: the artifact key is not a public key in PEM form") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise RequestError(f"{place}: the artifact key is not a public key in PEM form; give another") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise RequestError(f"{place}: the artifact key is not an ECDSA key")
+        raise RequestError(f"{place}: the artifact key is not an ECDSA key; give another")
     try:
         key.verify(base64.b64decode(signature.strip(), validate=True), data, ec.ECDSA(SHA256()))
     except (InvalidSignature, binascii.Error) as error:

@@ -1,0 +1,1 @@
+control try-restart cri-docker.service

@@ -1,0 +1,107 @@
+"""What publications make of channels and of the index."""
+
+import pytest
+
+from kubewright.errors import PublicationConflict, RequestError
+from kubewright.models.site import Channel, ChannelRelease
+from kubewright.repos import records
+
+KEY = "A" * 40
+
+
+def release(version: str, revision: int = 1, digest: str = "0") -> ChannelRelease:
+    name = f"v{version}-{revision}"
+    return ChannelRelease(
+        name=name, kubernetes=version, status="current",
+        manifest_url=f"releases/{name}/manifest.json", manifest_sha256=digest * 64,
+    )  # fmt: skip
+
+
+def published(*versions: str, channel: str = "stable-1.36") -> Channel:
+    record = None
+    for number, version in enumerate(versions):
+        record = records.add(record, channel, release(version), now=1000 + number, url="", repo_key=KEY)
+    assert record is not None
+    return record
+
+
+def statuses(record: Channel) -> dict[str, str]:
+    return {one.kubernetes: one.status for one in record.releases}
+
+
+def test_the_newest_release_is_current_and_the_others_stay() -> None:
+    assert statuses(published("1.36.3", "1.36.4")) == {"1.36.4": "current", "1.36.3": "superseded"}
+
+
+def test_an_older_patch_published_later_does_not_become_current() -> None:
+    assert statuses(published("1.36.4", "1.36.3")) == {"1.36.4": "current", "1.36.3": "superseded"}
+
+
+def test_a_higher_revision_supersedes() -> None:
+    record = records.add(published("1.36.4"), "stable-1.36", release("1.36.4", 2), now=2000, url="", repo_key=KEY)
+    assert [(one.name, one.status) for one in record.releases] == [("v1.36.4-2", "current"), ("v1.36.4-1", "superseded")]
+
+
+def test_publishing_the_same_again_changes_nothing() -> None:
+    record = published("1.36.4")
+    assert records.add(record, "stable-1.36", release("1.36.4"), now=9999, url="", repo_key=KEY) is record
+
+
+def test_a_published_release_never_changes() -> None:
+    with pytest.raises(PublicationConflict, match=r"v1.36.4-1 is published with another manifest .*--revision"):
+        records.add(published("1.36.4"), "stable-1.36", release("1.36.4", digest="f"), now=2000, url="", repo_key=KEY)
+
+
+def test_each_publication_names_its_parent_and_time_never_goes_back() -> None:
+    first = published("1.36.3")
+    second = records.add(first, "stable-1.36", release("1.36.4"), now=5, url="", repo_key=KEY)
+    assert (second.sequence, second.issued) == (2, first.issued + 1)
+    assert second.parent is not None
+
+
+def test_a_rollback_is_a_new_publication_with_the_old_content() -> None:
+    first, now = published("1.36.3"), published("1.36.3", "1.36.4")
+    back = records.rollback(now, first, now=3000, repo_key=KEY)
+    assert (back.sequence, back.rollback_of, back.releases) == (3, 2, first.releases)
+
+
+def test_rolling_back_to_what_is_there_is_refused() -> None:
+    record = published("1.36.3")
+    with pytest.raises(RequestError, match="is what is there already"):
+        records.rollback(record, record, now=3000, repo_key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("version", "there", "expected"),
+    [
+        ("1.36.4", {}, ("stable-1.36", "stable", "latest")),
+        ("1.36.4", {"stable": "1.36.3", "latest": "1.36.3"}, ("stable-1.36", "stable", "latest")),
+        ("1.35.9", {"stable": "1.36.4", "latest": "1.37.0-rc.1"}, ("stable-1.35",)),
+        ("1.36.4", {"stable": "1.36.4", "latest": "1.37.0-rc.1"}, ("stable-1.36", "stable")),
+        ("1.37.0-rc.1", {"latest": "1.36.4"}, ("latest",)),
+        ("1.37.0-rc.1", {"latest": "1.37.0"}, ()),
+    ],
+)
+def test_channels_by_default(version: str, there: dict[str, str], expected: tuple[str, ...]) -> None:
+    channels = {name: published(current, channel=name) for name, current in there.items()}
+    assert records.default_channels(version, channels) == expected
+
+
+def test_the_index_lists_every_release_with_its_channels_and_edges() -> None:
+    channels = [published("1.36.3", "1.36.4"), published("1.35.9", channel="stable-1.35")]
+    ranges = {"v1.36.4-1": [">=1.36.0-0,<1.36.4", ">=1.35.0,<1.36.0"]}
+    index = records.index(None, channels, {"1.36": "2027-06-28"}, ranges)
+    newest = index.releases[0]
+    assert [one.name for one in index.releases] == ["v1.36.4-1", "v1.36.3-1", "v1.35.9-1"]
+    assert (newest.channels, newest.end_of_life) == (("stable-1.36",), "2027-06-28")
+    assert newest.upgrades_from == ("v1.36.3-1", "v1.35.9-1")
+    assert records.index(index, channels, {"1.36": "2027-06-28"}, ranges) is index
+
+
+def test_a_release_that_left_its_channel_stays_in_the_index() -> None:
+    both = published("1.36.3", "1.36.4")
+    before = records.index(None, [both], {}, {})
+    after = records.index(before, [records.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)], {}, {})
+    gone = next(one for one in after.releases if one.name == "v1.36.4-1")
+    assert (gone.channels, gone.status) == ((), "superseded")
+    assert after.sequence == 2

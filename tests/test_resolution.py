@@ -1,0 +1,203 @@
+"""From a request to component versions, and what an upstream says of their files."""
+
+from pathlib import Path
+
+import pytest
+
+from kubewright import recipes, resolution, versions
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.base import Arch
+from kubewright.models.lock import Check, Component
+from kubewright.resolution.survey import inputs, published_digest
+from kubewright.upstream import Upstream
+
+CATALOG = recipes.catalog()
+COMPONENTS = recipes.components()
+
+
+def chosen(kubernetes: str) -> dict[str, Component]:
+    return {one.name: one for one in resolution.choose(kubernetes, CATALOG, COMPONENTS)}
+
+
+@pytest.mark.parametrize(
+    ("request_", "version"),
+    [
+        ("stable", "1.36.4"),
+        ("stable-1", "1.36.4"),
+        ("stable-1.36", "1.36.4"),
+        ("1.35", "1.35.9"),
+        ("v1.35", "1.35.9"),
+        ("latest", "1.37.0-rc.1"),
+        ("latest-1.37", "1.37.0-rc.1"),
+        ("v1.36.3", "1.36.3"),
+        ("1.37.0-rc.1", "1.37.0-rc.1"),
+        (">=1.35,<1.37", "1.36.4"),
+        ("<1.36", "1.35.9"),
+    ],
+)
+def test_a_request_means_one_version(sample_mirror: Path, request_: str, version: str) -> None:
+    found, why = resolution.resolve_request(request_, CATALOG, Upstream(str(sample_mirror)))
+    assert found == version
+    assert why
+
+
+def test_offline_the_catalog_answers() -> None:
+    newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])
+    assert resolution.resolve_request("1.36", CATALOG, None)[0] == newest
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ("newest", "not a request; use stable"),
+        ("", "not a request"),
+        ("1.99", r"Kubernetes 1.99: not in the catalog, which knows 1.34 to 1.37; .*recipes/catalog/1.99.toml"),
+        (">=2", "no known release is in this range; the newest known are"),
+        ("stable-1.34", "upstream has no marker https://dl.k8s.io/release/stable-1.34.txt"),
+    ],
+)
+def test_a_request_that_cannot_be_met_says_what_could(sample_mirror: Path, request_: str, complaint: str) -> None:
+    with pytest.raises(RequestError, match=complaint):
+        resolution.resolve_request(request_, CATALOG, Upstream(str(sample_mirror)))
+
+
+def test_a_marker_that_is_an_error_page_is_refused(tmp_path: Path) -> None:
+    marker = tmp_path / "dl.k8s.io/release/stable.txt"
+    marker.parent.mkdir(parents=True)
+    marker.write_text("<html><body>Sign in to the network</body></html>")
+    with pytest.raises(VerificationFailed, match=r"stable.txt: is not a version marker, it begins '<html>"):
+        resolution.resolve_request("stable", CATALOG, Upstream(str(tmp_path)))
+
+
+def test_a_marker_with_a_byte_order_mark_and_a_newline_is_read(tmp_path: Path) -> None:
+    marker = tmp_path / "dl.k8s.io/release/stable.txt"
+    marker.parent.mkdir(parents=True)
+    marker.write_bytes(b"\xef\xbb\xbfv1.36.4\r\n")
+    assert resolution.resolve_request("stable", CATALOG, Upstream(str(tmp_path)))[0] == "1.36.4"
+
+
+def test_what_kubernetes_deploys_is_validated_per_patch() -> None:
+    assert (chosen("1.34.1")["etcd"].version, chosen("1.34.2")["etcd"].version) == ("3.6.4", "3.6.5")
+    assert chosen("1.36.4")["etcd"].status == "validated"
+    assert chosen("1.36.4")["etcd"].evidence[0].source
+
+
+def test_a_validated_line_gives_its_newest_version_that_is_not_to_be_avoided() -> None:
+    containerd = chosen("1.36.4")["containerd"]
+    assert containerd.version in versions.Range.parse(">=2.3.4,<2.4.0")
+    assert containerd.range == ">=2.3.0,<2.4.0 || >=2.2.0,<2.3.0"
+
+
+def test_a_bound_makes_supported_and_silence_is_carried_forward_as_unknown() -> None:
+    assert chosen("1.36.4")["cni-plugins"].status == "supported"
+    carried = chosen("1.37.0-rc.1")["containerd"]
+    assert carried.status == "unknown"
+    assert "nothing is stated for 1.37; carried forward from 1.36" in carried.reason
+
+
+def test_an_unrelated_known_version_never_changes_a_choice() -> None:
+    other = COMPONENTS.components["docker"].known[0].model_copy(update={"version": "99.0.0", "avoid": ""})
+    docker = COMPONENTS.components["docker"].model_copy(
+        update={"known": (*COMPONENTS.components["docker"].known, other)}
+    )
+    wider = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "docker": docker}})
+    again = {one.name: one for one in resolution.choose("1.36.4", CATALOG, wider)}
+    assert again.pop("docker").version == "99.0.0"
+    assert again == {name: one for name, one in chosen("1.36.4").items() if name != "docker"}
+
+
+def test_a_range_that_nothing_known_is_in_names_the_constraint() -> None:
+    bare = COMPONENTS.components["containerd"].model_copy(update={"known": ()})
+    without = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "containerd": bare}})
+    with pytest.raises(
+        RequestError, match=r"recipes/catalog/1.36.toml: components.containerd: no known containerd is in"
+    ):
+        resolution.choose("1.36.4", CATALOG, without)
+
+
+def test_a_distributions_own_runtime_is_judged_by_the_range() -> None:
+    found = resolution.runtimes(list(chosen("1.36.4").values()), recipes.distributions())
+    debian = {one.package: one for one in found if one.distribution == "debian-12"}
+    assert debian["containerd"].fits is False
+    assert "1.6.20 is not in" in debian["containerd"].reason
+
+
+def test_every_input_of_the_sample_mirror_is_known_with_its_check(sample_mirror: Path) -> None:
+    wanted = inputs(list(chosen("1.36.4").values()), COMPONENTS, tuple(Arch))
+    found, gaps = resolution.survey(wanted, COMPONENTS, Upstream(str(sample_mirror)))
+    assert gaps == ()
+    assert all(one.sha256 for one in found)
+    checks = {one.component: one.check for one in found}
+    assert (checks["kubernetes"], checks["etcd"], checks["docker"]) == (Check.checksum, Check.checksum, Check.mirror)
+
+
+def test_a_component_that_the_upstream_lacks_is_recorded_as_unavailable(sample_mirror: Path, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    _copy_without(sample_mirror, mirror, "download.docker.com")
+    wanted = inputs(list(chosen("1.36.4").values()), COMPONENTS, (Arch.amd64,))
+    found, gaps = resolution.survey(wanted, COMPONENTS, Upstream(str(mirror)))
+    assert [gap.component for gap in gaps] == ["docker"]
+    assert "docker" not in {one.component for one in found}
+
+
+def test_a_kubernetes_that_the_upstream_lacks_does_not_exist(sample_mirror: Path) -> None:
+    wanted = inputs(list(chosen("1.36.1").values()), COMPONENTS, (Arch.amd64,))
+    with pytest.raises(
+        RequestError, match=r"this upstream has no https://dl.k8s.io/release/v1.36.1/.*does not exist there"
+    ):
+        resolution.survey(wanted, COMPONENTS, Upstream(str(sample_mirror)))
+
+
+def test_what_nothing_vouches_for_is_refused_unless_told(sample_mirror: Path, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    _copy_without(sample_mirror, mirror, "SHA256SUMS")
+    bare = COMPONENTS.components["docker"].model_copy(update={"pins": ()})
+    unpinned = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "docker": bare}})
+    wanted = [
+        one for one in inputs(list(chosen("1.36.4").values()), unpinned, (Arch.amd64,)) if one.component == "docker"
+    ]
+    with pytest.raises(VerificationFailed, match=r"publishes no checksum .*--allow-unverified docker"):
+        resolution.survey(wanted, unpinned, Upstream(str(mirror)))
+    found, _ = resolution.survey(wanted, unpinned, Upstream(str(mirror)), allow_unverified=["docker"])
+    assert found[0].check is Check.unverified
+
+
+DIGEST, OTHER = "a" * 64, "b" * 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DIGEST,
+        f"{DIGEST}\n",
+        f"{DIGEST.upper()}  etcd.tar.gz\n",
+        f"{OTHER}  other.tar.gz\r\n{DIGEST} */workspace/src/gcs-stage/etcd.tar.gz\r\n",
+        f"{DIGEST}  etcd.tar.gz\n{DIGEST}  etcd.tar.gz",
+    ],
+    ids=["bare", "newline", "named", "list with build paths and CRLF", "twice the same"],
+)
+def test_checksum_files_of_every_shape_are_read(text: str) -> None:
+    assert published_digest(text.encode(), "sums", "https://example.org/v1/etcd.tar.gz") == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("<html>404</html>", "is no checksum of etcd.tar.gz; it begins"),
+        (f"{OTHER}  other.tar.gz\n{OTHER}  more.tar.gz", "is no checksum of etcd.tar.gz"),
+        (f"{DIGEST}  etcd.tar.gz\n{OTHER}  etcd.tar.gz", "names different digests for etcd.tar.gz"),
+        ("", "is no checksum"),
+    ],
+    ids=["error page", "others only", "contradiction", "empty"],
+)
+def test_a_checksum_file_that_is_none_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(VerificationFailed, match=complaint):
+        published_digest(text.encode(), "sums", "https://example.org/v1/etcd.tar.gz")
+
+
+def _copy_without(source: Path, target: Path, name: str) -> None:
+    for path in source.rglob("*"):
+        if path.is_file() and path.relative_to(source).parts[0] != name:
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.hardlink_to(path)

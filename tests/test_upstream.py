@@ -1,0 +1,178 @@
+"""The door to the network, against a real HTTP server with real faults, and the cache behind it."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from kubewright.cache import Cache
+from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, VerificationFailed
+from kubewright.models.base import Arch
+from kubewright.models.lock import Check, Input
+from kubewright.upstream import Upstream
+
+DATA = bytes(range(256)) * 4000
+DIGEST = hashlib.sha256(DATA).hexdigest()
+URL = "https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet"
+
+
+@dataclass
+class Server:
+    """What the server does, and what it was asked."""
+
+    origin: str = ""
+    fault: str = ""
+    ranges: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range", "")
+            state.ranges.append(asked)
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and state.fault != "no ranges" else 0
+            if state.fault.isdigit() or not self.path.endswith("kubelet"):
+                self.send_response(int(state.fault) if state.fault.isdigit() else 404)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(DATA) - start))
+            self.end_headers()
+            if self.command == "GET":
+                body = DATA[start:]
+                self.wfile.write(body[: len(body) // 2] if state.fault == "cut" else body)
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.origin = f"http://127.0.0.1:{http.server_port}"
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    yield state
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+def entry(digest: str | None = DIGEST) -> Input:
+    return Input(
+        component="kubernetes", name="kubelet", version="1.36.4", arch=Arch.amd64, url=URL,
+        sha256=digest, check=Check.checksum, checked_by=f"{URL}.sha256",
+    )  # fmt: skip
+
+
+def quiet(_have: int, _total: int | None) -> None:
+    pass
+
+
+def test_a_file_is_fetched_checked_and_kept_by_its_digest(server: Server, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    assert cache.fetch(Upstream(server.origin), entry(), quiet) == DIGEST
+    assert cache.use(entry()).read_bytes() == DATA
+    asked = len(server.ranges)
+    cache.fetch(Upstream(server.origin), entry(), quiet)
+    assert len(server.ranges) == asked
+
+
+def test_an_interrupted_download_is_continued(server: Server, tmp_path: Path) -> None:
+    cache, server.fault = Cache(tmp_path), "cut"
+    with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: broke off"):
+        cache.fetch(Upstream(server.origin), entry(), quiet)
+    server.fault = ""
+    cache.fetch(Upstream(server.origin), entry(), quiet)
+    assert int(server.ranges[-1].removeprefix("bytes=").rstrip("-")) >= len(DATA) // 2
+    assert cache.use(entry()).read_bytes() == DATA
+
+
+def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    partial = tmp_path / "partial" / DIGEST
+    partial.parent.mkdir()
+    partial.write_bytes(DATA[:1000])
+    server.fault = "no ranges"
+    cache.fetch(Upstream(server.origin), entry(), quiet)
+    assert cache.use(entry()).read_bytes() == DATA
+
+
+def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(server: Server, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    partial = tmp_path / "partial" / DIGEST
+    partial.parent.mkdir()
+    partial.write_bytes(b"something else entirely")
+    cache.fetch(Upstream(server.origin), entry(), quiet)
+    assert cache.use(entry()).read_bytes() == DATA
+
+
+def test_other_bytes_than_promised_are_refused_and_leave_nothing(server: Server, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with pytest.raises(VerificationFailed, match=rf"kubelet: its SHA-256 is {DIGEST} .* says {'0' * 64}; the download"):
+        cache.fetch(Upstream(server.origin), entry("0" * 64), quiet)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_corrupted_cache_entry_is_refused_by_stages_and_repaired_by_fetch(server: Server, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.fetch(Upstream(server.origin), entry(), quiet)
+    cache.path(DIGEST).write_bytes(DATA[:-1] + b"!")
+    with pytest.raises(VerificationFailed, match=r"corrupted in the cache .*run `kubewright fetch` to repair it"):
+        cache.use(entry())
+    cache.fetch(Upstream(server.origin), entry(), quiet)
+    assert cache.use(entry()).read_bytes() == DATA
+
+
+def test_what_was_never_fetched_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VerificationFailed, match="kubernetes/kubelet amd64: not fetched yet; run `kubewright fetch`"):
+        Cache(tmp_path).use(entry())
+
+
+def test_a_full_disk_is_named_and_leaves_no_entry(server: Server) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(DiskError, match=r"/dev/full.*"):
+        Cache(full).fetch(Upstream(server.origin), entry(), quiet)
+
+
+def test_absent_is_not_unreachable(server: Server) -> None:
+    upstream = Upstream(server.origin)
+    assert upstream.read("https://dl.k8s.io/release/stable.txt") is None
+    assert not upstream.exists("https://dl.k8s.io/nothing")
+    assert upstream.exists(URL)
+    server.fault = "403"
+    assert not upstream.exists(URL)
+
+
+def test_a_refusal_names_the_host_and_a_remedy(server: Server) -> None:
+    server.fault = "418"
+    with pytest.raises(
+        UpstreamUnreachable, match=r"127.0.0.1:\d+: answered 418 for .*; try again later, or use a mirror"
+    ):
+        Upstream(server.origin).read(URL)
+
+
+def test_no_network_is_exit_7_and_names_the_host() -> None:
+    with pytest.raises(
+        UpstreamUnreachable, match=r"127.0.0.1:1: cannot be reached \(.*refused.*--upstream DIR"
+    ) as caught:
+        Upstream("http://127.0.0.1:1").read(URL)
+    assert caught.value.exit_code == 7
+
+
+def test_a_mirror_that_is_no_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no such directory; make one with `kubewright mirror sample"):
+        Upstream(str(tmp_path / "nowhere"))

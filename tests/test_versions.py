@@ -1,0 +1,57 @@
+"""Versions and ranges."""
+
+import pytest
+
+from kubewright import versions
+from kubewright.errors import RequestError
+from kubewright.versions import Range
+
+
+@pytest.mark.parametrize(
+    ("text", "minor", "package", "final"),
+    [
+        ("v1.36.4", "1.36", "1.36.4", True),
+        ("1.37.0-rc.1", "1.37", "1.37.0~rc.1", False),
+        ("3.10", "3.10", "3.10", True),
+        ("29.8.1", "29.8", "29.8.1", True),
+    ],
+)
+def test_versions_are_read_and_written(text: str, minor: str, package: str, final: bool) -> None:
+    assert versions.minor(text) == minor
+    assert versions.package_version(text) == package
+    assert versions.is_final(text) is final
+
+
+def test_minors_are_numbers_and_not_fractions() -> None:
+    assert versions.newest(["1.9.0", "1.10.0", "1.30.0"]) == "1.30.0"
+    assert versions.next_minor("1.39.2") == "1.40"
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "inside"),
+    [
+        (">=1.35,<1.37", "1.36.4", True),
+        (">=1.35,<1.37", "1.37.0", False),
+        (">=1.35,<1.37", "1.37.0-rc.1", False),
+        (">=1.37.0-0,<1.37.1", "1.37.0-rc.1", True),
+        (">=2.3.0,<2.4.0 || >=2.2.0,<2.3.0", "2.2.9", True),
+        (">=2.3.0,<2.4.0 || >=2.2.0,<2.3.0", "2.1.9", False),
+        ("=3.6.8", "3.6.8", True),
+        ("!=3.6.8", "3.6.8", False),
+        (">1.36.4", "1.36.4", False),
+        ("<=1.36.4", "1.36.4", True),
+    ],
+)
+def test_a_range_holds_what_it_says(text: str, version: str, inside: bool) -> None:
+    assert (version in Range.parse(text)) is inside
+
+
+@pytest.mark.parametrize("text", ["", "new", ">=", ">=1.x", "~>1.2", "1.2.3.4"])
+def test_what_is_no_range_is_named(text: str) -> None:
+    with pytest.raises(RequestError, match="not a range"):
+        Range.parse(text)
+
+
+def test_what_is_no_version_is_named() -> None:
+    with pytest.raises(RequestError, match=r"'banana' is not a version; write it like"):
+        versions.parse("banana")
