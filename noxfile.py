@@ -37,11 +37,12 @@ VERBS = {
 def environment(session: nox.Session, name: str, *groups: str) -> str:
     """Return the Python of an environment with this checkout and dependency groups in it.
 
-    It lives in `.nox/NAME`, is shared by sessions and made again only when pyproject.toml or Python changes.
+    It lives in `.nox/NAME`, is shared by sessions and made again only when pyproject.toml, Python or the
+    checkout's place changes.
     """
     home = ROOT / ".nox" / name
     python, stamp = home / "bin" / "python", home / "made-for"
-    key = hashlib.sha256(f"{sys.base_prefix} {sys.version}\n".encode() + PYPROJECT.read_bytes()).hexdigest()
+    key = hashlib.sha256(f"{ROOT} {sys.base_prefix} {sys.version}\n".encode() + PYPROJECT.read_bytes()).hexdigest()
     home.parent.mkdir(exist_ok=True)
     with home.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # sessions that start together make it once

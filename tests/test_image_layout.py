@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from kubewright.images.check import check_layout
 from kubewright.images.documents import index_json
 from kubewright.images.layer import Directory, Entry, File, Layer, Link, write_layer, write_tar
 from kubewright.images.layout import Layout, replacing_directory
-from kubewright.models.base import Arch
+from kubewright.models.base import Arch, Json
 from kubewright.models.image import Compression, ImageDefinition
 
 EPOCH = 1_755_000_000
@@ -130,11 +131,12 @@ DEFINITION = ImageDefinition.model_validate({
 def layout(tmp_path: Path) -> Path:
     """Two images for two architectures over one layer each."""
     made = Layout(tmp_path / "layout")
-    layers = {
-        arch: [made.add_layer(arch, lambda out, arch=arch: write_layer(  # type: ignore[misc]
-            [file("kubelet", arch.encode())], out, epoch=EPOCH, compression="gzip"))]
-        for arch in Arch
-    }  # fmt: skip
+
+    def layer(arch: Arch) -> Layer:
+        entries = [file("kubelet", arch.encode())]
+        return made.add_layer(arch, lambda out: write_layer(entries, out, epoch=EPOCH, compression="gzip"))
+
+    layers = {arch: [layer(arch)] for arch in Arch}
     images = [
         assemble(DEFINITION, name, "v1.36.4", f"registry.test/{name}:v1.36.4", layers, EPOCH)
         for name in DEFINITION.images
@@ -199,7 +201,7 @@ def test_a_missing_blob_is_named_with_what_refers_to_it(layout: Path, kind: str)
     assert any(f"blobs/sha256/{blob.name}: missing, but " in finding for finding in findings)
 
 
-def rewrite(layout: Path, change: Callable[[dict[str, dict[str, object]]], None]) -> None:
+def rewrite(layout: Path, change: Callable[[dict[str, Json]], None]) -> None:
     """Change the documents above the first layer and put every digest right again, as an attacker would."""
     paths = documents(layout)
     names = ["config", "manifest", "image"]
@@ -222,12 +224,12 @@ def rewrite(layout: Path, change: Callable[[dict[str, dict[str, object]]], None]
 
 def test_a_layer_that_unpacks_to_something_else_is_found(layout: Path) -> None:
     wrong = f"sha256:{'0' * 64}"
-    rewrite(layout, lambda found: found["config"]["rootfs"].update(diff_ids=[wrong]))  # type: ignore[attr-defined]
+    rewrite(layout, lambda found: found["config"]["rootfs"].update(diff_ids=[wrong]))
     assert [finding for finding in check_layout(layout) if "unpacks to" in finding and wrong in finding]
 
 
 def test_a_layer_without_a_diff_id_is_found(layout: Path) -> None:
-    rewrite(layout, lambda found: found["config"]["rootfs"].update(diff_ids=[]))  # type: ignore[attr-defined]
+    rewrite(layout, lambda found: found["config"]["rootfs"].update(diff_ids=[]))
     assert any("1 layers, but its config has 0 diff_ids" in finding for finding in check_layout(layout))
 
 
@@ -237,7 +239,7 @@ def test_an_image_listed_for_another_architecture_is_found(layout: Path) -> None
 
 
 def test_a_wrong_size_is_found(layout: Path) -> None:
-    rewrite(layout, lambda found: found["manifest"]["layers"][0].update(size=1))  # type: ignore[index,attr-defined]
+    rewrite(layout, lambda found: found["manifest"]["layers"][0].update(size=1))
     assert any("says 1" in finding for finding in check_layout(layout))
 
 
@@ -266,11 +268,16 @@ def test_a_layout_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
     assert "not a readable archive" in next(iter(check_layout(tmp_path / "text")))
 
 
+def member_json(tar: tarfile.TarFile, name: str) -> Any:
+    stream = tar.extractfile(name)
+    assert stream is not None
+    return json.load(stream)
+
+
 def test_an_archive_is_a_layout_of_one_architecture_that_docker_reads_too(layout: Path, archive: Path) -> None:
     with tarfile.open(archive) as tar:
         names = tar.getnames()
-        docker = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
-        index = json.load(tar.extractfile("index.json"))  # type: ignore[arg-type]
+        docker, index = member_json(tar, "manifest.json"), member_json(tar, "index.json")
     assert [image["RepoTags"] for image in docker] == [
         ["registry.test/kubelet:v1.36.4"],
         ["registry.test/other:v1.36.4"],
@@ -308,9 +315,8 @@ def test_a_failed_build_leaves_the_old_directory_and_nothing_beside_it(tmp_path:
     dest = tmp_path / "images"
     with replacing_directory(dest) as work:
         (work / "index.json").write_text("old")
-    with pytest.raises(RuntimeError), replacing_directory(dest) as work:
-        (work / "index.json").write_text("new")
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), replacing_directory(dest) as work:
+        (work / "index.json").write_text("new") and (work / "none").read_text()
     assert (dest / "index.json").read_text() == "old"
     with replacing_directory(dest) as work:
         (work / "other").write_text("new")

@@ -178,7 +178,7 @@ def test_the_registry_names_images_but_is_not_in_their_bytes(
 def test_a_registry_that_cannot_be_one_is_refused(
     definition: ImageDefinition, release: Release, inputs: Inputs, tmp_path: Path
 ) -> None:
-    with pytest.raises(RequestError, match="--registry: 'https://registry.test'"):
+    with pytest.raises(RequestError, match=r"--registry: 'https://registry.test'"):
         build(
             definition, release, inputs, registry="https://registry.test", epoch=EPOCH,
             dest=tmp_path / "layout", archives=tmp_path, content=IMAGES,
@@ -315,7 +315,12 @@ def test_an_archive_that_was_changed_is_not_loaded(
 
 @pytest.mark.parametrize("arch", list(Arch))
 def test_skopeo_finds_each_image_by_name(
-    definition: ImageDefinition, release: Release, inputs: Inputs, tmp_path: Path, tool: Callable[[str], Path], arch: Arch
+    definition: ImageDefinition,
+    release: Release,
+    inputs: Inputs,
+    tmp_path: Path,
+    tool: Callable[[str], Path],
+    arch: Arch,
 ) -> None:
     skopeo = str(tool("skopeo"))
     images = make(definition, release, inputs, tmp_path).images

@@ -1,6 +1,5 @@
 """Images in a real engine: loaded from their archive, started, stopped."""
 
-import json
 import os
 import platform
 import struct
@@ -8,12 +7,13 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import ContainerError, DockerException
+from docker.errors import DockerException
 
 from kubewright import content
 from kubewright.images import build, load, load_definition
@@ -43,41 +43,45 @@ def program(text: str) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], Path]) -> Iterator[docker.DockerClient]:
-    """A private Docker engine without a network, for this session."""
+def engine(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], Path]) -> Iterator[str]:
+    """The address of a private Docker engine without a network, for this session."""
     dockerd = tool("dockerd")
     if os.geteuid() != 0:
         pytest.skip("dockerd needs root")
     root = tmp_path_factory.mktemp("engine")
-    socket = f"unix://{root}/docker.sock"
-    argv = [
-        str(dockerd), "--data-root", f"{root}/data", "--exec-root", f"{root}/exec", "--pidfile", f"{root}/pid",
-        "--host", socket, "--iptables=false", "--bridge=none", "--storage-driver=vfs",
+    address = f"unix://{root}/docker.sock"
+    argv: list[str | Path] = [
+        dockerd, "--data-root", root / "data", "--exec-root", root / "exec", "--pidfile", root / "pid",
+        "--host", address, "--iptables=false", "--bridge=none", "--storage-driver=vfs",
     ]  # fmt: skip
     with (root / "log").open("w") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
         try:
-            client = connect(socket, process, root / "log")
-            yield client
-            client.close()
+            deadline = time.monotonic() + 60
+            while not answers(address):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.skip(f"dockerd does not run here: {(root / 'log').read_text()[-2000:]}")
+                time.sleep(0.1)
+            yield address
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
 
-def connect(socket: str, process: subprocess.Popen[bytes], log: Path) -> docker.DockerClient:
-    """Wait for an engine; skip where it cannot run."""
-    deadline = time.monotonic() + 60
-    client = docker.DockerClient(base_url=socket, version="1.41", timeout=60)
-    while True:
+def answers(address: str) -> bool:
+    if not Path(address.removeprefix("unix://")).exists():
+        return False  # asking would leave a socket open: the SDK forgets it
+    with closing(docker.DockerClient(address, version="1.40")) as client:
         try:
-            client.ping()
-            return client
-        except DockerException as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                client.close()
-                words = log.read_text()[-2000:]
-                pytest.skip(f"dockerd does not run here: {error}\n{words}")
-            time.sleep(0.1)
+            return client.ping()
+        except (DockerException, OSError):
+            return False
+
+
+@pytest.fixture
+def client(engine: str, loaded: ImageRecord) -> Iterator[docker.DockerClient]:
+    """A client of the engine that has the images."""
+    with closing(docker.DockerClient(engine)) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +103,7 @@ def release() -> Release:
 
 @pytest.fixture(scope="session")
 def loaded(
-    engine: docker.DockerClient, release: Release, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    engine: str, release: Release, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> ImageRecord:
     """Images over this machine's static busybox, in the engine."""
     busybox = tool("busybox")
@@ -107,7 +111,10 @@ def loaded(
 
     def inputs(component: str, name: str, arch: Arch) -> Path:
         path = root / f"{component}-{name}"
-        members = {"etcd": [f"etcd-v3.6.8-linux-{arch}/{one}" for one in ("etcd", "etcdctl", "etcdutl")], "coredns": ["coredns"]}
+        members = {
+            "etcd": [f"etcd-v3.6.8-linux-{arch}/{one}" for one in ("etcd", "etcdctl", "etcdutl")],
+            "coredns": ["coredns"],
+        }
         if component == "busybox":
             return busybox
         if component in members:
@@ -128,19 +135,112 @@ def loaded(
     if record.skipped:
         pytest.skip(f"no static busybox here: {record.skipped[0].reason}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", engine.api.base_url.replace("http+docker://localhost", ""))
-        patch.setenv("DOCKER_HOST", f"unix://{tmp_path_factory.getbasetemp()}/engine0/docker.sock")
+        patch.setenv("DOCKER_HOST", engine)
         references = load(root / record.archives[0].name)
     assert references == tuple(sorted(image.reference for image in record.images))
     return record
 
 
-def run(engine: docker.DockerClient, name: str, *arguments: str, entrypoint: str | None = None) -> tuple[int, str]:
+def run(
+    client: docker.DockerClient, image: str, *arguments: str, entrypoint: str | None = None, user: str | None = None
+) -> tuple[int, str]:
     """The exit code of a container and what it printed on both streams."""
-    reference = next(f"{PREFIX}/{tag}" for tag in [name])
-    container = engine.containers.run(reference, list(arguments), entrypoint=entrypoint, network_mode="none", detach=True)
+    container = client.containers.run(
+        f"{PREFIX}/{image}", list(arguments), entrypoint=entrypoint, user=user, network_mode="none", detach=True
+    )
     try:
-        code = container.wait(timeout=60)["StatusCode"]
-        return code, container.logs().decode()
+        code, text = container.wait(timeout=60)["StatusCode"], container.logs()
+        assert isinstance(text, bytes)
+        return code, text.decode()
     finally:
         container.remove(force=True)
+
+
+def test_the_engine_has_the_very_images_that_were_recorded(client: docker.DockerClient, loaded: ImageRecord) -> None:
+    for image in loaded.images:
+        found = client.images.get(image.reference)
+        (made,) = image.platforms
+        assert found.id in (made.config, made.manifest)  # the former in Docker's own store, the latter in containerd's
+        assert found.attrs["RootFS"]["Layers"] == list(made.diff_ids)
+        assert found.attrs["Config"]["Labels"]["kubewright.flavour"] == "dispatcher"
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("kube-apiserver:v1.36.4", "kube-apiserver here\n"),
+        ("kube-controller-manager:v1.36.4", "kube-controller-manager here\n"),
+        ("kube-scheduler:v1.36.4", "kube-scheduler here\n"),
+        ("kube-proxy:v1.36.4", "kube-proxy here\n"),
+        ("kubectl:v1.36.4", "kubectl here\n"),
+        ("etcd:3.6.8-0", "etcd here\n"),
+        ("coredns:v1.14.2", "coredns here\n"),
+    ],
+    ids=lambda value: value.partition(":")[0] if ":" in value else "",
+)
+def test_each_image_starts_its_program(client: docker.DockerClient, image: str, text: str) -> None:
+    assert run(client, image) == (0, text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["kubelet", "--version"], 0, "kubelet here\n"),
+        (["apiserver"], 0, "kube-apiserver here\n"),
+        (["--list"], 0, "kube-apiserver\nkube-controller-manager\nkube-scheduler\nkube-proxy\nkubelet\nkubeadm\n"),
+        (["--version"], 0, "kubelet                  kubelet here\n"),
+        (["--help"], 0, "Usage: hyperkube PROGRAM"),
+        (["nonsense"], 2, "hyperkube: there is no program 'nonsense' here, only: kube-apiserver "),
+        ([], 2, "Usage: hyperkube PROGRAM"),
+    ],
+    ids=["program", "old-name", "list", "version", "help", "unknown", "nothing"],
+)
+def test_hyperkube_starts_the_program_that_is_named(
+    client: docker.DockerClient, arguments: list[str], code: int, text: str
+) -> None:
+    found, output = run(client, "hyperkube:v1.36.4", *arguments)
+    assert found == code
+    assert text in output
+
+
+@pytest.mark.parametrize("link", ["apiserver", "controller-manager", "kubectl", "kubelet", "proxy", "scheduler"])
+def test_the_historical_links_work(client: docker.DockerClient, link: str) -> None:
+    code, text = run(client, "hyperkube:v1.36.4", entrypoint=f"/{link}")
+    assert code == 0
+    assert text.removesuffix(" here\n") in (link, f"kube-{link}")
+
+
+def test_pods_find_programs_by_name_alone(client: docker.DockerClient) -> None:
+    assert run(client, "etcd:3.6.8-0", entrypoint="etcdctl") == (0, "etcdctl here\n")
+
+
+def test_there_is_a_place_for_temporary_files_that_anybody_may_write(client: docker.DockerClient) -> None:
+    script = "echo written >/tmp/file && busybox cat /tmp/file"
+    assert run(client, "hyperkube:v1.36.4", "-c", script, entrypoint="sh", user="1000:1000") == (0, "written\n")
+
+
+def test_pause_is_not_root_reaps_orphans_and_ends_when_told_to(client: docker.DockerClient) -> None:
+    container = client.containers.run(f"{PREFIX}/pause:3.10.2", network_mode="none", read_only=True, detach=True)
+    try:
+        assert container.exec_run("sh -c 'sleep 0.01 & sleep 0.01 & echo begun'").output == b"begun\n"
+        time.sleep(0.5)
+        code, processes = container.exec_run("busybox ps -o user,pid,stat,args")
+        assert code == 0
+        lines = processes.decode().splitlines()[1:]
+        assert len(lines) == 3  # pause, what it sleeps in, and ps: no orphan is left
+        assert {line.split()[0] for line in lines} == {"65535"}
+        begun = time.monotonic()
+        container.stop(timeout=30)
+        assert time.monotonic() - begun < 10
+        assert container.wait()["StatusCode"] == 0
+    finally:
+        container.remove(force=True)
+
+
+def test_coredns_may_bind_port_53_without_being_root(client: docker.DockerClient, engine: str) -> None:
+    assert client.images.get(f"{PREFIX}/coredns:v1.14.2").attrs["Config"]["User"] == "65532:65532"
+    data = Path(engine.removeprefix("unix://")).parent / "data"
+    (unpacked, *_) = data.glob("vfs/dir/*/coredns")
+    assert os.getxattr(unpacked, "security.capability").hex() == "0100000200040000" + "00" * 12
+    (other, *_) = data.glob("vfs/dir/*/usr/local/bin/kube-apiserver")
+    assert os.listxattr(other) == []

@@ -61,7 +61,8 @@ def shared(command: Command) -> Command:
     @functools.wraps(command)
     def wrapper(**given: Any) -> None:
         as_json = given.pop("as_json")
-        log.configure(-1 if given.pop("quiet") else int(given.pop("verbose")))
+        quiet, verbose = given.pop("quiet"), given.pop("verbose")
+        log.configure(int(verbose) - int(quiet))
         own = {name: given.pop(name) for name in list(given) if name not in Settings.model_fields and name != "arch"}
         command(settings=settings(given), as_json=as_json, **own)
 

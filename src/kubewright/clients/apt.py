@@ -183,23 +183,20 @@ def _resolve(session: Session, state: Path, packages: Sequence[str]) -> list[Dow
     question = ("apt-get", "--yes", "--print-uris", "install", *packages)
     try:
         return downloads(session.ask(*question))
-    except ToolFailed as unresolved:
+    except ToolFailed:
         log.info("apt: the machine's package lists are missing or too old; fetching them into %s", state)
-        for link in (state / "lists").iterdir():
-            if link.is_symlink():
-                link.unlink()
-        try:
-            session.run("apt-get", "-q", "update")
-        except ToolFailed as unreachable:
-            raise ClientUnavailable(
-                f"apt: {_last_line(unresolved)} with this machine's package lists, and newer ones cannot be fetched "
-                f"({_last_line(unreachable)}); run `apt-get update` while online"
-            ) from unreachable
-        return downloads(session.ask(*question))
-
-
-def _last_line(error: ToolFailed) -> str:
-    return str(error).strip().splitlines()[-1].removeprefix("E: ").rstrip(".")
+    for link in (state / "lists").iterdir():
+        if link.is_symlink():
+            link.unlink()
+    try:
+        session.run("apt-get", "-q", "update")
+    except ToolFailed as unreachable:
+        reason = re.search(r"^E: (.+)$", str(unreachable), re.MULTILINE)
+        raise ClientUnavailable(
+            f"apt: this machine's package lists do not have what {' '.join(packages)} needs, and newer ones cannot be "
+            f"fetched ({reason[1] if reason else 'no reason given'}); run `apt-get update` while online"
+        ) from unreachable
+    return downloads(session.ask(*question))
 
 
 def _count_as_installed(session: Session, root: Path, base: Sequence[Download]) -> None:
@@ -213,9 +210,8 @@ def _count_as_installed(session: Session, root: Path, base: Sequence[Download]) 
     for fields in shown:
         of_each = f":{fields['Architecture']}" if fields.get("Multi-Arch") == "same" else ""
         (database / "info" / f"{fields['Package']}{of_each}.list").touch()
-    session.note(f"{len(shown)} packages of this machine's own sources count as installed: " + " ".join(
-        fields["Package"] for fields in shown
-    ))
+    names = " ".join(fields["Package"] for fields in shown)
+    session.note(f"from this machine's own sources, and only counted as installed: {names}")
 
 
 def _unpacked(session: Session, root: Path) -> tuple[tuple[str, str], ...]:

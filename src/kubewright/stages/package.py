@@ -55,7 +55,7 @@ def package(workspace: Workspace, settings: Settings, key: RepoKey) -> Record:
     mark = fingerprint(
         [entry.model_dump() for entry in release.inputs], [one.version for one in release.components],
         release.name, release.source_date_epoch, list(release.architectures), tool.model_dump(), settings.only,
-        {key: value for key, value in variables.items() if isinstance(value, str)}, variables["node_spec"],
+        {key: value for key, value in variables.items() if isinstance(value, str)}, variables["node_spec"].model_dump(),
         {name: recipe.model_dump() for name, recipe in recipes.packages().items()},
         folder_digests(content.folder("packaging")), folder_digests(content.folder("repo")),
     )  # fmt: skip
@@ -99,7 +99,7 @@ def _variables(release: Release, settings: Settings, key: RepoKey) -> dict[str, 
         "key_name": KEYRING,
         "key_armored": key.armored,
         "key_date": datetime.fromtimestamp(key.created, UTC).strftime("%Y.%m.%d"),
-        "node_spec": recipes.node_spec(release).model_dump(mode="json"),
+        "node_spec": recipes.node_spec(release),
     }
 
 

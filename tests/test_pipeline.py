@@ -1,0 +1,321 @@
+"""The whole chain, from one version word to a site, and what happens to it afterwards."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kubewright.cli import main
+from kubewright.errors import KubewrightError
+from kubewright.models.base import Arch
+from kubewright.repos.journal import Journal
+from kubewright.repos.store import Data, DirectoryStore
+from kubewright.settings import Settings
+from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.stages import publish, release, verify
+from kubewright.stages.sign import Keys
+from kubewright.workspace import Workspace
+
+NOW = 1_790_000_000
+"""A publication clock in the past (2026-09-21), after every release in the sample mirror."""
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    return Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+
+
+@pytest.fixture(scope="session")
+def build(sample_mirror: Path, keys: Keys) -> Callable[..., Settings]:
+    """Release `request` into a directory of its own; give the settings that it was done with."""
+
+    def run(home: Path, request: str = "v1.36.4", **changes: object) -> Settings:
+        settings = Settings(
+            upstream=str(sample_mirror), dist=home / "dist", cache=home / "cache", site=str(home / "site"), now=NOW,
+            architectures=(Arch.amd64,), jobs=2,
+        ).model_copy(update=changes)  # fmt: skip
+        release.release(request, settings, keys)
+        return settings
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings]) -> Settings:
+    """One release on one site; tests only read it."""
+    return build(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture
+def site(released: Settings, tmp_path: Path) -> Path:
+    """A copy of the site to damage."""
+    shutil.copytree(released.site, tmp_path / "site")
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def home(released: Settings, tmp_path: Path) -> Settings:
+    """A copy of everything, to go on from."""
+    shutil.copytree(Path(released.site).parent, tmp_path / "home")
+    base = tmp_path / "home"
+    return released.model_copy(update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")})
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def times(root: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+
+
+def findings(site: Path) -> list[str]:
+    return [f"{one.place}: {one.problem}" for one in verify.verify(str(site), [], now=NOW).findings]
+
+
+def test_a_release_is_sound(released: Settings) -> None:
+    report = verify.verify(released.site, [], now=NOW)
+    assert report.findings == ()
+    assert report.releases == ("v1.36.4-1",)
+    assert report.checked > 200
+
+
+def test_the_second_run_does_no_work_and_writes_nothing(
+    released: Settings, keys: Keys, build: Callable[..., Settings]
+) -> None:
+    home = Path(released.site).parent
+    before = times(home)
+    workspace, _, changes = release.release("v1.36.4", released.model_copy(update={"now": NOW + 5000}), keys)
+    assert changes == []
+    assert times(home) == before
+
+
+def test_two_independent_releases_are_identical_byte_for_byte(
+    released: Settings, tmp_path: Path, build: Callable[..., Settings]
+) -> None:
+    other = build(tmp_path)
+    one, two = Path(released.site).parent, tmp_path
+    for part in ("dist", "site"):
+        assert tree(one / part).keys() == tree(two / part).keys()
+        different = [name for name, data in tree(one / part).items() if tree(two / part)[name] != data]
+        assert different == []
+    assert other.site != released.site
+
+
+def test_the_manifest_names_every_file_that_the_site_has_of_the_release(released: Settings) -> None:
+    site = Path(released.site)
+    manifest = json.loads((site / "releases/v1.36.4-1/manifest.json").read_text())
+    promised = {one["url"] for one in (*manifest["artifacts"], *manifest["packages"])}
+    pools = {str(path.relative_to(site)) for pool in ("apt/pool", "yum/pool") for path in (site / pool).rglob("*.*")}
+    own = {"manifest.json", "manifest.json.asc", "manifest.json.sig", "SHA256SUMS", "SHA256SUMS.asc"}
+    there = {str(path.relative_to(site)) for path in (site / "releases/v1.36.4-1").rglob("*") if path.is_file()}
+    assert {path for path in pools if not Path(site / path).is_dir()} <= promised
+    assert there - promised == {f"releases/v1.36.4-1/{name}" for name in own}
+    assert manifest["development"] is True
+    assert manifest["components"]["etcd"]["version"] == "3.6.8"
+
+
+def test_index_and_channel_equal_their_newest_immutable_copies(released: Settings) -> None:
+    site = Path(released.site)
+    assert (site / "releases/index.json").read_bytes() == (site / "publications/index/1.json").read_bytes()
+    assert (site / "channels/stable.json").read_bytes() == (site / "publications/channels/stable/1.json").read_bytes()
+    assert (site / "channels/stable-1.36.txt").read_bytes() == b"v1.36.4"
+
+
+def test_a_dry_run_prints_exactly_what_the_run_then_writes(home: Settings, keys: Keys) -> None:
+    shutil.rmtree(home.site)
+    workspace = Workspace(home.dist / "v1.36.4-1")
+    _, planned = publish.publish(workspace, home.model_copy(update={"dry_run": True}), keys)
+    assert not Path(home.site).exists()
+    _, done = publish.publish(workspace, home, keys)
+    assert [(one.path, one.size) for one in planned] == [(one.path, one.size) for one in done]
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("apt/dists/stable/main/binary-amd64/Packages", "apt/dists/stable/main/binary-amd64/Packages: its SHA-256"),
+        ("apt/dists/stable/InRelease", "apt/dists/stable/InRelease: "),
+        ("apt/dists/stable/Release", "apt/dists/stable/InRelease: "),
+        ("apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb", "kubelet_1.36.4-1_amd64.deb: its SHA-256"),
+        ("yum/pool/kubelet-1.36.4-1.x86_64.rpm", "yum/pool/kubelet-1.36.4-1.x86_64.rpm: its SHA-256"),
+        ("yum/stable/x86_64/repodata/repomd.xml", "yum/stable/x86_64/repodata/repomd.xml: "),
+        ("releases/v1.36.4-1/manifest.json", "releases/v1.36.4-1/manifest.json: its SHA-256"),
+        ("releases/v1.36.4-1/SHA256SUMS", "releases/v1.36.4-1/SHA256SUMS: "),
+        ("releases/index.json", "releases/index.json"),
+        ("channels/stable.txt", "channels/stable.txt: does not say v1.36.4"),
+        ("publications/channels/stable/1.json.asc", "publications/channels/stable/1.json.asc: "),
+    ],
+)
+def test_one_flipped_byte_is_found_and_named(site: Path, name: str, where: str) -> None:
+    data = bytearray((site / name).read_bytes())
+    position = data.index(b"\n", len(data) // 2) - 3 if name.endswith(".asc") else len(data) // 2
+    data[position] ^= 1
+    (site / name).unlink()  # packages are hard links: damage one name only
+    (site / name).write_bytes(data)
+    found = findings(site)
+    assert any(where in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["yum/pool/kubelet-1.36.4-1.x86_64.rpm", "releases/v1.36.4-1/index/apt.json.gz", "channels/stable.json"],
+)
+def test_a_missing_object_is_found(site: Path, name: str) -> None:
+    (site / name).unlink()
+    assert any(line.startswith(f"{name}: missing") for line in findings(site))
+
+
+def test_a_site_signed_by_somebody_else_is_refused(released: Settings, tmp_path: Path) -> None:
+    from kubewright.signing.keys import initialise
+
+    paths = initialise(tmp_path / "keys", "Stranger <s@example.org>", now=NOW, expires_days=None)
+    report = verify.verify(released.site, [paths.repo_public.read_bytes()], now=NOW)
+    assert any("which is not a known key" in one.problem for one in report.findings)
+
+
+def test_a_second_release_keeps_the_first_and_reuses_companions(home: Settings, build: Callable[..., Settings]) -> None:
+    site = Path(home.site)
+    etcd = next((site / "apt/pool/main/e/etcd").glob("*amd64.deb"))
+    before = etcd.stat().st_ino
+    base = site.parent
+    build(base, "v1.36.3", site=home.site, now=NOW + 60)
+    packages = (site / "apt/dists/stable-1.36/main/binary-amd64/Packages").read_text()
+    assert "Version: 1.36.4-1" in packages
+    assert "Version: 1.36.3-1" in packages
+    assert etcd.stat().st_ino == before
+    assert (site / "channels/stable-1.36.txt").read_text() == "v1.36.4"
+    assert findings(site) == []
+
+
+def test_a_prerelease_goes_to_latest_only(home: Settings, build: Callable[..., Settings]) -> None:
+    site = Path(home.site)
+    build(site.parent, "latest", site=home.site, now=NOW + 60)
+    assert (site / "channels/latest.txt").read_text() == "v1.37.0-rc.1"
+    assert (site / "channels/stable.txt").read_text() == "v1.36.4"
+    assert not (site / "channels/stable-1.37.txt").exists()
+    assert findings(site) == []
+
+
+def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Keys) -> None:
+    deb = next(Path(home.site, "apt/pool/main/k/kubelet").glob("*amd64.deb"))
+    deb.write_bytes(deb.read_bytes() + b"\n")
+    with pytest.raises(KubewrightError, match=r"kubelet_1.36.4-1_amd64.deb: published already with other bytes") as caught:
+        publish.publish(Workspace(home.dist / "v1.36.4-1"), home, keys)
+    assert caught.value.exit_code == 6
+
+
+def test_a_rollback_brings_the_old_release_back_and_history_tells(
+    home: Settings, keys: Keys, build: Callable[..., Settings]
+) -> None:
+    site = Path(home.site)
+    build(site.parent, "v1.36.3", site=home.site, now=NOW + 60, channels=("stable-1.36",))
+    record, _ = publish.rollback("stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None)
+    assert [one.name for one in record.releases] == ["v1.36.4-1"]
+    assert [one.sequence for one in publish.history("stable-1.36", home)] == [1, 2, 3]
+    assert "1.36.3-1" not in (site / "apt/dists/stable-1.36/main/binary-amd64/Packages").read_text()
+    assert findings(site) == []
+    with pytest.raises(KubewrightError, match=r"stable-1.36.json: no publication 9; there are: 1, 2, 3"):
+        publish.rollback("stable-1.36", home, keys, 9)
+
+
+class Stopped(Exception):  # noqa: N818 - stands for a power cut, which is no error of the program
+    """The process ended here."""
+
+
+class Fragile(DirectoryStore):
+    """A store whose process is killed before its n-th write."""
+
+    def __init__(self, root: Path, writes: int) -> None:
+        super().__init__(root)
+        self.left = writes
+
+    def _tick(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Stopped
+
+    def create(self, path: str, data: Data) -> bool:
+        self._tick()
+        return super().create(path, data)
+
+    def replace(self, path: str, data: Data) -> bool:
+        self._tick()
+        return super().replace(path, data)
+
+    def swap(self, path: str, expected: bytes | None, data: bytes) -> None:
+        self._tick()
+        super().swap(path, expected, data)
+
+    def link(self, source: str, path: str) -> bool:
+        self._tick()
+        return super().link(source, path)
+
+
+@pytest.mark.parametrize("quantile", range(12))
+def test_a_crash_at_any_write_is_repaired_by_the_next_run(
+    home: Settings, keys: Keys, build: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, quantile: int
+) -> None:
+    site = Path(home.site)
+    shutil.rmtree(site)
+    workspace = Workspace(home.dist / "v1.36.4-1")
+    _, planned = publish.publish(workspace, home.model_copy(update={"dry_run": True}), keys)
+    writes = len(planned) * quantile // 12
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "store", lambda settings: Fragile(Path(settings.site), writes))
+        with pytest.raises(Stopped):
+            publish.publish(workspace, home, keys)
+    publish.publish(workspace, home.model_copy(update={"now": NOW + 60}), keys)
+    assert findings(site) == []
+
+
+def test_of_two_publishers_at_once_one_is_told_to_try_again(home: Settings, keys: Keys) -> None:
+    """The other one publishes between this one's read of the channel and its commit."""
+    site = DirectoryStore(Path(home.site))
+    path = "channels/stable.json"
+    ours = Journal(site)
+    expected = ours.read(path)
+    assert expected is not None
+    site.replace(path, expected.replace(b'"sequence": 1', b'"sequence": 2'))
+    with pytest.raises(KubewrightError) as caught:
+        ours.swap(path, expected, b"{}")
+    assert caught.value.exit_code == 6
+
+
+def test_a_development_key_is_refused_where_the_public_looks(home: Settings, keys: Keys) -> None:
+    public = home.model_copy(update={"url": "https://packages.example.org"})
+    with pytest.raises(KubewrightError, match=r"signed by a development key .* is public; sign with --repo-key") as caught:
+        publish.publish(Workspace(home.dist / "v1.36.4-1"), public, keys)
+    assert caught.value.exit_code == 2
+
+
+def test_a_fixed_url_gives_a_mirrorlist_and_absolute_texts(tmp_path: Path, build: Callable[..., Settings]) -> None:
+    settings = build(tmp_path, url="http://127.0.0.1:8080", allow_development=True)
+    site = Path(settings.site)
+    line = (site / "yum/stable-1.36/x86_64/mirrorlist").read_text().strip()
+    snapshot = site / line.removeprefix("http://127.0.0.1:8080/")
+    assert (snapshot / "repodata/repomd.xml.asc").is_file()
+    assert "http://127.0.0.1:8080" in (site / "index.html").read_text()
+    assert findings(site) == []
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return call
+
+
+def test_the_command_line_verifies_with_exit_5(site: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    assert run("verify", str(site))[0] == 0
+    (site / "channels/stable.txt").write_text("v9.9.9")
+    code, out, _ = run("verify", str(site), "--json")
+    assert code == 5
+    assert json.loads(out)["findings"][0]["place"] == "channels/stable.txt"
