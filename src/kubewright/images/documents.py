@@ -33,6 +33,12 @@ class Document(Model):
     model_config = ConfigDict(extra="ignore", serialize_by_alias=True, validate_by_name=True)
 
 
+class LayoutVersion(Document):
+    """The file `oci-layout`."""
+
+    version: Literal["1.0.0"] = Field(alias="imageLayoutVersion")
+
+
 class PlatformName(Document):
     """Which machines a manifest is for."""
 

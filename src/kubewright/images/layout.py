@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from kubewright import files
+from kubewright.images.documents import LayoutVersion
 from kubewright.images.layer import Layer
 
-VERSION: Final = files.canonical_json({"imageLayoutVersion": "1.0.0"})
+VERSION: Final = LayoutVersion(version="1.0.0").to_bytes()
 """The content of the file `oci-layout`."""
 
 

@@ -50,7 +50,7 @@ def _file(file: LayerFile, arch: Arch, release: Release, inputs: Inputs, content
             objection = elf.objection(stream.read(elf.ENOUGH), arch, loader=file.dynamic)
         size = _member_size(path, member) if member else path.stat().st_size
     if objection:
-        raise Missing(f"{file.source.partition(':')[2]} {objection}")
+        raise Missing(f"{file.source.partition(':')[2].partition('!')[0]} {objection}")
     return File(_inside(file.target), size, opener, int(file.mode, 8), file.capability)
 
 
@@ -75,7 +75,12 @@ def _member_name(wanted: InputName, arch: Arch, release: Release) -> str:
     if not release.has(wanted.component):
         raise Missing(f"the release has no {wanted.component}")
     version = release.component(wanted.component).version
-    return wanted.member.format(version=version, arch=arch.value, uname=arch.rpm)
+    try:
+        return wanted.member.format(version=version, arch=arch.value, uname=arch.rpm)
+    except (KeyError, IndexError, ValueError) as error:
+        raise RequestError(
+            f"image.toml: {wanted.member!r}: unknown placeholder; use {{version}}, {{arch}} or {{uname}}"
+        ) from error
 
 
 def _open_file(path: Path) -> AbstractContextManager[IO[bytes]]:

@@ -1,5 +1,6 @@
 """Describes packages: a recipe, a release, an architecture and a format become one neutral description."""
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -47,6 +48,12 @@ def _date(recipe: Recipe, release: Release, component: Component) -> int:
     return release.source_date_epoch if recipe.component == "kubernetes" else component.epoch
 
 
+def wrapped(text: str) -> str:
+    """Paragraphs at the width that package managers show."""
+    paragraphs = (" ".join(part.split()) for part in text.strip().split("\n\n"))
+    return "\n\n".join(textwrap.fill(part, width=75) for part in paragraphs)
+
+
 def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
     """What `{names}` in relations stand for: component versions, and the bounds made from the minor."""
     component = release.component(recipe.component)
@@ -76,7 +83,7 @@ def describe(
 
     return Description(
         name=recipe.name, version=identity.version, revision=identity.revision, epoch=identity.epoch, arch=arch,
-        format=form, summary=recipe.summary, description=recipe.description.strip(), section=recipe.section,
+        format=form, summary=recipe.summary, description=wrapped(recipe.description), section=recipe.section,
         license=recipe.license, home=HOME, maintainer=MAINTAINER, source_date_epoch=identity.source_date_epoch,
         **{key: related(key) for key in Relations.model_fields},
         payload=payload, scripts={name: text for name, text in scripts.items() if text.strip()},

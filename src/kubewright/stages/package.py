@@ -18,7 +18,7 @@ from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
-from kubewright.packagers import PACKAGERS, payload
+from kubewright.packagers import PACKAGERS, documents, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.repos import layout
 from kubewright.settings import Settings
@@ -154,6 +154,8 @@ def _build(
         scripts = payload.scripts(build.recipe, filled)
         extra = {"key_date": str(variables["key_date"])}
         description = describe(build.recipe, release, build.arch, build.format, entries, scripts, extra)
+        upstream = recipes.components().components[build.recipe.component]
+        description = documents.add(description, upstream, work / "documents")
         target = workspace.root / "packages" / build.format / description.filename
         made = work / description.filename
         PACKAGERS[settings.backend].package(description, work, made)

@@ -1,0 +1,189 @@
+"""The command line: exit codes, places and remedies, results on standard output only."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubewright.cli import kubewright, main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in an empty directory; give its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, " ".join(err.split())
+
+    return call
+
+
+@pytest.mark.parametrize("verb", sorted(kubewright.commands))
+def test_every_verb_explains_itself(run: Run, verb: str) -> None:
+    code, out, _ = run(verb, "--help")
+    assert code == 0
+    assert re.search(r"Usage: kubewright \w+", out)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (["resolve", "banana", "--upstream", "MIRROR"], 2, "'banana': not a request; use stable, latest, stable-1.36"),
+        (["resolve", "v1.36.77", "--upstream", "MIRROR"], 2, "that version does not exist there"),
+        (["resolve", "1.99", "--upstream", "MIRROR"], 2, "Kubernetes 1.99: not in the catalog"),
+        (["resolve", "stable", "--upstream", "/nowhere"], 2, "--upstream /nowhere: no such directory; make one with"),
+        (["resolve", "stable", "--arch", "mips"], 2, "--arch mips: unknown; known are amd64, arm64"),
+        (["resolve", "stable", "--revision", "0"], 2, "--revision: "),
+        (["resolve", "stable", "--upstream", "http://127.0.0.1:1"], 7, "127.0.0.1:1: cannot be reached"),
+        (["package"], 2, "dist: no release there; run `kubewright resolve REQUEST` first"),
+        (["publish", "--site", "s3://bucket/prefix"], 2, "dist: no release there"),
+        (["verify", "nowhere"], 2, "nowhere: no such directory"),
+        (["verify", "."], 5, "keys/kubewright.gpg is missing: this is no published site"),
+        (["history", "stable"], 2, "channels/stable.json: no such channel on site"),
+        (["rollback", "stable"], 2, "channels/stable.json: no such channel on site"),
+        (["key", "show", "--repo-key", "hsm:1"], 2, "hsm:1"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+        (["resolve"], 2, "Missing argument 'REQUEST'"),
+        (["fetch", "--jobs", "many"], 2, "'many' is not a valid integer"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_a_paragraph_with_place_and_remedy(
+    run: Run, sample_mirror: Path, words: list[str], code: int, complaint: str
+) -> None:
+    got, out, err = run(*(str(sample_mirror) if word == "MIRROR" else word for word in words))
+    assert (got, complaint in err) == (code, True), err
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_results_are_json_on_request(run: Run, sample_mirror: Path) -> None:
+    code, out, _ = run("resolve", "stable-1.36", "--upstream", str(sample_mirror), "--json")
+    assert code == 0
+    lock = json.loads(out)
+    assert lock["name"] == "v1.36.4-1"
+    assert lock == json.loads(Path("dist/v1.36.4-1/release.json").read_text())
+
+
+def test_the_lock_is_the_same_byte_for_byte(run: Run, sample_mirror: Path) -> None:
+    run("resolve", "stable-1.36", "--upstream", str(sample_mirror))
+    before = Path("dist/v1.36.4-1/release.json").read_bytes()
+    run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
+    assert Path("dist/v1.36.4-1/release.json").read_bytes() == before
+
+
+def test_offline_resolution_is_completed_by_fetch(run: Run, sample_mirror: Path) -> None:
+    assert run("resolve", "v1.36.4", "--offline")[0] == 0
+    assert '"sha256"' not in Path("dist/v1.36.4-1/release.json").read_text()
+    assert run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")[0] == 0
+    lock = json.loads(Path("dist/v1.36.4-1/release.json").read_text())
+    assert all(entry["sha256"] for entry in lock["inputs"])
+    assert run("resolve", "v1.36.4", "--offline")[0] == 0
+    assert '"sha256"' in Path("dist/v1.36.4-1/release.json").read_text()
+
+
+def test_several_locks_and_no_name_are_listed(run: Run, sample_mirror: Path) -> None:
+    for version in ("v1.36.4", "v1.36.3"):
+        run("resolve", version, "--upstream", str(sample_mirror))
+    code, _, err = run("fetch")
+    assert code == 2
+    assert "dist: several releases; name one of: v1.36.3-1, v1.36.4-1" in err
+    code, _, err = run("fetch", "1.36")
+    assert "no single release for '1.36'; name one of: v1.36.3-1, v1.36.4-1" in err
+    assert run("fetch", "v1.36.3", "--dry-run", "--upstream", str(sample_mirror))[0] == 0
+
+
+def test_a_damaged_lock_is_named(run: Run, sample_mirror: Path) -> None:
+    run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
+    Path("dist/v1.36.4-1/release.json").write_text('{"name": 1}')
+    code, _, err = run("fetch")
+    assert code == 2
+    assert re.search(r"dist/v1.36.4-1/release.json: [\w.]+: .*delete the file and run `kubewright resolve` again", err)
+
+
+def test_a_stage_out_of_order_says_what_to_run_first(run: Run, sample_mirror: Path) -> None:
+    run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
+    code, _, err = run("package", "--cache", "cache")
+    assert (code, "not fetched yet; run `kubewright fetch`" in err) == (5, True)
+    code, _, err = run("publish")
+    assert (code, "nothing there from `sign`; run `kubewright sign v1.36.4-1` first" in err) == (2, True)
+
+
+def test_asking_for_an_unknown_package_lists_the_known(run: Run, sample_mirror: Path) -> None:
+    run("resolve", "v1.36.4", "--upstream", str(sample_mirror), "--arch", "amd64")
+    run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")
+    code, _, err = run("package", "--only", "kublet", "--cache", "cache")
+    assert (code, "--only kublet: no package is called so; there are" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--dist", ["resolve", "v1.36.4"]), ("--cache", ["fetch"]), ("--site", ["publish"])],
+)
+def test_a_place_that_cannot_be_written_is_exit_8(run: Run, sample_mirror: Path, option: str, words: list[str]) -> None:
+    upstream = ["--upstream", str(sample_mirror), "--arch", "amd64"]
+    Path("blocked").write_text("a file where a directory should be")
+    if words != ["resolve", "v1.36.4"]:
+        run("resolve", "v1.36.4", *upstream)
+    if words == ["publish"]:
+        for verb in ("fetch", "package", "image", "sign"):
+            assert run(verb, *upstream, "--cache", "cache")[0] == 0
+    code, _, err = run(*words, *upstream, option, "blocked/below")
+    assert (code, "blocked" in err) == (8, True), err
+
+
+def test_a_full_disk_is_exit_8_and_leaves_nothing(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file system is full as soon as the lock is synced: the rename never happens."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kubewright.files.os.fsync", full)
+    code, _, err = run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
+    assert (code, "the disk is full; free some space" in err) == (8, True)
+    assert [path for path in Path("dist").rglob("*") if path.is_file()] == []
+
+
+def test_an_expired_key_is_named_with_its_day(run: Run, sample_mirror: Path) -> None:
+    day = 86400
+    made = 1_790_000_000
+    code, out, _ = run("key", "init", "keys", "--expires", "1", "--now", str(made))
+    assert code == 0
+    given = out.split()
+    code, _, err = run("key", "show", *given, "--now", str(made + 3 * day))
+    assert (code, "expired on 2026-09-22" in err) == (2, True), err
+
+
+def test_defaults_come_from_the_file_and_the_environment(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("kubewright.toml").write_text(f'upstream = "{sample_mirror}"\ndist = "from-file"\narch = "amd64"\n')
+    assert run("resolve", "v1.36.4")[0] == 0
+    assert Path("from-file/v1.36.4-1/release.json").is_file()
+    monkeypatch.setenv("KUBEWRIGHT_DIST", "from-environment")
+    assert run("resolve", "v1.36.4")[0] == 0
+    assert Path("from-environment/v1.36.4-1/release.json").is_file()
+
+
+def test_an_unknown_default_is_refused(run: Run) -> None:
+    Path("kubewright.toml").write_text('upstraem = "x"\n')
+    code, _, err = run("resolve", "stable")
+    assert (code, "kubewright.toml: upstraem: unknown option" in err) == (2, True)
+
+
+def test_the_sample_mirror_is_made_once(run: Run) -> None:
+    code, out, _ = run("mirror", "sample", "mirror", "--json")
+    assert code == 0
+    assert json.loads(out)["written"] == json.loads(out)["files"] > 300
+    assert json.loads(run("mirror", "sample", "mirror", "--json")[1])["written"] == 0
