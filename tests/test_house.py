@@ -1,17 +1,18 @@
 """The rules of the house that a machine can hold: who imports whom, one door each, nothing hides PyPI's `packaging`."""
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 import kubewright
-from kubewright import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "kubewright"
@@ -51,7 +52,8 @@ def imports(tree: ast.AST) -> dict[str, str]:
     return found
 
 
-def uses(source: str) -> set[str]:
+@cache
+def uses(source: str) -> frozenset[str]:
     """Every dotted name that a module imports or reaches through an import, whatever it is called there."""
     tree = ast.parse(source)
     known = imports(tree)
@@ -61,10 +63,10 @@ def uses(source: str) -> set[str]:
             head, _, rest = ast.unparse(node).partition(".")
             if head in known:
                 found.add(f"{known[head]}.{rest}")
-    return found
+    return frozenset(found)
 
 
-def reaches(names: set[str], door: str) -> bool:
+def reaches(names: frozenset[str], door: str) -> bool:
     """Whether one of the names is the door or lies behind it."""
     return any(name == door or name.startswith(f"{door}.") for name in names)
 
@@ -178,6 +180,8 @@ def test_the_noxfile_imports_nothing_of_ours() -> None:
 
 
 def test_every_verb_is_a_session_that_says_what_it_does() -> None:
+    from kubewright import cli  # here, so that a mistake in the engine does not hide the other rules
+
     listed = subprocess.run(
         [sys.executable, "-I", "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--list"],
         check=True, capture_output=True, text=True,
@@ -201,3 +205,20 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
     ours = {path.relative_to(ROOT) for folder in CONTENT for path in (ROOT / folder).rglob("*") if path.is_file()}
     assert {f"kubewright/content/{path}" for path in ours} <= carried
     assert wheel.name == f"kubewright-{kubewright.__version__}-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("strict", "mark", "code"),
+    [("1", "", 1), ("1", "@pytest.mark.elsewhere('why')", 0), ("0", "", 0)],
+    ids=["refused", "elsewhere", "allowed"],
+)
+def test_a_skip_fails_a_run_that_takes_none(tmp_path: Path, strict: str, mark: str, code: int) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_skip.py").write_text(f"import pytest\n{mark}\ndef test_it(): pytest.skip('no kernel here')\n")
+    alone = ["-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *alone, str(tmp_path)],
+        env=os.environ | {"KUBEWRIGHT_NO_SKIPS": strict}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout
+    assert ("test_it: Skipped: no kernel here" in done.stdout) is bool(code)

@@ -27,7 +27,7 @@ from kubewright.models.lock import Component, Release, Unavailable
 IMAGES = content.folder("images")
 DISPATCHER = IMAGES / "hyperkube" / "hyperkube"
 EPOCH = 1_755_000_000
-VERSIONS = {"kubernetes": "1.36.4", "etcd": "3.6.8", "coredns": "1.14.2", "pause": "3.10.2", "busybox": "1.31.0"}
+VERSIONS = {"kubernetes": "1.36.4", "etcd": "3.6.8", "coredns": "1.14.2", "pause": "3.10.2", "busybox": "1.38.0"}
 
 Inputs = Callable[[str, str, Arch], Path | None]
 
@@ -86,6 +86,8 @@ def inputs(tmp_path: Path) -> Inputs:
                 f"etcd-v3.6.8-linux-{arch}/{one}": program + one.encode() for one in ("etcd", "etcdctl", "etcdutl")
             }
             return archive(path, {"etcd-v3.6.8-linux-README.md": b"", **members})
+        if component == "busybox":
+            return archive(path, {"bin/[": program})
         if component == "coredns":
             return archive(path, {"./coredns": program})
         path.write_bytes(program)

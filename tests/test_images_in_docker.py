@@ -116,7 +116,9 @@ def loaded(
             "coredns": ["coredns"],
         }
         if component == "busybox":
-            return busybox
+            with tarfile.open(path, "w:gz") as tar:
+                tar.add(busybox, arcname="bin/[")
+            return path
         if component in members:
             with tarfile.open(path, "w:gz") as tar:
                 for member in members[component]:

@@ -59,7 +59,7 @@ def program_of(member: str, archive: Path, into: Path) -> Path:
         f"{GITHUB}/coredns/coredns/releases/download/v1.14.2/coredns_1.14.2_linux_amd64.tgz.sha256",
         f"{GITHUB}/Mirantis/cri-dockerd/releases/download/v0.4.4/cri-dockerd-0.4.4.arm64.tgz",
         "download.docker.com/linux/static/stable/aarch64/docker-29.8.1.tgz",
-        "busybox.net/downloads/binaries/1.31.0-defconfig-multiarch-musl/busybox-armv8l",
+        "github.com/docker-library/busybox/raw/0436ae6a521e9e1bf3a524b0c3062a68d2af96e0/latest/musl/arm64v8/rootfs.tar.gz",
         "SHA256SUMS",
     ],
 )
@@ -130,7 +130,7 @@ def test_a_checksum_list_names_both_architectures(mirror: Path, place: str, name
 
 def test_what_has_no_upstream_checksum_is_in_the_mirrors_own_list(mirror: Path, tool: Callable[[str], Path]) -> None:
     listed = [line.split("  ")[1] for line in (mirror / "SHA256SUMS").read_text().splitlines()]
-    assert {place.split("/")[0] for place in listed} == {"busybox.net", "download.docker.com", GITHUB}
+    assert {place.split("/")[0] for place in listed} == {"download.docker.com", GITHUB}
     assert listed == sorted(listed)
     run.run([tool("sha256sum"), "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=mirror)
 
@@ -250,10 +250,16 @@ def test_a_real_busybox_takes_the_samples_place(tmp_path: Path) -> None:
     real.write_bytes(b"\x7fELF real")
     dest = tmp_path / "mirror"
     sample(dest, recipes.components(), ["1.36.4"], epoch=EPOCH, busybox={Arch.amd64: real})
-    folder = dest / "busybox.net/downloads/binaries/1.31.0-defconfig-multiarch-musl"
-    assert (folder / "busybox-x86_64").read_bytes() == real.read_bytes()
-    assert b"a sample made by" in (folder / "busybox-armv8l").read_bytes()
-    assert f"{files.sha256(real.read_bytes())}  busybox.net" in (dest / "SHA256SUMS").read_text()
+    amd64, arm64 = sorted((dest / "github.com/docker-library").rglob("rootfs.tar.gz"), key=lambda path: path.parts[-2])
+    assert busybox(amd64) == real.read_bytes()
+    assert b"a sample made by" in busybox(arm64)
+
+
+def busybox(archive: Path) -> bytes:
+    with tarfile.open(archive) as tar:
+        stream = tar.extractfile("bin/[")
+        assert stream is not None
+        return stream.read()
 
 
 # ── Again ────────────────────────────────────────────────────────────────────────────────────

@@ -95,11 +95,7 @@ def install(
             missing = unmet(offers, packages)
             session.note(f"an unpublished package stands in for the base system and provides: {' '.join(missing)}")
             session.run(*dnf, "--disablerepo=*", "install", stand_in(missing, state))
-        session.run(*dnf, "install", *packages)
-    except ToolFailed as failed:
-        if base.repositories and re.search('Failed to download metadata .*repo(?!.*kubewright)', str(failed)):
-            raise ClientUnavailable("dnf: this machine's own repositories cannot be reached; it needs them") from failed
-        raise
+        _install(session, dnf, packages, base)
     finally:
         for pubring in root.glob("var/cache/dnf/*/pubring"):  # checking signatures leaves an agent running there
             session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
@@ -110,6 +106,16 @@ def install(
         transcript=tuple(session.lines),
         packages=_from_site(session, root, offers),
     )
+
+
+def _install(session: Session, dnf: Sequence[str], packages: Sequence[str], base: BaseSystem) -> None:
+    try:
+        session.run(*dnf, "install", *packages)
+    except ToolFailed as failed:
+        # The site's metadata is here already, so it is the others that did not answer.
+        if base.repositories and "Failed to download metadata" in str(failed):
+            raise ClientUnavailable("dnf: this machine's own repositories cannot be reached; run it online") from failed
+        raise
 
 
 def configuration(site_url: str, channel: str, key_url: str, base: BaseSystem) -> str:

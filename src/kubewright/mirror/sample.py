@@ -79,18 +79,14 @@ def _contents(
     wanted: Iterable[layout.File], epoch: int, busybox: Mapping[Arch, Path]
 ) -> Iterator[tuple[layout.File, bytes]]:
     for file in wanted:
-        if file.component == "busybox" and file.arch in busybox:
-            with files.explained(busybox[file.arch]):
-                real = busybox[file.arch].read_bytes()
-            yield file, real
-        elif file.source.members:
-            yield file, _archive(file, epoch)
+        if file.source.members:
+            yield file, _archive(file, epoch, busybox.get(file.arch) if file.component == "busybox" else None)
         else:
             yield file, _program(file, file.source.name)
 
 
-def _archive(file: layout.File, epoch: int) -> bytes:
-    """A tar.gz of upstream's members, owned by root, with their directories."""
+def _archive(file: layout.File, epoch: int, real: Path | None) -> bytes:
+    """A tar.gz of upstream's members, owned by root, with their directories; `real` is put in for the program."""
     members = sorted(file.fill(name) for name in (*file.source.members, *_BESIDE.get(file.component, ())))
     folders = sorted({str(folder) for name in members for folder in PurePosixPath(name).parents} - {"."})
     stream = io.BytesIO()
@@ -100,11 +96,16 @@ def _archive(file: layout.File, epoch: int) -> bytes:
             info.type, info.mode, info.mtime = tarfile.DIRTYPE, 0o755, epoch
             tar.addfile(info)
         for name in members:
-            data, mode = _member(file, PurePosixPath(name).name)
+            data, mode = (_read(real), 0o755) if real else _member(file, PurePosixPath(name).name)
             info = tarfile.TarInfo(name)
             info.size, info.mode, info.mtime = len(data), mode, epoch
             tar.addfile(info, io.BytesIO(data))
     return gzip.compress(stream.getvalue(), mtime=0)
+
+
+def _read(path: Path) -> bytes:
+    with files.explained(path):
+        return path.read_bytes()
 
 
 def _member(file: layout.File, name: str) -> tuple[bytes, int]:

@@ -5,12 +5,12 @@ import platform
 import shutil
 from pathlib import Path
 
-from kubewright import content, files, images
+from kubewright import __version__, content, files, images
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
-from kubewright.models.artifact import Artifact, Builder, Record, Skipped
+from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageRecord
+from kubewright.models.image import ImageArchive, ImageRecord
 from kubewright.models.lock import Release
 from kubewright.repos import layout
 from kubewright.settings import Settings
@@ -28,7 +28,8 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
     release = workspace.release()
     folder = content.folder("images")
     mark = fingerprint(
-        [entry.model_dump() for entry in release.inputs], release.name, release.source_date_epoch,
+        [entry.model_dump() for entry in release.inputs], [one.version for one in release.components],
+        release.name, release.source_date_epoch, __version__,
         list(release.architectures), settings.registry, folder_digests(folder),
     )  # fmt: skip
     done = workspace.done("image", mark)
@@ -48,11 +49,13 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
         dest=workspace.root / LAYOUT, archives=workspace.root / ARCHIVES, content=folder,
     )  # fmt: skip
     files.write(workspace.root / RECORD, built.to_bytes())
-    skipped = tuple(Skipped(name=f"{one.name} (image)", arch=one.arch, reason=one.reason) for one in built.skipped)
     record = Record(
-        stage="image", fingerprint=mark, artifacts=_archives(workspace, release), skipped=skipped,
-        builders=(Builder(name="kubewright.images", version="1"),),
-    )  # fmt: skip
+        stage="image",
+        fingerprint=mark,
+        artifacts=tuple(_archive(workspace, release, one) for one in built.archives),
+        skipped=tuple(one.model_copy(update={"name": f"{one.name} (image)"}) for one in built.skipped),
+        builders=(Builder(name="kubewright", version=__version__),),
+    )
     workspace.save(record)
     return record, built
 
@@ -80,20 +83,14 @@ def copy_archive(workspace: Workspace, record: Record, target: Path) -> Path:
     return target
 
 
-def _archives(workspace: Workspace, release: Release) -> tuple[Artifact, ...]:
-    found = []
-    for path in sorted((workspace.root / ARCHIVES).glob("*.tar")):
-        arch = next(arch for arch in release.architectures if path.stem.endswith(arch.value))
-        found.append(
-            Artifact(
-                name=path.name,
-                kind="image-archive",
-                arch=arch,
-                path=str(path.relative_to(workspace.root)),
-                url=layout.release_path(release.name, f"images/{path.name}"),
-                size=path.stat().st_size,
-                sha256=files.sha256_of(path),
-                media_type="application/x-tar",
-            )
-        )
-    return tuple(found)
+def _archive(workspace: Workspace, release: Release, archive: ImageArchive) -> Artifact:
+    return Artifact(
+        name=archive.name,
+        kind="image-archive",
+        arch=archive.arch,
+        path=f"{ARCHIVES}/{archive.name}",
+        url=layout.release_path(release.name, f"images/{archive.name}"),
+        size=archive.size,
+        sha256=archive.sha256,
+        media_type="application/x-tar",
+    )

@@ -1,0 +1,427 @@
+"""The package recipes and what lies in packaging/: complete, well-formed, and scripts that do what they promise."""
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from debian.deb822 import Deb822
+
+from kubewright import content, recipes
+from kubewright.models.base import Arch, Format
+from kubewright.models.description import Script
+from kubewright.models.lock import Component, Release
+from kubewright.packagers import payload
+from kubewright.packagers.describe import describe, template_variables
+
+UNITS = "/usr/lib/systemd/system"
+VERSIONS = {
+    "kubernetes": "1.36.4", "pause": "3.10.2", "etcd": "3.6.8", "containerd": "2.3.6", "runc": "1.4.2", "docker": "29.8.1",
+    "cri-dockerd": "0.4.4", "cni-plugins": "1.9.1", "cri-tools": "1.36.0",
+}  # fmt: skip
+RELEASE = Release(
+    name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=0, architectures=(Arch.amd64,),
+    components=tuple(
+        Component(name=name, version=version, range="*", status="supported", reason="", epoch=0)
+        for name, version in VERSIONS.items()
+    ),
+)  # fmt: skip
+SETTINGS: dict[str, Any] = {
+    "registry": "registry.example.org/k8s", "site_url": "https://packages.example.org", "channel": "stable-1.36",
+    "key_name": "kubewright-archive-keyring.gpg", "key_armored": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+    "key_date": "2026.11.22", "node_spec": recipes.node_spec(RELEASE),
+}  # fmt: skip
+RECIPES = recipes.packages()
+Host = Callable[..., tuple[int, str, list[str]]]
+GUARDED = {name for name, recipe in RECIPES.items() if recipe.guard}
+both = pytest.mark.parametrize("form", list(Format))
+
+
+def variables(name: str, form: Format, **settings: str) -> dict[str, Any]:
+    return template_variables(RECIPES[name], RELEASE, form, {**SETTINGS, **settings})
+
+
+def file(name: str, target: str, form: Format, **settings: str) -> str:
+    """A rendered text file of a package; empty where the package does not have it."""
+
+    def nothing(component: str, file: str) -> Path:
+        raise AssertionError(f"{component}/{file} is not asked for")
+
+    recipe = RECIPES[name]
+    entries = tuple(entry for entry in recipe.contents if entry.target == target)
+    assert entries, f"{name} has no {target}"
+    work = Path(os.environ["KUBEWRIGHT_DATA"]) / "payload" / name / form
+    recipe = recipe.model_copy(update={"contents": entries})
+    found = payload.gather(recipe, form, Arch.amd64, nothing, variables(name, form, **settings), work)
+    return found[0].path.read_text() if found and found[0].path else ""
+
+
+def script(name: str, form: Format, which: Script) -> str:
+    return payload.scripts(RECIPES[name], variables(name, form)).get(which, "")
+
+
+def run(text: str, *arguments: str, root: Path | str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", "-s", "-", *arguments],
+        input=text, text=True, capture_output=True, check=False, env={"DPKG_ROOT": str(root), "PATH": path},
+    )  # fmt: skip
+
+
+def test_every_package_of_the_design_has_a_recipe() -> None:
+    assert set(RECIPES) == {
+        "kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+        "kubernetes-cni", "cri-tools", "etcd", "cri-dockerd", "kubernetes-containerd", "kubernetes-docker",
+        "kubernetes-runtime-containerd", "kubernetes-runtime-docker", "kubernetes-node", "kubernetes-control-plane",
+        "kubewright-archive-keyring",
+    } | (set(RECIPES) & {"kubernetes-hyperkube"})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_names_what_exists(name: str) -> None:
+    recipe, components = RECIPES[name], recipes.components().components
+    for entry in recipe.contents:
+        kind, _, source = entry.source.partition(":")
+        if kind == "input" and not source.startswith("keyring/"):
+            component, file = source.partition("!")[0].split("/")
+            assert file in {known.name for known in components[component].inputs}
+        elif kind in ("file", "template"):
+            base = content.root() if source.startswith("@") else content.folder("packaging")
+            assert (base / source.removeprefix("@")).is_file()
+    targets = {entry.target for entry in recipe.contents}
+    assert {f"{UNITS}/{service.unit}" for service in recipe.services} <= targets
+    assert all(entry.kind == "config" for entry in recipe.contents if entry.source and entry.target.startswith("/etc/default/"))
+    assert not any(entry.target.startswith("/etc/cni") for entry in recipe.contents)
+
+
+def test_every_file_in_packaging_is_used() -> None:
+    used = {entry.source.partition(":")[2] for recipe in RECIPES.values() for entry in recipe.contents}
+    used |= {text for recipe in RECIPES.values() for text in recipe.scripts.values()}
+    used |= {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")} | {"README.md"}
+    folder = content.folder("packaging")
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} <= used
+
+
+@both
+@pytest.mark.parametrize("name", RECIPES)
+def test_relations_can_be_written(name: str, form: Format) -> None:
+    described = describe(RECIPES[name], RELEASE, "all", form, (), {}, {"key_date": "2026.11.22"})
+    assert not (form is Format.rpm and described.replaces and not RECIPES[name].relations.replaces)
+
+
+def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
+    assert GUARDED == {
+        name for name, recipe in RECIPES.items() if recipe.component == "kubernetes" and not recipe.version
+    } - {"kubectl"}  # fmt: skip
+    for name in GUARDED:
+        assert file(name, f"/usr/share/kubewright/versions/{name}", Format.rpm) == "1.36.4\n"
+
+
+# ── Files ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_units_are_well_formed(tmp_path: Path, tool: Callable[[str], Path]) -> None:
+    units = tmp_path / UNITS.lstrip("/")
+    units.mkdir(parents=True)
+    ours = [path for kind in ("service", "socket") for path in content.folder("packaging").glob(f"*/*.{kind}")]
+    for target in ("sysinit", "basic", "shutdown", "network-online", "network", "sockets", "multi-user"):
+        (units / f"{target}.target").write_text("[Unit]\nDefaultDependencies=no\n")
+    for path in ours:
+        shutil.copy(path, units)
+        for program in re.findall(r"^Exec\w+=-?(/\S+)", path.read_text(), re.MULTILINE):
+            target = tmp_path / program.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text("#!/bin/sh\n")
+            target.chmod(0o755)
+    names = [path.name for path in ours]
+    done = subprocess.run(
+        [tool("systemd-analyze"), "verify", f"--root={tmp_path}", "--man=no", *names],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_kubelet_waits_for_its_configuration_and_reads_both_places_for_arguments() -> None:
+    unit = file("kubelet", f"{UNITS}/kubelet.service", Format.deb)
+    assert "\nConditionPathExists=/var/lib/kubelet/config.yaml\n" in unit
+    drop_in = file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.rpm)
+    for text in (unit, drop_in):
+        assert {"EnvironmentFile=-/etc/default/kubelet", "EnvironmentFile=-/etc/sysconfig/kubelet"} <= set(text.splitlines())
+    assert drop_in.splitlines()[-2:] == [
+        "ExecStart=",
+        "ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS",
+    ]
+
+
+def test_containerd_is_told_the_sandbox_image_and_the_cgroup_driver() -> None:
+    drop_in = tomllib.loads(file("kubernetes-runtime-containerd", "/etc/containerd/conf.d/10-kubewright.toml", Format.deb))
+    images, runtime = (drop_in["plugins"][f"io.containerd.cri.v1.{name}"] for name in ("images", "runtime"))
+    assert images["pinned_images"] == {"sandbox": "registry.example.org/k8s/pause:3.10.2"}
+    assert runtime["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": True}
+    main = tomllib.loads(file("kubernetes-containerd", "/etc/containerd/config.toml", Format.deb))
+    assert main == {"version": 3, "imports": ["/etc/containerd/conf.d/*.toml"]}
+
+
+@both
+def test_the_repository_entry_is_there_only_when_the_site_is_known(form: Format) -> None:
+    name = "kubewright-archive-keyring"
+    target = {"deb": "/etc/apt/sources.list.d/kubewright.sources", "rpm": "/etc/yum.repos.d/kubewright.repo"}[form]
+    assert file(name, target, form, site_url="") == ""
+    text = file(name, target, form)
+    if form is Format.deb:
+        assert dict(Deb822(text)) == {
+            "Types": "deb", "URIs": "https://packages.example.org/apt", "Suites": "stable-1.36", "Components": "main",
+            "Signed-By": "/usr/share/keyrings/kubewright-archive-keyring.gpg",
+        }  # fmt: skip
+    else:
+        entry = configparser.ConfigParser(interpolation=None)
+        entry.read_string(text)
+        assert entry["kubewright"]["mirrorlist"] == "https://packages.example.org/yum/stable-1.36/$basearch/mirrorlist"
+        assert (entry["kubewright"]["gpgcheck"], entry["kubewright"]["repo_gpgcheck"]) == ("1", "1")
+
+
+# ── Scripts ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_scripts_are_clean_shell(tmp_path: Path, tool: Callable[[str], Path]) -> None:
+    written = []
+    for name in RECIPES:
+        for form in Format:
+            for which, text in payload.scripts(RECIPES[name], variables(name, form)).items():
+                path = tmp_path / f"{name}.{form}.{which}"
+                path.write_text(text)
+                assert text.startswith("#!/bin/sh\n")
+                assert text.endswith("\n")
+                assert "\n\n\n" not in text
+                subprocess.run(["/bin/sh", "-n", path], check=True)
+                written.append(path)
+    assert len(written) > 60
+    done = subprocess.run([tool("shellcheck"), *written], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@both
+@pytest.mark.parametrize("name", ["kubectl", "cri-tools", "kubernetes-cni", "kubewright-archive-keyring"])
+def test_a_package_with_nothing_to_do_has_no_scripts(name: str, form: Format) -> None:
+    assert payload.scripts(RECIPES[name], variables(name, form)) == {}
+
+
+GUARD = [
+    ("1.36.4", True, "the same"),
+    ("1.36.1", True, "a newer patch"),
+    ("1.36.9", True, "an older patch"),
+    ("1.37.0~rc.1", False, "down from a pre-release"),
+    ("1.35.12", True, "the next minor"),
+    ("1.35.0~rc.1", True, "the next minor from a pre-release"),
+    ("1.34.2", False, "over one minor"),
+    ("1.9.11", False, "over many minors"),
+    ("1.37.0", False, "down one minor"),
+    ("unknown", True, "not a version"),
+]
+
+
+@both
+@pytest.mark.parametrize(("old", "allowed", "why"), GUARD, ids=[why for _, _, why in GUARD])
+@pytest.mark.parametrize("name", ["kubelet", "kubernetes-node"])
+def test_the_guard_lets_only_neighbouring_minors_in(
+    tmp_path: Path, form: Format, name: str, old: str, allowed: bool, why: str
+) -> None:
+    text = script(name, form, "preinst")
+    arguments = ["upgrade", f"{old}-1.1", "1.36.4-1"]
+    if form is Format.rpm:
+        stamp = tmp_path / "usr/share/kubewright/versions" / name
+        stamp.parent.mkdir(parents=True)
+        stamp.write_text(f"{old}\n")
+        arguments = ["2"]
+    done = run(text, *arguments, root=tmp_path)
+    assert done.returncode == (0 if allowed else 1), done.stderr
+    assert done.stdout == ""
+    if not allowed:
+        assert f"{name} 1.36.4: not installed:" in done.stderr
+        assert "touch /etc/kubewright/allow-minor-jump" in done.stderr
+        (tmp_path / "etc/kubewright").mkdir(parents=True)
+        (tmp_path / "etc/kubewright/allow-minor-jump").touch()
+        assert run(text, *arguments, root=tmp_path).returncode == 0
+    else:
+        assert done.stderr == ""
+
+
+def test_the_guard_says_what_to_install_first(tmp_path: Path) -> None:
+    done = run(script("kubelet", Format.deb, "preinst"), "upgrade", "1.33.9-1", root=tmp_path)
+    assert "from 1.33.9-1 to 1.36 would skip Kubernetes 1.34" in done.stderr
+    assert "apt-get install 'kubelet=1.34.*'" in done.stderr
+
+
+def test_the_guard_knows_a_package_whose_configuration_was_left(tmp_path: Path) -> None:
+    done = run(script("kubelet", Format.deb, "preinst"), "install", "1.33.9-1", root=tmp_path)
+    assert done.returncode == 1
+    assert "apt-get purge kubelet" in done.stderr
+
+
+@both
+def test_the_guard_lets_a_new_node_in(tmp_path: Path, form: Format) -> None:
+    assert run(script("kubelet", form, "preinst"), "install" if form is Format.deb else "1", root=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(("name", "says"), [("kubelet", "Kubernetes v1.33.9"), ("kubeadm", "v1.33.9")])
+def test_the_guard_asks_the_program_of_an_rpm_from_elsewhere(tmp_path: Path, name: str, says: str) -> None:
+    program = tmp_path / "usr/bin" / name
+    program.parent.mkdir(parents=True)
+    asked = '"$1" = --version' if name == "kubelet" else '"$*" = "version -o short"'
+    program.write_text(f"#!/bin/sh\n[ {asked} ] || exit 1\necho {says}\n")
+    program.chmod(0o755)
+    done = run(script(name, Format.rpm, "preinst"), "2", root=tmp_path)
+    assert done.returncode == 1
+    assert "from 1.33.9 to 1.36" in done.stderr
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """Run a script as if on a host with systemd; gives exit code, output and what systemctl was asked to do.
+
+    The real systemctl must not be reached, so a recorder stands in; `active` units run, `broken` ones fail to.
+    """
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    calls = tmp_path / "calls"
+    running = tmp_path / "run"
+    running.mkdir()
+
+    def ran(text: str, *arguments: str, root: str = "", active: str = "", broken: str = "") -> tuple[int, str, list[str]]:
+        calls.write_text("")
+        (programs / "systemctl").write_text(
+            f'#!/bin/sh\necho "$*" >>{calls}\ncase $* in\n'
+            f"    '--quiet is-active '*) [ \"$3\" = '{active}' ] ;;\n    *' {broken}') exit 1 ;;\nesac\n"
+        )
+        (programs / "systemctl").chmod(0o755)
+        done = run(
+            text.replace("/run/systemd/system", str(running)), *arguments, root=root, path=f"{programs}:{os.environ['PATH']}"
+        )
+        return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines()
+
+    return ran
+
+
+@both
+def test_kubelet_is_enabled_once_and_restarted_when_it_runs(host: Host, form: Format) -> None:
+    text = script("kubelet", form, "postinst")
+    first, later = (("configure",), ("configure", "1.36.1-1")) if form is Format.deb else (("1",), ("2",))
+    assert host(text, *first) == (0, "", ["daemon-reload", "--quiet enable kubelet.service", "start kubelet.service"])
+    assert host(text, *later) == (0, "", ["daemon-reload", "try-restart kubelet.service"])
+
+
+@both
+@pytest.mark.parametrize(("name", "unit"), [("kubernetes-docker", "docker.service"), ("etcd", "etcd.service")])
+def test_docker_and_etcd_are_never_restarted_but_spoken_of(tmp_path: Path, host: Host, form: Format, name: str, unit: str) -> None:
+    text = script(name, form, "postinst").replace("$root/etc/group", str(tmp_path / "group"))
+    (tmp_path / "group").write_text("docker:x:1:\n")
+    arguments = ("configure", "1-1") if form is Format.deb else ("2",)
+    code, output, calls = host(text, *arguments, active=unit)
+    assert code == 0
+    assert not any("restart" in call for call in calls)
+    assert output == f"{name}: {unit} still runs the old version; when it suits you: systemctl restart {unit}\n"
+    assert host(text, *arguments)[1] == ""
+
+
+@both
+def test_a_service_that_does_not_start_does_not_fail_the_installation(host: Host, form: Format) -> None:
+    text = script("kubernetes-containerd", form, "postinst")
+    code, output, _ = host(text, "configure" if form is Format.deb else "1", broken="containerd.service")
+    assert code == 0
+    assert "systemctl status containerd.service" in output
+
+
+@pytest.mark.parametrize("name", ["etcd", "kube-apiserver", "kube-proxy"])
+def test_services_of_components_are_not_enabled(host: Host, name: str) -> None:
+    assert host(script(name, Format.deb, "postinst"), "configure") == (0, "", ["daemon-reload"])
+
+
+@both
+def test_a_removed_package_stops_and_disables_its_services_and_an_upgraded_one_does_not(host: Host, form: Format) -> None:
+    text = script("kubelet", form, "prerm")
+    assert host(text, "remove" if form is Format.deb else "0") == (0, "", ["--quiet --now disable kubelet.service"])
+    assert host(text, *(("upgrade", "1.36.5-1") if form is Format.deb else ("1",))) == (0, "", [])
+
+
+def test_a_package_that_comes_back_after_removal_is_enabled_again(tmp_path: Path, host: Host) -> None:
+    root = str(tmp_path / "root")
+    enabled = [f"--root={root} --quiet enable kubelet.service"]
+    postinst, postrm = script("kubelet", Format.deb, "postinst"), script("kubelet", Format.deb, "postrm")
+    assert host(postrm, "remove", root=root) == (0, "", [])
+    assert host(postinst, "configure", "1.36.1-1", root=root) == (0, "", enabled)
+    assert host(postinst, "configure", "1.36.1-1", root=root) == (0, "", [])
+    for event in ("remove", "purge"):
+        assert host(postrm, event, root=root)[0] == 0
+    assert not (tmp_path / "root/var/lib/kubewright").exists()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_another_root_leaves_the_services_of_this_host_alone(tmp_path: Path, host: Host, name: str) -> None:
+    (tmp_path / "root/etc/containerd").mkdir(parents=True)
+    (tmp_path / "root/etc/group").write_text("docker:x:1:\n")
+    (tmp_path / "root/usr/share/kubewright").mkdir(parents=True)
+    (tmp_path / "root/usr/share/kubewright/containerd-config.toml").touch()
+    scripts = payload.scripts(RECIPES[name], variables(name, Format.deb))
+    runs: list[tuple[Script, tuple[str, ...]]] = [
+        ("preinst", ("install",)), ("postinst", ("configure",)), ("prerm", ("upgrade", "2")), ("preinst", ("upgrade", "1.36.1-1")),
+        ("postinst", ("configure", "1.36.1-1")), ("prerm", ("remove",)), ("postrm", ("remove",)), ("postrm", ("purge",)),
+    ]  # fmt: skip
+    for which, arguments in runs:
+        if which in scripts:
+            code, output, calls = host(scripts[which], *arguments, root=str(tmp_path / "root"))
+            assert code == 0, output
+            assert all(re.match(f"--root={tmp_path}/root --quiet (en|dis)able ", call) for call in calls)
+
+
+def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(tmp_path: Path, tool: Callable[[str], Path]) -> None:
+    tool("systemctl")
+    units = tmp_path / UNITS.lstrip("/")
+    units.mkdir(parents=True)
+    shutil.copy(content.folder("packaging") / "kubelet/kubelet.service", units)
+    assert run(script("kubelet", Format.deb, "postinst"), "configure", root=tmp_path).returncode == 0
+    assert (tmp_path / "etc/systemd/system/multi-user.target.wants/kubelet.service").is_symlink()
+
+
+def test_purge_removes_configuration_and_keeps_data_and_certificates(tmp_path: Path) -> None:
+    for name in ("etc/etcd/etcd.conf.yml", "var/lib/etcd/member", "etc/kubernetes/manifests/etcd.yaml", "etc/kubernetes/pki/ca.key"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("etcd", "kubelet"):
+        assert run(script(name, Format.deb, "postrm"), "remove", root=tmp_path).returncode == 0
+    assert (tmp_path / "etc/etcd/etcd.conf.yml").exists()
+    said = "".join(run(script(name, Format.deb, "postrm"), "purge", root=tmp_path).stdout for name in ("etcd", "kubelet"))
+    assert not (tmp_path / "etc/etcd").exists()
+    assert not (tmp_path / "etc/kubernetes/manifests").exists()
+    assert (tmp_path / "var/lib/etcd/member").exists()
+    assert (tmp_path / "etc/kubernetes/pki/ca.key").exists()
+    assert "etcd: kept /var/lib/etcd," in said
+    assert "kubelet: kept /etc/kubernetes/pki" in said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (None, "# ours\n", False),
+        ('imports = ["/etc/containerd/conf.d/*.toml"]\n', 'imports = ["/etc/containerd/conf.d/*.toml"]\n', False),
+        ('disabled_plugins = ["cri"]\n', 'disabled_plugins = ["cri"]\n', True),
+        ("# imports conf.d/ not\n", "# imports conf.d/ not\n", True),
+    ],
+    ids=["none", "with the import", "without it", "in a comment"],
+)
+def test_a_persons_containerd_configuration_is_never_changed(tmp_path: Path, before: str | None, after: str, says: bool) -> None:
+    ours = tmp_path / "usr/share/kubewright/containerd-config.toml"
+    config = tmp_path / "etc/containerd/config.toml"
+    for path in (ours, config):
+        path.parent.mkdir(parents=True)
+    ours.write_text("# ours\n")
+    if before is not None:
+        config.write_text(before)
+    done = run(script("kubernetes-runtime-containerd", Format.deb, "postinst"), "configure", root=tmp_path)
+    assert done.returncode == 0
+    assert config.read_text() == after
+    assert ("does not import" in done.stdout) is says
