@@ -221,7 +221,7 @@ def test_a_rollback_brings_the_old_release_back_and_history_tells(
         publish.rollback("stable-1.36", home, keys, 9)
 
 
-class Stopped(Exception):  # noqa: N818 - stands for a power cut, which is no error of the program
+class Stopped(Exception):
     """The process ended here."""
 
 

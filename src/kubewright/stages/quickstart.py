@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kubewright import clients, mirror, recipes, versions
-from kubewright.clients import ClientUnavailable, Installed, apt, dnf
+from kubewright import files, mirror, recipes, versions
+from kubewright.clients import ClientUnavailable, Installed, apt, dnf, node_check, run_installed
+from kubewright.clients.server import serve
 from kubewright.files import explained
 from kubewright.log import step
+from kubewright.repos import layout
 from kubewright.settings import Settings
 from kubewright.stages.release import release
 from kubewright.stages.sign import Keys
@@ -20,55 +22,56 @@ PACKAGES = ("kubernetes-node",)
 
 
 def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
-    """Make everything below `home`, install from it, and say in a few lines what was made and what to do next."""
+    """Make everything below `home`, install from it, and say in a few lines what was made and what to do next.
+
+    What an earlier run left there is made anew: the site's address is part of what it publishes.
+    """
     home = home.resolve()
-    roots = home / "roots"
-    with explained(roots):
-        shutil.rmtree(roots, ignore_errors=True)
-        home.mkdir(parents=True, exist_ok=True)
+    site, roots = home / "site", home / "roots"
+    with explained(home):
+        for old in (home / "dist", site, roots):
+            shutil.rmtree(old, ignore_errors=True)
+        site.mkdir(parents=True)
     with step(log, "sample upstream mirror"):
         mirror.sample(home / "mirror", recipes.components(), mirror.KUBERNETES, epoch=mirror.EPOCH)
-    site = home / "site"
-    with clients.serve(site) as url:
+    with serve(site) as url:
         settings = settings.model_copy(
-            update={
-                "upstream": str(home / "mirror"),
-                "dist": home / "dist",
-                "site": str(site),
-                "allow_development": True,
-            }
+            update={"upstream": str(home / "mirror"), "dist": home / "dist", "site": str(site), "url": url}
         )
         with step(log, f"release {REQUEST}"):
             workspace, channels, changes = release(REQUEST, settings, keys)
         suite = f"stable-{versions.minor(workspace.release().kubernetes)}"
         yield f"release   {workspace.root.name} in {', '.join(channels)}: {len(changes)} objects written, all verified"
-        yield from _client(
-            "apt", lambda: apt.install(url, suite, site / "keys/kubewright.gpg", PACKAGES, roots / "apt"), roots
-        )
-        yield from _client(
-            "dnf", lambda: dnf.install(url, suite, site / "keys/kubewright.asc", PACKAGES, roots / "dnf"), roots
-        )
+        clients = {
+            "apt": lambda root: apt.install(url, suite, site / layout.KEYRING, PACKAGES, root),
+            "dnf": lambda root: dnf.install(url, suite, site / layout.KEYRING_ARMORED, PACKAGES, root),
+        }
+        for name, install in clients.items():
+            yield from _client(name, install, roots / name)
     yield from _next_steps(home, site, keys)
 
 
-def _client(name: str, install: Callable[[], Installed], roots: Path) -> Iterator[str]:
+def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iterator[str]:
     """Install with one client and run what it installed; a client that cannot run here is named with the reason."""
     try:
         with step(log, f"install {' '.join(PACKAGES)} with {name}"):
-            installed = install()
+            installed = install(root)
     except ClientUnavailable as reason:
         yield f"{name:9} not tried: {reason}"
         return
-    yield f"{name:9} {installed.client} {installed.version} installed {len(installed.packages)} packages, signatures checked"
-    kubelet = clients.run_installed(roots / name, ["/usr/bin/kubelet", "--version"])
-    yield f"{'':9} kubelet --version: {kubelet.splitlines()[0]}"
-    check = clients.node_check(roots / name)
-    yield f"{'':9} kube-node-check: {check}"
+    transcript = root.with_suffix(".log")
+    files.write(transcript, "".join(f"{line}\n" for line in installed.transcript).encode())
+    yield (
+        f"{name:9} {installed.client} {installed.version}, signatures checked: {len(installed.packages)} packages "
+        f"installed ({transcript.relative_to(root.parents[1])})"
+    )
+    yield f"{'':9} kubelet --version: {run_installed(root, ['/usr/bin/kubelet', '--version']).strip()}"
+    yield f"{'':9} kube-node-check: {node_check(root)}"
 
 
 def _next_steps(home: Path, site: Path, keys: Keys) -> Iterator[str]:
     yield f"made in   {home}"
-    yield f"site      {site}/index.html (serve the directory with any web server)"
-    yield f"key       {keys.repo.fingerprint}, a development key: nobody else should trust this site"
+    yield f"site      {site}/index.html; any web server can serve the directory"
+    yield f"key       {keys.repo.fingerprint}, a development key: only this machine should trust the site"
     yield f"next      kubewright verify {site}"
-    yield "          kubewright release stable-1.36 --upstream DIR|URL --site DIR   (docs/, README.md)"
+    yield "          kubewright release stable-1.36 --upstream DIR --site DIR, and README.md"

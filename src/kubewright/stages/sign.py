@@ -71,9 +71,15 @@ def sign(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> R
         _provenance(workspace, release, [*artifacts, *signed], (*packages.builders, *built.builders), keys)
     )
     whole = manifest.compose(
-        release, artifacts=artifacts, packages=signed, images=images, records=(packages, built), keys=_keys(keys), node=recipes.node_spec(release),
+        release,
+        artifacts=artifacts,
+        packages=signed,
+        images=images,
+        records=(packages, built),
+        keys=_keys(keys),
+        node=recipes.node_spec(release),
         site_url=settings.url,
-    )  # fmt: skip
+    )
     artifacts += _manifest(workspace, release, whole, keys, moment)
     record = Record(stage="sign", fingerprint=mark, artifacts=tuple(artifacts), packages=signed)
     workspace.save(record)
