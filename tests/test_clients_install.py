@@ -42,7 +42,7 @@ RELATIONS = {
         "kubernetes-node": {"depends": ["kubelet (>= 1.36.4)", "containerd (>= 2.2~) | kubernetes-containerd"]},
     },
     "rpm": {
-        "kubelet": {"depends": ["iptables >= 1.4.21", "(iproute-tc or iproute)", "util-linux", "kubernetes-cni >= 1.2"]},
+        "kubelet": {"depends": ["iptables >= 1.4.21", "(iproute-tc or iproute)", "kubernetes-cni >= 1.2"]},
         "kubernetes-containerd": {
             "depends": ["libseccomp"], "provides": ["containerd = 2.3.4"], "conflicts": ["containerd"],
         },
@@ -321,7 +321,7 @@ def test_dnf_takes_requirements_from_the_machines_own_repositories(
     etc, base = tmp_path / "etc", tmp_path / "base"
     for folder in (etc / "yum.repos.d", etc / "dnf/vars", base):
         folder.mkdir(parents=True)
-    dnf.stand_in(["iptables", "iproute", "util-linux", "libseccomp"], base)
+    dnf.stand_in(["iptables", "iproute", "libseccomp"], base)
     run([find("createrepo_c", install="pip install createrepo-c"), "--quiet", base])
     (etc / "os-release").write_text('NAME=Test\nVERSION_ID="9.4"\n')
     (etc / "dnf/dnf.conf").write_text("[main]\ngpgcheck=1\nproxy=http://127.0.0.1:9\n")

@@ -66,7 +66,7 @@ def description(form: Format, source: Path | None = None) -> Description:
         maintainer="Tests <tests@example.org>", source_date_epoch=1767225600,
         payload=(
             Payload(target="/etc/sample", kind="dir", mode=0o755),
-            Payload(target="/etc/sample/sample.conf", kind="config", mode=0o644, path=source or Path("/in/sample.conf")),
+            Payload(target="/etc/sample/s.conf", kind="config", mode=0o644, path=source or Path("/in/s.conf")),
             Payload(target="/usr/bin/sample", kind="file", mode=0o755, path=source or Path("/in/sample")),
             Payload(target="/usr/bin/sample-link", kind="link", mode=0o777, to="sample"),
         ),
@@ -158,7 +158,8 @@ def test_a_member_that_leads_out_stays_in_the_work_directory(tmp_path: Path, arc
 
 
 def test_a_member_that_is_not_there_names_recipe_and_entry(tmp_path: Path, archive: Path) -> None:
-    with pytest.raises(RequestError, match=r"recipes/packages/sample.toml: contents\[0\].source: cni/in holds no 'nothing'"):
+    complaint = r"recipes/packages/sample.toml: contents\[0\].source: cni/in holds no 'nothing'"
+    with pytest.raises(RequestError, match=complaint):
         gathered(tmp_path, "input:cni/in!nothing", archive)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,7 +87,7 @@ def test_the_second_run_does_no_work_and_writes_nothing(
 ) -> None:
     home = Path(released.site).parent
     before = times(home)
-    workspace, _, changes = release.release("v1.36.4", released.model_copy(update={"now": NOW + 5000}), keys)
+    _, _, changes = release.release("v1.36.4", released.model_copy(update={"now": NOW + 5000}), keys)
     assert changes == []
     assert times(home) == before
 
@@ -202,7 +202,8 @@ def test_a_prerelease_goes_to_latest_only(home: Settings, build: Callable[..., S
 def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Keys) -> None:
     deb = next(Path(home.site, "apt/pool/main/k/kubelet").glob("*amd64.deb"))
     deb.write_bytes(deb.read_bytes() + b"\n")
-    with pytest.raises(KubewrightError, match=r"kubelet_1.36.4-1_amd64.deb: published already with other bytes") as caught:
+    complaint = r"kubelet_1.36.4-1_amd64.deb: published already with other bytes"
+    with pytest.raises(KubewrightError, match=complaint) as caught:
         publish.publish(Workspace(home.dist / "v1.36.4-1"), home, keys)
     assert caught.value.exit_code == 6
 
@@ -286,7 +287,8 @@ def test_of_two_publishers_at_once_one_is_told_to_try_again(home: Settings, keys
 
 def test_a_development_key_is_refused_where_the_public_looks(home: Settings, keys: Keys) -> None:
     public = home.model_copy(update={"url": "https://packages.example.org"})
-    with pytest.raises(KubewrightError, match=r"signed by a development key .* is public; sign with --repo-key") as caught:
+    complaint = r"signed by a development key .* is public; sign with --repo-key"
+    with pytest.raises(KubewrightError, match=complaint) as caught:
         publish.publish(Workspace(home.dist / "v1.36.4-1"), public, keys)
     assert caught.value.exit_code == 2
 
@@ -302,7 +304,7 @@ def test_a_fixed_url_gives_a_mirrorlist_and_absolute_texts(tmp_path: Path, build
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def call(*words: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             main(list(words))

@@ -39,7 +39,8 @@ def test_an_older_patch_published_later_does_not_become_current() -> None:
 
 def test_a_higher_revision_supersedes() -> None:
     record = records.add(published("1.36.4"), "stable-1.36", release("1.36.4", 2), now=2000, url="", repo_key=KEY)
-    assert [(one.name, one.status) for one in record.releases] == [("v1.36.4-2", "current"), ("v1.36.4-1", "superseded")]
+    ranked = [(one.name, one.status) for one in record.releases]
+    assert ranked == [("v1.36.4-2", "current"), ("v1.36.4-1", "superseded")]
 
 
 def test_publishing_the_same_again_changes_nothing() -> None:

@@ -145,8 +145,8 @@ class Upstream:
         except requests.RequestException as error:
             broken = isinstance(error, requests.exceptions.ChunkedEncodingError)
             raise UpstreamUnreachable(
-                f"{host}: {'broke off' if broken else 'cannot be reached'} ({_cause(error)}); check the network or the proxy variables, "
-                "or use a mirror with --upstream DIR"
+                f"{host}: {'broke off' if broken else 'cannot be reached'} ({_cause(error)}); "
+                "check the network or the proxy variables, or use a mirror with --upstream DIR"
             ) from error
 
 

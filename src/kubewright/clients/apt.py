@@ -175,7 +175,8 @@ def _prepare(root: Path, state: Path, site_url: str, suite: str, keyring: Path) 
 
 def _link(found: Iterable[Path], into: Path) -> None:
     for path in found:
-        (into / path.name).symlink_to(path)
+        if not (into / path.name).exists():  # the site's own come first
+            (into / path.name).symlink_to(path)
 
 
 def _resolve(session: Session, state: Path, packages: Sequence[str]) -> list[Download]:
