@@ -61,7 +61,7 @@ DEBIAN = {
 
 
 class Site(NamedTuple):
-    """A served site, the keys to it, and a machine whose sources have what the site's packages depend on."""
+    """A served site, its keys (armored, binary beside them), and a machine whose sources have what it depends on."""
 
     root: Path
     url: str
@@ -130,7 +130,8 @@ def site(tool: Callable[[str], Path]) -> Iterator[Site]:
 
     for name in ("ours", "other"):
         gpg("--quick-gen-key", f"{name} <{name}@localhost>", "rsa3072", "sign", "never")
-        gpg("--armor", "--output", folder / f"{name}.asc", "--export", name)
+        gpg("--armor", "--output", folder / f"{name} key.asc", "--export", name)
+        gpg("--output", folder / f"{name} key.gpg", "--export", name)
     gpg("--armor", "--output", folder / "secret.asc", "--export-secret-keys", "ours")
     machine = folder / "machine"
     (machine / "etc/apt").mkdir(parents=True)
@@ -139,14 +140,14 @@ def site(tool: Callable[[str], Path]) -> Iterator[Site]:
     try:
         with serve(folder / "site") as url:
             publish(folder, folder / "site", url, gpg)
-            yield Site(folder / "site", url, folder / "ours.asc", folder / "other.asc", machine)
+            yield Site(folder / "site", url, folder / "ours key.asc", folder / "other key.asc", machine)
     finally:
         run(["gpgconf", f"--homedir={folder / 'gnupg'}", "--kill", "all"])
         shutil.rmtree(folder)
 
 
 def install_apt(site: Site, root: Path) -> Installed:
-    return apt.install(site.url, SUITE, site.key, ["kubernetes-node"], root, machine=site.machine)
+    return apt.install(site.url, SUITE, site.key.with_suffix(".gpg"), ["kubernetes-node"], root, machine=site.machine)
 
 
 def install_dnf(site: Site, root: Path) -> Installed:
@@ -384,6 +385,13 @@ def test_the_machines_settings_count_for_fetching_only() -> None:
     assert text.startswith('Acquire::http::Proxy "http://proxy:1";\nAcquire::http::Proxy::127.0.0.1 "DIRECT";\n')
     assert "DEP-11" not in text
     assert "Post-Invoke" not in text
+
+
+def test_an_armored_key_goes_into_the_source_as_it_is() -> None:
+    key = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    assert apt.source("http://h", SUITE, key).endswith(
+        "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n -----END PGP PUBLIC KEY BLOCK-----\n"
+    )
 
 
 def test_what_apt_would_fetch_is_read_with_its_epoch() -> None:

@@ -33,8 +33,12 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def program_of(member: str, archive: Path, into: Path) -> Path:
     with tarfile.open(archive) as tar:
-        tar.extract(member, into, filter="data")
-    return into / member
+        stream = tar.extractfile(member)
+        assert stream is not None
+        target = into / Path(member).name
+        target.write_bytes(stream.read())
+    target.chmod(0o755)
+    return target
 
 
 # ── Layout ───────────────────────────────────────────────────────────────────────────────────

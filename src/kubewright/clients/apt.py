@@ -10,13 +10,14 @@ from the site is fetched, checked, unpacked and configured for real.
 import logging
 import re
 import shutil
+from base64 import encodebytes
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from kubewright import files
 from kubewright.clients import ClientUnavailable, Installed, Session
-from kubewright.errors import RequestError, ToolFailed, ToolMissing
+from kubewright.errors import ToolFailed, ToolMissing
 from kubewright.models.base import Model
 from kubewright.run import find, run
 
@@ -65,7 +66,7 @@ def install(
     check(machine)
     root, state = root.absolute(), root.absolute() / ".apt"
     with files.explained(root):
-        _prepare(root, state, site_url, suite, keyring.absolute())
+        _prepare(root, state, site_url, suite, keyring)
     session = Session({"APT_CONFIG": str(state / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive", "HOME": str(root)})
     session.run("apt-get", "-q", "update")
     with files.explained(root):
@@ -129,12 +130,21 @@ def _places(root: Path, state: Path) -> list[str]:
     ]
 
 
-def source(site_url: str, suite: str, keyring: Path) -> str:
-    """The site's entry: signed by `keyring`, whatever the machine's settings allow elsewhere."""
+def source(site_url: str, suite: str, keyring: bytes) -> str:
+    """The site's entry: signed by `keyring`, binary or armored, whatever the machine's settings allow elsewhere."""
     return (
-        f"Types: deb\nURIs: {site_url}/apt\nSuites: {suite}\nComponents: main\nSigned-By: {keyring}\n"
+        f"Types: deb\nURIs: {site_url}/apt\nSuites: {suite}\nComponents: main\n"
         "Allow-Insecure: no\nAllow-Weak: no\nAllow-Downgrade-To-Insecure: no\nCheck-Date: yes\nCheck-Valid-Until: yes\n"
+        f"Signed-By:\n{_armored(keyring)}"
     )
+
+
+def _armored(keyring: bytes) -> str:
+    """A key as a field of a .sources file: a path would not do, as apt splits it at blanks."""
+    if not keyring.startswith(b"-----BEGIN"):
+        block = "PGP PUBLIC KEY BLOCK-----"
+        keyring = f"-----BEGIN {block}\n\n{encodebytes(keyring).decode()}-----END {block}\n".encode()
+    return "".join(f" {line or '.'}\n" for line in keyring.decode().splitlines())
 
 
 def downloads(output: str) -> list[Download]:
@@ -156,8 +166,6 @@ def status(fields: dict[str, str]) -> str:
 
 
 def _prepare(root: Path, state: Path, site_url: str, suite: str, keyring: Path) -> None:
-    if re.search(r"\s", str(keyring)):
-        raise RequestError(f"{keyring}: apt takes no keyring whose path has a blank in it; choose another directory")
     for stale in (state / "sources", state / "lists"):
         shutil.rmtree(stale, ignore_errors=True)
     for place in ("sources", "lists/partial", "cache/archives/partial", "log"):
@@ -167,7 +175,7 @@ def _prepare(root: Path, state: Path, site_url: str, suite: str, keyring: Path) 
     (root / "var/lib/dpkg/status").touch()
     settings = run(["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"]).stdout.splitlines()
     files.write(state / "apt.conf", configuration(root, state, settings).encode(), mode=0o600)
-    files.write(state / "sources/site.sources", source(site_url, suite, keyring).encode())
+    files.write(state / "sources/site.sources", source(site_url, suite, keyring.read_bytes()).encode())
     # The site wins over any other source of a package of the same name, whatever its version.
     pin = f'Package: *\nPin: origin "{urlsplit(site_url).hostname}"\nPin-Priority: 1001\n'
     files.write(state / "preferences", pin.encode())

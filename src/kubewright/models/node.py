@@ -15,8 +15,8 @@ Role = Literal["node", "control-plane"]
 Pattern = Annotated[str, StringConstraints(pattern=r"^\^[^'\s]+\$$")]
 """An anchored POSIX extended regular expression, safe inside the shell's single quotes."""
 
-KernelConfig = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+(\|[A-Z0-9_]+)*$")]
-"""A kernel option without `CONFIG_`; of names divided by `|` one is enough."""
+KernelConfig = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+(\|[A-Z0-9_]+)?$")]
+"""A kernel option without `CONFIG_`; of two names divided by `|` either is enough."""
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]+$")]
 """A name that is one word to the shell: a module, a cgroup controller, a program, a sysctl."""

@@ -79,6 +79,8 @@ def describe(
 
     def related(key: str) -> tuple[Relation, ...]:
         texts = (*getattr(recipe.relations, key), *getattr(own, key))
+        if key == "depends" and form is Format.rpm and any(text.strip() for text in scripts.values()):
+            texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
         return tuple(relations.parse(text, values, f"{place}: {key}") for text in texts)
 
     return Description(

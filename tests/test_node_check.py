@@ -1,0 +1,294 @@
+"""`kube-node-check`, run for real against made-up systems, by every shell that is here."""
+
+import gzip
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubewright import content, recipes
+from kubewright.models.base import Arch
+from kubewright.models.lock import Component, Release
+from kubewright.packagers import payload
+
+CHECK = content.folder("packaging") / "kubernetes-node" / "kube-node-check"
+SHELLS = [shell for shell in ("dash", "busybox", "bash") if shutil.which(shell)]
+SANDBOX = "registry.k8s.io/pause:3.10.2"
+CONTAINERD = '#!/bin/sh\necho "containerd github.com/containerd/containerd/v2 v2.3.6 abcdef"\n'
+KERNEL_OPTIONS = [
+    "NAMESPACES", "NET_NS", "PID_NS", "IPC_NS", "UTS_NS", "CPUSETS", "MEMCG", "INET", "EXT4_FS", "PROC_FS", "CGROUPS",
+    "IP_NF_TARGET_REDIRECT", "NETFILTER_XT_MATCH_COMMENT", "FAIR_GROUP_SCHED", "CGROUP_BPF", "CGROUP_PIDS", "CGROUP_SCHED",
+]  # fmt: skip
+HEALTHY = {
+    "proc/sys/kernel/osrelease": "6.12.43-amd64\n",
+    "proc/filesystems": "nodev\tproc\nnodev\toverlay\n\text4\n",
+    "proc/swaps": "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
+    "proc/meminfo": "MemTotal:        4026532 kB\nMemFree:         1000000 kB\n",
+    "proc/cpuinfo": "processor\t: 0\nmodel name\t: x\n\nprocessor\t: 1\nmodel name\t: x\n",
+    "proc/sys/net/ipv4/ip_forward": "1\n",
+    "proc/sys/net/bridge/bridge-nf-call-iptables": "1\n",
+    "proc/net/tcp": "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n"
+    "   1: 0100007F:9999 0100007F:280A 01 00000000:00000000 00:00000000 00000000     0        0 2 1\n",
+    "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory hugetlb pids rdma misc\n",
+    "boot/config-6.12.43-amd64": "".join(f"CONFIG_{name}={'m' if 'NF' in name else 'y'}\n" for name in KERNEL_OPTIONS),
+    "usr/bin/mount": "#!/bin/sh\n",
+    "usr/bin/cp": "#!/bin/sh\n",
+    "usr/sbin/losetup": "#!/bin/sh\n",
+    "usr/bin/containerd": CONTAINERD,
+    "run/containerd/containerd.sock": "",
+    "etc/containerd/config.toml": 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n',
+    "etc/containerd/conf.d/10-kubewright.toml": f"sandbox = '{SANDBOX}'\nSystemdCgroup = true\n",
+}
+V1 = {
+    "sys/fs/cgroup/cgroup.controllers": None,
+    "sys/fs/cgroup/memory/tasks": "",
+    "proc/cgroups": "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"
+    + "".join(f"{name}\t1\t50\t1\n" for name in ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids")),
+    "boot/config-6.12.43-amd64": HEALTHY["boot/config-6.12.43-amd64"]
+    + "".join(f"CONFIG_CGROUP_{name}=y\n" for name in ("CPUACCT", "DEVICE", "FREEZER")),
+}
+DOCKER = {
+    "usr/bin/dockerd": '#!/bin/sh\necho "Docker version 29.8.1, build abcdef"\n',
+    "usr/bin/docker": "#!/bin/sh\n",
+    "usr/bin/cri-dockerd": '#!/bin/sh\necho "cri-dockerd 0.4.4 (abcdef)"\n',
+    "run/cri-dockerd.sock": "",
+}
+Checked = Callable[..., tuple[int, dict[str, Any]]]
+
+
+def spec(minor: str) -> str:
+    """The node-spec.sh that the package of a minor's release carries."""
+    versions = {"kubernetes": f"{minor}.4", "pause": "3.10.2"}
+    components = tuple(
+        Component(name=name, version=version, range="*", status="supported", reason="", epoch=0)
+        for name, version in versions.items()
+    )
+    release = Release(
+        name=f"v{minor}.4-1", kubernetes=f"{minor}.4", revision=1, source_date_epoch=0,
+        architectures=(Arch.amd64,), components=components,
+    )  # fmt: skip
+    text = (content.folder("packaging") / "kubernetes-node" / "node-spec.sh.j2").read_text()
+    values = {"release": release, "version": f"{minor}.4", "registry": "registry.k8s.io", "node_spec": recipes.node_spec(release)}
+    return payload.render(text, values, "node-spec.sh.j2")
+
+
+def build(root: Path, files: dict[str, str | bytes | None]) -> None:
+    for name, text in files.items():
+        path = root / name
+        if text is None:
+            path.unlink()
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        if "bin/" in name:
+            path.chmod(0o755)
+
+
+def run(shell: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    words = [shell, *(["sh"] if shell == "busybox" else []), CHECK, *arguments]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Checked:
+    """Check a healthy system with changes; gives the exit code and the checks that are not ok, by id."""
+    root = tmp_path / "root"
+
+    def checked(
+        changes: dict[str, str | bytes | None], *arguments: str, minor: str = "1.36", shell: str = SHELLS[0]
+    ) -> tuple[int, dict[str, Any]]:
+        (tmp_path / "spec.sh").write_text(spec(minor))
+        build(root, {**HEALTHY} | {"usr/bin/true": ""})
+        build(root, changes)
+        done = run(shell, "--json", "--root", root, "--spec", tmp_path / "spec.sh", *arguments)
+        assert done.stderr == ""
+        document = json.loads(done.stdout)
+        assert document["spec"] == f"{minor}.4"
+        assert {"id", "result", "found", "wanted", "remedy"} == set().union(*(one.keys() for one in document["checks"]))
+        worst = {one["result"] for one in document["checks"]}
+        assert document["result"] == next(result for result in ("fail", "warn", "ok") if result in worst)
+        return done.returncode, {one["id"]: one for one in document["checks"] if one["result"] != "ok"}
+
+    return checked
+
+
+@pytest.mark.parametrize("role", ["node", "control-plane"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_healthy_system_passes_strictly(check: Checked, shell: str, role: str) -> None:
+    assert check({}, "--strict", "--role", role, shell=shell) == (0, {})
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_finds_the_same(check: Checked, shell: str) -> None:
+    bad = {"etc/containerd/config.toml": 'disabled_plugins = ["cri"]\n', "proc/swaps": "Filename\n/dev/sda2 p\n"}
+    code, wrong = check({**V1, **DOCKER, **bad, "usr/bin/containerd": "#!/bin/sh\necho containerd 2.1.9\n"}, shell=shell)
+    assert code == 1
+    assert {name: one["result"] for name, one in wrong.items()} == {
+        "cgroup-version": "fail", "swap": "warn", "runtime-socket": "warn", "containerd-version": "warn",
+        "containerd-cri": "fail", "containerd-imports": "warn", "cgroup-driver": "warn",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("minor", ["1.34", "1.35", "1.36", "1.37"])
+def test_every_minor_has_a_spec_that_the_shell_reads(check: Checked, minor: str) -> None:
+    code, found = check({}, minor=minor)
+    assert code == 0
+    assert set(found) <= {"containerd-version"}
+
+
+MISSES: list[tuple[str, dict[str, str | bytes | None], str, str, str]] = [
+    ("kernel", {"proc/sys/kernel/osrelease": "5.14.0-503.el9\n"}, "kernel", "warn", "5.14.0-503.el9"),
+    ("no kernel version", {"proc/sys/kernel/osrelease": None}, "kernel", "warn", "cannot look"),
+    ("no kernel options", {"boot/config-6.12.43-amd64": None}, "kernel-options", "warn", "cannot look"),
+    (
+        "kernel option", {"boot/config-6.12.43-amd64": "CONFIG_NAMESPACES=y\nCONFIG_MEMCG=y\n"}, "kernel-options", "fail",
+        "NETFILTER_XT_TARGET_REDIRECT|IP_NF_TARGET_REDIRECT",
+    ),
+    ("module", {"proc/filesystems": "nodev\tproc\n"}, "module-overlay", "warn", "not loaded"),
+    ("cgroup v1", V1, "cgroup-version", "fail", "v1"),
+    ("tolerated cgroup v1", {**V1, "var/lib/kubelet/config.yaml": "kind: X\nfailCgroupV1: false\n"}, "cgroup-version", "warn", "v1"),
+    ("no cgroups", {"sys/fs/cgroup/cgroup.controllers": None}, "cgroup-version", "warn", "cannot look"),
+    ("controller", {"sys/fs/cgroup/cgroup.controllers": "cpu memory\n"}, "cgroup-controllers", "fail", "cpuset pids"),
+    ("swap", {"proc/swaps": HEALTHY["proc/swaps"] + "/dev/sda2  partition\t1\t0\t-2\n"}, "swap", "warn", "/dev/sda2"),
+    ("no swap table", {"proc/swaps": None}, "swap", "warn", "cannot look"),
+    ("ip_forward", {"proc/sys/net/ipv4/ip_forward": "0\n"}, "net.ipv4.ip_forward", "fail", "0"),
+    (
+        "bridge", {"proc/sys/net/bridge/bridge-nf-call-iptables": "0\n"}, "net.bridge.bridge-nf-call-iptables", "warn", "0",
+    ),
+    ("little memory", {"proc/meminfo": "MemTotal:  1048576 kB\n"}, "memory", "warn", "1024 MiB"),
+    ("port", {"proc/net/tcp6": "   0: 00000000000000000000000000000000:280A 0:0000 0A 0:0\n"}, "ports", "fail", "10250"),
+    ("program", {"usr/bin/mount": None}, "executable-mount", "fail", "not there"),
+    ("no runtime", {"run/containerd/containerd.sock": None}, "runtime-socket", "fail", "none of"),
+    ("two runtimes", {"run/crio/crio.sock": ""}, "runtime-socket", "warn", "unix:///run/crio/crio.sock"),
+    ("old containerd", {"usr/bin/containerd": CONTAINERD.replace("v2.3.6", "1.6.20~ds1")}, "containerd-version", "fail", "1.6.20"),
+    ("containerd between lines", {"usr/bin/containerd": CONTAINERD.replace("2.3.6", "2.1.9")}, "containerd-version", "warn", "2.1.9"),
+    ("silent containerd", {"usr/bin/containerd": "#!/bin/sh\n"}, "containerd-version", "warn", "cannot look"),
+    (
+        "CRI disabled", {"etc/containerd/config.toml": '# from Docker\ndisabled_plugins = ["cri"]\n'},
+        "containerd-cri", "fail", "disabled",
+    ),
+    (
+        "CRI disabled over lines", {"etc/containerd/config.toml": "disabled_plugins = [\n  'io.containerd.grpc.v1.cri',\n]\n"},
+        "containerd-cri", "fail", "disabled",
+    ),
+    ("no import", {"etc/containerd/config.toml": "version = 3\n"}, "containerd-imports", "warn", "conf.d"),
+    (
+        "sandbox image", {"etc/containerd/conf.d/99-site.toml": "sandbox = 'example.org/pause:1'\n"},
+        "sandbox-image", "warn", "example.org/pause:1",
+    ),
+    ("cgroup driver", {"etc/containerd/conf.d/99-site.toml": "SystemdCgroup = false\n"}, "cgroup-driver", "warn", "cgroupfs"),
+    ("Docker beside containerd", DOCKER, "runtime-socket", "warn", "unix:///run/cri-dockerd.sock"),
+    (
+        "old cri-dockerd", {**DOCKER, "usr/bin/cri-dockerd": "#!/bin/sh\necho cri-dockerd 0.3.4 (x)\n".replace("(x)", "x")},
+        "cri-dockerd", "fail", "0.3.4 with Docker 29.8.1",
+    ),
+    (
+        "Docker's cgroup driver", {**DOCKER, "etc/docker/daemon.json": '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}'},
+        "cgroup-driver", "warn", "cgroupfs",
+    ),
+    ("docker is podman", {"usr/bin/docker": "#!/bin/sh\n"}, "docker-package", "warn", "podman-docker"),
+    ("docker is a tray program", {"var/lib/dpkg/info/docker.list": "/.\n"}, "docker-package", "warn", "tray"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "ident", "result", "found"), [miss[1:] for miss in MISSES], ids=[miss[0] for miss in MISSES])
+def test_what_is_wrong_is_named_with_what_to_do(
+    check: Checked, changes: dict[str, str | bytes | None], ident: str, result: str, found: str
+) -> None:
+    code, wrong = check(changes)
+    assert code == (1 if "fail" in {one["result"] for one in wrong.values()} else 0)
+    assert wrong[ident]["result"] == result
+    assert found in wrong[ident]["found"]
+    assert wrong[ident]["remedy"]
+
+
+TOLERATED: list[tuple[str, dict[str, str | bytes | None]]] = [
+    ("swap that kubelet accepts", {"proc/swaps": "x\n/dev/sda2 p\n", "var/lib/kubelet/config.yaml": "failSwapOn: false # x\n"}),
+    ("ports of a node that runs", {"proc/net/tcp": "   0: 00000000:280A 00000000:0000 0A 0:0\n", "etc/kubernetes/kubelet.conf": ""}),
+    ("compressed kernel options", {
+        "boot/config-6.12.43-amd64": None,
+        "proc/config.gz": gzip.compress(HEALTHY["boot/config-6.12.43-amd64"].encode()),
+    }),
+    ("a module that is built in", {
+        "proc/filesystems": "", "lib/modules/6.12.43-amd64/modules.builtin": "kernel/fs/overlayfs/overlay.ko\n",
+    }),
+    ("kubelet's own cgroup driver", {
+        "etc/containerd/conf.d/99-site.toml": "SystemdCgroup = false\n", "var/lib/kubelet/config.yaml": 'cgroupDriver: "cgroupfs"\n',
+    }),
+    ("the next patch of containerd", {"usr/bin/containerd": CONTAINERD.replace("2.3.6", "2.2.10")}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [case[1] for case in TOLERATED], ids=[case[0] for case in TOLERATED])
+def test_what_is_fine_is_not_complained_of(check: Checked, changes: dict[str, str | bytes | None]) -> None:
+    assert check(changes, "--strict") == (0, {})
+
+
+def test_a_control_plane_needs_more_than_a_node(check: Checked) -> None:
+    small = {"proc/meminfo": "MemTotal:  1048576 kB\n", "proc/cpuinfo": "processor\t: 0\n"}
+    code, wrong = check(small, "--role=control-plane")
+    assert code == 1
+    assert {name: one["result"] for name, one in wrong.items()} == {"memory": "fail", "cpus": "fail"}
+
+
+def test_a_warning_fails_only_strictly(check: Checked) -> None:
+    swap = {"proc/swaps": "Filename\n/dev/sda2 partition 1 0 -2\n"}
+    assert check(swap)[0] == 0
+    assert check(swap, "--strict")[0] == 1
+
+
+def test_cgroup_v1_is_a_warning_before_it_became_an_error(check: Checked) -> None:
+    assert check(V1, minor="1.34")[1]["cgroup-version"]["result"] == "warn"
+
+
+def test_whatever_is_found_stays_json(check: Checked) -> None:
+    odd = 'a"b\\c\tü\x01.toml'
+    _, wrong = check({"proc/swaps": f"Filename\n/dev/{odd} partition\n"})
+    assert wrong["swap"]["found"] == '/dev/a"b\\c'
+
+
+def test_lines_for_people_say_what_to_do(tmp_path: Path) -> None:
+    build(tmp_path / "root", {**HEALTHY, "proc/sys/net/ipv4/ip_forward": "0\n"})
+    (tmp_path / "spec.sh").write_text(spec("1.36"))
+    done = run("sh", f"--root={tmp_path}/root", f"--spec={tmp_path}/spec.sh")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    at = lines.index("fail  net.ipv4.ip_forward: 0")
+    assert lines[at + 1] == "      wanted: 1"
+    assert lines[at + 2].startswith("      do: sysctl -w net.ipv4.ip_forward=1")
+    assert lines[-1] == "Kubernetes 1.36.4, role node: 1 failed, 0 warned"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--spec", "/nowhere/node-spec.sh"], "/nowhere/node-spec.sh: cannot be read; install kubernetes-node"),
+        (["--spec", "/dev/null"], "not a node spec"),
+        (["--spec", "SPEC", "--role", "master"], "--role master: the roles are node and control-plane"),
+        (["--spec", "SPEC", "--root", "/nowhere"], "/nowhere: not a directory"),
+        (["--jsn"], "unknown argument --jsn; see --help"),
+        (["--role"], "--role needs a value; see --help"),
+    ],
+)
+def test_what_cannot_run_exits_with_two(tmp_path: Path, arguments: list[str], says: str) -> None:
+    (tmp_path / "spec.sh").write_text(spec("1.36"))
+    done = run("sh", *(argument.replace("SPEC", str(tmp_path / "spec.sh")) for argument in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+
+
+def test_help_names_every_option(tmp_path: Path) -> None:
+    done = run("sh", "--help")
+    assert done.returncode == 0
+    assert all(option in done.stdout for option in ("--role", "--json", "--strict", "--spec", "--root"))
+
+
+def test_the_check_is_clean_shell_of_reasonable_size(tool: Callable[[str], Path]) -> None:
+    done = subprocess.run([tool("shellcheck"), CHECK], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert len(CHECK.read_text().splitlines()) < 400
