@@ -28,8 +28,8 @@ VERBS = {
     "release": "All of the above in order: -- stable-1.36",
     "rollback": "Put a channel back to what it was before: -- stable-1.36",
     "history": "List the publications of a channel: -- stable-1.36",
-    "mirror": "Make an upstream mirror of small placeholder programs: -- sample DIR",
-    "key": "Make or show signing keys: -- init DIR, -- show",
+    "mirror": "Make an upstream mirror: -- sample DIR",
+    "key": "Make and show signing keys: -- init DIR, -- show",
 }
 """Every verb of the console command, with the line that `./nox -l` shows."""
 

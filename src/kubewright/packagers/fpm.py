@@ -59,17 +59,8 @@ def argv(description: Description, root: Path, scripts: Mapping[Script, Path], t
     ]  # fmt: skip
     if description.epoch:
         words += ["--epoch", str(description.epoch)]
-    for option, related in (
-        ("--depends", description.depends),
-        ("--provides", description.provides),
-        ("--conflicts", description.conflicts),
-    ):
-        words += [word for text in relations.render(related, form) for word in (option, text)]
+    words += _related(description)
     if form is Format.deb:
-        words += [word for text in relations.render(description.replaces, form) for word in ("--replaces", text)]
-        words += [
-            word for text in relations.render(description.recommends, form) for word in ("--deb-recommends", text)
-        ]
         words += ["--deb-no-default-config-files"]  # only what the recipe calls configuration is configuration
     else:
         words += ["--rpm-os", "linux", "--rpm-user", "root", "--rpm-group", "root"]
@@ -80,6 +71,19 @@ def argv(description: Description, root: Path, scripts: Mapping[Script, Path], t
             words += ["--directories", entry.target]
     words += [word for name, path in scripts.items() for word in (_SCRIPTS[name], str(path))]
     return [*words, "."]
+
+
+def _related(description: Description) -> list[str]:
+    """Relations, each with its option; fpm knows no rpm recommendations, and rpm's Obsoletes are not wanted."""
+    options = {"--depends": description.depends, "--provides": description.provides, "--conflicts": description.conflicts}
+    if description.format is Format.deb:
+        options |= {"--replaces": description.replaces, "--deb-recommends": description.recommends}
+    return [
+        word
+        for option, related in options.items()
+        for text in relations.render(related, description.format)
+        for word in (option, text)
+    ]
 
 
 def lay_out(description: Description, root: Path) -> None:
