@@ -22,8 +22,8 @@ from kubewright.packagers.describe import describe, template_variables
 
 UNITS = "/usr/lib/systemd/system"
 VERSIONS = {
-    "kubernetes": "1.36.4", "pause": "3.10.2", "etcd": "3.6.8", "containerd": "2.3.6", "runc": "1.4.2", "docker": "29.8.1",
-    "cri-dockerd": "0.4.4", "cni-plugins": "1.9.1", "cri-tools": "1.36.0",
+    "kubernetes": "1.36.4", "pause": "3.10.2", "etcd": "3.6.8", "containerd": "2.3.6", "runc": "1.4.2",
+    "docker": "29.8.1", "cri-dockerd": "0.4.4", "cni-plugins": "1.9.1", "cri-tools": "1.36.0",
 }  # fmt: skip
 RELEASE = Release(
     name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=0, architectures=(Arch.amd64,),
@@ -66,7 +66,10 @@ def script(name: str, form: Format, which: Script) -> str:
     return payload.scripts(RECIPES[name], variables(name, form)).get(which, "")
 
 
-def run(text: str, *arguments: str, root: Path | str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
+def run(
+    text: str, *arguments: str, root: Path | str, path: str = os.environ["PATH"]
+) -> subprocess.CompletedProcess[str]:
+    """Run a maintainer script as dpkg does with another root; an empty root is this system's own."""
     return subprocess.run(
         ["/bin/sh", "-s", "-", *arguments],
         input=text, text=True, capture_output=True, check=False, env={"DPKG_ROOT": str(root), "PATH": path},
@@ -95,8 +98,9 @@ def test_a_recipe_names_what_exists(name: str) -> None:
             assert (base / source.removeprefix("@")).is_file()
     targets = {entry.target for entry in recipe.contents}
     assert {f"{UNITS}/{service.unit}" for service in recipe.services} <= targets
-    assert all(entry.kind == "config" for entry in recipe.contents if entry.source and entry.target.startswith("/etc/default/"))
-    assert not any(entry.target.startswith("/etc/cni") for entry in recipe.contents)
+    defaults = [entry for entry in recipe.contents if entry.target.startswith(("/etc/default/", "/etc/sysconfig/"))]
+    assert all(entry.kind == "config" for entry in defaults)
+    assert not any(target.startswith("/etc/cni") for target in targets)
 
 
 def test_every_file_in_packaging_is_used() -> None:
@@ -151,20 +155,25 @@ def test_kubelet_waits_for_its_configuration_and_reads_both_places_for_arguments
     assert "\nConditionPathExists=/var/lib/kubelet/config.yaml\n" in unit
     drop_in = file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.rpm)
     for text in (unit, drop_in):
-        assert {"EnvironmentFile=-/etc/default/kubelet", "EnvironmentFile=-/etc/sysconfig/kubelet"} <= set(text.splitlines())
-    assert drop_in.splitlines()[-2:] == [
-        "ExecStart=",
-        "ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS",
-    ]
+        assert "\nEnvironmentFile=-/etc/default/kubelet\nEnvironmentFile=-/etc/sysconfig/kubelet\n" in text
+    names = ("KUBECONFIG", "CONFIG", "KUBEADM", "EXTRA")
+    start = "ExecStart=/usr/bin/kubelet " + " ".join(f"$KUBELET_{name}_ARGS" for name in names)
+    assert drop_in.splitlines()[-2:] == ["ExecStart=", start]
 
 
 def test_containerd_is_told_the_sandbox_image_and_the_cgroup_driver() -> None:
-    drop_in = tomllib.loads(file("kubernetes-runtime-containerd", "/etc/containerd/conf.d/10-kubewright.toml", Format.deb))
+    text = file("kubernetes-runtime-containerd", "/etc/containerd/conf.d/10-kubewright.toml", Format.deb)
+    drop_in = tomllib.loads(text)
     images, runtime = (drop_in["plugins"][f"io.containerd.cri.v1.{name}"] for name in ("images", "runtime"))
     assert images["pinned_images"] == {"sandbox": "registry.example.org/k8s/pause:3.10.2"}
     assert runtime["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": True}
     main = tomllib.loads(file("kubernetes-containerd", "/etc/containerd/config.toml", Format.deb))
     assert main == {"version": 3, "imports": ["/etc/containerd/conf.d/*.toml"]}
+
+
+def test_the_node_spec_in_the_package_is_the_one_that_the_site_publishes() -> None:
+    text = file("kubernetes-node", "/usr/share/kubewright/node-spec.json", Format.deb)
+    assert text.encode() == recipes.node_spec(RELEASE).to_bytes()
 
 
 @both
@@ -265,7 +274,8 @@ def test_the_guard_knows_a_package_whose_configuration_was_left(tmp_path: Path) 
 
 @both
 def test_the_guard_lets_a_new_node_in(tmp_path: Path, form: Format) -> None:
-    assert run(script("kubelet", form, "preinst"), "install" if form is Format.deb else "1", root=tmp_path).returncode == 0
+    event = "install" if form is Format.deb else "1"
+    assert run(script("kubelet", form, "preinst"), event, root=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(("name", "says"), [("kubelet", "Kubernetes v1.33.9"), ("kubeadm", "v1.33.9")])
@@ -292,16 +302,17 @@ def host(tmp_path: Path) -> Host:
     running = tmp_path / "run"
     running.mkdir()
 
-    def ran(text: str, *arguments: str, root: str = "", active: str = "", broken: str = "") -> tuple[int, str, list[str]]:
+    def ran(
+        text: str, *arguments: str, root: str = "", active: str = "", broken: str = ""
+    ) -> tuple[int, str, list[str]]:
         calls.write_text("")
         (programs / "systemctl").write_text(
             f'#!/bin/sh\necho "$*" >>{calls}\ncase $* in\n'
             f"    '--quiet is-active '*) [ \"$3\" = '{active}' ] ;;\n    *' {broken}') exit 1 ;;\nesac\n"
         )
         (programs / "systemctl").chmod(0o755)
-        done = run(
-            text.replace("/run/systemd/system", str(running)), *arguments, root=root, path=f"{programs}:{os.environ['PATH']}"
-        )
+        text = text.replace("/run/systemd/system", str(running))
+        done = run(text, *arguments, root=root, path=f"{programs}:{os.environ['PATH']}")
         return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines()
 
     return ran
@@ -317,7 +328,9 @@ def test_kubelet_is_enabled_once_and_restarted_when_it_runs(host: Host, form: Fo
 
 @both
 @pytest.mark.parametrize(("name", "unit"), [("kubernetes-docker", "docker.service"), ("etcd", "etcd.service")])
-def test_docker_and_etcd_are_never_restarted_but_spoken_of(tmp_path: Path, host: Host, form: Format, name: str, unit: str) -> None:
+def test_docker_and_etcd_are_never_restarted_but_spoken_of(
+    tmp_path: Path, host: Host, form: Format, name: str, unit: str
+) -> None:
     text = script(name, form, "postinst").replace("$root/etc/group", str(tmp_path / "group"))
     (tmp_path / "group").write_text("docker:x:1:\n")
     arguments = ("configure", "1-1") if form is Format.deb else ("2",)
@@ -342,7 +355,7 @@ def test_services_of_components_are_not_enabled(host: Host, name: str) -> None:
 
 
 @both
-def test_a_removed_package_stops_and_disables_its_services_and_an_upgraded_one_does_not(host: Host, form: Format) -> None:
+def test_removal_stops_and_disables_services_and_an_upgrade_does_not(host: Host, form: Format) -> None:
     text = script("kubelet", form, "prerm")
     assert host(text, "remove" if form is Format.deb else "0") == (0, "", ["--quiet --now disable kubelet.service"])
     assert host(text, *(("upgrade", "1.36.5-1") if form is Format.deb else ("1",))) == (0, "", [])
@@ -368,8 +381,9 @@ def test_another_root_leaves_the_services_of_this_host_alone(tmp_path: Path, hos
     (tmp_path / "root/usr/share/kubewright/containerd-config.toml").touch()
     scripts = payload.scripts(RECIPES[name], variables(name, Format.deb))
     runs: list[tuple[Script, tuple[str, ...]]] = [
-        ("preinst", ("install",)), ("postinst", ("configure",)), ("prerm", ("upgrade", "2")), ("preinst", ("upgrade", "1.36.1-1")),
-        ("postinst", ("configure", "1.36.1-1")), ("prerm", ("remove",)), ("postrm", ("remove",)), ("postrm", ("purge",)),
+        ("preinst", ("install",)), ("postinst", ("configure",)),
+        ("prerm", ("upgrade", "2")), ("preinst", ("upgrade", "1.36.1-1")), ("postinst", ("configure", "1.36.1-1")),
+        ("prerm", ("remove",)), ("postrm", ("remove",)), ("postrm", ("purge",)),
     ]  # fmt: skip
     for which, arguments in runs:
         if which in scripts:
@@ -388,17 +402,25 @@ def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(tmp_path: Path
 
 
 def test_purge_removes_configuration_and_keeps_data_and_certificates(tmp_path: Path) -> None:
-    for name in ("etc/etcd/etcd.conf.yml", "var/lib/etcd/member", "etc/kubernetes/manifests/etcd.yaml", "etc/kubernetes/pki/ca.key"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    for name in ("etcd", "kubelet"):
-        assert run(script(name, Format.deb, "postrm"), "remove", root=tmp_path).returncode == 0
-    assert (tmp_path / "etc/etcd/etcd.conf.yml").exists()
-    said = "".join(run(script(name, Format.deb, "postrm"), "purge", root=tmp_path).stdout for name in ("etcd", "kubelet"))
-    assert not (tmp_path / "etc/etcd").exists()
-    assert not (tmp_path / "etc/kubernetes/manifests").exists()
-    assert (tmp_path / "var/lib/etcd/member").exists()
-    assert (tmp_path / "etc/kubernetes/pki/ca.key").exists()
+    etc = tmp_path / "etc"
+    data = tmp_path / "var/lib/etcd/member"
+    for path in (
+        etc / "etcd/etcd.conf.yml",
+        etc / "kubernetes/manifests/etcd.yaml",
+        etc / "kubernetes/pki/ca.key",
+        data,
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    scripts = [script(name, Format.deb, "postrm") for name in ("etcd", "kubelet")]
+    for text in scripts:
+        assert run(text, "remove", root=tmp_path).returncode == 0
+    assert (etc / "etcd/etcd.conf.yml").exists()
+    said = "".join(run(text, "purge", root=tmp_path).stdout for text in scripts)
+    assert not (etc / "etcd").exists()
+    assert not (etc / "kubernetes/manifests").exists()
+    assert data.exists()
+    assert (etc / "kubernetes/pki/ca.key").exists()
     assert "etcd: kept /var/lib/etcd," in said
     assert "kubelet: kept /etc/kubernetes/pki" in said
 
@@ -413,7 +435,9 @@ def test_purge_removes_configuration_and_keeps_data_and_certificates(tmp_path: P
     ],
     ids=["none", "with the import", "without it", "in a comment"],
 )
-def test_a_persons_containerd_configuration_is_never_changed(tmp_path: Path, before: str | None, after: str, says: bool) -> None:
+def test_a_persons_containerd_configuration_is_never_changed(
+    tmp_path: Path, before: str | None, after: str, says: bool
+) -> None:
     ours = tmp_path / "usr/share/kubewright/containerd-config.toml"
     config = tmp_path / "etc/containerd/config.toml"
     for path in (ours, config):

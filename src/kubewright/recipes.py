@@ -80,7 +80,8 @@ def node_spec(release: Release) -> NodeSpec:
         return _node_specs().find(release.minor)
     except KeyError as error:
         raise RequestError(
-            f"recipes/node-spec.toml: states nothing for Kubernetes {release.minor}; add it to the `minors` of a spec"
+            f"recipes/node-spec.toml: states nothing for Kubernetes {release.minor} or an older minor; "
+            "add a [[specs]] table for it"
         ) from error
 
 

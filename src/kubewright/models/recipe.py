@@ -11,8 +11,9 @@ class Content(Model):
     """One entry of a package's file list.
 
     `source` is `input:COMPONENT/NAME` (a fetched file), `input:COMPONENT/NAME!MEMBER` (a member of a
-    fetched archive; MEMBER may end in `/*`), `file:PATH` (below packaging/) or `template:PATH` (the same,
-    rendered with jinja2). A directory or link has none.
+    fetched archive; a pattern that ends in `*` means all that match, below `target`), `file:PATH` (below
+    packaging/; `@repo/PATH` below repo/) or `template:PATH` (the same, rendered with jinja2; nothing is
+    shipped when it renders to nothing). A directory or link has none.
     """
 
     target: str = Field(pattern=r"^/")
@@ -28,7 +29,7 @@ class Service(Model):
 
     unit: str
     enable: bool = Field(False, description="enabled and started on first install")
-    restart: bool = Field(False, description="try-restart on upgrade; otherwise a message says how")
+    restart: bool = Field(False, description="try-restart on upgrade; otherwise a message for a .service says how")
 
 
 class Relations(Model):

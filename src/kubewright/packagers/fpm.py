@@ -75,7 +75,11 @@ def argv(description: Description, root: Path, scripts: Mapping[Script, Path], t
 
 def _related(description: Description) -> list[str]:
     """Relations, each with its option; fpm knows no rpm recommendations, and rpm's Obsoletes are not wanted."""
-    options = {"--depends": description.depends, "--provides": description.provides, "--conflicts": description.conflicts}
+    options = {
+        "--depends": description.depends,
+        "--provides": description.provides,
+        "--conflicts": description.conflicts,
+    }
     if description.format is Format.deb:
         options |= {"--replaces": description.replaces, "--deb-recommends": description.recommends}
     return [
