@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from kubewright import mirror, recipes
+from kubewright.models.base import Arch
+from kubewright.settings import Settings
+from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.stages import release
+from kubewright.stages.sign import Keys
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +46,51 @@ def sample_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("upstream") / "mirror"
     mirror.sample(target, recipes.components(), mirror.KUBERNETES, epoch=mirror.EPOCH)
     return target
+
+
+NOW = 1_790_000_000
+"""A publication clock in the past (2026-09-21), after every release in the sample mirror."""
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    return Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+
+
+@pytest.fixture(scope="session")
+def build(sample_mirror: Path, keys: Keys) -> Callable[..., Settings]:
+    """Release `request` into a directory of its own; give the settings that it was done with."""
+
+    def run(home: Path, request: str = "v1.36.4", **changes: object) -> Settings:
+        settings = Settings(
+            upstream=str(sample_mirror), dist=home / "dist", cache=home / "cache", site=str(home / "site"), now=NOW,
+            architectures=(Arch.amd64,), jobs=2,
+        ).model_copy(update=changes)  # fmt: skip
+        release.release(request, settings, keys)
+        return settings
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings]) -> Settings:
+    """One release on one site; tests only read it."""
+    return build(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture
+def site(released: Settings, tmp_path: Path) -> Path:
+    """A copy of the site to damage."""
+    shutil.copytree(released.site, tmp_path / "site")
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def home(released: Settings, tmp_path: Path) -> Settings:
+    """A copy of everything, to go on from."""
+    shutil.copytree(Path(released.site).parent, tmp_path / "home")
+    base = tmp_path / "home"
+    return released.model_copy(update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")})
 
 
 @pytest.fixture

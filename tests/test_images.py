@@ -180,9 +180,9 @@ def test_the_registry_names_images_but_is_not_in_their_bytes(
 def test_a_registry_that_cannot_be_one_is_refused(
     definition: ImageDefinition, release: Release, inputs: Inputs, tmp_path: Path
 ) -> None:
-    with pytest.raises(RequestError, match=r"--registry: 'https://registry.test'"):
+    with pytest.raises(RequestError, match=r"--registry: 'registry.test/'"):
         build(
-            definition, release, inputs, registry="https://registry.test", epoch=EPOCH,
+            definition, release, inputs, registry="registry.test/", epoch=EPOCH,
             dest=tmp_path / "layout", archives=tmp_path, content=IMAGES,
         )  # fmt: skip
 

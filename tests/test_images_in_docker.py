@@ -16,7 +16,9 @@ import pytest
 from docker.errors import DockerException
 
 from kubewright import content
-from kubewright.images import build, load, load_definition
+from kubewright.cache import Cache
+from kubewright.errors import UpstreamUnreachable
+from kubewright.images import Supply, bring, build, load, load_definition
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageRecord
 from kubewright.models.lock import Component, Release
@@ -27,6 +29,7 @@ IMAGES = content.folder("images")
 EPOCH = 1_755_000_000
 VERSIONS = {"kubernetes": "1.36.4", "etcd": "3.6.8", "coredns": "1.14.2", "pause": "3.10.2", "busybox": "1.35.0"}
 PREFIX = "registry.test/kube"
+TOOLS = "registry.test/tools"
 
 
 def program(text: str) -> bytes:
@@ -136,20 +139,25 @@ def loaded(
     )  # fmt: skip
     if record.skipped:
         pytest.skip(f"no static busybox here: {record.skipped[0].reason}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", engine)
-        references = load(root / record.archives[0].name)
-    assert references == tuple(sorted(image.reference for image in record.images))
+    assert load_into(engine, root, record) == tuple(sorted(image.reference for image in record.images))
     return record
 
 
+def load_into(engine: str, root: Path, record: ImageRecord) -> tuple[str, ...]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine)
+        return load(root / record.archives[0].name)
+
+
 def run(
-    client: docker.DockerClient, image: str, *arguments: str, entrypoint: str | None = None, user: str | None = None
-) -> tuple[int, str]:
+    client: docker.DockerClient, image: str, *arguments: str,
+    entrypoint: str | None = None, user: str | None = None, prefix: str = PREFIX, capabilities: tuple[str, ...] = (),
+) -> tuple[int, str]:  # fmt: skip
     """The exit code of a container and what it printed on both streams."""
     container = client.containers.run(
-        f"{PREFIX}/{image}", list(arguments), entrypoint=entrypoint, user=user, network_mode="none", detach=True
-    )
+        f"{prefix}/{image}", list(arguments), entrypoint=entrypoint, user=user, network_mode="none", detach=True,
+        cap_add=list(capabilities),
+    )  # fmt: skip
     try:
         code = container.wait(timeout=60)["StatusCode"]
         return code, b"".join(container.logs(stream=True)).decode()
@@ -247,3 +255,81 @@ def test_coredns_may_bind_port_53_without_being_root(client: docker.DockerClient
     assert os.getxattr(unpacked, "security.capability").hex() == "0100000200040000" + "00" * 12
     (other, *_) = data.glob("vfs/dir/*/usr/local/bin/kube-apiserver")
     assert os.listxattr(other) == []
+
+
+# ── Host tools ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="session")
+def with_tools(
+    engine: str, release: Release, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[docker.DockerClient]:
+    """A client of the engine that has hyperkube-node and kube-proxy over the packages that are pinned."""
+    tool("apt-get")
+    root = tmp_path_factory.mktemp("monolith")
+
+    def inputs(component: str, name: str, arch: Arch) -> Path | None:
+        path = root / name
+        path.write_bytes(program(f"{name} here\n"))
+        return path if component == "hyperkube" else None
+
+    cache = Cache(root / "cache")
+    try:
+        record = build(
+            load_definition(IMAGES / "hyperkube" / "monolith.toml"), release,
+            Supply(inputs, lambda pins, arch: bring(pins, arch, cache), {"etcd": VERSIONS["etcd"]}),
+            registry=TOOLS, epoch=EPOCH, dest=root / "layout", archives=root, content=IMAGES,
+        )  # fmt: skip
+    except UpstreamUnreachable as error:
+        pytest.skip(str(error))
+    assert f"{TOOLS}/kube-proxy:v1.36.4" in load_into(engine, root, record)
+    with closing(docker.DockerClient(engine)) as client:
+        yield client
+
+
+TOOL_VERSIONS = {
+    "iptables --version": "(nf_tables)",
+    "ip6tables --version": "(nf_tables)",
+    "ebtables --version": "(nf_tables)",
+    "nft --version": "nftables v1",
+    "conntrack --version": "conntrack v1",
+    "ipset --version": "ipset v7",
+    "ip -V": "ip utility",
+    "tc -V": "tc utility",
+    "mount --version": "mount from util-linux",
+    "losetup --version": "losetup from util-linux",
+    "modprobe --version": "kmod version",
+    "ethtool --version": "ethtool version",
+    "mkfs.ext4 -V": "mke2fs 1",
+    "cp --version": "cp (GNU coreutils)",
+    "iptables-save": "",
+    "iptables-restore --test </dev/null": "",
+    "nft list tables": "",
+}
+
+
+def test_the_host_tools_of_kube_proxy_run(with_tools: docker.DockerClient) -> None:
+    script = "; ".join(f"echo '# {command}'; {command} 2>&1; echo $?" for command in TOOL_VERSIONS)
+    _, said = run(
+        with_tools, "kube-proxy:v1.36.4", "-c", script, entrypoint="sh", prefix=TOOLS, capabilities=("NET_ADMIN",)
+    )
+    found = {part.partition("\n")[0]: part for part in said.removeprefix("# ").split("\n# ")}
+    for command, text in TOOL_VERSIONS.items():
+        assert text in found[command]
+        assert found[command].splitlines()[-1] == "0", found[command]
+
+
+@pytest.mark.parametrize("image", ["kube-proxy:v1.36.4", "hyperkube-node:v1.36.4", "pause:3.10.2", "etcd:3.6.8-0"])
+def test_every_image_starts_the_one_program(with_tools: docker.DockerClient, image: str) -> None:
+    assert run(with_tools, image, prefix=TOOLS) == (0, "hyperkube here\n")
+
+
+def test_every_library_that_a_host_tool_needs_is_there(with_tools: docker.DockerClient) -> None:
+    script = (
+        "for file in /usr/bin/* /usr/sbin/* /usr/lib/*-linux-gnu/*.so* /usr/lib/*-linux-gnu/xtables/*; do "
+        "LD_TRACE_LOADED_OBJECTS=1 /lib64/ld-linux-x86-64.so.2 $file 2>/dev/null; done"
+    )
+    code, said = run(with_tools, "kube-proxy:v1.36.4", "-c", script, entrypoint="sh", prefix=TOOLS)
+    assert said.count("=> /lib/x86_64-linux-gnu/libc.so.6") > 100
+    assert [line for line in said.splitlines() if "not found" in line] == []
+    assert code in (0, 1, 127)  # of the last one, which may be no program

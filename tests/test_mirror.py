@@ -65,6 +65,7 @@ def program_of(member: str, archive: Path, into: Path) -> Path:
         "download.docker.com/linux/static/stable/aarch64/docker-29.8.1.tgz",
         "github.com/docker-library/busybox/raw/0436ae6a521e9e1bf3a524b0c3062a68d2af96e0/latest/musl/arm64v8/rootfs.tar.gz",
         "SHA256SUMS",
+        "mirror.json",
     ],
 )
 def test_a_file_is_where_upstream_has_it(mirror: Path, place: str) -> None:

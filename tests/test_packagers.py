@@ -1,6 +1,7 @@
 """What packagers are asked to build: relations, nfpm's configuration, fpm's arguments, and real packages."""
 
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,22 @@ def test_fpm_lays_out_the_tree_with_modes_and_one_date(tmp_path: Path) -> None:
     assert program.stat().st_mode & 0o777 == 0o755
     assert program.stat().st_mtime == program.parent.stat().st_mtime == 1767225600
     assert (tmp_path / "root/usr/bin/sample-link").readlink() == Path("sample")
+
+
+def test_fpm_lays_out_the_same_modes_under_any_umask(tmp_path: Path) -> None:
+    source = tmp_path / "file"
+    source.write_text("x")
+    modes = []
+    for umask in (0o022, 0o077):
+        before = os.umask(umask)
+        try:
+            fpm.lay_out(description(Format.deb, source), tmp_path / f"{umask}")
+        finally:
+            os.umask(before)
+        root = tmp_path / f"{umask}"
+        modes.append({str(path.relative_to(root)): oct(path.lstat().st_mode) for path in (root, *root.rglob("*"))})
+    assert modes[0] == modes[1]
+    assert modes[0]["usr/bin"] == oct(0o40755)
 
 
 @pytest.mark.elsewhere("fpm is a Ruby gem whose registry CI does not reach")

@@ -9,58 +9,15 @@ import pytest
 
 from kubewright.cli import main
 from kubewright.errors import KubewrightError
-from kubewright.models.base import Arch
 from kubewright.repos.journal import Journal
 from kubewright.repos.store import Data, DirectoryStore
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.stages import publish, release, verify
 from kubewright.stages.sign import Keys
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
-"""A publication clock in the past (2026-09-21), after every release in the sample mirror."""
-
-
-@pytest.fixture(scope="session")
-def keys() -> Keys:
-    return Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
-
-
-@pytest.fixture(scope="session")
-def build(sample_mirror: Path, keys: Keys) -> Callable[..., Settings]:
-    """Release `request` into a directory of its own; give the settings that it was done with."""
-
-    def run(home: Path, request: str = "v1.36.4", **changes: object) -> Settings:
-        settings = Settings(
-            upstream=str(sample_mirror), dist=home / "dist", cache=home / "cache", site=str(home / "site"), now=NOW,
-            architectures=(Arch.amd64,), jobs=2,
-        ).model_copy(update=changes)  # fmt: skip
-        release.release(request, settings, keys)
-        return settings
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def released(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings]) -> Settings:
-    """One release on one site; tests only read it."""
-    return build(tmp_path_factory.mktemp("released"))
-
-
-@pytest.fixture
-def site(released: Settings, tmp_path: Path) -> Path:
-    """A copy of the site to damage."""
-    shutil.copytree(released.site, tmp_path / "site")
-    return tmp_path / "site"
-
-
-@pytest.fixture
-def home(released: Settings, tmp_path: Path) -> Settings:
-    """A copy of everything, to go on from."""
-    shutil.copytree(Path(released.site).parent, tmp_path / "home")
-    base = tmp_path / "home"
-    return released.model_copy(update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")})
+"""The publication clock of the fixtures in conftest.py."""
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -200,12 +157,23 @@ def test_a_prerelease_goes_to_latest_only(home: Settings, build: Callable[..., S
 
 
 def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Keys) -> None:
-    deb = next(Path(home.site, "apt/pool/main/k/kubelet").glob("*amd64.deb"))
-    deb.write_bytes(deb.read_bytes() + b"\n")
-    complaint = r"kubelet_1.36.4-1_amd64.deb: published already with other bytes"
+    """The same release from other options holds other packages under the same names."""
+    before = tree(Path(home.site))
+    complaint = r"v1.36.4-1/.*: published already with other bytes; .*raise --revision|published already with other"
     with pytest.raises(KubewrightError, match=complaint) as caught:
-        publish.publish(Workspace(home.dist / "v1.36.4-1"), home, keys)
+        release.release("v1.36.4", home.model_copy(update={"registry": "registry.example.org"}), keys)
     assert caught.value.exit_code == 6
+    assert tree(Path(home.site)) == before
+
+
+def test_a_damaged_object_is_restored_by_publishing_again(home: Settings, keys: Keys) -> None:
+    site = Path(home.site)
+    for name in ("apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb", "apt/dists/stable/Release"):
+        (site / name).write_bytes(b"damaged")
+    (site / "yum/pool/kubelet-1.36.4-1.x86_64.rpm").unlink()
+    assert len(findings(site)) > 3
+    publish.publish(Workspace(home.dist / "v1.36.4-1"), home, keys)
+    assert findings(site) == []
 
 
 def test_a_rollback_brings_the_old_release_back_and_history_tells(
@@ -287,7 +255,7 @@ def test_of_two_publishers_at_once_one_is_told_to_try_again(home: Settings, keys
 
 def test_a_development_key_is_refused_where_the_public_looks(home: Settings, keys: Keys) -> None:
     public = home.model_copy(update={"url": "https://packages.example.org"})
-    complaint = r"signed by a development key .* is public; sign with --repo-key"
+    complaint = r"a development key may not publish here: .* is public; give --repo-key"
     with pytest.raises(KubewrightError, match=complaint) as caught:
         publish.publish(Workspace(home.dist / "v1.36.4-1"), public, keys)
     assert caught.value.exit_code == 2

@@ -7,7 +7,9 @@ import pytest
 from kubewright import recipes, resolution, versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
-from kubewright.models.lock import Check, Component
+from kubewright.models.components import Pin
+from kubewright.models.lock import Check, Component, Input
+from kubewright.models.mirror import Kind, Mirror
 from kubewright.resolution.survey import inputs, published_digest
 from kubewright.upstream import Upstream
 
@@ -33,6 +35,9 @@ def chosen(kubernetes: str) -> dict[str, Component]:
         ("1.37.0-rc.1", "1.37.0-rc.1"),
         (">=1.35,<1.37", "1.36.4"),
         ("<1.36", "1.35.9"),
+        ("<=1.35", "1.35.9"),
+        ("=1.36", "1.36.4"),
+        (">1.35", "1.36.4"),
     ],
 )
 def test_a_request_means_one_version(sample_mirror: Path, request_: str, version: str) -> None:
@@ -41,9 +46,38 @@ def test_a_request_means_one_version(sample_mirror: Path, request_: str, version
     assert why
 
 
-def test_offline_the_catalog_answers() -> None:
+@pytest.mark.parametrize("request_", ["1.36", "=1.36", "<=1.36", "v{newest}"])
+def test_offline_the_catalog_answers(request_: str) -> None:
     newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])
-    assert resolution.resolve_request("1.36", CATALOG, None)[0] == newest
+    assert resolution.resolve_request(request_.format(newest=newest), CATALOG, None)[0] == newest
+
+
+def test_offline_a_version_must_be_in_the_catalog() -> None:
+    newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])
+    with pytest.raises(RequestError, match=rf"v1.36.99: not in the catalog, whose newest 1.36 is v{newest}; ask for"):
+        resolution.resolve_request("v1.36.99", CATALOG, None)
+    with pytest.raises(RequestError, match=r"Kubernetes 1.99: not in the catalog"):
+        resolution.resolve_request("v1.99.0", CATALOG, None)
+
+
+@pytest.mark.parametrize(
+    ("marker", "says", "request_", "complaint"),
+    [
+        ("stable-1.36", "v1.37.1", "stable-1.36", r"stable-1.36.txt: says v1.37.1, which is no final release of 1.36"),
+        ("stable-1.36", "v1.36.5-rc.0", "1.36", r"says v1.36.5-rc.0, which is no final release of 1.36, as stable-1.36"),
+        ("stable", "v1.37.0-rc.1", "stable", r"stable.txt: says v1.37.0-rc.1, which is no final release, as stable"),
+        ("latest-1.36", "v1.35.9", "latest-1.36", r"says v1.35.9, which is no release of 1.36, as latest-1.36"),
+        ("stable-1.36", "v1.37.1", ">=1.36", r"stable-1.36.txt: says v1.37.1"),
+    ],
+)
+def test_a_marker_that_names_another_version_is_refused(
+    tmp_path: Path, marker: str, says: str, request_: str, complaint: str
+) -> None:
+    path = tmp_path / f"dl.k8s.io/release/{marker}.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text(says)
+    with pytest.raises(VerificationFailed, match=complaint):
+        resolution.resolve_request(request_, CATALOG, Upstream(str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +196,49 @@ def test_what_nothing_vouches_for_is_refused_unless_told(sample_mirror: Path, tm
     assert found[0].check is Check.unverified
 
 
+def docker_inputs() -> list[Input]:
+    everything = inputs(list(chosen("1.36.4").values()), COMPONENTS, (Arch.amd64,))
+    return [one for one in everything if one.component == "docker"]
+
+
+def test_a_pin_wins_where_a_mirror_states_nothing_of_itself(sample_mirror: Path, tmp_path: Path) -> None:
+    _copy_without(sample_mirror, tmp_path / "mirror", "mirror.json", "SHA256SUMS")
+    [docker], _ = resolution.survey(docker_inputs(), COMPONENTS, Upstream(str(tmp_path / "mirror")))
+    pins = {pin.arch: pin.sha256 for pin in COMPONENTS.components["docker"].pins if pin.version == docker.version}
+    assert (docker.check, docker.sha256) == (Check.pin, pins[Arch.amd64])
+
+
+@pytest.mark.parametrize("kind", [None, "download"])
+def test_a_mirror_cannot_replace_a_pin(sample_mirror: Path, tmp_path: Path, kind: Kind | None) -> None:
+    mirror = tmp_path / "mirror"
+    _copy_without(sample_mirror, mirror, "mirror.json")
+    if kind:
+        (mirror / "mirror.json").write_bytes(Mirror(kind=kind).to_bytes())
+    with pytest.raises(VerificationFailed, match=r"own SHA256SUMS: says \w{64} of .*docker.*components.toml pins \w{64}"):
+        resolution.survey(docker_inputs(), COMPONENTS, Upstream(str(mirror)))
+
+
+@pytest.mark.parametrize("kind", ["sample", "source"])
+def test_a_mirror_with_bytes_of_its_own_says_so(sample_mirror: Path, tmp_path: Path, kind: Kind) -> None:
+    mirror = tmp_path / "mirror"
+    _copy_without(sample_mirror, mirror, "mirror.json")
+    (mirror / "mirror.json").write_bytes(Mirror(kind=kind).to_bytes())
+    [docker], _ = resolution.survey(docker_inputs(), COMPONENTS, Upstream(str(mirror)))
+    assert docker.check is Check.mirror
+
+
+def test_a_pin_that_upstreams_own_checksum_contradicts_is_refused(sample_mirror: Path, tmp_path: Path) -> None:
+    _copy_without(sample_mirror, tmp_path / "mirror", "mirror.json")
+    etcd = COMPONENTS.components["etcd"]
+    pin = Pin(version="3.6.8", arch=Arch.amd64, sha256="0" * 64, source="a test")
+    pinned = COMPONENTS.model_copy(
+        update={"components": {**COMPONENTS.components, "etcd": etcd.model_copy(update={"pins": (pin,)})}}
+    )
+    wanted = [one for one in inputs(list(chosen("1.36.4").values()), pinned, (Arch.amd64,)) if one.component == "etcd"]
+    with pytest.raises(VerificationFailed, match=r"v3.6.8/SHA256SUMS: says \w{64} of .*pins 0{64} \(a test\)"):
+        resolution.survey(wanted, pinned, Upstream(str(tmp_path / "mirror")))
+
+
 DIGEST, OTHER = "a" * 64, "b" * 64
 
 
@@ -195,9 +272,9 @@ def test_a_checksum_file_that_is_none_is_refused(text: str, complaint: str) -> N
         published_digest(text.encode(), "sums", "https://example.org/v1/etcd.tar.gz")
 
 
-def _copy_without(source: Path, target: Path, name: str) -> None:
+def _copy_without(source: Path, target: Path, *names: str) -> None:
     for path in source.rglob("*"):
-        if path.is_file() and path.relative_to(source).parts[0] != name:
+        if path.is_file() and path.relative_to(source).parts[0] not in names:
             copy = target / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.hardlink_to(path)

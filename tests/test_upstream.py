@@ -1,7 +1,10 @@
 """The door to the network, against a real HTTP server with real faults, and the cache behind it."""
 
 import hashlib
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +16,7 @@ from kubewright.cache import Cache
 from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
-from kubewright.upstream import Upstream
+from kubewright.upstream import Upstream, WebFiles
 
 DATA = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -27,6 +30,7 @@ class Server:
     origin: str = ""
     fault: str = ""
     ranges: list[str] = field(default_factory=list)
+    encodings: set[str] = field(default_factory=set)
 
 
 @pytest.fixture
@@ -41,6 +45,7 @@ def server() -> Iterator[Server]:
 
         def do_GET(self) -> None:
             asked = self.headers.get("Range", "")
+            state.encodings.add(self.headers.get("Accept-Encoding", ""))
             state.ranges.append(asked)
             start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and state.fault != "no ranges" else 0
             if state.fault.isdigit() or not self.path.endswith("kubelet"):
@@ -48,11 +53,19 @@ def server() -> Iterator[Server]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
+            if start >= len(DATA):
+                self.send_response(416)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(DATA) - start))
+            if state.fault == "mislabelled":
+                self.send_header("Content-Encoding", "x-gzip")
             self.end_headers()
             if self.command == "GET":
                 body = DATA[start:]
+                time.sleep(0.5 if state.fault == "slow" else 0)
                 self.wfile.write(body[: len(body) // 2] if state.fault == "cut" else body)
                 self.close_connection = True
 
@@ -118,6 +131,66 @@ def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(server: Serve
     assert cache.use(entry()).read_bytes() == DATA
 
 
+@pytest.mark.parametrize("more", [b"", b"and more"], ids=["complete", "too-long"])
+def test_a_partial_that_lacks_nothing_is_finished_or_thrown_away(server: Server, tmp_path: Path, more: bytes) -> None:
+    cache = Cache(tmp_path)
+    partial = tmp_path / "partial" / DIGEST
+    partial.parent.mkdir()
+    partial.write_bytes(DATA + more)
+    assert cache.fetch(Upstream(server.origin), entry(), quiet) == DIGEST
+    assert cache.use(entry()).read_bytes() == DATA
+    assert server.ranges == [f"bytes={len(DATA + more)}-", *([""] if more else [])]
+
+
+def test_what_no_digest_can_check_is_never_continued(server: Server, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    partial = tmp_path / "partial" / hashlib.sha256(URL.encode()).hexdigest()
+    partial.parent.mkdir()
+    partial.write_bytes(b"the beginning of another version")
+    server.fault = "cut"
+    with pytest.raises(UpstreamUnreachable):
+        cache.fetch(Upstream(server.origin), entry(None), quiet)
+    server.fault = ""
+    assert cache.fetch(Upstream(server.origin), entry(None), quiet) == DIGEST
+    assert set(server.ranges) == {""}
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from kubewright.cache import Cache
+from kubewright.models.lock import Input
+from kubewright.upstream import Upstream
+entry = Input.model_validate_json(sys.argv[3])
+print(Cache(Path(sys.argv[1])).fetch(Upstream(sys.argv[2]), entry, lambda have, total: None))
+"""
+
+
+def test_of_two_processes_that_want_the_same_one_fetches_it_for_both(server: Server, tmp_path: Path) -> None:
+    server.fault = "slow"
+    words = [sys.executable, "-c", FETCH, str(tmp_path), server.origin, entry().model_dump_json()]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    assert [process.communicate()[0] for process in both] == [f"{DIGEST}\n"] * 2
+    assert server.ranges == [""]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [DIGEST]
+
+
+def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(server: Server, tmp_path: Path) -> None:
+    server.fault = "mislabelled"
+    cache = Cache(tmp_path)
+    cache.fetch(Upstream(server.origin), entry(), quiet)
+    assert cache.use(entry()).read_bytes() == DATA
+    assert WebFiles(f"{server.origin}/site/").read("kubelet") == DATA
+    assert server.encodings == {"identity"}
+
+
+def test_a_small_file_that_breaks_off_is_exit_7(server: Server) -> None:
+    server.fault = "cut"
+    for read in (Upstream(server.origin).read, Upstream().read_whole):
+        with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: broke off \(.*check the network"):
+            read(f"{server.origin}/kubelet")
+
+
 def test_other_bytes_than_promised_are_refused_and_leave_nothing(server: Server, tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     with pytest.raises(VerificationFailed, match=rf"kubelet: its SHA-256 is {DIGEST} .* says {'0' * 64}; the download"):
@@ -171,6 +244,15 @@ def test_no_network_is_exit_7_and_names_the_host() -> None:
     ) as caught:
         Upstream("http://127.0.0.1:1").read(URL)
     assert caught.value.exit_code == 7
+
+
+def test_a_mirror_says_what_it_is(tmp_path: Path, sample_mirror: Path) -> None:
+    assert Upstream(str(sample_mirror)).kind == "sample"
+    assert Upstream(str(tmp_path)).kind is None
+    assert Upstream().kind is None
+    (tmp_path / "mirror.json").write_text('{"header": {"type": "kubewright.mirror", "version": "1"}, "kind": "best"}')
+    with pytest.raises(VerificationFailed, match=r"mirror.json: kind: Input should be 'sample', 'source' or 'download'"):
+        print(Upstream(str(tmp_path)).kind)
 
 
 def test_a_mirror_that_is_no_directory_is_named(tmp_path: Path) -> None:

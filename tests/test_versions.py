@@ -40,6 +40,20 @@ def test_minors_are_numbers_and_not_fractions() -> None:
         ("!=3.6.8", "3.6.8", False),
         (">1.36.4", "1.36.4", False),
         ("<=1.36.4", "1.36.4", True),
+        ("<=1.35", "1.35.9", True),
+        ("<=1.35", "1.36.0", False),
+        ("<=1.35", "1.36.0-rc.1", False),
+        (">1.35", "1.35.9", False),
+        (">1.35", "1.36.0", True),
+        ("=1.36", "1.36.9", True),
+        ("1.36", "1.36.0", True),
+        ("=1.36", "1.37.0", False),
+        ("!=1.36", "1.36.4", False),
+        ("!=1.36", "1.35.9", True),
+        (">=1.35,!=1.36", "1.37.0", True),
+        (">=1.35,!=1.36", "1.34.9", False),
+        ("<=29", "29.8.1", True),
+        (">29", "29.8.1", False),
     ],
 )
 def test_a_range_holds_what_it_says(text: str, version: str, inside: bool) -> None:
@@ -55,3 +69,32 @@ def test_what_is_no_range_is_named(text: str) -> None:
 def test_what_is_no_version_is_named() -> None:
     with pytest.raises(RequestError, match=r"'banana' is not a version; write it like"):
         versions.parse("banana")
+
+
+@pytest.mark.parametrize(
+    ("request_", "newest"),
+    [
+        ("stable", "1.36.4"),
+        ("latest", "1.37.0-rc.1"),
+        ("stable-1", "1.36.4"),
+        ("stable-1.35", "1.35.9"),
+        ("latest-1.37", "1.37.0-rc.1"),
+        ("stable-1.37", None),
+        ("1.36", "1.36.4"),
+        ("v1.3", None),
+        ("v1.36.3", "1.36.3"),
+        ("<=1.35", "1.35.9"),
+        (">=1.35, <1.37", "1.36.4"),
+        (">1.36", None),
+    ],
+)
+def test_a_request_asks_for_the_newest_that_fits(request_: str, newest: str | None) -> None:
+    there = ["1.34.2", "1.35.9", "1.36.3", "1.36.4", "1.37.0-rc.1"]
+    wanted = versions.Request.parse(request_)
+    assert versions.newest(version for version in there if version in wanted) == newest
+
+
+@pytest.mark.parametrize("text", ["", "newest", "stable-1.36.4", "1", ">=new"])
+def test_what_is_no_request_is_named(text: str) -> None:
+    with pytest.raises(RequestError, match=r"not a re|not a range"):
+        versions.Request.parse(text)

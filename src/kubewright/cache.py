@@ -1,8 +1,12 @@
 """The content-addressed cache of upstream files: `CACHE/sha256/AB/DIGEST`."""
 
+import fcntl
 import logging
+import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kubewright import files
@@ -31,12 +35,17 @@ class Cache:
         """Where a file with this SHA-256 is, or would be."""
         return self.root / "sha256" / digest[:2] / digest
 
+    def sound(self, digest: str) -> bool:
+        """Whether a file is here and what its digest says; nothing is changed."""
+        path = self.path(digest)
+        return path.is_file() and files.sha256_of(path) == digest
+
     def holds(self, digest: str) -> bool:
         """Whether a file is here and sound; a corrupted one is removed and said."""
         path = self.path(digest)
         if not path.is_file():
             return False
-        if files.sha256_of(path) == digest:
+        if self.sound(digest):
             return True
         log.warning("%s: corrupted in the cache; fetching it again", path)
         with files.explained(path):
@@ -57,41 +66,59 @@ class Cache:
             )
         return path
 
+    def adopt(self, path: Path) -> str:
+        """Take a file that was made here into the cache and return its SHA-256."""
+        digest = files.sha256_of(path)
+        if not self.holds(digest):
+            with files.replacing(self.path(digest)) as stream, path.open("rb") as source:
+                shutil.copyfileobj(source, stream, files.CHUNK)
+        return digest
+
     def fetch(self, upstream: Upstream, entry: Input, progress: Progress) -> str:
         """Bring one input and return its SHA-256.
 
-        What an interrupted download left is continued. Raises VerificationFailed when the bytes are not
-        the promised ones; they are removed.
+        What an interrupted download left is continued, if a digest can tell in the end that it fits. Of several
+        processes that want the same, one works and the others wait. Raises VerificationFailed when the bytes are
+        not the promised ones; they are removed.
         """
         if entry.sha256 is not None and self.holds(entry.sha256):
             return entry.sha256
         partial = self.root / "partial" / (entry.sha256 or files.sha256(entry.url.encode()))
         with files.explained(partial):
             partial.parent.mkdir(parents=True, exist_ok=True)
-            resumed = partial.is_file() and partial.stat().st_size > 0
+            with _turn(partial):
+                if entry.sha256 is not None and self.sound(entry.sha256):
+                    return entry.sha256  # another process brought it while this one waited
+                digest = self._bring(upstream, entry, partial, progress)
+                partial.chmod(0o644)
+                target = self.path(digest)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial.replace(target)
+        return digest
+
+    def _bring(self, upstream: Upstream, entry: Input, partial: Path, progress: Progress) -> str:
+        """Download and check; what was there before gets one chance to be continued."""
+        resumed = entry.sha256 is not None and partial.is_file() and partial.stat().st_size > 0
+        self._download(upstream, entry, partial, progress)
+        digest = files.sha256_of(partial)
+        if resumed and digest != entry.sha256:
+            partial.unlink()
             self._download(upstream, entry, partial, progress)
             digest = files.sha256_of(partial)
-            if resumed and entry.sha256 not in (None, digest):
-                partial.unlink()
-                self._download(upstream, entry, partial, progress)
-                digest = files.sha256_of(partial)
-            if entry.sha256 not in (None, digest):
-                size = partial.stat().st_size
-                partial.unlink()
-                raise VerificationFailed(
-                    f"{entry.url}: its SHA-256 is {digest} ({size} bytes), but {entry.checked_by or 'the lock'} says "
-                    f"{entry.sha256}; the download was truncated or changed: try again, and if it stays so do not "
-                    "use this upstream"
-                )
-            partial.chmod(0o644)
-            target = self.path(digest)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(target)
+        if entry.sha256 not in (None, digest):
+            size = partial.stat().st_size
+            partial.unlink()
+            raise VerificationFailed(
+                f"{entry.url}: its SHA-256 is {digest} ({size} bytes), but {entry.checked_by or 'the lock'} says "
+                f"{entry.sha256}; the download was truncated or changed: try again, and if it stays so do not "
+                "use this upstream"
+            )
         return digest
 
     def _download(self, upstream: Upstream, entry: Input, partial: Path, progress: Progress) -> None:
+        mode = "wb" if entry.sha256 is None else "ab"  # without a digest nobody would notice two halves of two files
         for attempt in range(1, ATTEMPTS + 1):
-            with partial.open("ab") as stream:
+            with partial.open(mode) as stream:
                 begun = stream.tell()
                 try:
                     found = upstream.stream(entry.url, stream, progress)
@@ -99,7 +126,27 @@ class Cache:
                 except UpstreamUnreachable as error:
                     if attempt == ATTEMPTS or stream.tell() == begun:  # it brings nothing: no use asking on
                         raise
-                    log.info("%s; going on from %d bytes", error, stream.tell())
+                    log.info("%s; going on from %d bytes", error, stream.tell() if mode == "ab" else 0)
                     time.sleep(PAUSE * attempt)
         if not found:
             raise VerificationFailed(f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again")
+
+
+@contextmanager
+def _turn(partial: Path) -> Iterator[None]:
+    """Wait until no other process or thread works on this download; the lock ends with its process."""
+    path = partial.with_name(f"{partial.name}.lock")
+    while True:
+        with path.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                current = os.path.samestat(os.fstat(lock.fileno()), path.stat())
+            except FileNotFoundError:
+                current = False
+            if not current:
+                continue  # whoever had it before removed it: this is another file by now
+            try:
+                yield
+            finally:
+                path.unlink()
+            return

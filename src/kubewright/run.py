@@ -6,14 +6,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kubewright.errors import ToolFailed, ToolMissing
 
 log = logging.getLogger(__name__)
 
-KEPT = ("PATH", "HOME", "TMPDIR", "USER", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
+KEPT = (
+    "PATH", "HOME", "TMPDIR", "USER", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy",
+    "GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE", "GOPATH",
+)  # fmt: skip
 """Variables of the caller that programs see; everything else could leak into what they write."""
 
 
@@ -41,10 +45,7 @@ def run(
     Raises ToolMissing if it does not exist, ToolFailed with its last words if its exit code is not
     among `codes`.
     """
-    words = [str(word) for word in argv]
-    log.debug("+ %s", shlex.join(words))
-    clean = {name: os.environ[name] for name in KEPT if name in os.environ}
-    clean |= {"LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
+    words, clean = _prepare(argv, env)
     try:
         done = subprocess.run(
             words, check=False, capture_output=True, text=True, errors="replace",
@@ -53,6 +54,49 @@ def run(
     except FileNotFoundError as error:
         raise ToolMissing(f"{words[0]}: not found; install it or put it on PATH") from error
     if done.returncode not in codes:
-        words_of_failure = (done.stderr.strip() or done.stdout.strip() or "it said nothing")[-4000:]
-        raise ToolFailed(f"{shlex.join(words)}: exit code {done.returncode}:\n{words_of_failure}")
+        raise _failure(words, done.returncode, done.stderr.strip() or done.stdout.strip())
     return done
+
+
+def follow(
+    argv: Sequence[str | Path],
+    heard: Callable[[str], None],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Run a program that takes long, and hand each line that it says to `heard` at once.
+
+    Raises as `run` does. Whatever `heard` raises, and an interruption, ends the program.
+    """
+    words, clean = _prepare(argv, env)
+    last = deque[str](maxlen=200)
+    try:
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise ToolMissing(f"{words[0]}: not found; install it or put it on PATH") from error
+    with process:
+        try:
+            for line in process.stdout or ():
+                last.append(line)
+                heard(line.rstrip())
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise _failure(words, process.returncode, "".join(last).strip())
+
+
+def _prepare(argv: Sequence[str | Path], env: Mapping[str, str] | None) -> tuple[list[str], dict[str, str]]:
+    """The words and the environment of a program."""
+    words = [str(word) for word in argv]
+    log.debug("+ %s", shlex.join(words))
+    clean = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return words, clean | {"LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
+
+
+def _failure(words: Sequence[str], code: int, said: str) -> ToolFailed:
+    return ToolFailed(f"{shlex.join(words)}: exit code {code}:\n{said[-4000:] or 'it said nothing'}")

@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field
 
 from kubewright.models.base import Arch, Model
+from kubewright.models.image import Flavour
+from kubewright.models.site import ChannelName
 
 
 class Settings(Model):
@@ -14,9 +16,9 @@ class Settings(Model):
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"
-    url: str = Field("", description="the site's public base URL; empty: everything is relative")
+    url: str = Field("", pattern=r"^(|https?://[^\s/]+[^\s]*)$", description="the site's public base URL; empty: everything is relative")
     registry: str = "registry.k8s.io"
-    channels: tuple[str, ...] = ()
+    channels: tuple[ChannelName, ...] = ()
     architectures: tuple[Arch, ...] = (Arch.amd64, Arch.arm64)
     revision: int = Field(1, ge=1)
     repo_key: str | None = None
@@ -26,6 +28,7 @@ class Settings(Model):
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
     backend: str = "nfpm"
+    flavour: Flavour = Field("dispatcher", description="of hyperkube: separate programs, or one compiled here")
     only: str = "*"
     offline: bool = False
     allow_unverified: tuple[str, ...] = ()

@@ -1,13 +1,17 @@
-"""Versions and ranges: semantic versions, ranges over them, and how deb and rpm write them."""
+"""Versions: semantic ones, ranges over them, requests for one of them, and how deb and rpm write them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from itertools import chain, product
+from typing import Literal, Self
 
 import semver
 
 from kubewright.errors import RequestError
+
+Comparison = tuple[str, semver.Version]
+"""An operator and its bound."""
 
 _OPERATORS: dict[str, Callable[[int], bool]] = {
     ">=": lambda order: order >= 0,
@@ -18,6 +22,9 @@ _OPERATORS: dict[str, Callable[[int], bool]] = {
     "!=": lambda order: order != 0,
 }
 _TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?(\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?)$")
+_MARKER = re.compile(r"^(stable|latest)(?:-(\d+(?:\.\d+)?))?$")
+_MINOR = re.compile(r"^v?(\d+\.\d+)$")
+_EXACT = re.compile(r"^v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)$")
 
 
 def parse(text: str) -> semver.Version:
@@ -57,16 +64,19 @@ def package_version(text: str) -> str:
 class Range:
     """A union of intersections: `>=2.3.0,<2.4.0 || >=2.2.0,<2.3.0`.
 
+    A minor means the whole of it: `<=1.35` is `<1.36`, `>1.35` is `>=1.36`, and `=1.35` is both its ends.
     `<1.37` also excludes the pre-releases of 1.37: they are part of what comes next.
     """
 
     text: str
-    terms: tuple[tuple[tuple[str, semver.Version], ...], ...]
+    terms: tuple[tuple[Comparison, ...], ...]
+    """Of these, one must hold altogether; every bound is a full version."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a range. Raises RequestError that names the part that cannot be read."""
-        return cls(text, tuple(tuple(_term(term) for term in part.split(",")) for part in text.split("||")))
+        parts = (product(*map(_meanings, part.split(","))) for part in text.split("||"))
+        return cls(text, tuple(tuple(chain(*meaning)) for part in parts for meaning in part))
 
     def __contains__(self, version: str) -> bool:
         """Whether a version is in the range."""
@@ -74,11 +84,18 @@ class Range:
         return any(all(_holds(operator, parsed, bound) for operator, bound in part) for part in self.terms)
 
 
-def _term(text: str) -> tuple[str, semver.Version]:
+def _meanings(text: str) -> tuple[tuple[Comparison, ...], ...]:
+    """What a term such as `<=1.35` compares; where it has two meanings (`!=1.35`), either will do."""
     found = _TERM.match(text.strip())
     if found is None:
         raise RequestError(f"{text.strip()!r} is not a range; write it like '>=1.35,<1.37'")
-    return found[1] or "=", parse(found[2])
+    operator, bound = found[1] or "=", parse(found[2])
+    parts = found[2].partition("-")[0].count(".") + 1
+    if parts == 3 or bound.prerelease or operator in ("<", ">="):
+        return (((operator, bound),),)
+    below, above = ("<", bound), (">=", bound.bump_minor() if parts == 2 else bound.bump_major())
+    up_to, from_here = ("<", above[1]), (">=", bound)
+    return {"<=": ((up_to,),), ">": ((above,),), "=": ((from_here, up_to),), "!=": ((below,), (above,))}[operator]
 
 
 def _holds(operator: str, version: semver.Version, bound: semver.Version) -> bool:
@@ -87,6 +104,42 @@ def _holds(operator: str, version: semver.Version, bound: semver.Version) -> boo
     return _OPERATORS[operator](version.compare(bound))
 
 
-def newest(versions: list[str]) -> str | None:
+@dataclass(frozen=True)
+class Request:
+    """What a person asks for: `stable`, `latest`, `stable-1.36`, `1.36`, `v1.36.4` or a range."""
+
+    text: str
+    word: Literal["stable", "latest", "range", "version"]
+    scope: str = ""
+    """Of stable and latest: the minor or major, empty for all; of a version: itself, without `v`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a request; a minor alone asks for its newest final release. Raises RequestError for anything else."""
+        text = text.strip()
+        if found := _EXACT.match(text):
+            return cls(text, "version", found[1])
+        if found := _MINOR.match(text):
+            return cls(f"stable-{found[1]}", "stable", found[1])
+        if found := _MARKER.match(text):
+            return cls(text, "latest" if found[1] == "latest" else "stable", found[2] or "")
+        if text.startswith(("<", ">", "=", "!")):
+            Range.parse(text)
+            return cls(text, "range")
+        raise RequestError(
+            f"{text!r}: not a request; use stable, latest, stable-1.36, 1.36, v1.36.4 or a range such as '>=1.35,<1.37'"
+        )
+
+    def __contains__(self, version: str) -> bool:
+        """Whether a version may be what is asked for; of several, the newest is."""
+        if self.word == "version":
+            return version == self.scope
+        if self.word == "range":
+            return is_final(version) and version in Range.parse(self.text)
+        scoped = f"{version}.".startswith(f"{self.scope}.") if self.scope else True
+        return scoped and (self.word == "latest" or is_final(version))
+
+
+def newest(versions: Iterable[str]) -> str | None:
     """The highest of some versions, or None of none."""
     return max(versions, key=parse, default=None)

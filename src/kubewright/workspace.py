@@ -1,6 +1,8 @@
 """`dist/NAME/`: where the stages of one release meet, and nowhere else."""
 
-from collections.abc import Iterable, Sequence
+import logging
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,11 @@ from kubewright import files, versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.artifact import Artifact, Record
 from kubewright.models.lock import Release
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?-\d+$")
+"""The name of a release: Kubernetes' tag and the revision."""
 
 
 class Workspace:
@@ -48,22 +55,21 @@ class Workspace:
         except (FileNotFoundError, ValidationError):
             return None  # an unreadable record means that the stage runs again
 
-    def require(self, stage: str) -> Record:
-        """What a stage did, with its files checked.
+    def require(self, stage: str, fingerprint: str) -> Record:
+        """What a stage made of just these inputs.
 
-        Raises RequestError if it has not run, VerificationFailed if a file of its is gone or changed.
+        Raises RequestError if it has not run on them, VerificationFailed if a file of its is gone or changed.
         """
         record = self.record(stage)
+        remedy = f"run `kubewright {stage} {self.root.name}` first, with the same options"
         if record is None:
+            raise RequestError(f"{self.root}: nothing there from `{stage}`; {remedy}")
+        if record.fingerprint != fingerprint:
             raise RequestError(
-                f"{self.root}: nothing there from `{stage}`; run `kubewright {stage} {self.root.name}` first"
+                f"{self.root / stage}.json: not of this lock, these keys and these options, or only a part; {remedy}"
             )
-        for artifact in (*record.artifacts, *record.packages):
-            if not self.sound(artifact):
-                raise VerificationFailed(
-                    f"{self.root / artifact.path}: missing, or not what `{stage}` made; "
-                    f"run `kubewright {stage} {self.root.name}`"
-                )
+        for path in self._unsound(record):
+            raise VerificationFailed(f"{path}: missing, or not what `{stage}` made; {remedy}")
         return record
 
     def done(self, stage: str, fingerprint: str) -> Record | None:
@@ -71,7 +77,16 @@ class Workspace:
         record = self.record(stage)
         if record is None or record.fingerprint != fingerprint:
             return None
-        return record if all(self.sound(one) for one in (*record.artifacts, *record.packages)) else None
+        return None if any(True for _ in self._unsound(record)) else record
+
+    def _unsound(self, record: Record) -> Iterator[Path]:
+        for artifact in (*record.artifacts, *record.packages):
+            if not self.sound(artifact):
+                yield self.root / artifact.path
+        for name, digest in record.files.items():
+            path = self.root / name
+            if not path.is_file() or files.sha256_of(path) != digest:
+                yield path
 
     def save(self, record: Record) -> bool:
         """Write a stage's record, last of all it writes."""
@@ -84,24 +99,41 @@ class Workspace:
 
 
 def locks(dist: Path) -> list[str]:
-    """The names of the releases in `dist/`, oldest Kubernetes first."""
-    found = [path.parent.name for path in dist.glob("*/release.json")]
-    return sorted(found, key=lambda name: (versions.parse(_version(name)), name))
+    """The names of the releases in `dist/`, oldest Kubernetes first; what is called otherwise is not ours."""
+    found = {path.parent.name for path in dist.glob("*/release.json")}
+    foreign = sorted(name for name in found if not _NAME.match(name))
+    if foreign:
+        log.debug("%s: ignored, not the name of a release: %s", dist, ", ".join(foreign))
+    return sorted(found.difference(foreign), key=lambda name: (versions.parse(_version(name)), _revision(name)))
+
+
+def matching(dist: Path, wanted: str | None) -> list[str]:
+    """The names of the releases in `dist/` that a NAME or REQUEST may mean; all of them when none is given.
+
+    A request means what it means to `resolve`, but among the releases here: the newest that fits.
+    """
+    names = locks(dist)
+    if wanted is None or wanted in names:
+        return names if wanted is None else [wanted]
+    request = versions.Request.parse(wanted)
+    newest = versions.newest(version for version in map(_version, names) if version in request)
+    return [name for name in names if _version(name) == newest]
 
 
 def select(dist: Path, wanted: str | None) -> Workspace:
-    """The workspace that a NAME (`v1.36.4-1`), a version or a minor means; the only one when none is given.
+    """The workspace that a NAME (`v1.36.4-1`) or REQUEST (`stable-1.36`) means; the only one when none is given.
 
     Raises RequestError when there is none or more than one, and lists what there is.
     """
     names = locks(dist)
-    matching = names if wanted is None else [name for name in names if wanted == name] or _by_version(names, wanted)
-    if len(matching) == 1:
-        return Workspace(dist / matching[0])
     if not names:
         raise RequestError(f"{dist}: no release there; run `kubewright resolve REQUEST` first, for example `stable`")
-    what = "several releases" if wanted is None else f"no single release for {wanted!r}"
-    raise RequestError(f"{dist}: {what}; name one of: {', '.join(matching or names)}")
+    found = matching(dist, wanted)
+    if len(found) == 1:
+        return Workspace(dist / found[0])
+    what = "several releases" if found else "no release"
+    for_what = f" for {wanted!r}" if wanted is not None else ""
+    raise RequestError(f"{dist}: {what}{for_what}; name one of: {', '.join(found or names)}")
 
 
 def fingerprint(*parts: Any) -> str:
@@ -115,11 +147,10 @@ def folder_digests(folder: Path, names: Iterable[str] = ("**/*",)) -> dict[str, 
     return {str(path.relative_to(folder)): files.sha256_of(path) for path in found}
 
 
-def _by_version(names: Sequence[str], wanted: str) -> list[str]:
-    wanted = wanted.removeprefix("stable-").removeprefix("v")
-    return [name for name in names if _version(name) == wanted or versions.minor(_version(name)) == wanted]
-
-
 def _version(name: str) -> str:
     """`1.36.4` from `v1.36.4-1`, `1.37.0-rc.1` from `v1.37.0-rc.1-1`."""
     return name.removeprefix("v").rpartition("-")[0]
+
+
+def _revision(name: str) -> int:
+    return int(name.rpartition("-")[2])

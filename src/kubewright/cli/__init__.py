@@ -1,8 +1,12 @@
 """The console command: verbs, options, results on standard output, and one place that exits."""
 
+import difflib
+import errno
 import logging
 import sys
+import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,14 @@ import click
 
 from kubewright import __version__
 from kubewright.cli import build, site, tools
-from kubewright.errors import KubewrightError, RequestError
+from kubewright.errors import DiskError, KubewrightError, RequestError
+from kubewright.files import disk_error
 from kubewright.log import console
 
 CONFIG = Path("kubewright.toml")
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What the system says when the disk is full or not ours to write."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -40,20 +48,78 @@ def main(argv: list[str] | None = None) -> None:
         console.print(f"error: {error}", style="bold red", markup=False)
         logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
         code = error.exit_code
+    except Exception as error:  # the last resort: one line for people, the whole story with -v
+        code = _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _unforeseen(error: Exception) -> int:
+    """Say what no stage has explained; give the exit code."""
+    if isinstance(error, OSError) and error.errno in DISK:
+        place = error.filename or f"a file in {tempfile.gettempdir()} (TMPDIR) or the working directory"
+        said, code = str(disk_error(error, place)), DiskError.exit_code
+    else:
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        said, code = f"unexpected: {words}; run again with -v and report it", 1
+    console.print(f"error: {said}" if code != 1 else said, style="bold red", markup=False)
+    logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
+    return code
+
+
 def defaults() -> dict[str, Any]:
-    """Defaults from `kubewright.toml` in the working directory: option names, the same for every verb."""
+    """Defaults from `kubewright.toml` in the working directory: option names, the same for every verb that has them.
+
+    Raises RequestError for a name that no verb knows, and for a list where one value is wanted.
+    """
     if not CONFIG.is_file():
         return {}
     try:
         table = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"{CONFIG}: not TOML: {error}") from error
-    known = {parameter.name for command in kubewright.commands.values() for parameter in command.params}
-    unknown = sorted(key for key in table if key.replace("-", "_") not in known)
-    if unknown:
-        raise RequestError(f"{CONFIG}: {unknown[0]}: unknown option; `kubewright release --help` lists them")
-    values = {key.replace("-", "_"): value for key, value in table.items()}
-    return dict.fromkeys(kubewright.commands, values)
+    table = {key.replace("_", "-"): value for key, value in table.items()}
+    known = _names(kubewright)
+    for key in sorted(table.keys() - known):
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "`kubewright release --help` lists them"
+        raise RequestError(f"{CONFIG}: {key}: unknown option; {hint}")
+    return _defaults(kubewright, table)
+
+
+def _options(command: click.Command) -> dict[str, click.Option]:
+    """The options of a verb by their long names; positional arguments have no default."""
+    return {
+        name.removeprefix("--"): option
+        for option in command.params
+        if isinstance(option, click.Option)
+        for name in option.opts
+        if name.startswith("--")
+    }
+
+
+def _names(command: click.Command) -> set[str]:
+    """The long names of all options of a verb and the verbs below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = set() if isinstance(command, click.Group) else set(_options(command))
+    return own.union(*map(_names, below))
+
+
+def _defaults(command: click.Command, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of a verb as click wants them: by parameter, and one level deeper for a group."""
+    if isinstance(command, click.Group):
+        return {name: _defaults(verb, table) for name, verb in command.commands.items()}
+    return {
+        str(option.name): _value(name, option, table[name])
+        for name, option in _options(command).items()
+        if name in table
+    }
+
+
+def _value(name: str, option: click.Option, value: Any) -> Any:
+    if option.multiple:
+        value = value if isinstance(value, list) else [value]
+    single = value if isinstance(value, list) and option.multiple else [value]
+    if not all(isinstance(one, str | int | bool) for one in single):
+        wanted = "text, or a list of texts" if option.multiple else "a single value, not a list or table"
+        raise RequestError(f"{CONFIG}: {name}: {value!r} is not right here; give {wanted}")
+    return value

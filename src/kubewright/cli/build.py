@@ -1,5 +1,6 @@
 """The verbs that work in dist/: resolve, fetch, package, image, sign, and release, which is all of them."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from kubewright.cli.site import report_changes
 from kubewright.models.artifact import Record
 from kubewright.models.lock import Release
 from kubewright.settings import Settings
+from kubewright.signing.keys import made
 from kubewright.stages import fetch as fetching
 from kubewright.stages import image as imaging
 from kubewright.stages import package as packaging
@@ -19,6 +21,7 @@ from kubewright.stages import publish
 from kubewright.stages import release as releasing
 from kubewright.stages import resolve as resolving
 from kubewright.stages import sign as signing_stage
+from kubewright.stages.dryrun import Plan, plan, planned, rehearse
 from kubewright.workspace import Workspace, select
 
 NAME = click.argument("name", required=False, metavar="[NAME|REQUEST]")
@@ -37,7 +40,7 @@ def resolve(settings: Settings, as_json: bool, request_: str) -> None:
         show_json(release.model_dump(mode="json", exclude_none=True))
         return
     _table(release)
-    click.echo(workspace.lock_path)
+    click.echo(f"would write {workspace.lock_path}" if settings.dry_run else workspace.lock_path)
 
 
 @click.command()
@@ -45,6 +48,9 @@ def resolve(settings: Settings, as_json: bool, request_: str) -> None:
 @shared
 def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     """Bring every input of the lock into the cache, checked."""
+    if settings.dry_run:
+        _plan(name, settings, as_json, Plan.fetching)
+        return
     release = fetching.fetch(select(settings.dist, name), settings)
     if as_json:
         show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
@@ -58,8 +64,12 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @shared
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
+    if settings.dry_run:
+        _plan(name, settings, as_json, Plan.packaging)
+        return
     workspace = select(settings.dist, name)
-    record = packaging.package(workspace, settings, keys(settings).repo)
+    own = keys(settings)
+    record = packaging.package(workspace, settings, own.repo, signing_stage.keyring(own, publish.store(settings)))
     _report(workspace, record, as_json)
 
 
@@ -67,9 +77,13 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 @NAME
 @click.option("--load", is_flag=True, help="Load this machine's archive into its Docker engine.")
 @click.option("--archive", type=click.Path(path_type=Path), help="Copy this machine's loadable archive to FILE.")
+@click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
 @shared
-def image(settings: Settings, as_json: bool, name: str | None, load: bool, archive: Path | None) -> None:
+def image(settings: Settings, as_json: bool, name: str | None, load: bool, archive: Path | None, push: bool) -> None:
     """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
+    if settings.dry_run:
+        _plan(name, settings, as_json, Plan.imaging)
+        return
     workspace = select(settings.dist, name)
     record, _ = imaging.image(workspace, settings)
     _report(workspace, record, as_json)
@@ -78,6 +92,11 @@ def image(settings: Settings, as_json: bool, name: str | None, load: bool, archi
     if load:
         for reference in images.load(imaging.own_archive(workspace, record)):
             click.echo(reference)
+    if push:
+        report = imaging.push(workspace, settings, keys(settings).artifact)
+        for reference in report.references:
+            click.echo(reference)
+        click.echo(f"{report.uploaded} bytes uploaded to {settings.registry}", err=True)
 
 
 @click.command()
@@ -85,6 +104,9 @@ def image(settings: Settings, as_json: bool, name: str | None, load: bool, archi
 @shared
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
+    if settings.dry_run:
+        _plan(name, settings, as_json, Plan.signing)
+        return
     workspace = select(settings.dist, name)
     record = signing_stage.sign(workspace, settings, keys(settings), publish.store(settings))
     _report(workspace, record, as_json)
@@ -95,8 +117,33 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 @shared
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
+    if settings.dry_run:
+        ready = made(settings.repo_key, settings.artifact_key)
+        _rehearsed(rehearse(request_, settings, lambda: keys(settings) if ready else None), settings, as_json)
+        return
     workspace, channels, changes = releasing.release(request_, settings, keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)
+
+
+def _plan(name: str | None, settings: Settings, as_json: bool, lines: Callable[[Plan], Iterator[str]]) -> None:
+    """What a stage would do."""
+    found = plan(planned(name, settings), settings)
+    if as_json:
+        show_json(found.model_dump(mode="json", exclude_none=True))
+        return
+    for line in lines(found):
+        click.echo(line)
+
+
+def _rehearsed(found: Plan, settings: Settings, as_json: bool) -> None:
+    """What a whole release would do."""
+    if as_json:
+        show_json(found.model_dump(mode="json", exclude_none=True))
+        return
+    for line in found.everything():
+        click.echo(line)
+    if found.changes is not None:
+        report_changes(found.release, found.channels, found.changes, settings, as_json)
 
 
 def _report(workspace: Workspace, record: Record, as_json: bool) -> None:

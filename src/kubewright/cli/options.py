@@ -16,10 +16,13 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Arch
 from kubewright.packagers import PACKAGERS
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.signing.keys import artifact_key, made, repo_key
 from kubewright.stages.sign import Keys
 
 Command = Callable[..., None]
+
+FLAVOURS = ("dispatcher", "monolith")
+"""Separate programs behind a script, or one program compiled by Go."""
 
 
 def _option(*names: str, **more: Any) -> Callable[[Command], Command]:
@@ -45,6 +48,9 @@ SHARED = (
     _option("--allow-unverified", multiple=True, metavar="NAME", help="Accept a component that nothing vouches for."),
     _option("--offline", is_flag=True, help="Resolve from the catalog alone."),
     _option("--backend", type=click.Choice(sorted(PACKAGERS)), default="nfpm", help="What builds packages [nfpm]."),
+    _option(
+        "--flavour", type=click.Choice(FLAVOURS), default="dispatcher", help="hyperkube: separate, or one program."
+    ),
     _option("--only", metavar="GLOB", default="*", help="Build only these packages."),
     _option("--jobs", type=int, default=os.cpu_count() or 2, help="How much to do at once."),
     _option("--dry-run", is_flag=True, help="Say what would be written, and write nothing."),
@@ -100,7 +106,12 @@ def cache_directory() -> Path:
 
 
 def keys(settings: Settings) -> Keys:
-    """The keys that the settings name, or the development keys."""
+    """The keys that the settings name, or the development keys, which a dry run does not make."""
+    if settings.dry_run and not made(settings.repo_key, settings.artifact_key):
+        raise RequestError(
+            "--dry-run: there is no development key yet, and a dry run makes none; "
+            "name keys with --repo-key and --artifact-key"
+        )
     return Keys(
         repo=repo_key(settings.repo_key, now=settings.now),
         artifact=artifact_key(settings.artifact_key),

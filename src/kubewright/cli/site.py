@@ -29,7 +29,11 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @click.argument("where", metavar="[SITE|DIR|URL]", required=False)
 @click.option(
-    "--key", "trusted", multiple=True, type=click.Path(path_type=Path), help="A public key to trust; repeatable."
+    "--key",
+    "trusted",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A public key to trust; repeatable.",
 )
 @shared
 def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[Path, ...]) -> None:

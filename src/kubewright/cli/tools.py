@@ -29,6 +29,7 @@ def sample(
     settings: Settings, as_json: bool, directory: Path, kubernetes: tuple[str, ...], busybox: Path | None
 ) -> None:
     """Small placeholder programs in the exact layout of the real upstreams; takes seconds."""
+    _refuse_dry_run(settings, "mirror sample")
     versions = tuple(version.removeprefix("v") for version in kubernetes) or mirrors.KUBERNETES
     summary = mirrors.sample(
         directory, recipes.components(), versions, epoch=mirrors.EPOCH,
@@ -52,6 +53,7 @@ def key() -> None:
 @shared
 def init(settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None) -> None:
     """Make a repository key and an artifact key in DIR."""
+    _refuse_dry_run(settings, "key init")
     paths = initialise(directory, name, now=settings.now, expires_days=expires)
     if as_json:
         show_json({field: str(path) for field, path in vars(paths).items()})
@@ -80,10 +82,16 @@ def show(settings: Settings, as_json: bool) -> None:
 @shared
 def quickstart(settings: Settings, as_json: bool, keep: Path | None) -> None:
     """Try all of it on this machine: sample upstream, development key, local site, real apt and dnf."""
+    _refuse_dry_run(settings, "quickstart")
     if as_json:
         raise RequestError("--json: quickstart speaks to people only; leave the option out")
     for line in start(keep or Path(".kubewright/quickstart"), settings, keys(settings)):
         click.echo(line)
+
+
+def _refuse_dry_run(settings: Settings, verb: str) -> None:
+    if settings.dry_run:
+        raise RequestError(f"--dry-run: `{verb}` always writes; leave the option out")
 
 
 COMMANDS = (mirror, key, quickstart)

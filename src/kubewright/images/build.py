@@ -2,9 +2,10 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 from kubewright import files, recipes
@@ -14,7 +15,8 @@ from kubewright.images.assemble import assemble
 from kubewright.images.documents import index_json
 from kubewright.images.layer import Entry, Layer, write_layer
 from kubewright.images.layout import Layout, replacing_directory
-from kubewright.images.sources import Inputs, Missing, entries
+from kubewright.images.registry import prefix
+from kubewright.images.sources import Inputs, Missing, Sources, Supply, entries
 from kubewright.models.artifact import Skipped
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
@@ -39,24 +41,26 @@ def load_definition(path: Path) -> ImageDefinition:
 
 
 def build(
-    definition: ImageDefinition, release: Release, inputs: Inputs,
+    definition: ImageDefinition, release: Release, supply: Supply | Inputs,
     *, registry: str, epoch: int, dest: Path, archives: Path, content: Path,
 ) -> ImageRecord:  # fmt: skip
     """Make the layout `dest` and one archive for each architecture in `archives`.
 
     `registry` is the prefix of every reference, `epoch` (seconds) the only time in the images, `content`
-    the folder images/. `dest` is replaced whole, or left as it was when anything fails.
+    the folder images/; where there are but inputs, these are the supply. `dest` is replaced whole, or left as
+    it was when anything fails.
     """
-    if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*", registry):
-        raise RequestError(f"--registry: {registry!r} is no image prefix; give HOST[:PORT][/PATH] in lower case")
-    plan = make_plan(definition, release, inputs, content)
-    with replacing_directory(dest) as root:
+    where = prefix(registry)
+    supply = supply if isinstance(supply, Supply) else Supply(supply)
+    definition = definition.chosen({one.name: one.version for one in release.components}, supply.carried)
+    with replacing_directory(dest) as root, TemporaryDirectory(prefix="kubewright-image-") as scratch:
+        plan = make_plan(definition, release, Sources(supply, content, Path(scratch)))
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, epoch)
         made = []
         for name, (tag, arches) in sorted(plan.images.items()):
             over = {arch: [layers[layer, arch] for layer in definition.images[name].layers] for arch in arches}
-            made.append(assemble(definition, name, tag, f"{registry}/{name}:{tag}", over, epoch))
+            made.append(assemble(definition, name, tag, f"{where.name}/{name}:{tag}", over, epoch))
         for document in (document for image in made for document in image.documents):
             layout.add(document)
         layout.finish(index_json([image.entry for image in made]))
@@ -70,29 +74,37 @@ def build(
     )
 
 
-def make_plan(definition: ImageDefinition, release: Release, inputs: Inputs, content: Path) -> Plan:
+def make_plan(definition: ImageDefinition, release: Release, sources: Sources) -> Plan:
     """Find every input, and with it the images that cannot be made and why."""
-    layers: dict[Key, list[Entry]] = {}
-    missing: dict[Key, str] = {}
-    inputs = cache(inputs)
-    for name, layer in definition.layers.items():
-        for arch in release.architectures:
-            try:
-                layers[name, arch] = entries(layer, arch, release, inputs, content)
-            except Missing as gap:
-                missing[name, arch] = str(gap)
+    sources = replace(sources, supply=replace(sources.supply, inputs=cache(sources.supply.inputs)))
+
+    @cache
+    def look(name: str, arch: Arch) -> list[Entry] | str:
+        try:
+            return entries(definition.layers[name], arch, release, sources)
+        except Missing as gap:
+            return str(gap)
+
     plan = Plan({}, {}, [])
     for name, image in definition.images.items():
         tag = _tag(name, image.tag, release)
+        fetched_last = sorted(image.layers, key=lambda layer: definition.layers[layer].packages is not None)
         for arch in release.architectures:
-            over = [(layer, arch) for layer in image.layers]
-            reasons = [missing[key] for key in over if key in missing]
+            reasons = [] if tag else [f"the release has no version for its tag {image.tag!r}"]
+            found: dict[Key, list[Entry]] = {}
+            for layer in fetched_last:
+                if definition.layers[layer].packages and reasons:
+                    continue
+                entered = look(layer, arch)
+                if isinstance(entered, str):
+                    reasons.append(entered)
+                else:
+                    found[layer, arch] = entered
             if tag is None or reasons:
-                reason = "; ".join(reasons) or f"the release has no version for its tag {image.tag!r}"
-                plan.skipped.append(Skipped(name=name, arch=arch, reason=reason))
+                plan.skipped.append(Skipped(name=name, arch=arch, reason="; ".join(reasons)))
             else:
                 plan.images.setdefault(name, (tag, []))[1].append(arch)
-                plan.layers.update({key: layers[key] for key in over})
+                plan.layers.update(found)
     return plan
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from kubewright import versions
 from kubewright.models.base import Arch
 from kubewright.models.components import Components, InputSource
+from kubewright.models.mirror import host_path as path
+
+__all__ = ["RELEASES", "File", "checksums", "files_of", "markers", "path"]
 
 RELEASES = "dl.k8s.io/release"
 """Kubernetes' own downloads; its markers are `stable-1.36.txt` and the like right in it."""
@@ -37,12 +39,6 @@ class File:
     def checksum_url(self) -> str:
         """The address of the file that states its digest; empty if upstream has none."""
         return self.fill(self.source.checksum.url, self.url)
-
-
-def path(url: str) -> str:
-    """Where a mirror keeps a URL: HOST/PATH below its root."""
-    parts = urlsplit(url)
-    return f"{parts.netloc}{parts.path}"
 
 
 def files_of(components: Components, wanted: Mapping[str, Sequence[str]], archs: Sequence[Arch]) -> Iterator[File]:

@@ -11,6 +11,7 @@ from kubewright.errors import RequestError
 from kubewright.mirror import elf, layout
 from kubewright.models.base import Arch, Model
 from kubewright.models.components import Components
+from kubewright.models.mirror import NAME, Mirror
 
 KUBERNETES = ("1.36.4", "1.36.3", "1.35.9", "1.37.0-rc.1")
 """The Kubernetes versions that a sample has unless others are asked for."""
@@ -56,7 +57,8 @@ def sample(
     if dest.is_dir() and any(dest.iterdir()) and not (readme.is_file() and readme.read_bytes() == _README):
         raise RequestError(f"{dest}: holds something other than a sample mirror; choose an empty or a new directory")
     wanted = _wanted(components, [str(versions.parse(version)) for version in kubernetes])
-    written = [files.write(readme, _README)]
+    own = Mirror(kind="sample").to_bytes()
+    written = [files.write(readme, _README), files.write(dest / NAME, own)]
     digests: list[tuple[layout.File, str]] = []
     for file, data in _contents(layout.files_of(components, wanted, tuple(Arch)), epoch, busybox or {}):
         written.append(files.write(dest / layout.path(file.url), data))

@@ -59,5 +59,6 @@ class Record(Model):
     fingerprint: Sha256
     artifacts: tuple[Artifact, ...] = ()
     packages: tuple[Package, ...] = ()
+    files: dict[RelativePath, Sha256] = Field(default_factory=dict, description="made, but not for the site")
     skipped: tuple[Skipped, ...] = ()
     builders: tuple[Builder, ...] = ()

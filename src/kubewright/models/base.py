@@ -4,8 +4,9 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from kubewright.errors import VerificationFailed
 from kubewright.files import canonical_json
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -64,6 +65,17 @@ class Model(BaseModel):
     def from_bytes(cls, data: bytes) -> Self:
         """Read what `to_bytes` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
         return cls.model_validate_json(data)
+
+    @classmethod
+    def read(cls, data: bytes, place: str) -> Self:
+        """Read a document that was found at `place`. Raises VerificationFailed that names it and what is wrong."""
+        try:
+            return cls.from_bytes(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            problem = f"{key}: {first['msg']}" if key else first["msg"]
+            raise VerificationFailed(f"{place}: {problem}; get the file again, or restore it from a copy") from error
 
 
 class Header(Model):

@@ -3,13 +3,13 @@
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from kubewright.models.artifact import Skipped
-from kubewright.models.base import Arch, Model, Sha256
+from kubewright.models.base import Arch, Model, RelativePath, Sha256
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 """A digest as registries write it."""
@@ -74,6 +74,7 @@ class LayerDefinition(Model):
     """What one layer holds. It is the same bytes in every image that uses it."""
 
     files: tuple[LayerFile, ...] = ()
+    packages: str | None = Field(None, description="a list of pinned packages to unpack, below images/")
     directories: dict[ImagePath, Mode] = Field(default_factory=dict, description="empty ones; parents are implied")
     links: dict[ImagePath, str] = Field(default_factory=dict, description="symbolic links and what they point to")
     hard_links: dict[ImagePath, ImagePath] = Field(default_factory=dict, description="second names of its files")
@@ -94,12 +95,20 @@ class LayerDefinition(Model):
         return self
 
 
+class Instead(Model):
+    """Other layers for an image, where the shared program carries another version of a component than the release."""
+
+    component: str
+    layers: tuple[str, ...] = Field(min_length=1, description="lowest first")
+
+
 class NamedImage(Model):
     """One image: a configuration of its own over shared layers."""
 
     description: str
     tag: str = Field(description="with {kubernetes} or another component's version, e.g. `{etcd}-0`")
     layers: tuple[str, ...] = Field(min_length=1, description="lowest first")
+    instead: Instead | None = None
     entrypoint: tuple[str, ...] = Field(min_length=1)
     user: str = Field("0:0", pattern=r"^[0-9]+:[0-9]+$", description="numeric, so that runAsNonRoot can be checked")
     components: tuple[str, ...] = Field(min_length=1, description="the programs it offers")
@@ -119,15 +128,57 @@ class ImageDefinition(Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         for name, image in self.images.items():
-            for layer in image.layers:
-                if layer not in self.layers:
-                    raise ValueError(f"image {name}: no layer {layer!r}; there are: {', '.join(self.layers)}")
-            targets = [target for layer in image.layers for target in self.layers[layer].targets]
-            if twice := _twice(targets):
-                raise ValueError(f"image {name}: in two of its layers: {twice}")
-            if image.entrypoint[0] not in targets:
-                raise ValueError(f"image {name}: its layers have no {image.entrypoint[0]}")
+            self._check_layers(name, image, image.layers)
+            if image.instead:
+                self._check_layers(name, image, image.instead.layers)
         return self
+
+    def _check_layers(self, name: str, image: NamedImage, layers: tuple[str, ...]) -> None:
+        for layer in layers:
+            if layer not in self.layers:
+                raise ValueError(f"image {name}: no layer {layer!r}; there are: {', '.join(self.layers)}")
+        targets = [target for layer in layers for target in self.layers[layer].targets]
+        if twice := _twice(targets):
+            raise ValueError(f"image {name}: in two of its layers: {twice}")
+        if image.entrypoint[0] not in targets:
+            raise ValueError(f"image {name}: its layers have no {image.entrypoint[0]}")
+
+    def chosen(self, release: Mapping[str, str], carried: Mapping[str, str]) -> Self:
+        """This definition with the layers of each image settled.
+
+        Both are versions by component: those of the release, and those inside the shared program.
+        """
+        images = {
+            name: image.model_copy(update={"layers": image.instead.layers})
+            if image.instead and carried.get(image.instead.component) != release.get(image.instead.component)
+            else image
+            for name, image in self.images.items()
+        }
+        return self.model_copy(update={"images": images})
+
+
+class Pin(Model):
+    """One Debian package, by the bytes of its file."""
+
+    package: str
+    version: str = Field(description="Debian's, with its epoch")
+    arch: Arch | Literal["all"]
+    size: int
+    sha256: Sha256
+    path: RelativePath = Field(description="below the root of any Debian mirror that still has it")
+
+
+class PinnedPackages(Model):
+    """The whole of `node-packages.toml`: packages that together need no other."""
+
+    wanted: tuple[str, ...] = Field(description="what the layer is for; the rest is what these depend on")
+    left_out: tuple[str, ...] = Field((), description="dependencies that only installing needs")
+    without: tuple[str, ...] = Field((), description="patterns of files that are not unpacked")
+    packages: tuple[Pin, ...] = ()
+
+    def of(self, arch: Arch) -> tuple[Pin, ...]:
+        """The packages for one architecture."""
+        return tuple(pin for pin in self.packages if pin.arch in (arch, "all"))
 
 
 class LayerBlob(Model):

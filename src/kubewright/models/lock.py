@@ -15,6 +15,7 @@ class Check(StrEnum):
     checksum = "checksum"
     mirror = "mirror"
     unverified = "unverified"
+    built = "built"
 
 
 class Component(Model):
@@ -94,6 +95,11 @@ class Release(Model):
     def component(self, name: str) -> Component:
         """The chosen component called `name`. Raises KeyError if the release has none."""
         return {component.name: component for component in self.components}[name]
+
+    @property
+    def monolith(self) -> bool:
+        """Whether the release has a hyperkube that is one program."""
+        return any(entry.check is Check.built for entry in self.inputs)
 
     def has(self, name: str) -> bool:
         """Whether the release has a component called `name`."""

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from kubewright.models.artifact import Artifact, Builder, Package, Skipped
-from kubewright.models.base import Header, Model, RelativePath, Sha256, Version
+from kubewright.models.artifact import Builder, Kind, Skipped
+from kubewright.models.base import Arch, Format, Header, Model, RelativePath, Sha256, Version
 from kubewright.models.image import Image
 from kubewright.models.lock import Component, DistributionRuntime, Input, Unavailable
 from kubewright.models.node import NodeSpec
@@ -43,13 +43,38 @@ class Install(Model):
     commands: str
 
 
+class File(Model):
+    """A file of the release."""
+
+    name: str
+    kind: Kind
+    os: Literal["linux"] = "linux"
+    arch: Arch | Literal["all"]
+    url: RelativePath
+    size: int
+    sha256: Sha256
+    media_type: str
+    provenance: RelativePath | None = Field(None, description="the signed statement of what it was made from")
+
+
+class PackageFile(File):
+    """A deb or rpm."""
+
+    package: str
+    format: Format
+    version: Version = Field(description="as the package manager writes it, epoch left out")
+    epoch: int = 0
+    upstream: Version
+    unsigned_sha256: Sha256 = Field(description="the file without its signature: what rebuilds compare")
+    signing_key: str | None = Field(None, description="OpenPGP fingerprint, for rpms")
+
+
 class Key(Model):
     """A public key that signs this release."""
 
     kind: Literal["openpgp", "ecdsa-p256"]
     id: str = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
     url: RelativePath
-    sha256: Sha256
     development: bool
 
 
@@ -60,8 +85,8 @@ class Manifest(Model):
     release: ReleaseFacts
     components: dict[str, Component]
     requirements: Requirements
-    artifacts: tuple[Artifact, ...]
-    packages: tuple[Package, ...]
+    artifacts: tuple[File, ...]
+    packages: tuple[PackageFile, ...]
     images: tuple[Image, ...]
     skipped: tuple[Skipped, ...] = ()
     inputs: tuple[Input, ...]
@@ -73,6 +98,6 @@ class Manifest(Model):
     development: bool = Field(description="a development key signed: not for production")
 
     @property
-    def files(self) -> tuple[Artifact, ...]:
+    def files(self) -> tuple[File, ...]:
         """Every file of the release that a site carries, packages included."""
         return (*self.artifacts, *self.packages)

@@ -58,6 +58,7 @@ class Recipe(Model):
     all_architectures: bool = Field(False, description="one package for every architecture (all, noarch)")
     section: str = "admin"
     license: str = "Apache-2.0"
+    monolith: bool = Field(False, description="only in releases whose hyperkube is one program")
     guard: bool = Field(False, description="refuse to jump over a minor or go down one")
     relations: Relations = Relations()
     deb: Relations = Relations()

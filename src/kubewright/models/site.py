@@ -2,11 +2,23 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from kubewright.models.base import Day, Header, Model, RelativePath, Sha256, Version
 
-ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$")]
+RESERVED = ("pool", "snapshots")
+"""Directories of yum/ that no channel may be called like."""
+
+
+def _free(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is a directory of every site; choose another name")
+    return name
+
+
+ChannelName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"), AfterValidator(_free)
+]
 """A channel, which is also an apt suite, a yum channel and a marker: `stable-1.36`."""
 
 ReleaseStatus = Literal["current", "superseded", "yanked"]
@@ -33,6 +45,7 @@ class Channel(Model):
     issued: int = Field(description="publication clock, epoch seconds")
     valid_until: int | None = None
     rollback_of: int | None = Field(None, description="the sequence that this record went back from")
+    restores: int | None = Field(None, description="of a rollback: the sequence whose content this one has")
     url: str = Field("", description="the site's public base URL, where one is fixed")
     repo_key: str = Field(description="fingerprint of the key that signs the channel's repositories")
     releases: tuple[ChannelRelease, ...]

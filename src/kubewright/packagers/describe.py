@@ -60,11 +60,21 @@ def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
     return {
         **{one.name: versions.package_version(one.version) for one in release.components},
         "version": versions.package_version(component.version),
+        **_containerd(release.component("containerd")),
         "minor": release.minor,
         "next_minor": versions.next_minor(release.kubernetes),
         "after_next_minor": versions.next_minor(release.kubernetes, 2),
         "revision": str(release.revision),
     }
+
+
+def _containerd(component: Component) -> dict[str, str]:
+    """The bounds of the lines that the release allows, within the major version that its configuration is for."""
+    major = versions.parse(component.version).major
+    lines = () if component.range == "*" else versions.Range.parse(component.range).terms
+    bounds = [bound for line in lines for operator, bound in line if operator == ">="]
+    floor = min((bound for bound in bounds if bound.major == major), default=versions.parse(component.version))
+    return {"containerd_floor": str(floor), "containerd_ceiling": str(major + 1)}
 
 
 def describe(

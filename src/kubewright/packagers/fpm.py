@@ -95,7 +95,7 @@ def lay_out(description: Description, root: Path) -> None:
     when = (description.source_date_epoch, description.source_date_epoch)
     for entry in description.payload:
         target = root / entry.target.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(target.parent)
         if entry.kind == "dir":
             target.mkdir(exist_ok=True)
         elif entry.kind == "link":
@@ -106,3 +106,11 @@ def lay_out(description: Description, root: Path) -> None:
             target.chmod(entry.mode)
     for path in sorted(root.rglob("*"), reverse=True):
         os.utime(path, when, follow_symlinks=False)
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory that anybody may enter, whatever the umask, and those above it."""
+    if not directory.is_dir():
+        _make_directory(directory.parent)
+        directory.mkdir()
+        directory.chmod(0o755)

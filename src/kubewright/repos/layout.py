@@ -63,3 +63,8 @@ def snapshot_path(channel: str, basearch: str, snapshot: str) -> str:
 KEYRING: Final = "keys/kubewright.gpg"
 KEYRING_ARMORED: Final = "keys/kubewright.asc"
 ARTIFACT_KEY: Final = "keys/kubewright.pub"
+
+
+def key_history(name: str) -> str:
+    """One key alone, as long as the site lives."""
+    return f"keys/history/{name}"

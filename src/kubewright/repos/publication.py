@@ -4,10 +4,12 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
 from kubewright.errors import VerificationFailed
+from kubewright.files import sha256
 from kubewright.models.base import Arch
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index
@@ -44,39 +46,61 @@ class Entries:
     rpms: tuple[RpmEntry, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Publication:
     """One site, with the keys to publish on it."""
 
     store: Store
     signer: Signer
-    armored_key: str
+    armored_keys: str
+    """Every key of the site, armored, the current one first."""
     render_page: Callable[[Index, Mapping[str, Manifest], Mapping[str, Channel]], bytes]
     schemas: Mapping[str, bytes]
+    raw: dict[str, bytes] = field(default_factory=dict)
+    """The bytes of each channel record as they were read: what a commit replaces."""
 
     def channel(self, name: str) -> Channel | None:
-        """A channel's record, or None."""
-        data = self.store.read(layout.channel_path(name))
-        return None if data is None else Channel.from_bytes(data)
+        """A channel's record, or None. Raises VerificationFailed when it cannot be read."""
+        path = layout.channel_path(name)
+        data = self.store.read(path)
+        if data is None:
+            return None
+        self.raw[name] = data
+        return channel_record(data, path)
 
     def channels(self) -> dict[str, Channel]:
         """Every channel of the site by name."""
-        found = (path for path in self.store.list("channels/") if path.endswith(".json"))
-        records_ = (Channel.from_bytes(self.store.read(path) or b"") for path in found)
-        return {record.channel: record for record in records_}
+        names = [PurePosixPath(path).stem for path in self.store.list("channels/") if path.endswith(".json")]
+        return {name: record for name in names if (record := self.channel(name)) is not None}
 
-    def commit(self, previous: Channel | None, record: Channel) -> None:
+    def commit(self, previous: Channel | None, record: Channel) -> Channel:
         """Make a record the channel's. Raises PublicationConflict when somebody else was first."""
-        path = layout.channel_path(record.channel)
-        if previous is not None:
-            self._keep_copy(previous)
-        if record != previous:
-            self.store.swap(path, previous.to_bytes() if previous else None, record.to_bytes())
+        if record == previous:
+            return record
+        raw = self.raw.get(record.channel) if previous is not None else None
+        if raw is not None and previous is not None:
+            self._copy(layout.channel_copy(record.channel, previous.sequence), raw, previous.issued)
+            record = record.model_copy(update={"parent": sha256(raw)})
+        self.store.swap(layout.channel_path(record.channel), raw, record.to_bytes())
+        return record
 
-    def derive(self, channel: Channel) -> None:
-        """Write all that follows from a channel's record; again, and after a crash, to the same bytes."""
-        if channel.repo_key == self.signer.fingerprint:
-            self._keep_copy(channel)
+    def settle(self, name: str) -> Channel:
+        """Write all that follows from a channel's record, until the record is still the one it was written from.
+
+        Another publisher may have committed meanwhile and finished first: then what this one wrote is old.
+        """
+        while True:
+            record = self.channel(name)
+            if record is None:
+                raise VerificationFailed(f"{layout.channel_path(name)}: gone while it was published; publish again")
+            data = self.raw[name]
+            self._derive(record, data)
+            if self.store.read(layout.channel_path(name)) == data:
+                return record
+
+    def _derive(self, channel: Channel, data: bytes) -> None:
+        """Everything below one record; again, and after a crash, to the same bytes."""
+        self._copy(layout.channel_copy(channel.channel, channel.sequence), data, channel.issued)
         entries = self._entries(channel)
         self._suite(channel, entries)
         for basearch in Arch:
@@ -95,11 +119,12 @@ class Publication:
         manifests = {name: self.manifest(name) for name in sorted(names)}
         ranges = {name: [edge.from_range for edge in one.upgrades] for name, one in manifests.items()}
         index = records.index(previous, list(channels.values()), end_of_life, ranges)
-        if previous is not None:
-            self._copy(layout.index_copy(previous.sequence), previous.to_bytes(), previous.issued)
+        if previous is not None and data is not None:
+            self._copy(layout.index_copy(previous.sequence), data, previous.issued)
         if index != previous:
+            index = index if data is None else index.model_copy(update={"parent": sha256(data)})
             self.store.swap(layout.INDEX, data, index.to_bytes())
-        self._copy(layout.index_copy(index.sequence), index.to_bytes(), index.issued)
+            self._copy(layout.index_copy(index.sequence), index.to_bytes(), index.issued)
         for name, schema in self.schemas.items():
             self.store.replace(f"schemas/{name}.json", schema)
         self.store.replace("index.html", self.render_page(index, manifests, channels))
@@ -114,9 +139,6 @@ class Publication:
                 f"{path}: a channel lists this release, but its manifest is gone; publish it again"
             )
         return Manifest.from_bytes(data)
-
-    def _keep_copy(self, record: Channel) -> None:
-        self._copy(layout.channel_copy(record.channel, record.sequence), record.to_bytes(), record.issued)
 
     def _copy(self, path: str, data: bytes, when: int) -> None:
         """The immutable copy with its signatures; one that exists keeps the signatures it has."""
@@ -179,7 +201,7 @@ class Publication:
         return {
             **files,
             "repodata/repomd.xml.asc": self.signer.armored_detached(repomd, when),
-            "repodata/repomd.xml.key": self.armored_key.encode(),
+            "repodata/repomd.xml.key": self.armored_keys.encode(),
         }
 
 
@@ -188,6 +210,14 @@ def _pointer_last(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     rank = {"repodata/repomd.xml": 2, "repodata/repomd.xml.asc": 1, "repodata/repomd.xml.key": 1}
     for name in sorted(files, key=lambda name: (rank.get(name, 0), name)):
         yield name, files[name]
+
+
+def channel_record(data: bytes, place: str) -> Channel:
+    """A channel's record. Raises VerificationFailed for anything else."""
+    try:
+        return Channel.from_bytes(data)
+    except ValueError as error:
+        raise VerificationFailed(f"{place}: not a channel record; restore it from publications/channels/") from error
 
 
 def read_entries(data: bytes, model: type[E]) -> list[E]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import semver
+
 from kubewright import files, versions
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
@@ -46,6 +48,21 @@ def add(
     return _next(previous, channel, releases, now=now, url=url, repo_key=repo_key)
 
 
+def resign(previous: Channel, *, now: int, repo_key: str) -> Channel:
+    """The same content under another key; the previous record itself when it is under this key already."""
+    if previous.repo_key == repo_key:
+        return previous
+    return _next(previous, previous.channel, previous.releases, now=now, url=previous.url, repo_key=repo_key)
+
+
+def before(history: Sequence[Channel]) -> Channel | None:
+    """What a rollback goes back to by default: the last publication before the present content was first there."""
+    current = history[-1]
+    limit = current.restores or current.sequence
+    earlier = [one for one in history if one.sequence < limit and one.releases != current.releases]
+    return earlier[-1] if earlier else None
+
+
 def rollback(current: Channel, target: Channel, *, now: int, repo_key: str) -> Channel:
     """A new record with the content of an earlier one.
 
@@ -54,7 +71,8 @@ def rollback(current: Channel, target: Channel, *, now: int, repo_key: str) -> C
     if current.releases == target.releases:
         raise RequestError(f"channels/{current.channel}.json: publication {target.sequence} is what is there already")
     record = _next(current, current.channel, target.releases, now=now, url=current.url, repo_key=repo_key)
-    return record.model_copy(update={"rollback_of": current.sequence})
+    origin = target.restores or target.sequence
+    return record.model_copy(update={"rollback_of": current.sequence, "restores": origin})
 
 
 def _next(
@@ -73,7 +91,7 @@ def _next(
 
 def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
     """Newest first; the highest that is not yanked is current, a higher revision before a lower."""
-    ordered = sorted(releases, key=lambda one: (versions.parse(one.kubernetes), _revision(one.name)), reverse=True)
+    ordered = sorted(releases, key=lambda one: _rank(one.kubernetes, one.name), reverse=True)
     current = next((one.name for one in ordered if one.status != "yanked"), None)
     return tuple(
         one if one.status == "yanked"
@@ -82,8 +100,9 @@ def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
     )  # fmt: skip
 
 
-def _revision(name: str) -> int:
-    return int(name.rpartition("-")[2])
+def _rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
+    """Releases in their order: by version, then by revision."""
+    return versions.parse(kubernetes), int(name.rpartition("-")[2])
 
 
 def index(
@@ -102,9 +121,7 @@ def index(
     for channel in sorted(channels, key=lambda one: one.channel):
         for release in channel.releases:
             found[release.name] = _indexed(release, channel.channel, found.get(release.name), end_of_life)
-    ordered = sorted(
-        found.values(), key=lambda one: (versions.parse(one.kubernetes), _revision(one.name)), reverse=True
-    )
+    ordered = sorted(found.values(), key=lambda one: _rank(one.kubernetes, one.name), reverse=True)
     releases = tuple(
         one.model_copy(update={"upgrades_from": _sources(one, ordered, upgrade_ranges.get(one.name, ()))})
         for one in ordered

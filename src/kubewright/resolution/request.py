@@ -11,9 +11,6 @@ from kubewright.upstream import Upstream
 RELEASE_URL = "https://dl.k8s.io/release"
 """Kubernetes' own download site; its markers are `RELEASE_URL/stable-1.36.txt` and the like."""
 
-_MARKER = re.compile(r"^(stable|latest)(?:-(\d+(?:\.\d+)?))?$")
-_MINOR = re.compile(r"^v?(\d+\.\d+)$")
-_EXACT = re.compile(r"^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
 _TAG = re.compile(r"^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
 
 
@@ -21,22 +18,18 @@ def resolve_request(request: str, catalog: Mapping[str, MinorFacts], upstream: U
     """The Kubernetes version that a request means, and in words why.
 
     Without an upstream the catalog alone answers. Raises RequestError for a request that cannot be read
-    or met, with what would be.
+    or met, with what would be, and VerificationFailed for a marker that is none or names another version.
     """
-    request = request.strip()
-    if _EXACT.match(request):
-        return request.removeprefix("v"), "asked for by its version"
-    if found := _MINOR.match(request):
-        request = f"stable-{found[1]}"
-    if found := _MARKER.match(request):
-        if found[2] and "." in found[2] and found[2] not in catalog:
-            raise unknown_minor(found[2], catalog)
-        return _by_marker(request, found[1], found[2], catalog, upstream)
-    if request[:1] in "<>=!" and request:
-        return _by_range(request, catalog, upstream)
-    raise RequestError(
-        f"{request!r}: not a request; use stable, latest, stable-1.36, 1.36, v1.36.4 or a range such as '>=1.35,<1.37'"
-    )
+    wanted = versions.Request.parse(request)
+    if wanted.word == "version":
+        if upstream is None:
+            _require_known(wanted.scope, catalog)
+        return wanted.scope, "asked for by its version"
+    if wanted.word == "range":
+        return _by_range(wanted, catalog, upstream)
+    if "." in wanted.scope and wanted.scope not in catalog:
+        raise unknown_minor(wanted.scope, catalog)
+    return _by_marker(wanted, catalog, upstream)
 
 
 def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError:
@@ -48,61 +41,85 @@ def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError
     )
 
 
+def _require_known(version: str, catalog: Mapping[str, MinorFacts]) -> None:
+    """Offline only the catalog can say that a version exists."""
+    minor = versions.minor(version)
+    if minor not in catalog:
+        raise unknown_minor(minor, catalog)
+    if version not in {patch.version for patch in catalog[minor].patches}:
+        newest = versions.newest(_known({minor: catalog[minor]}))
+        raise RequestError(
+            f"v{version}: not in the catalog, whose newest {minor} is {f'v{newest}' if newest else 'not released'}; "
+            f"ask for that, resolve without --offline, or add the patch to recipes/catalog/{minor}.toml"
+        )
+
+
 def _by_marker(
-    name: str, word: str, part: str | None, catalog: Mapping[str, MinorFacts], upstream: Upstream | None
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: Upstream | None
 ) -> tuple[str, str]:
     if upstream is None:
-        known = [version for version in _known(catalog, part) if word == "latest" or versions.is_final(version)]
-        newest = versions.newest(known)
+        newest = versions.newest(version for version in _known(catalog) if version in wanted)
         if newest is None:
-            raise RequestError(f"{name}: the catalog knows no such release")
-        return newest, f"the newest that the catalog knows for {name}"
-    url = f"{RELEASE_URL}/{name}.txt"
+            raise RequestError(f"{wanted.text}: the catalog knows no such release")
+        return newest, f"the newest that the catalog knows for {wanted.text}"
+    version = _marked(wanted, upstream)
+    if version is None:
+        known = versions.newest(filter(versions.is_final, _known(catalog))) or "1.36.4"
+        raise RequestError(
+            f"{wanted.text}: upstream has no marker {_marker_url(wanted)}; ask for a version such as v{known}"
+        )
+    return version, f"{wanted.text}.txt of {'the mirror' if upstream.origin else 'dl.k8s.io'} says v{version}"
+
+
+def _marker_url(wanted: versions.Request) -> str:
+    return f"{RELEASE_URL}/{wanted.text}.txt"
+
+
+def _marked(wanted: versions.Request, upstream: Upstream) -> str | None:
+    """The version that upstream's marker of this name says, or None without a marker."""
+    url = _marker_url(wanted)
     text = upstream.read(url)
     if text is None:
-        raise RequestError(f"{name}: upstream has no marker {url}; ask for a version such as v{_example(catalog)}")
+        return None
     tag = text.decode("utf-8-sig", "replace").strip()
     if not _TAG.match(tag):
         raise VerificationFailed(
             f"{url}: is not a version marker, it begins {tag[:40]!r}; a proxy or captive portal may have answered. "
             "Ask for a version, or use a mirror with --upstream"
         )
-    return tag.removeprefix("v"), f"{name}.txt of {'the mirror' if upstream.origin else 'dl.k8s.io'} says {tag}"
-
-
-def _by_range(text: str, catalog: Mapping[str, MinorFacts], upstream: Upstream | None) -> tuple[str, str]:
-    wanted = versions.Range.parse(text)
-    candidates = set(_known(catalog, None))
-    if upstream is not None:
-        candidates = (
-            {version for version in candidates if _offered(version, upstream)} if upstream.origin else candidates
+    version = tag.removeprefix("v")
+    if version not in wanted:
+        kind = "final release" if wanted.word == "stable" else "release"
+        of = f" of {wanted.scope}" if wanted.scope else ""
+        raise VerificationFailed(
+            f"{url}: says {tag}, which is no {kind}{of}, as {wanted.text} must be; "
+            "do not trust this upstream's markers: ask for a version, or use another upstream"
         )
-        for minor in catalog:
-            marker = upstream.read(f"{RELEASE_URL}/stable-{minor}.txt")
-            if marker and _TAG.match(tag := marker.decode("utf-8", "replace").strip()):
-                candidates.add(tag.removeprefix("v"))
-    fitting = [version for version in candidates if version in wanted and versions.is_final(version)]
-    newest = versions.newest(fitting)
+    return version
+
+
+def _by_range(
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: Upstream | None
+) -> tuple[str, str]:
+    candidates = set(_known(catalog))
+    if upstream is not None:
+        if upstream.origin:
+            candidates = {version for version in candidates if _offered(version, upstream)}
+        marked = (_marked(versions.Request.parse(minor), upstream) for minor in catalog)
+        candidates.update(version for version in marked if version)
+    newest = versions.newest(version for version in candidates if version in wanted)
     if newest is None:
         nearest = ", ".join(f"v{version}" for version in sorted(candidates, key=versions.parse)[-3:])
-        raise RequestError(f"{text!r}: no known release is in this range; the newest known are {nearest}")
-    return newest, f"the newest known release in {text}"
+        raise RequestError(
+            f"{wanted.text!r}: no known release is in this range; the newest known are {nearest or 'none'}"
+        )
+    return newest, f"the newest known release in {wanted.text}"
 
 
 def _offered(version: str, upstream: Upstream) -> bool:
     return upstream.exists(f"{RELEASE_URL}/v{version}/bin/linux/amd64/kubelet")
 
 
-def _known(catalog: Mapping[str, MinorFacts], part: str | None) -> list[str]:
-    """Released patches of one minor (`1.36`), one major (`1`) or all."""
-    return [
-        patch.version
-        for minor, facts in catalog.items()
-        if part is None or minor == part or minor.startswith(f"{part}.")
-        for patch in facts.patches
-        if not patch.skipped
-    ]
-
-
-def _example(catalog: Mapping[str, MinorFacts]) -> str:
-    return versions.newest([version for version in _known(catalog, None) if versions.is_final(version)]) or "1.36.4"
+def _known(catalog: Mapping[str, MinorFacts]) -> list[str]:
+    """Every released patch."""
+    return [patch.version for facts in catalog.values() for patch in facts.patches if not patch.skipped]

@@ -1,5 +1,6 @@
 """Asks an upstream which inputs of a release it has, and what their digests are."""
 
+import logging
 import re
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +8,12 @@ from urllib.parse import urlsplit
 
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
-from kubewright.models.components import Components, ComponentSource
+from kubewright.models.components import Components, ComponentSource, InputSource, Pin
 from kubewright.models.lock import Check, Component, Input, Unavailable
+from kubewright.models.mirror import OWN_BYTES
 from kubewright.upstream import Upstream
+
+log = logging.getLogger(__name__)
 
 _DIGEST = re.compile(r"^[0-9a-fA-F]{64}$")
 
@@ -41,6 +45,7 @@ def survey(
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         answers = list(pool.map(ask, wanted))
     _require_kubernetes(answers)
+    _warn_of_pins(answers, components, upstream)
     return (
         tuple(answer for answer in answers if isinstance(answer, Input)),
         tuple(answer for answer in answers if isinstance(answer, Unavailable)),
@@ -53,23 +58,51 @@ def _ask(entry: Input, component: ComponentSource, upstream: Upstream, unverifie
         return Unavailable(
             component=entry.component, name=entry.name, arch=entry.arch, reason=f"this upstream has no {entry.url}"
         )
-    pin = next((pin for pin in component.pins if (pin.version, pin.arch) == (entry.version, entry.arch)), None)
-    mirrored = upstream.mirror_digest(entry.url)
-    if pin and mirrored in (None, pin.sha256):
+    stated = _stated(entry, source, upstream)
+    pin = _pin(entry, component)
+    if pin and upstream.kind not in OWN_BYTES:
+        if stated and stated.sha256 != pin.sha256:
+            raise VerificationFailed(
+                f"{stated.checked_by}: says {stated.sha256} of {entry.url}, but recipes/components.toml pins "
+                f"{pin.sha256} ({pin.source}); do not use this upstream, unless you have found the pin to be wrong"
+            )
         return _known(entry, pin.sha256, Check.pin, pin.source)
-    if source.checksum.kind != "none":
-        url = source.fill(source.checksum.url, entry.version, entry.arch, entry.url)
-        text = upstream.read(url)
-        if text is not None:
-            return _known(entry, published_digest(text, url, entry.url), Check.checksum, url)
-    if mirrored:
-        return _known(entry, mirrored, Check.mirror, "the mirror's own SHA256SUMS")
+    if stated:
+        return stated
     if unverified:
         return entry.model_copy(update={"check": Check.unverified})
     raise VerificationFailed(
         f"{entry.url}: upstream publishes no checksum and recipes/components.toml has no pin for {entry.component} "
         f"{entry.version} {entry.arch}; add a pin that you have checked, or pass --allow-unverified {entry.component}"
     )
+
+
+def _stated(entry: Input, source: InputSource, upstream: Upstream) -> Input | None:
+    """The input with the digest that the upstream states: its checksum file, else a mirror's own list."""
+    if source.checksum.kind != "none":
+        url = source.fill(source.checksum.url, entry.version, entry.arch, entry.url)
+        text = upstream.read(url)
+        if text is not None:
+            return _known(entry, published_digest(text, url, entry.url), Check.checksum, url)
+    mirrored = upstream.mirror_digest(entry.url)
+    return _known(entry, mirrored, Check.mirror, "the mirror's own SHA256SUMS") if mirrored else None
+
+
+def _pin(entry: Input, component: ComponentSource) -> Pin | None:
+    return next((pin for pin in component.pins if (pin.version, pin.arch) == (entry.version, entry.arch)), None)
+
+
+def _warn_of_pins(answers: Sequence[Input | Unavailable], components: Components, upstream: Upstream) -> None:
+    """Say once which components a mirror with bytes of its own brings without their pins."""
+    names = sorted(
+        {one.component for one in answers
+         if isinstance(one, Input) and one.check is not Check.pin and _pin(one, components.components[one.component])}
+    )  # fmt: skip
+    if names:
+        log.warning(
+            "%s: a %s mirror, with bytes of its own: the pins of %s do not apply",
+            upstream.origin, upstream.kind, ", ".join(names),
+        )  # fmt: skip
 
 
 def published_digest(text: bytes, place: str, url: str) -> str:

@@ -26,6 +26,9 @@ from kubewright.signing import development, keyfile, openpgp
 DEVELOPMENT = "Kubewright DEVELOPMENT key (do not trust)"
 """The user id of a development repository key, and the line above a development artifact key."""
 
+_REPO, _ARTIFACT = "repo-key.asc", "artifact-key.pem"
+"""The files of the secret keys."""
+
 _DAY = 86_400
 
 
@@ -115,7 +118,7 @@ def repo_key(uri: str | None, *, now: int) -> RepoKey:
 
     Raises RequestError when there is no such key, it is of another kind, or it has expired by `now`.
     """
-    path = _development("repo-key.asc", lambda: _new_repo_key(DEVELOPMENT, now, None)) if uri is None else _path(uri)
+    path = _development(_REPO, lambda: _new_repo_key(DEVELOPMENT, now, None)) if uri is None else _path(uri)
     read = keyfile.read(_read(path), place=str(path))
     key = RepoKey(read.key, read.user_id, read.certificate, read.usable_from, read.expires)
     key.refuse_expired(now)
@@ -127,7 +130,7 @@ def artifact_key(uri: str | None) -> ArtifactKey:
 
     Raises RequestError when there is no such key or it is of another kind.
     """
-    path = _development("artifact-key.pem", lambda: _marked(_new_artifact_key())) if uri is None else _path(uri)
+    path = _development(_ARTIFACT, lambda: _marked(_new_artifact_key())) if uri is None else _path(uri)
     data = _read(path)
     try:
         key = load_pem_private_key(data, password=None)
@@ -161,9 +164,9 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     if expires_days is not None and expires_days < 1:
         raise RequestError(f"{expires_days} days: a key must be valid for at least a day")
     paths = Paths(
-        repo_secret=directory / "repo-key.asc",
+        repo_secret=directory / _REPO,
         repo_public=directory / "repo-key.pub.asc",
-        artifact_secret=directory / "artifact-key.pem",
+        artifact_secret=directory / _ARTIFACT,
         artifact_public=directory / "artifact-key.pub",
     )
     for path in astuple(paths):
@@ -178,11 +181,20 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     return paths
 
 
+def made(repo: str | None, artifact: str | None) -> bool:
+    """Whether no development key would have to be made first for these two URIs."""
+    wanted = ((repo, _REPO), (artifact, _ARTIFACT))
+    return all(uri is not None or (_development_directory() / name).exists() for uri, name in wanted)
+
+
 def _development(name: str, make: Callable[[], bytes]) -> Path:
     """The file `name` among the development keys of this user, made on first use."""
+    return development.path(_development_directory(), name, make)
+
+
+def _development_directory() -> Path:
     shared = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
-    directory = Path(os.environ.get("KUBEWRIGHT_DATA") or shared / "kubewright") / "development"
-    return development.path(directory, name, make)
+    return Path(os.environ.get("KUBEWRIGHT_DATA") or shared / "kubewright") / "development"
 
 
 def _new_repo_key(name: str, now: int, expires: int | None) -> bytes:

@@ -2,18 +2,25 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pysequoia
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.signing import keyfile
 
+PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
+"""One public key in PEM form."""
+
+_NO_KEY = "the artifact key is not a public key in PEM form; give another"
 _FRAME = [b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----", b"-----END PGP SIGNATURE-----"]
 
 
@@ -98,20 +105,39 @@ def expiry_warnings(certificates: Sequence[bytes], *, now: int, days: int = 30) 
     return tuple(found)
 
 
-def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) -> None:
+def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicKey]:
+    """The ECDSA keys in a PEM file, in their order, by id (the SHA-256 of the key in DER, as ArtifactKey.key_id).
+
+    Raises RequestError for a file with anything but ECDSA keys, or with none.
+    """
+    found = {}
+    for block in PEM.findall(data):
+        try:
+            key = load_pem_public_key(block)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise RequestError(f"{place}: {_NO_KEY}") from error
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise RequestError(f"{place}: the artifact key is not an ECDSA key; give another")
+        found[files.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))] = key
+    if not found:
+        raise RequestError(f"{place}: {_NO_KEY}")
+    return found
+
+
+def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) -> str:
     """Check a base64 ECDSA signature over SHA-256, as `cosign sign-blob` and ArtifactKey make it.
 
-    Raises VerificationFailed when it is not by `public_pem` over `data`.
+    `public_pem` may hold several keys, one after the other; returns the id of the one that signed. Raises
+    VerificationFailed when it is by none of them over `data`.
     """
     try:
-        key = load_pem_public_key(public_pem)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise RequestError(f"{place}: the artifact key is not a public key in PEM form; give another") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise RequestError(f"{place}: the artifact key is not an ECDSA key; give another")
-    try:
-        key.verify(base64.b64decode(signature.strip(), validate=True), data, ec.ECDSA(SHA256()))
-    except (InvalidSignature, binascii.Error) as error:
-        raise VerificationFailed(
-            f"{place}: the signature does not hold: other bytes or another key; get the file and the key again"
-        ) from error
+        raw = base64.b64decode(signature.strip(), validate=True)
+    except binascii.Error:
+        raw = b""
+    for name, key in public_keys(public_pem, place=place).items():
+        with suppress(InvalidSignature):
+            key.verify(raw, data, ec.ECDSA(SHA256()))
+            return name
+    raise VerificationFailed(
+        f"{place}: the signature does not hold: other bytes or another key; get the file and the key again"
+    )

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from kubewright import recipes, resolution
+from kubewright import content, recipes, resolution
 from kubewright.cache import Cache
+from kubewright.compile import build as compiler
 from kubewright.log import console
-from kubewright.models.lock import Input, Release
+from kubewright.models.lock import Check, Input, Release
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
@@ -23,13 +24,11 @@ def fetch(workspace: Workspace, settings: Settings) -> Release:
     if any(entry.check is None for entry in release.inputs):
         release = _complete(release, upstream, settings)
     cache = Cache(settings.cache)
-    missing = [entry for entry in release.inputs if entry.sha256 is None or not cache.holds(entry.sha256)]
+    upstreams = [entry for entry in release.inputs if entry.check is not Check.built]
+    missing = [entry for entry in upstreams if entry.sha256 is None or not cache.holds(entry.sha256)]
     log.info("fetch %s: %d inputs, %d to bring", release.name, len(release.inputs), len(missing))
-    if settings.dry_run:
-        for entry in missing:
-            log.info("would fetch %s", entry.url)
-        return release
     digests = _bring(missing, cache, upstream, settings.jobs)
+    digests |= _compile([entry for entry in release.inputs if entry.check is Check.built], cache, release)
     settled = tuple(
         entry.model_copy(update={"sha256": digests.get(entry.id, entry.sha256)}) for entry in release.inputs
     )
@@ -40,11 +39,32 @@ def fetch(workspace: Workspace, settings: Settings) -> Release:
 
 def _complete(release: Release, upstream: Upstream, settings: Settings) -> Release:
     """Learn the digests that an offline resolution could not ask for."""
+    unknown = [entry for entry in release.inputs if entry.check is None]
     inputs, gaps = resolution.survey(
-        release.inputs, recipes.components(), upstream,
+        unknown, recipes.components(), upstream,
         allow_unverified=settings.allow_unverified, jobs=settings.jobs,
     )  # fmt: skip
-    return release.model_copy(update={"inputs": inputs, "unavailable": (*release.unavailable, *gaps)})
+    known = tuple(entry for entry in release.inputs if entry.check is not None)
+    return release.model_copy(update={"inputs": (*inputs, *known), "unavailable": (*release.unavailable, *gaps)})
+
+
+def _compile(wanted: list[Input], cache: Cache, release: Release) -> dict[str, str]:
+    """Compile what no upstream has. The compiler's own cache makes a second time cost nothing."""
+    return {
+        entry.id: cache.adopt(
+            compiler.hyperkube(
+                entry.version, entry.arch, epoch=release.source_date_epoch, cache=cache.root,
+                content=content.folder("images"), progress=_counting,
+            )
+        )
+        for entry in wanted
+    }  # fmt: skip
+
+
+def _counting(what: str, packages: int) -> None:
+    """A compilation is under way: say so now and then."""
+    if packages % 200 == 0:
+        log.info("%s: %d packages compiled", what, packages)
 
 
 def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) -> dict[str, str]:

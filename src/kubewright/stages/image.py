@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kubewright import __version__, content, files, images
 from kubewright.cache import Cache
+from kubewright.compile.build import Source
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
@@ -14,6 +15,8 @@ from kubewright.models.image import ImageArchive, ImageRecord
 from kubewright.models.lock import Release
 from kubewright.repos import layout
 from kubewright.settings import Settings
+from kubewright.signing import cosign
+from kubewright.signing.keys import ArtifactKey
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
 log = logging.getLogger(__name__)
@@ -23,19 +26,22 @@ ARCHIVES = "images/archives"
 RECORD = "images.json"
 
 
+def mark(release: Release, settings: Settings) -> str:
+    """The fingerprint of everything that the images are made from."""
+    return fingerprint(
+        __version__, release.model_dump(exclude={"distributions"}), settings.registry,
+        folder_digests(content.folder("images")),
+    )  # fmt: skip
+
+
 def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord]:
     """Build the images, unless the same ones are there."""
     release = workspace.release()
-    folder = content.folder("images")
-    mark = fingerprint(
-        [entry.model_dump() for entry in release.inputs], [one.version for one in release.components],
-        release.name, release.source_date_epoch, __version__,
-        list(release.architectures), settings.registry, folder_digests(folder),
-    )  # fmt: skip
-    done = workspace.done("image", mark)
-    if done is not None and (workspace.root / RECORD).is_file():
+    done = workspace.done("image", mark(release, settings))
+    if done is not None:
         log.info("image %s: nothing to do, %d archives are there", release.name, len(done.artifacts))
         return done, read_images(workspace)
+    folder = content.folder("images")
     cache = Cache(settings.cache)
     sources = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
 
@@ -43,21 +49,46 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
         entry = sources.get((component, name, arch))
         return None if entry is None else cache.use(entry)
 
+    definition = folder / "hyperkube" / ("monolith.toml" if release.monolith else "image.toml")
+    supply = images.Supply(source, lambda pins, arch: images.bring(pins, arch, cache), carried(release))
     built = images.build(
-        images.load_definition(folder / "hyperkube" / "image.toml"), release, source,
+        images.load_definition(definition), release, supply,
         registry=settings.registry, epoch=release.source_date_epoch,
         dest=workspace.root / LAYOUT, archives=workspace.root / ARCHIVES, content=folder,
     )  # fmt: skip
     files.write(workspace.root / RECORD, built.to_bytes())
+    for gap in built.skipped:
+        log.warning("image %s %s: skipped: %s", gap.name, gap.arch, gap.reason)
     record = Record(
         stage="image",
-        fingerprint=mark,
+        fingerprint=mark(release, settings),
         artifacts=tuple(_archive(workspace, release, one) for one in built.archives),
+        files={RECORD: files.sha256_of(workspace.root / RECORD)}
+        | {f"{LAYOUT}/{name}": digest for name, digest in folder_digests(workspace.root / LAYOUT).items()},
         skipped=tuple(one.model_copy(update={"name": f"{one.name} (image)"}) for one in built.skipped),
         builders=(Builder(name="kubewright", version=__version__),),
     )
     workspace.save(record)
     return record, built
+
+
+def carried(release: Release) -> dict[str, str]:
+    """The versions of other components inside the one hyperkube program: the etcd that its module lock names."""
+    if not release.monolith:
+        return {}
+    return {"etcd": Source.of(release.kubernetes, content.folder("images") / "hyperkube").mod.etcd}
+
+
+def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.PushReport:
+    """Push the images, each with a cosign signature, to the registry that the settings name."""
+    built = read_images(workspace)
+    extra = [
+        images.Extra(one.name, signed.tag, signed.manifest.data, (signed.config.data, signed.payload.data))
+        for one in built.images
+        for digest in (one.index, *(platform.manifest for platform in one.platforms))
+        for signed in [cosign.signature_image(one.reference, digest, key)]
+    ]
+    return images.push(workspace.root / LAYOUT, built, settings.registry, extra=extra)
 
 
 def read_images(workspace: Workspace) -> ImageRecord:

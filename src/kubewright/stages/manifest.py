@@ -1,21 +1,40 @@
 """Composes a release's manifest from what the stages recorded; a pure function of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from kubewright import files, versions
 from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
-from kubewright.models.manifest import Install, Key, Manifest, ReleaseFacts, Requirements, Upgrade
+from kubewright.models.manifest import (
+    File,
+    Install,
+    Key,
+    Manifest,
+    PackageFile,
+    ReleaseFacts,
+    Requirements,
+    Upgrade,
+)  # fmt: skip
 from kubewright.models.node import NodeSpec
 from kubewright.repos import layout
 
 SKEW_POLICY = "https://kubernetes.io/releases/version-skew-policy/"
 
 
+@dataclass(frozen=True)
+class Entry:
+    """Where installers begin: the site's address ("" where none is fixed), the channel, and the provenance."""
+
+    site_url: str
+    channel: str
+    provenance: str
+
+
 def compose(
     release: Release, *, artifacts: Sequence[Artifact], packages: Sequence[Package], images: Sequence[Image],
-    records: Sequence[Record], keys: Sequence[Key], node: NodeSpec, site_url: str,
+    records: Sequence[Record], keys: Sequence[Key], node: NodeSpec, entry: Entry,
 ) -> Manifest:  # fmt: skip
     """The manifest of a release."""
     return Manifest(
@@ -25,64 +44,80 @@ def compose(
         ),
         components={component.name: component for component in release.components},
         requirements=Requirements(node=node, distributions=release.distributions),
-        artifacts=tuple(sorted(artifacts, key=lambda one: one.url)),
-        packages=tuple(sorted(packages, key=lambda one: one.url)),
+        artifacts=tuple(_file(one, entry) for one in sorted(artifacts, key=lambda one: one.url)),
+        packages=tuple(_package(one, entry) for one in sorted(packages, key=lambda one: one.url)),
         images=tuple(images),
         skipped=tuple(gap for record in records for gap in record.skipped),
         inputs=release.inputs,
         unavailable=release.unavailable,
         upgrades=upgrades(release.kubernetes),
-        install=install(release, site_url),
+        install=install(entry),
         keys=tuple(keys),
         builders=tuple(builder for record in records for builder in record.builders),
         development=any(key.development for key in keys),
     )  # fmt: skip
 
 
+def _file(artifact: Artifact, entry: Entry) -> File:
+    provenance = None if artifact.url == entry.provenance else entry.provenance
+    return File(provenance=provenance, **artifact.model_dump(include=set(File.model_fields)))
+
+
+def _package(package: Package, entry: Entry) -> PackageFile:
+    return PackageFile(provenance=entry.provenance, **package.model_dump(include=set(PackageFile.model_fields)))
+
+
 def upgrades(kubernetes: str) -> tuple[Upgrade, ...]:
-    """The ranges from which a release may be reached in one step, by the version skew policy."""
+    """The ranges from which a release may be reached in one step, by the version skew policy.
+
+    The first holds the release itself: a higher revision of it is an upgrade too.
+    """
     version = versions.parse(kubernetes)
     minor, previous = f"{version.major}.{version.minor}", f"{version.major}.{version.minor - 1}"
-    edges = [
-        Upgrade(**{"from": f">={previous}.0,<{minor}.0"}, to=kubernetes, skew=f"one minor at a time: {SKEW_POLICY}")
-    ]
-    if version.patch or version.prerelease is None:
-        edges.insert(0, Upgrade(**{"from": f">={minor}.0-0,<{kubernetes}"}, to=kubernetes, skew="within a minor"))
-    return tuple(edges)
+    return (
+        Upgrade(**{"from": f">={minor}.0-0,<={kubernetes}"}, to=kubernetes, skew="within a minor"),
+        Upgrade(**{"from": f">={previous}.0,<{minor}.0"}, to=kubernetes, skew=f"one minor at a time: {SKEW_POLICY}"),
+    )
 
 
-def install(release: Release, site_url: str) -> tuple[Install, ...]:
-    """Ready commands. They name the minor's own channel: a plain upgrade must not cross a minor."""
-    channel = f"stable-{release.minor}" if versions.is_final(release.kubernetes) else "latest"
-    site = site_url.rstrip("/") or "$SITE"
-    first = "" if site_url else "SITE=https://…   # where this site is served\n"
+def install(entry: Entry) -> tuple[Install, ...]:
+    """Ready commands for each package manager."""
+    site = entry.site_url.rstrip("/") or "$SITE"
+    first = "" if entry.site_url else "SITE=https://…   # where this site is served\n"
+    return (
+        Install(title="Debian and Ubuntu", format="deb", commands=first + _apt(site, entry.channel)),
+        Install(
+            title="Fedora, RHEL, Rocky, AlmaLinux",
+            format="rpm",
+            commands=first + _dnf(site, entry.channel, mirrorlist=bool(entry.site_url)),
+        ),
+    )
+
+
+def _apt(site: str, channel: str) -> str:
     keyring = "/usr/share/keyrings/kubewright-archive-keyring.gpg"
-    apt = (
-        f"{first}sudo curl -fsSL {site}/{layout.KEYRING} -o {keyring}\n"
+    return (
+        f"sudo curl -fsSL {site}/{layout.KEYRING} -o {keyring}\n"
         f"sudo tee /etc/apt/sources.list.d/kubewright.sources <<EOF\n"
         f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\nSigned-By: {keyring}\nEOF\n"
         "sudo apt-get update && sudo apt-get install kubernetes-node\n"
     )
-    source = (
-        f"mirrorlist={site}/yum/{channel}/\\$basearch/mirrorlist"
-        if site_url
-        else f"baseurl={site}/yum/{channel}/\\$basearch/"
-    )
-    yum = (
-        f"{first}sudo tee /etc/yum.repos.d/kubewright.repo <<EOF\n"
+
+
+def _dnf(site: str, channel: str, *, mirrorlist: bool) -> str:
+    base = f"{site}/yum/{channel}/\\$basearch"
+    source = f"mirrorlist={base}/mirrorlist" if mirrorlist else f"baseurl={base}/"
+    return (
+        f"sudo tee /etc/yum.repos.d/kubewright.repo <<EOF\n"
         f"[kubewright]\nname=Kubewright {channel}\n{source}\n"
         f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\nEOF\n"
         "sudo dnf install kubernetes-node\n"
     )
-    return (
-        Install(title="Debian and Ubuntu", format="deb", commands=apt),
-        Install(title="Fedora, RHEL, Rocky, AlmaLinux", format="rpm", commands=yum),
-    )
 
 
-def checksums(artifacts: Sequence[Artifact]) -> bytes:
-    """SHA256SUMS: checked from the site's root by `sha256sum -c releases/NAME/SHA256SUMS`."""
-    return "".join(f"{one.sha256}  {one.url}\n" for one in sorted(artifacts, key=lambda one: one.url)).encode()
+def checksums(digests: Mapping[str, str]) -> bytes:
+    """SHA256SUMS of digests by path: checked from the site's root by `sha256sum -c releases/NAME/SHA256SUMS`."""
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items())).encode()
 
 
 def described(name: str, kind: str, path: str, url: str, data: bytes, media_type: str) -> Artifact:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from kubewright import content, files, recipes
+from kubewright import __version__, content, files, recipes, versions
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Builder, Package, Record, Skipped
@@ -18,15 +18,19 @@ from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
-from kubewright.packagers import PACKAGERS, documents, payload
+from kubewright.packagers import PACKAGERS, closure, documents, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.repos import layout
 from kubewright.settings import Settings
+from kubewright.signing.keyring import armored
 from kubewright.signing.keys import RepoKey
 from kubewright.signing.rpm import unsigned_sha256
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
 log = logging.getLogger(__name__)
+
+Sources = dict[tuple[str, str, Arch], Path]
+"""Fetched files by component, name and architecture."""
 
 KEYRING = "kubewright-archive-keyring.gpg"
 """File name of the installed keyring, below /usr/share/keyrings/."""
@@ -46,33 +50,64 @@ class Build:
         return f"{self.recipe.name}.{self.arch}.{self.format}"
 
 
-def package(workspace: Workspace, settings: Settings, key: RepoKey) -> Record:
-    """Build what has changed; with `--only`, just that, keeping what else is recorded."""
-    release = workspace.release()
-    packager = PACKAGERS[settings.backend]
-    variables = _variables(release, settings, key)
-    tool = Builder(name=settings.backend, version=packager.version())
+@dataclass(frozen=True)
+class Job:
+    """What decides the packages of a release, beside the recipes."""
+
+    release: Release
+    settings: Settings
+    keyring: bytes
+    variables: dict[str, Any]
+    tool: Builder
+    mark: str
+
+    @property
+    def partial_mark(self) -> str:
+        """The fingerprint of a record that has some of the packages only."""
+        return fingerprint(self.mark, "partial")
+
+
+def job(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> Job:
+    """Everything that the packages are made from, under one fingerprint."""
+    variables = _variables(release, settings, key, keyring)
+    tool = Builder(name=settings.backend, version=PACKAGERS[settings.backend].version())
     mark = fingerprint(
-        [entry.model_dump() for entry in release.inputs], [one.version for one in release.components],
-        release.name, release.source_date_epoch, list(release.architectures), tool.model_dump(), settings.only,
-        {key: value for key, value in variables.items() if isinstance(value, str)}, variables["node_spec"].model_dump(),
+        __version__, release.model_dump(exclude={"distributions"}), tool.model_dump(), files.sha256(keyring),
+        {name: value for name, value in variables.items() if isinstance(value, str)},
+        variables["node_spec"].model_dump(),
         {name: recipe.model_dump() for name, recipe in recipes.packages().items()},
+        {name: (one.home, one.license) for name, one in recipes.components().components.items()},
         folder_digests(content.folder("packaging")), folder_digests(content.folder("repo")),
     )  # fmt: skip
-    done = workspace.done("package", mark)
-    if done is not None:
-        log.info("package %s: nothing to do, %d packages are there", release.name, len(done.packages))
-        return done
-    wanted = [build for build in plan(release) if fnmatchcase(build.recipe.name, settings.only)]
+    return Job(release, settings, keyring, variables, tool, mark)
+
+
+def package(workspace: Workspace, settings: Settings, key: RepoKey, keyring: bytes) -> Record:
+    """Build what has changed; with `--only`, just that, keeping what else was built from the same inputs."""
+    what = job(workspace.release(), settings, key, keyring)
+    everything = plan(what.release)
+    wanted = [build for build in everything if fnmatchcase(build.recipe.name, settings.only)]
     if not wanted:
-        raise RequestError(
-            f"--only {settings.only}: no package is called so; there are {', '.join(recipes.packages())}"
-        )
-    built, skipped = _build_all(wanted, release, workspace, settings, key, variables)
+        known = ", ".join(recipes.packages())
+        raise RequestError(f"--only {settings.only}: no package is called so; there are {known}")
+    done = workspace.done("package", what.mark)
+    if done is not None:
+        log.info("package %s: nothing to do, %d packages are there", what.release.name, len(done.packages))
+        return done
+    built, skipped = _build_all(wanted, what, workspace)
     if settings.only != "*":
         _refuse_skipped(skipped, settings.only)
-        built = _merge(workspace, built)
-    record = Record(stage="package", fingerprint=mark, packages=tuple(built), skipped=tuple(skipped), builders=(tool,))
+        built, skipped = _merge(workspace, what, built, skipped)
+    complete = len(built) + len(skipped) == len(everything)
+    if complete:
+        _refuse_gaps(built, skipped)
+    record = Record(
+        stage="package",
+        fingerprint=what.mark if complete else what.partial_mark,
+        packages=tuple(built),
+        skipped=tuple(skipped),
+        builders=(what.tool,),
+    )
     workspace.save(record)
     return record
 
@@ -82,6 +117,7 @@ def plan(release: Release) -> list[Build]:
     return [
         Build(recipe, arch, form)
         for recipe in recipes.packages().values()
+        if release.monolith or not recipe.monolith
         for arch in _architectures(recipe, release)
         for form in Format
     ]
@@ -91,78 +127,82 @@ def _architectures(recipe: Recipe, release: Release) -> Sequence[Arch | Literal[
     return ("all",) if recipe.all_architectures else release.architectures
 
 
-def _variables(release: Release, settings: Settings, key: RepoKey) -> dict[str, Any]:
+def _variables(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> dict[str, Any]:
     return {
         "registry": settings.registry,
         "site_url": settings.url.rstrip("/"),
-        "channel": f"stable-{release.minor}" if "-" not in release.kubernetes else "latest",
+        "channel": entry_channel(release),
         "key_name": KEYRING,
-        "key_armored": key.armored,
+        "key_armored": armored(keyring),
         "key_date": datetime.fromtimestamp(key.created, UTC).strftime("%Y.%m.%d"),
         "node_spec": recipes.node_spec(release),
     }
 
 
-def _build_all(
-    wanted: list[Build],
-    release: Release,
-    workspace: Workspace,
-    settings: Settings,
-    key: RepoKey,
-    variables: dict[str, Any],
-) -> tuple[list[Package], list[Skipped]]:
-    cache = Cache(settings.cache)
-    sources = {(entry.component, entry.name, entry.arch): cache.use(entry) for entry in release.inputs}
+def entry_channel(release: Release) -> str:
+    """The channel that installed entries follow: the minor's own, for a plain upgrade must not cross a minor.
+
+    It does not depend on where the release is published: the same release may go to more channels later.
+    """
+    return f"stable-{release.minor}" if versions.is_final(release.kubernetes) else "latest"
+
+
+def _build_all(wanted: list[Build], what: Job, workspace: Workspace) -> tuple[list[Package], list[Skipped]]:
+    cache = Cache(what.settings.cache)
+    sources = {(entry.component, entry.name, entry.arch): cache.use(entry) for entry in what.release.inputs}
 
     def one(build: Build) -> Package | Skipped:
         try:
-            return _build(build, release, workspace, settings, key, variables, sources)
+            return _build(build, what, workspace, sources)
         except payload.Missing as gap:
             log.warning("%s: skipped: %s", build.id, gap)
             return Skipped(name=f"{build.recipe.name} ({build.format})", arch=build.arch, reason=str(gap))
 
-    with ThreadPoolExecutor(settings.jobs) as pool:
+    with ThreadPoolExecutor(what.settings.jobs) as pool:
         results = list(pool.map(one, wanted))
     packages = sorted((one for one in results if isinstance(one, Package)), key=lambda one: one.path)
     return packages, [one for one in results if isinstance(one, Skipped)]
 
 
-def _build(
-    build: Build, release: Release, workspace: Workspace, settings: Settings, key: RepoKey,
-    variables: dict[str, Any], sources: dict[tuple[str, str, Arch], Path],
-) -> Package:  # fmt: skip
-    arch = build.arch if isinstance(build.arch, Arch) else release.architectures[0]
-    filled = template_variables(build.recipe, release, build.format, variables)
-    with tempfile.TemporaryDirectory(prefix="kubewright-") as name:
+def _build(build: Build, what: Job, workspace: Workspace, sources: Sources) -> Package:
+    arch = build.arch if isinstance(build.arch, Arch) else what.release.architectures[0]
+    filled = template_variables(build.recipe, what.release, build.format, what.variables)
+    with tempfile.TemporaryDirectory(prefix="kubewright-") as name, files.explained(name):
         work = Path(name)
-        (work / KEYRING).write_bytes(key.certificate)
+        (work / KEYRING).write_bytes(what.keyring)
 
         def source(component: str, file: str) -> Path:
-            if component == "keyring":
-                return work / KEYRING
-            gap = release.missing(component, file, arch)
-            if gap is not None:
-                raise payload.Missing(gap)
-            try:
-                return sources[component, file, arch]
-            except KeyError as error:
-                raise RequestError(
-                    f"recipes/packages/{build.recipe.name}.toml: no input {component}/{file} in recipes/components.toml"
-                ) from error
+            return (
+                work / KEYRING
+                if component == "keyring"
+                else _source(build, what.release, sources, component, file, arch)
+            )
 
         entries = payload.gather(build.recipe, build.format, arch, source, filled, work / "payload")
         scripts = payload.scripts(build.recipe, filled)
-        extra = {"key_date": str(variables["key_date"])}
-        description = describe(build.recipe, release, build.arch, build.format, entries, scripts, extra)
+        extra = {"key_date": str(what.variables["key_date"])}
+        description = describe(build.recipe, what.release, build.arch, build.format, entries, scripts, extra)
         upstream = recipes.components().components[build.recipe.component]
         description = documents.add(description, upstream, work / "documents")
         target = workspace.root / "packages" / build.format / description.filename
         made = work / description.filename
-        PACKAGERS[settings.backend].package(description, work, made)
+        PACKAGERS[what.settings.backend].package(description, work, made)
         with files.replacing(target) as stream:
             stream.write(made.read_bytes())
     log.info("built %s", description.filename)
     return recorded(workspace, target, description)
+
+
+def _source(build: Build, release: Release, sources: Sources, component: str, file: str, arch: Arch) -> Path:
+    gap = release.missing(component, file, arch)
+    if gap is not None:
+        raise payload.Missing(gap)
+    try:
+        return sources[component, file, arch]
+    except KeyError as error:
+        raise RequestError(
+            f"recipes/packages/{build.recipe.name}.toml: no input {component}/{file} in recipes/components.toml"
+        ) from error
 
 
 def recorded(workspace: Workspace, path: Path, description: Description) -> Package:
@@ -179,13 +219,29 @@ def recorded(workspace: Workspace, path: Path, description: Description) -> Pack
     )  # fmt: skip
 
 
-def _merge(workspace: Workspace, built: list[Package]) -> list[Package]:
-    """What was built now, beside what earlier runs recorded of other packages."""
+def _merge(
+    workspace: Workspace, what: Job, built: list[Package], skipped: list[Skipped]
+) -> tuple[list[Package], list[Skipped]]:
+    """What was built now, beside what an earlier run built from the same inputs."""
     record = workspace.record("package")
-    kept = [one for one in (record.packages if record else ()) if workspace.sound(one)]
-    return sorted(
-        ({one.path: one for one in kept} | {one.path: one for one in built}).values(), key=lambda one: one.path
-    )
+    if record is not None and record.fingerprint == what.partial_mark:
+        kept = {one.path: one for one in record.packages if workspace.sound(one)}
+        built = sorted((kept | {one.path: one for one in built}).values(), key=lambda one: one.path)
+        skipped = list({(one.name, one.arch): one for one in (*record.skipped, *skipped)}.values())
+    return built, skipped
+
+
+def _refuse_gaps(built: list[Package], skipped: list[Skipped]) -> None:
+    """A release whose packages cannot be installed is none."""
+    there = [(one.package, one.arch, one.format) for one in built]
+    for name, wanted, arch in closure.gaps(there, recipes.packages()):
+        why = next(
+            (gap.reason for gap in skipped if gap.name.startswith(f"{wanted} ") and gap.arch == arch), "not built"
+        )
+        raise RequestError(
+            f"{name} could not be installed on {arch}: it needs {wanted}, which was skipped: {why}; "
+            "use an upstream that has it, or leave the architecture out with --arch"
+        )
 
 
 def _refuse_skipped(skipped: list[Skipped], only: str) -> None:

@@ -12,11 +12,12 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index
 from kubewright.repos import layout, page, records
 from kubewright.repos.journal import Journal
-from kubewright.repos.publication import Publication
+from kubewright.repos.publication import Publication, channel_record
 from kubewright.repos.store import Change, DirectoryStore, Recorder, Store
 from kubewright.settings import Settings
+from kubewright.signing.keyring import armored, has_production_key, merged_pem
 from kubewright.signing.rpm import unsigned_sha256
-from kubewright.stages.sign import SIGNED, Keys, read_manifest
+from kubewright.stages.sign import SIGNED, Keys, keyring, order, read_manifest
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -53,125 +54,158 @@ def store(settings: Settings) -> Store:
     return DirectoryStore(Path(settings.site))
 
 
-def _target(settings: Settings) -> Journal | Recorder:
-    """The site, noting what changes; on a dry run nothing is written."""
-    return Recorder(store(settings)) if settings.dry_run else Journal(store(settings))
+@dataclass(frozen=True)
+class Work:
+    """A site about to be published on: where what changes is noted, and its channels as they are."""
+
+    target: Journal | Recorder
+    site: Publication
+    present: dict[str, Channel]
 
 
 def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[str], list[Change]]:
-    """Publish a release; return its channels and every object written, or that would be (`--dry-run`)."""
-    record = workspace.require("sign")
+    """Publish a release; return its channels and every object written, or that would be (`--dry-run`).
+
+    Every channel of the site is settled on the way: what a crash left behind is repaired, and what another key
+    signed is signed again.
+    """
+    work = _begin(settings, keys)
+    record = workspace.require("sign", order(workspace, settings, keys, work.target).mark)
     manifest = read_manifest(workspace)
-    keys.repo.refuse_expired(settings.now)
-    target = _target(settings)
-    site = _publication(target, keys)
-    present = site.channels()
-    _allow(manifest, present, settings)
-    names = settings.channels or records.default_channels(manifest.release.kubernetes, present)
+    names = settings.channels or records.default_channels(manifest.release.kubernetes, work.present)
     if not names:
         raise RequestError(f"{manifest.release.name}: lower than what every channel has; name one with --channel")
-    _upload(workspace, (*record.artifacts, *record.packages), target)
-    _keys(target, keys)
+    _upload(workspace, (*record.artifacts, *record.packages), work.target)
+    _keys(work.target, keys)
     entry = _entry(workspace, manifest)
+    url = settings.url.rstrip("/")
     for name in names:
-        previous = present.get(name)
-        new = records.add(
-            previous, name, entry, now=settings.now, url=settings.url.rstrip("/"), repo_key=keys.repo.fingerprint
-        )
-        site.commit(previous, new)
-        site.derive(new)
-        log.info(
-            "channel %s: publication %d, current is %s", name, new.sequence, new.current.name if new.current else "none"
-        )
-    site.derive_index(_end_of_life())
-    return list(names), target.changes
+        previous = work.present.get(name)
+        new = records.add(previous, name, entry, now=settings.now, url=url, repo_key=keys.repo.fingerprint)
+        work.site.commit(previous, new)
+    _finish(work, settings, keys, set(names))
+    return list(names), work.target.changes
 
 
 def rollback(channel: str, settings: Settings, keys: Keys, to: int | None) -> tuple[Channel, list[Change]]:
-    """Publish the content of an earlier publication of a channel; by default the one before the present."""
-    target = _target(settings)
-    site = _publication(target, keys)
-    current = site.channel(channel)
+    """Publish the content of an earlier publication of a channel; by default the one before the present content."""
+    work = _begin(settings, keys)
+    current = work.present.get(channel)
     if current is None:
-        known = ", ".join(site.channels()) or "none"
+        known = ", ".join(work.present) or "none"
         raise RequestError(f"{layout.channel_path(channel)}: no such channel on {settings.site}; there are: {known}")
-    wanted = current.sequence - 1 if to is None else to
-    earlier = history(channel, settings)
-    found = next((record for record in earlier if record.sequence == wanted), None)
+    past = history(channel, settings)
+    found = records.before(past) if to is None else next((one for one in past if one.sequence == to), None)
     if found is None:
-        raise RequestError(
-            f"{layout.channel_path(channel)}: no publication {wanted}; "
-            f"there are: {', '.join(str(record.sequence) for record in earlier)}"
-        )
-    keys.repo.refuse_expired(settings.now)
+        what = "nothing to go back to" if to is None else f"no publication {to}"
+        there = ", ".join(str(record.sequence) for record in past)
+        raise RequestError(f"{layout.channel_path(channel)}: {what}; there are: {there}")
+    _keys(work.target, keys)
     new = records.rollback(current, found, now=settings.now, repo_key=keys.repo.fingerprint)
-    site.commit(current, new)
-    site.derive(new)
-    site.derive_index(_end_of_life())
-    return new, target.changes
+    work.site.commit(current, new)
+    _finish(work, settings, keys, {channel})
+    return new, work.target.changes
 
 
 def history(channel: str, settings: Settings) -> list[Channel]:
     """Every publication of a channel, oldest first. Raises VerificationFailed when the chain is broken."""
     site = store(settings)
-    data = site.read(layout.channel_path(channel))
+    path = layout.channel_path(channel)
+    data = site.read(path)
     if data is None:
-        raise RequestError(
-            f"{layout.channel_path(channel)}: no such channel on {settings.site}; try `kubewright history`"
-        )
-    found = [Channel.from_bytes(data)]
+        raise RequestError(f"{path}: no such channel on {settings.site}; try `kubewright history`")
+    found = [channel_record(data, path)]
     while found[-1].parent is not None:
         path = layout.channel_copy(channel, found[-1].sequence - 1)
         data = site.read(path)
         if data is None or files.sha256(data) != found[-1].parent:
-            raise VerificationFailed(
-                f"{path}: missing, or not what publication {found[-1].sequence} names as its parent"
-            )
-        found.append(Channel.from_bytes(data))
+            sequence = found[-1].sequence
+            raise VerificationFailed(f"{path}: missing, or not what publication {sequence} names as its parent")
+        found.append(channel_record(data, path))
     return found[::-1]
 
 
 def channels(settings: Settings) -> list[Channel]:
     """The present record of every channel of the site."""
     site = store(settings)
-    found = (site.read(path) for path in site.list("channels/") if path.endswith(".json"))
-    return [Channel.from_bytes(data) for data in found if data is not None]
+    paths = (path for path in site.list("channels/") if path.endswith(".json"))
+    return [channel_record(site.read(path) or b"", path) for path in paths]
 
 
-def _publication(target: Store, keys: Keys) -> Publication:
-    return Publication(
+def _begin(settings: Settings, keys: Keys) -> Work:
+    """Open the site. Raises RequestError where these keys or this address must not publish."""
+    keys.repo.refuse_expired(settings.now)
+    target = Recorder(store(settings)) if settings.dry_run else Journal(store(settings))
+    site = Publication(
         store=target,
         signer=Signer(keys),
-        armored_key=keys.repo.armored,
+        armored_keys=armored(keyring(keys, target)),
         render_page=page.render,
         schemas={
             name: files.canonical_json(model.model_json_schema(by_alias=True))
             for name, model in (("manifest", Manifest), ("channel", Channel), ("index", Index))
         },
     )
+    present = site.channels()
+    _allow(target, settings, keys)
+    _same_address(present, settings)
+    return Work(target, site, present)
 
 
-def _allow(manifest: Manifest, channels: Mapping[str, Channel], settings: Settings) -> None:
-    """A development key never gets where production keys sign, nor on a public site, unless told."""
-    if not manifest.development or settings.allow_development:
+def _allow(target: Store, settings: Settings, keys: Keys) -> None:
+    """Development and production keys never meet on a site, and development keys sign no public one, unless told."""
+    if settings.allow_development:
         return
-    production = [name for name, channel in channels.items() if not channel.development]
-    if production or settings.url.startswith("https://"):
-        why = f"channel {production[0]} is signed by production keys" if production else f"{settings.url} is public"
+    there = target.read(layout.KEYRING)
+    production = there is not None and has_production_key(there)
+    if keys.development and (production or settings.url.startswith("https://")):
+        why = "it has been signed by production keys" if production else f"{settings.url} is public"
         raise RequestError(
-            f"{settings.site}: {manifest.release.name} is signed by a development key and {why}; "
-            "sign with --repo-key and --artifact-key, or pass --allow-development"
+            f"{settings.site}: a development key may not publish here: {why}; "
+            "give --repo-key and --artifact-key, or pass --allow-development"
+        )
+    if there is not None and not production and not keys.development:
+        raise RequestError(
+            f"{settings.site}: this site has been signed by a development key, which its users trust; "
+            "publish with production keys on a new site, or pass --allow-development"
         )
 
 
+def _same_address(present: Mapping[str, Channel], settings: Settings) -> None:
+    """A site that has an address keeps one: without it mirrorlist would stay behind."""
+    known = sorted({channel.url for channel in present.values() if channel.url})
+    if known and not settings.url:
+        raise RequestError(f"{settings.site}: this site is published as {known[0]}; pass --url {known[0]}")
+
+
+def _finish(work: Work, settings: Settings, keys: Keys, changed: set[str]) -> None:
+    """Settle every channel, then what follows from all of them."""
+    for name, record in work.present.items():
+        if name not in changed:
+            work.site.commit(record, records.resign(record, now=settings.now, repo_key=keys.repo.fingerprint))
+    for name in sorted({*work.present, *changed}):
+        settled = work.site.settle(name)
+        current = settled.current.name if settled.current else "none"
+        log.info("channel %s: publication %d, current is %s", name, settled.sequence, current)
+    work.site.derive_index({minor: facts.end_of_life for minor, facts in recipes.catalog().items()})
+
+
 def _upload(workspace: Workspace, artifacts: Sequence[Artifact], target: Store) -> None:
-    """Every file of the release to its one place; a published name keeps its bytes."""
+    """Every file of the release to its one place. Nothing is written when any published name has other bytes.
+
+    Where the site's own manifest says that the bytes should be these, its copy is damaged: it is restored.
+    """
+    manifest = next(one for one in artifacts if one.kind == "manifest")
+    published = target.digest(manifest.url) == manifest.sha256
+    for artifact in artifacts:
+        if not published and target.digest(artifact.url) not in (None, artifact.sha256):
+            raise PublicationConflict(_conflict(artifact, target))
     for artifact in sorted(artifacts, key=lambda one: (one.name.startswith("manifest.json"), one.url)):
         path = workspace.root / artifact.path
-        there = target.digest(artifact.url)
-        if there not in (None, artifact.sha256):
-            raise PublicationConflict(_conflict(artifact, target))
-        target.create(artifact.url, path)
+        if not published:
+            target.create(artifact.url, path)
+        elif target.replace(artifact.url, path):
+            log.warning("%s: was damaged or missing on the site; restored", artifact.url)
 
 
 def _conflict(artifact: Artifact, target: Store) -> str:
@@ -189,11 +223,14 @@ def _conflict(artifact: Artifact, target: Store) -> str:
 
 
 def _keys(target: Store, keys: Keys) -> None:
-    target.replace(layout.KEYRING, keys.repo.certificate)
-    target.replace(layout.KEYRING_ARMORED, keys.repo.armored.encode())
-    target.replace(layout.ARTIFACT_KEY, keys.artifact.public_pem)
-    target.create(f"keys/history/{keys.repo.fingerprint}.asc", keys.repo.armored.encode())
-    target.create(f"keys/history/{keys.artifact.key_id}.pub", keys.artifact.public_pem)
+    """The site's keys: each alone, then all together, so that what was signed earlier stays verifiable."""
+    target.replace(layout.key_history(f"{keys.repo.fingerprint}.asc"), keys.repo.armored.encode())
+    target.replace(layout.key_history(f"{keys.artifact.key_id}.pub"), keys.artifact.public_pem)
+    together = keyring(keys, target)
+    artifact_keys = merged_pem(keys.artifact.public_pem, target.read(layout.ARTIFACT_KEY) or b"")
+    target.replace(layout.KEYRING, together)
+    target.replace(layout.KEYRING_ARMORED, armored(together).encode())
+    target.replace(layout.ARTIFACT_KEY, artifact_keys)
 
 
 def _entry(workspace: Workspace, manifest: Manifest) -> ChannelRelease:
@@ -203,7 +240,3 @@ def _entry(workspace: Workspace, manifest: Manifest) -> ChannelRelease:
         manifest_sha256=files.sha256_of(workspace.root / SIGNED / "manifest.json"),
         development=manifest.development,
     )  # fmt: skip
-
-
-def _end_of_life() -> dict[str, str | None]:
-    return {minor: facts.end_of_life for minor, facts in recipes.catalog().items()}

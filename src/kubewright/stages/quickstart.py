@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kubewright import files, mirror, recipes, versions
+from kubewright import content, files, mirror, recipes, versions
 from kubewright.clients import ClientUnavailable, Installed, apt, dnf, node_check, run_installed
 from kubewright.clients.server import serve
+from kubewright.errors import RequestError
 from kubewright.files import explained
 from kubewright.log import step
 from kubewright.repos import layout
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 REQUEST = "stable"
 PACKAGES = ("kubernetes-node",)
 
+STAMP = "made-by-quickstart"
+"""A file in every directory that quickstart may clear."""
+
 
 def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
     """Make everything below `home`, install from it, and say in a few lines what was made and what to do next.
@@ -28,7 +32,11 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
     """
     home = home.resolve()
     site, roots = home / "site", home / "roots"
+    stamp = home / STAMP
+    if home.is_dir() and any(home.iterdir()) and not stamp.is_file():
+        raise RequestError(f"--keep {home}: holds other things, which quickstart would replace; name a new directory")
     with explained(home):
+        files.write(stamp, b"Made by `kubewright quickstart`, which makes all of it anew each time.\n")
         for old in (home / "dist", site, roots):
             shutil.rmtree(old, ignore_errors=True)
         site.mkdir(parents=True)
@@ -66,12 +74,14 @@ def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iter
         f"installed ({transcript.relative_to(root.parents[1])})"
     )
     yield f"{'':9} kubelet --version: {run_installed(root, ['/usr/bin/kubelet', '--version']).strip()}"
-    yield f"{'':9} kube-node-check: {node_check(root)}"
+    yield f"{'':9} kube-node-check: {node_check(root)}; in a private root nothing is started"
 
 
 def _next_steps(home: Path, site: Path, keys: Keys) -> Iterator[str]:
     yield f"made in   {home}"
     yield f"site      {site}/index.html; any web server can serve the directory"
     yield f"key       {keys.repo.fingerprint}, a development key: only this machine should trust the site"
-    yield f"next      kubewright verify {site}"
-    yield "          kubewright release stable-1.36 --upstream DIR --site DIR, and README.md"
+    command = "./nox -s" if (content.root() / "noxfile.py").is_file() else "kubewright"
+    dashes = " --" if command.startswith("./nox") else ""
+    yield f"next      {command} verify{dashes} {site}"
+    yield f"          {command} release{dashes} stable-1.36 --upstream {home}/mirror; README.md tells the rest"

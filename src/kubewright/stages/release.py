@@ -1,5 +1,7 @@
 """release: all stages in their order, from a request to a verified site."""
 
+import logging
+
 from kubewright.errors import VerificationFailed
 from kubewright.repos.store import Change
 from kubewright.settings import Settings
@@ -8,17 +10,20 @@ from kubewright.stages.sign import Keys
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 
+log = logging.getLogger(__name__)
+
 
 def release(request: str, settings: Settings, keys: Keys) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
     workspace, _ = resolve.resolve(request, settings)
     fetch.fetch(workspace, settings)
-    package.package(workspace, settings, keys.repo)
+    site = publish.store(settings)
+    package.package(workspace, settings, keys.repo, sign.keyring(keys, site))
     image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, publish.store(settings))
+    sign.sign(workspace, settings, keys, site)
     channels, changes = publish.publish(workspace, settings, keys)
     if not settings.dry_run:
-        check(settings)
+        log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)
     return workspace, channels, changes
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from kubewright import recipes, resolution
-from kubewright.models.lock import Component, Input, Release, Unavailable
+from kubewright.models.lock import Check, Component, Input, Release, Unavailable
 from kubewright.resolution.survey import inputs as all_inputs
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
@@ -28,8 +28,12 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
             wanted, recipes.components(), upstream,
             allow_unverified=settings.allow_unverified, jobs=settings.jobs,
         )  # fmt: skip
+    if settings.flavour == "monolith":
+        wanted = (*wanted, *built(kubernetes, settings))
     release = assemble(kubernetes, chosen, wanted, gaps, settings)
     workspace = Workspace(settings.dist / release.name)
+    if workspace.lock_path.is_file():
+        release = _with_built_digests(release, workspace.release())
     if upstream is None and workspace.lock_path.is_file():
         known = workspace.release()
         if known.model_copy(update={"inputs": (), "unavailable": ()}) == release.model_copy(update={"inputs": ()}):
@@ -39,6 +43,31 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
     for gap in gaps:
         log.warning("%s/%s %s: not available: %s", gap.component, gap.name, gap.arch, gap.reason)
     return workspace, release
+
+
+def built(kubernetes: str, settings: Settings) -> tuple[Input, ...]:
+    """The inputs that no upstream has: hyperkube, which `fetch` compiles."""
+    return tuple(
+        Input(
+            component="hyperkube", name="hyperkube", version=kubernetes, arch=arch,
+            url=f"build:hyperkube@v{kubernetes}", check=Check.built,
+            checked_by=f"images/hyperkube/locks/v{kubernetes}/go.sum",
+        )
+        for arch in settings.architectures
+    )  # fmt: skip
+
+
+def _with_built_digests(release: Release, known: Release) -> Release:
+    """The lock with what `fetch` learned of built inputs, so that resolving again does not forget it."""
+    digests = {entry.id: entry.sha256 for entry in known.inputs if entry.check is Check.built}
+    return release.model_copy(
+        update={
+            "inputs": tuple(
+                entry.model_copy(update={"sha256": digests.get(entry.id)}) if entry.check is Check.built else entry
+                for entry in release.inputs
+            )
+        }
+    )
 
 
 def assemble(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubewright import __version__, files, recipes
+from kubewright.errors import VerificationFailed
+from kubewright.images import check_layout
 from kubewright.models.artifact import Artifact, Builder, Package, Record
 from kubewright.models.base import Format
 from kubewright.models.image import Image
@@ -15,9 +17,10 @@ from kubewright.repos import deb, layout, publication, rpm
 from kubewright.repos.store import Store
 from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance
+from kubewright.signing import keyring as keyrings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.keys import ArtifactKey, RepoKey
-from kubewright.stages import image, manifest
+from kubewright.stages import image, manifest, package
 from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
@@ -45,45 +48,97 @@ class Keys:
         return max(epoch, self.repo.created)
 
 
+@dataclass(frozen=True)
+class Order:
+    """What is to be signed, and by whom."""
+
+    release: Release
+    packages: Record
+    built: Record
+    images: tuple[Image, ...]
+    adopted: dict[str, str]
+    """The SHA-256 of each rpm that the site carries already, by its path there."""
+    mark: str
+
+    def fits(self, record: Record) -> bool:
+        """Whether what was signed agrees with what the site carries."""
+        return all(self.adopted.get(one.url, one.sha256) == one.sha256 for one in record.packages)
+
+
+def order(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> Order:
+    """Gather what the earlier stages made of just this lock, with these keys and options.
+
+    Raises RequestError when one of them has not run on it.
+    """
+    release = workspace.release()
+    packages = workspace.require("package", package.job(release, settings, keys.repo, keyring(keys, site)).mark)
+    built = workspace.require("image", image.mark(release, settings))
+    images = image.read_images(workspace).images
+    adopted = {one.url: files.sha256(data) for one in packages.packages if (data := _published(one, keys, site))}
+    mark = fingerprint(
+        __version__, release.model_dump(), packages.model_dump(), built.model_dump(),
+        [one.model_dump() for one in images], settings.url,
+        files.sha256(keys.repo.certificate), keys.artifact.key_id,
+    )  # fmt: skip
+    return Order(release, packages, built, images, adopted, mark)
+
+
 def sign(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> Record:
     """Sign what the earlier stages made, unless exactly that is signed already."""
-    release = workspace.release()
-    packages, built = workspace.require("package"), workspace.require("image")
-    images = image.read_images(workspace).images
-    mark = fingerprint(
-        release.model_dump(), packages.model_dump(), built.model_dump(), [one.model_dump() for one in images],
-        keys.repo.fingerprint, keys.artifact.key_id, settings.url, recipes.node_spec(release).model_dump(),
-    )  # fmt: skip
-    done = workspace.done("sign", mark)
-    if done is not None:
+    what = order(workspace, settings, keys, site)
+    release, packages, built = what.release, what.packages, what.built
+    done = workspace.done("sign", what.mark)
+    if done is not None and what.fits(done):
         log.info("sign %s: nothing to do, signed by %s", release.name, keys.repo.fingerprint)
         return done
     keys.repo.refuse_expired(settings.now)
+    _refuse_broken_layout(workspace)
     moment = keys.moment(release.source_date_epoch)
     signed = tuple(_signed(one, workspace, keys, release, site) for one in packages.packages)
     artifacts = [
         *built.artifacts,
         *_indexes(workspace, release, signed),
         *_documents(workspace, release),
-        *_image_signatures(workspace, release, images, keys),
+        *_image_signatures(workspace, release, what.images, keys),
     ]
-    artifacts.append(
-        _provenance(workspace, release, [*artifacts, *signed], (*packages.builders, *built.builders), keys)
-    )
+    builders = (*packages.builders, *built.builders)
+    stated = _provenance(workspace, release, [*artifacts, *signed], builders, keys)
     whole = manifest.compose(
         release,
-        artifacts=artifacts,
+        artifacts=[*artifacts, stated],
         packages=signed,
-        images=images,
+        images=what.images,
         records=(packages, built),
         keys=_keys(keys),
         node=recipes.node_spec(release),
-        site_url=settings.url,
+        entry=manifest.Entry(settings.url, package.entry_channel(release), stated.url),
     )
-    artifacts += _manifest(workspace, release, whole, keys, moment)
-    record = Record(stage="sign", fingerprint=mark, artifacts=tuple(artifacts), packages=signed)
+    artifacts += [stated, *_manifest(workspace, release, whole, keys, moment)]
+    record = Record(stage="sign", fingerprint=what.mark, artifacts=tuple(artifacts), packages=signed)
     workspace.save(record)
     return record
+
+
+def keyring(keys: Keys, site: Store) -> bytes:
+    """Every repository key that the site knows, the current one first."""
+    there = site.read(layout.KEYRING)
+    return keyrings.merged(keys.repo.certificate, [there] if there else [])
+
+
+def _refuse_broken_layout(workspace: Workspace) -> None:
+    for finding in check_layout(workspace.root / image.LAYOUT):
+        raise VerificationFailed(f"{workspace.root / image.LAYOUT}: {finding}; run `kubewright image` again")
+
+
+def _published(one: Package, keys: Keys, site: Store) -> bytes | None:
+    """A package of the same content that the site carries already, signed by a key that it knows."""
+    if one.format is Format.deb:
+        return None
+    data = site.read(one.url)
+    if data is None or rpm_signature.unsigned_sha256(data, name=one.url) != one.unsigned_sha256:
+        return None
+    rpm_signature.verify(data, [keyring(keys, site)], name=one.url)
+    return data
 
 
 def read_manifest(workspace: Workspace) -> Manifest:
@@ -91,35 +146,34 @@ def read_manifest(workspace: Workspace) -> Manifest:
     return Manifest.from_bytes((workspace.root / SIGNED / "manifest.json").read_bytes())
 
 
-def _signed(package: Package, workspace: Workspace, keys: Keys, release: Release, site: Store) -> Package:
-    """An rpm with its signature. A companion that the site carries already, same content, is taken from there."""
-    if package.format is Format.deb:
-        return package
-    component = recipes.packages()[package.package].component
-    published = site.read(package.url)
-    if published is not None and rpm_signature.unsigned_sha256(published, name=package.url) == package.unsigned_sha256:
-        data = published
-    else:
-        unsigned = (workspace.root / package.path).read_bytes()
+def _signed(one: Package, workspace: Workspace, keys: Keys, release: Release, site: Store) -> Package:
+    """An rpm with its signature; what the site carries already, with the same content, is taken from there."""
+    if one.format is Format.deb:
+        return one
+    data = _published(one, keys, site)
+    if data is None:
+        component = recipes.packages()[one.package].component
         moment = keys.moment(release.component(component).epoch)
-        data = rpm_signature.sign(unsigned, keys.repo, moment, name=package.name)
-    path = f"{SIGNED}/rpm/{package.name}"
+        data = rpm_signature.sign((workspace.root / one.path).read_bytes(), keys.repo, moment, name=one.name)
+    path = f"{SIGNED}/rpm/{one.name}"
     files.write(workspace.root / path, data)
-    return package.model_copy(
+    return one.model_copy(
         update={
-            "path": path, "size": len(data), "sha256": files.sha256(data),
-            "signing_key": rpm_signature.signing_key(data, name=package.name),
+            "path": path,
+            "size": len(data),
+            "sha256": files.sha256(data),
+            "signing_key": rpm_signature.signing_key(data, name=one.name),
         }
-    )  # fmt: skip
+    )
 
 
 def _indexes(workspace: Workspace, release: Release, packages: Iterable[Package]) -> list[Artifact]:
     """What repository indexes say of each package, so that a publication never reads packages again."""
     debs, rpms = [], []
-    for package in packages:
-        path = workspace.root / package.path
-        if package.format is Format.deb:
-            debs.append(deb.entry(path, package.url.removeprefix("apt/")))
+    for one in packages:
+        path = workspace.root / one.path
+        if one.format is Format.deb:
+            debs.append(deb.entry(path, one.url.removeprefix("apt/")))
         else:
             rpms.append(rpm.entry(path))
     return [
@@ -171,18 +225,26 @@ def _provenance(
 
 def _keys(keys: Keys) -> list[Key]:
     return [
-        Key(kind="openpgp", id=keys.repo.fingerprint, url=layout.KEYRING,
-            sha256=files.sha256(keys.repo.certificate), development=keys.repo.development),
-        Key(kind="ecdsa-p256", id=keys.artifact.key_id, url=layout.ARTIFACT_KEY,
-            sha256=files.sha256(keys.artifact.public_pem), development=keys.artifact.development),
-    ]  # fmt: skip
+        Key(
+            kind="openpgp",
+            id=keys.repo.fingerprint,
+            url=layout.key_history(f"{keys.repo.fingerprint}.asc"),
+            development=keys.repo.development,
+        ),
+        Key(
+            kind="ecdsa-p256",
+            id=keys.artifact.key_id,
+            url=layout.key_history(f"{keys.artifact.key_id}.pub"),
+            development=keys.artifact.development,
+        ),
+    ]
 
 
 def _manifest(workspace: Workspace, release: Release, whole: Manifest, keys: Keys, moment: int) -> list[Artifact]:
     """The manifest and SHA256SUMS, each with its signatures."""
     data = whole.to_bytes()
     first = _write(workspace, release, "manifest.json", "manifest", data, "application/json")
-    sums = manifest.checksums([*whole.files, first])
+    sums = manifest.checksums({one.url: one.sha256 for one in whole.files} | {first.url: first.sha256})
     return [
         first,
         _write(

@@ -5,16 +5,21 @@ from pathlib import Path
 
 from kubewright import verification
 from kubewright.errors import RequestError
-from kubewright.repos.store import DirectoryStore
-from kubewright.upstream import WebFiles
-from kubewright.verification import Report
+from kubewright.upstream import Upstream
+from kubewright.verification import Directory, Report, Web
 
 
 def verify(site: str, trusted: Sequence[bytes], *, now: int) -> Report:
-    """Check every object that a site's index leads to. `trusted` holds public keys; none: the site's own."""
+    """Check every object that a site's index leads to.
+
+    `trusted` holds public keys, OpenPGP or ECDSA in PEM form; of a kind that is not among them, the site's own are
+    believed.
+    """
     if site.startswith(("http://", "https://")):
-        return verification.verify(WebFiles(site).read, site, trusted, now=now)
+        upstream = Upstream()
+        web = Web(lambda path: upstream.read_whole(f"{site.rstrip('/')}/{path}"))
+        return verification.verify(web, site, trusted, now=now)
     root = Path(site)
     if not root.is_dir():
         raise RequestError(f"{site}: no such directory; give a site's root or its URL")
-    return verification.verify(DirectoryStore(root).read, site, trusted, now=now)
+    return verification.verify(Directory(root), site, trusted, now=now)

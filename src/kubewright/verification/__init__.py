@@ -1,6 +1,7 @@
 """Verification: re-checks a site object by object, trusting nothing but keys."""
 
 from kubewright.verification.report import Finding, Report
-from kubewright.verification.walk import verify
+from kubewright.verification.site import verify
+from kubewright.verification.source import Directory, Source, Web
 
-__all__ = ["Finding", "Report", "verify"]
+__all__ = ["Directory", "Finding", "Report", "Source", "Web", "verify"]

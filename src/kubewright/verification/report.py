@@ -1,11 +1,11 @@
 """What a verification found."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from kubewright import files
 from kubewright.errors import KubewrightError
 from kubewright.models.base import Model
+from kubewright.verification.source import Measure
 
 
 class Finding(Model):
@@ -65,16 +65,29 @@ class Tally:
             self.fail(place, problem)
         return condition
 
-    def digest(self, place: str, data: bytes | None, size: int, sha256: str) -> bool:
-        """Check one object against what was promised of it."""
-        if data is None:
+    def measure(self, place: str, found: Measure | None, promised: Measure) -> bool:
+        """Check an object's size and SHA-256 against what was promised of it."""
+        if found is None:
             return self.require(place, False, "missing")
-        if len(data) != size:
-            return self.require(place, False, f"has {len(data)} bytes, not {size}")
-        return self.require(place, files.sha256(data) == sha256, "its SHA-256 is not the promised one")
+        if found[0] != promised[0]:
+            return self.require(place, False, f"has {found[0]} bytes, not {promised[0]}")
+        return self.require(place, found == promised, "its SHA-256 is not the promised one")
+
+    def same(self, place: str, listed: Mapping[str, Measure], wanted: Mapping[str, Measure], owner: str) -> None:
+        """Check that an index lists exactly the files that it should, with their sizes and digests."""
+        self.require(place, not (absent := wanted.keys() - listed.keys()), f"lacks {_some(absent)}")
+        more = listed.keys() - wanted.keys()
+        self.require(place, not more, f"lists {_some(more)}, which {owner} does not have; publish again")
+        changed = {path for path in listed.keys() & wanted.keys() if listed[path] != wanted[path]}
+        self.require(place, not changed, f"contradicts the manifest about {_some(changed)}")
 
     def fail(self, place: str, problem: str) -> None:
         """Note a failure, once."""
         if (place, problem) not in self._seen:
             self._seen.add((place, problem))
             self.findings.append(Finding(place=place, problem=problem))
+
+
+def _some(paths: Collection[str]) -> str:
+    first = sorted(paths)
+    return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "")

@@ -1,0 +1,149 @@
+"""Compiles hyperkube, and the programs in it one by one, from a Kubernetes release's Go modules."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kubewright import content as contents
+from kubewright import files, recipes
+from kubewright.compile import go, gomod, toolchain
+from kubewright.compile.store import Inputs, Store, need_room
+from kubewright.compile.toolchain import Toolchain
+from kubewright.errors import RequestError
+from kubewright.models.base import Arch
+from kubewright.models.golang import GoRecipe
+
+KUBERNETES = (
+    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubeadm", "kubectl",
+)  # fmt: skip
+"""The programs that Kubernetes itself publishes."""
+
+ETCD = ("etcd", "etcdctl", "etcdutl")
+"""The programs of etcd, at the version of the release's own client."""
+
+PROGRAMS = {
+    **{name: f"{gomod.KUBERNETES}/cmd/{name}" for name in KUBERNETES},
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
+    "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+}
+"""The programs of hyperkube and their packages, each of which can be compiled alone."""
+
+ROOM = 1_500_000_000
+"""Bytes that must be free where the results go: all of the programs, and as much while they are linked."""
+
+GO_ROOM = 5_000_000_000
+"""Bytes that must be free for Go's own caches; Kubernetes 1.36 fills 4.2 GB of them."""
+
+
+def hyperkube(kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: Path, progress: go.Progress) -> Path:
+    """The static hyperkube of a release, compiled unless the cache has it.
+
+    `content` is the folder images/, `epoch` (seconds) the build date that the programs state. Raises RequestError
+    (no such release, no lock), ToolMissing (no Go, or too old), VerificationFailed (a checksum), DiskError.
+    """
+    [built] = compiled(
+        kubernetes, arch, {"hyperkube": "."}, epoch=epoch, cache=cache, content=content, progress=progress
+    ).values()
+    return built
+
+
+def separate(
+    kubernetes: str, arch: Arch, names: Sequence[str] = KUBERNETES,
+    *, epoch: int, cache: Path, content: Path, progress: go.Progress,
+) -> dict[str, Path]:  # fmt: skip
+    """The separate programs of a release by name, from the same modules as its hyperkube. Raises as `hyperkube`."""
+    wanted = {name: PROGRAMS[name] for name in names}
+    return compiled(kubernetes, arch, wanted, epoch=epoch, cache=cache, content=content, progress=progress)
+
+
+def compiled(
+    kubernetes: str, arch: Arch, targets: Mapping[str, str],
+    *, epoch: int, cache: Path, content: Path, progress: go.Progress,
+) -> dict[str, Path]:  # fmt: skip
+    """Files by name, each from a package that hyperkube's module can reach."""
+    source = Source.of(kubernetes, content / "hyperkube")
+    tools = toolchain.find()
+    tools.need(source.mod.go, f"Kubernetes v{kubernetes}")
+    flags = (
+        *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)),
+        "-ldflags", go.link(variables(kubernetes, source.mod, epoch, recipe())),
+    )  # fmt: skip
+    env = tools.environment(arch)
+    inputs = Inputs(
+        what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}", go=tools.version, flags=flags,
+        settings=toolchain.fixed(env), targets=dict(targets), sources=source.digests(ours="." in targets.values()),
+    )  # fmt: skip
+
+    def compile_into(out: Path, scratch: Path) -> None:
+        need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
+        _check_lock(source, kubernetes, tools, scratch)
+        source.copy(scratch / "hyperkube")
+        heard = go.counting(inputs.what, progress)
+        for name, package in targets.items():
+            go.build(
+                tools, package, out / name, cwd=scratch / "hyperkube", flags=flags, heard=heard,
+                env={**env, "GOTMPDIR": str(scratch)},
+            )  # fmt: skip
+
+    return Store(cache).make(inputs, compile_into, room=ROOM)
+
+
+def recipe() -> GoRecipe:
+    """`recipes/go.toml`."""
+    return recipes.load(contents.folder("recipes") / "go.toml", GoRecipe)
+
+
+def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) -> list[str]:
+    """What the programs say about themselves, as Kubernetes' own hack/lib/version.sh and etcd's scripts state it."""
+    major, minor, _ = kubernetes.split(".", 2)
+    said = {"gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor}
+    said |= {"gitCommit": mod.commit, "gitTreeState": "clean"} if mod.commit else {}
+    said |= {"buildDate": datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    stated = [f"{package}.{name}={value}" for package in packages for name, value in said.items()]
+    return [*stated, *known.components["etcd"].variables(mod.etcd)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Our own Go files and the lock of one release, by their path in the module; `place` is what messages say."""
+
+    paths: dict[str, Path]
+    mod: gomod.GoMod
+    place: str
+
+    @classmethod
+    def of(cls, kubernetes: str, folder: Path) -> "Source":
+        """What `folder` (images/hyperkube) has for a release. Raises RequestError if it has no lock for it."""
+        lock = folder / "locks" / f"v{kubernetes}"
+        if not (lock / "go.sum").is_file():
+            known = ", ".join(sorted(path.name for path in (folder / "locks").glob("v*"))) or "no release"
+            raise RequestError(
+                f"{lock}: there is no lock of hyperkube's modules for v{kubernetes}, only for {known}; "
+                f"make one with `kubewright mirror lock v{kubernetes}`"
+            )
+        ours = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.go"))}
+        paths = {**ours, "go.mod": lock / "go.mod", "go.sum": lock / "go.sum"}
+        place = f"{folder.name}/locks/v{kubernetes}/go.mod"
+        return cls(paths, gomod.parse((lock / "go.mod").read_text(encoding="utf-8"), place), place)
+
+    def digests(self, *, ours: bool) -> dict[str, str]:
+        """The SHA-256 of each file; without `ours`, of go.mod and go.sum only, which are all that others depend on."""
+        wanted = {name: path for name, path in self.paths.items() if ours or name in ("go.mod", "go.sum")}
+        return {name: files.sha256_of(path) for name, path in wanted.items()}
+
+    def copy(self, target: Path) -> None:
+        """Put the files together as a module in a new folder."""
+        for name, path in self.paths.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / name)
+
+
+def _check_lock(source: Source, kubernetes: str, tools: Toolchain, scratch: Path) -> None:
+    """Refuse a lock that is not what the release itself asks for."""
+    release = go.download(tools, gomod.KUBERNETES, kubernetes, cwd=scratch)
+    stated = gomod.parse(release.go_mod.read_text(encoding="utf-8"), f"{gomod.KUBERNETES} v{kubernetes}")
+    gomod.check(source.mod, kubernetes, stated, source.place)

@@ -1,0 +1,142 @@
+"""Runs Go: brings modules, compiles programs, and explains what goes wrong."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubewright import run
+from kubewright.compile.toolchain import INSTALL, Toolchain
+from kubewright.errors import (
+    DiskError,
+    KubewrightError,
+    RequestError,
+    ToolFailed,
+    ToolMissing,
+    UpstreamUnreachable,
+    VerificationFailed,
+)
+from kubewright.models.base import Arch
+
+FLAGS = ("-trimpath", "-buildvcs=false")
+"""What makes two builds in two directories the same; the `-buildid=` of `link` does the rest."""
+
+_LINK = ("-s", "-w", "-buildid=")
+
+Progress = Callable[[str, int], None]
+"""Told what is being made and how many packages have been compiled for it so far."""
+
+
+class NotOffered(RequestError):
+    """The module proxy does not have this version."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module in Go's cache, checked against the checksum database."""
+
+    path: str
+    version: str
+    folder: Path
+    sum: str
+    commit: str
+
+    @property
+    def go_mod(self) -> Path:
+        """Its go.mod."""
+        return self.folder / "go.mod"
+
+
+def download(go: Toolchain, path: str, version: str, *, cwd: Path) -> Module:
+    """Bring one module; `version` is without the `v`, `cwd` a folder outside of any module.
+
+    Raises NotOffered, VerificationFailed, UpstreamUnreachable, DiskError.
+    """
+    name = f"{path}@v{version}"
+    done = run.run([go.go, "mod", "download", "-json", name], env=go.environment(Arch.amd64), cwd=cwd, codes=(0, 1))
+    try:
+        found: dict[str, str | dict[str, str]] = json.loads(done.stdout)
+    except json.JSONDecodeError as error:
+        raise explain(done.stderr or done.stdout, name) or ToolFailed(f"{name}: go said: {done.stderr}") from error
+    if problem := str(found.get("Error", "")):
+        raise explain(problem, name) or ToolFailed(f"{name}: {problem}")
+    origin = found.get("Origin")
+    commit = origin.get("Hash", "") if isinstance(origin, dict) else ""
+    return Module(path, version, Path(str(found["Dir"])), str(found["Sum"]), commit)
+
+
+def link(variables: Iterable[str], *more: str) -> str:
+    """The linker's flags, with variables as `PACKAGE.NAME=TEXT` to set."""
+    return " ".join([*_LINK, *more, *(f"-X={variable}" for variable in variables)])
+
+
+def build(
+    go: Toolchain,
+    package: str,
+    output: Path,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    flags: Sequence[str],
+    heard: Callable[[str], None],
+) -> None:
+    """Compile one package into one file. Raises what `explain` makes of a failure."""
+    try:
+        run.follow([go.go, "build", "-v", *flags, "-o", output, package], heard, env=env, cwd=cwd)
+    except ToolFailed as error:
+        raise explain(str(error), package) or error from error
+
+
+def counting(what: str, progress: Progress) -> Callable[[str], None]:
+    """Hear what `go build -v` says, a line for each package, and tell `progress` how many there were."""
+    heard = 0
+
+    def count(line: str) -> None:
+        nonlocal heard
+        if line and not line.startswith(("go: ", "#", "\t")):
+            heard += 1
+            progress(what, heard)
+
+    return count
+
+
+def explain(said: str, what: str) -> KubewrightError | None:
+    """The error that stands behind what Go said about `what`, or None if it is not one of those known."""
+    for pattern, family, message in _CAUSES:
+        if found := re.search(pattern, said, re.MULTILINE):
+            return family(message.format(what=what, found=next(filter(None, found.groups()), what), install=INSTALL))
+    return None
+
+
+_CAUSES: tuple[tuple[str, type[KubewrightError], str], ...] = (
+    (
+        r"verifying (\S+?@\S+?)(?:/go\.mod)?: checksum mismatch|verifying (\S+@\S+): .*SECURITY ERROR",
+        VerificationFailed,
+        "{found}: its checksum is not the one that go.sum or the Go checksum database has; do not use it. "
+        "Clear Go's module cache (`go clean -modcache`) and try again, or choose another GOPROXY",
+    ),
+    (
+        r"missing go\.sum entry for (?:go\.mod file|module providing package (\S+))|updates to go\.mod needed",
+        VerificationFailed,
+        "{found}: the lock has no checksum for it; make the lock again with `kubewright mirror lock`",
+    ),
+    (
+        r"no space left on device",
+        DiskError,
+        "{what}: the disk became full while Go worked; free some space (`go clean -cache` does) and run the same "
+        "command again",
+    ),
+    (r"requires go >= ([\w.]+)", ToolMissing, "{what}: needs at least Go {found}; {install}"),
+    (
+        r": (?:403|404|410) |unknown revision|no matching versions|invalid version:",
+        NotOffered,
+        "{what}: the Go module proxy does not have this version; choose another one",
+    ),
+    (
+        r"dial tcp|no such host|i/o timeout|TLS handshake|connection (?:refused|reset)|: 5\d\d |EOF$",
+        UpstreamUnreachable,
+        "{what}: the Go module proxy did not answer usefully; check GOPROXY and try again",
+    ),
+)
+"""What Go says, the family of the error, and its message; the first that fits counts."""

@@ -1,0 +1,94 @@
+"""Keeps what was compiled: `CACHE/build/FINGERPRINT/`, whole or not there, and never made twice."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from kubewright import files
+from kubewright.errors import DiskError
+from kubewright.models.base import Model, Sha256
+
+RECORD = "build.json"
+
+
+class Inputs(Model):
+    """Everything that decides the bytes of a build."""
+
+    what: str = Field(description="for people: kubernetes 1.36.2 hyperkube amd64")
+    go: str
+    settings: dict[str, str] = Field(description="of Go's environment: architecture, CGO, …")
+    flags: tuple[str, ...]
+    targets: dict[str, str] = Field(description="file name: what is compiled into it")
+    sources: dict[str, Sha256] = Field(default_factory=dict, description="the files that we bring")
+    modules: dict[str, str] = Field(default_factory=dict, description="PATH@VERSION: its sum in the checksum database")
+    compiler: str = Field("", description="of C, where one takes part")
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of the build in the store."""
+        return files.sha256(self.to_bytes())
+
+
+class Record(Model):
+    """What lies beside the files of a build."""
+
+    inputs: Inputs
+    outputs: dict[str, Sha256]
+
+
+class Store:
+    """Builds by the fingerprint of their inputs."""
+
+    def __init__(self, cache: Path) -> None:
+        self.root = cache / "build"
+
+    def find(self, inputs: Inputs) -> dict[str, Path] | None:
+        """The files of a build by name, checked; None if it is not here or was damaged."""
+        folder = self.root / inputs.fingerprint
+        try:
+            record = Record.from_bytes((folder / RECORD).read_bytes())
+            if record.outputs == {name: files.sha256_of(folder / name) for name in inputs.targets}:
+                return {name: folder / name for name in inputs.targets}
+        except (OSError, ValidationError):
+            pass
+        return None
+
+    def make(self, inputs: Inputs, compile_into: Callable[[Path, Path], None], *, room: int) -> dict[str, Path]:
+        """The files of a build; unless they are here, `compile_into(FOLDER, SCRATCH)` writes them into FOLDER.
+
+        `room` is how many bytes must be free. Raises DiskError; whatever fails, nothing stays but what is whole.
+        """
+        if found := self.find(inputs):
+            return found
+        with files.explained(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            need_room(self.root, room)
+            work = Path(tempfile.mkdtemp(prefix=".making.", dir=self.root))
+            try:
+                (work / "out").mkdir()
+                (work / "scratch").mkdir()
+                compile_into(work / "out", work / "scratch")
+                outputs = {name: files.sha256_of(work / "out" / name) for name in inputs.targets}
+                files.write(work / "out" / RECORD, Record(inputs=inputs, outputs=outputs).to_bytes())
+                if self.find(inputs) is None:  # nobody else made the same meanwhile
+                    target = self.root / inputs.fingerprint
+                    shutil.rmtree(target, ignore_errors=True)
+                    (work / "out").replace(target)
+                    files.sync_directory(self.root)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+        return {name: self.root / inputs.fingerprint / name for name in inputs.targets}
+
+
+def need_room(place: Path, room: int) -> None:
+    """Raises DiskError if the file system of `place` has fewer than `room` bytes free."""
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < room:
+        raise DiskError(
+            f"{place}: {free / 1e9:.1f} GB free, but compiling needs {room / 1e9:.1f} GB; free some space there "
+            "or choose another directory with --cache or GOCACHE"
+        )

@@ -1,0 +1,103 @@
+"""Brings pinned Debian packages, and pins them: with the machine's own apt, from the machine's own sources."""
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from kubewright import files
+from kubewright.cache import Cache
+from kubewright.errors import ToolFailed, UpstreamUnreachable, VerificationFailed
+from kubewright.models.base import Arch
+from kubewright.models.image import Pin
+from kubewright.run import find, run
+
+INSTALL: Final = "use a machine with Debian's apt, or one whose cache has the packages already"
+
+PIN_ANEW: Final = "pin what there is now: python -m kubewright.images.pins"
+
+_URI: Final = re.compile(
+    r"^'[^']+/(?P<path>pool/[^']+)' (?P<name>\S+)\.deb (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$"
+)
+
+
+class Apt:
+    """apt for one architecture, with a state of its own below `root`: the machine's is neither read nor changed."""
+
+    def __init__(self, root: Path, arch: Arch) -> None:
+        self._program = find("apt-get", install=INSTALL)
+        settings = {
+            "Dir::State::Lists": root / "lists", "Dir::State::Status": "/dev/null", "Dir::Cache": root / "cache",
+            "APT::Architecture": arch, "APT::Architectures": arch, "APT::Sandbox::User": "",
+            "APT::Install-Recommends": "false", "Acquire::Languages": "none", "Acquire::ForceHash": "SHA256",
+        }  # fmt: skip
+        self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+        for folder in ("lists/partial", "cache/archives/partial"):
+            (root / folder).mkdir(parents=True)
+        try:
+            self.run("update", "--error-on=any")
+        except ToolFailed as error:
+            raise UpstreamUnreachable(
+                f"apt: its sources cannot be read; correct them or try again:\n{error}"
+            ) from error
+
+    def run(self, *words: str, cwd: Path | None = None) -> str:
+        """What `apt-get` prints. Raises ToolFailed."""
+        return run([self._program, "--quiet", "--yes", *self._options, *words], cwd=cwd).stdout
+
+
+def bring(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
+    """The file of every package; what the cache lacks, apt fetches.
+
+    Raises ToolMissing without apt, UpstreamUnreachable when its sources have no such version any more,
+    VerificationFailed when a file is not what its pin says.
+    """
+    wanted = tuple(pins)
+    lacking = [pin for pin in wanted if not cache.holds(pin.sha256)]
+    if lacking:
+        with private_apt(arch) as (apt, root):
+            _download(apt, lacking, root, cache)
+    return {pin: cache.path(pin.sha256) for pin in wanted}
+
+
+def closure(names: Sequence[str], arch: Arch) -> list[Pin]:
+    """The packages `names` and everything that they depend on, as apt would install them on an empty system."""
+    with private_apt(arch) as (apt, _):
+        said = apt.run("install", "--print-uris", *names)
+    found = [_pin(line) for line in said.splitlines() if line.startswith("'")]
+    return sorted(found, key=lambda pin: pin.package)
+
+
+@contextmanager
+def private_apt(arch: Arch) -> Iterator[tuple[Apt, Path]]:
+    """An apt that knows what its sources have, and a folder that goes away with it."""
+    with tempfile.TemporaryDirectory(prefix="kubewright-apt-") as name:
+        yield Apt(Path(name), arch), Path(name)
+
+
+def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
+    folder = root / "debs"
+    folder.mkdir()
+    try:
+        apt.run("download", *(f"{pin.package}={pin.version}" for pin in pins), cwd=folder)
+    except ToolFailed as error:
+        raise UpstreamUnreachable(f"apt: its sources do not have what is pinned; {PIN_ANEW}\n{error}") from error
+    for pin in pins:
+        (found,) = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
+        if (digest := files.sha256_of(found)) != pin.sha256:
+            raise VerificationFailed(f"{pin.path}: its sha256 is {digest}, but {pin.sha256} is pinned; {PIN_ANEW}")
+        files.write(cache.path(pin.sha256), found.read_bytes())
+
+
+def _pin(line: str) -> Pin:
+    found = _URI.match(line)
+    if found is None:
+        raise ToolFailed(f"apt-get: said {line!r}, which is no package in a pool; use a Debian mirror as source")
+    package, version, arch = found["name"].split("_")
+    return Pin(
+        package=package, version=unquote(version), arch="all" if arch == "all" else Arch(arch),
+        size=int(found["size"]), sha256=found["sha256"], path=found["path"],
+    )  # fmt: skip

@@ -1,0 +1,27 @@
+"""Finds the account that `docker login` has stored for a registry."""
+
+from kubewright.errors import RequestError
+
+
+def account(host: str) -> tuple[str, str] | None:
+    """The user's name and password for a registry, or None.
+
+    From `config.json` in the directory DOCKER_CONFIG or ~/.docker, and the credential helpers that it names.
+    Raises RequestError when they cannot be read.
+    """
+    from docker import auth
+    from docker.errors import DockerException
+
+    try:
+        found = auth.load_config().resolve_authconfig(host) or {}
+        found = {key.lower(): value for key, value in found.items()}  # those of credential helpers have capitals
+    except (DockerException, ValueError) as error:
+        raise RequestError(
+            f"{host}: the login that Docker has stored is unreadable ({error}); log in again: docker login {host}"
+        ) from error
+    if "identitytoken" in found:
+        raise RequestError(
+            f"{host}: Docker has stored an identity token; log in with a name and password or access token "
+            f"instead: docker login -u NAME {host}"
+        )
+    return (found["username"], found["password"]) if found.get("username") else None

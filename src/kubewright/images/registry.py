@@ -1,0 +1,167 @@
+"""Pushes a layout to a registry (OCI distribution-spec 1.1): blobs first, then manifests, and names last of all."""
+
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import quote
+
+from kubewright import files
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.images.archive import blob_path
+from kubewright.images.documents import INDEX, MANIFEST, Manifest
+from kubewright.images.login import account
+from kubewright.images.upload import Blob, refusal, upload
+from kubewright.models.image import ImageRecord
+from kubewright.upstream import Registry
+
+log = logging.getLogger(__name__)
+
+NAMES_OF_DOCKER_HUB = ("docker.io", "index.docker.io")
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A manifest to put beside an image under a tag of its own, with its blobs: a signature, say."""
+
+    name: str
+    tag: str
+    manifest: bytes
+    blobs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What a push did.
+
+    `references` are `PREFIX/NAME:TAG@sha256:…`, by name, and `uploaded` the bytes that were sent. The others count
+    blobs: sent, taken over from another repository of the same registry, and there already.
+    """
+
+    references: tuple[str, ...]
+    uploaded: int
+    sent: int
+    mounted: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Where images live: `HOST[:PORT][/PATH]`, and the URL of that registry."""
+
+    name: str
+    url: str
+
+    @property
+    def host(self) -> str:
+        """The registry as `docker login` calls it."""
+        return self.name.partition("/")[0]
+
+    def repository(self, image: str) -> str:
+        """The repository of an image, as the registry calls it."""
+        path = self.name.partition("/")[2]
+        return f"{path}/{image}" if path else image
+
+
+def prefix(text: str) -> Prefix:
+    """Read `[http://|https://]HOST[:PORT][/PATH]`. Without a scheme only the loopback is asked over plain HTTP.
+
+    Raises RequestError for anything else.
+    """
+    found = re.fullmatch(
+        r"(https?://)?([a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?)((/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)", text
+    )
+    if found is None:
+        raise RequestError(f"--registry: {text!r} is no image prefix; give HOST[:PORT][/PATH] in lower case")
+    host = found[2]
+    server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
+    return Prefix(f"{host}{found[5]}", f"{found[1] or ('http://' if _loopback(host) else 'https://')}{server}")
+
+
+def push(layout: Path, record: ImageRecord, registry: str, *, extra: Iterable[Extra] = ()) -> PushReport:
+    """Put every image of `record`, whose blobs are in `layout`, below the prefix `registry`.
+
+    Nothing gets a name before everything it needs is there, and signatures (`extra`) get theirs first.
+    What the registry has is not sent. Raises UpstreamUnreachable when it cannot be reached, RequestError when
+    it refuses, VerificationFailed when a blob is not what its name says.
+    """
+    where = prefix(registry)
+    pushing = _Push(Registry(where.url, account(where.host)), where, layout)
+    beside = tuple(extra)
+    for image in record.images:
+        for platform in image.platforms:
+            for digest in (*(layer.digest for layer in platform.layers), platform.config):
+                pushing.blob(image.name, Blob.of(digest, pushing.file(digest)))
+            pushing.manifest(image.name, platform.manifest, MANIFEST, pushing.file(platform.manifest).read_bytes())
+        pushing.manifest(image.name, image.index, INDEX, pushing.file(image.index).read_bytes())
+    for one in beside:
+        for data in one.blobs:
+            pushing.blob(one.name, Blob.of(f"sha256:{files.sha256(data)}", data))
+    for one in beside:
+        pushing.manifest(one.name, one.tag, Manifest.from_bytes(one.manifest).media_type, one.manifest)
+    for image in record.images:
+        pushing.manifest(image.name, image.tag, INDEX, pushing.file(image.index).read_bytes())
+    return PushReport(
+        tuple(f"{where.name}/{image.name}:{image.tag}@{image.index}" for image in record.images),
+        pushing.uploaded, pushing.sent, pushing.mounted, pushing.skipped,
+    )  # fmt: skip
+
+
+class _Push:
+    """One push: what it has sent, and in which repository each blob is known to be."""
+
+    def __init__(self, registry: Registry, where: Prefix, layout: Path) -> None:
+        self.registry = registry
+        self.where = where
+        self.layout = layout
+        self.uploaded = self.sent = self.mounted = self.skipped = 0
+        self._places: dict[str, str] = {}
+        self._checked: set[str] = set()
+
+    def file(self, digest: str) -> Path:
+        """The layout's blob, once it is sure that it is what its name says."""
+        path = self.layout / blob_path(digest)
+        if digest not in self._checked:
+            if not path.is_file() or f"sha256:{files.sha256_of(path)}" != digest:
+                raise VerificationFailed(f"{path}: missing or damaged; build the images again")
+            self._checked.add(digest)
+        return path
+
+    def blob(self, image: str, blob: Blob) -> None:
+        """Make the registry hold a blob in the repository of an image."""
+        repository = self.where.repository(image)
+        place = self._places.get(blob.digest)
+        if place == repository:
+            return
+        sent = upload(self.registry, repository, blob, elsewhere=place)
+        self._places.setdefault(blob.digest, repository)
+        if sent is None:
+            self.skipped += 1
+        elif not sent:
+            self.mounted += 1
+        else:
+            self.sent += 1
+            self.uploaded += sent
+            log.info("push %s: %s, %d bytes", image, blob.digest, sent)
+
+    def manifest(self, image: str, reference: str, media_type: str, data: bytes) -> None:
+        """Make a tag or digest of an image stand for a manifest."""
+        repository = self.where.repository(image)
+        url = f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
+        there = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
+        if there.status == 200 and there.headers.get("Docker-Content-Digest") == f"sha256:{files.sha256(data)}":
+            return
+        answer = self.registry.ask("PUT", url, repository, headers={"Content-Type": media_type}, body=data)
+        if answer.status != 201:
+            raise refusal(self.registry, repository, f"the manifest {reference}", answer)
+        self.uploaded += len(data)
+
+
+def _loopback(host: str) -> bool:
+    name = host.partition(":")[0]
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False

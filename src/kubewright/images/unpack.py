@@ -1,0 +1,93 @@
+"""Unpacks Debian packages into entries of a layer, without running their scripts, as a merged /usr (Debian 12)."""
+
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from lzma import LZMAError
+from pathlib import Path
+from typing import Final
+
+from kubewright import files
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.images.layer import Directory, Entry, File, Link
+
+MERGED: Final = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
+"""Folders of the root that are links to those of the same name in usr/."""
+
+
+def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str]) -> list[Entry]:
+    """Everything in packages, by name, that no pattern of `without` matches; contents are kept below `scratch`.
+
+    Owners and set-user-id bits are dropped. Raises VerificationFailed for an unreadable package, RequestError
+    when two packages have the same file.
+    """
+    found: dict[str, Entry] = {}
+    patterns = tuple(without)
+    for name, package in packages.items():
+        for entry in _entries(package, scratch / name):
+            if any(fnmatchcase(entry.path, pattern) for pattern in patterns) or _points_to_itself(entry):
+                continue
+            if entry.path in found and not isinstance(entry, Directory):
+                raise RequestError(f"{name}: {entry.path} is in another package too; leave one of them out")
+            found[entry.path] = entry
+    return [entry for entry in found.values() if not _lost(entry, found)]
+
+
+def merged(path: str) -> str:
+    """Where a path of the root is once /bin, /lib and the like are links into /usr."""
+    return f"usr/{path}" if path.partition("/")[0] in MERGED else path
+
+
+def _entries(package: Path, scratch: Path) -> Iterable[Entry]:
+    from debian.arfile import ArError
+    from debian.debfile import DebFile
+
+    try:
+        with DebFile(package) as deb, deb.data.tgz() as tar:
+            for number, member in enumerate(tar):
+                path = posixpath.normpath(member.name)
+                if path != ".":
+                    yield _entry(tar, member, path, scratch / str(number))
+    except (ArError, tarfile.TarError, OSError, EOFError, LZMAError, zlib.error) as error:
+        raise VerificationFailed(f"{package}: not a readable package: {error}; remove it from the cache") from error
+
+
+def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, content: Path) -> Entry:
+    if member.isdir():
+        return Directory(merged(path), member.mode & 0o1777)
+    if member.issym():
+        return Link(merged(path), _pointing(path, member.linkname))
+    if member.islnk():
+        return Link(merged(path), merged(posixpath.normpath(member.linkname)), hard=True)
+    stream = tar.extractfile(member)
+    if stream is None:
+        raise VerificationFailed(f"{path}: a device cannot be in a layer; leave its package out")
+    data = stream.read()
+    with files.explained(content):
+        content.parent.mkdir(parents=True, exist_ok=True)
+        content.write_bytes(data)
+    return File(merged(path), member.size, lambda: content.open("rb"), member.mode & 0o777)
+
+
+def _pointing(path: str, to: str) -> str:
+    """What a link points to. A link that moves into /usr takes a target beside it along, any other by its full path."""
+    if to.startswith("/") or merged(path) == path or "/" not in to:
+        return to
+    return posixpath.normpath(posixpath.join("/", posixpath.dirname(path), to))
+
+
+def _points_to_itself(entry: Entry) -> bool:
+    """Whether a link was for the time before the merge: /sbin/ip -> /bin/ip is none, /bin/x -> /usr/bin/x is one."""
+    return (
+        isinstance(entry, Link)
+        and not entry.hard
+        and entry.to.startswith("/")
+        and merged(posixpath.normpath(entry.to).lstrip("/")) == entry.path
+    )
+
+
+def _lost(entry: Entry, found: dict[str, Entry]) -> bool:
+    """Whether an entry is a hard link to a file that is not unpacked."""
+    return isinstance(entry, Link) and entry.hard and entry.to not in found

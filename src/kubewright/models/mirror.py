@@ -1,0 +1,36 @@
+"""What a mirror says of itself: `mirror.json` its kind, `SHA256SUMS` the digests that its upstreams do not publish."""
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit
+
+from kubewright.models.base import Header, Model
+
+NAME = "mirror.json"
+"""The file's name, at the top of a mirror."""
+
+Kind = Literal["sample", "source", "download"]
+"""sample: placeholder programs · source: compiled from source · download: the upstream's own bytes."""
+
+_LINE = re.compile(r"^([0-9a-fA-F]{64})\s+\*?(.+)$", re.MULTILINE)
+
+OWN_BYTES: tuple[Kind, ...] = ("sample", "source")
+"""The kinds whose files are not what their upstreams publish: pins say nothing about them."""
+
+
+def host_path(url: str) -> str:
+    """Where a mirror keeps a URL: HOST/PATH below its root."""
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}"
+
+
+class Mirror(Model):
+    """The whole of `mirror.json`."""
+
+    header: Header = Header(type="kubewright.mirror")
+    kind: Kind
+
+
+def checksums(text: str) -> dict[str, str]:
+    """The digests in a mirror's `SHA256SUMS`, by path below its root."""
+    return {name.strip().removeprefix("./"): digest.lower() for digest, name in _LINE.findall(text)}

@@ -1,0 +1,139 @@
+"""What the stages would do: the answer to `--dry-run`, for which nothing is written anywhere."""
+
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+
+from kubewright import content, images
+from kubewright.cache import Cache
+from kubewright.errors import RequestError
+from kubewright.models.base import Arch, Format, Model
+from kubewright.models.lock import Check, Input, Release
+from kubewright.repos.store import Change
+from kubewright.settings import Settings
+from kubewright.stages import package, publish, resolve, sign
+from kubewright.stages.sign import Keys
+from kubewright.workspace import Workspace, matching, select
+
+
+class Plan(Model):
+    """What is still to be done for a release. Packages and images may turn out to be there already, unchanged."""
+
+    release: str
+    inputs: int
+    fetch: tuple[str, ...]
+    compile: tuple[str, ...]
+    packages: tuple[str, ...]
+    skipped: tuple[str, ...]
+    images: tuple[str, ...]
+    architectures: tuple[Arch, ...]
+    channels: tuple[str, ...] = ()
+    changes: tuple[Change, ...] | None = None
+    """What would change on the site; None as long as that is not known: the release is not signed yet."""
+
+    def fetching(self) -> Iterator[str]:
+        """What `fetch` would do."""
+        yield from (f"would fetch {url}" for url in self.fetch)
+        yield from (f"would compile {name}" for name in self.compile)
+        yield f"{self.release}: {self._fetch()}"
+
+    def packaging(self) -> Iterator[str]:
+        """What `package` would do."""
+        yield from (f"would build {name}" for name in self.packages)
+        yield from (f"would skip {text}" for text in self.skipped)
+        yield f"{self.release}: would build {len(self.packages)} packages, unless they are there unchanged"
+
+    def imaging(self) -> Iterator[str]:
+        """What `image` would do."""
+        yield from (f"would build the image {name} for {', '.join(self.architectures)}" for name in self.images)
+        yield f"{self.release}: would build {len(self.images)} images, unless they are there unchanged"
+
+    def signing(self) -> Iterator[str]:
+        """What `sign` would do."""
+        rpms = sum(name.endswith(f".{Format.rpm}") for name in self.packages)
+        yield f"{self.release}: would sign {rpms} rpms, {len(self.images)} images and the manifest, unless that is done"
+
+    def everything(self) -> Iterator[str]:
+        """What `release` would do before it publishes."""
+        yield (
+            f"{self.release}: {self._fetch()}, build {len(self.packages)} packages and {len(self.images)} images, "
+            "sign them and publish; what is there unchanged stays"
+        )
+        if self.changes is None:
+            yield f"{self.release}: not signed yet, so what would change on the site is not known"
+
+    def _fetch(self) -> str:
+        made = f" and compile {len(self.compile)}" if self.compile else ""
+        cached = self.inputs - len(self.fetch) - len(self.compile)
+        return f"would fetch {len(self.fetch)} of {self.inputs} inputs{made} ({cached} in the cache)"
+
+
+def planned(wanted: str | None, settings: Settings) -> Release:
+    """The lock that a NAME or REQUEST means; where there is none, what the request would be resolved to."""
+    if wanted is None or matching(settings.dist, wanted):
+        return select(settings.dist, wanted).release()
+    return resolve.resolve(wanted, settings)[1]
+
+
+def plan(release: Release, settings: Settings) -> Plan:
+    """What the stages up to `sign` would do for a release."""
+    cache = Cache(settings.cache)
+    lacking = [entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)]
+    builds = {
+        build.id: _gap(build, release)
+        for build in package.plan(release)
+        if fnmatchcase(build.recipe.name, settings.only)
+    }
+    if not builds:
+        raise RequestError(f"--only {settings.only}: no package is called so")
+    definition = "monolith.toml" if release.monolith else "image.toml"
+    return Plan(
+        release=release.name,
+        inputs=len(release.inputs),
+        fetch=tuple(_label(entry) for entry in lacking if entry.check is not Check.built),
+        compile=tuple(_label(entry) for entry in lacking if entry.check is Check.built),
+        packages=tuple(name for name, gap in builds.items() if gap is None),
+        skipped=tuple(f"{name}: {gap}" for name, gap in builds.items() if gap),
+        images=tuple(images.load_definition(content.folder("images") / "hyperkube" / definition).images),
+        architectures=release.architectures,
+    )
+
+
+def rehearse(request: str, settings: Settings, keys: Callable[[], Keys | None]) -> Plan:
+    """What `release` would do. `keys` gives None where a development key would have to be made first."""
+    workspace, release = resolve.resolve(request, settings)
+    found = plan(release, settings)
+    own = keys() if _is_signed(workspace, release) else None
+    if own is None or not _by(own, workspace, settings):
+        return found
+    channels, changes = publish.publish(workspace, settings, own)
+    return found.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})
+
+
+def _is_signed(workspace: Workspace, release: Release) -> bool:
+    return workspace.record("sign") is not None and workspace.release() == release
+
+
+def _by(keys: Keys, workspace: Workspace, settings: Settings) -> bool:
+    """Whether just these keys have signed just what the earlier stages made."""
+    try:
+        mark = sign.order(workspace, settings, keys, publish.store(settings)).mark
+    except RequestError:
+        return False
+    return workspace.done("sign", mark) is not None
+
+
+def _label(entry: Input) -> str:
+    return entry.id if entry.check is Check.built else entry.url
+
+
+def _gap(build: package.Build, release: Release) -> str | None:
+    """Why a package would be skipped: the first of its inputs that the upstream does not have."""
+    arch = build.arch if isinstance(build.arch, Arch) else release.architectures[0]
+    for entry in build.recipe.contents:
+        kind, _, name = entry.source.partition(":")
+        if kind == "input" and entry.only in (None, build.format):
+            component, _, file = name.partition("!")[0].partition("/")
+            gap = release.missing(component, file, arch)
+            if gap is not None:
+                return gap
+    return None

@@ -1,0 +1,90 @@
+"""Checks an apt suite against its signatures, its channel and the packages that the channel's releases have."""
+
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+
+from debian.deb822 import Packages, Release
+
+from kubewright.errors import VerificationFailed
+from kubewright.models.base import Arch, Format
+from kubewright.models.manifest import PackageFile
+from kubewright.models.site import Channel
+from kubewright.repos import layout
+from kubewright.verification.repositories import unpacked, wanted
+from kubewright.verification.source import Measure
+from kubewright.verification.walk import Walk
+
+SOON = 14 * 86400
+"""How long before a suite expires `verify` warns, in seconds."""
+
+
+def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
+    """InRelease and what stands beside it, every index that it lists, and every package in those."""
+    base = layout.suite_path(channel.channel)
+    place = f"{base}/InRelease"
+    text = _signed(walk, base)
+    if text is None:
+        return
+    with walk.tally.check(place):
+        release = Release(text.decode())
+        _fields(walk, place, release, channel)
+        listed = {one["name"]: (int(one["size"]), one["sha256"]) for one in release["SHA256"]}
+        expected = {f"main/binary-{arch}/Packages{ending}" for arch in Arch for ending in ("", ".gz")}
+        absent, more = sorted(expected - listed.keys()), sorted(listed.keys() - expected)
+        walk.tally.require(place, not absent, f"lacks {', '.join(absent)}")
+        walk.tally.require(place, not more, f"lists {', '.join(more)}, which is no index of these suites")
+        for name, promised in listed.items():
+            _copies(walk, base, name, promised)
+        for arch in Arch:
+            _index(walk, f"{base}/main/binary-{arch}", wanted(packages, Format.deb, arch))
+
+
+def _signed(walk: Walk, base: str) -> bytes | None:
+    """What InRelease says, else Release; that both say the same and are signed is checked on the way."""
+    text, plain = walk.clearsigned(f"{base}/InRelease"), walk.there(f"{base}/Release")
+    if plain is not None:
+        walk.openpgp(f"{base}/Release.gpg", plain)
+        same = text is None or text.strip() == plain.strip()
+        walk.tally.require(f"{base}/InRelease", same, f"differs from {base}/Release; publish again")
+    return text or plain
+
+
+def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
+    """The suite is this channel's, made from its present record."""
+    name = channel.channel
+    ours = (release.get("Suite"), release.get("Codename")) == (name, name)
+    walk.tally.require(place, ours, f"is the suite {release.get('Suite')}, not {name}; publish again")
+    _moment(walk, place, "Date", release.get("Date"), channel.issued)
+    until = release.get("Valid-Until")
+    _moment(walk, place, "Valid-Until", until, channel.valid_until)
+    if until is not None:
+        left = int(parsedate_to_datetime(until).timestamp()) - walk.now
+        walk.tally.require(place, left > 0, f"expired at {until}; publish again")
+        if 0 < left < SOON:
+            walk.tally.warnings.append(f"{place}: expires at {until}; publish again before that")
+
+
+def _moment(walk: Walk, place: str, field: str, text: str | None, wanted: int | None) -> None:
+    found = None if text is None else int(parsedate_to_datetime(text).timestamp())
+    walk.tally.require(place, found == wanted, f"{field} is {text}, not what the channel's record says; publish again")
+
+
+def _copies(walk: Walk, base: str, name: str, promised: Measure) -> None:
+    """An index under both its names."""
+    walk.file(f"{base}/{name}", promised)
+    walk.file(f"{base}/{name.rpartition('/')[0]}/by-hash/SHA256/{promised[1]}", promised)
+
+
+def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:
+    """What an index lists, plain and packed."""
+    place = f"{folder}/Packages"
+    data = walk.there(place)
+    if data is None:
+        return
+    with walk.tally.check(place):
+        stanzas = Packages.iter_paragraphs(data, use_apt_pkg=False)
+        listed = {f"apt/{one['Filename']}": (int(one["Size"]), one["SHA256"]) for one in stanzas}
+        walk.tally.same(place, listed, packages, "the channel")
+    with walk.tally.check(f"{place}.gz"):
+        if unpacked(walk.must(f"{place}.gz"), f"{place}.gz") != data:
+            raise VerificationFailed(f"{place}.gz: unpacks to something else than {place}; publish again")

@@ -1,0 +1,76 @@
+"""Checks archives of images against what the manifest says of the images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kubewright import files, images
+from kubewright.images.archive import blob_path
+from kubewright.images.documents import MANIFEST, REFERENCE, Config, Index, Manifest, descriptor
+from kubewright.images.store import Store, opened
+from kubewright.models import manifest as release
+from kubewright.models.base import Arch
+from kubewright.models.image import Platform
+from kubewright.verification.walk import Walk
+
+Found = dict[str, bytes]
+"""The manifests in archives, by digest."""
+
+
+def check(walk: Walk, place: str, manifest: release.Manifest) -> None:
+    """Every archive is a sound layout of just the images for its architecture; the images' indexes follow from them."""
+    found: Found = {}
+    for one in manifest.files:
+        if one.kind == "image-archive" and walk.source.measured(one.url) is not None:
+            with walk.tally.check(one.url), walk.source.local(one.url) as path:
+                wanted = {image.reference: platform for image in manifest.images
+                          for platform in image.platforms if platform.arch == one.arch}  # fmt: skip
+                found |= _archive(walk, one.url, path, wanted)
+    for image in manifest.images:
+        documents = {one.arch: found[one.manifest] for one in image.platforms if one.manifest in found}
+        if len(documents) == len(image.platforms):
+            index = f"sha256:{files.sha256(_index(documents))}"
+            problem = f"says that {image.reference} is {image.index}, but its archives make it {index}"
+            walk.tally.require(place, index == image.index, problem)
+
+
+def _archive(walk: Walk, place: str, path: Path, wanted: Mapping[str, Platform]) -> Found:
+    """The images of one archive, which it says the names of, against those wanted."""
+    findings = [finding.removeprefix(f"{path}: ") for finding in images.check_layout(path)]
+    for finding in findings:
+        walk.tally.fail(place, finding)
+    if findings:
+        return {}
+    with opened(path) as store:
+        listed = Index.from_bytes(_read(store, "index.json")).manifests
+        entries = {(one.annotations or {}).get(REFERENCE, ""): one for one in listed}
+        absent, more = sorted(wanted.keys() - entries.keys()), sorted(entries.keys() - wanted.keys())
+        walk.tally.require(place, not absent, f"lacks {', '.join(absent[:3])}")
+        walk.tally.require(place, not more, f"holds {', '.join(more[:3])}, which the manifest does not have")
+        for reference in sorted(wanted.keys() & entries.keys()):
+            same = _facts(store, entries[reference].digest) == _promised(wanted[reference])
+            walk.tally.require(place, same, f"holds another {reference} than the manifest says")
+        return {one.digest: _read(store, blob_path(one.digest)) for one in listed}
+
+
+def _facts(store: Store, digest: str) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+    """What identifies an image for one architecture: manifest, config, layers packed and unpacked."""
+    manifest = Manifest.from_bytes(_read(store, blob_path(digest)))
+    config = Config.from_bytes(_read(store, blob_path(manifest.config.digest)))
+    return digest, manifest.config.digest, tuple(one.digest for one in manifest.layers), config.rootfs.diff_ids
+
+
+def _promised(platform: Platform) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+    layers = tuple(one.digest for one in platform.layers)
+    return platform.manifest, platform.config, layers, platform.diff_ids
+
+
+def _index(documents: Mapping[Arch, bytes]) -> bytes:
+    """An image's index, which is on no site, from the manifests that it lists: it bears their annotations."""
+    manifests = tuple(descriptor(MANIFEST, data, arch=arch) for arch, data in documents.items())
+    about = Manifest.from_bytes(next(iter(documents.values()))).annotations
+    return Index(manifests=manifests, annotations=about).to_bytes()
+
+
+def _read(store: Store, name: str) -> bytes:
+    with store.open(name) as stream:
+        return stream.read()

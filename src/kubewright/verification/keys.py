@@ -1,0 +1,161 @@
+"""Checks the public keys of a site against each other and against those that the caller trusts."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.repos import layout
+from kubewright.signing import keyring
+from kubewright.signing import verify as signatures
+from kubewright.signing.keys import DEVELOPMENT
+from kubewright.verification.report import Tally
+from kubewright.verification.source import Source
+
+_BLOCK = re.compile(
+    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n.*?-----END PGP PUBLIC KEY BLOCK-----[ \t]*(?:\r?\n|$)\s*", re.DOTALL
+)
+
+Known = Mapping[str, bytes]
+"""Public keys by fingerprint (OpenPGP) or id (ECDSA), in the order of their file."""
+
+Reader = Callable[[bytes, str], dict[str, bytes]]
+"""Takes a file of keys apart; the second argument is its place."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Whose signatures count, and what the site says of its keys."""
+
+    certificates: tuple[bytes, ...]
+    artifact_keys: bytes
+    """ECDSA keys, PEM blocks one after the other."""
+    on_site: frozenset[str]
+    """Fingerprints and ids of every key that the site has."""
+    current: str | None
+    """The fingerprint of the key that signs the site now, where it can be told."""
+    development: frozenset[str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Whom this verification believes."""
+        public = signatures.public_keys(self.artifact_keys, place=layout.ARTIFACT_KEY) if self.artifact_keys else ()
+        return (
+            *(f"OpenPGP {name}" for name in signatures.fingerprints(self.certificates)),
+            *(f"ECDSA {name}" for name in public),
+        )
+
+
+def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
+    """Read every key of the site. Where the caller gave keys of a kind, only those count.
+
+    Raises RequestError for a given key that is none.
+    """
+    trusted_certificates, trusted_keys = sort_out(given)
+    binary = _file(source, tally, layout.KEYRING, _binary)
+    armored = _file(source, tally, layout.KEYRING_ARMORED, certificates)
+    public = _file(source, tally, layout.ARTIFACT_KEY, public_keys)
+    if binary and armored:
+        same = dict(binary) == dict(armored) and next(iter(binary)) == next(iter(armored))
+        tally.require(layout.KEYRING_ARMORED, same, f"holds other keys than {layout.KEYRING}; publish again")
+    ring = {**armored, **binary}
+    _alone(source, tally, ring, ".asc", certificates)
+    _alone(source, tally, public, ".pub", public_keys)
+    for place, held, trusted in (
+        (layout.KEYRING, binary, trusted_certificates),
+        (layout.KEYRING_ARMORED, armored, trusted_certificates),
+        (layout.ARTIFACT_KEY, public, trusted_keys),
+    ):
+        _only_trusted(tally, place, held, trusted)
+    if given and not (trusted_certificates and trusted_keys):
+        kind, place = ("ECDSA", layout.ARTIFACT_KEY) if trusted_certificates else ("OpenPGP", layout.KEYRING)
+        tally.warnings.append(f"no {kind} key is given: the site's own in {place} are believed; pass yours with --key")
+    return Keys(
+        certificates=tuple((trusted_certificates or ring).values()),
+        artifact_keys=b"".join((trusted_keys or public).values()),
+        on_site=frozenset([*ring, *public]),
+        current=next(chain(binary, armored), None),
+        development=frozenset(name for name, data in (ring | public).items() if is_development(data)),
+    )
+
+
+def sort_out(given: Sequence[bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The OpenPGP certificates and the ECDSA keys among the files that the caller trusts."""
+    found: tuple[dict[str, bytes], dict[str, bytes]] = {}, {}
+    for number, data in enumerate(given, 1):
+        place = f"--key {number}"
+        pem = b"-----BEGIN PUBLIC KEY-----" in data
+        try:
+            held = public_keys(data, place) if pem else keyring.certificates(data, place=place)
+        except VerificationFailed as error:
+            raise RequestError(f"{place}: not a public key, OpenPGP or PEM; export it again") from error
+        if not held:
+            raise RequestError(f"{place}: holds no public key; export it again")
+        found[pem].update(held)
+    return found
+
+
+def certificates(data: bytes, place: str) -> dict[str, bytes]:
+    """The certificates of an armored keyring that holds nothing else. Raises VerificationFailed."""
+    blocks = _BLOCK.findall(data)
+    if not blocks or _BLOCK.sub(b"", data):
+        raise VerificationFailed(f"{place}: not just armored public keys; publish again")
+    found: dict[str, bytes] = {}
+    for block in blocks:
+        found |= keyring.certificates(block, place=place)
+    return found
+
+
+def public_keys(data: bytes, place: str) -> dict[str, bytes]:
+    """The ECDSA keys of a PEM file by their ids, each with the line that marks it as a development key."""
+    rest = signatures.PEM.sub(b"", data).replace(DEVELOPMENT.encode(), b"")
+    if rest.strip():
+        raise VerificationFailed(f"{place}: not just public keys in PEM form; publish again")
+    found = {}
+    for block in signatures.PEM.finditer(data):
+        (name,) = signatures.public_keys(block[0], place=place)
+        marked = data[: block.start()].endswith(f"{DEVELOPMENT}\n".encode())
+        found[name] = (f"{DEVELOPMENT}\n".encode() if marked else b"") + block[0].rstrip() + b"\n"
+    return found
+
+
+def is_development(key: bytes) -> bool:
+    """Whether a key says of itself that nobody should trust it."""
+    return DEVELOPMENT.encode() in key
+
+
+def _binary(data: bytes, place: str) -> dict[str, bytes]:
+    if data.startswith(b"-----"):
+        raise VerificationFailed(f"{place}: armored, but apt reads only binary keys by this name; publish again")
+    return keyring.certificates(data, place=place)
+
+
+def _file(source: Source, tally: Tally, place: str, reader: Reader) -> dict[str, bytes]:
+    """The keys in a file of the site; none if it cannot be read, which is a finding."""
+    with tally.check(place):
+        data = source.read(place)
+        if data is None:
+            raise VerificationFailed(f"{place}: missing")
+        found = reader(data, place)
+        if not found:
+            raise VerificationFailed(f"{place}: holds no public key; publish again")
+        return found
+    return {}
+
+
+def _alone(source: Source, tally: Tally, held: Known, ending: str, reader: Reader) -> None:
+    """Each key has a file of its own, which holds it and nothing else."""
+    for name, key in held.items():
+        place = layout.key_history(f"{name}{ending}")
+        found = _file(source, tally, place, reader)
+        same = list(found) == [name] and (ending == ".pub" or found[name] == key)
+        if found:
+            tally.require(place, same, "does not hold this key, or another one too; publish again")
+
+
+def _only_trusted(tally: Tally, place: str, held: Known, trusted: Known) -> None:
+    if trusted:
+        for name in held:
+            problem = f"holds {name}, which is none of the keys given; do not install it, or pass it with --key too"
+            tally.require(place, name in trusted, problem)

@@ -1,0 +1,78 @@
+"""Checks a release: its signed manifest, every file in it, and what is signed about those."""
+
+from kubewright import files
+from kubewright.errors import VerificationFailed
+from kubewright.models.manifest import File, Manifest
+from kubewright.models.site import IndexedRelease
+from kubewright.repos import layout
+from kubewright.signing import rpm
+from kubewright.verification import archives, statements
+from kubewright.verification.walk import Walk
+
+
+def check(walk: Walk, release: IndexedRelease) -> Manifest | None:
+    """A release that the index lists; its manifest, if it can be read."""
+    place = release.manifest_url
+    with walk.tally.check(place):
+        data = walk.must(place)
+        right = files.sha256(data) == release.manifest_sha256
+        walk.tally.require(place, right, f"its SHA-256 is not the one in {layout.INDEX}")
+        signers = {walk.openpgp(f"{place}.asc", data), walk.artifact(f"{place}.sig", data)}
+        manifest = Manifest.from_bytes(data)
+        _facts(walk, place, manifest, release)
+        _keys(walk, place, manifest, signers)
+        for one in manifest.files:
+            _file(walk, one)
+        _checksums(walk, place, data, manifest)
+        statements.provenance(walk, place, manifest)
+        statements.images(walk, place, manifest)
+        archives.check(walk, place, manifest)
+        return manifest
+    return None
+
+
+def _facts(walk: Walk, place: str, manifest: Manifest, release: IndexedRelease) -> None:
+    """What the index says of a release is what its manifest says."""
+    ours = (manifest.release.name, manifest.release.kubernetes, manifest.development)
+    same = ours == (release.name, release.kubernetes, release.development)
+    walk.tally.require(place, same, f"says other things of the release than {layout.INDEX}; publish again")
+
+
+def _keys(walk: Walk, place: str, manifest: Manifest, signers: set[str | None]) -> None:
+    """Who signed is named, and every key that is named is on the site."""
+    named = {key.id: key for key in manifest.keys}
+    for signer in sorted(filter(None, signers)):
+        walk.tally.require(place, signer in named, f"signed by {signer}, which it does not name among its keys")
+    for key in manifest.keys:
+        there = key.id in walk.keys.on_site
+        walk.tally.require(place, there, f"names the key {key.id}, which keys/ does not have; publish again")
+        url = layout.key_history(f"{key.id}.{'asc' if key.kind == 'openpgp' else 'pub'}")
+        walk.tally.require(place, key.url == url, f"names {key.url} for the key {key.id}, not {url}")
+
+
+def _file(walk: Walk, one: File) -> None:
+    """A file, once however many releases share it; an rpm is signed besides."""
+    promised = (one.size, one.sha256)
+    known = walk.objects.setdefault(one.url, promised)
+    if known is not promised:
+        walk.tally.require(one.url, known == promised, "two manifests promise different bytes")
+    elif one.kind != "rpm":
+        walk.file(one.url, promised)
+    else:
+        data = walk.sound(one.url, promised)
+        if data is not None:
+            with walk.tally.check(one.url):
+                rpm.verify(data, walk.keys.certificates, name=one.url)
+
+
+def _checksums(walk: Walk, place: str, data: bytes, manifest: Manifest) -> None:
+    """SHA256SUMS says of every file what the manifest says, and of the manifest what it is."""
+    path = layout.release_path(manifest.release.name, "SHA256SUMS")
+    with walk.tally.check(path):
+        sums = walk.must(path)
+        walk.openpgp(f"{path}.asc", sums)
+        promised = {f"{one.sha256}  {one.url}" for one in manifest.files} | {f"{files.sha256(data)}  {place}"}
+        different = promised ^ set(sums.decode().splitlines())
+        if different:
+            first = min(line.partition("  ")[2] for line in different)
+            raise VerificationFailed(f"{path}: lacks or contradicts {first}, or lists it though the manifest does not")

@@ -1,0 +1,71 @@
+"""Where a site is read from: a directory, or a web server."""
+
+# ruff: noqa: D102 -- Source says once what each method does
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from kubewright import files
+from kubewright.repos.store import DirectoryStore
+
+Measure = tuple[int, str]
+"""The size in bytes and the SHA-256 of an object."""
+
+
+class Source(Protocol):
+    """The objects of a site, by their paths."""
+
+    def read(self, path: str) -> bytes | None:
+        """A whole object, or None if there is none."""
+
+    def measured(self, path: str) -> Measure | None:
+        """Size and digest of an object however large, or None if there is none."""
+
+    def local(self, path: str) -> AbstractContextManager[Path]:
+        """A file of this machine with the object's bytes, for as long as a block runs."""
+
+
+class Directory:
+    """A site in a directory. A file that has several names there is hashed once."""
+
+    def __init__(self, root: Path) -> None:
+        self._store = DirectoryStore(root)
+        self._digests: dict[tuple[int, int], str] = {}
+
+    def read(self, path: str) -> bytes | None:
+        return self._store.read(path)
+
+    def measured(self, path: str) -> Measure | None:
+        if not self._store.exists(path):
+            return None
+        file = self._store.root / path
+        status = file.stat()
+        inode = (status.st_dev, status.st_ino)
+        if inode not in self._digests:
+            self._digests[inode] = files.sha256_of(file)
+        return status.st_size, self._digests[inode]
+
+    @contextmanager
+    def local(self, path: str) -> Iterator[Path]:
+        yield self._store.root / path
+
+
+class Web:
+    """A site that another program serves; `read` gets a whole object."""
+
+    def __init__(self, read: Callable[[str], bytes | None]) -> None:
+        self.read = read
+
+    def measured(self, path: str) -> Measure | None:
+        data = self.read(path)
+        return None if data is None else (len(data), files.sha256(data))
+
+    @contextmanager
+    def local(self, path: str) -> Iterator[Path]:
+        with TemporaryDirectory(prefix="kubewright-verify-") as directory:
+            file = Path(directory) / path.rpartition("/")[2]
+            file.write_bytes(self.read(path) or b"")
+            yield file

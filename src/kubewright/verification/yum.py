@@ -1,0 +1,122 @@
+"""Checks yum repositories against their signatures, their channel and the packages that its releases have."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from kubewright.errors import VerificationFailed
+from kubewright.models.base import Arch, Format
+from kubewright.models.manifest import PackageFile
+from kubewright.models.site import Channel
+from kubewright.repos import layout, yum
+from kubewright.signing import keyring
+from kubewright.verification import keys
+from kubewright.verification.repositories import unpacked, wanted
+from kubewright.verification.source import Measure
+from kubewright.verification.walk import Walk
+
+_REPO = f"{{{yum.DUKE}/repo}}"
+_COMMON = f"{{{yum.DUKE}/common}}"
+_KINDS = {"primary", "filelists", "other"}
+
+
+def repositories(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
+    """The plain repository and the snapshot that mirrorlist names, for each architecture."""
+    for arch in Arch:
+        plain = layout.yum_path(channel.channel, arch.rpm)
+        expected = wanted(packages, Format.rpm, arch)
+        _repository(walk, plain, channel, expected)
+        with walk.tally.check(f"{plain}/mirrorlist"):
+            snapshot = _snapshot(walk, f"{plain}/mirrorlist", channel, arch)
+            if snapshot is not None:
+                _repository(walk, snapshot, channel, expected)
+
+
+def _snapshot(walk: Walk, place: str, channel: Channel, arch: Arch) -> str | None:
+    """The snapshot that mirrorlist names: one of this channel, called after what is in it."""
+    data = walk.source.read(place)
+    if not channel.url:
+        walk.tally.require(place, data is None, "is here, although the channel has no URL; publish again")
+        return None
+    line = walk.must(place).decode()
+    name = line.rstrip("/\n").rpartition("/")[2]
+    path = layout.snapshot_path(channel.channel, arch.rpm, name)
+    if line != f"{channel.url.rstrip('/')}/{path}/\n":
+        raise VerificationFailed(f"{place}: names {line.strip()!r}, no snapshot of this channel; publish again")
+    with walk.tally.check(f"{path}/{yum.REPOMD}"):
+        there = yum.snapshot_id({yum.REPOMD: walk.must(f"{path}/{yum.REPOMD}")})
+        walk.tally.require(place, there == name, f"names the snapshot {name}, whose content is {there}; publish again")
+    return path
+
+
+def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Measure]) -> None:
+    """repomd.xml with its signature and key, every file that it lists, and the packages in those."""
+    place = f"{base}/{yum.REPOMD}"
+    with walk.tally.check(place):
+        repomd = walk.must(place)
+        _key(walk, f"{place}.key", walk.openpgp(f"{place}.asc", repomd))
+        root = _parsed(repomd, place)
+        records = {str(one.get("type")): one for one in root.iter(f"{_REPO}data")}
+        walk.tally.require(place, records.keys() == _KINDS, f"lists {', '.join(sorted(records))}; publish again")
+        times = {root.findtext(f"{_REPO}revision"), *(one.findtext(f"{_REPO}timestamp") for one in records.values())}
+        now = times == {str(channel.issued)}
+        walk.tally.require(place, now, "is not of when the channel's record was issued; publish again")
+        for kind, record in sorted(records.items()):
+            with walk.tally.check(place):
+                path = f"{base}/{_attribute(record.find(f'{_REPO}location'), 'href')}"
+                promised = (int(record.findtext(f"{_REPO}size") or 0), record.findtext(f"{_REPO}checksum") or "")
+                data = walk.sound(path, promised)
+                if data is not None and kind == "primary":
+                    _primary(walk, base, path, data, packages)
+
+
+def _key(walk: Walk, place: str, signer: str | None) -> None:
+    """The key that dnf offers to import: keys of this site alone, and among them the one that signed."""
+    with walk.tally.check(place):
+        held = keys.certificates(walk.must(place), place)
+        strange = sorted(held.keys() - walk.keys.on_site)
+        walk.tally.require(place, not strange, f"holds {', '.join(strange)}, no key of this site; publish again")
+        walk.tally.require(place, signer is None or signer in held, f"lacks {signer}, which signed; publish again")
+        trusted = keyring.certificates(b"".join(walk.keys.certificates), place=place)
+        refused = sorted(held.keys() - trusted.keys() - set(strange))
+        walk.tally.require(place, not refused, f"holds {', '.join(refused)}, which is none of the keys given")
+
+
+def _primary(walk: Walk, base: str, place: str, data: bytes, packages: dict[str, Measure]) -> None:
+    """The packages that a repository lists, in the pool and where the repository says."""
+    listed: dict[str, Measure] = {}
+    with walk.tally.check(place):
+        for element in _parsed(unpacked(data, place), place).iter(f"{_COMMON}package"):
+            path = _resolved(base, _attribute(element.find(f"{_COMMON}location"), "href"))
+            size = int(_attribute(element.find(f"{_COMMON}size"), "package"))
+            promised = (size, element.findtext(f"{_COMMON}checksum") or "")
+            listed[f"yum/pool/{path.rpartition('/')[2]}"] = promised
+            walk.file(path, promised)
+        walk.tally.same(place, listed, packages, "the channel")
+
+
+def _resolved(base: str, href: str) -> str:
+    parts = base.split("/")
+    for part in href.split("/"):
+        if part == "..":
+            parts.pop()
+        elif part:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _parsed(data: bytes, place: str) -> ElementTree.Element:
+    """An XML document that defines no entities: those could grow without end. Raises VerificationFailed."""
+    text = data.decode()
+    try:
+        if "<!" in text:
+            raise VerificationFailed(f"{place}: XML with declarations, which repositories do not have; publish again")
+        return ElementTree.fromstring(text)  # noqa: S314 - no entities
+    except ElementTree.ParseError as error:
+        raise VerificationFailed(f"{place}: not XML ({error}); publish again") from error
+
+
+def _attribute(element: ElementTree.Element | None, name: str) -> str:
+    value = None if element is None else element.get(name)
+    if value is None:
+        raise VerificationFailed(f"no {name} where one is required; publish again")
+    return value

@@ -1,0 +1,200 @@
+"""Who may publish where, what a publication repairs, and how keys change."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubewright.errors import KubewrightError
+from kubewright.repos.store import Data, DirectoryStore
+from kubewright.settings import Settings
+from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.stages import fetch, package, publish, quickstart, release, resolve, sign, verify
+from kubewright.stages.sign import Keys
+from kubewright.workspace import Workspace
+
+NOW = 1_790_000_000
+
+Build = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session")
+def production(tmp_path_factory: pytest.TempPathFactory) -> list[Keys]:
+    """Two pairs of keys that are nobody's development keys."""
+    pairs = []
+    for name in ("first", "second"):
+        folder = tmp_path_factory.mktemp("keys") / name
+        paths = initialise(folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None)
+        uris = f"file:{paths.repo_secret}", f"file:{paths.artifact_secret}"
+        pairs.append(Keys(repo=repo_key(uris[0], now=NOW), artifact=artifact_key(uris[1])))
+    return pairs
+
+
+def sound(site: str) -> None:
+    assert [f"{one.place}: {one.problem}" for one in verify.verify(site, [], now=NOW).findings] == []
+
+
+def again(settings: Settings, request: str, keys: Keys, **changes: object) -> list[str]:
+    _, channels, _ = release.release(request, settings.model_copy(update=changes), keys)
+    return channels
+
+
+def test_a_development_key_never_gets_onto_a_site_of_production_keys(
+    home: Settings, keys: Keys, production: list[Keys]
+) -> None:
+    shutil.rmtree(home.site)
+    again(home, "v1.36.4", production[0])
+    with pytest.raises(KubewrightError, match="it has been signed by production keys; give --repo-key") as caught:
+        again(home, "v1.36.4", keys)
+    assert caught.value.exit_code == 2
+    with pytest.raises(KubewrightError, match="it has been signed by production keys"):
+        publish.rollback("stable", home, keys, None)
+    sound(home.site)
+
+
+def test_production_keys_never_join_a_site_that_trusts_a_development_key(
+    home: Settings, production: list[Keys]
+) -> None:
+    with pytest.raises(KubewrightError, match="signed by a development key, which its users trust; .* a new site"):
+        again(home, "v1.36.4", production[0])
+
+
+def test_packages_of_another_lock_are_not_signed(
+    home: Settings, sample_mirror: Path, keys: Keys, tmp_path: Path
+) -> None:
+    """The packages hold what the lock said when they were built: sign must not vouch for a newer lock."""
+    mirror = tmp_path / "changed"
+    shutil.copytree(sample_mirror, mirror)
+    kubelet = mirror / "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet"
+    kubelet.write_bytes(kubelet.read_bytes() + b"\n")
+    digest = subprocess.run(["sha256sum", kubelet], check=True, capture_output=True, text=True).stdout.split()[0]
+    kubelet.with_name("kubelet.sha256").write_text(digest)
+    changed = home.model_copy(update={"upstream": str(mirror)})
+    workspace, _ = resolve.resolve("v1.36.4", changed)
+    fetch.fetch(workspace, changed)
+    with pytest.raises(
+        KubewrightError, match=r"package.json: not of this lock.*run `kubewright package v1.36.4-1` first"
+    ):
+        sign.sign(workspace, changed, keys, publish.store(changed))
+
+
+def test_packages_with_another_key_inside_are_not_signed(home: Settings, production: list[Keys]) -> None:
+    shutil.rmtree(home.site)
+    with pytest.raises(KubewrightError, match="not of this lock, these keys and these options"):
+        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], publish.store(home))
+
+
+def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> None:
+    shutil.rmtree(home.dist / "v1.36.4-1" / "packages")
+    with pytest.raises(KubewrightError, match=r"package.json: .* or only a part; run `kubewright package"):
+        again(home, "v1.36.4", keys, only="kubelet")
+    some = home.model_copy(update={"only": "kubea*"})
+    record = package.package(Workspace(home.dist / "v1.36.4-1"), some, keys.repo, keys.repo.certificate)
+    assert {one.package for one in record.packages} == {"kubelet", "kubeadm"}
+
+
+def test_a_site_keeps_its_address(tmp_path: Path, build: Build, keys: Keys) -> None:
+    settings = build(tmp_path, url="http://127.0.0.1:8080")
+    with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:8080; pass --url"):
+        again(settings, "v1.36.4", keys, url="")
+
+
+def test_new_keys_take_over_a_site_and_old_signatures_stay_good(
+    home: Settings, production: list[Keys], tool: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.rmtree(home.site)
+    first, second = production
+    again(home, "v1.35.9", first)
+    again(home, "v1.36.4", second, now=NOW + 60)
+    sound(home.site)
+    site = Path(home.site)
+    for suite in ("stable-1.35", "stable-1.36"):
+        checked = subprocess.run(
+            [tool("gpgv"), "--keyring", site / "keys/kubewright.gpg", site / f"apt/dists/{suite}/InRelease"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        assert second.repo.fingerprint in checked.stderr
+    known = subprocess.run(
+        [tool("gpg"), "--homedir", tmp_path, "--show-keys", "--with-colons", site / "keys/kubewright.asc"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert [line.split(":")[9] for line in known.splitlines() if line.startswith("fpr")] == [
+        second.repo.fingerprint,
+        first.repo.fingerprint,
+    ]
+
+
+def test_a_second_rollback_goes_further_back(home: Settings, keys: Keys) -> None:
+    for number, version in enumerate(("v1.36.3", "v1.35.9"), 1):
+        again(home, version, keys, channels=("test",), now=NOW + number)
+    again(home, "v1.36.4", keys, channels=("test",), now=NOW + 3)
+    there = [publish.rollback("test", home, keys, None)[0] for _ in range(2)]
+    assert [[one.kubernetes for one in record.releases] for record in there] == [["1.36.3", "1.35.9"], ["1.36.3"]]
+    with pytest.raises(KubewrightError, match="nothing to go back to; there are: 1, 2, 3, 4, 5"):
+        publish.rollback("test", home, keys, None)
+    sound(home.site)
+
+
+class Interrupting(DirectoryStore):
+    """A store in which, before one write, something else happens first."""
+
+    def __init__(self, root: Path, path: str, event: Callable[[], None]) -> None:
+        super().__init__(root)
+        self.path, self.event = path, event
+
+    def replace(self, path: str, data: Data) -> bool:
+        if path == self.path:
+            self.path = ""
+            self.event()
+        return super().replace(path, data)
+
+
+def test_a_publisher_that_was_overtaken_writes_what_is_now_right(
+    home: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one commits and finishes between this one's commit and its InRelease."""
+    shutil.rmtree(home.site)
+    again(home, "v1.36.4", keys)
+    older = home.model_copy(update={"site": f"{home.site}-other"})
+    again(older, "v1.36.3", keys)
+    original = publish.store
+
+    def overtake() -> None:
+        monkeypatch.setattr(publish, "store", original)
+        again(home, "v1.36.4", keys, channels=("both",), now=NOW + 5)
+
+    path = "apt/dists/both/InRelease"
+    monkeypatch.setattr(publish, "store", lambda settings: Interrupting(Path(settings.site), path, overtake))
+    again(home, "v1.36.3", keys, channels=("both",))
+    packages = Path(home.site, "apt/dists/both/main/binary-amd64/Packages").read_text()
+    assert "Version: 1.36.4-1" in packages
+    assert Path(home.site, "channels/both.txt").read_text() == "v1.36.4"
+    sound(home.site)
+
+
+def test_a_conflict_is_found_before_anything_is_written(home: Settings, keys: Keys) -> None:
+    site = Path(home.site)
+    shutil.rmtree(site)
+    taken = site / "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"something else")
+    with pytest.raises(KubewrightError, match="published already with other bytes") as caught:
+        again(home, "v1.36.4", keys)
+    assert caught.value.exit_code == 6
+    assert [path for path in site.rglob("*.deb") if path != taken] == []
+
+
+def test_quickstart_replaces_nothing_of_others(tmp_path: Path, keys: Keys, released: Settings) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("mine")
+    with pytest.raises(KubewrightError, match="holds other things, which quickstart would replace"):
+        list(quickstart.quickstart(tmp_path, released, keys))
+    assert (tmp_path / "site/index.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["Foo", "foo bar", "pool", "snapshots", "../up"])
+def test_a_bad_channel_name_is_refused_before_anything_happens(released: Settings, name: str) -> None:
+    with pytest.raises(ValueError, match="channels"):
+        Settings.model_validate({**released.model_dump(), "channels": (name,)})

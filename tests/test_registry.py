@@ -1,0 +1,544 @@
+"""Images pushed to a real registry, Debian's docker-registry: what is sent, what is not, and what a refusal says."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from kubewright import upstream
+from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
+from kubewright.images import build, upload
+from kubewright.images.registry import Extra, prefix, push
+from kubewright.models.base import Arch
+from kubewright.models.image import ImageDefinition, ImageRecord
+from kubewright.models.lock import Component, Release
+from kubewright.signing import cosign, keys
+
+EPOCH = 1_755_000_000
+PROGRAMS = ("kube-apiserver", "kube-scheduler", "pause")
+
+DEFINITION = ImageDefinition.model_validate({
+    "name": "hyperkube",
+    "flavour": "monolith",
+    "layers": {
+        "root": {"directories": {"/tmp": "1777"}},
+        "hyperkube": {
+            "files": [{"target": "/hyperkube", "source": "input:hyperkube/hyperkube"}],
+            "links": {f"/{name}": "hyperkube" for name in PROGRAMS},
+        },
+    },
+    "images": {
+        name: {
+            "description": name, "tag": "v{kubernetes}", "layers": ["root", "hyperkube"], "entrypoint": [f"/{name}"],
+            "components": [name], "source": "https://example.org",
+        }
+        for name in PROGRAMS
+    },
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    layout: Path
+    record: ImageRecord
+
+    def layer(self) -> Path:
+        """The blob of the shared layer."""
+        digest = self.record.images[0].platforms[0].layers[1].digest
+        return self.layout / "blobs" / digest.replace(":", "/")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Three images for two architectures over one program that does not compress."""
+    root = tmp_path_factory.mktemp("built")
+
+    def inputs(component: str, name: str, arch: Arch) -> Path:
+        path = root / f"{name}-{arch}"
+        path.write_bytes(Random(arch).randbytes(1_000_000))
+        return path
+
+    release = Release(
+        name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=EPOCH,
+        architectures=(Arch.amd64, Arch.arm64),
+        components=(
+            Component(name="kubernetes", version="1.36.4", range="", status="validated", reason="", epoch=EPOCH),
+        ),
+    )  # fmt: skip
+    record = build(
+        DEFINITION, release, inputs,
+        registry="registry.test", epoch=EPOCH, dest=root / "layout", archives=root / "archives", content=root,
+    )  # fmt: skip
+    return Built(root / "layout", record)
+
+
+@contextmanager
+def serving(program: Path, root: Path, **more: Any) -> Iterator[str]:
+    """A registry's `HOST:PORT`; it keeps everything below `root`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = {
+        "version": "0.1", "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": str(root / "data")}},
+        "http": {"addr": address, "secret": "of this test"}, **more,
+    }  # fmt: skip
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "config.yml").write_text(json.dumps(settings))  # JSON is YAML
+    with (root / "log").open("w") as log, subprocess.Popen(
+        [program, "serve", root / "config.yml"], stdout=log, stderr=log, env={"OTEL_TRACES_EXPORTER": "none"}
+    ) as process:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 20
+            while not answers(address):
+                assert process.poll() is None, (root / "log").read_text()
+                assert time.monotonic() < deadline, (root / "log").read_text()
+                time.sleep(0.05)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def answers(address: str) -> bool:
+    with suppress(requests.RequestException):
+        return requests.get(f"http://{address}/v2/", timeout=5).status_code in (200, 401)
+    return False
+
+
+@pytest.fixture(autouse=True)
+def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is logged in anywhere, and nobody waits long."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setattr(upload, "PAUSE", 0.01)
+    monkeypatch.setattr(upstream, "BACKOFF", 0.01)
+    monkeypatch.setattr(upload, "PIECE", 300_000)
+
+
+@pytest.fixture
+def registry(tool: Callable[[str], Path], tmp_path: Path) -> Iterator[str]:
+    """An empty registry."""
+    with serving(tool("docker-registry"), tmp_path / "registry") as address:
+        yield address
+
+
+def stored(root: Path) -> int:
+    """Bytes of all blobs that a registry below `root` keeps."""
+    return sum(path.stat().st_size for path in (root / "registry" / "data").rglob("data") if path.is_file())
+
+
+def tags(address: str, repository: str) -> list[str]:
+    answer = requests.get(f"http://{address}/v2/{repository}/tags/list", timeout=5)
+    return list(answer.json()["tags"]) if answer.ok else []
+
+
+def test_what_was_pushed_comes_back_by_digest_and_by_tag(
+    built: Built, registry: str, tool: Callable[[str], Path], tmp_path: Path
+) -> None:
+    report = push(built.layout, built.record, f"{registry}/kube")
+    assert [reference.partition("@")[0] for reference in report.references] == [
+        f"{registry}/kube/{name}:v1.36.4" for name in PROGRAMS
+    ]
+    for number, image in enumerate(built.record.images):
+        repository, digest = report.references[number].replace(":v1.36.4", "").split("@")
+        assert digest == image.index
+        for arch, platform in zip(("amd64", "arm64"), image.platforms, strict=True):
+            target = tmp_path / f"{image.name}-{arch}"
+            argv = [str(tool("skopeo")), "--override-os=linux", f"--override-arch={arch}", "copy"]
+            subprocess.run(
+                [*argv, "--src-tls-verify=false", f"docker://{repository}@{digest}", f"dir:{target}"],
+                check=True, capture_output=True,
+            )  # fmt: skip
+            manifest = (target / "manifest.json").read_bytes()
+            assert manifest == (built.layout / "blobs" / platform.manifest.replace(":", "/")).read_bytes()
+            for layer in platform.layers:
+                assert (target / layer.digest.removeprefix("sha256:")).stat().st_size == layer.size
+        by_tag = requests.head(
+            f"http://{registry}/v2/kube/{image.name}/manifests/v1.36.4",
+            headers={"Accept": "application/vnd.oci.image.index.v1+json"}, timeout=5,
+        )  # fmt: skip
+        assert by_tag.headers["Docker-Content-Digest"] == image.index
+
+
+def test_the_bytes_of_the_shared_layer_are_sent_and_stored_once(built: Built, registry: str, tmp_path: Path) -> None:
+    report = push(built.layout, built.record, f"{registry}/kube")
+    shared = 2 * built.layer().stat().st_size
+    assert shared <= report.uploaded <= 1.05 * shared
+    assert shared <= stored(tmp_path) <= 1.05 * shared
+    assert report.mounted == 2 * 3  # both architectures' program and their common /tmp, in two more repositories
+
+
+def test_a_second_push_sends_nothing(built: Built, registry: str) -> None:
+    push(built.layout, built.record, f"{registry}/kube")
+    again = push(built.layout, built.record, f"{registry}/kube")
+    assert (again.uploaded, again.sent, again.mounted) == (0, 0, 0)
+    elsewhere = push(built.layout, built.record, f"{registry}/other")
+    assert elsewhere.sent > 0  # another repository: the registry cannot know who may read the first
+
+
+def test_signatures_lie_beside_their_images(built: Built, registry: str, tmp_path: Path) -> None:
+    key = keys.artifact_key(None)
+    image = built.record.images[0]
+    signature = cosign.signature_image(f"{registry}/kube/{image.name}", image.index, key)
+    extra = Extra(image.name, signature.tag, signature.manifest.data, (signature.config.data, signature.payload.data))
+    push(built.layout, built.record, f"{registry}/kube", extra=[extra])
+    assert sorted(tags(registry, f"kube/{image.name}")) == sorted(["v1.36.4", signature.tag])
+    found = requests.get(
+        f"http://{registry}/v2/kube/{image.name}/manifests/{signature.tag}",
+        headers={"Accept": cosign.MANIFEST_TYPE}, timeout=5,
+    )  # fmt: skip
+    assert found.content == signature.manifest.data
+
+
+# ── Broken connections ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Proxy:
+    """Passes bytes on to a server, but breaks a connection inside its `number`-th request that begins with `word`.
+
+    `let` bytes of that request arrive; with None all of it does, and only the answer is lost.
+    """
+
+    server: str
+    word: bytes
+    number: int
+    let: int | None
+    always: bool = False
+    arrived: int = 0
+    seen: int = 0
+    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                host, _, port = self.server.partition(":")
+                server = socket.create_connection((host, int(port)))
+                mute = threading.Event()
+                for work in (self.requests, self.answers):
+                    threading.Thread(target=work, args=(client, server, mute), daemon=True).start()
+
+    def requests(self, client: socket.socket, server: socket.socket, mute: threading.Event) -> None:
+        left: int | None = None
+        with hanging_up(client, server):
+            while data := client.recv(1 << 16):
+                if data.startswith(self.word):
+                    self.seen += 1
+                    if self.seen == self.number or (self.always and self.seen > self.number):
+                        left = self.let
+                        if left is None:
+                            mute.set()
+                if left is not None:
+                    data, left = data[:left], left - len(data[:left])
+                self.arrived += len(data)
+                server.sendall(data)
+                if left == 0:
+                    return
+
+    def answers(self, client: socket.socket, server: socket.socket, mute: threading.Event) -> None:
+        with hanging_up(client, server):
+            while data := server.recv(1 << 16):
+                if mute.is_set():
+                    return
+                client.sendall(data)
+
+
+@contextmanager
+def hanging_up(*ends: socket.socket) -> Iterator[None]:
+    with suppress(OSError):
+        yield
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+
+@contextmanager
+def breaking(server: str, word: bytes, number: int, let: int | None, *, always: bool = False) -> Iterator[Proxy]:
+    proxy = Proxy(server, word, number, let, always)
+    with hanging_up(proxy.listener):
+        thread = threading.Thread(target=proxy.serve, daemon=True)
+        thread.start()
+        yield proxy
+    thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("word", "number", "let", "twice"),
+    [
+        (b"PATCH", 3, 0, 0),  # three pieces of 300,000 bytes, and the rest with PUT
+        (b"PATCH", 3, 100_000, 700_000),  # distribution forgets an upload that broke inside a piece
+        (b"PATCH", 3, None, 900_000),
+        (b"PUT", 2, 0, 0),
+        (b"PUT", 2, 50_000, 1_100_000),
+        (b"PUT", 2, None, 200_000),
+        (b"POST", 2, 0, 0),
+    ],
+    ids=[
+        "before-a-piece", "inside-a-piece", "answer-to-a-piece", "before-the-end", "inside-the-end",
+        "answer-to-the-end", "at-the-begin",
+    ],
+)  # fmt: skip
+def test_a_broken_upload_goes_on_where_the_registry_has_got_to(
+    built: Built, registry: str, word: bytes, number: int, let: int | None, twice: int
+) -> None:
+    with breaking(registry, word, number, let) as proxy:
+        report = push(built.layout, built.record, f"{proxy.address}/kube")
+    assert proxy.seen > number
+    assert proxy.arrived < report.uploaded + twice + 50_000  # of headers
+    for name in PROGRAMS:
+        assert tags(registry, f"kube/{name}") == ["v1.36.4"]
+    assert push(built.layout, built.record, f"{registry}/kube").uploaded == 0
+
+
+def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(built: Built, registry: str) -> None:
+    with (
+        breaking(registry, b"PATCH", 3, 1000, always=True) as proxy,
+        pytest.raises(UpstreamUnreachable, match=rf"^{proxy.address}: .*broke off \(.+\); check the network and push"),
+    ):
+        push(built.layout, built.record, f"{proxy.address}/kube")
+    assert [tags(registry, f"kube/{name}") for name in PROGRAMS] == [[], [], []]
+    assert push(built.layout, built.record, f"{registry}/kube").sent
+
+
+def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) -> None:
+    image = built.record.images[0]
+    signature = cosign.signature_image(f"kube/{image.name}", image.index, keys.artifact_key(None))
+    extra = Extra(image.name, signature.tag, signature.manifest.data, (signature.config.data, signature.payload.data))
+    with (
+        breaking(registry, b"PUT /v2/kube/kube-apiserver/manifests/v1.36.4", 1, 0, always=True) as proxy,
+        pytest.raises(UpstreamUnreachable),
+    ):
+        push(built.layout, built.record, f"{proxy.address}/kube", extra=[extra])
+    assert tags(registry, "kube/kube-apiserver") == [signature.tag]
+    assert tags(registry, "kube/pause") == []
+    assert push(built.layout, built.record, f"{registry}/kube", extra=[extra]).sent == 0
+
+
+# ── Who may push ─────────────────────────────────────────────────────────────────────────────
+
+
+def log_in(tmp_path: Path, host: str, name: str, password: str) -> None:
+    """What `docker login` leaves behind."""
+    (tmp_path / "docker").mkdir(exist_ok=True)
+    login = {"auths": {host: {"auth": b64encode(f"{name}:{password}".encode()).decode()}}}
+    (tmp_path / "docker" / "config.json").write_text(json.dumps(login))
+
+
+@pytest.fixture
+def guarded(tool: Callable[[str], Path], tmp_path: Path) -> Iterator[str]:
+    """A registry that asks for a name and password: admin, secret."""
+    people = tmp_path / "htpasswd"
+    people.write_text("admin:$2b$04$vO6pILva7rNha.ClVEe6KuVCRT080nUR.QbmYiFHUMXlpy.mfOVBO\n")
+    auth = {"htpasswd": {"realm": "of this test", "path": str(people)}}
+    with serving(tool("docker-registry"), tmp_path / "registry", auth=auth) as address:
+        yield address
+
+
+def test_a_registry_with_passwords_takes_what_docker_login_has_stored(
+    built: Built, guarded: str, tmp_path: Path
+) -> None:
+    log_in(tmp_path, guarded, "admin", "secret")
+    assert push(built.layout, built.record, f"{guarded}/kube").sent
+
+
+def test_a_credential_helper_is_asked(
+    built: Built, guarded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = tmp_path / "docker-credential-test"
+    helper.write_text("""#!/bin/sh\necho '{"Username": "admin", "Secret": "secret"}'\n""")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"credHelpers": {guarded: "test"}}))
+    assert push(built.layout, built.record, f"{guarded}/kube").sent
+
+
+@pytest.mark.parametrize("password", [None, "wrong"], ids=["nobody", "wrong-password"])
+def test_who_may_not_push_is_told_how_to_log_in(
+    built: Built, guarded: str, tmp_path: Path, password: str | None
+) -> None:
+    if password:
+        log_in(tmp_path, guarded, "admin", password)
+    with pytest.raises(RequestError) as caught:
+        push(built.layout, built.record, f"{guarded}/kube")
+    assert re.fullmatch(
+        rf"{guarded}: refused .+ in kube/kube-apiserver \(401\); log in with `docker login {guarded}`",
+        str(caught.value),
+    )
+
+
+class Tokens(BaseHTTPRequestHandler):
+    """Gives admin, secret a token for the repositories that are asked for, and anybody else a useless one."""
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked: list[list[str]]
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        scopes = [scope.rsplit(":", 2) for scope in query["scope"]]
+        self.asked.append(query["scope"])
+        known = self.headers.get("Authorization") == "Basic " + b64encode(b"admin:secret").decode()
+        now = int(time.time())
+        claims = {
+            "iss": "test", "sub": "admin", "aud": query["service"][0], "exp": now + 60, "nbf": now - 60, "iat": now,
+            "jti": "1", "access": [
+                {"type": kind.partition(":")[0] or kind, "name": name, "actions": actions.split(",")}
+                for kind, name, actions in scopes if known
+            ],
+        }  # fmt: skip
+        body = json.dumps({"token": self.jwt(claims)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def jwt(self, claims: dict[str, Any]) -> str:
+        chain = [b64encode(self.certificate().public_bytes(Encoding.DER)).decode()]
+        head = {"typ": "JWT", "alg": "ES256", "x5c": chain}
+        signed = b".".join(url64(json.dumps(part).encode()) for part in (head, claims))
+        numbers = decode_dss_signature(self.key.sign(signed, ec.ECDSA(SHA256())))
+        return (signed + b"." + url64(b"".join(number.to_bytes(32) for number in numbers))).decode()
+
+    @classmethod
+    @cache
+    def certificate(cls) -> x509.Certificate:
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+        day = datetime(2026, 1, 1, tzinfo=UTC)
+        made = x509.CertificateBuilder(name, name, cls.key.public_key(), 1, day, day + timedelta(36500))
+        return made.sign(cls.key, SHA256())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def url64(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+@pytest.fixture
+def tokened(tool: Callable[[str], Path], tmp_path: Path) -> Iterator[str]:
+    """A registry that asks for tokens of another server."""
+    Tokens.asked = []
+    (tmp_path / "roots.pem").write_bytes(Tokens.certificate().public_bytes(Encoding.PEM))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Tokens) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        realm = f"http://127.0.0.1:{server.server_port}/token"
+        token = {
+            "realm": realm,
+            "service": "a registry",
+            "issuer": "test",
+            "rootcertbundle": str(tmp_path / "roots.pem"),
+        }
+        with serving(tool("docker-registry"), tmp_path / "registry", auth={"token": token}) as address:
+            yield address
+        server.shutdown()
+
+
+def test_a_registry_with_tokens_gets_one_for_each_repository(built: Built, tokened: str, tmp_path: Path) -> None:
+    log_in(tmp_path, tokened, "admin", "secret")
+    report = push(built.layout, built.record, f"{tokened}/kube")
+    assert (report.sent, report.mounted) == (3 + 2 * 3, 2 * 3)
+    scopes = [scope.split(":") for scopes in Tokens.asked for scope in scopes]
+    assert {name for _, name, actions in scopes if "push" in actions} == {f"kube/{name}" for name in PROGRAMS}
+
+
+def test_a_token_that_does_not_suffice_is_a_refusal(built: Built, tokened: str) -> None:
+    with pytest.raises(RequestError, match=r"refused a look at sha256:\w+ in kube/kube-apiserver \(401\)"):
+        push(built.layout, built.record, f"{tokened}/kube")
+
+
+def test_a_registry_that_only_reads_says_so(built: Built, tool: Callable[[str], Path], tmp_path: Path) -> None:
+    storage = {"filesystem": {"rootdirectory": str(tmp_path / "data")}, "maintenance": {"readonly": {"enabled": True}}}
+    with (
+        serving(tool("docker-registry"), tmp_path, storage=storage) as address,
+        pytest.raises(RequestError, match=r"refused an upload of .+ \(405\); it takes no pushes"),
+    ):
+        push(built.layout, built.record, f"{address}/kube")
+
+
+def test_a_registry_without_tls_is_asked_for_by_its_scheme(built: Built, registry: str) -> None:
+    with pytest.raises(UpstreamUnreachable, match=rf"^{registry}: no TLS connection .+ or write http:// before"):
+        push(built.layout, built.record, f"https://{registry}/kube")
+    assert push(built.layout, built.record, f"http://{registry}/kube").references[0].startswith(f"{registry}/kube/")
+
+
+def test_a_host_that_is_not_there_is_named(built: Built) -> None:
+    with pytest.raises(UpstreamUnreachable, match=r"^127\.0\.0\.1:9: cannot be reached"):
+        push(built.layout, built.record, "127.0.0.1:9/kube")
+
+
+# ── What is asked for ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_damaged_blob_is_not_pushed(built: Built, registry: str, tmp_path: Path) -> None:
+    shutil.copytree(built.layout, tmp_path / "layout")
+    blob = tmp_path / "layout" / built.layer().relative_to(built.layout)
+    blob.write_bytes(blob.read_bytes()[:-1] + b"!")
+    with pytest.raises(VerificationFailed, match=rf"^{blob}: missing or damaged; build the images again"):
+        push(tmp_path / "layout", built.record, f"{registry}/kube")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "url"),
+    [
+        ("registry.example/kube", "registry.example/kube", "https://registry.example"),
+        ("registry.example:5000", "registry.example:5000", "https://registry.example:5000"),
+        ("http://registry.example/a/b", "registry.example/a/b", "http://registry.example"),
+        ("localhost:5000/kube", "localhost:5000/kube", "http://localhost:5000"),
+        ("127.0.0.1:5000", "127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("https://localhost:5000", "localhost:5000", "https://localhost:5000"),
+        ("docker.io/somebody", "docker.io/somebody", "https://registry-1.docker.io"),
+    ],
+)
+def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, url: str) -> None:
+    found = prefix(text)
+    assert (found.name, found.url) == (name, url)
+
+
+@pytest.mark.parametrize("text", ["", "Registry.example", "ftp://registry.example", "registry.example/", "a b"])
+def test_what_is_no_prefix_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match=r"--registry: .+ is no image prefix; give HOST"):
+        prefix(text)
+
+
+@pytest.mark.parametrize(
+    ("login", "found"),
+    [
+        ({"auths": {"registry.example": {"identitytoken": "abc"}}}, "has stored an identity token"),
+        ({"auths": {"registry.example": "admin"}}, "the login that Docker has stored is unreadable"),
+    ],
+    ids=["identity-token", "damaged"],
+)
+def test_a_login_that_is_of_no_use_is_named(built: Built, tmp_path: Path, login: Any, found: str) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps(login))
+    with pytest.raises(RequestError, match=rf"^registry.example: .*{found}.*docker login"):
+        push(built.layout, built.record, "registry.example/kube")

@@ -1,0 +1,637 @@
+"""A site that somebody tampered with: every change is found and named, and nothing is found where nothing is wrong."""
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from kubewright import files
+from kubewright.clients.server import serve
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.base import Arch
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, Index
+from kubewright.repos import layout
+from kubewright.settings import Settings
+from kubewright.signing import cosign, provenance
+from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.stages import publish, release, verify
+from kubewright.stages.sign import Keys
+from kubewright.verification import Report
+
+NOW = 1_790_000_000
+URL = "http://127.0.0.1:8080"
+NAME = "v1.36.4-1"
+CHANNEL = "stable-1.36"
+SUITE, YUM = f"apt/dists/{CHANNEL}", f"yum/{CHANNEL}/x86_64"
+PACKAGES = "main/binary-amd64/Packages"
+MANIFEST = f"releases/{NAME}/manifest.json"
+PROVENANCE = f"releases/{NAME}/provenance/release.intoto.jsonl"
+ARCHIVE = f"releases/{NAME}/images/hyperkube-v1.36.4-linux-amd64.tar"
+
+
+class Past(NamedTuple):
+    """A site after each of its publications, the keys that signed it, and a stranger's keys."""
+
+    sites: tuple[Path, Path, Path]
+    settings: Settings
+    keys: Keys
+    stranger: Keys
+
+
+@pytest.fixture(scope="module")
+def past(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """1.36.4 everywhere, then 1.36.3 in one channel beside it, then that channel rolled back."""
+    home = tmp_path_factory.mktemp("verification")
+    keys = Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+    initialise(home / "keys", "Stranger <stranger@example.org>", now=NOW, expires_days=None)
+    stranger = Keys(
+        repo=repo_key(f"file:{home}/keys/repo-key.asc", now=NOW),
+        artifact=artifact_key(f"file:{home}/keys/artifact-key.pem"),
+    )
+    settings = Settings(
+        upstream=str(sample_mirror), dist=home / "dist", cache=home / "cache", site=str(home / "site"), now=NOW,
+        architectures=(Arch.amd64,), jobs=2, url=URL, allow_development=True, only="kube[lp]*",
+    )  # fmt: skip
+    release.release("v1.36.4", settings, keys)
+    linked(home / "site", home / "1")
+    second = settings.model_copy(update={"now": NOW + 60, "channels": (CHANNEL,)})
+    release.release("v1.36.3", second, keys)
+    linked(home / "site", home / "2")
+    publish.rollback(CHANNEL, settings.model_copy(update={"now": NOW + 120}), keys, None)
+    return Past((home / "1", home / "2", home / "site"), settings, keys, stranger)
+
+
+def linked(source: Path, target: Path) -> None:
+    """A copy that costs nothing: whoever changes a file in it writes a new one."""
+    shutil.copytree(source, target, copy_function=os.link)
+
+
+@dataclass
+class Site:
+    """A site to tamper with, by somebody who may have the keys."""
+
+    root: Path
+    past: Past
+
+    def read(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
+
+    def write(self, path: str, data: bytes) -> None:
+        self.delete(path)
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(data)
+
+    def delete(self, *paths: str) -> None:
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+
+    def restore(self, publication: int, *paths: str) -> None:
+        """Put back what was there after an earlier publication."""
+        for path in paths:
+            shutil.rmtree(self.root / path) if (self.root / path).is_dir() else self.delete(path)
+            old = self.past.sites[publication - 1] / path
+            linked(old, self.root / path) if old.is_dir() else os.link(old, self.root / path)
+
+    def asc(self, data: bytes) -> bytes:
+        return self.past.keys.repo.armored_detached(data, NOW)
+
+    def sign(self, path: str, data: bytes) -> None:
+        """Write a document with both its signatures."""
+        self.write(path, data)
+        self.write(f"{path}.asc", self.asc(data))
+        self.write(f"{path}.sig", self.past.keys.artifact.sign(data))
+
+    def channel(self, **changes: object) -> None:
+        """Publish a changed record of the channel under the same number."""
+        record = Channel.from_bytes(self.read(f"channels/{CHANNEL}.json")).model_copy(update=changes)
+        self.write(f"channels/{CHANNEL}.json", record.to_bytes())
+        self.sign(layout.channel_copy(CHANNEL, record.sequence), record.to_bytes())
+
+    def suite(self, change: Callable[[bytes], bytes]) -> None:
+        """Change Release and sign it again."""
+        text = change(self.read(f"{SUITE}/Release"))
+        self.write(f"{SUITE}/Release", text)
+        self.write(f"{SUITE}/Release.gpg", self.asc(text))
+        self.write(f"{SUITE}/InRelease", self.past.keys.repo.clearsign(text, NOW))
+
+    def repomd(self, change: Callable[[bytes], bytes]) -> None:
+        """Change repomd.xml and sign it again."""
+        data = change(self.read(f"{YUM}/repodata/repomd.xml"))
+        self.write(f"{YUM}/repodata/repomd.xml", data)
+        self.write(f"{YUM}/repodata/repomd.xml.asc", self.asc(data))
+
+    def manifest(self) -> Manifest:
+        return Manifest.from_bytes(self.read(MANIFEST))
+
+    def release(self, **changes: object) -> None:
+        """Publish a changed manifest under the same name: everything that leads to it is signed again."""
+        data = self.manifest().model_copy(update=changes).to_bytes()
+        old, new = files.sha256(self.read(MANIFEST)), files.sha256(data)
+        self.sign(MANIFEST, data)
+        for path in ("releases/index.json", *(f"channels/{one.name}" for one in (self.root / "channels").glob("*.json"))):
+            text = self.read(path).decode().replace(old, new).encode()
+            self.write(path, text)
+            model, copy = (Index, "index") if "index" in path else (Channel, path.removesuffix(".json"))
+            self.sign(f"publications/{copy}/{model.from_bytes(text).sequence}.json", text)
+
+    def file(self, url: str, data: bytes | None) -> None:
+        """Replace a file of the release, or leave it out (None), so that the manifest agrees."""
+        kept = [one for one in self.manifest().artifacts if one.url != url or data is not None]
+        if data is not None:
+            self.write(url, data)
+        self.release(
+            artifacts=tuple(
+                one.model_copy(update={"size": len(data), "sha256": files.sha256(data)})
+                if one.url == url and data is not None else one
+                for one in kept
+            )
+        )  # fmt: skip
+
+    def verified(self, *trusted: bytes) -> Report:
+        return verify.verify(str(self.root), trusted, now=NOW + 200)
+
+    def found(self, *trusted: bytes) -> list[str]:
+        return [f"{one.place}: {one.problem}" for one in self.verified(*trusted).findings]
+
+
+@pytest.fixture
+def site(past: Past, tmp_path: Path) -> Site:
+    linked(past.sites[2], tmp_path / "site")
+    return Site(tmp_path / "site", past)
+
+
+Tampering = Callable[[Site], None]
+Case = tuple[Tampering, str, str]
+
+
+def test_a_sound_site_has_no_findings(past: Past) -> None:
+    for root in past.sites:
+        report = Site(root, past).verified()
+        assert report.findings == ()
+        assert report.checked > 300
+
+
+def test_a_sound_site_has_no_findings_over_http(past: Past) -> None:
+    with serve(past.sites[2]) as url:
+        report = verify.verify(url, [], now=NOW)
+    assert report.findings == ()
+    assert report.releases == ("v1.36.4-1", "v1.36.3-1")
+
+
+def strangers_keyring(site: Site) -> bytes:
+    return site.past.stranger.repo.certificate
+
+
+def with_more_keys(site: Site) -> None:
+    """All files of keys agree that a stranger's keys are this site's too."""
+    repo, artifact = site.past.stranger.repo, site.past.stranger.artifact
+    site.write("keys/kubewright.gpg", site.read("keys/kubewright.gpg") + repo.certificate)
+    site.write("keys/kubewright.asc", site.read("keys/kubewright.asc") + repo.armored.encode())
+    site.write("keys/kubewright.pub", site.read("keys/kubewright.pub") + artifact.public_pem)
+    site.write(f"keys/history/{repo.fingerprint}.asc", repo.armored.encode())
+    site.write(f"keys/history/{artifact.key_id}.pub", artifact.public_pem)
+
+
+def history(site: Site, ending: str) -> str:
+    keys = site.past.keys
+    return f"keys/history/{keys.repo.fingerprint}.asc" if ending == "asc" else f"keys/history/{keys.artifact.key_id}.pub"
+
+
+KEYS: dict[str, Case] = {
+    "armored keys replaced": (
+        lambda site: site.write("keys/kubewright.asc", site.past.stranger.repo.armored.encode()),
+        "keys/kubewright.asc", "holds other keys than keys/kubewright.gpg",
+    ),
+    "armored key added": (
+        lambda site: site.write(
+            "keys/kubewright.asc", site.read("keys/kubewright.asc") + site.past.stranger.repo.armored.encode()
+        ),
+        "keys/kubewright.asc", "holds other keys than keys/kubewright.gpg",
+    ),
+    "text beside armored keys": (
+        lambda site: site.write("keys/kubewright.asc", site.read("keys/kubewright.asc") + b"more"),
+        "keys/kubewright.asc", "not just armored public keys",
+    ),
+    "armored keys missing": (lambda site: site.delete("keys/kubewright.asc"), "keys/kubewright.asc", "missing"),
+    "keyring replaced": (
+        lambda site: site.write("keys/kubewright.gpg", strangers_keyring(site)),
+        f"channels/{CHANNEL}.json", "but the first in keys/kubewright.gpg is",
+    ),
+    "keyring of nothing": (
+        lambda site: site.write("keys/kubewright.gpg", b"<html>"), "keys/kubewright.gpg", "not an OpenPGP keyring"
+    ),
+    "keyring empty": (lambda site: site.write("keys/kubewright.gpg", b""), "keys/kubewright.gpg", "holds no public key"),
+    "keyring armored": (
+        lambda site: site.write("keys/kubewright.gpg", site.read("keys/kubewright.asc")),
+        "keys/kubewright.gpg", "armored, but apt",
+    ),
+    "keyring missing": (lambda site: site.delete("keys/kubewright.gpg"), "keys/kubewright.gpg", "missing"),
+    "artifact key replaced": (
+        lambda site: site.write("keys/kubewright.pub", site.past.stranger.artifact.public_pem),
+        MANIFEST, "names the key",
+    ),
+    "artifact key of nothing": (
+        lambda site: site.write("keys/kubewright.pub", b"key"), "keys/kubewright.pub", "not just public keys in PEM form"
+    ),
+    "artifact key missing": (lambda site: site.delete("keys/kubewright.pub"), "keys/kubewright.pub", "missing"),
+    "history of the artifact key replaced": (
+        lambda site: site.write(history(site, "pub"), site.past.stranger.artifact.public_pem),
+        "keys/history/", "does not hold this key",
+    ),
+    "history of the repository key replaced": (
+        lambda site: site.write(history(site, "asc"), site.past.stranger.repo.armored.encode()),
+        "keys/history/", "does not hold this key",
+    ),
+    "history of the repository key missing": (
+        lambda site: site.delete(history(site, "asc")), "keys/history/", "missing"
+    ),
+    "repomd.xml.key replaced": (
+        lambda site: site.write(f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()),
+        f"{YUM}/repodata/repomd.xml.key", "no key of this site",
+    ),
+    "repomd.xml.key missing": (
+        lambda site: site.delete(f"{YUM}/repodata/repomd.xml.key"), f"{YUM}/repodata/repomd.xml.key", "missing"
+    ),
+    "repomd.xml.key without the signer": (
+        lambda site: (
+            with_more_keys(site),
+            site.write(f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()),
+        )[1],
+        f"{YUM}/repodata/repomd.xml.key", ", which signed",
+    ),
+    "page with a script": (
+        lambda site: site.write("index.html", site.read("index.html").replace(b"</body>", b"<script></script></body>")),
+        "index.html", "does not say what the site holds",
+    ),
+    "page missing": (lambda site: site.delete("index.html"), "index.html", "missing"),
+    "schema changed": (
+        lambda site: site.write("schemas/channel.json", b"{}\n"), "schemas/channel.json", "not the schema"
+    ),
+    "schema missing": (lambda site: site.delete("schemas/index.json"), "schemas/index.json", "missing"),
+}  # fmt: skip
+
+
+def another_gz(site: Site) -> None:
+    """A packed index that lists nothing, while the plain one lists everything."""
+    old, new = site.read(f"{SUITE}/{PACKAGES}.gz"), zlib.compress(b"", wbits=31)
+    site.write(f"{SUITE}/{PACKAGES}.gz", new)
+    site.write(f"{SUITE}/main/binary-amd64/by-hash/SHA256/{files.sha256(new)}", new)
+    before = f"{files.sha256(old)} {len(old):>9} {PACKAGES}.gz".encode()
+    site.suite(lambda text: text.replace(before, f"{files.sha256(new)} {len(new):>9} {PACKAGES}.gz".encode()))
+
+
+def another_snapshot(site: Site) -> None:
+    """The present snapshot under a name that is not its own."""
+    line = site.read(f"{YUM}/mirrorlist").decode()
+    name = line.rstrip("/\n").rpartition("/")[2]
+    folder = site.root / "yum/snapshots" / CHANNEL / "x86_64"
+    linked(folder / name, folder / ("0" * 16))
+    site.write(f"{YUM}/mirrorlist", line.replace(name, "0" * 16).encode())
+
+
+def snapshot_with_key_of_a_stranger(site: Site) -> None:
+    path = site.read(f"{YUM}/mirrorlist").decode().strip().removeprefix(f"{URL}/")
+    site.write(f"{path}repodata/repomd.xml.key", site.past.stranger.repo.armored.encode())
+
+
+REPOSITORIES: dict[str, Case] = {
+    "suite of the time before a rollback": (
+        lambda site: site.restore(2, SUITE), f"{SUITE}/{PACKAGES}", "lists apt/pool/main/k/kubelet/kubelet_1.36.3"
+    ),
+    "date of the time before a rollback": (lambda site: site.restore(2, SUITE), f"{SUITE}/InRelease", "Date is "),
+    "repositories of the time before a rollback": (
+        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/repomd.xml", "is not of when the channel's record"
+    ),
+    "repositories that list too much": (
+        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/", "lists yum/pool/kubelet-1.36.3"
+    ),
+    "mirrorlist of the time before a rollback": (
+        lambda site: site.restore(2, f"{YUM}/mirrorlist"), f"yum/snapshots/{CHANNEL}/x86_64/", "which the channel does not"
+    ),
+    "mirrorlist of another site": (
+        lambda site: site.write(f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist").replace(b"127", b"128")),
+        f"{YUM}/mirrorlist", "no snapshot of this channel",
+    ),
+    "mirrorlist with two lines": (
+        lambda site: site.write(f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist") + b"http://example.org/\n"),
+        f"{YUM}/mirrorlist", "no snapshot of this channel",
+    ),
+    "mirrorlist of another channel": (
+        lambda site: site.write(f"{YUM}/mirrorlist", site.read("yum/stable/x86_64/mirrorlist")),
+        f"{YUM}/mirrorlist", "no snapshot of this channel",
+    ),
+    "mirrorlist missing": (lambda site: site.delete(f"{YUM}/mirrorlist"), f"{YUM}/mirrorlist", "missing"),
+    "mirrorlist where no URL is fixed": (
+        lambda site: site.channel(url=""), f"{YUM}/mirrorlist", "although the channel has no URL"
+    ),
+    "snapshot under another name": (another_snapshot, f"yum/snapshots/{CHANNEL}/x86_64/{'0' * 16}/", "whose content is"),
+    "snapshot with a stranger's key": (
+        snapshot_with_key_of_a_stranger, f"yum/snapshots/{CHANNEL}/x86_64/", "no key of this site"
+    ),
+    "suite of another channel": (
+        lambda site: shutil.rmtree(site.root / SUITE) or linked(site.root / "apt/dists/stable", site.root / SUITE),
+        f"{SUITE}/InRelease", "is the suite stable",
+    ),
+    "suite that ends when the record does not": (
+        lambda site: site.suite(
+            lambda text: text.replace(b"Acquire", b"Valid-Until: Fri, 01 Jan 2027 00:00:00 UTC\nAcquire")
+        ),
+        f"{SUITE}/InRelease", "Valid-Until is Fri, 01 Jan 2027",
+    ),
+    "record that ends when the suite does not": (
+        lambda site: site.channel(valid_until=NOW + 9999), f"{SUITE}/InRelease", "Valid-Until is None",
+    ),
+    "suite that expired": (
+        lambda site: site.suite(
+            lambda text: text.replace(b"Acquire", b"Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC\nAcquire")
+        ),
+        f"{SUITE}/InRelease", "expired at Fri, 02 Jan 2026 00:00:00 UTC; publish again",
+    ),
+    "suite without an architecture": (
+        lambda site: site.suite(lambda text: b"".join(one for one in text.splitlines(True) if b"binary-arm64" not in one)),
+        f"{SUITE}/InRelease", "lacks main/binary-arm64/Packages",
+    ),
+    "suite with another index": (
+        lambda site: site.suite(lambda text: text + b" " + b"0" * 64 + b" 1 main/binary-i386/Packages\n"),
+        f"{SUITE}/InRelease", "lists main/binary-i386/Packages",
+    ),
+    "packed index that says something else": (another_gz, f"{SUITE}/{PACKAGES}.gz", "unpacks to something else"),
+    "InRelease damaged and an index missing": (
+        lambda site: (site.write(f"{SUITE}/InRelease", b"x"), site.delete(f"{SUITE}/{PACKAGES}"))[0],
+        f"{SUITE}/{PACKAGES}", "missing",
+    ),
+    "signature damaged and an index missing": (
+        lambda site: (site.write(f"{YUM}/repodata/repomd.xml.asc", b"x"), [
+            one.unlink() for one in (site.root / YUM / "repodata").glob("*-filelists.xml.gz")
+        ])[0],
+        f"{YUM}/repodata/", "-filelists.xml.gz: missing",
+    ),
+    "repomd.xml with entities": (
+        lambda site: site.repomd(lambda data: data.replace(b"<repomd", b'<!DOCTYPE a [<!ENTITY b "b">]>\n<repomd', 1)),
+        f"{YUM}/repodata/repomd.xml", "XML with declarations",
+    ),
+    "repomd.xml without a file": (
+        lambda site: site.repomd(lambda data: data.replace(b'type="other"', b'type="updateinfo"')),
+        f"{YUM}/repodata/repomd.xml", "lists filelists, primary, updateinfo",
+    ),
+    "package of the plain repository missing": (
+        lambda site: site.delete(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm"),
+        f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm", "missing",
+    ),
+}  # fmt: skip
+
+
+def replay(site: Site) -> None:
+    """Everything that may change is as it was after publication 2; publications/ is as it is."""
+    site.restore(2, "channels", "releases/index.json", "apt/dists", "index.html", f"yum/{CHANNEL}")
+
+
+def replaced_first_index(site: Site) -> None:
+    site.write("publications/index/1.json", b"{}")
+    site.delete("publications/index/1.json.asc")
+
+
+FIRST = layout.channel_copy(CHANNEL, 1)
+
+PUBLICATIONS: dict[str, Case] = {
+    "channel put back": (replay, f"channels/{CHANNEL}.json", f"is older than publications/channels/{CHANNEL}/3.json"),
+    "index put back": (replay, "releases/index.json", "is older than publications/index/3.json"),
+    "first index replaced": (replaced_first_index, "publications/index/1.json", "is not the parent"),
+    "signature of the first index missing": (replaced_first_index, "publications/index/1.json.asc", "missing"),
+    "first index missing": (
+        lambda site: site.delete("publications/index/1.json"), "publications/index/1.json", "missing"
+    ),
+    "channel copy replaced": (lambda site: site.sign(FIRST, site.read(FIRST) + b"\n"), FIRST, "is not the parent"),
+    "channel copy damaged in the middle": (
+        lambda site: (site.write(layout.channel_copy(CHANNEL, 2), b"{"), site.delete(f"{FIRST}.sig"))[1],
+        f"{FIRST}.sig", "missing",
+    ),
+    "ECDSA signature of a channel copy missing": (lambda site: site.delete(f"{FIRST}.sig"), f"{FIRST}.sig", "missing"),
+    "OpenPGP signature of a channel copy replaced": (
+        lambda site: site.write(f"{FIRST}.asc", site.read(f"{layout.channel_copy(CHANNEL, 2)}.asc")),
+        f"{FIRST}.asc", "does not hold",
+    ),
+    "newest copy changed": (
+        lambda site: site.write("publications/index/3.json", b"{}"), "releases/index.json", "differs from"
+    ),
+    "record with another key's name": (
+        lambda site: site.channel(repo_key=site.past.stranger.repo.fingerprint), f"channels/{CHANNEL}.json", "names the key",
+    ),
+    "record of another channel": (
+        lambda site: site.channel(channel="stable"), f"channels/{CHANNEL}.json", "is the record of stable"
+    ),
+    "marker changed": (
+        lambda site: site.write(f"channels/{CHANNEL}.txt", b"v1.36.3"), f"channels/{CHANNEL}.txt", "does not say v1.36.4"
+    ),
+}  # fmt: skip
+
+
+def subjects(site: Site, change: Callable[[dict[str, str]], object], signer: Keys | None = None) -> None:
+    """Provenance about other files than the manifest's."""
+    about = {one.url: one.sha256 for one in site.manifest().files if one.kind != "provenance"}
+    change(about)
+    statement = provenance.statement(
+        [provenance.Subject(name=name, sha256=digest) for name, digest in about.items()],
+        build_type="https://example.org/type", builder_id="https://example.org/builder", external_parameters={},
+    )  # fmt: skip
+    site.file(PROVENANCE, provenance.envelope(statement, (signer or site.past.keys).artifact))
+
+
+def image_signature(site: Site) -> str:
+    """The payload of a signature; its signature is beside it."""
+    return next(one.url for one in site.manifest().artifacts if one.url.endswith(".payload.json"))
+
+
+def beside(payload: str) -> str:
+    return payload.removesuffix(".payload.json") + ".sig"
+
+
+def sign_another_image(site: Site) -> None:
+    payload = cosign.payload("registry.example.org/evil", f"sha256:{'0' * 64}")
+    url = image_signature(site)
+    site.file(url, payload)
+    site.file(beside(url), site.past.keys.artifact.sign(payload))
+
+
+def other_image(site: Site, **changes: object) -> None:
+    """The manifest says something else of the first image than the archive holds."""
+    first, *rest = site.manifest().images
+    site.release(images=(first.model_copy(update=changes), *rest))
+
+
+def other_platform(site: Site, **changes: object) -> None:
+    platform = site.manifest().images[0].platforms[0]
+    other_image(site, platforms=(platform.model_copy(update=changes),))
+
+
+NOTHING = f"sha256:{'0' * 64}"
+
+RELEASES: dict[str, Case] = {
+    "provenance of nothing": (lambda site: site.file(PROVENANCE, b"garbage"), PROVENANCE, "not a signed statement"),
+    "provenance by a stranger": (
+        lambda site: subjects(site, dict.copy, site.past.stranger), PROVENANCE, "the signature does not hold"
+    ),
+    "provenance that leaves a file out": (
+        lambda site: subjects(site, lambda about: about.pop(ARCHIVE)), PROVENANCE, f"says nothing of {ARCHIVE}"
+    ),
+    "provenance of another file": (
+        lambda site: subjects(site, lambda about: about.update({"evil": "0" * 64})), PROVENANCE, "is about evil"
+    ),
+    "provenance of other bytes": (
+        lambda site: subjects(site, lambda about: about.update({ARCHIVE: "0" * 64})),
+        PROVENANCE, f"contradicts the manifest about {ARCHIVE}",
+    ),
+    "no provenance": (lambda site: site.file(PROVENANCE, None), MANIFEST, "names no provenance"),
+    "image signature of nothing": (
+        lambda site: site.file(beside(image_signature(site)), b"garbage"), "", ".sig: the signature does not hold"
+    ),
+    "image signature left out": (
+        lambda site: site.file(beside(image_signature(site)), None), "", ".sig is not in the manifest"
+    ),
+    "image payload left out": (
+        lambda site: site.file(image_signature(site), None), MANIFEST, "has no sound signature of"
+    ),
+    "image payload that is none": (
+        lambda site: (
+            url := image_signature(site), site.file(url, b"[]"),
+            site.file(beside(url), site.past.keys.artifact.sign(b"[]")),
+        )[1],
+        "", "not what cosign signs",
+    ),
+    "signature of another image": (sign_another_image, "", f"claims {NOTHING}"),
+    "images with another index": (
+        lambda site: other_image(site, index=NOTHING), MANIFEST, f" is {NOTHING}, but its archives make it sha256:"
+    ),
+    "images with another manifest": (lambda site: other_platform(site, manifest=NOTHING), ARCHIVE, "holds another"),
+    "images with another config": (lambda site: other_platform(site, config=NOTHING), ARCHIVE, "holds another"),
+    "images with other content": (lambda site: other_platform(site, diff_ids=(NOTHING,)), ARCHIVE, "holds another"),
+    "images that the archive lacks": (
+        lambda site: other_image(site, reference="registry.example.org/a:1"), ARCHIVE, "lacks registry.example.org/a:1"
+    ),
+    "archive with an image too many": (
+        lambda site: site.release(images=site.manifest().images[1:]), ARCHIVE, "which the manifest does not have"
+    ),
+    "archive that is none": (lambda site: site.file(ARCHIVE, b"not a tar" * 99), ARCHIVE, "not a readable archive"),
+    "archive cut short": (
+        lambda site: site.file(ARCHIVE, site.read(ARCHIVE)[: 1 << 14]), ARCHIVE, "missing"
+    ),
+    "manifest of another release": (
+        lambda site: site.release(release=site.manifest().release.model_copy(update={"name": "v9.9.9-1"})),
+        MANIFEST, "says other things of the release",
+    ),
+    "manifest that hides its development keys": (
+        lambda site: site.release(development=False), MANIFEST, "says other things of the release"
+    ),
+    "manifest that does not name its keys": (lambda site: site.release(keys=()), MANIFEST, "which it does not name"),
+    "checksums of another file": (
+        lambda site: (
+            text := site.read(f"releases/{NAME}/SHA256SUMS") + b"0" * 64 + b"  evil\n",
+            site.write(f"releases/{NAME}/SHA256SUMS", text),
+            site.write(f"releases/{NAME}/SHA256SUMS.asc", site.asc(text)),
+        )[1],
+        f"releases/{NAME}/SHA256SUMS", "lacks or contradicts evil",
+    ),
+}  # fmt: skip
+
+CASES = KEYS | REPOSITORIES | PUBLICATIONS | RELEASES
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_was_tampered_with_is_found_and_named(site: Site, case: str) -> None:
+    tamper, place, problem = CASES[case]
+    tamper(site)
+    found = site.found()
+    assert [line for line in found if line.startswith(place) and problem in line], "\n".join(found)
+
+
+def test_no_advice_names_a_verb_that_is_not_there(site: Site) -> None:
+    site.suite(lambda text: text.replace(b"Acquire", b"Valid-Until: Thu, 24 Sep 2026 00:00:00 UTC\nAcquire"))
+    report = site.verified()
+    lines = "\n".join(report.lines())
+    assert f"{SUITE}/InRelease: expires at Thu, 24 Sep 2026 00:00:00 UTC; publish again before that" in lines
+    assert "refresh" not in lines
+
+
+def test_a_site_of_development_keys_is_warned_about(past: Past) -> None:
+    report = Site(past.sites[2], past).verified()
+    (warning,) = report.warnings
+    assert warning.startswith("signed by development keys")
+    assert past.keys.repo.fingerprint in warning
+    assert past.keys.artifact.key_id in warning
+
+
+def own(past: Past) -> tuple[bytes, bytes]:
+    return past.keys.repo.armored.encode(), past.keys.artifact.public_pem
+
+
+def foreign(past: Past) -> tuple[bytes, bytes]:
+    return past.stranger.repo.certificate, past.stranger.artifact.public_pem
+
+
+def test_keys_of_both_kinds_can_be_trusted(past: Past) -> None:
+    site = Site(past.sites[2], past)
+    assert site.found(*own(past)) == []
+    assert site.found(*own(past), *foreign(past)) == []
+    assert site.verified(*own(past)).keys == (
+        f"OpenPGP {past.keys.repo.fingerprint}", f"ECDSA {past.keys.artifact.key_id}"
+    )  # fmt: skip
+
+
+def test_a_key_of_one_kind_leaves_the_other_to_the_site_and_says_so(past: Past) -> None:
+    report = Site(past.sites[2], past).verified(own(past)[0])
+    assert report.findings == ()
+    assert any(line.startswith("no ECDSA key is given") for line in report.warnings)
+
+
+def test_a_site_of_a_stranger_is_refused(past: Past) -> None:
+    found = Site(past.sites[2], past).found(*foreign(past))
+    for place in ("keys/kubewright.gpg", "keys/kubewright.asc", "keys/kubewright.pub"):
+        assert any(line.startswith(f"{place}: holds ") and "none of the keys given" in line for line in found)
+    for place in ("publications/index/1.json.asc", "publications/index/1.json.sig", f"{YUM}/repodata/repomd.xml.asc"):
+        assert any(line.startswith(f"{place}: ") for line in found)
+
+
+@pytest.mark.parametrize("name", ["gpg", "asc", "pub"])
+def test_a_key_that_a_stranger_slipped_in_is_refused(site: Site, name: str) -> None:
+    with_more_keys(site)
+    assert site.found() == []  # it looks like a change of keys
+    found = site.found(*own(site.past))
+    assert any(line.startswith(f"keys/kubewright.{name}: holds ") and "none of the keys given" in line for line in found)
+
+
+@pytest.mark.parametrize("key", [b"", b"garbage", b"-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----\n"])
+def test_a_trusted_key_that_is_none_is_a_mistake_of_the_caller(past: Past, key: bytes) -> None:
+    with pytest.raises(RequestError, match=r"^--key 1: "):
+        Site(past.sites[2], past).verified(key)
+
+
+def test_a_site_that_changed_its_keys_is_sound(site: Site) -> None:
+    settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 180})
+    publish.rollback(CHANNEL, settings, site.past.stranger, 2)
+    assert site.found() == []
+    assert site.found(*own(site.past), *foreign(site.past)) == []
+    assert any("keys/kubewright.gpg: holds" in line for line in site.found(*foreign(site.past)))
+    assert json.loads(site.read("channels/stable.json"))["repo_key"] == site.past.stranger.repo.fingerprint
+
+
+def test_what_is_no_site_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(VerificationFailed, match=r"releases/index\.json is missing: this is no published site"):
+        verify.verify(str(tmp_path), [], now=NOW)
+    with pytest.raises(RequestError, match="no such directory"):
+        verify.verify(str(tmp_path / "nowhere"), [], now=NOW)
+
+
+def test_damage_is_found_over_http_too(site: Site) -> None:
+    site.write(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm", b"short")
+    site.file(ARCHIVE, b"not a tar" * 99)
+    with serve(site.root) as url:
+        found = [f"{one.place}: {one.problem}" for one in verify.verify(url, [], now=NOW).findings]
+    assert any(line.startswith(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm: has 5 bytes") for line in found)
+    assert any(line.startswith(f"{ARCHIVE}: not a readable archive") for line in found)
