@@ -1,5 +1,6 @@
 """The command line: exit codes, places and remedies, results on standard output only."""
 
+import errno
 import json
 import re
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from kubewright.cli import kubewright, main
+from kubewright.errors import RequestError, ToolFailed
+from kubewright.workspace import select
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -47,10 +50,15 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (["package"], 2, "dist: no release there; run `kubewright resolve REQUEST` first"),
         (["publish", "--site", "s3://bucket/prefix"], 2, "dist: no release there"),
         (["verify", "nowhere"], 2, "nowhere: no such directory"),
-        (["verify", "."], 5, "keys/kubewright.gpg is missing: this is no published site"),
+        (["verify", "."], 5, "is missing: this is no published site"),
         (["history", "stable"], 2, "channels/stable.json: no such channel on site"),
         (["rollback", "stable"], 2, "channels/stable.json: no such channel on site"),
         (["key", "show", "--repo-key", "hsm:1"], 2, "hsm:1"),
+        (["verify", "--key", "/missing"], 2, "Invalid value for '--key': File '/missing' does not exist"),
+        (["resolve", "v1.36.99", "--offline"], 2, "v1.36.99: not in the catalog, whose newest 1.36 is v1.36."),
+        (["mirror", "sample", "m", "--dry-run"], 2, "--dry-run: `mirror sample` always writes; leave the option out"),
+        (["quickstart", "--dry-run"], 2, "--dry-run: "),
+        (["key", "init", "k", "--dry-run"], 2, "--dry-run: `key init` always writes"),
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["resolve"], 2, "Missing argument 'REQUEST'"),
         (["fetch", "--jobs", "many"], 2, "'many' is not a valid integer"),
@@ -97,9 +105,47 @@ def test_several_locks_and_no_name_are_listed(run: Run, sample_mirror: Path) -> 
     code, _, err = run("fetch")
     assert code == 2
     assert "dist: several releases; name one of: v1.36.3-1, v1.36.4-1" in err
-    code, _, err = run("fetch", "1.36")
-    assert "no single release for '1.36'; name one of: v1.36.3-1, v1.36.4-1" in err
-    assert run("fetch", "v1.36.3", "--dry-run", "--upstream", str(sample_mirror))[0] == 0
+    code, _, err = run("fetch", "1.35")
+    assert (code, "dist: no release for '1.35'; name one of: v1.36.3-1, v1.36.4-1" in err) == (2, True)
+    code, _, err = run("fetch", "newest")
+    assert (code, "'newest': not a request; use stable" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "name"),
+    [
+        ("stable", "v1.36.4-1"),
+        ("1.36", "v1.36.4-1"),
+        ("stable-1.36", "v1.36.4-1"),
+        ("latest", "v1.37.0-rc.1-1"),
+        ("v1.36.3", "v1.36.3-1"),
+        ("v1.36.3-1", "v1.36.3-1"),
+        ("<1.36.4", "v1.36.3-1"),
+        (">=1.36", "v1.36.4-1"),
+    ],
+)
+def test_a_request_means_the_newest_lock_that_fits(tmp_path: Path, request_: str, name: str) -> None:
+    for made in ("v1.36.3-1", "v1.36.4-1", "v1.37.0-rc.1-1", "old", "v1.36.9"):
+        (tmp_path / made).mkdir()
+        (tmp_path / made / "release.json").touch()
+    assert select(tmp_path, request_).root.name == name
+
+
+def test_revisions_of_one_version_are_told_apart_by_name(tmp_path: Path) -> None:
+    for made in ("v1.36.4-2", "v1.36.4-10"):
+        (tmp_path / made).mkdir()
+        (tmp_path / made / "release.json").touch()
+    with pytest.raises(RequestError, match=r"several releases for 'stable'; name one of: v1.36.4-2, v1.36.4-10"):
+        select(tmp_path, "stable")
+
+
+def test_a_directory_of_something_else_in_dist_is_ignored(run: Run, sample_mirror: Path) -> None:
+    run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
+    Path("dist/old").mkdir()
+    Path("dist/old/release.json").write_text("{}")
+    code, out, err = run("package", "--dry-run", "-v", "--json")
+    assert (code, json.loads(out)["release"]) == (0, "v1.36.4-1")
+    assert "dist: ignored, not the name of a release: old" in err
 
 
 def test_a_damaged_lock_is_named(run: Run, sample_mirror: Path) -> None:
@@ -115,7 +161,7 @@ def test_a_stage_out_of_order_says_what_to_run_first(run: Run, sample_mirror: Pa
     code, _, err = run("package", "--cache", "cache")
     assert (code, "not fetched yet; run `kubewright fetch`" in err) == (5, True)
     code, _, err = run("publish")
-    assert (code, "nothing there from `sign`; run `kubewright sign v1.36.4-1` first" in err) == (2, True)
+    assert (code, "nothing there from `package`; run `kubewright package v1.36.4-1` first" in err) == (2, True)
 
 
 def test_asking_for_an_unknown_package_lists_the_known(run: Run, sample_mirror: Path) -> None:
@@ -176,10 +222,117 @@ def test_defaults_come_from_the_file_and_the_environment(
     assert Path("from-environment/v1.36.4-1/release.json").is_file()
 
 
-def test_an_unknown_default_is_refused(run: Run) -> None:
-    Path("kubewright.toml").write_text('upstraem = "x"\n')
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('upstraem = "x"', "kubewright.toml: upstraem: unknown option; did you mean 'upstream'?"),
+        ('channels = ["x"]', "kubewright.toml: channels: unknown option; did you mean 'channel'?"),
+        ('where = "x"', "kubewright.toml: where: unknown option"),
+        ('site = ["x"]', "kubewright.toml: site: ['x'] is not right here; give a single value"),
+        ("[channel]", "kubewright.toml: channel: {} is not right here; give text, or a list of texts"),
+        ("site = ", "kubewright.toml: not TOML: "),
+    ],
+)
+def test_a_default_that_cannot_be_is_refused(run: Run, line: str, complaint: str) -> None:
+    Path("kubewright.toml").write_text(f"{line}\n")
     code, _, err = run("resolve", "stable")
-    assert (code, "kubewright.toml: upstraem: unknown option" in err) == (2, True)
+    assert (code, complaint in err) == (2, True), err
+
+
+@pytest.mark.parametrize("channel", ['["stable-1.36", "edge"]', '"stable-1.36"'])
+def test_a_default_is_for_the_option_and_never_for_an_argument(run: Run, channel: str) -> None:
+    Path("kubewright.toml").write_text(f"channel = {channel}\n")
+    Path("site").mkdir()
+    assert run("history")[:2] == (0, "")
+
+
+def test_defaults_reach_the_verbs_of_a_group(run: Run) -> None:
+    made = run("key", "init", "keys")[1].split()
+    keys = f'repo-key = "{made[1]}"\nartifact_key = "{made[3]}"\n'
+    Path("kubewright.toml").write_text(f'{keys}kubernetes = ["v1.36.2"]\n')
+    assert json.loads(run("key", "show", "--json")[1])["development"] is False
+    assert run("mirror", "sample", "mirror")[0] == 0
+    assert Path("mirror/dl.k8s.io/release/stable.txt").read_text() == "v1.36.2"
+
+
+def everything(*roots: Path) -> dict[str, tuple[int, int]]:
+    paths = [path for root in roots for path in (root, *root.rglob("*"))]
+    return {str(path): (path.lstat().st_mtime_ns, path.lstat().st_size) for path in paths}
+
+
+@pytest.mark.parametrize("locked", [False, True], ids=["no-lock", "lock"])
+def test_a_dry_run_of_any_verb_writes_nothing(
+    run: Run, sample_mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: bool
+) -> None:
+    for name in ("KUBEWRIGHT_DATA", "XDG_CACHE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    options = ["--upstream", str(sample_mirror), "--arch", "amd64"]
+    if locked:
+        run("resolve", "stable", *options)
+    before = everything(tmp_path)
+    for verb, says in {
+        "resolve": "would write dist/v1.36.4-1/release.json",
+        "fetch": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache)",
+        "package": "would build kubelet.amd64.deb",
+        "image": "would build the image etcd for amd64",
+        "sign": "v1.36.4-1: would sign ",
+        "release": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache), build ",
+    }.items():
+        code, out, err = run(verb, "stable", *options, "--dry-run")
+        assert (code, says in out) == (0, True), (verb, out, err)
+    assert everything(tmp_path) == before
+
+
+def test_a_dry_run_of_a_signed_release_says_what_would_change_on_the_site(
+    run: Run, sample_mirror: Path, tmp_path: Path
+) -> None:
+    options = ["--upstream", str(sample_mirror), "--arch", "amd64", "--cache", "cache"]
+    assert run("release", "stable", *options, "--site", "one")[0] == 0
+    before = everything(tmp_path)
+    code, out, _ = run("release", "stable", *options, "--site", "one", "--dry-run")
+    assert (code, "nothing changed" in out) == (0, True)
+    code, out, _ = run("release", "stable", *options, "--site", "one", "--channel", "edge", "--dry-run", "--json")
+    plan = json.loads(out)
+    assert (code, plan["channels"], plan["fetch"]) == (0, ["edge"], [])
+    assert "channels/edge.json" in {change["path"] for change in plan["changes"]}
+    assert everything(tmp_path) == before
+
+
+def test_a_dry_run_without_a_key_asks_for_one(run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
+    monkeypatch.setenv("KUBEWRIGHT_DATA", "no-keys-yet")
+    code, _, err = run("publish", "--dry-run")
+    assert (code, "--dry-run: there is no development key yet, and a dry run makes none" in err) == (2, True)
+    assert not Path("no-keys-yet").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (OSError(errno.EFBIG, "File too large", "/tmp/x"), 8, "error: /tmp/x: File too large"),
+        (OSError(errno.ENOSPC, "No space left on device"), 8, "(TMPDIR) or the working directory: the disk is full"),
+        (OSError(errno.EROFS, "Read-only file system", "/x"), 8, "error: /x: not writable (Read-only file system)"),
+        (ToolFailed("nfpm: exit code 1: write x: no space left on device"), 8, "nfpm: exit code 1: write x: no space"),
+        (ValueError("a\nb"), 1, "unexpected: ValueError: a b; run again with -v and report it"),
+    ],
+    ids=["too-large", "full", "read-only", "tool", "other"],
+)
+def test_what_no_stage_explains_is_one_line_and_the_rest_with_v(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, says: str
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("kubewright.stages.publish.channels", fail)
+    got, _, err = run("history")
+    assert (got, says in err, "Traceback" in err) == (code, True, False), err
+    got, _, err = run("history", "-v")
+    assert (got, says in err, "Traceback" in err) == (code, True, True), err
+
+
+def test_a_mirror_with_bytes_of_its_own_is_said_once(run: Run, sample_mirror: Path) -> None:
+    _, _, err = run("resolve", "v1.36.4", "--upstream", str(sample_mirror), "-q")
+    assert re.fullmatch(rf"{sample_mirror}: a sample mirror, .*: the pins of busybox, .*docker do not apply", err)
 
 
 def test_the_sample_mirror_is_made_once(run: Run) -> None:

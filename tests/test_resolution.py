@@ -64,7 +64,7 @@ def test_offline_a_version_must_be_in_the_catalog() -> None:
     ("marker", "says", "request_", "complaint"),
     [
         ("stable-1.36", "v1.37.1", "stable-1.36", r"stable-1.36.txt: says v1.37.1, which is no final release of 1.36"),
-        ("stable-1.36", "v1.36.5-rc.0", "1.36", r"says v1.36.5-rc.0, which is no final release of 1.36, as stable-1.36"),
+        ("stable-1.36", "v1.36.5-rc.0", "1.36", r"says v1.36.5-rc.0, which is no final release of 1.36"),
         ("stable", "v1.37.0-rc.1", "stable", r"stable.txt: says v1.37.0-rc.1, which is no final release, as stable"),
         ("latest-1.36", "v1.35.9", "latest-1.36", r"says v1.35.9, which is no release of 1.36, as latest-1.36"),
         ("stable-1.36", "v1.37.1", ">=1.36", r"stable-1.36.txt: says v1.37.1"),
@@ -214,7 +214,7 @@ def test_a_mirror_cannot_replace_a_pin(sample_mirror: Path, tmp_path: Path, kind
     _copy_without(sample_mirror, mirror, "mirror.json")
     if kind:
         (mirror / "mirror.json").write_bytes(Mirror(kind=kind).to_bytes())
-    with pytest.raises(VerificationFailed, match=r"own SHA256SUMS: says \w{64} of .*docker.*components.toml pins \w{64}"):
+    with pytest.raises(VerificationFailed, match=r"own SHA256SUMS: says \w{64} of .*components.toml pins \w{64}"):
         resolution.survey(docker_inputs(), COMPONENTS, Upstream(str(mirror)))
 
 

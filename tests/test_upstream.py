@@ -251,7 +251,7 @@ def test_a_mirror_says_what_it_is(tmp_path: Path, sample_mirror: Path) -> None:
     assert Upstream(str(tmp_path)).kind is None
     assert Upstream().kind is None
     (tmp_path / "mirror.json").write_text('{"header": {"type": "kubewright.mirror", "version": "1"}, "kind": "best"}')
-    with pytest.raises(VerificationFailed, match=r"mirror.json: kind: Input should be 'sample', 'source' or 'download'"):
+    with pytest.raises(VerificationFailed, match=r"mirror.json: kind: Input should be 'sample', 'source'"):
         print(Upstream(str(tmp_path)).kind)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def past(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
     )
     settings = Settings(
         upstream=str(sample_mirror), dist=home / "dist", cache=home / "cache", site=str(home / "site"), now=NOW,
-        architectures=(Arch.amd64,), jobs=2, url=URL, allow_development=True, only="kube[lp]*",
+        architectures=(Arch.amd64,), jobs=2, url=URL, allow_development=True,
     )  # fmt: skip
     release.release("v1.36.4", settings, keys)
     linked(home / "site", home / "1")
@@ -303,17 +304,19 @@ def snapshot_with_key_of_a_stranger(site: Site) -> None:
 
 REPOSITORIES: dict[str, Case] = {
     "suite of the time before a rollback": (
-        lambda site: site.restore(2, SUITE), f"{SUITE}/{PACKAGES}", "lists apt/pool/main/k/kubelet/kubelet_1.36.3"
+        lambda site: site.restore(2, SUITE), f"{SUITE}/{PACKAGES}",
+        "lists apt/pool/main/k/kube-apiserver/kube-apiserver_1.36.3"
     ),
     "date of the time before a rollback": (lambda site: site.restore(2, SUITE), f"{SUITE}/InRelease", "Date is "),
     "repositories of the time before a rollback": (
-        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/repomd.xml", "is not of when the channel's record"
+        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/repomd.xml", "is not of when the channel's"
     ),
     "repositories that list too much": (
-        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/", "lists yum/pool/kubelet-1.36.3"
+        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/", "lists yum/pool/kube-apiserver-1.36.3"
     ),
     "mirrorlist of the time before a rollback": (
-        lambda site: site.restore(2, f"{YUM}/mirrorlist"), f"yum/snapshots/{CHANNEL}/x86_64/", "which the channel does not"
+        lambda site: site.restore(2, f"{YUM}/mirrorlist"),
+        f"yum/snapshots/{CHANNEL}/x86_64/", "which the channel does not",
     ),
     "mirrorlist of another site": (
         lambda site: site.write(f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist").replace(b"127", b"128")),
@@ -331,7 +334,7 @@ REPOSITORIES: dict[str, Case] = {
     "mirrorlist where no URL is fixed": (
         lambda site: site.channel(url=""), f"{YUM}/mirrorlist", "although the channel has no URL"
     ),
-    "snapshot under another name": (another_snapshot, f"yum/snapshots/{CHANNEL}/x86_64/{'0' * 16}/", "whose content is"),
+    "snapshot under another name": (another_snapshot, f"{YUM}/mirrorlist", "whose content is"),
     "snapshot with a stranger's key": (
         snapshot_with_key_of_a_stranger, f"yum/snapshots/{CHANNEL}/x86_64/", "no key of this site"
     ),
@@ -355,7 +358,7 @@ REPOSITORIES: dict[str, Case] = {
         f"{SUITE}/InRelease", "expired at Fri, 02 Jan 2026 00:00:00 UTC; publish again",
     ),
     "suite without an architecture": (
-        lambda site: site.suite(lambda text: b"".join(one for one in text.splitlines(True) if b"binary-arm64" not in one)),
+        lambda site: site.suite(lambda text: re.sub(rb".* main/binary-arm64/.*\n", b"", text)),
         f"{SUITE}/InRelease", "lacks main/binary-arm64/Packages",
     ),
     "suite with another index": (
@@ -422,13 +425,15 @@ PUBLICATIONS: dict[str, Case] = {
         lambda site: site.write("publications/index/3.json", b"{}"), "releases/index.json", "differs from"
     ),
     "record with another key's name": (
-        lambda site: site.channel(repo_key=site.past.stranger.repo.fingerprint), f"channels/{CHANNEL}.json", "names the key",
+        lambda site: site.channel(repo_key=site.past.stranger.repo.fingerprint),
+        f"channels/{CHANNEL}.json", "names the key",
     ),
     "record of another channel": (
         lambda site: site.channel(channel="stable"), f"channels/{CHANNEL}.json", "is the record of stable"
     ),
     "marker changed": (
-        lambda site: site.write(f"channels/{CHANNEL}.txt", b"v1.36.3"), f"channels/{CHANNEL}.txt", "does not say v1.36.4"
+        lambda site: site.write(f"channels/{CHANNEL}.txt", b"v1.36.3"),
+        f"channels/{CHANNEL}.txt", "does not say v1.36.4",
     ),
 }  # fmt: skip
 
@@ -469,6 +474,12 @@ def other_image(site: Site, **changes: object) -> None:
 def other_platform(site: Site, **changes: object) -> None:
     platform = site.manifest().images[0].platforms[0]
     other_image(site, platforms=(platform.model_copy(update=changes),))
+
+
+def damaged_archive(site: Site) -> None:
+    data = bytearray(site.read(ARCHIVE))
+    data[len(data) // 2] ^= 1
+    site.file(ARCHIVE, bytes(data))
 
 
 NOTHING = f"sha256:{'0' * 64}"
@@ -520,8 +531,9 @@ RELEASES: dict[str, Case] = {
     ),
     "archive that is none": (lambda site: site.file(ARCHIVE, b"not a tar" * 99), ARCHIVE, "not a readable archive"),
     "archive cut short": (
-        lambda site: site.file(ARCHIVE, site.read(ARCHIVE)[: 1 << 14]), ARCHIVE, "missing"
+        lambda site: site.file(ARCHIVE, site.read(ARCHIVE)[: 1 << 14]), ARCHIVE, "not a readable archive"
     ),
+    "archive with a damaged layer": (damaged_archive, ARCHIVE, "its digest is sha256:"),
     "manifest of another release": (
         lambda site: site.release(release=site.manifest().release.model_copy(update={"name": "v9.9.9-1"})),
         MANIFEST, "says other things of the release",
@@ -602,8 +614,8 @@ def test_a_site_of_a_stranger_is_refused(past: Past) -> None:
 def test_a_key_that_a_stranger_slipped_in_is_refused(site: Site, name: str) -> None:
     with_more_keys(site)
     assert site.found() == []  # it looks like a change of keys
-    found = site.found(*own(site.past))
-    assert any(line.startswith(f"keys/kubewright.{name}: holds ") and "none of the keys given" in line for line in found)
+    found = [line for line in site.found(*own(site.past)) if "none of the keys given" in line]
+    assert any(line.startswith(f"keys/kubewright.{name}: holds ") for line in found)
 
 
 @pytest.mark.parametrize("key", [b"", b"garbage", b"-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----\n"])

@@ -8,6 +8,9 @@ from kubewright.models.base import Arch, Model
 from kubewright.models.image import Flavour
 from kubewright.models.site import ChannelName
 
+URL = r"^(|https?://[^\s/]+[^\s]*)$"
+"""An address that clients can use, or none."""
+
 
 class Settings(Model):
     """What the command line, the environment and `kubewright.toml` have settled."""
@@ -16,7 +19,7 @@ class Settings(Model):
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"
-    url: str = Field("", pattern=r"^(|https?://[^\s/]+[^\s]*)$", description="the site's public base URL; empty: everything is relative")
+    url: str = Field("", pattern=URL, description="the site's public base URL; empty: everything is relative")
     registry: str = "registry.k8s.io"
     channels: tuple[ChannelName, ...] = ()
     architectures: tuple[Arch, ...] = (Arch.amd64, Arch.arm64)

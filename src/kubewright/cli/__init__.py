@@ -3,6 +3,7 @@
 import difflib
 import errno
 import logging
+import re
 import sys
 import tempfile
 import tomllib
@@ -14,7 +15,7 @@ import click
 
 from kubewright import __version__
 from kubewright.cli import build, site, tools
-from kubewright.errors import DiskError, KubewrightError, RequestError
+from kubewright.errors import DiskError, KubewrightError, RequestError, ToolFailed
 from kubewright.files import disk_error
 from kubewright.log import console
 
@@ -22,6 +23,9 @@ CONFIG = Path("kubewright.toml")
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says when the disk is full or not ours to write."""
+
+FULL = re.compile("no space left on device|file too large|disk quota exceeded|read-only file system", re.IGNORECASE)
+"""The same in the last words of a tool."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -47,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     except KubewrightError as error:
         console.print(f"error: {error}", style="bold red", markup=False)
         logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
-        code = error.exit_code
+        code = DiskError.exit_code if isinstance(error, ToolFailed) and FULL.search(str(error)) else error.exit_code
     except Exception as error:  # the last resort: one line for people, the whole story with -v
         code = _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
@@ -116,10 +120,8 @@ def _defaults(command: click.Command, table: Mapping[str, Any]) -> dict[str, Any
 
 
 def _value(name: str, option: click.Option, value: Any) -> Any:
-    if option.multiple:
-        value = value if isinstance(value, list) else [value]
-    single = value if isinstance(value, list) and option.multiple else [value]
-    if not all(isinstance(one, str | int | bool) for one in single):
+    values = value if option.multiple and isinstance(value, list) else [value]
+    if not all(isinstance(one, str | int | bool) for one in values):
         wanted = "text, or a list of texts" if option.multiple else "a single value, not a list or table"
         raise RequestError(f"{CONFIG}: {name}: {value!r} is not right here; give {wanted}")
-    return value
+    return values if option.multiple else value
