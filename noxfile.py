@@ -28,7 +28,8 @@ VERBS = {
     "release": "All of the above in order: -- stable-1.36",
     "rollback": "Put a channel back to what it was before: -- stable-1.36",
     "history": "List the publications of a channel: -- stable-1.36",
-    "mirror": "Make an upstream mirror: -- sample DIR",
+    "mirror": "Make an upstream mirror: -- sample DIR, -- source VERSION DIR",
+    "hyperkube": "Lock its Go modules, compare it with the separate programs: -- lock VERSION, -- parity VERSION",
     "key": "Make and show signing keys: -- init DIR, -- show",
 }
 """Every verb of the console command, with the line that `./nox -l` shows."""

@@ -12,7 +12,7 @@ from kubewright.models.golang import GoComponent
 
 
 def test_a_release_without_a_lock_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"only for v1\.35\.4, .*kubewright mirror lock v1\.36\.99"):
+    with pytest.raises(RequestError, match=r"only for v1\.35\.4, .*kubewright hyperkube lock v1\.36\.99"):
         build.Source.of("1.36.99", content.folder("images") / "hyperkube")
     with pytest.raises(RequestError, match="only for no release"):
         build.Source.of("1.36.2", tmp_path)

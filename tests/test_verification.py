@@ -17,7 +17,7 @@ from kubewright.clients.server import serve
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, Index
+from kubewright.models.site import Channel
 from kubewright.repos import layout
 from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance
@@ -34,6 +34,7 @@ SUITE, YUM = f"apt/dists/{CHANNEL}", f"yum/{CHANNEL}/x86_64"
 PACKAGES = "main/binary-amd64/Packages"
 MANIFEST = f"releases/{NAME}/manifest.json"
 PROVENANCE = f"releases/{NAME}/provenance/release.intoto.jsonl"
+SUMS = f"releases/{NAME}/SHA256SUMS"
 ARCHIVE = f"releases/{NAME}/images/hyperkube-v1.36.4-linux-amd64.tar"
 
 
@@ -89,7 +90,7 @@ class Site:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_bytes(data)
 
-    def delete(self, *paths: str) -> None:
+    def delete(self, *paths: str | Path) -> None:
         for path in paths:
             (self.root / path).unlink(missing_ok=True)
 
@@ -136,11 +137,11 @@ class Site:
         data = self.manifest().model_copy(update=changes).to_bytes()
         old, new = files.sha256(self.read(MANIFEST)), files.sha256(data)
         self.sign(MANIFEST, data)
-        for path in ("releases/index.json", *(f"channels/{one.name}" for one in (self.root / "channels").glob("*.json"))):
+        for path in (layout.INDEX, *(f"channels/{one.name}" for one in (self.root / "channels").glob("*.json"))):
             text = self.read(path).decode().replace(old, new).encode()
             self.write(path, text)
-            model, copy = (Index, "index") if "index" in path else (Channel, path.removesuffix(".json"))
-            self.sign(f"publications/{copy}/{model.from_bytes(text).sequence}.json", text)
+            copy = "index" if path == layout.INDEX else path.removesuffix(".json")
+            self.sign(f"publications/{copy}/{json.loads(text)['sequence']}.json", text)
 
     def file(self, url: str, data: bytes | None) -> None:
         """Replace a file of the release, or leave it out (None), so that the manifest agrees."""
@@ -170,6 +171,15 @@ def site(past: Past, tmp_path: Path) -> Site:
 
 Tampering = Callable[[Site], None]
 Case = tuple[Tampering, str, str]
+"""What somebody does, and where the finding then begins and what it says."""
+
+
+def steps(*several: Tampering) -> Tampering:
+    def tamper(site: Site) -> None:
+        for one in several:
+            one(site)
+
+    return tamper
 
 
 def test_a_sound_site_has_no_findings(past: Past) -> None:
@@ -202,7 +212,7 @@ def with_more_keys(site: Site) -> None:
 
 def history(site: Site, ending: str) -> str:
     keys = site.past.keys
-    return f"keys/history/{keys.repo.fingerprint}.asc" if ending == "asc" else f"keys/history/{keys.artifact.key_id}.pub"
+    return layout.key_history(f"{keys.repo.fingerprint if ending == 'asc' else keys.artifact.key_id}.{ending}")
 
 
 KEYS: dict[str, Case] = {
@@ -228,7 +238,9 @@ KEYS: dict[str, Case] = {
     "keyring of nothing": (
         lambda site: site.write("keys/kubewright.gpg", b"<html>"), "keys/kubewright.gpg", "not an OpenPGP keyring"
     ),
-    "keyring empty": (lambda site: site.write("keys/kubewright.gpg", b""), "keys/kubewright.gpg", "holds no public key"),
+    "keyring empty": (
+        lambda site: site.write("keys/kubewright.gpg", b""), "keys/kubewright.gpg", "holds no public key"
+    ),
     "keyring armored": (
         lambda site: site.write("keys/kubewright.gpg", site.read("keys/kubewright.asc")),
         "keys/kubewright.gpg", "armored, but apt",
@@ -239,7 +251,7 @@ KEYS: dict[str, Case] = {
         MANIFEST, "names the key",
     ),
     "artifact key of nothing": (
-        lambda site: site.write("keys/kubewright.pub", b"key"), "keys/kubewright.pub", "not just public keys in PEM form"
+        lambda site: site.write("keys/kubewright.pub", b"key"), "keys/kubewright.pub", "not just public keys in PEM"
     ),
     "artifact key missing": (lambda site: site.delete("keys/kubewright.pub"), "keys/kubewright.pub", "missing"),
     "history of the artifact key replaced": (
@@ -261,10 +273,10 @@ KEYS: dict[str, Case] = {
         lambda site: site.delete(f"{YUM}/repodata/repomd.xml.key"), f"{YUM}/repodata/repomd.xml.key", "missing"
     ),
     "repomd.xml.key without the signer": (
-        lambda site: (
-            with_more_keys(site),
-            site.write(f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()),
-        )[1],
+        steps(
+            with_more_keys,
+            lambda site: site.write(f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()),
+        ),
         f"{YUM}/repodata/repomd.xml.key", ", which signed",
     ),
     "page with a script": (
@@ -339,7 +351,10 @@ REPOSITORIES: dict[str, Case] = {
         snapshot_with_key_of_a_stranger, f"yum/snapshots/{CHANNEL}/x86_64/", "no key of this site"
     ),
     "suite of another channel": (
-        lambda site: shutil.rmtree(site.root / SUITE) or linked(site.root / "apt/dists/stable", site.root / SUITE),
+        steps(
+            lambda site: shutil.rmtree(site.root / SUITE),
+            lambda site: linked(site.root / "apt/dists/stable", site.root / SUITE),
+        ),
         f"{SUITE}/InRelease", "is the suite stable",
     ),
     "suite that ends when the record does not": (
@@ -367,13 +382,17 @@ REPOSITORIES: dict[str, Case] = {
     ),
     "packed index that says something else": (another_gz, f"{SUITE}/{PACKAGES}.gz", "unpacks to something else"),
     "InRelease damaged and an index missing": (
-        lambda site: (site.write(f"{SUITE}/InRelease", b"x"), site.delete(f"{SUITE}/{PACKAGES}"))[0],
+        steps(
+            lambda site: site.write(f"{SUITE}/InRelease", b"x"),
+            lambda site: site.delete(f"{SUITE}/{PACKAGES}"),
+        ),
         f"{SUITE}/{PACKAGES}", "missing",
     ),
     "signature damaged and an index missing": (
-        lambda site: (site.write(f"{YUM}/repodata/repomd.xml.asc", b"x"), [
-            one.unlink() for one in (site.root / YUM / "repodata").glob("*-filelists.xml.gz")
-        ])[0],
+        steps(
+            lambda site: site.write(f"{YUM}/repodata/repomd.xml.asc", b"x"),
+            lambda site: site.delete(*(site.root / YUM / "repodata").glob("*-filelists.xml.gz")),
+        ),
         f"{YUM}/repodata/", "-filelists.xml.gz: missing",
     ),
     "repomd.xml with entities": (
@@ -413,7 +432,10 @@ PUBLICATIONS: dict[str, Case] = {
     ),
     "channel copy replaced": (lambda site: site.sign(FIRST, site.read(FIRST) + b"\n"), FIRST, "is not the parent"),
     "channel copy damaged in the middle": (
-        lambda site: (site.write(layout.channel_copy(CHANNEL, 2), b"{"), site.delete(f"{FIRST}.sig"))[1],
+        steps(
+            lambda site: site.write(layout.channel_copy(CHANNEL, 2), b"{"),
+            lambda site: site.delete(f"{FIRST}.sig"),
+        ),
         f"{FIRST}.sig", "missing",
     ),
     "ECDSA signature of a channel copy missing": (lambda site: site.delete(f"{FIRST}.sig"), f"{FIRST}.sig", "missing"),
@@ -458,8 +480,7 @@ def beside(payload: str) -> str:
     return payload.removesuffix(".payload.json") + ".sig"
 
 
-def sign_another_image(site: Site) -> None:
-    payload = cosign.payload("registry.example.org/evil", f"sha256:{'0' * 64}")
+def sign_instead_of_an_image(site: Site, payload: bytes) -> None:
     url = image_signature(site)
     site.file(url, payload)
     site.file(beside(url), site.past.keys.artifact.sign(payload))
@@ -510,13 +531,12 @@ RELEASES: dict[str, Case] = {
         lambda site: site.file(image_signature(site), None), MANIFEST, "has no sound signature of"
     ),
     "image payload that is none": (
-        lambda site: (
-            url := image_signature(site), site.file(url, b"[]"),
-            site.file(beside(url), site.past.keys.artifact.sign(b"[]")),
-        )[1],
-        "", "not what cosign signs",
+        lambda site: sign_instead_of_an_image(site, b"[]"), "", "not what cosign signs",
     ),
-    "signature of another image": (sign_another_image, "", f"claims {NOTHING}"),
+    "signature of another image": (
+        lambda site: sign_instead_of_an_image(site, cosign.payload("registry.example.org/evil", NOTHING)),
+        "", f"claims {NOTHING}",
+    ),
     "images with another index": (
         lambda site: other_image(site, index=NOTHING), MANIFEST, f" is {NOTHING}, but its archives make it sha256:"
     ),
@@ -543,12 +563,7 @@ RELEASES: dict[str, Case] = {
     ),
     "manifest that does not name its keys": (lambda site: site.release(keys=()), MANIFEST, "which it does not name"),
     "checksums of another file": (
-        lambda site: (
-            text := site.read(f"releases/{NAME}/SHA256SUMS") + b"0" * 64 + b"  evil\n",
-            site.write(f"releases/{NAME}/SHA256SUMS", text),
-            site.write(f"releases/{NAME}/SHA256SUMS.asc", site.asc(text)),
-        )[1],
-        f"releases/{NAME}/SHA256SUMS", "lacks or contradicts evil",
+        lambda site: site.sign(SUMS, site.read(SUMS) + b"0" * 64 + b"  evil\n"), SUMS, "lacks or contradicts evil",
     ),
 }  # fmt: skip
 

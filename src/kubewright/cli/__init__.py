@@ -15,6 +15,7 @@ import click
 
 from kubewright import __version__
 from kubewright.cli import build, site, tools
+from kubewright.cli import hyperkube as compiling
 from kubewright.errors import DiskError, KubewrightError, RequestError, ToolFailed
 from kubewright.files import disk_error
 from kubewright.log import console
@@ -34,7 +35,7 @@ def kubewright() -> None:
     """From one version word to signed apt and yum repositories, hyperkube images and a release manifest."""
 
 
-for command in (*build.COMMANDS, *site.COMMANDS, *tools.COMMANDS):
+for command in (*build.COMMANDS, *site.COMMANDS, *tools.COMMANDS, *compiling.COMMANDS):
     kubewright.add_command(command)
 
 

@@ -6,6 +6,7 @@ import click
 
 from kubewright import mirror as mirrors
 from kubewright import recipes
+from kubewright.cli.hyperkube import source
 from kubewright.cli.options import keys, shared, show_json
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch
@@ -93,5 +94,7 @@ def _refuse_dry_run(settings: Settings, verb: str) -> None:
     if settings.dry_run:
         raise RequestError(f"--dry-run: `{verb}` always writes; leave the option out")
 
+
+mirror.add_command(source)
 
 COMMANDS = (mirror, key, quickstart)

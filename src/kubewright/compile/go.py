@@ -119,7 +119,7 @@ _CAUSES: tuple[tuple[str, type[KubewrightError], str], ...] = (
     (
         r"missing go\.sum entry for (?:go\.mod file|module providing package (\S+))|updates to go\.mod needed",
         VerificationFailed,
-        "{found}: the lock has no checksum for it; make the lock again with `kubewright mirror lock`",
+        "{found}: the lock has no checksum for it; make the lock again with `kubewright hyperkube lock`",
     ),
     (
         r"no space left on device",

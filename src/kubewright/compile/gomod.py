@@ -91,7 +91,7 @@ def check(locked: GoMod, kubernetes: str, release: GoMod, place: str) -> None:
     if wrong := [line for line in found.values() if line]:
         raise VerificationFailed(
             f"{place}: Kubernetes v{kubernetes} itself asks for `{wrong[0]}`; make the lock again with "
-            f"`kubewright mirror lock v{kubernetes}`"
+            f"`kubewright hyperkube lock v{kubernetes}`"
         )
 
 

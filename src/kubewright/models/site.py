@@ -16,9 +16,7 @@ def _free(name: str) -> str:
     return name
 
 
-ChannelName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"), AfterValidator(_free)
-]
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"), AfterValidator(_free)]
 """A channel, which is also an apt suite, a yum channel and a marker: `stable-1.36`."""
 
 ReleaseStatus = Literal["current", "superseded", "yanked"]

@@ -25,9 +25,9 @@ def certificates(keyring: bytes, *, place: str) -> dict[str, bytes]:
 
 def merged(current: bytes, earlier: Iterable[bytes]) -> bytes:
     """A binary keyring of the current certificate and of every earlier one that is another key."""
-    known = certificates(current, place="the signing key")
+    known = certificates(current, place="--repo-key")
     for keyring in earlier:
-        for fingerprint, certificate in certificates(keyring, place="the site's keyring").items():
+        for fingerprint, certificate in certificates(keyring, place="keys/kubewright.gpg").items():
             known.setdefault(fingerprint, certificate)
     return b"".join([current, *list(known.values())[1:]])
 

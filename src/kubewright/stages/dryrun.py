@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
-from kubewright import content, images
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
 from kubewright.repos.store import Change
 from kubewright.settings import Settings
-from kubewright.stages import package, publish, resolve, sign
+from kubewright.stages import image, package, publish, resolve, sign
 from kubewright.stages.sign import Keys
 from kubewright.workspace import Workspace, matching, select
 
@@ -85,7 +84,6 @@ def plan(release: Release, settings: Settings) -> Plan:
     }
     if not builds:
         raise RequestError(f"--only {settings.only}: no package is called so")
-    definition = "monolith.toml" if release.monolith else "image.toml"
     return Plan(
         release=release.name,
         inputs=len(release.inputs),
@@ -93,7 +91,7 @@ def plan(release: Release, settings: Settings) -> Plan:
         compile=tuple(_label(entry) for entry in lacking if entry.check is Check.built),
         packages=tuple(name for name, gap in builds.items() if gap is None),
         skipped=tuple(f"{name}: {gap}" for name, gap in builds.items() if gap),
-        images=tuple(images.load_definition(content.folder("images") / "hyperkube" / definition).images),
+        images=tuple(image.definition(release).images),
         architectures=release.architectures,
     )
 

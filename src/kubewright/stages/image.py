@@ -11,7 +11,7 @@ from kubewright.compile.build import Source
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageArchive, ImageRecord
+from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
 from kubewright.models.lock import Release
 from kubewright.repos import layout
 from kubewright.settings import Settings
@@ -24,6 +24,12 @@ log = logging.getLogger(__name__)
 LAYOUT = "images/layout"
 ARCHIVES = "images/archives"
 RECORD = "images.json"
+
+
+def definition(release: Release) -> ImageDefinition:
+    """The images of a release: over one program where it has one, else over a dispatcher."""
+    name = "monolith.toml" if release.monolith else "image.toml"
+    return images.load_definition(content.folder("images") / "hyperkube" / name)
 
 
 def mark(release: Release, settings: Settings) -> str:
@@ -49,10 +55,9 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
         entry = sources.get((component, name, arch))
         return None if entry is None else cache.use(entry)
 
-    definition = folder / "hyperkube" / ("monolith.toml" if release.monolith else "image.toml")
     supply = images.Supply(source, lambda pins, arch: images.bring(pins, arch, cache), carried(release))
     built = images.build(
-        images.load_definition(definition), release, supply,
+        definition(release), release, supply,
         registry=settings.registry, epoch=release.source_date_epoch,
         dest=workspace.root / LAYOUT, archives=workspace.root / ARCHIVES, content=folder,
     )  # fmt: skip

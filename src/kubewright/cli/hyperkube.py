@@ -1,0 +1,109 @@
+"""The verbs that compile: mirror source, and hyperkube's module locks and parity gate."""
+
+import logging
+import platform
+from pathlib import Path
+
+import click
+
+from kubewright import content, recipes, versions
+from kubewright.cli.options import shared, show_json
+from kubewright.compile import lock as module_lock
+from kubewright.compile import parity as gate
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.base import Arch
+from kubewright.resolution import choose
+from kubewright.settings import Settings
+from kubewright.stages.mirror import source_mirror
+
+log = logging.getLogger(__name__)
+
+VERSION = click.argument("version", metavar="VERSION")
+
+
+def progress(what: str, packages: int) -> None:
+    """A compilation is under way: say so now and then."""
+    if packages % 200 == 0:
+        log.info("%s: %d packages compiled", what, packages)
+
+
+@click.command()
+@VERSION
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@shared
+def source(settings: Settings, as_json: bool, version: str, directory: Path) -> None:
+    """Real Kubernetes and its companions, compiled from Go modules; takes long the first time."""
+    summary = source_mirror(
+        _plain(version), directory, recipes.components(),
+        cache=settings.cache, architectures=settings.architectures, progress=progress, epoch=settings.source_date_epoch,
+    )  # fmt: skip
+    if as_json:
+        show_json(summary.model_dump(mode="json", exclude_none=True))
+        return
+    for one in summary.nearest:
+        click.echo(f"{one.component}: {one.wanted} cannot be had from modules; {one.there} is there instead", err=True)
+    for gap in summary.unavailable:
+        click.echo(f"{gap.component} {gap.version} {gap.arch or ''}: not there: {gap.reason}", err=True)
+    click.echo(f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}")
+
+
+@click.group()
+def hyperkube() -> None:
+    """Lock hyperkube's Go modules for a release, and compare it with the separate programs."""
+
+
+@hyperkube.command()
+@VERSION
+@shared
+def lock(settings: Settings, as_json: bool, version: str) -> None:
+    """Render go.mod for a release and lock every module's checksum in images/hyperkube/locks/."""
+    if settings.dry_run:
+        raise RequestError("--dry-run: hyperkube lock has nothing to show beforehand; leave the option out")
+    changed = module_lock.lock(_plain(version), content.folder("images"))
+    if as_json:
+        show_json([str(path) for path in changed])
+        return
+    for path in changed:
+        click.echo(path)
+
+
+@hyperkube.command()
+@VERSION
+@shared
+def parity(settings: Settings, as_json: bool, version: str) -> None:
+    """Compare every program's help and version with the separate binary's; differences have to be accepted."""
+    kubernetes = _plain(version)
+    epoch = choose(kubernetes, recipes.catalog(), recipes.components())[0].epoch
+    found = gate.check(
+        kubernetes, _own_arch(), epoch=epoch, cache=settings.cache, content=content.folder("images"), progress=progress
+    )
+    if as_json:
+        show_json(found.model_dump(mode="json"))
+    else:
+        for answer in found.answers:
+            verdict = "same" if answer.same else f"{len(answer.accepted)} accepted, {len(answer.refused)} not"
+            click.echo(f"{answer.program:24} {answer.asked:12} {answer.lines:5} lines  {verdict}")
+            for line in (*answer.accepted, *answer.refused):
+                click.echo(f"    {line}")
+        for line in found.unused:
+            click.echo(f"accepted in parity.toml, but not there: {line}")
+    if not found.holds:
+        raise VerificationFailed(
+            f"hyperkube v{kubernetes}: differs from the separate programs; make it the same, "
+            "or accept the difference with its reason in images/hyperkube/parity.toml"
+        )
+
+
+def _plain(version: str) -> str:
+    return str(versions.parse(version))
+
+
+def _own_arch() -> Arch:
+    machine = platform.machine()
+    found = next((arch for arch in Arch if machine in (arch, arch.rpm)), None)
+    if found is None:
+        raise RequestError(f"{machine}: programs for this machine are not built; use an amd64 or arm64 machine")
+    return found
+
+
+COMMANDS = (hyperkube,)
