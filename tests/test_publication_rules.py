@@ -57,7 +57,7 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
 def test_production_keys_never_join_a_site_that_trusts_a_development_key(
     home: Settings, production: list[Keys]
 ) -> None:
-    with pytest.raises(KubewrightError, match="signed by a development key, which its users trust; .* a new site"):
+    with pytest.raises(KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"):
         again(home, "v1.36.4", production[0])
 
 

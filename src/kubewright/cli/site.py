@@ -33,7 +33,7 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     "trusted",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A public key to trust; repeatable.",
+    help="A public key to trust, OpenPGP or PEM; repeatable.",
 )
 @shared
 def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[Path, ...]) -> None:

@@ -82,7 +82,7 @@ def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:
     if data is None:
         return
     with walk.tally.check(place):
-        stanzas = Packages.iter_paragraphs(data, use_apt_pkg=False)
+        stanzas = Packages.iter_paragraphs(data.decode(), use_apt_pkg=False)
         listed = {f"apt/{one['Filename']}": (int(one["Size"]), one["SHA256"]) for one in stanzas}
         walk.tally.same(place, listed, packages, "the channel")
     with walk.tally.check(f"{place}.gz"):
