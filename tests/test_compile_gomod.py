@@ -111,7 +111,7 @@ def test_a_lock_that_was_tidied_is_what_the_release_asks_for() -> None:
     ids=["go", "godebug", "etcd", "staging", "more"],
 )
 def test_a_lock_that_differs_from_its_release_is_refused(old: str, new: str, named: str) -> None:
-    with pytest.raises(VerificationFailed, match=r"mirror lock v1\.36\.2") as caught:
+    with pytest.raises(VerificationFailed, match=r"hyperkube lock v1\.36\.2") as caught:
         gomod.check(lock(RENDERED.replace(old, new, 1)), "1.36.2", release(), "the lock")
     assert f"`{named}`" in str(caught.value)
 
