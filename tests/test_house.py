@@ -20,7 +20,7 @@ CONTENT = ("recipes", "packaging", "images", "repo")
 MODULES = {str(path.relative_to(SOURCE)): path.read_text() for path in sorted(SOURCE.rglob("*.py"))}
 """The text of every module of the engine, by its path below the package."""
 
-ROOMS = {"packagers", "repos", "images", "signing", "mirror", "resolution", "clients"}
+ROOMS = {"packagers", "repos", "images", "signing", "mirror", "resolution", "clients", "compile"}
 """Areas that never meet but in stages; `verification` checks the work of several and so stands above them."""
 
 DOORS = {

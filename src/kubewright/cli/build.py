@@ -24,6 +24,9 @@ from kubewright.stages import sign as signing_stage
 from kubewright.stages.dryrun import Plan, plan, planned, rehearse
 from kubewright.workspace import Workspace, select
 
+OWN = "(this machine's archive)"
+"""What `image --load` means without a file."""
+
 NAME = click.argument("name", required=False, metavar="[NAME|REQUEST]")
 
 
@@ -75,28 +78,38 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 
 @click.command()
 @NAME
-@click.option("--load", is_flag=True, help="Load this machine's archive into its Docker engine.")
+@click.option("--load", is_flag=False, flag_value=OWN, metavar="[FILE]",
+              help="Check an archive and load it into the Docker engine; without FILE this machine's own.")  # fmt: skip
 @click.option("--archive", type=click.Path(path_type=Path), help="Copy this machine's loadable archive to FILE.")
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
 @shared
-def image(settings: Settings, as_json: bool, name: str | None, load: bool, archive: Path | None, push: bool) -> None:
+def image(
+    settings: Settings, as_json: bool, name: str | None, load: str | None, archive: Path | None, push: bool
+) -> None:
     """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
     if settings.dry_run:
         _plan(name, settings, as_json, Plan.imaging)
+        return
+    if load not in (None, OWN):
+        _load(Path(load))
         return
     workspace = select(settings.dist, name)
     record, _ = imaging.image(workspace, settings)
     _report(workspace, record, as_json)
     if archive is not None:
         click.echo(imaging.copy_archive(workspace, record, archive))
-    if load:
-        for reference in images.load(imaging.own_archive(workspace, record)):
-            click.echo(reference)
+    if load == OWN:
+        _load(imaging.own_archive(workspace, record))
     if push:
         report = imaging.push(workspace, settings, keys(settings).artifact)
         for reference in report.references:
             click.echo(reference)
         click.echo(f"{report.uploaded} bytes uploaded to {settings.registry}", err=True)
+
+
+def _load(archive: Path) -> None:
+    for reference in images.load(archive):
+        click.echo(reference)
 
 
 @click.command()
