@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from kubewright import mirror, recipes
 from kubewright.models.base import Arch
+from kubewright.run import run
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.stages import release
@@ -91,6 +93,34 @@ def home(released: Settings, tmp_path: Path) -> Settings:
     shutil.copytree(Path(released.site).parent, tmp_path / "home")
     base = tmp_path / "home"
     return released.model_copy(update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")})
+
+
+Gpg = Callable[..., str]
+"""Runs gpg with words after its name; gives what it says."""
+
+
+@pytest.fixture
+def gpg(tool: Callable[[str], Path]) -> Iterator[Gpg]:
+    """Run gpg with a home of its own; a short path, because its agent's socket is in there."""
+    program, stop = tool("gpg"), tool("gpgconf")
+    with tempfile.TemporaryDirectory(prefix="kw-") as home:
+        yield lambda *words: run([program, "--homedir", home, "--batch", *words]).stdout
+        run([stop, "--homedir", home, "--kill", "all"])
+
+
+@pytest.fixture(scope="session")
+def signing_gpg(tool: Callable[[str], Path]) -> Iterator[Gpg]:
+    """Run gpg with a fresh signing key, the one of all tests of a session."""
+    program, stop = tool("gpg"), tool("gpgconf")
+    quiet = ("--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "")
+    with tempfile.TemporaryDirectory(prefix="kw-") as home:
+
+        def call(*words: str | Path) -> str:
+            return run([program, "--homedir", home, *quiet, *words]).stdout
+
+        call("--quick-generate-key", "Test <test@example.com>", "rsa3072", "sign", "never")
+        yield call
+        run([stop, "--homedir", home, "--kill", "all"])
 
 
 @pytest.fixture

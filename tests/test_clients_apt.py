@@ -39,22 +39,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here / "hello.deb"
 
 
-@pytest.fixture(scope="module")
-def gpg(tmp_path_factory: pytest.TempPathFactory, tool: Tool) -> Iterator[Gpg]:
-    """GnuPG with a fresh key."""
-    home = tmp_path_factory.mktemp("gpg")
-    home.chmod(0o700)
-
-    quiet = ("--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "")
-
-    def call(*words: str | Path) -> None:
-        run([tool("gpg"), "--homedir", home, *quiet, *words])
-
-    call("--quick-generate-key", "Test <test@example.com>", "rsa3072", "sign", "never")
-    yield call
-    run([tool("gpgconf"), "--homedir", home, "--kill", "all"])
-
-
 class Site:
     """A signed suite with one package, over HTTP."""
 
@@ -77,8 +61,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, package: Path, gpg: Gpg) -> Site:
-    return Site(tmp_path / "site", package, gpg)
+def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Site:
+    return Site(tmp_path / "site", package, signing_gpg)
 
 
 @pytest.fixture

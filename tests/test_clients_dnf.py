@@ -24,25 +24,10 @@ Client = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def gpg(tmp_path_factory: pytest.TempPathFactory, tool: Tool) -> Iterator[Gpg]:
-    """GnuPG with a fresh key."""
-    home = tmp_path_factory.mktemp("gpg")
-    home.chmod(0o700)
-    quiet = ("--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "")
-
-    def call(*words: str | Path) -> None:
-        run([tool("gpg"), "--homedir", home, *quiet, *words])
-
-    call("--quick-generate-key", "Test <test@example.com>", "rsa3072", "sign", "never")
-    yield call
-    run([tool("gpgconf"), "--homedir", home, "--kill", "all"])
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory, gpg: Gpg) -> Path:
+def package(tmp_path_factory: pytest.TempPathFactory, signing_gpg: Gpg) -> Path:
     """A signed rpm without dependencies."""
     here = tmp_path_factory.mktemp("package")
-    gpg("--armor", "--output", here / "secret.asc", "--export-secret-keys")
+    signing_gpg("--armor", "--output", here / "secret.asc", "--export-secret-keys")
     (here / "hello").write_text("hello\n")
     recipe = {
         "name": "hello", "arch": "amd64", "version": "1.36.4", "release": "1", "maintainer": "Test <test@example.com>",
@@ -56,7 +41,7 @@ def package(tmp_path_factory: pytest.TempPathFactory, gpg: Gpg) -> Path:
 
 
 @pytest.fixture
-def site(tmp_path: Path, package: Path, gpg: Gpg) -> Iterator[str]:
+def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Iterator[str]:
     """The URL of a signed site: a snapshot whose packages are in the pool, a mirrorlist, a plain repository."""
     root = tmp_path / "site"
     store = DirectoryStore(root)
@@ -69,8 +54,8 @@ def site(tmp_path: Path, package: Path, gpg: Gpg) -> Iterator[str]:
         for name, data in rendered.items():
             store.create(f"{base}/{name}", data)
         repomd = root / base / yum.REPOMD
-        gpg("--armor", "--output", f"{repomd}.asc", "--detach-sign", repomd)
-        gpg("--armor", "--output", f"{repomd}.key", "--export")
+        signing_gpg("--armor", "--output", f"{repomd}.asc", "--detach-sign", repomd)
+        signing_gpg("--armor", "--output", f"{repomd}.key", "--export")
 
     entry = rpm.entry(package)
     store.create(f"yum/pool/{RPM}", package)
@@ -80,7 +65,7 @@ def site(tmp_path: Path, package: Path, gpg: Gpg) -> Iterator[str]:
     store.replace(f"{PLAIN}/mirrorlist", f"{url}/{snapshot}/\n".encode())
     store.link(f"yum/pool/{RPM}", f"{PLAIN}/Packages/{RPM}")
     write(PLAIN, yum.repodata([entry], href_prefix="Packages/", issued=ISSUED))
-    gpg("--armor", "--output", root / "key.asc", "--export")
+    signing_gpg("--armor", "--output", root / "key.asc", "--export")
     yield url
     server.shutdown()
     server.server_close()

@@ -2,8 +2,7 @@
 
 import stat
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,15 +39,6 @@ Gpg = Callable[..., str]
 @pytest.fixture(scope="session")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return initialise(tmp_path_factory.mktemp("keys") / "new", "Test <t@example.org>", now=MADE, expires_days=10)
-
-
-@pytest.fixture
-def gpg(tool: Tool) -> Iterator[Gpg]:
-    """Run gpg with a home of its own; a short path, because its agent's socket is in there."""
-    program, stop = tool("gpg"), tool("gpgconf")
-    with tempfile.TemporaryDirectory(prefix="kw-") as home:
-        yield lambda *words: run([program, "--homedir", home, "--batch", *words]).stdout
-        run([stop, "--homedir", home, "--kill", "all"])
 
 
 def mode(path: Path) -> int:

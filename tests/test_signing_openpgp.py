@@ -1,7 +1,6 @@
 """OpenPGP signatures: the same bytes each time, accepted by gpg, gpgv, sqv and Sequoia, refused when touched."""
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,15 +54,6 @@ def signed(key: RepoKey, tmp_path: Path) -> Path:
     (tmp_path / "Release.gpg").write_bytes(key.armored_detached(RELEASE, WHEN))
     (tmp_path / "InRelease").write_bytes(key.clearsign(RELEASE, WHEN))
     return tmp_path
-
-
-@pytest.fixture
-def gpg(tool: Tool) -> Iterator[Gpg]:
-    """Run gpg with a home of its own; a short path, because its agent's socket is in there."""
-    program, stop = tool("gpg"), tool("gpgconf")
-    with tempfile.TemporaryDirectory(prefix="kw-") as home:
-        yield lambda *words: run([program, "--homedir", home, "--batch", *words]).stdout
-        run([stop, "--homedir", home, "--kill", "all"])
 
 
 def test_the_same_key_data_and_time_give_the_same_bytes(key: RepoKey) -> None:

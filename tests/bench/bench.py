@@ -1,0 +1,52 @@
+"""Measures what the project claims of speed and size: `./nox -s bench`; README.md beside this file says how."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from indexes import apt_index, yum_index
+from layers import layers
+from measure import Result, Row, Skip, as_json, table
+from pipeline import resolving, second_run
+
+from kubewright.errors import KubewrightError
+
+
+def main() -> int:
+    """Run every bench, or those that are named, and print their rows. 1: a goal was missed."""
+    parser = argparse.ArgumentParser(prog="./nox -s bench --", description=__doc__)
+    parser.add_argument("only", nargs="*", metavar="BENCH", help="layers, apt, yum, resolve, release; all without one")
+    parser.add_argument("--binary", type=Path, help="a program to make the image of, such as a real hyperkube")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    options = parser.parse_args()
+    benches: dict[str, Callable[[Path], Iterator[Result]]] = {
+        "resolve": lambda _: resolving(),
+        "apt": apt_index,
+        "yum": yum_index,
+        "release": second_run,
+        "layers": lambda work: layers(options.binary, work),
+    }
+    if unknown := set(options.only) - benches.keys():
+        parser.error(f"there is no bench {', '.join(sorted(unknown))}, only {', '.join(benches)}")
+    results: list[Result] = []
+    for name in options.only or benches:
+        print(f"measuring {name} …", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="kubewright-bench-") as work:
+            results += measured(name, benches[name], Path(work))
+    print(json.dumps([as_json(one) for one in results], indent=2) if options.json else table(results))
+    return int(any(isinstance(one, Row) and one.verdict == "MISS" for one in results))
+
+
+def measured(name: str, bench: Callable[[Path], Iterator[Result]], work: Path) -> list[Result]:
+    """The rows of one bench; a program that is missing or fails skips it and says so."""
+    try:
+        return list(bench(work))
+    except KubewrightError as error:
+        return [Skip(name, str(error).splitlines()[0])]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

