@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ def main() -> int:
     }
     if unknown := set(options.only) - benches.keys():
         parser.error(f"there is no bench {', '.join(sorted(unknown))}, only {', '.join(benches)}")
+    logging.disable(logging.WARNING)  # what a release says of itself is not asked for here
     results: list[Result] = []
     for name in options.only or benches:
         print(f"measuring {name} …", file=sys.stderr)

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -34,7 +35,7 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
     program = binary or made_up(work / "program")
     entry = File("usr/local/bin/hyperkube", program.stat().st_size, lambda: program.open("rb"), 0o755)
     contenders: dict[str, Callable[[], object]] = {
-        kind: lambda kind=kind: ours(entry, kind, work / kind) for kind in get_args(Compression)
+        kind: partial(ours, entry, kind, work / kind) for kind in get_args(Compression)
     }
     try:
         contenders["crane"] = crane(entry, work)

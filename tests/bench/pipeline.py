@@ -22,17 +22,15 @@ BUDGET = 0.05
 
 
 def resolving() -> Iterator[Result]:
-    """One request, with the catalog read from its files, in processor time after imports."""
-    seconds = fastest({"read": lambda: choose(read=True), "known": lambda: choose(read=False)}, time.process_time)
-    yield Row("resolve, catalog known", seconds["known"], BUDGET, "a budget of 50 ms", goal=1)
-    yield Row("resolve, catalog read", seconds["read"], BUDGET, "a budget of 50 ms")
+    """One request, the whole catalog read from its files, in processor time after imports."""
+    seconds = fastest({"ours": choose}, time.process_time)
+    yield Row("resolve, catalog read", seconds["ours"], BUDGET, "a budget of 50 ms of processor time", goal=1)
 
 
-def choose(*, read: bool) -> tuple[Component, ...]:
+def choose() -> tuple[Component, ...]:
     """Every component of the newest stable release."""
-    if read:
-        recipes.catalog.cache_clear()
-        recipes.components.cache_clear()
+    recipes.catalog.cache_clear()
+    recipes.components.cache_clear()
     version, _ = resolution.resolve_request("stable", recipes.catalog(), None)
     return resolution.choose(version, recipes.catalog(), recipes.components())
 
@@ -52,4 +50,5 @@ def second_run(work: Path) -> Iterator[Result]:
         "ours": lambda: release.release("v1.36.4", settings, keys),
         "floor": lambda: [hashlib.sha256(path.read_bytes()) for path in made],
     })  # fmt: skip
-    yield Row("release, nothing to do", seconds["ours"], seconds["floor"], f"SHA-256 of its {len(made)} files")
+    floor = f"SHA-256 of the {len(made)} files ({sum(path.stat().st_size for path in made) / 1e6:.0f} MB) that it made"
+    yield Row("release, nothing to do", seconds["ours"], seconds["floor"], floor)

@@ -1,5 +1,6 @@
 """The verbs beside the pipeline: mirror, key, quickstart."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -59,6 +60,7 @@ def init(settings: Settings, as_json: bool, directory: Path, name: str, expires:
     if as_json:
         show_json({field: str(path) for field, path in vars(paths).items()})
         return
+    click.echo("the secret files have no passphrase: keep them safe, and a copy elsewhere", err=True)
     click.echo(f"--repo-key file:{paths.repo_secret} --artifact-key file:{paths.artifact_secret}")
 
 
@@ -74,7 +76,9 @@ def show(settings: Settings, as_json: bool) -> None:
     if as_json:
         show_json(values)
         return
-    for label, value in values.items():
+    expires = found.repo.expires
+    day = "never" if expires is None else datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%d")
+    for label, value in {**values, "expires": day, "development": "yes" if found.development else "no"}.items():
         click.echo(f"{label:12} {value}")
 
 
