@@ -108,6 +108,13 @@ def tests(session: nox.Session) -> None:
     run(session, environment(session, "checks", "test", "lint"), "-m", "pytest", *session.posargs)
 
 
+@nox.session(venv_backend="none", default=False)
+def bench(session: nox.Session) -> None:
+    """Measure speed and size against other programs, on this machine: -- --json, -- layers --binary FILE."""
+    script = str(ROOT / "tests" / "bench" / "bench.py")
+    run(session, environment(session, "checks", "test", "lint"), script, *session.posargs)
+
+
 def shell_scripts() -> list[str]:
     """Every file of ours that starts as a shell script, by path relative to the checkout."""
     found = [ROOT / "nox", ROOT / ".ci" / "run"]

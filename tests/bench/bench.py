@@ -13,7 +13,7 @@ from layers import layers
 from measure import Result, Row, Skip, as_json, table
 from pipeline import resolving, second_run
 
-from kubewright.errors import KubewrightError
+from kubewright.errors import ToolMissing
 
 
 def main() -> int:
@@ -43,11 +43,11 @@ def main() -> int:
 
 
 def measured(name: str, bench: Callable[[Path], Iterator[Result]], work: Path) -> list[Result]:
-    """The rows of one bench; a program that is missing or fails skips it and says so."""
+    """The rows of one bench; a program that is missing skips it and says so."""
     try:
         return list(bench(work))
-    except KubewrightError as error:
-        return [Skip(name, str(error).splitlines()[0])]
+    except ToolMissing as error:
+        return [Skip(name, str(error))]
 
 
 if __name__ == "__main__":

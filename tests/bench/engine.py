@@ -18,7 +18,7 @@ def docker_engine(root: Path) -> Iterator[str]:
         return
     root.mkdir()
     address = f"unix://{root}/docker.sock"
-    argv = [
+    argv: list[str | Path] = [
         "dockerd", "--data-root", root / "data", "--exec-root", root / "exec", "--pidfile", root / "pid",
         "--host", address, "--iptables=false", "--bridge=none", "--storage-driver=vfs",
     ]  # fmt: skip

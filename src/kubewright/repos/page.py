@@ -43,6 +43,13 @@ def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping
             {"name": one.name, "version": one.version, "status": one.status, "reason": one.reason}
             for one in manifest.components.values()
         ],
+        "archives": [
+            {"name": one.name, "url": one.url, "arch": one.arch, "size": f"{one.size / 1e6:,.0f} MB"}
+            for one in manifest.artifacts
+            if one.kind == "image-archive"
+        ],
+        "images": [one.reference for one in manifest.images],
+        "flavour": manifest.images[0].flavour if manifest.images else "dispatcher",
         "requirements": requirements(manifest),
         "install": [{"title": one.title, "commands": one.commands} for one in manifest.install],
         "keys": [{"fingerprint": key.id, "url": key.url, "kind": key.kind} for key in manifest.keys],

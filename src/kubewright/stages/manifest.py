@@ -100,7 +100,7 @@ def _apt(site: str, channel: str) -> str:
         f"sudo curl -fsSL {site}/{layout.KEYRING} -o {keyring}\n"
         f"sudo tee /etc/apt/sources.list.d/kubewright.sources <<EOF\n"
         f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\nSigned-By: {keyring}\nEOF\n"
-        "sudo apt-get update && sudo apt-get install kubernetes-node\n"
+        "sudo apt-get update && sudo apt-get install kubernetes-node\nkube-node-check\n"
     )
 
 
@@ -111,7 +111,7 @@ def _dnf(site: str, channel: str, *, mirrorlist: bool) -> str:
         f"sudo tee /etc/yum.repos.d/kubewright.repo <<EOF\n"
         f"[kubewright]\nname=Kubewright {channel}\n{source}\n"
         f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\nEOF\n"
-        "sudo dnf install kubernetes-node\n"
+        "sudo dnf install kubernetes-node\nkube-node-check\n"
     )
 
 

@@ -77,7 +77,7 @@ def job(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> J
         variables["node_spec"].model_dump(),
         {name: recipe.model_dump() for name, recipe in recipes.packages().items()},
         {name: (one.home, one.license) for name, one in recipes.components().components.items()},
-        folder_digests(content.folder("packaging")), folder_digests(content.folder("repo")),
+        folder_digests(content.folder("packaging")), folder_digests(content.folder("repo"), ("templates/kubewright.*",)),
     )  # fmt: skip
     return Job(release, settings, keyring, variables, tool, mark)
 

@@ -1,0 +1,151 @@
+"""A private Docker engine with one network: started for a run, and gone without a trace after it."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+BRIDGE = "kw-acceptance"
+CGROUP = "kubewright-acceptance"
+SUBNET = "10.213.0.0/24"
+COMMENT = ["-m", "comment", "--comment", CGROUP]
+RULES = (
+    ("nat", "POSTROUTING", ["-s", SUBNET, "!", "-o", BRIDGE, "-j", "MASQUERADE"]),
+    ("filter", "FORWARD", ["-i", BRIDGE, "-j", "ACCEPT"]),
+    ("filter", "FORWARD", ["-o", BRIDGE, "-j", "ACCEPT"]),
+)
+"""Ours in this machine's firewall: dockerd itself writes none, so that an engine that runs here already stays as it is."""
+
+SYSTEMD = [
+    "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined", "--device-cgroup-rule=a *:* rwm",
+    "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run:exec", "--tmpfs=/run/lock",
+    "--env=container=docker", "--volume=/var/lib/containerd", "--volume=/var/lib/kubelet",
+]  # fmt: skip
+"""What a container needs to have systemd and a kubelet in it, where --privileged cannot be had."""
+
+BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
+"""What a container lacks of a machine, once systemd is up in it."""
+
+
+class Failed(Exception):
+    """A command that did not do what a step needs; the message holds its last words."""
+
+
+class Engine:
+    """The engine, its network and its containers; use it in a `with`."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.folder = folder
+        self.log = log
+        self.docker = ["docker", f"--host=unix://{folder}/docker.sock"]
+        # Debian's client, where another program of that name comes first on PATH.
+        if Path("/usr/bin/docker").exists():
+            self.docker[0] = "/usr/bin/docker"
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.names: list[str] = []
+
+    def run(self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True) -> str:
+        """Run a command to its end and return what it said; it is kept in the log too."""
+        done = subprocess.run(
+            argv, input=stdin, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
+            check=False,
+        )  # fmt: skip
+        with self.log.open("a") as stream:
+            stream.write(f"$ {' '.join(map(str, argv))}\n{done.stdout}\n")
+        if check and done.returncode:
+            last = "\n".join(done.stdout.splitlines()[-40:])
+            raise Failed(f"{' '.join(map(str, argv))}: exit code {done.returncode}\n{last}")
+        return done.stdout
+
+    def start(self) -> None:
+        """Start dockerd, its network, and this machine's rules for it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        argv = [
+            "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
+            f"--pidfile={self.folder}/pid", f"--host=unix://{self.folder}/docker.sock",
+            "--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=overlay2",
+        ]  # fmt: skip
+        with (self.folder / "log").open("wb") as log:
+            # A session of its own: Ctrl-C is for the run, which then stops the engine in order.
+            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+        for _ in range(300):
+            if self.daemon.poll() is not None:
+                raise Failed(f"dockerd ended: {(self.folder / 'log').read_text()[-2000:]}")
+            if (self.folder / "docker.sock").exists() and "Server Version" in self.run([*self.docker, "info"], check=False):
+                break
+            time.sleep(0.1)
+        self.run([*self.docker, "network", "create", f"--subnet={SUBNET}",
+                  f"--opt=com.docker.network.bridge.name={BRIDGE}", "nodes"])  # fmt: skip
+        for table, chain, rule in RULES:
+            self.run(["iptables", "-w", "-t", table, "-I", chain, *rule, *COMMENT])
+
+    def container(self, name: str, address: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
+        """Start a container at an address of the network."""
+        self.names.append(name)
+        self.run([*self.docker, "run", "--detach", f"--name={name}", f"--hostname={name}", "--network=nodes",
+                  f"--ip={address}", f"--cgroup-parent=/{CGROUP}", *options, image, *command])  # fmt: skip
+
+    def machine(self, name: str, address: str, image: str, resolv: Path) -> None:
+        """Start a container that is a machine: systemd is its first process, names resolve as `resolv` says."""
+        for controller in Path("/sys/fs/cgroup").iterdir():
+            if (controller / "cgroup.procs").exists():
+                (controller / CGROUP / f"pods-{name}").mkdir(parents=True, exist_ok=True)
+        cpuset = Path("/sys/fs/cgroup/cpuset")
+        for part in (cpuset / CGROUP, cpuset / CGROUP / f"pods-{name}"):
+            for setting in ("cpuset.cpus", "cpuset.mems"):
+                if (part / setting).exists():
+                    (part / setting).write_text((cpuset / setting).read_text())
+        self.container(name, address, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"])
+        state = self.shell(name, "for i in $(seq 50); do test -S /run/systemd/private && break; sleep 0.2; done; "
+                                 "systemctl is-system-running --wait", check=False)  # fmt: skip
+        if state.strip() not in ("running", "degraded"):
+            raise Failed(f"{name}: systemd is {state.strip()!r}")
+        self.shell(name, BOOT)
+
+    def shell(self, name: str, script: str, *, stdin: str = "", check: bool = True) -> str:
+        """Run a script in a container and return what it said."""
+        environment = ["--env=DEBIAN_FRONTEND=noninteractive", "--env=KUBECONFIG=/etc/kubernetes/admin.conf"]
+        return self.run([*self.docker, "exec", "--interactive", *environment, name, "sh", "-c", script],
+                        stdin=stdin, check=check)  # fmt: skip
+
+    def put(self, name: str, path: str, text: str) -> None:
+        """Write a file in a container."""
+        self.shell(name, f"mkdir -p '{path.rpartition('/')[0]}' && cat > '{path}'", stdin=text)
+
+    def stop(self) -> list[str]:
+        """Stop and remove everything; return what could not be removed."""
+        if self.daemon is not None and self.daemon.poll() is None:
+            if self.names:
+                self.run([*self.docker, "rm", "--force", "--volumes", *self.names], check=False)
+            self.run([*self.docker, "network", "rm", "nodes"], check=False)
+            self.daemon.terminate()
+            try:
+                self.daemon.wait(60)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+        for table, chain, rule in RULES:
+            self.run(["iptables", "-w", "-t", table, "-D", chain, *rule, *COMMENT], check=False)
+        for controller in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"):
+            self.run(["find", controller, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted((one for one in mounts if one.startswith(f"{self.folder}/")), reverse=True):
+            self.run(["umount", "--lazy", mount], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return self.left()
+
+    def left(self) -> list[str]:
+        """What of a run is still there: processes, mounts, bridge, rules, control groups, files."""
+        rules = self.run(["iptables-save"], check=False)
+        commands = (one.read_bytes() for one in Path("/proc").glob("[0-9]*/cmdline") if one.exists())
+        found = {
+            "processes": any(str(self.folder).encode() in command for command in commands),
+            "mounts": f"{self.folder}/" in Path("/proc/mounts").read_text(),
+            "bridge": Path("/sys/class/net", BRIDGE).exists(),
+            "firewall rules": CGROUP in rules,
+            "control groups": any(Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")),
+            "files": self.folder.exists(),
+        }
+        return [what for what, there in found.items() if there]
