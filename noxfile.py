@@ -115,6 +115,14 @@ def bench(session: nox.Session) -> None:
     run(session, environment(session, "checks", "test", "lint"), script, *session.posargs)
 
 
+@nox.session(venv_backend="none", default=False)
+def acceptance(session: nox.Session) -> None:
+    """Install real Kubernetes on clean machines from a site of our own, and see Pods run; needs root and Docker."""
+    script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
+    # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
+    run(session, environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
+
+
 def shell_scripts() -> list[str]:
     """Every file of ours that starts as a shell script, by path relative to the checkout."""
     found = [ROOT / "nox", ROOT / ".ci" / "run"]

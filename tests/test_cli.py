@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from kubewright.cli import kubewright, main
-from kubewright.errors import RequestError, ToolFailed
+from kubewright.compile.toolchain import Toolchain
+from kubewright.errors import RequestError, ToolFailed, ToolMissing
+from kubewright.models.base import Arch
 from kubewright.workspace import select
 
 Run = Callable[..., tuple[int, str, str]]
@@ -97,6 +99,89 @@ def test_offline_resolution_is_completed_by_fetch(run: Run, sample_mirror: Path)
     assert all(entry["sha256"] for entry in lock["inputs"])
     assert run("resolve", "v1.36.4", "--offline")[0] == 0
     assert '"sha256"' in Path("dist/v1.36.4-1/release.json").read_text()
+
+
+MONOLITH = ["resolve", "v1.36.4", "--offline", "--arch", "amd64", "--flavour", "monolith"]
+
+
+def lock_of_a_built_one() -> dict[str, str]:
+    """What the lock says of hyperkube."""
+    lock = json.loads(Path("dist/v1.36.4-1/release.json").read_text())
+    [entry] = [entry for entry in lock["inputs"] if entry["check"] == "built"]
+    return {name: str(value) for name, value in entry.items()}
+
+
+def compile_as(monkeypatch: pytest.MonkeyPatch, data: str | None) -> None:
+    """Stand in for the compiler, which takes minutes; without data there is no Go here."""
+
+    def hyperkube(kubernetes: str, arch: Arch, *, cache: Path, **_: object) -> Path:
+        if data is None:
+            raise ToolMissing("go: not found")
+        cache.mkdir(exist_ok=True)
+        (cache / "made").write_text(data)
+        return cache / "made"
+
+    monkeypatch.setattr("kubewright.stages.fetch.compiler.hyperkube", hyperkube)
+
+
+def test_what_was_compiled_and_is_in_the_cache_needs_no_go(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = ["fetch", "--upstream", str(sample_mirror), "--cache", "cache"]
+    assert run(*MONOLITH)[0] == 0
+    compile_as(monkeypatch, None)
+    assert run(*fetch)[0] == 3
+    compile_as(monkeypatch, "one program")
+    assert run(*fetch)[0] == 0
+    compile_as(monkeypatch, None)
+    before = lock_of_a_built_one()
+    assert run(*MONOLITH)[0] == run(*fetch)[0] == 0
+    assert lock_of_a_built_one() == before
+    assert before["sha256"]
+
+
+def test_another_go_that_makes_other_bytes_is_named(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(*MONOLITH)
+    for cache, data, code in (("one", "a program", 0), ("two", "a program", 0), ("three", "another", 5)):
+        compile_as(monkeypatch, data)
+        monkeypatch.setattr(
+            "kubewright.stages.fetch.toolchain.find", lambda: Toolchain(Path("go"), "1.27.0", {}, "1.27.0-X:jsonv2")
+        )
+        got, _, err = run("fetch", "--upstream", str(sample_mirror), "--cache", cache)
+        assert got == code, err
+    assert "hyperkube/hyperkube amd64: its SHA-256 is" in err
+    assert "compiled with Go 1.27.0-X:jsonv2, but the lock says" in err
+
+
+def test_a_built_digest_is_forgotten_when_its_sources_change(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = ["fetch", "--upstream", str(sample_mirror), "--cache", "cache"]
+    run(*MONOLITH)
+    compile_as(monkeypatch, "one program")
+    assert run(*fetch)[0] == 0
+    before = lock_of_a_built_one()
+    monkeypatch.setattr("kubewright.compile.build.variables", lambda *_: ["main.said=something else"])
+    (Path("cache/sha256") / before["sha256"][:2] / before["sha256"]).unlink()
+    code, _, err = run(*fetch)
+    assert (code, "what it is made from has changed since; run `kubewright resolve` again" in err) == (2, True), err
+    assert run(*MONOLITH)[0] == 0
+    assert "sha256" not in {name for name, value in lock_of_a_built_one().items() if value != "None"}
+    assert lock_of_a_built_one()["url"] != before["url"]
+    assert run(*fetch)[0] == 0
+
+
+def test_another_flavour_is_seen_offline(run: Run, sample_mirror: Path) -> None:
+    plain = MONOLITH[:-2]
+    path = Path("dist/v1.36.4-1/release.json")
+    assert run(*plain)[0] == run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")[0] == 0
+    before = path.read_bytes()
+    assert run(*MONOLITH)[0] == 0
+    assert lock_of_a_built_one()["name"] == "hyperkube"
+    assert run(*plain)[0] == 0
+    assert path.read_bytes() == before, "the digests of upstream's files are kept"
 
 
 def test_several_locks_and_no_name_are_listed(run: Run, sample_mirror: Path) -> None:

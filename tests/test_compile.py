@@ -1,13 +1,17 @@
 """Compiling from Go modules: the toolchain, the store of what was made, what Go's failures mean, one real build."""
 
+import fcntl
+import os
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kubewright import content, files, run
-from kubewright.compile import go, store, toolchain
+from kubewright.compile import go, modcache, store, toolchain
 from kubewright.compile.go import NotOffered
 from kubewright.compile.store import RECORD, Inputs, Store
 from kubewright.errors import (
@@ -39,6 +43,22 @@ def test_a_go_says_what_it_is() -> None:
     assert toolchain.read(Path("go"), ANSWER.replace("1.26.8", "1.27rc2")).version == "1.27-rc2"
 
 
+@pytest.mark.parametrize(
+    ("said", "identity"),
+    [
+        ("1.26.8", "1.26.8"),
+        ("1.27rc2", "1.27-rc2"),
+        ("1.26.8-X:nodwarf5", "1.26.8-X:nodwarf5"),
+        ("1.25.1 X:jsonv2", "1.25.1 X:jsonv2"),
+        ("1.26.8-fips", "1.26.8-fips"),
+    ],
+)
+def test_an_experiment_makes_another_go_of_the_same_version(said: str, identity: str) -> None:
+    found = toolchain.read(Path("go"), ANSWER.replace("1.26.8", said))
+    assert found.identity == identity
+    found.need("1.25.0", "Kubernetes v1.36.2")
+
+
 @pytest.mark.parametrize("needed", ["1.25.0", "1.26", "1.26.8"])
 def test_a_go_that_is_new_enough_will_do(needed: str) -> None:
     go_1_26().need(needed, "Kubernetes v1.36.2")
@@ -65,7 +85,8 @@ def test_no_setting_of_the_user_reaches_the_bytes() -> None:
     env = go_1_26().environment(Arch.arm64)
     assert env["GOPROXY"] == "https://proxy.example,direct"
     assert {"GOENV": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOARCH": "arm64"}.items() <= env.items()
-    assert not {"GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE"} & toolchain.fixed(env).keys()
+    assert not {"GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE"} & toolchain.fixed(Arch.arm64).keys()
+    assert toolchain.fixed(Arch.arm64).items() <= env.items()
 
 
 def test_a_machine_without_go_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -102,6 +123,17 @@ This download does NOT match an earlier download recorded in go.sum.
             NotOffered,
             "WHAT: the Go module proxy does not have this version",
         ),
+        (
+            "x@v1: verifying module: x@v1: reading HOST/lookup/x@v1: 404 Not Found\n\tserver response: not found",
+            VerificationFailed,
+            "x@v1: the Go checksum database does not know it",
+        ),
+        (
+            "x@v1: verifying module: checksum mismatch\n\tdownloaded: h1:a\n\tHOST: h1:b",
+            VerificationFailed,
+            "x@v1: its checksum",
+        ),
+        ("x@v1: verifying module: x@v1: Get HOST: dial tcp: i/o timeout", UpstreamUnreachable, "check GOPROXY"),
         ("x@v1: reading HOST/x/@v/v1.info: 410 Gone", NotOffered, "does not have this version"),
         ("x@v1.2.3: invalid version: unknown revision v1.2.3", NotOffered, "does not have this version"),
         (
@@ -117,7 +149,21 @@ This download does NOT match an earlier download recorded in go.sum.
             "WHAT: needs at least Go 1.99; install",
         ),
     ],
-    ids=["sum", "sum of go.mod", "not in go.sum", "403", "410", "revision", "refused", "502", "disk", "old go"],
+    ids=[
+        "sum",
+        "sum of go.mod",
+        "not in go.sum",
+        "403",
+        "not in the database",
+        "another sum in the database",
+        "no database",
+        "410",
+        "revision",
+        "refused",
+        "502",
+        "disk",
+        "old go",
+    ],
 )
 def test_a_failure_of_go_is_explained(said: str, family: type[KubewrightError], named: str) -> None:
     found = go.explain(said, "WHAT")
@@ -208,12 +254,73 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "build").iterdir())
 
 
+def test_what_a_killed_process_left_is_swept_and_what_one_works_in_is_not(tmp_path: Path) -> None:
+    dead, alive, own = (tmp_path / "build" / f".compiling.{name}" for name in ("dead", "alive", inputs().fingerprint))
+    for folder in (dead, alive, own):
+        (folder / "out").mkdir(parents=True)
+        (folder / "out" / "half").touch()
+    handle = os.open(alive, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        made = Store(tmp_path).make(inputs(), maker(b"program", []), room=0)["it"]
+        assert sorted(path.name for path in made.parent.iterdir()) == [RECORD, "it"]
+        assert (dead.exists(), own.exists(), alive.exists()) == (False, False, True)
+    finally:
+        os.close(handle)
+
+
+def test_of_several_that_want_the_same_one_makes_it(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def slow(out: Path, scratch: Path) -> None:
+        time.sleep(0.1)
+        maker(b"program", calls)(out, scratch)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: Store(tmp_path).make(inputs(), slow, room=0)["it"].read_bytes(), range(4)))
+    assert (made, calls) == ([b"program"] * 4, [1])
+    assert [path.name for path in (tmp_path / "build").iterdir()] == [inputs().fingerprint]
+
+
 def test_a_disk_without_room_is_said_before_anything_is_compiled(tmp_path: Path) -> None:
     calls: list[int] = []
     with pytest.raises(DiskError, match=r"GB free, but compiling needs 1000000\.0 GB; free some space"):
         Store(tmp_path).make(inputs(), maker(b"", calls), room=10**15)
     assert not calls
     store.need_room(tmp_path / "not" / "there" / "yet", 1)
+
+
+# ── Go's module cache ────────────────────────────────────────────────────────────────────────
+
+
+def unpacked(cache: Path) -> tuple[Path, str]:
+    """A module that Go would find unpacked, and its line of go.sum."""
+    folder = cache / "github.com" / "!azure" / "it@v1.0.0"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "go.mod").write_text("module github.com/Azure/it\n")
+    (folder / "sub" / "it.go").write_text("package sub\n")
+    name = "github.com/Azure/it@v1.0.0"
+    line = f"{name.replace('@', ' ')} {modcache.tree_sum(name, folder)}\n"
+    return folder, f"{line}github.com/Azure/it v1.0.0/go.mod h1:x\n"
+
+
+@pytest.mark.parametrize("changed", ["go.mod", "sub/it.go", "sub/new.go"])
+def test_a_module_that_was_changed_after_it_was_unpacked_is_refused(tmp_path: Path, changed: str) -> None:
+    folder, go_sum = unpacked(tmp_path)
+    modcache.check(go_sum + "example.org/not/there v1.0.0 h1:x\n", tmp_path)
+    with (folder / changed).open("a") as stream:
+        stream.write("// evil\n")
+    with pytest.raises(VerificationFailed, match=r"!azure/it@v1\.0\.0: was changed since Go unpacked it"):
+        modcache.check(go_sum, tmp_path)
+
+
+def test_a_module_that_go_unpacks_again_is_not_looked_at(tmp_path: Path) -> None:
+    folder, go_sum = unpacked(tmp_path)
+    (folder / "go.mod").unlink()
+    mark = tmp_path / "cache" / "download" / "github.com" / "!azure" / "it" / "@v" / "v1.0.0.partial"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    modcache.check(go_sum, tmp_path)
 
 
 # ── One real build ───────────────────────────────────────────────────────────────────────────
@@ -229,7 +336,7 @@ def hello(folder: Path, cache: Path) -> Path:
 
     def compile_into(out: Path, scratch: Path) -> None:
         env = {**tools.environment(Arch.amd64), "GOTMPDIR": str(scratch)}
-        go.build(tools, ".", out / "it", cwd=folder, env=env, flags=flags, heard=lambda line: None)
+        go.build(tools, ".", out / "it", cwd=folder, env=env, flags=flags, heard=lambda line: None, what="it")
 
     return Store(cache).make(inputs(flags=flags), compile_into, room=1)["it"]
 
@@ -252,7 +359,7 @@ def test_a_program_with_a_mistake_fails_with_gos_words(tmp_path: Path, tool: Cal
     with pytest.raises(ToolFailed, match="undefined: nowhere"):
         go.build(
             tools, ".", tmp_path / "it", cwd=tmp_path, env=tools.environment(Arch.amd64), flags=(),
-            heard=lambda line: None,
+            heard=lambda line: None, what="it",
         )  # fmt: skip
     assert not (tmp_path / "it").exists()
 

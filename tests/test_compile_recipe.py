@@ -1,5 +1,7 @@
 """What is compiled: the locks of hyperkube's modules, and the companions of recipes/go.toml."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,22 @@ def test_a_component_with_c_in_it_is_refused_for_another_architecture(tmp_path: 
             "runc", build.recipe().components["runc"], "1.4.2", Arch.arm64,
             cache=tmp_path, progress=lambda what, count: None,
         )  # fmt: skip
+
+
+def origin(folder: Path, arch: Arch = Arch.amd64, epoch: int = 1_781_136_000) -> str:
+    return build.origin("1.36.2", arch, epoch=epoch, content=folder)
+
+
+def test_the_address_of_a_hyperkube_follows_what_it_is_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(content.folder("images") / "hyperkube", tmp_path / "hyperkube")
+    monkeypatch.setenv("PATH", "/nowhere")  # no Go
+    before = origin(tmp_path)
+    assert re.fullmatch(r"build:hyperkube@v1\.36\.2\?from=[0-9a-f]{12}", before)
+    found = {before, origin(tmp_path, arch=Arch.arm64), origin(tmp_path, epoch=1)}
+    for name in ("main.go", "locks/v1.36.2/go.mod", "locks/v1.36.2/go.sum"):
+        with (tmp_path / "hyperkube" / name).open("a") as stream:
+            stream.write("\n")
+        found.add(origin(tmp_path))
+    assert len(found) == 6

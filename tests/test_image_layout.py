@@ -262,6 +262,51 @@ def test_a_malformed_document_is_a_finding(layout: Path, name: str, data: bytes,
     assert any(found in finding for finding in check_layout(layout))
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda index: index["manifests"][0].update(mediaType="a/b"), "is of the unknown type a/b"),
+        (lambda index: index.update(mediaType="a/b"), "index.json: is of the type a/b instead of"),
+        (lambda index: index["manifests"][0].pop("platform"), "does not say which machines sha256:"),
+        (lambda index: index["manifests"][0].pop("annotations"), "are missing or disagree"),
+        (
+            lambda index: index["manifests"][0]["annotations"].update({"org.opencontainers.image.ref.name": "a:b"}),
+            "are missing or disagree",
+        ),
+        (lambda index: index.update(more=1), "index.json: not as it was written"),
+    ],
+    ids=["type", "own-type", "platform", "names", "short-name", "another-key"],
+)
+def test_an_index_says_what_it_lists_and_for_whom(
+    archive: Path, tmp_path: Path, change: Callable[[Any], object], found: str
+) -> None:
+    unpacked = tmp_path / "unpacked"
+    with tarfile.open(archive) as tar:
+        tar.extractall(unpacked, filter="data")
+    index = json.loads((unpacked / "index.json").read_bytes())
+    change(index)
+    (unpacked / "index.json").write_bytes(files.canonical_json(index))
+    assert any(found in finding for finding in check_layout(unpacked))
+
+
+@pytest.mark.parametrize("name", ["index.json", "manifest.json", "oci-layout"])
+def test_no_byte_of_a_document_that_no_digest_protects_can_change(archive: Path, name: str) -> None:
+    data = archive.read_bytes()
+    with tarfile.open(archive) as tar:
+        member = tar.getmember(name)
+    undetected = []
+    for place in range(member.offset_data, member.offset_data + member.size):
+        archive.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        if not list(check_layout(archive)):
+            undetected.append(data[member.offset_data : place + 1])
+    assert not undetected
+
+
+def test_a_config_of_an_unknown_type_is_found(layout: Path) -> None:
+    rewrite(layout, lambda found: found["manifest"]["config"].update(mediaType="a/b"))
+    assert any("is of the type a/b instead of" in finding for finding in check_layout(layout))
+
+
 def test_a_layout_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
     assert "there is no such layout" in next(iter(check_layout(tmp_path / "none")))
     (tmp_path / "text").write_text("no tar at all")

@@ -215,6 +215,19 @@ def test_two_packages_cannot_have_the_same_file(tool: Callable[[str], Path], tmp
         unpacked(packages, tmp_path / "scratch")
 
 
+@pytest.mark.parametrize("path", ["/abs/y", "../../evil", "./usr/../../evil"])
+def test_a_path_outside_of_its_package_is_refused(tool: Callable[[str], Path], tmp_path: Path, path: str) -> None:
+    package = deb(tool, tmp_path, "a", {})
+    data = tmp_path / "data.tar"
+    with tarfile.open(data, "w") as tar:
+        tar.addfile(tarfile.TarInfo(path))
+    subprocess.run([tool("ar"), "d", package, "data.tar.gz", "data.tar.xz", "data.tar.zst"], check=True)
+    subprocess.run([tool("ar"), "q", package, data], check=True)
+    with pytest.raises(VerificationFailed, match=rf"^{package}: {path} lies outside of it; leave the package out"):
+        unpacked({"a": package}, tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists()
+
+
 @pytest.mark.parametrize("keep", [0, 30, 200], ids=["empty", "head", "truncated"])
 def test_a_damaged_package_is_named(tool: Callable[[str], Path], tmp_path: Path, keep: int) -> None:
     package = deb(tool, tmp_path, "a", {"usr/bin/a": Random(0).randbytes(5000)})

@@ -16,9 +16,10 @@ from debian.deb822 import Deb822
 from kubewright import content, recipes
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Script
-from kubewright.models.lock import Component, Release
-from kubewright.packagers import payload
+from kubewright.models.lock import Check, Component, Input, Release
+from kubewright.packagers import payload, relations
 from kubewright.packagers.describe import describe, template_variables
+from kubewright.stages import package
 
 UNITS = "/usr/lib/systemd/system"
 VERSIONS = {
@@ -389,7 +390,7 @@ def test_another_root_leaves_the_services_of_this_host_alone(tmp_path: Path, hos
         if which in scripts:
             code, output, calls = host(scripts[which], *arguments, root=str(tmp_path / "root"))
             assert code == 0, output
-            assert all(re.match(f"--root={tmp_path}/root --quiet (en|dis)able ", call) for call in calls)
+            assert all(re.match(f"--root={tmp_path}/root --quiet (en|dis|is-en)abled? ", call) for call in calls)
 
 
 def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(tmp_path: Path, tool: Callable[[str], Path]) -> None:
@@ -449,3 +450,174 @@ def test_a_persons_containerd_configuration_is_never_changed(
     assert done.returncode == 0
     assert config.read_text() == after
     assert ("does not import" in done.stdout) is says
+
+
+# ── hyperkube takes the place of the separate packages ───────────────────────────────────────
+
+HYPERKUBE = "kubernetes-hyperkube"
+
+
+@pytest.fixture
+def dpkg(tmp_path: Path, tool: Callable[[str], Path]) -> Callable[..., str]:
+    """Run the real dpkg on a root of its own, with a systemctl that only notes what it is asked to do."""
+    root, programs = tmp_path / "target", tmp_path / "programs"
+    for folder in (root / "var/lib/dpkg/info", root / "var/lib/dpkg/updates", programs):
+        folder.mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    enabled = tmp_path / "enabled"
+    enabled.mkdir()
+    (programs / "systemctl").write_text(
+        f'#!/bin/sh\nshift 2\ncase $1 in\n    enable) touch "{enabled}/$2" ;;\n    disable) rm -f "{enabled}/$2" ;;\n'
+        f'    is-enabled) [ -e "{enabled}/$2" ] ;;\nesac\n'
+    )
+    (programs / "systemctl").chmod(0o755)
+
+    def ran(*arguments: str | Path) -> str:
+        done = subprocess.run(
+            [tool("dpkg"), f"--root={root}", "--force-script-chrootless", "--force-not-root", "--force-depends",
+             *arguments],
+            text=True, capture_output=True, check=False, env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        return f"{done.returncode} {done.stdout}{done.stderr}"
+
+    return ran
+
+
+def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
+    """A deb with the relations, directories, configuration, units and scripts of a recipe, and no programs."""
+    tree = tmp_path / "trees" / f"{name}_{version}"
+    control = tree / "DEBIAN"
+    control.mkdir(parents=True)
+    recipe = RECIPES[name]
+    described = describe(recipe, RELEASE, "all", Format.deb, (), {}, {})
+    fields = {
+        "Package": name, "Version": version, "Architecture": "all", "Maintainer": "T <t@example.org>",
+        "Description": "t",
+    } | {
+        key: ", ".join(relations.render(found, Format.deb))
+        for key, found in (("Conflicts", described.conflicts), ("Replaces", described.replaces))
+        if found
+    }  # fmt: skip
+    (control / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
+    for which, text in payload.scripts(recipe, variables(name, Format.deb)).items():
+        (control / which).write_text(text)
+        (control / which).chmod(0o755)
+    configs = [one.target for one in recipe.contents if one.kind == "config" and one.only in (None, Format.deb)]
+    (control / "conffiles").write_text("".join(f"{target}\n" for target in configs))
+    for entry in recipe.contents:
+        target = tree / entry.target.lstrip("/")
+        if entry.kind == "dir":
+            target.mkdir(parents=True)
+        elif entry.target.startswith(UNITS) or entry.target in configs:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text("# as shipped\n")
+    path = tmp_path / f"{name}_{version}.deb"
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True)
+    return path
+
+
+REPLACED = ("kubelet", "etcd", "kube-apiserver", "kube-proxy")
+
+
+@pytest.mark.parametrize("removed_first", [False, True], ids=["dpkg replaces", "apt removes first"])
+def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_what_it_owns(
+    tmp_path: Path, dpkg: Callable[..., str], removed_first: bool
+) -> None:
+    enabled, etc = tmp_path / "enabled", tmp_path / "target/etc"
+    assert dpkg("--install", *(deb(tmp_path, name) for name in REPLACED)).startswith("0 ")
+    for unit in ("etcd.service", "kube-apiserver.service"):  # kube-proxy's stays as it was: disabled
+        (enabled / unit).touch()
+    kept = (etc / "kubernetes/manifests/kube-apiserver.yaml", etc / "etcd/etcd.conf.yml", etc / "default/kubelet")
+    for path in kept:
+        path.write_text("# the administrator's\n")
+    if removed_first:
+        assert dpkg("--remove", *REPLACED).startswith("0 ")
+        assert not list(enabled.iterdir())
+    said = dpkg("--auto-deconfigure", "--force-confold", "--install", deb(tmp_path, HYPERKUBE))
+    assert said.startswith("0 "), said
+    units = {"etcd.service", "kube-apiserver.service", "kubelet.service"}
+    assert {path.name for path in enabled.iterdir()} == units
+    said = dpkg("--purge", *REPLACED)
+    assert said.startswith("0 "), said
+    assert "holds data" not in said
+    assert {path.name for path in enabled.iterdir()} == units
+    assert all(path.exists() for path in kept), said
+    assert dpkg("--purge", HYPERKUBE).startswith("0 ")
+    assert not any(path.exists() for path in kept)
+    assert not (tmp_path / "target/var/lib/kubewright").exists()
+
+
+@pytest.mark.parametrize("removed_first", [False, True], ids=["dpkg replaces", "apt removes first"])
+def test_the_guard_sees_the_version_of_the_deb_that_hyperkube_replaces(
+    tmp_path: Path, dpkg: Callable[..., str], removed_first: bool
+) -> None:
+    assert dpkg("--install", deb(tmp_path, "kubelet", "1.33.1-1")).startswith("0 ")
+    if removed_first:
+        assert dpkg("--remove", "kubelet").startswith("0 ")
+    said = dpkg("--auto-deconfigure", "--install", deb(tmp_path, HYPERKUBE))
+    assert "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip Kubernetes 1.34" in said
+    assert "apt-get install 'kubelet=1.34.*'" in said
+
+
+def test_the_guard_of_an_upgrade_ignores_what_is_left_of_a_replaced_package(
+    tmp_path: Path, dpkg: Callable[..., str]
+) -> None:
+    (tmp_path / "target/etc/kubewright").mkdir(parents=True)
+    jump = tmp_path / "target/etc/kubewright/allow-minor-jump"
+    jump.touch()
+    dpkg("--install", deb(tmp_path, "kubelet", "1.33.1-1"))
+    assert dpkg("--auto-deconfigure", "--install", deb(tmp_path, HYPERKUBE, "1.35.4-1")).startswith("0 ")
+    jump.unlink()
+    assert dpkg("--install", deb(tmp_path, HYPERKUBE)).startswith("0 ")
+
+
+@pytest.mark.parametrize("stamped", [True, False], ids=["ours", "from elsewhere"])
+@pytest.mark.parametrize(("old", "code"), [("1.33.9", 1), ("1.35.2", 0), ("1.37.0", 1)])
+def test_the_guard_sees_the_version_of_the_rpm_that_hyperkube_replaces(
+    tmp_path: Path, stamped: bool, old: str, code: int
+) -> None:
+    target = tmp_path / ("usr/share/kubewright/versions/kubelet" if stamped else "usr/bin/kubelet")
+    target.parent.mkdir(parents=True)
+    target.write_text(f"{old}\n" if stamped else f"#!/bin/sh\necho Kubernetes v{old}\n")
+    target.chmod(0o755)
+    done = run(script(HYPERKUBE, Format.rpm, "preinst"), "1", root=tmp_path)
+    assert done.returncode == code, done.stderr
+    if old == "1.33.9":
+        assert "dnf install 'kubelet-1.34.*'" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["kubelet", "etcd", "kube-apiserver"])
+def test_an_erased_rpm_leaves_its_service_to_the_package_that_has_the_unit_now(
+    tmp_path: Path, host: Host, name: str
+) -> None:
+    rpm = tmp_path / "bin/rpm"
+    text = script(name, Format.rpm, "prerm")
+    for owners, calls in (
+        (f"{name}-1.36.4-1.x86_64 {HYPERKUBE}-1.36.4-1.x86_64", []),
+        (f"{name}-1.36.4-1.x86_64", [f"--quiet --now disable {name}.service"]),
+        ("'file is not owned by any package'", [f"--quiet --now disable {name}.service"]),
+    ):
+        rpm.write_text(f"#!/bin/sh\nprintf '%s\\n' {owners}\n")
+        rpm.chmod(0o755)
+        assert host(text, "0") == (0, "", calls)
+
+
+def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
+    built = Input(
+        component="hyperkube", name="hyperkube", version="1.35.4", arch=Arch.amd64, url="build:hyperkube@v1.35.4",
+        check=Check.built, checked_by="Go",
+    )  # fmt: skip
+    release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
+    recipe = RECIPES[HYPERKUBE]
+    extra = package.carried(recipe, release)
+    provides = relations.render(describe(recipe, release, "all", Format.rpm, (), {}, extra).provides, Format.rpm)
+    assert release.component("etcd").version == "3.6.8"
+    assert "etcd = 3.6.5" in provides
+    assert package.carried(RECIPES["etcd"], release) == {}
+
+
+def test_hyperkube_rpm_restarts_the_services_that_it_takes_over(host: Host) -> None:
+    code, output, calls = host(script(HYPERKUBE, Format.rpm, "postinst"), "1", active="etcd.service")
+    assert code == 0
+    assert {"try-restart kubelet.service", "try-restart kube-apiserver.service"} <= set(calls)
+    assert "etcd.service still runs the old version" in output

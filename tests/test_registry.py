@@ -1,6 +1,7 @@
 """Images pushed to a real registry, Debian's docker-registry: what is sent, what is not, and what a refusal says."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ from kubewright.images.registry import Extra, prefix, push
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageDefinition, ImageRecord
 from kubewright.models.lock import Component, Release
+from kubewright.registry_http import Registry
 from kubewright.signing import cosign, keys
 
 EPOCH = 1_755_000_000
@@ -493,6 +495,100 @@ def test_a_registry_without_tls_is_asked_for_by_its_scheme(built: Built, registr
 def test_a_host_that_is_not_there_is_named(built: Built) -> None:
     with pytest.raises(UpstreamUnreachable, match=r"^127\.0\.0\.1:9: cannot be reached"):
         push(built.layout, built.record, "127.0.0.1:9/kube")
+
+
+# ── Registries that mean no good ─────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Scripted:
+    """A server that answers by a script, and every `(method, path, Authorization)` that it was sent."""
+
+    address: str
+    heard: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+
+@contextmanager
+def scripted(script: Callable[[str, str], tuple[int, dict[str, str]]]) -> Iterator[Scripted]:
+    """Serve what `script` says to a method and a path: a status and headers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.heard.append((self.command, self.path, self.headers.get("Authorization")))
+            status, headers = script(self.command, self.path)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        do_HEAD = do_POST = do_PATCH = do_PUT = do_GET
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state = Scripted(f"127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield state
+        server.shutdown()
+
+
+def test_a_registry_with_tls_is_never_asked_in_clear() -> None:
+    with scripted(lambda _method, _path: (201, {})) as clear, scripted(lambda _method, _path: (201, {})) as other:
+        registry = Registry(f"https://{clear.address}", ("me", "secret"))
+        with pytest.raises(UpstreamUnreachable, match=rf"^{clear.address}: no TLS connection"):
+            registry.ask("PUT", f"http://{clear.address}/v2/a/blobs/uploads/1", "a", body=b"layer")
+        with pytest.raises(
+            RequestError, match=rf"^{clear.address}: wants this sent in clear to http://{other.address}/1;"
+        ):
+            registry.ask("PUT", f"http://{other.address}/1?signature=hidden", "a", body=b"layer")
+        assert not [one for one in (*clear.heard, *other.heard) if one[0] == "PUT"]
+
+
+def test_another_scheme_is_another_server() -> None:
+    challenge = {"WWW-Authenticate": 'Basic realm="test"'}
+    with scripted(lambda _method, _path: (401, challenge)) as server:
+        registry = Registry(f"http://{server.address}", ("me", "secret"))
+        assert registry.ask("GET", "/v2/", "a").status == 401
+        assert [bool(proof) for _, _, proof in server.heard] == [False, True]
+        server.heard.clear()
+        registry.ask("GET", f"http://{server.address.replace('127.0.0.1', 'localhost')}/elsewhere", "a")
+        assert server.heard == [("GET", "/elsewhere", None)]
+
+
+def test_a_registry_that_keeps_nothing_is_not_asked_forever(built: Built) -> None:
+    answers = {"HEAD": (404, {}), "GET": (204, {"Range": "0-0"}), "PUT": (201, {})}
+    kept = (202, {"Location": "/upload", "Range": "0-0"})
+    with (
+        scripted(lambda method, _path: answers.get(method, kept)) as server,
+        pytest.raises(
+            UpstreamUnreachable, match=rf"^{server.address}: took a piece of sha256:\w+ and has not kept it;"
+        ),
+    ):
+        push(built.layout, built.record, f"{server.address}/kube")
+    assert len([1 for method, *_ in server.heard if method == "PATCH"]) == upload.TRIES + 1
+
+
+def test_a_login_in_netrc_does_not_follow_a_redirect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with (
+        scripted(lambda _method, _path: (200, {})) as storage,
+        scripted(lambda _method, _path: (307, {"Location": f"http://{storage.address}/blob"})) as server,
+    ):
+        assert Registry(f"http://localhost:{server.address.partition(':')[2]}").ask("GET", "/v2/", "a").status == 200
+        assert storage.heard == [("GET", "/blob", None)]
+
+
+def test_the_log_and_errors_hold_no_secrets(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("kubewright"), "propagate", True)
+    caplog.set_level(logging.DEBUG, "kubewright")
+    with scripted(lambda _method, _path: (500, {})) as server, pytest.raises(UpstreamUnreachable) as caught:
+        Registry("http://r.example").ask("PATCH", f"http://me:hidden@{server.address}/up?X-Amz-Signature=hidden", "a")
+    assert f"PATCH http://{server.address}/up" in caplog.text
+    assert str(caught.value).startswith(f"{server.address}: answered 500 to PATCH /up;")
+    assert "hidden" not in caplog.text + str(caught.value)
 
 
 # ── What is asked for ────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """The door to the network, against a real HTTP server with real faults, and the cache behind it."""
 
 import hashlib
+import logging
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from kubewright.cache import Cache
 from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
-from kubewright.upstream import Upstream, WebFiles
+from kubewright.upstream import Upstream, WebFiles, shown
 
 DATA = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -258,3 +259,35 @@ def test_a_mirror_says_what_it_is(tmp_path: Path, sample_mirror: Path) -> None:
 def test_a_mirror_that_is_no_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no such directory; make one with `kubewright mirror sample"):
         Upstream(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("fault", ["418", "cut", "gone"])
+def test_the_password_of_a_mirror_is_in_no_log_and_no_error(
+    server: Server, fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("kubewright"), "propagate", True)
+    caplog.set_level(logging.DEBUG, "kubewright")
+    monkeypatch.setattr("kubewright.upstream.BACKOFF", 0.01)
+    server.fault = fault
+    origin = "http://127.0.0.1:1" if fault == "gone" else server.origin
+    upstream = Upstream(origin.replace("//", "//me:topsecret@"))
+    with pytest.raises(UpstreamUnreachable, match=r"^127.0.0.1:\d+: ") as caught:
+        upstream.read(URL)
+    assert f"GET {origin}/dl.k8s.io/release" in caplog.text
+    assert upstream.origin == origin
+    assert "topsecret" not in caplog.text + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://host:5000/a", "https://host:5000/a"),
+        ("https://me:p@ss@host/a?X-Amz-Signature=s)'", "https://host/a"),
+        ("Failed to parse: http://me:pass@host:x/a, sorry", "Failed to parse: http://host:x/a, sorry"),
+        ("Max retries exceeded with url: /a?token=s (refused)", "Max retries exceeded with url: /a (refused)"),
+        ("/srv/mirror@2026", "/srv/mirror@2026"),
+    ],
+    ids=["nothing-secret", "user-and-query", "in-a-sentence", "relative", "a-path"],
+)
+def test_what_is_shown_has_no_secrets(text: str, found: str) -> None:
+    assert shown(text) == found

@@ -1,20 +1,16 @@
-"""The one door to the network: reads upstream files from where they really are or from a mirror of them."""
+"""The door to the network: reads upstream files from where they really are or from a mirror of them."""
 
-import json
 import logging
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlencode, urlsplit
-from urllib.request import parse_http_list, parse_keqv_list
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
@@ -39,9 +35,6 @@ TIMEOUT = (10, 60)
 PIECE = 64 << 10
 """Bytes read from the network at a time; what a broken connection loses of a download."""
 
-PATIENCE = (10, 300)
-"""The same for a registry, which may have to move a whole layer before it answers."""
-
 BACKOFF = 0.5
 """Seconds before a request is tried again; each next time it is twice as long."""
 
@@ -50,21 +43,24 @@ class Upstream:
     """Upstream files by their real URL.
 
     With an `origin`, a directory or the URL of one, `https://HOST/PATH` is read from `ORIGIN/HOST/PATH`.
+    The attribute `origin` is for people: a password in the URL is not in it.
     """
 
     def __init__(self, origin: str | None = None) -> None:
-        self.origin = origin
+        self.origin = shown(origin) if origin else None
+        self._origin = origin
         self.root: Path | None = None
         if origin and not origin.startswith(("http://", "https://")):
             self.root = Path(origin)
             if not self.root.is_dir():
                 raise RequestError(
-                    f"--upstream {origin}: no such directory; make one with `kubewright mirror sample {origin}`"
+                    f"--upstream {self.origin}: no such directory; "
+                    f"make one with `kubewright mirror sample {self.origin}`"
                 )
 
     @cached_property
     def _session(self) -> requests.Session:
-        return _patient()
+        return patient()
 
     def local(self, url: str) -> Path | None:
         """The file of a directory mirror that stands for `url`, or None for an origin on the network."""
@@ -138,10 +134,10 @@ class Upstream:
 
     @contextmanager
     def _answer(self, method: str, url: str, *, offset: int = 0) -> Iterator[requests.Response | None]:
-        where = url if not self.origin else f"{self.origin.rstrip('/')}/{host_path(url)}"
+        where = url if not self._origin else f"{self._origin.rstrip('/')}/{host_path(url)}"
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
-        host = urlsplit(where).netloc
-        log.debug("%s %s", method, where)
+        host = address(where)
+        log.debug("%s %s", method, shown(where))
         try:
             with self._session.request(
                 method, where, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
@@ -152,40 +148,59 @@ class Upstream:
                 at_end = offset > 0 and response.status_code == BEYOND
                 if response.status_code >= requests.codes.bad_request and not at_end:
                     raise UpstreamUnreachable(
-                        f"{host}: answered {response.status_code} for {where}; try again later, "
+                        f"{host}: answered {response.status_code} for {shown(where)}; try again later, "
                         "or use a mirror with --upstream"
                     )
                 yield response
         except (requests.RequestException, HTTPError) as error:
             broken = isinstance(error, HTTPError)  # after the answer began, the body comes from urllib3 itself
             raise UpstreamUnreachable(
-                f"{host}: {'broke off' if broken else 'cannot be reached'} ({_cause(error)}); "
+                f"{host}: {'broke off' if broken else 'cannot be reached'} ({cause(error)}); "
                 "check the network or the proxy variables, or use a mirror with --upstream DIR"
             ) from error
 
 
-def _patient(*more: str) -> requests.Session:
+class _Session(requests.Session):
+    """Keeps to the proof that a request was given: where it is redirected to, ~/.netrc is not asked for another."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        if server(response.request.url or "") != server(prepared_request.url or ""):
+            prepared_request.headers.pop("Authorization", None)
+
+
+def patient(*more: str) -> requests.Session:
     """A session that tries again what may be sent twice: the methods that HTTP says so of, and `more`."""
     retry = Retry(
         total=4, backoff_factor=BACKOFF, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False,
         allowed_methods=(*(Retry.DEFAULT_ALLOWED_METHODS or ()), *more),
     )  # fmt: skip
-    session = requests.Session()
+    session = _Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     return session
 
 
-class _Header(AuthBase):
-    """Sets one Authorization header, or none; with it requests leaves ~/.netrc alone."""
+def address(url: str) -> str:
+    """The `HOST[:PORT]` of a URL, without the name and password that may stand before it."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
-    def __init__(self, value: str) -> None:
-        self._value = value
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._value:
-            request.headers["Authorization"] = self._value
-        return request
+def server(url: str) -> tuple[str, str | None, int | None]:
+    """What two URLs of one server have in common: the scheme, the host and the port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def shown(text: str) -> str:
+    """A text fit for logs and errors: its URLs have lost name, password and query, where secrets are."""
+    return re.sub(r"\?\S+", "", re.sub(r"//[^\s/?#]*@", "//", text))
+
+
+def cause(error: BaseException) -> str:
+    """The innermost reason, in its own few words."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return shown(str(error)) or type(error).__name__
 
 
 def _copy(path: Path, into: IO[bytes], have: int, progress: Callable[[int, int | None], None]) -> bool:
@@ -199,13 +214,6 @@ def _copy(path: Path, into: IO[bytes], have: int, progress: Callable[[int, int |
     return True
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost reason, in its own few words."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
-    return str(error) or type(error).__name__
-
-
 class WebFiles:
     """The files below a base URL, as any client of a site sees them."""
 
@@ -215,85 +223,3 @@ class WebFiles:
     def read(self, path: str) -> bytes | None:
         """A whole file, or None when the server has none."""
         return self._upstream.read_whole(f"{self.base}/{path}")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a registry said; the names of headers are in any case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Registry:
-    """Requests to the image registry at `base`, with the proof of identity that it asks for.
-
-    `account` is a user's name and password; without one the registry is asked as nobody.
-    """
-
-    def __init__(self, base: str, account: tuple[str, str] | None = None) -> None:
-        self.base = base
-        self.host = urlsplit(base).netloc
-        self._account = "Basic " + b64encode(":".join(account).encode()).decode() if account else ""
-        self._proofs: dict[str, str] = {}
-        self._session = _patient("POST")
-
-    def ask(
-        self, method: str, url: str, repository: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Answer:
-        """Send a request about `repository`; `url` is absolute, or begins with `/`.
-
-        A proof is kept for each repository. Raises UpstreamUnreachable when no answer comes, or one that says
-        "not now"; any other answer is the caller's to judge.
-        """
-        where = self.base + url if url.startswith("/") else url
-        ours = urlsplit(where).netloc == self.host  # a place to upload to may be another's, with its own proof in it
-        answer = self._send(method, where, self._proofs.get(repository, "") if ours else "", headers, body)
-        if ours and answer.status == requests.codes.unauthorized:
-            proof = self._proof(answer.headers.get("WWW-Authenticate", ""))
-            if proof:
-                self._proofs[repository] = proof
-                answer = self._send(method, where, proof, headers, body)
-        return answer
-
-    def _proof(self, challenge: str) -> str:
-        """The Authorization header that a challenge wants (RFC 7235; distribution, spec/auth/token.md), or nothing."""
-        scheme, _, rest = challenge.partition(" ")
-        if scheme.lower() != "bearer":
-            return self._account
-        try:
-            asked = parse_keqv_list(parse_http_list(rest))
-            realm, service = asked["realm"], asked.get("service", "")
-            query = [("service", service), *(("scope", one) for one in asked.get("scope", "").split())]
-            in_clear = realm.startswith("http://") and not self.base.startswith("http://")
-            answer = self._send("GET", f"{realm}?{urlencode(query)}", "" if in_clear else self._account, None, b"")
-            found = json.loads(answer.body)
-            return f"Bearer {found.get('token') or found['access_token']}"
-        except (ValueError, LookupError, AttributeError):
-            return ""
-
-    def _send(self, method: str, url: str, proof: str, headers: Mapping[str, str] | None, body: bytes) -> Answer:
-        parts = urlsplit(url)
-        log.debug("%s %s", method, url)
-        try:
-            with self._session.request(
-                method, url, data=body or None, headers=headers, auth=_Header(proof), timeout=PATIENCE
-            ) as response:
-                answer = Answer(response.status_code, response.headers, response.content)
-        except requests.exceptions.SSLError as error:
-            raise UpstreamUnreachable(
-                f"{parts.netloc}: no TLS connection ({_cause(error)}); let this machine trust its certificate, "
-                "or write http:// before a registry that has none"
-            ) from error
-        except requests.RequestException as error:
-            raise UpstreamUnreachable(
-                f"{parts.netloc}: cannot be reached or broke off ({_cause(error)}); "
-                "check the network and push again: what has arrived is not sent twice"
-            ) from error
-        if answer.status >= requests.codes.server_error or answer.status == requests.codes.too_many_requests:
-            raise UpstreamUnreachable(
-                f"{parts.netloc}: answered {answer.status} to {method} {parts.path}; push again later: "
-                "what has arrived is not sent twice"
-            )
-        return answer

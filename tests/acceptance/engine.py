@@ -1,9 +1,12 @@
 """A private Docker engine with one network: started for a run, and gone without a trace after it."""
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 BRIDGE = "kw-acceptance"
@@ -15,13 +18,13 @@ RULES = (
     ("filter", "FORWARD", ["-i", BRIDGE, "-j", "ACCEPT"]),
     ("filter", "FORWARD", ["-o", BRIDGE, "-j", "ACCEPT"]),
 )
-"""Ours in this machine's firewall: dockerd itself writes none, so that an engine that runs here already stays as it is."""
+"""Ours in this machine's firewall. dockerd itself writes none: an engine that runs here already stays as it is."""
 
 SYSTEMD = [
     "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined", "--device-cgroup-rule=a *:* rwm",
     "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run:exec", "--tmpfs=/run/lock",
-    "--env=container=docker", "--volume=/var/lib/containerd", "--volume=/var/lib/kubelet",
+    "--env=container=docker", "--volume=/var/lib/containerd",
 ]  # fmt: skip
 """What a container needs to have systemd and a kubelet in it, where --privileged cannot be had."""
 
@@ -31,6 +34,16 @@ BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount
 
 class Failed(Exception):
     """A command that did not do what a step needs; the message holds its last words."""
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """End a program and its children as Ctrl-C does, with time to clean up: mmdebstrap has mounts."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+            return
 
 
 class Engine:
@@ -48,16 +61,21 @@ class Engine:
 
     def run(self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True) -> str:
         """Run a command to its end and return what it said; it is kept in the log too."""
-        done = subprocess.run(
-            argv, input=stdin, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
-            check=False,
+        process = subprocess.Popen(
+            argv, text=True, errors="replace", cwd=cwd, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        try:
+            said = process.communicate(stdin)[0]
+        except BaseException:
+            interrupt(process)
+            raise
         with self.log.open("a") as stream:
-            stream.write(f"$ {' '.join(map(str, argv))}\n{done.stdout}\n")
-        if check and done.returncode:
-            last = "\n".join(done.stdout.splitlines()[-40:])
-            raise Failed(f"{' '.join(map(str, argv))}: exit code {done.returncode}\n{last}")
-        return done.stdout
+            stream.write(f"$ {' '.join(map(str, argv))}\n{said}\n")
+        if check and process.returncode:
+            last = "\n".join(said.splitlines()[-40:])
+            raise Failed(f"{' '.join(map(str, argv))}: exit code {process.returncode}\n{last}")
+        return said
 
     def start(self) -> None:
         """Start dockerd, its network, and this machine's rules for it."""
@@ -74,7 +92,7 @@ class Engine:
         for _ in range(300):
             if self.daemon.poll() is not None:
                 raise Failed(f"dockerd ended: {(self.folder / 'log').read_text()[-2000:]}")
-            if (self.folder / "docker.sock").exists() and "Server Version" in self.run([*self.docker, "info"], check=False):
+            if "Server Version" in self.run([*self.docker, "info"], check=False):
                 break
             time.sleep(0.1)
         self.run([*self.docker, "network", "create", f"--subnet={SUBNET}",
@@ -98,7 +116,9 @@ class Engine:
             for setting in ("cpuset.cpus", "cpuset.mems"):
                 if (part / setting).exists():
                     (part / setting).write_text((cpuset / setting).read_text())
-        self.container(name, address, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"])
+        self.container(
+            name, address, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"]
+        )
         state = self.shell(name, "for i in $(seq 50); do test -S /run/systemd/private && break; sleep 0.2; done; "
                                  "systemctl is-system-running --wait", check=False)  # fmt: skip
         if state.strip() not in ("running", "degraded"):
@@ -139,9 +159,8 @@ class Engine:
     def left(self) -> list[str]:
         """What of a run is still there: processes, mounts, bridge, rules, control groups, files."""
         rules = self.run(["iptables-save"], check=False)
-        commands = (one.read_bytes() for one in Path("/proc").glob("[0-9]*/cmdline") if one.exists())
         found = {
-            "processes": any(str(self.folder).encode() in command for command in commands),
+            "processes": f"{self.folder}/" in self.run(["ps", "-eo", "args"], check=False),
             "mounts": f"{self.folder}/" in Path("/proc/mounts").read_text(),
             "bridge": Path("/sys/class/net", BRIDGE).exists(),
             "firewall rules": CGROUP in rules,

@@ -72,7 +72,8 @@ class Report:
     def page(self, total: float) -> str:
         """The report as one HTML page that needs no other file."""
         rows = "".join(
-            f'<tr><td>{html.escape(one.name)}</td><td class="{one.result}">{one.result}</td><td>{one.seconds:.1f} s</td></tr>'
+            f'<tr><td>{html.escape(one.name)}</td><td class="{one.result}">{one.result}</td>'
+            f"<td>{one.seconds:.1f} s</td></tr>"
             for one in self.steps
         )
         texts = "".join(
@@ -81,5 +82,6 @@ class Report:
         return (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
             f'<style>{STYLE}</style><h1>{html.escape(self.title)}</h1><p class="{self.result}">{self.result} '
-            f"in {total:.0f} seconds</p><table><tr><th>step</th><th>result</th><th>time</th></tr>{rows}</table>{texts}</html>\n"
+            f"in {total:.0f} seconds</p><table><tr><th>step</th><th>result</th><th>time</th></tr>{rows}</table>"
+            f"{texts}</html>\n"
         )

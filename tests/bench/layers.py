@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from engine import docker_engine
 from measure import Result, Row, Skip, fastest
+from private_docker import docker_engine
 
 from kubewright import files, run
 from kubewright.cli.options import cache_directory
@@ -37,22 +37,24 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
     contenders: dict[str, Callable[[], object]] = {
         kind: partial(ours, entry, kind, work / kind) for kind in get_args(Compression)
     }
+    names: dict[str, str] = {}
     try:
-        contenders["crane"] = crane(entry, work)
+        appender = built_crane()
+        contenders["crane"] = crane(appender, entry, work)
+        names["crane"] = f"{appender.name} append"
     except KubewrightError as error:
         yield Skip("image against crane append", str(error))
     with docker_engine(work / "engine") as address:
         try:
             contenders["docker"] = docker(program, address, work)
+            names["docker"] = "docker build"
         except KubewrightError as error:
             yield Skip("image against docker build", str(error))
         seconds = fastest(contenders)
-        if "docker" in contenders:
+        if "docker" in names:
             run.run(["docker", "--host", address, "save", "--output", work / "docker.tar", "bench"])
     sizes = {kind: sum(path.stat().st_size for path in (work / kind).rglob("*") if path.is_file()) for kind in CLAIMS}
-    for peer, name in (("crane", "crane append"), ("docker", "docker build")):
-        if peer not in contenders:
-            continue
+    for peer, name in names.items():
         size = (work / f"{peer}.tar").stat().st_size
         for kind, (time_goal, size_goal) in CLAIMS.items():
             goals = (time_goal, size_goal) if peer == "crane" else (None, None)
@@ -94,9 +96,8 @@ def ours(entry: File, kind: Compression, target: Path) -> None:
     layout.finish(documents.index_json([documents.descriptor(documents.MANIFEST, manifest, arch=Arch.amd64)]))
 
 
-def crane(entry: File, work: Path) -> Callable[[], object]:
+def crane(program: Path, entry: File, work: Path) -> Callable[[], object]:
     """`crane append` of the same layer, given as the tar that crane asks for; making that is not timed."""
-    program = built_crane()
     tar = work / "layer.tar"
     with tar.open("wb") as out:
         write_tar([entry], out.write, epoch=0)
@@ -106,14 +107,14 @@ def crane(entry: File, work: Path) -> Callable[[], object]:
 
 
 def built_crane() -> Path:
-    """Crane at the pinned version, compiled once into the user's cache."""
+    """Crane at the pinned version, compiled once by each Go: another one's gzip is faster or packs better."""
+    go = toolchain.find()
     home = cache_directory() / "bench"
-    target = home / f"crane-{CRANE.rpartition('@')[2]}"
+    target = home / f"crane-{CRANE.rpartition('@')[2]}-go{go.version}"
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # runs that start together compile it once
         if not target.exists():
-            go = toolchain.find()
             alone = {**go.settings, "GOENV": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOBIN": str(home)}
             run.run([go.go, "install", CRANE], env=alone)
             (home / "crane").replace(target)

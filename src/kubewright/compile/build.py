@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubewright import content as contents
 from kubewright import files, recipes
-from kubewright.compile import go, gomod, toolchain
+from kubewright.compile import go, gomod, modcache, toolchain
 from kubewright.compile.store import Inputs, Store, need_room
 from kubewright.compile.toolchain import Toolchain
 from kubewright.errors import RequestError
@@ -31,6 +31,9 @@ PROGRAMS = {
 }
 """The programs of hyperkube and their packages, each of which can be compiled alone."""
 
+HYPERKUBE = {"hyperkube": "."}
+"""All of them in one."""
+
 ROOM = 1_500_000_000
 """Bytes that must be free where the results go: all of the programs, and as much while they are linked."""
 
@@ -45,9 +48,19 @@ def hyperkube(kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: 
     (no such release, no lock), ToolMissing (no Go, or too old), VerificationFailed (a checksum), DiskError.
     """
     [built] = compiled(
-        kubernetes, arch, {"hyperkube": "."}, epoch=epoch, cache=cache, content=content, progress=progress
+        kubernetes, arch, HYPERKUBE, epoch=epoch, cache=cache, content=content, progress=progress
     ).values()
     return built
+
+
+def origin(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> str:
+    """The address of a hyperkube in the lock, `build:hyperkube@v1.36.2?from=…`: another one when its bytes may differ.
+
+    It covers all that decides them but the Go that compiles, and needs none. Raises RequestError (no lock).
+    """
+    source = Source.of(kubernetes, content / "hyperkube")
+    made_from = _inputs(source, kubernetes, arch, HYPERKUBE, epoch)
+    return f"build:hyperkube@v{kubernetes}?from={made_from.fingerprint[:12]}"
 
 
 def separate(
@@ -67,28 +80,34 @@ def compiled(
     source = Source.of(kubernetes, content / "hyperkube")
     tools = toolchain.find()
     tools.need(source.mod.go, f"Kubernetes v{kubernetes}")
-    flags = (
-        *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)),
-        "-ldflags", go.link(variables(kubernetes, source.mod, epoch, recipe())),
-    )  # fmt: skip
     env = tools.environment(arch)
-    inputs = Inputs(
-        what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}", go=tools.version, flags=flags,
-        settings=toolchain.fixed(env), targets=dict(targets), sources=source.digests(ours="." in targets.values()),
-    )  # fmt: skip
+    inputs = _inputs(source, kubernetes, arch, targets, epoch).model_copy(update={"go": tools.identity})
 
     def compile_into(out: Path, scratch: Path) -> None:
         need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
         _check_lock(source, kubernetes, tools, scratch)
         source.copy(scratch / "hyperkube")
+        modcache.check(source.paths["go.sum"].read_text(encoding="utf-8"), Path(tools.settings["GOMODCACHE"]))
         heard = go.counting(inputs.what, progress)
         for name, package in targets.items():
             go.build(
-                tools, package, out / name, cwd=scratch / "hyperkube", flags=flags, heard=heard,
-                env={**env, "GOTMPDIR": str(scratch)},
+                tools, package, out / name, cwd=scratch / "hyperkube", flags=inputs.flags, heard=heard,
+                what=inputs.what, env={**env, "GOTMPDIR": str(scratch)},
             )  # fmt: skip
 
     return Store(cache).make(inputs, compile_into, room=ROOM)
+
+
+def _inputs(source: "Source", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int) -> Inputs:
+    """Everything that decides the bytes but Go."""
+    flags = (
+        *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)),
+        "-ldflags", go.link(variables(kubernetes, source.mod, epoch, recipe())),
+    )  # fmt: skip
+    return Inputs(
+        what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}", go="", flags=flags,
+        settings=toolchain.fixed(arch), targets=dict(targets), sources=source.digests(ours="." in targets.values()),
+    )  # fmt: skip
 
 
 def recipe() -> GoRecipe:

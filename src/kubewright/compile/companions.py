@@ -7,7 +7,7 @@ from pathlib import Path
 from semver import Version
 
 from kubewright import run, versions
-from kubewright.compile import go, gomod, toolchain
+from kubewright.compile import go, gomod, modcache, toolchain
 from kubewright.compile.go import Module, NotOffered, Progress
 from kubewright.compile.store import Inputs, Store, need_room
 from kubewright.compile.toolchain import Toolchain
@@ -40,14 +40,15 @@ def build(
     )  # fmt: skip
     env = tools.environment(arch, cgo=recipe.cgo)
     inputs = Inputs(
-        what=f"{name} {version} {arch}", go=tools.version, settings=toolchain.fixed(env), flags=flags,
-        targets=dict(recipe.programs), compiler=_compiler(name, recipe),
+        what=f"{name} {version} {arch}", go=tools.identity, flags=flags,
+        settings=toolchain.fixed(arch, cgo=recipe.cgo), targets=dict(recipe.programs), compiler=_compiler(name, recipe),
         modules={f"{module.path}@v{version}": module.sum for module in modules.values()},
     )  # fmt: skip
 
     def compile_into(out: Path, scratch: Path) -> None:
         need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
         tree = scratch / "tree"
+        _check(modules, Path(tools.settings["GOMODCACHE"]))
         lay_out(modules, tree)
         heard = go.counting(inputs.what, progress)
         for program, package in recipe.programs.items():
@@ -55,7 +56,7 @@ def build(
             _need_go(tools, tree / folder, inputs.what)
             inside = f"./{Path(package).relative_to(folder)}"
             go.build(
-                tools, inside, out / program, cwd=tree / folder, flags=flags, heard=heard,
+                tools, inside, out / program, cwd=tree / folder, flags=flags, heard=heard, what=inputs.what,
                 env={**env, "GOTMPDIR": str(scratch)},
             )  # fmt: skip
 
@@ -114,6 +115,14 @@ def _module(tools: Toolchain, path: str, version: str, cache: Path) -> Module:
     outside = cache / "build"
     outside.mkdir(parents=True, exist_ok=True)
     return go.download(tools, path, version, cwd=outside)
+
+
+def _check(modules: dict[str, Module], modcache_folder: Path) -> None:
+    """What Go has unpacked of the modules, and of all that their go.sum names, is still what was checked."""
+    for module in modules.values():
+        modcache.same(f"{module.path}@v{module.version}", module.folder, module.sum)
+        if (sums := module.folder / "go.sum").is_file():
+            modcache.check(sums.read_text(encoding="utf-8"), modcache_folder)
 
 
 def _need_go(tools: Toolchain, folder: Path, what: str) -> None:

@@ -80,12 +80,13 @@ def build(
     env: Mapping[str, str],
     flags: Sequence[str],
     heard: Callable[[str], None],
+    what: str,
 ) -> None:
-    """Compile one package into one file. Raises what `explain` makes of a failure."""
+    """Compile one package into one file. Raises what `explain` makes of a failure of `what`."""
     try:
         run.follow([go.go, "build", "-v", *flags, "-o", output, package], heard, env=env, cwd=cwd)
     except ToolFailed as error:
-        raise explain(str(error), package) or error from error
+        raise explain(str(error), what) or error from error
 
 
 def counting(what: str, progress: Progress) -> Callable[[str], None]:
@@ -111,10 +112,16 @@ def explain(said: str, what: str) -> KubewrightError | None:
 
 _CAUSES: tuple[tuple[str, type[KubewrightError], str], ...] = (
     (
-        r"verifying (\S+?@\S+?)(?:/go\.mod)?: checksum mismatch|verifying (\S+@\S+): .*SECURITY ERROR",
+        r"verifying (\S+?@\S+?)(?:/go\.mod)?: checksum mismatch|verifying (\S+@\S+): .*SECURITY ERROR"
+        r"|(?:(\S+@\S+): )?verifying (?:module|go\.mod): (?:\S+: )?checksum mismatch",
         VerificationFailed,
         "{found}: its checksum is not the one that go.sum or the Go checksum database has; do not use it. "
         "Clear Go's module cache (`go clean -modcache`) and try again, or choose another GOPROXY",
+    ),
+    (
+        r"verifying (?:module|go\.mod): (?:(\S+?@\S+?)(?:/go\.mod)?: )?.*: (?:403|404|410) ",
+        VerificationFailed,
+        "{found}: the Go checksum database does not know it, so nothing can check it; do not use it, or check GOSUMDB",
     ),
     (
         r"missing go\.sum entry for (?:go\.mod file|module providing package (\S+))|updates to go\.mod needed",

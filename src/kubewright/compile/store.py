@@ -1,8 +1,10 @@
 """Keeps what was compiled: `CACHE/build/FINGERPRINT/`, whole or not there, and never made twice."""
 
+import fcntl
+import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -12,6 +14,9 @@ from kubewright.errors import DiskError
 from kubewright.models.base import Model, Sha256
 
 RECORD = "build.json"
+
+_WORK = ".compiling."
+"""How the folder begins in which something is made."""
 
 
 class Inputs(Model):
@@ -65,22 +70,59 @@ class Store:
             return found
         with files.explained(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             need_room(self.root, room)
-            work = Path(tempfile.mkdtemp(prefix=".making.", dir=self.root))
-            try:
-                (work / "out").mkdir()
-                (work / "scratch").mkdir()
+            with _turn(self.root / f"{_WORK}{inputs.fingerprint}") as work:
+                if found := self.find(inputs):
+                    return found  # another process made it while this one waited
+                for name in ("out", "scratch"):
+                    shutil.rmtree(work / name, ignore_errors=True)  # of a process that was killed
+                    (work / name).mkdir()
                 compile_into(work / "out", work / "scratch")
                 outputs = {name: files.sha256_of(work / "out" / name) for name in inputs.targets}
                 files.write(work / "out" / RECORD, Record(inputs=inputs, outputs=outputs).to_bytes())
-                if self.find(inputs) is None:  # nobody else made the same meanwhile
-                    target = self.root / inputs.fingerprint
-                    shutil.rmtree(target, ignore_errors=True)
-                    (work / "out").replace(target)
-                    files.sync_directory(self.root)
+                target = self.root / inputs.fingerprint
+                shutil.rmtree(target, ignore_errors=True)
+                (work / "out").replace(target)
+                files.sync_directory(self.root)
+        return {name: self.root / inputs.fingerprint / name for name in inputs.targets}
+
+    def _sweep(self) -> None:
+        """Remove what processes left that were killed; nobody holds it any more."""
+        for work in self.root.glob(f"{_WORK}*"):
+            with suppress(BlockingIOError), _held(work, fcntl.LOCK_EX | fcntl.LOCK_NB) as handle:
+                if handle is not None:
+                    shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _turn(work: Path) -> Iterator[Path]:
+    """A folder that this process alone works in, once it has its turn; the lock ends with the process."""
+    while True:
+        work.mkdir(exist_ok=True)
+        with _held(work, fcntl.LOCK_EX) as handle:
+            if handle is None:
+                continue  # whoever had it before removed it
+            try:
+                yield work
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-        return {name: self.root / inputs.fingerprint / name for name in inputs.targets}
+            return
+
+
+@contextmanager
+def _held(folder: Path, how: int) -> Iterator[int | None]:
+    """A folder, open and locked; None if it was removed before this process had it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        fcntl.flock(handle, how)
+        yield handle if folder.is_dir() and os.path.samestat(os.fstat(handle), folder.stat()) else None
+    finally:
+        os.close(handle)
 
 
 def need_room(place: Path, room: int) -> None:

@@ -17,22 +17,22 @@ _ASKED = ("GOVERSION", "GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE")
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A Go: its program, version (`1.26.8`), and the settings of the user's that it keeps."""
+    """A Go: its program, version (`1.26.8`), and the settings of the user's that it keeps.
+
+    `identity` is the version with what else decides the bytes: `1.26.8-X:nodwarf5`, an experiment.
+    """
 
     go: Path
     version: str
     settings: dict[str, str]
+    identity: str
 
     def environment(self, arch: Arch, *, cgo: bool = False) -> dict[str, str]:
         """Every variable that `go` sees; the user's other settings and the machine's must not change the bytes.
 
         Downloads are checked against the Go checksum database, and no other Go is fetched.
         """
-        return {
-            **self.settings,
-            "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly", "GOOS": "linux",
-            "GOARCH": arch.value, "GOAMD64": "v1", "GOARM64": "v8.0", "CGO_ENABLED": "1" if cgo else "0",
-        }  # fmt: skip
+        return {**self.settings, **fixed(arch, cgo=cgo)}
 
     def need(self, version: str, what: str) -> None:
         """Raises ToolMissing if this Go is older than the `go` line of `what` asks for."""
@@ -40,9 +40,12 @@ class Toolchain:
             raise ToolMissing(f"{self.go}: is Go {self.version}, but {what} needs at least Go {version}; {INSTALL}")
 
 
-def fixed(environment: dict[str, str]) -> dict[str, str]:
-    """The part of an environment that decides bytes: not where caches are or which proxy is asked."""
-    return {name: value for name, value in environment.items() if name not in _ASKED}
+def fixed(arch: Arch, *, cgo: bool = False) -> dict[str, str]:
+    """The part of the environment that decides bytes: not where caches are or which proxy is asked."""
+    return {
+        "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly", "GOOS": "linux",
+        "GOARCH": arch.value, "GOAMD64": "v1", "GOARM64": "v8.0", "CGO_ENABLED": "1" if cgo else "0",
+    }  # fmt: skip
 
 
 def find() -> Toolchain:
@@ -58,7 +61,7 @@ def find() -> Toolchain:
 def read(program: Path, answer: str) -> Toolchain:
     """Understand what `go env -json` said."""
     values: dict[str, str] = json.loads(answer)
-    number = re.match(r"go(\d+(\.\d+)*(?:rc\d+)?)", values["GOVERSION"])
+    number = re.match(r"go(\d+(\.\d+)*(?:rc\d+)?)(.*)", values["GOVERSION"])
     if number is None:
         raise ToolMissing(f"{program}: its version is {values['GOVERSION']!r}, not a released Go; {INSTALL}")
     if values["GOSUMDB"] == "off":
@@ -66,4 +69,5 @@ def read(program: Path, answer: str) -> Toolchain:
             "GOSUMDB: is off, so that nothing would check what Go downloads; unset it (`go env -u GOSUMDB`)"
         )
     kept = {name: value for name, value in values.items() if name != "GOVERSION"}
-    return Toolchain(program, number[1].replace("rc", "-rc"), kept)
+    version = number[1].replace("rc", "-rc")
+    return Toolchain(program, version, kept, version + number[3])

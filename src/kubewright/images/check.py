@@ -18,6 +18,8 @@ from kubewright.images.documents import (
     INDEX,
     LAYERS,
     MANIFEST,
+    REFERENCE,
+    SHORT_NAME,
     Config,
     Descriptor,
     Document,
@@ -67,12 +69,31 @@ class _Check:
 
     def findings(self) -> Findings:
         """Everything that is wrong."""
-        yield from self._document("oci-layout", LayoutVersion)
+        yield from self._top("oci-layout", LayoutVersion)
         yield from self._blobs()
-        index = yield from self._document("index.json", Index)
+        index = yield from self._top("index.json", Index)
         if index is not None:
+            yield from self._typed("index.json", index.media_type, INDEX)
+            yield from self._names(index)
             yield from self._index("index.json", index)
             yield from self._docker(index)
+
+    def _top(self, name: str, model: type[D]) -> Generator[str, None, D | None]:
+        """Read a document that no digest protects: so it has to be written as we write it, to the byte."""
+        found = yield from self._document(name, model)
+        if found is not None and self._read(name) != found.to_bytes():
+            yield f"{name}: not as it was written"
+        return found
+
+    def _names(self, index: Index) -> Findings:
+        for entry in index.manifests:
+            known = entry.annotations or {}
+            if not known.get(SHORT_NAME) or known[SHORT_NAME] != known.get(REFERENCE, "").rpartition("/")[2]:
+                yield f"index.json: the names of {entry.digest} are missing or disagree"
+
+    def _typed(self, place: str, found: str, wanted: str) -> Findings:
+        if found != wanted:
+            yield f"{place}: is of the type {found} instead of {wanted}"
 
     def _blobs(self) -> Findings:
         for name in sorted(self.store.names):
@@ -93,18 +114,25 @@ class _Check:
             if entry.media_type == INDEX:
                 nested = yield from self._document(name, Index)
                 if nested is not None:
+                    yield from self._typed(name, nested.media_type, INDEX)
                     yield from self._index(name, nested)
             elif entry.media_type == MANIFEST:
+                if entry.platform is None:
+                    yield f"{place}: does not say which machines {entry.digest} is for"
                 yield from self._manifest(name, entry)
+            else:
+                yield f"{place}: {entry.digest} is of the unknown type {entry.media_type}"
 
     def _manifest(self, name: str, entry: Descriptor) -> Findings:
         manifest = yield from self._document(name, Manifest)
         if manifest is None:
             return
+        yield from self._typed(name, manifest.media_type, MANIFEST)
+        yield from self._typed(f"the config of {name}", manifest.config.media_type, CONFIG)
         complete = True
         for part in (manifest.config, *manifest.layers):
             complete = (yield from self._refers(name, part)) and complete
-        if complete and manifest.config.media_type == CONFIG:
+        if complete:
             config = yield from self._document(blob_path(manifest.config.digest), Config)
             if config is not None:
                 yield from self._image(name, entry, manifest, config)

@@ -15,7 +15,7 @@ from kubewright.images.documents import INDEX, MANIFEST, Manifest
 from kubewright.images.login import account
 from kubewright.images.upload import Blob, refusal, upload
 from kubewright.models.image import ImageRecord
-from kubewright.upstream import Registry
+from kubewright.registry_http import Registry
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ MERGED: Final = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
 def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str]) -> list[Entry]:
     """Everything in packages, by name, that no pattern of `without` matches; contents are kept below `scratch`.
 
-    Owners and set-user-id bits are dropped. Raises VerificationFailed for an unreadable package, RequestError
-    when two packages have the same file.
+    Owners and set-user-id bits are dropped. Raises VerificationFailed for an unreadable package or one with
+    `..` in a path, RequestError when two packages have the same file.
     """
     found: dict[str, Entry] = {}
     patterns = tuple(without)
@@ -47,6 +47,8 @@ def _entries(package: Path, scratch: Path) -> Iterable[Entry]:
     try:
         with DebFile(package) as deb, deb.data.tgz() as tar:
             for number, member in enumerate(tar):
+                if member.name.startswith("/") or ".." in member.name.split("/"):
+                    raise VerificationFailed(f"{package}: {member.name} lies outside of it; leave the package out")
                 path = posixpath.normpath(member.name)
                 if path != ".":
                     yield _entry(tar, member, path, scratch / str(number))

@@ -13,7 +13,7 @@ from typing import IO, Final, Self
 from urllib.parse import urlencode, urljoin
 
 from kubewright.errors import KubewrightError, RequestError, UpstreamUnreachable
-from kubewright.upstream import Answer, Registry
+from kubewright.registry_http import Answer, Registry
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,13 @@ class _Upload:
         """Send what is missing, the last piece with the digest. Raises UpstreamUnreachable when it broke."""
         while self.blob.size - self.offset > self._piece:
             data = self.blob.piece(self.offset, self._piece)
-            self._go_on(self._ask("PATCH", self._location, data), self.offset + len(data))
+            before = self.offset
+            self._go_on(self._ask("PATCH", self._location, data), before + len(data))
+            if self.offset <= before:
+                raise UpstreamUnreachable(
+                    f"{self.registry.host}: took a piece of {self.blob.digest} and has not kept it; "
+                    "push again later, or choose another --registry"
+                )
         mark = "&" if "?" in self._location else "?"
         rest = self.blob.piece(self.offset, self._piece)
         self._ask("PUT", f"{self._location}{mark}{urlencode({'digest': self.blob.digest})}", rest)

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from kubewright import content, recipes, resolution
+from kubewright import content, files, recipes, resolution
 from kubewright.cache import Cache
 from kubewright.compile import build as compiler
+from kubewright.compile import toolchain
+from kubewright.errors import RequestError, VerificationFailed
 from kubewright.log import console
 from kubewright.models.lock import Check, Input, Release
 from kubewright.settings import Settings
@@ -49,16 +51,37 @@ def _complete(release: Release, upstream: Upstream, settings: Settings) -> Relea
 
 
 def _compile(wanted: list[Input], cache: Cache, release: Release) -> dict[str, str]:
-    """Compile what no upstream has. The compiler's own cache makes a second time cost nothing."""
+    """Compile what no upstream has; what the cache holds needs no Go."""
     return {
-        entry.id: cache.adopt(
-            compiler.hyperkube(
-                entry.version, entry.arch, epoch=release.source_date_epoch, cache=cache.root,
-                content=content.folder("images"), progress=_counting,
-            )
-        )
+        entry.id: _compiled(entry, cache, release.source_date_epoch)
         for entry in wanted
-    }  # fmt: skip
+        if entry.sha256 is None or not cache.holds(entry.sha256)
+    }
+
+
+def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
+    """The digest of a built input, compiled into the cache.
+
+    Raises RequestError if the lock was resolved when it was made from something else, VerificationFailed if the lock
+    knows another digest.
+    """
+    images = content.folder("images")
+    if entry.url != compiler.origin(entry.version, entry.arch, epoch=epoch, content=images):
+        raise RequestError(
+            f"{entry.id}: the lock has {entry.url}, but what it is made from has changed since; run "
+            "`kubewright resolve` again, with the same options"
+        )
+    made = compiler.hyperkube(
+        entry.version, entry.arch, epoch=epoch, cache=cache.root, content=images, progress=_counting
+    )
+    digest = files.sha256_of(made)
+    if entry.sha256 not in (None, digest):
+        raise VerificationFailed(
+            f"{entry.id}: its SHA-256 is {digest}, compiled with Go {toolchain.find().identity}, but the lock says "
+            f"{entry.sha256}; compile it with the Go that the lock was made with, or delete the lock and run "
+            "`kubewright resolve` again to take this one"
+        )
+    return cache.adopt(made)
 
 
 def _counting(what: str, packages: int) -> None:

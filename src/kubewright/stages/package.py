@@ -25,6 +25,7 @@ from kubewright.settings import Settings
 from kubewright.signing.keyring import armored
 from kubewright.signing.keys import RepoKey
 from kubewright.signing.rpm import unsigned_sha256
+from kubewright.stages import image
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,11 @@ def job(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> J
         __version__, release.model_dump(exclude={"distributions"}), tool.model_dump(), files.sha256(keyring),
         {name: value for name, value in variables.items() if isinstance(value, str)},
         variables["node_spec"].model_dump(),
+        image.carried(release),
         {name: recipe.model_dump() for name, recipe in recipes.packages().items()},
         {name: (one.home, one.license) for name, one in recipes.components().components.items()},
-        folder_digests(content.folder("packaging")), folder_digests(content.folder("repo"), ("templates/kubewright.*",)),
+        folder_digests(content.folder("packaging")),
+        folder_digests(content.folder("repo"), ("templates/kubewright.*",)),
     )  # fmt: skip
     return Job(release, settings, keyring, variables, tool, mark)
 
@@ -139,6 +142,12 @@ def _variables(release: Release, settings: Settings, key: RepoKey, keyring: byte
     }
 
 
+def carried(recipe: Recipe, release: Release) -> dict[str, str]:
+    """The versions that a package of the one program states: those in it, not those of the separate packages."""
+    found = image.carried(release) if recipe.monolith else {}
+    return {name: versions.package_version(version) for name, version in found.items()}
+
+
 def entry_channel(release: Release) -> str:
     """The channel that installed entries follow: the minor's own, for a plain upgrade must not cross a minor.
 
@@ -180,7 +189,7 @@ def _build(build: Build, what: Job, workspace: Workspace, sources: Sources) -> P
 
         entries = payload.gather(build.recipe, build.format, arch, source, filled, work / "payload")
         scripts = payload.scripts(build.recipe, filled)
-        extra = {"key_date": str(what.variables["key_date"])}
+        extra = {"key_date": str(what.variables["key_date"]), **carried(build.recipe, what.release)}
         description = describe(build.recipe, what.release, build.arch, build.format, entries, scripts, extra)
         upstream = recipes.components().components[build.recipe.component]
         description = documents.add(description, upstream, work / "documents")

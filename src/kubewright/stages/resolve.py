@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Sequence
 
-from kubewright import recipes, resolution
+from kubewright import content, recipes, resolution
+from kubewright.compile import build
 from kubewright.models.lock import Check, Component, Input, Release, Unavailable
 from kubewright.resolution.survey import inputs as all_inputs
 from kubewright.settings import Settings
@@ -29,7 +30,7 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
             allow_unverified=settings.allow_unverified, jobs=settings.jobs,
         )  # fmt: skip
     if settings.flavour == "monolith":
-        wanted = (*wanted, *built(kubernetes, settings))
+        wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings))
     release = assemble(kubernetes, chosen, wanted, gaps, settings)
     workspace = Workspace(settings.dist / release.name)
     if workspace.lock_path.is_file():
@@ -37,7 +38,7 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
     if upstream is None and workspace.lock_path.is_file():
         known = workspace.release()
         if known.model_copy(update={"inputs": (), "unavailable": ()}) == release.model_copy(update={"inputs": ()}):
-            return workspace, known  # the same choice, and that lock already knows its digests
+            release = _with_built_inputs(known, release)  # the same choice, and that lock already knows its digests
     if not settings.dry_run:
         workspace.save_lock(release)
     for gap in gaps:
@@ -45,12 +46,12 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
     return workspace, release
 
 
-def built(kubernetes: str, settings: Settings) -> tuple[Input, ...]:
-    """The inputs that no upstream has: hyperkube, which `fetch` compiles."""
+def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
+    """The inputs that no upstream has: hyperkube, which `fetch` compiles. Raises RequestError if it has no lock."""
     return tuple(
         Input(
             component="hyperkube", name="hyperkube", version=kubernetes, arch=arch,
-            url=f"build:hyperkube@v{kubernetes}", check=Check.built,
+            url=build.origin(kubernetes, arch, epoch=epoch, content=content.folder("images")), check=Check.built,
             checked_by=f"images/hyperkube/locks/v{kubernetes}/go.sum",
         )
         for arch in settings.architectures
@@ -58,16 +59,20 @@ def built(kubernetes: str, settings: Settings) -> tuple[Input, ...]:
 
 
 def _with_built_digests(release: Release, known: Release) -> Release:
-    """The lock with what `fetch` learned of built inputs, so that resolving again does not forget it."""
-    digests = {entry.id: entry.sha256 for entry in known.inputs if entry.check is Check.built}
-    return release.model_copy(
-        update={
-            "inputs": tuple(
-                entry.model_copy(update={"sha256": digests.get(entry.id)}) if entry.check is Check.built else entry
-                for entry in release.inputs
-            )
-        }
+    """The lock with what `fetch` learned of built inputs that would be made from the same today."""
+    digests = {(entry.id, entry.url): entry.sha256 for entry in known.inputs if entry.check is Check.built}
+    settled = tuple(
+        entry.model_copy(update={"sha256": digests.get((entry.id, entry.url), entry.sha256)})
+        for entry in release.inputs
     )
+    return release.model_copy(update={"inputs": settled})
+
+
+def _with_built_inputs(known: Release, release: Release) -> Release:
+    """A known lock with the built inputs of another one: the flavour or what they are made from may have changed."""
+    kept = (entry for entry in known.inputs if entry.check is not Check.built)
+    wanted = (entry for entry in release.inputs if entry.check is Check.built)
+    return known.model_copy(update={"inputs": (*kept, *wanted)})
 
 
 def assemble(
