@@ -169,7 +169,9 @@ def test_containerd_is_told_the_sandbox_image_and_the_cgroup_driver() -> None:
     assert images["pinned_images"] == {"sandbox": "registry.example.org/k8s/pause:3.10.2"}
     assert runtime["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": True}
     main = tomllib.loads(file("kubernetes-containerd", "/etc/containerd/config.toml", Format.deb))
-    assert main == {"version": 3, "imports": ["/etc/containerd/conf.d/*.toml"]}
+    assert (main["version"], main["imports"]) == (3, ["/etc/containerd/conf.d/*.toml"])
+    registry = main["plugins"]["io.containerd.cri.v1.images"]["registry"]
+    assert registry == {"config_path": "/etc/containerd/certs.d"}
 
 
 def test_the_node_spec_in_the_package_is_the_one_that_the_site_publishes() -> None:

@@ -31,6 +31,16 @@ SYSTEMD = [
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
 """What a container lacks of a machine, once systemd is up in it."""
 
+GROUPS = """for controller in /sys/fs/cgroup/*; do
+    test -e "$controller/cgroup.procs" || continue
+    mkdir -p "$controller/{group}"
+    test -e "$controller/cpuset.cpus" || continue
+    for group in {parent} {group}; do
+        for setting in cpuset.cpus cpuset.mems; do cat "$controller/$setting" > "$controller/$group/$setting"; done
+    done
+done"""
+"""Makes the control group of a machine's pods in every hierarchy that the machine sees; kubelet wants them all."""
+
 
 class Failed(Exception):
     """A command that did not do what a step needs; the message holds its last words."""
@@ -108,14 +118,6 @@ class Engine:
 
     def machine(self, name: str, address: str, image: str, resolv: Path) -> None:
         """Start a container that is a machine: systemd is its first process, names resolve as `resolv` says."""
-        for controller in Path("/sys/fs/cgroup").iterdir():
-            if (controller / "cgroup.procs").exists():
-                (controller / CGROUP / f"pods-{name}").mkdir(parents=True, exist_ok=True)
-        cpuset = Path("/sys/fs/cgroup/cpuset")
-        for part in (cpuset / CGROUP, cpuset / CGROUP / f"pods-{name}"):
-            for setting in ("cpuset.cpus", "cpuset.mems"):
-                if (part / setting).exists():
-                    (part / setting).write_text((cpuset / setting).read_text())
         self.container(
             name, address, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"]
         )
@@ -123,7 +125,7 @@ class Engine:
                                  "systemctl is-system-running --wait", check=False)  # fmt: skip
         if state.strip() not in ("running", "degraded"):
             raise Failed(f"{name}: systemd is {state.strip()!r}")
-        self.shell(name, BOOT)
+        self.shell(name, f"{BOOT}\n{GROUPS.format(group=f'{CGROUP}/pods-{name}', parent=CGROUP)}")
 
     def shell(self, name: str, script: str, *, stdin: str = "", check: bool = True) -> str:
         """Run a script in a container and return what it said."""

@@ -132,7 +132,7 @@ def _architectures(recipe: Recipe, release: Release) -> Sequence[Arch | Literal[
 
 def _variables(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> dict[str, Any]:
     return {
-        "registry": settings.registry,
+        "registry": settings.registry.split("://")[-1].rstrip("/"),  # a name for images, not an address
         "site_url": settings.url.rstrip("/"),
         "channel": entry_channel(release),
         "key_name": KEYRING,
