@@ -1,6 +1,5 @@
 """The verbs that compile: mirror source, and hyperkube's module locks and parity gate."""
 
-import logging
 import platform
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import click
 
 from kubewright import content, recipes, versions
 from kubewright.cli.options import shared, show_json
+from kubewright.compile import go
 from kubewright.compile import lock as module_lock
 from kubewright.compile import parity as gate
 from kubewright.errors import RequestError, VerificationFailed
@@ -16,15 +16,7 @@ from kubewright.resolution import choose
 from kubewright.settings import Settings
 from kubewright.stages.mirror import source_mirror
 
-log = logging.getLogger(__name__)
-
 VERSION = click.argument("version", metavar="VERSION")
-
-
-def progress(what: str, packages: int) -> None:
-    """A compilation is under way: say so now and then."""
-    if packages % 200 == 0:
-        log.info("%s: %d packages compiled", what, packages)
 
 
 @click.command()
@@ -35,7 +27,8 @@ def source(settings: Settings, as_json: bool, version: str, directory: Path) -> 
     """Real Kubernetes and its companions, compiled from Go modules; takes long the first time."""
     summary = source_mirror(
         _plain(version), directory, recipes.components(),
-        cache=settings.cache, architectures=settings.architectures, progress=progress, epoch=settings.source_date_epoch,
+        cache=settings.cache, architectures=settings.architectures,
+        progress=go.announce, epoch=settings.source_date_epoch,
     )  # fmt: skip
     if as_json:
         show_json(summary.model_dump(mode="json", exclude_none=True))
@@ -75,7 +68,12 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
     kubernetes = _plain(version)
     epoch = choose(kubernetes, recipes.catalog(), recipes.components())[0].epoch
     found = gate.check(
-        kubernetes, _own_arch(), epoch=epoch, cache=settings.cache, content=content.folder("images"), progress=progress
+        kubernetes,
+        _own_arch(),
+        epoch=epoch,
+        cache=settings.cache,
+        content=content.folder("images"),
+        progress=go.announce,
     )
     if as_json:
         show_json(found.model_dump(mode="json"))

@@ -1,6 +1,7 @@
 """Runs Go: brings modules, compiles programs, and explains what goes wrong."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from kubewright.errors import (
     VerificationFailed,
 )
 from kubewright.models.base import Arch
+
+log = logging.getLogger(__name__)
 
 FLAGS = ("-trimpath", "-buildvcs=false")
 """What makes two builds in two directories the same; the `-buildid=` of `link` does the rest."""
@@ -87,6 +90,12 @@ def build(
         run.follow([go.go, "build", "-v", *flags, "-o", output, package], heard, env=env, cwd=cwd)
     except ToolFailed as error:
         raise explain(str(error), what) or error from error
+
+
+def announce(what: str, packages: int) -> None:
+    """Progress for people: say now and then that a compilation is under way."""
+    if packages % 200 == 0:
+        log.info("%s: %d packages compiled", what, packages)
 
 
 def counting(what: str, progress: Progress) -> Callable[[str], None]:

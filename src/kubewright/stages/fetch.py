@@ -8,7 +8,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from kubewright import content, files, recipes, resolution
 from kubewright.cache import Cache
 from kubewright.compile import build as compiler
-from kubewright.compile import toolchain
+from kubewright.compile import go, toolchain
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.log import console
 from kubewright.models.lock import Check, Input, Release
@@ -72,7 +72,7 @@ def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
             "`kubewright resolve` again, with the same options"
         )
     made = compiler.hyperkube(
-        entry.version, entry.arch, epoch=epoch, cache=cache.root, content=images, progress=_counting
+        entry.version, entry.arch, epoch=epoch, cache=cache.root, content=images, progress=go.announce
     )
     digest = files.sha256_of(made)
     if entry.sha256 not in (None, digest):
@@ -82,12 +82,6 @@ def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
             "`kubewright resolve` again to take this one"
         )
     return cache.adopt(made)
-
-
-def _counting(what: str, packages: int) -> None:
-    """A compilation is under way: say so now and then."""
-    if packages % 200 == 0:
-        log.info("%s: %d packages compiled", what, packages)
 
 
 def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) -> dict[str, str]:

@@ -71,10 +71,11 @@ def order(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> 
     Raises RequestError when one of them has not run on it.
     """
     release = workspace.release()
-    packages = workspace.require("package", package.job(release, settings, keys.repo, keyring(keys, site)).mark)
+    known = keyring(keys, site)
+    packages = workspace.require("package", package.job(release, settings, keys.repo, known).mark)
     built = workspace.require("image", image.mark(release, settings))
     images = image.read_images(workspace).images
-    adopted = {one.url: files.sha256(data) for one in packages.packages if (data := _published(one, keys, site))}
+    adopted = {one.url: files.sha256(data) for one in packages.packages if (data := _published(one, known, site))}
     mark = fingerprint(
         __version__, release.model_dump(), packages.model_dump(), built.model_dump(),
         [one.model_dump() for one in images], settings.url,
@@ -94,7 +95,7 @@ def sign(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> R
     keys.repo.refuse_expired(settings.now)
     _refuse_broken_layout(workspace)
     moment = keys.moment(release.source_date_epoch)
-    signed = tuple(_signed(one, workspace, keys, release, site) for one in packages.packages)
+    signed = tuple(_signed(one, workspace, keys, what, site) for one in packages.packages)
     artifacts = [
         *built.artifacts,
         *_indexes(workspace, release, signed),
@@ -130,14 +131,14 @@ def _refuse_broken_layout(workspace: Workspace) -> None:
         raise VerificationFailed(f"{workspace.root / image.LAYOUT}: {finding}; run `kubewright image` again")
 
 
-def _published(one: Package, keys: Keys, site: Store) -> bytes | None:
-    """A package of the same content that the site carries already, signed by a key that it knows."""
+def _published(one: Package, known: bytes, site: Store) -> bytes | None:
+    """A package of the same content that the site carries already, signed by a known key."""
     if one.format is Format.deb:
         return None
     data = site.read(one.url)
     if data is None or rpm_signature.unsigned_sha256(data, name=one.url) != one.unsigned_sha256:
         return None
-    rpm_signature.verify(data, [keyring(keys, site)], name=one.url)
+    rpm_signature.verify(data, [known], name=one.url)
     return data
 
 
@@ -146,14 +147,14 @@ def read_manifest(workspace: Workspace) -> Manifest:
     return Manifest.from_bytes((workspace.root / SIGNED / "manifest.json").read_bytes())
 
 
-def _signed(one: Package, workspace: Workspace, keys: Keys, release: Release, site: Store) -> Package:
+def _signed(one: Package, workspace: Workspace, keys: Keys, what: Order, site: Store) -> Package:
     """An rpm with its signature; what the site carries already, with the same content, is taken from there."""
     if one.format is Format.deb:
         return one
-    data = _published(one, keys, site)
+    data = site.read(one.url) if one.url in what.adopted else None
     if data is None:
         component = recipes.packages()[one.package].component
-        moment = keys.moment(release.component(component).epoch)
+        moment = keys.moment(what.release.component(component).epoch)
         data = rpm_signature.sign((workspace.root / one.path).read_bytes(), keys.repo, moment, name=one.name)
     path = f"{SIGNED}/rpm/{one.name}"
     files.write(workspace.root / path, data)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kubewright import verification
 from kubewright.errors import RequestError
-from kubewright.upstream import Upstream
+from kubewright.upstream import WebFiles
 from kubewright.verification import Directory, Report, Web
 
 
@@ -16,9 +16,7 @@ def verify(site: str, trusted: Sequence[bytes], *, now: int) -> Report:
     believed.
     """
     if site.startswith(("http://", "https://")):
-        upstream = Upstream()
-        web = Web(lambda path: upstream.read_whole(f"{site.rstrip('/')}/{path}"))
-        return verification.verify(web, site, trusted, now=now)
+        return verification.verify(Web(WebFiles(site).read), site, trusted, now=now)
     root = Path(site)
     if not root.is_dir():
         raise RequestError(f"{site}: no such directory; give a site's root or its URL")
