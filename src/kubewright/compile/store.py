@@ -120,9 +120,17 @@ def _held(folder: Path, how: int) -> Iterator[int | None]:
         return
     try:
         fcntl.flock(handle, how)
-        yield handle if folder.is_dir() and os.path.samestat(os.fstat(handle), folder.stat()) else None
+        yield handle if _is(folder, handle) else None
     finally:
         os.close(handle)
+
+
+def _is(folder: Path, handle: int) -> bool:
+    """Whether a folder is still the one that was opened."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def need_room(place: Path, room: int) -> None:
