@@ -99,7 +99,8 @@ class Store:
 def _turn(work: Path) -> Iterator[Path]:
     """A folder that this process alone works in, once it has its turn; the lock ends with the process."""
     while True:
-        work.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # and not exist_ok, which looks again: it may be gone by then
+            work.mkdir()
         with _held(work, fcntl.LOCK_EX) as handle:
             if handle is None:
                 continue  # whoever had it before removed it
