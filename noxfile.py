@@ -19,6 +19,7 @@ PYPROJECT = ROOT / "pyproject.toml"
 
 VERBS = {
     "resolve": "Choose the versions that fit together and write the lock: -- stable-1.36",
+    "explain": "Say why a release has this version of a component: -- docker 1.36 --offline",
     "fetch": "Bring every input that the lock names into the cache and check it.",
     "package": "Build the debs and rpms.",
     "image": "Build the hyperkube images; no daemon is needed.",
@@ -28,6 +29,7 @@ VERBS = {
     "release": "All of the above in order: -- stable-1.36",
     "rollback": "Put a channel back to what it was before: -- stable-1.36",
     "history": "List the publications of a channel: -- stable-1.36",
+    "catalog": "Check what the recipes state, see what is new upstream: -- check, -- diff",
     "mirror": "Make an upstream mirror: -- sample DIR, -- source VERSION DIR",
     "hyperkube": "Lock its Go modules, compare it with the separate programs: -- lock VERSION, -- parity VERSION",
     "key": "Make and show signing keys: -- init DIR, -- show",

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import mirror, recipes
 from kubewright.models.base import Arch
 from kubewright.run import run
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.stages import release
+from kubewright.stages.sample import sample
 from kubewright.stages.sign import Keys
 
 
@@ -46,7 +46,7 @@ def own_data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 def sample_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sample upstream mirror; tests only read it."""
     target = tmp_path_factory.mktemp("upstream") / "mirror"
-    mirror.sample(target, recipes.components(), mirror.KUBERNETES, epoch=mirror.EPOCH)
+    sample(target)
     return target
 
 

@@ -1,131 +1,172 @@
-"""The recipes' data: recipes/catalog/, recipes/components.toml, recipes/distros.toml."""
+"""The recipes' data: recipes/catalog/, recipes/components.toml, recipes/relations.toml."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
 from kubewright import recipes, versions
 from kubewright.models.base import Arch
-from kubewright.models.catalog import Bound, MinorFacts, Stated
+from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource, InputSource
-from kubewright.models.distros import Distribution
+from kubewright.stages import catalog as keeping
 
 CATALOG = recipes.catalog()
 COMPONENTS = recipes.components()
-DISTRIBUTIONS = recipes.distributions().distributions
 INPUTS = {
     f"{name}/{source.name}": source
     for name, component in COMPONENTS.components.items()
     for source in component.inputs
 }  # fmt: skip
 
-each_minor = pytest.mark.parametrize("facts", CATALOG.values(), ids=CATALOG.keys())
 each_component = pytest.mark.parametrize("component", COMPONENTS.components.values(), ids=COMPONENTS.components.keys())
 each_input = pytest.mark.parametrize("source", INPUTS.values(), ids=INPUTS.keys())
-each_distribution = pytest.mark.parametrize("distribution", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS.keys())
-
-
-def stated(facts: MinorFacts) -> Iterator[Stated | Bound]:
-    for component in facts.components.values():
-        yield from component.exact
-        yield from component.lines
-        yield from component.bounds
-
-
-def in_force(exact: tuple[Stated, ...], patch: str) -> Stated:
-    return [one for one in exact if one.since is None or versions.parse(one.since) <= versions.parse(patch)][-1]
 
 
 # ── catalog/ ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_minors_follow_each_other() -> None:
-    assert all(versions.next_minor(older) == newer for older, newer in pairwise(CATALOG))
-    assert all(older.released < newer.released for older, newer in pairwise(CATALOG.values()))
+def finals(facts: MinorFacts) -> list[str]:
+    return [patch.version for patch in facts.patches if not patch.skipped and versions.is_final(patch.version)]
 
 
-@each_minor
-def test_every_value_has_a_source_that_is_explained(facts: MinorFacts) -> None:
-    used = {facts.source, facts.dockershim_source}
-    used |= {patch.source for patch in facts.patches} | {one.source for one in stated(facts)}
-    assert used == set(facts.sources)
+def test_nothing_in_the_catalog_contradicts_anything_else() -> None:
+    assert list(map(str, keeping.check())) == []
 
 
-@each_minor
-def test_patches_belong_to_their_minor_and_are_in_order(facts: MinorFacts) -> None:
-    patches = [patch.version for patch in facts.patches]
-    assert {versions.minor(patch) for patch in patches} == {facts.minor}
-    assert all(versions.parse(older) < versions.parse(newer) for older, newer in pairwise(patches))
+def test_every_minor_from_1_6_to_1_37_is_there() -> None:
+    assert list(CATALOG) == [f"1.{minor}" for minor in range(6, 38)]
 
 
-@each_minor
-def test_patches_are_dated_in_order_from_the_day_of_the_minor(facts: MinorFacts) -> None:
-    dates = [patch.date for patch in facts.patches if patch.date]
-    first = next(patch for patch in facts.patches if versions.is_final(patch.version))
-    assert dates == sorted(dates)
-    assert first.date == facts.released
-    assert facts.end_of_life is None or facts.released < facts.end_of_life
+def test_every_patch_is_there_or_said_to_be_skipped() -> None:
+    for facts in CATALOG.values():
+        numbers = [versions.parse(patch.version).patch for patch in facts.patches if versions.is_final(patch.version)]
+        assert numbers == list(range(len(numbers))), facts.minor
+    skipped = [patch.version for facts in CATALOG.values() for patch in facts.patches if patch.skipped]
+    assert skipped == ["1.17.10", "1.18.7", "1.18.11"]
 
 
-@each_minor
-def test_what_upstream_deploys_is_known_and_not_to_be_avoided(facts: MinorFacts) -> None:
-    for name, component in facts.components.items():
-        usable = {known.version for known in COMPONENTS.components[name].known if not known.avoid}
-        assert {one.value for one in component.exact} <= usable, name
+def test_only_patches_whose_day_nobody_published_have_none() -> None:
+    undated = [
+        patch.version for facts in CATALOG.values() for patch in facts.patches if not patch.date and not patch.skipped
+    ]
+    assert undated == ["1.35.9", "1.37.0-rc.0"]
 
 
-@each_minor
-def test_what_upstream_deploys_is_older_than_the_patch_that_deploys_it(facts: MinorFacts) -> None:
-    patches = {patch.version: patch.date for patch in facts.patches}
-    for name, component in facts.components.items():
-        dates = {known.version: known.date for known in COMPONENTS.components[name].known}
-        for one in component.exact:
-            patch = patches[one.since] if one.since else facts.released
-            assert (dates[one.value] or "") <= (patch or ""), f"{name} {one.value}"
+def test_bad_patches_are_to_be_avoided_and_say_why() -> None:
+    avoided = {patch.version: patch.avoid for facts in CATALOG.values() for patch in facts.patches if patch.avoid}
+    assert list(avoided) == ["1.18.19", "1.24.5", "1.25.1"]
+    assert all("regression" in reason for reason in avoided.values())
+    unsigned = [patch.version for facts in CATALOG.values() for patch in facts.patches if "unsigned" in patch.note]
+    assert unsigned == ["1.24.11", "1.25.7", "1.26.2"]
 
 
-@each_minor
-def test_statements_begin_at_listed_patches_in_order(facts: MinorFacts) -> None:
-    patches = [patch.version for patch in facts.patches]
-    for name, component in facts.components.items():
-        begins = [patches.index(one.since) for one in component.exact if one.since]
-        assert begins == sorted(set(begins)), name
-        assert len(begins) >= len(component.exact) - 1, f"{name}: two statements for every patch"
+def test_dockershim_is_there_until_1_23_with_a_list_of_docker_versions() -> None:
+    for minor, facts in CATALOG.items():
+        until = versions.parse(minor) <= versions.parse("1.23")
+        assert facts.dockershim is until, minor
+        assert bool(facts.components["docker"].lines) is until, minor
+        assert ("cri-dockerd" in facts.components) is not until, minor
 
 
-@each_minor
-def test_etcd_never_goes_back_within_a_minor(facts: MinorFacts) -> None:
-    deployed = [in_force(facts.components["etcd"].exact, patch.version.split("-")[0]) for patch in facts.patches]
-    assert all(versions.parse(older.value) <= versions.parse(newer.value) for older, newer in pairwise(deployed))
+def test_every_minor_says_its_go_and_a_candidate_of_go_is_no_certainty() -> None:
+    assert all(len(facts.go) == 1 for facts in CATALOG.values())
+    unsure = [facts.go[0].value for facts in CATALOG.values() if facts.go[0].status == "unknown"]
+    assert unsure == [go.value for facts in CATALOG.values() for go in facts.go if not versions.is_final(go.value)]
 
 
-def test_etcd_never_goes_back_from_one_minor_to_the_next() -> None:
-    last = [facts.components["etcd"].exact[-1].value for facts in CATALOG.values()]
-    first = [facts.components["etcd"].exact[0].value for facts in CATALOG.values()]
-    assert all(versions.parse(old) <= versions.parse(new) for old, new in zip(last, first[1:], strict=False))
+def test_what_upstream_deploys_may_be_chosen() -> None:
+    for minor, facts in CATALOG.items():
+        for name, component in facts.components.items():
+            usable = {known.version for known in COMPONENTS.components[name].known if not known.avoid}
+            assert {one.value for one in component.exact} <= usable, f"{minor} {name}"
 
 
-@each_minor
-def test_lines_are_two_sided_within_one_line_and_the_newest_is_first(facts: MinorFacts) -> None:
-    for name, component in facts.components.items():
-        ends = []
-        for line in component.lines:
-            found = re.fullmatch(r">=(\d+\.\d+)\.\d+,<(\d+\.\d+)\.0", line.range)
-            assert found is not None, f"{name}: {line.range}"
-            assert versions.next_minor(found[1]) == found[2], f"{name}: {line.range}"
-            ends.append(versions.parse(found[2]))
-        assert ends == sorted(ends, reverse=True), name
+def test_what_upstream_deploys_is_older_than_the_patch_that_deploys_it() -> None:
+    for minor, facts in CATALOG.items():
+        patches = {patch.version: patch.date for patch in facts.patches}
+        for name, component in facts.components.items():
+            dates = {known.version: known.date for known in COMPONENTS.components[name].known}
+            for one in component.exact:
+                if one.source in ("CT", "CDR"):  # what goes with a Kubernetes that was there first
+                    continue
+                patch = patches.get(one.since or f"{minor}.0") or facts.released
+                assert (dates[one.value] or "") <= patch, f"{minor} {name} {one.value}"
 
 
-@each_minor
-def test_the_best_line_has_a_version_to_choose(facts: MinorFacts) -> None:
-    for name, component in facts.components.items():
-        usable = [known.version for known in COMPONENTS.components[name].known if not known.avoid]
-        for bound in (*component.lines[:1], *component.bounds):
-            assert any(version in versions.Range.parse(bound.range) for version in usable), f"{name}: {bound.range}"
+def test_etcd_never_goes_back_within_a_minor_nor_from_one_first_patch_to_the_next() -> None:
+    etcd = {minor: facts.components["etcd"] for minor, facts in CATALOG.items()}
+    for minor, stated in etcd.items():
+        values = [one.value for one in stated.exact]
+        assert values == sorted(values, key=versions.parse), minor
+    first = [stated.in_force(f"{minor}.0") for minor, stated in etcd.items()]
+    order = [versions.parse(one.value) for one in first if one]
+    assert order == sorted(order)
+
+
+def test_the_image_of_etcd_is_its_version_and_a_revision() -> None:
+    tags = [(one.value, one.tag) for facts in CATALOG.values() for one in facts.components["etcd"].exact]
+    assert all(tag == value or re.fullmatch(re.escape(value) + r"-\d", tag) for value, tag in tags)
+    assert {("3.4.9", "3.4.9-1"), ("3.4.13", "3.4.13-3"), ("3.0.17", "3.0.17")} <= set(tags)
+
+
+def test_lines_are_within_one_line_and_the_newest_is_first() -> None:
+    for minor, facts in CATALOG.items():
+        for name, component in facts.components.items():
+            starts = []
+            for line in component.lines:
+                found = re.fullmatch(r">=(\d+\.\d+)\.(\d+),<(\d+\.\d+)\.(\d+)", line.range)
+                assert found is not None, f"{minor} {name}: {line.range}"
+                whole = versions.parse(versions.next_minor(found[1])) == versions.parse(found[3]) and found[4] == "0"
+                one = found[1] == found[3] and int(found[4]) == int(found[2]) + 1
+                assert whole or one, f"{minor} {name}: {line.range}"
+                starts.append(versions.parse(found[1]))
+            assert starts == sorted(starts, reverse=True), f"{minor} {name}"
+
+
+@pytest.mark.parametrize(
+    ("minor", "inside", "outside"),
+    [
+        ("1.6", ["1.10.3", "1.12.6"], ["1.12.5", "1.13.1"]),
+        ("1.13", ["18.06.3"], ["18.09.9"]),
+        ("1.20", ["19.03.15"], ["20.10.24"]),
+        ("1.23", ["20.10.24", "1.13.1"], ["20.11.0", "23.0.6"]),
+    ],
+)
+def test_dockers_list_is_what_the_release_notes_or_the_validator_say(
+    minor: str, inside: list[str], outside: list[str]
+) -> None:
+    lines = [versions.Range.parse(line.range) for line in CATALOG[minor].components["docker"].lines]
+    assert all(any(version in line for line in lines) for version in inside)
+    assert not any(version in line for version in outside for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("minor", "reported", "verdict"),
+    [
+        ("1.23", "20.10.24", "validated"),
+        ("1.23", "20.10.24+dfsg1", "validated"),
+        ("1.20", "20.10.24", "warning"),
+        ("1.23", "27.5.1", "warning"),
+        ("1.23", "17.03.2-ce", "validated"),
+        ("1.23", "1.10.3", "error"),
+    ],
+)
+def test_kubeadm_judges_what_dockerd_reports_by_its_patterns(minor: str, reported: str, verdict: str) -> None:
+    patterns = CATALOG[minor].components["docker"].patterns
+    assert next(one.verdict for one in patterns if re.search(one.match, reported)) == verdict
+
+
+# ── relations.toml ───────────────────────────────────────────────────────────────────────────
+
+
+def test_docker_29_asks_for_a_cri_dockerd_that_speaks_to_it() -> None:
+    wanted = next(one.needs for one in recipes.relations().relations if one.when.component == "docker")
+    allowed = versions.Range.parse(wanted.range)
+    known = [one.version for one in COMPONENTS.components["cri-dockerd"].known]
+    assert [version for version in known if version not in allowed][-1] == "0.3.15"
+    assert {"0.3.12", "0.3.16"} <= {version for version in known if version in allowed}
 
 
 # ── components.toml ──────────────────────────────────────────────────────────────────────────
@@ -146,11 +187,16 @@ def test_pins_are_for_known_versions_that_may_be_chosen(component: ComponentSour
 
 
 @each_component
-def test_what_upstream_does_not_vouch_for_is_pinned_for_every_architecture(component: ComponentSource) -> None:
-    unvouched = any(source.checksum.kind == "none" for source in component.inputs)
-    usable = {known.version for known in component.known if not known.avoid}
-    wanted = {(version, arch) for version in usable for arch in Arch} if unvouched else set()
-    assert {(pin.version, pin.arch) for pin in component.pins} == wanted
+def test_the_newest_that_upstream_does_not_vouch_for_is_pinned_for_every_architecture(
+    component: ComponentSource,
+) -> None:
+    pinned = {(pin.version, pin.arch) for pin in component.pins}
+    if any(source.checksum.kind == "none" for source in component.inputs):
+        newest = versions.newest(known.version for known in component.known if not known.avoid) or ""
+        assert {(newest, arch) for arch in Arch} <= pinned
+        assert pinned == {(version, arch) for version, _ in pinned for arch in Arch}
+    else:
+        assert pinned == set()
 
 
 def test_versions_to_avoid_say_why() -> None:
@@ -193,27 +239,3 @@ def test_an_input_says_how_it_is_checked(source: InputSource) -> None:
     else:
         assert source.checksum.url.startswith(("https://", "{url}."))
         source.checksum.url.format(url=source.url, version="1.2.3", arch="amd64")
-
-
-# ── distros.toml ─────────────────────────────────────────────────────────────────────────────
-
-
-@each_distribution
-def test_a_distributions_version_holds_the_upstream_version(distribution: Distribution) -> None:
-    for package in distribution.packages:
-        without_epoch = package.version.split(":")[-1]
-        assert re.match(re.escape(package.upstream) + r"(?![\d.])", without_epoch), package.version
-        versions.parse(package.upstream)
-
-
-@each_distribution
-def test_a_distribution_lists_a_package_once_and_says_where_it_read_it(distribution: Distribution) -> None:
-    names = [package.name for package in distribution.packages]
-    assert len(names) == len(set(names))
-    assert all(package.source for package in distribution.packages)
-
-
-def test_debians_own_containerd_is_too_old_for_1_36() -> None:
-    own = {package.name: package.upstream for package in DISTRIBUTIONS["debian-12"].packages}
-    lines = CATALOG["1.36"].components["containerd"].lines
-    assert not any(own["containerd"] in versions.Range.parse(line.range) for line in lines)

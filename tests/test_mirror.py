@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import files, recipes, resolution, run, versions
+from kubewright import files, recipes, resolution, run
 from kubewright.errors import RequestError
-from kubewright.mirror import KUBERNETES, Summary, elf, layout, sample
+from kubewright.mirror import KUBERNETES, Summary, elf, layout
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
+from kubewright.stages.sample import sample
 from kubewright.upstream import Upstream
 
 EPOCH = 1_755_648_000
@@ -21,7 +22,7 @@ GITHUB = "github.com"
 
 
 def make(dest: Path, *kubernetes: str) -> Summary:
-    return sample(dest, recipes.components(), kubernetes or KUBERNETES, epoch=EPOCH)
+    return sample(dest, kubernetes or KUBERNETES, epoch=EPOCH)
 
 
 @pytest.fixture(scope="module")
@@ -243,9 +244,8 @@ def test_archives_tell_nothing_of_who_made_them(mirror: Path) -> None:
 
 @pytest.mark.parametrize("name", ["etcd", "containerd", "cri-tools", "coredns", "cri-dockerd", "cni-plugins", "docker"])
 def test_an_archive_has_every_member_that_the_recipe_requires(mirror: Path, name: str) -> None:
-    component = recipes.components().components[name]
-    newest = versions.newest([known.version for known in component.known if not known.avoid]) or ""
-    for file in layout.files_of(recipes.components(), {name: [newest]}, tuple(Arch)):
+    chosen = {one.name: one.version for one in resolution.choose("1.36.4", recipes.catalog(), recipes.components())}
+    for file in layout.files_of(recipes.components(), {name: [chosen[name]]}, tuple(Arch)):
         with tarfile.open(mirror / layout.path(file.url)) as tar:
             assert {file.fill(member) for member in file.source.members} <= set(tar.getnames())
 
@@ -254,7 +254,7 @@ def test_a_real_busybox_takes_the_samples_place(tmp_path: Path) -> None:
     real = tmp_path / "busybox"
     real.write_bytes(b"\x7fELF real")
     dest = tmp_path / "mirror"
-    sample(dest, recipes.components(), ["1.36.4"], epoch=EPOCH, busybox={Arch.amd64: real})
+    sample(dest, ["1.36.4"], epoch=EPOCH, busybox={Arch.amd64: real})
     amd64, arm64 = sorted((dest / "github.com/docker-library").rglob("rootfs.tar.gz"), key=lambda path: path.parts[-2])
     assert busybox(amd64) == real.read_bytes()
     assert b"a sample made by" in busybox(arm64)

@@ -8,6 +8,7 @@ from kubewright import recipes
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.recipe import Recipe
+from kubewright.models.relations import Relations
 
 GOOD = 'name = "kubelet"\nsummary = "Node agent"\ndescription = "Runs pods."\n'
 
@@ -60,5 +61,99 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_every_shipped_recipe_loads_under_its_own_name() -> None:
     assert recipes.packages().keys() >= {"kubelet", "kubeadm", "kubectl", "kubernetes-node", "etcd"}
-    assert list(recipes.catalog()) == ["1.34", "1.35", "1.36", "1.37"]
+    assert {"1.6", "1.37"} <= recipes.catalog().keys()
+    assert recipes.relations().relations
     assert "debian-12" in recipes.distributions().distributions
+
+
+# ── the catalog ──────────────────────────────────────────────────────────────────────────────
+
+MINOR = """\
+minor = "1.36"
+released = "2026-04-22"
+source = "ED"
+dockershim = false
+dockershim_source = "ED"
+patches = [
+  { version = "1.36.0", source = "ED" },
+  { version = "1.36.1", skipped = true, source = "ED" },
+  { version = "1.36.2", source = "ED" },
+]
+[components.etcd]
+exact = [{ value = "3.6.8", source = "MK" }]
+bounds = [{ range = ">=3.5.0", source = "MK" }]
+[sources]
+ED = "a page"
+MK = "a file"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"3.6.8"', "3.6", r"components.etcd.exact\[0\].value: .*valid string \(got 3.6\); quote it"),
+        ('"2026-04-22"', "2026-04-22", r"released: .*valid string .*; quote it"),
+        ("value =", "vaule =", r"components.etcd.exact\[0\].vaule: unknown key; did you mean 'value'\?"),
+        (', source = "MK" }]\nbounds', " }]\nbounds", r"components.etcd.exact\[0\].source: required, but not there"),
+        ('">=3.5.0"', '"3.5.0+"', r"components.etcd.bounds\[0\].range: '3.5.0\+' is not a range; write it like"),
+        ('"3.6.8", source = "MK"', '"3.6.8", source = "KM"', r"components.etcd.exact\[0\].source: 'KM' is not"),
+        ('MK = "a file"', 'MK = "a file"\nOLD = "a page"', r"sources.OLD: nothing uses it; remove it"),
+        ('"3.6.8"', '"3.6.8", since = "1.35.2"', r"etcd.exact\[0\].since: 1.35.2 is no version of 1.36; name one"),
+        ('"3.6.8"', '"3.6.8", since = "1.36.1"', r"etcd.exact\[0\].since: 1.36.1 was never released; name the patch"),
+        ('"3.6.8"', '"3.6.8", since = "1.36.9"', r"etcd.exact\[0\].since: 1.36.9 is not in patches; add it there"),
+        ('">=3.5.0"', '">=3.5.0", until = "1.37.0"', r"etcd.bounds\[0\].until: 1.37.0 is no version of 1.36"),
+        (
+            '{ value = "3.6.8", source = "MK" }',
+            '{ value = "3.6.7", source = "MK" }, { value = "3.6.8", source = "MK" }',
+            r"etcd.exact\[1\]: stated twice \(since the first\); keep one",
+        ),
+        (
+            '{ value = "3.6.8", source = "MK" }',
+            '{ value = "3.6.8", since = "1.36.2", source = "MK" }, { value = "3.6.7", source = "MK" }',
+            r"etcd.exact\[1\]: 0 comes after 1.36.2; list them oldest first",
+        ),
+        (
+            '{ range = ">=3.5.0", source = "MK" }',
+            '{ range = ">=3.5.0", source = "MK" }, { range = ">=3.5.0", source = "ED" }',
+            r"etcd.bounds\[0\]: stated twice \(>=3.5.0, since the first\); keep one",
+        ),
+        ('"1.36.2"', '"1.36.0"', r"patches\[2\]: stated twice \(1.36.0\); keep one"),
+        ('"1.36.2"', '"1.35.2"', r"patches\[2\].version: 1.35.2 is no patch of 1.36; list it in its own file"),
+        ('minor = "1.36"', 'minor = "1.35"', r"minor: is '1.35'; it must match the file's name"),
+    ],
+    ids=[
+        "float", "bare date", "unknown key", "no source", "no range", "unexplained source", "unused source",
+        "since of another minor", "since of a skipped patch", "since of no patch", "until of another minor",
+        "two for all", "out of order", "the same bound", "the same patch", "patch of another minor", "other name",
+    ],
+)  # fmt: skip
+def test_a_catalog_file_with_a_mistake_is_refused_by_file_and_key(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    path = tmp_path / "1.36.toml"
+    assert old in MINOR
+    path.write_text(MINOR.replace(old, new, 1))
+    with pytest.raises(RequestError, match=rf"1\.36\.toml: (.*\n)*.*{complaint}"):
+        recipes.minor_facts(path)
+
+
+def test_a_catalog_file_may_begin_a_statement_at_a_pre_release(tmp_path: Path) -> None:
+    path = tmp_path / "1.36.toml"
+    path.write_text(MINOR.replace('"3.6.8"', '"3.6.8", since = "1.36.0-rc.0"'))
+    etcd = recipes.minor_facts(path).components["etcd"]
+    assert {etcd.in_force(version) for version in ("1.36.0-alpha.1", "1.36.0-rc.1", "1.36.2")} == {etcd.exact[0]}
+
+
+@pytest.mark.parametrize(
+    ("relation", "complaint"),
+    [
+        ({"source": "OTHER"}, "relations[0].source: 'OTHER' is not explained; say under [sources] what it is"),
+        ({}, "relations[1]: stated twice; keep one"),
+    ],
+    ids=["unexplained", "twice"],
+)
+def test_a_relation_needs_evidence_and_is_there_once(relation: dict[str, str], complaint: str) -> None:
+    shipped = recipes.relations()
+    first = shipped.relations[0]
+    changed = Relations(relations=(first.model_copy(update=relation), first), sources=shipped.sources)
+    assert complaint in [f"{key}: {problem}" for key, problem in changed.mistakes()]

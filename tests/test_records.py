@@ -2,6 +2,7 @@
 
 import pytest
 
+from kubewright import recipes
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.site import Channel, ChannelRelease
 from kubewright.repos import records
@@ -90,19 +91,20 @@ def test_channels_by_default(version: str, there: dict[str, str], expected: tupl
 
 def test_the_index_lists_every_release_with_its_channels_and_edges() -> None:
     channels = [published("1.36.3", "1.36.4"), published("1.35.9", channel="stable-1.35")]
-    ranges = {"v1.36.4-1": [">=1.36.0-0,<1.36.4", ">=1.35.0,<1.36.0"]}
-    index = records.index(None, channels, {"1.36": "2027-06-28"}, ranges)
+    declared = {"v1.36.4-1": [">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"]}
+    minors = {"1.36": recipes.catalog()["1.36"]}
+    index, _ = records.index(None, channels, minors, declared)
     newest = index.releases[0]
     assert [one.name for one in index.releases] == ["v1.36.4-1", "v1.36.3-1", "v1.35.9-1"]
     assert (newest.channels, newest.end_of_life) == (("stable-1.36",), "2027-06-28")
     assert newest.upgrades_from == ("v1.36.3-1", "v1.35.9-1")
-    assert records.index(index, channels, {"1.36": "2027-06-28"}, ranges) is index
+    assert records.index(index, channels, minors, declared)[0] is index
 
 
 def test_a_release_that_left_its_channel_stays_in_the_index() -> None:
     both = published("1.36.3", "1.36.4")
-    before = records.index(None, [both], {}, {})
-    after = records.index(before, [records.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)], {}, {})
+    before, _ = records.index(None, [both], {}, {})
+    after, _ = records.index(before, [records.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)], {}, {})
     gone = next(one for one in after.releases if one.name == "v1.36.4-1")
     assert (gone.channels, gone.status) == ((), "superseded")
     assert after.sequence == 2

@@ -54,6 +54,9 @@ def test_minors_are_numbers_and_not_fractions() -> None:
         (">=1.35,!=1.36", "1.34.9", False),
         ("<=29", "29.8.1", True),
         (">29", "29.8.1", False),
+        (">=17.03.0,<17.04.0", "17.03.2", True),
+        (">=17.03.0,<17.04.0", "17.06.2", False),
+        (">=18.09.0,<18.10.0", "18.09.9", True),
     ],
 )
 def test_a_range_holds_what_it_says(text: str, version: str, inside: bool) -> None:

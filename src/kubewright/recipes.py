@@ -2,7 +2,8 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,8 @@ from kubewright.models.distros import Distributions
 from kubewright.models.lock import Release
 from kubewright.models.node import NodeSpec, NodeSpecs
 from kubewright.models.recipe import Recipe
+from kubewright.models.relations import Relations
+from kubewright.models.skew import Skew
 
 M = TypeVar("M", bound=Model)
 
@@ -46,21 +49,73 @@ def components() -> Components:
     return load(content.folder("recipes") / "components.toml", Components)
 
 
+class Catalog(Mapping[str, MinorFacts]):
+    """A folder of facts by minor, oldest first; each file is read when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(folder.glob("*.toml"), key=lambda path: versions.parse(path.stem))
+        self._paths = {path.stem: path for path in paths}
+        self._read: dict[str, MinorFacts] = {}
+
+    def __getitem__(self, minor: str) -> MinorFacts:
+        """The facts of a minor. Raises KeyError without its file, and what `minor_facts` does."""
+        if minor not in self._read:
+            self._read[minor] = minor_facts(self._paths[minor])
+        return self._read[minor]
+
+    def __contains__(self, minor: object) -> bool:
+        """Whether there is a file for a minor; it is not read."""
+        return minor in self._paths
+
+    def __iter__(self) -> Iterator[str]:
+        """The minors."""
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        """How many minors there are."""
+        return len(self._paths)
+
+
 @cache
-def catalog() -> dict[str, MinorFacts]:
-    """`recipes/catalog/*.toml` by minor, oldest first."""
-    files = sorted((content.folder("recipes") / "catalog").glob("*.toml"))
-    facts = [load(file, MinorFacts) for file in files]
-    for file, minor in zip(files, facts, strict=True):
-        if file.stem != minor.minor:
-            raise RequestError(f"{_place(file)}: minor: is {minor.minor!r}; it must match the file's name")
-    return {minor.minor: minor for minor in sorted(facts, key=lambda minor: versions.parse(minor.minor))}
+def catalog() -> Catalog:
+    """`recipes/catalog/*.toml`."""
+    return Catalog(content.folder("recipes") / "catalog")
+
+
+def minor_facts(path: Path) -> MinorFacts:
+    """One file of the catalog. Raises RequestError with every mistake in it, values without evidence included."""
+    facts, place = load(path, MinorFacts), _place(path)
+    if path.stem != facts.minor:
+        raise RequestError(f"{place}: minor: is {facts.minor!r}; it must match the file's name")
+    return _right(facts, facts.mistakes(), place)
+
+
+def _right(loaded: M, mistakes: Iterable[tuple[str, str]], place: str) -> M:
+    """What was loaded, if there are no mistakes in it."""
+    lines = [f"{place}: {key}: {problem}" for key, problem in mistakes]
+    if lines:
+        raise RequestError("\n".join(lines))
+    return loaded
 
 
 @cache
 def distributions() -> Distributions:
     """`recipes/distros.toml`."""
     return load(content.folder("recipes") / "distros.toml", Distributions)
+
+
+@cache
+def relations() -> Relations:
+    """`recipes/relations.toml`."""
+    path = content.folder("recipes") / "relations.toml"
+    loaded = load(path, Relations)
+    return _right(loaded, loaded.mistakes(), _place(path))
+
+
+@cache
+def skew() -> Skew:
+    """`recipes/skew.toml`."""
+    return load(content.folder("recipes") / "skew.toml", Skew)
 
 
 @cache
@@ -75,14 +130,23 @@ def packages() -> dict[str, Recipe]:
 
 
 def node_spec(release: Release) -> NodeSpec:
-    """What a release asks of a node. Raises RequestError when `recipes/node-spec.toml` lacks its minor."""
+    """What a release asks of a node. Raises RequestError for a minor that packages and images are not made for."""
     try:
         return _node_specs().find(release.minor)
     except KeyError as error:
         raise RequestError(
-            f"recipes/node-spec.toml: states nothing for Kubernetes {release.minor} or an older minor; "
-            "add a [[specs]] table for it"
+            f"Kubernetes {release.minor}: resolution only, no packages and images are made for it; "
+            "ask for a newer minor, or add its [[specs]] table to recipes/node-spec.toml"
         ) from error
+
+
+def packaged(minor: str) -> bool:
+    """Whether packages are made for a minor: one that `recipes/node-spec.toml` states something for."""
+    try:
+        _node_specs().find(minor)
+    except KeyError:
+        return False
+    return True
 
 
 @cache
@@ -106,8 +170,10 @@ def _mistakes(place: str, error: ValidationError, model: type[BaseModel]) -> Ite
         elif mistake["type"] == "missing":
             yield f"{place}: {key}: required, but not there; add it"
         else:
+            said = mistake["msg"].removeprefix("Value error, ")
+            unquoted = "; quote it" if isinstance(mistake["input"], int | float | date) and "string" in said else ""
             given = f" (got {mistake['input']!r:.80})"
-            yield f"{place}: {key or 'the file'}: {mistake['msg'][:1].lower()}{mistake['msg'][1:]}{given}"
+            yield f"{place}: {key or 'the file'}: {said[:1].lower()}{said[1:]}{given}{unquoted}"
 
 
 def _dotted(location: tuple[str | int, ...]) -> str:

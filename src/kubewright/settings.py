@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kubewright.models.base import Arch, Model
 from kubewright.models.image import Flavour
+from kubewright.models.lock import Request
 from kubewright.models.site import ChannelName
 
 URL = r"^(|https?://[^\s/]+[^\s]*)$"
@@ -22,6 +23,7 @@ class Settings(Model):
     url: str = Field("", pattern=URL, description="the site's public base URL; empty: everything is relative")
     registry: str = "registry.k8s.io"
     channels: tuple[ChannelName, ...] = ()
+    asked: Request = Field(Request(), description="what a release has to have beside a version of Kubernetes")
     architectures: tuple[Arch, ...] = (Arch.amd64, Arch.arm64)
     revision: int = Field(1, ge=1)
     repo_key: str | None = None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, product
 from typing import Literal, Self
 
@@ -24,16 +25,18 @@ _OPERATORS: dict[str, Callable[[int], bool]] = {
 _TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?(\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?)$")
 _MARKER = re.compile(r"^(stable|latest)(?:-(\d+(?:\.\d+)?))?$")
 _MINOR = re.compile(r"^v?(\d+\.\d+)$")
+_MONTH = re.compile(r"^(\d{2})\.0(?=\d)")
 _EXACT = re.compile(r"^v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)$")
 
 
+@lru_cache(maxsize=1 << 14)
 def parse(text: str) -> semver.Version:
-    """Read `1.36.4`, `v1.37.0-rc.1`, `3.10` or `29` (missing parts are zero).
+    """Read `1.36.4`, `v1.37.0-rc.1`, `3.10` or `29` (missing parts are zero), or Docker's `17.03.2`, of March.
 
     Raises RequestError for anything else.
     """
     try:
-        return semver.Version.parse(text.removeprefix("v"), optional_minor_and_patch=True)
+        return semver.Version.parse(_MONTH.sub(r"\1.", text.removeprefix("v")), optional_minor_and_patch=True)
     except ValueError as error:
         raise RequestError(f"{text!r} is not a version; write it like v1.36.4 or v1.37.0-rc.1") from error
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from kubewright import __version__
-from kubewright.cli import build, site, tools
+from kubewright.cli import build, catalog, explain, site, tools
 from kubewright.cli import hyperkube as compiling
 from kubewright.errors import DiskError, KubewrightError, RequestError, ToolFailed
 from kubewright.files import disk_error
@@ -35,8 +35,9 @@ def kubewright() -> None:
     """From one version word to signed apt and yum repositories, hyperkube images and a release manifest."""
 
 
-for command in (*build.COMMANDS, *site.COMMANDS, *tools.COMMANDS, *compiling.COMMANDS):
-    kubewright.add_command(command)
+for room in (build, explain, site, tools, catalog, compiling):
+    for command in room.COMMANDS:
+        kubewright.add_command(command)
 
 
 def main(argv: list[str] | None = None) -> None:

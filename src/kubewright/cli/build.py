@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from kubewright import images
+from kubewright.cli.asking import asking
 from kubewright.cli.options import keys, shared, show_json
 from kubewright.cli.site import report_changes
+from kubewright.cli.tables import show_path, show_release
 from kubewright.models.artifact import Record
-from kubewright.models.lock import Release
 from kubewright.settings import Settings
 from kubewright.signing.keys import made
 from kubewright.stages import fetch as fetching
@@ -32,17 +31,23 @@ NAME = click.argument("name", required=False, metavar="[NAME|REQUEST]")
 
 @click.command()
 @click.argument("request_", metavar="REQUEST")
+@click.option("--from", "start", metavar="VERSION", help="Show the way from this version, hop by hop.")
 @shared
-def resolve(settings: Settings, as_json: bool, request_: str) -> None:
+@asking
+def resolve(settings: Settings, as_json: bool, request_: str, start: str | None) -> None:
     """Choose the versions that fit together and write the lock.
 
     REQUEST is stable, stable-1.36, latest, 1.36, v1.36.4, or a range such as '>=1.35,<1.37'.
     """
     workspace, release = resolving.resolve(request_, settings)
+    hops = resolving.path(start, release.kubernetes) if start else None
     if as_json:
-        show_json(release.model_dump(mode="json", exclude_none=True))
+        way = {} if hops is None else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
+        show_json(release.model_dump(mode="json", exclude_none=True) | way)
         return
-    _table(release)
+    show_release(release)
+    if hops is not None:
+        show_path(hops)
     click.echo(f"would write {workspace.lock_path}" if settings.dry_run else workspace.lock_path)
 
 
@@ -128,6 +133,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @click.argument("request_", metavar="REQUEST")
 @shared
+@asking
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
     if settings.dry_run:
@@ -167,16 +173,6 @@ def _report(workspace: Workspace, record: Record, as_json: bool) -> None:
         click.echo(workspace.root / one.path)
     for gap in record.skipped:
         click.echo(f"skipped {gap.name} {gap.arch}: {gap.reason}", err=True)
-
-
-def _table(release: Release) -> None:
-    table = Table(title=f"{release.name}", title_justify="left", box=None, pad_edge=False)
-    for column in ("component", "version", "status", "why", "evidence"):
-        table.add_column(column, overflow="fold")
-    for one in release.components:
-        evidence = "; ".join(" ".join(part for part in (item.source, item.note) if part) for item in one.evidence)
-        table.add_row(one.name, one.version, one.status, one.reason, evidence)
-    Console().print(table)
 
 
 COMMANDS = (resolve, fetch, package, image, sign, release)

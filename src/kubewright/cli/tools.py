@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from kubewright import mirror as mirrors
-from kubewright import recipes
 from kubewright.cli.hyperkube import source
 from kubewright.cli.options import keys, shared, show_json
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch
 from kubewright.settings import Settings
 from kubewright.signing.keys import initialise
+from kubewright.stages import sample as sampling
 from kubewright.stages.quickstart import quickstart as start
 
 
@@ -32,11 +32,8 @@ def sample(
 ) -> None:
     """Small placeholder programs in the exact layout of the real upstreams; takes seconds."""
     _refuse_dry_run(settings, "mirror sample")
-    versions = tuple(version.removeprefix("v") for version in kubernetes) or mirrors.KUBERNETES
-    summary = mirrors.sample(
-        directory, recipes.components(), versions, epoch=mirrors.EPOCH,
-        busybox={Arch.amd64: busybox} if busybox else None,
-    )  # fmt: skip
+    versions = kubernetes or mirrors.KUBERNETES
+    summary = sampling.sample(directory, versions, busybox={Arch.amd64: busybox} if busybox else None)
     if as_json:
         show_json(summary.model_dump())
         return

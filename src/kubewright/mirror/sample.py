@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from kubewright import files, versions
+from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.mirror import elf, layout
 from kubewright.models.base import Arch, Model
@@ -43,12 +43,12 @@ class Summary(Model):
 def sample(
     dest: Path,
     components: Components,
-    kubernetes: Sequence[str] = KUBERNETES,
+    wanted: Mapping[str, Sequence[str]],
     *,
     epoch: int,
     busybox: Mapping[Arch, Path] | None = None,
 ) -> Summary:
-    """Write a sample mirror of these Kubernetes versions and every companion that may be chosen for them.
+    """Write a sample mirror of the wanted versions by component, `kubernetes` being one.
 
     The same arguments make the same bytes. `epoch` (seconds) is the time inside the archives; `busybox` puts
     real ones in. A sample that is already there grows. Raises RequestError for a directory with anything else.
@@ -56,7 +56,6 @@ def sample(
     readme = dest / "README.txt"
     if dest.is_dir() and any(dest.iterdir()) and not (readme.is_file() and readme.read_bytes() == _README):
         raise RequestError(f"{dest}: holds something other than a sample mirror; choose an empty or a new directory")
-    wanted = _wanted(components, [str(versions.parse(version)) for version in kubernetes])
     own = Mirror(kind="sample").to_bytes()
     written = [files.write(readme, _README), files.write(dest / NAME, own)]
     digests: list[tuple[layout.File, str]] = []
@@ -67,14 +66,6 @@ def sample(
     for place, data in {**layout.checksums(digests), **layout.markers(present)}.items():
         written.append(files.write(dest / place, data))
     return Summary(files=len(written), written=sum(written))
-
-
-def _wanted(components: Components, kubernetes: Sequence[str]) -> dict[str, Sequence[str]]:
-    companions = {
-        name: [known.version for known in component.known if not known.avoid]
-        for name, component in components.components.items()
-    }
-    return {**companions, "kubernetes": kubernetes}
 
 
 def _contents(

@@ -52,6 +52,7 @@ class ComponentSource(Model):
     summary: str
     home: str
     license: str
+    free: bool = Field(False, description="Kubernetes has no say in its version: the newest known is taken")
     inputs: tuple[InputSource, ...] = ()
     known: tuple[KnownVersion, ...] = ()
     pins: tuple[Pin, ...] = ()

@@ -1,10 +1,16 @@
-"""Linux distributions as `recipes/distros.toml` states them: their formats and their own runtimes."""
+"""Linux distributions as `recipes/distros.toml` states them: their formats and the container runtimes for them."""
 
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from kubewright import package_versions
+from kubewright.errors import RequestError
 from kubewright.models.base import Day, Format, Model
+
+OWN = "distribution"
+"""The repository of a package that the distribution itself brings."""
 
 
 class DistroPackage(Model):
@@ -13,9 +19,8 @@ class DistroPackage(Model):
     family: Literal["docker", "containerd"]
     name: str
     version: str = Field(description="in the distribution's own syntax, e.g. 20.10.24+dfsg1-1+deb12u1")
-    upstream: str = Field(description="the upstream version in it")
-    repository: str = "distribution"
-    source: str
+    repository: str = Field(OWN, description="a key of `repositories`, or the distribution's own")
+    source: str = Field(description="a key of `sources`")
 
 
 class Distribution(Model):
@@ -25,10 +30,58 @@ class Distribution(Model):
     format: Format
     architectures: tuple[str, ...] = ("amd64", "arm64")
     end_of_life: Day | None = None
-    packages: tuple[DistroPackage, ...] = ()
+    packages: tuple[DistroPackage, ...] = Field((), description="of one name and repository, the newest first")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        """Every version can be read, and readers may take the first that fits."""
+        try:
+            for package in self.packages:
+                package_versions.upstream_of(package.family, package.version, self.format)
+        except RequestError as error:
+            raise ValueError(str(error)) from error
+        for one, below in pairwise(self.packages):
+            same = (one.name, one.repository) == (below.name, below.repository)
+            if same and package_versions.compare(one.version, below.version, self.format) <= 0:
+                raise ValueError(f"{below.name} {below.version} comes after {one.version}, but is not older")
+        return self
+
+
+class Repository(Model):
+    """A vendor's package repository."""
+
+    title: str
+    enable: dict[Format, str] = Field(description="what to do to enable it, in one sentence")
+
+
+class Impostor(Model):
+    """A package that looks like Docker Engine by its name, and is none that Kubernetes can use."""
+
+    name: str
+    formats: tuple[Format, ...]
+    what: str = Field(pattern=r"^[^|$`\n]+$", description="what it is, as kube-node-check says it")
+    instead: dict[Format, str] = Field(description="what to install in its place")
+    conflicts: bool = Field(description="whether it owns files of kubernetes-docker, which then conflicts with it")
+    source: str = Field(description="a key of `sources`")
 
 
 class Distributions(Model):
     """The whole of `recipes/distros.toml`; keys such as `debian-12`."""
 
     distributions: dict[str, Distribution]
+    repositories: dict[str, Repository] = Field(default_factory=dict)
+    impostors: tuple[Impostor, ...] = ()
+    sources: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Self:
+        """Every repository and source that is named is there."""
+        packages = [package for one in self.distributions.values() for package in one.packages]
+        cited = {one.source: one.name for one in packages} | {one.source: one.name for one in self.impostors}
+        for package in packages:
+            if package.repository not in {OWN, *self.repositories}:
+                raise ValueError(f"{package.name} {package.version}: repositories has no {package.repository!r}")
+        for source, name in cited.items():
+            if source not in self.sources:
+                raise ValueError(f"{name}: sources has no {source!r}")
+        return self

@@ -1,11 +1,15 @@
 """`dist/NAME/release.json`, the lock: what a release consists of and why."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
 from kubewright.models.base import Arch, Evidence, Header, Model, Sha256, Version
 from kubewright.models.catalog import Status
+
+Runtime = Literal["containerd", "docker"]
+"""What runs a node's containers; Docker needs cri-dockerd from Kubernetes 1.24 on."""
 
 
 class Check(StrEnum):
@@ -66,6 +70,30 @@ class DistributionRuntime(Model):
     version: str
     fits: bool
     reason: str
+    repository: str = Field("", description="which repository has it, a key of `recipes/distros.toml`")
+    chosen: bool = Field(False, description="what this release takes where the distribution was asked for by name")
+    depends: str = Field("", description="the dependency in the distribution's own syntax, alternatives included")
+    pin: str = Field("", description="what holds the package manager to a version that fits; empty: nothing is needed")
+
+
+class Wish(Model):
+    """A component that was asked for by name."""
+
+    component: str
+    range: str = Field("*", description="`*` is any version")
+
+
+class Request(Model):
+    """What a person asked for beside a version of Kubernetes."""
+
+    wanted: tuple[Wish, ...] = Field((), description="what the release has to have")
+    without: tuple[str, ...] = Field((), description="components that the release does without")
+    etcd: Literal["", "external"] = Field("", description="external: etcd is the administrator's own")
+    distributions: tuple[str, ...] = Field((), description="keys of `recipes/distros.toml`")
+
+    def wants(self, component: str) -> bool:
+        """Whether a component was asked for by name."""
+        return any(one.component == component for one in self.wanted)
 
 
 class Release(Model):
@@ -77,6 +105,10 @@ class Release(Model):
     revision: int
     source_date_epoch: int
     architectures: tuple[Arch, ...]
+    request: Request | None = Field(None, description="absent where nothing but a version was asked for")
+    runtime: Runtime = Field(
+        "containerd", description="what runs containers on a node, unless its administrator differs"
+    )
     components: tuple[Component, ...]
     distributions: tuple[DistributionRuntime, ...] = ()
     inputs: tuple[Input, ...] = ()

@@ -92,6 +92,9 @@ class Manifest(Model):
     inputs: tuple[Input, ...]
     unavailable: tuple[Unavailable, ...] = ()
     upgrades: tuple[Upgrade, ...]
+    skew: dict[str, dict[str, str]] = Field(
+        {}, description="by component of this release, the versions of others that may run beside it, as ranges"
+    )
     install: tuple[Install, ...]
     keys: tuple[Key, ...]
     builders: tuple[Builder, ...]

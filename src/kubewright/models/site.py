@@ -69,7 +69,10 @@ class IndexedRelease(Model):
     manifest_url: RelativePath
     manifest_sha256: Sha256
     end_of_life: Day | None = None
-    upgrades_from: tuple[str, ...] = Field((), description="names of indexed releases that may be upgraded to this one")
+    upgrades_from: tuple[str, ...] = Field(
+        (), description="names of indexed releases that may be upgraded to this one without a risk"
+    )
+    avoid: str | None = Field(None, description="why nobody should be led to it who has not asked for it")
     development: bool = False
 
 
@@ -81,3 +84,5 @@ class Index(Model):
     parent: Sha256 | None = None
     issued: int
     releases: tuple[IndexedRelease, ...]
+    graph_url: RelativePath | None = Field(None, description="the immutable copy of releases/graph.json")
+    graph_sha256: Sha256 | None = None

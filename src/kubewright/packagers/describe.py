@@ -60,7 +60,7 @@ def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
     return {
         **{one.name: versions.package_version(one.version) for one in release.components},
         "version": versions.package_version(component.version),
-        **_containerd(release.component("containerd")),
+        **(_containerd(release.component("containerd")) if release.has("containerd") else {}),
         "minor": release.minor,
         "next_minor": versions.next_minor(release.kubernetes),
         "after_next_minor": versions.next_minor(release.kubernetes, 2),

@@ -10,6 +10,7 @@ MEDIA_TYPES: Final = MappingProxyType(
 )
 
 INDEX: Final = "releases/index.json"
+GRAPH: Final = "releases/graph.json"
 
 
 def pool_path(package: str, filename: str, form: Format) -> str:
@@ -43,6 +44,11 @@ def channel_copy(channel: str, sequence: int) -> str:
 def index_copy(sequence: int) -> str:
     """The immutable copy of the release index."""
     return f"publications/index/{sequence}.json"
+
+
+def graph_copy(digest: str) -> str:
+    """The immutable copy of the upgrade graph, by its SHA-256."""
+    return f"publications/graph/{digest}.json"
 
 
 def suite_path(channel: str) -> str:

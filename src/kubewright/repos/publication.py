@@ -9,11 +9,13 @@ from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
 from kubewright.errors import VerificationFailed
-from kubewright.files import sha256
-from kubewright.models.base import Arch
+from kubewright.files import canonical_json, sha256
+from kubewright.models.base import Arch, Model
+from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index
-from kubewright.repos import apt, layout, records, yum
+from kubewright.models.upgrades import Graph
+from kubewright.repos import apt, graph, layout, records, yum
 from kubewright.repos.deb import DebEntry
 from kubewright.repos.rpm import RpmEntry
 from kubewright.repos.store import Store
@@ -55,7 +57,6 @@ class Publication:
     armored_keys: str
     """Every key of the site, armored, the current one first."""
     render_page: Callable[[Index, Mapping[str, Manifest], Mapping[str, Channel]], bytes]
-    schemas: Mapping[str, bytes]
     raw: dict[str, bytes] = field(default_factory=dict)
     """The bytes of each channel record as they were read: what a commit replaces."""
 
@@ -109,26 +110,40 @@ class Publication:
         if current is not None:
             self.store.replace(layout.marker_path(channel.channel), f"v{current.kubernetes}".encode())
 
-    def derive_index(self, end_of_life: Mapping[str, str | None]) -> Index:
-        """Write the index of releases and the page, which follow from all channels."""
-        channels = self.channels()
-        data = self.store.read(layout.INDEX)
-        previous = None if data is None else Index.from_bytes(data)
-        names = {release.name for channel in channels.values() for release in channel.releases}
-        names |= {release.name for release in previous.releases} if previous else set()
-        manifests = {name: self.manifest(name) for name in sorted(names)}
-        ranges = {name: [edge.from_range for edge in one.upgrades] for name, one in manifests.items()}
-        index = records.index(previous, list(channels.values()), end_of_life, ranges)
+    def derive_index(self, minors: Mapping[str, MinorFacts]) -> Index:
+        """Write the index of releases, their upgrade graph and the page, which follow from all channels.
+
+        As with a channel, until the index is still the one that the others were written from.
+        """
+        while True:
+            channels = self.channels()
+            data = self.store.read(layout.INDEX)
+            previous = None if data is None else Index.from_bytes(data)
+            names = {release.name for channel in channels.values() for release in channel.releases}
+            names |= {release.name for release in previous.releases} if previous else set()
+            manifests = {name: self.manifest(name) for name in sorted(names)}
+            index, document = records.index(previous, list(channels.values()), minors, graph.declared(manifests))
+            upgrades = document.to_bytes()
+            self._copy(layout.graph_copy(sha256(upgrades)), upgrades, index.issued)  # first: the index names it
+            data = self._replace_index(previous, data, index)
+            self.store.replace(layout.GRAPH, upgrades)
+            for path, schema in schemas().items():
+                self.store.replace(path, schema)
+            self.store.replace("index.html", self.render_page(index, manifests, channels))
+            if self.store.read(layout.INDEX) == data:
+                return index
+
+    def _replace_index(self, previous: Index | None, data: bytes | None, index: Index) -> bytes:
+        """Swap the index in unless it is the previous one, whose bytes are `data`; the bytes that are there then."""
         if previous is not None and data is not None:
             self._copy(layout.index_copy(previous.sequence), data, previous.issued)
-        if index != previous:
-            index = index if data is None else index.model_copy(update={"parent": sha256(data)})
-            self.store.swap(layout.INDEX, data, index.to_bytes())
-            self._copy(layout.index_copy(index.sequence), index.to_bytes(), index.issued)
-        for name, schema in self.schemas.items():
-            self.store.replace(f"schemas/{name}.json", schema)
-        self.store.replace("index.html", self.render_page(index, manifests, channels))
-        return index
+            if index == previous:
+                return data
+            index = index.model_copy(update={"parent": sha256(data)})
+        new = index.to_bytes()
+        self.store.swap(layout.INDEX, data, new)
+        self._copy(layout.index_copy(index.sequence), new, index.issued)
+        return new
 
     def manifest(self, name: str) -> Manifest:
         """A published release's manifest. Raises VerificationFailed when the site has lost it."""
@@ -210,6 +225,15 @@ def _pointer_last(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     rank = {"repodata/repomd.xml": 2, "repodata/repomd.xml.asc": 1, "repodata/repomd.xml.key": 1}
     for name in sorted(files, key=lambda name: (rank.get(name, 0), name)):
         yield name, files[name]
+
+
+def schemas() -> dict[str, bytes]:
+    """The JSON Schema of each kind of document that a site has, by where it lies."""
+    documents: dict[str, type[Model]] = {"manifest": Manifest, "channel": Channel, "index": Index, "graph": Graph}
+    return {
+        f"schemas/{name}.json": canonical_json(model.model_json_schema(by_alias=True))
+        for name, model in documents.items()
+    }
 
 
 def channel_record(data: bytes, place: str) -> Channel:

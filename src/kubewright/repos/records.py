@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-import semver
-
 from kubewright import files, versions
 from kubewright.errors import PublicationConflict, RequestError
+from kubewright.models.catalog import MinorFacts
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
-from kubewright.versions import Range
+from kubewright.models.upgrades import Graph
+from kubewright.repos import graph, layout
 
 
 def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def _next(
 
 def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
     """Newest first; the highest that is not yanked is current, a higher revision before a lower."""
-    ordered = sorted(releases, key=lambda one: _rank(one.kubernetes, one.name), reverse=True)
+    ordered = sorted(releases, key=lambda one: graph.rank(one.kubernetes, one.name), reverse=True)
     current = next((one.name for one in ordered if one.status != "yanked"), None)
     return tuple(
         one if one.status == "yanked"
@@ -100,57 +100,53 @@ def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
     )  # fmt: skip
 
 
-def _rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
-    """Releases in their order: by version, then by revision."""
-    return versions.parse(kubernetes), int(name.rpartition("-")[2])
-
-
 def index(
     previous: Index | None,
     channels: Sequence[Channel],
-    end_of_life: Mapping[str, str | None],
-    upgrade_ranges: Mapping[str, Sequence[str]],
-) -> Index:
-    """The index of every release that was ever published; the previous one itself when nothing changed.
+    minors: Mapping[str, MinorFacts],
+    declared: graph.Declared,
+) -> tuple[Index, Graph]:
+    """The index of every release that was ever published, and their upgrade graph, which it names.
 
-    `upgrade_ranges` holds, by release, the Kubernetes ranges that its manifest may be reached from. A
-    release that no channel lists any more stays, without channels: its files stay too.
+    It is the previous index itself when nothing changed. `minors` gives ends of life and what is to be avoided,
+    `declared` by release the Kubernetes ranges that its manifest may be reached from. A release that no channel lists
+    any more stays, without channels: its files stay too.
     """
     found: dict[str, IndexedRelease] = {one.name: one.model_copy(update={"channels": (), "status": "superseded"})
                                         for one in (previous.releases if previous else ())}  # fmt: skip
     for channel in sorted(channels, key=lambda one: one.channel):
         for release in channel.releases:
-            found[release.name] = _indexed(release, channel.channel, found.get(release.name), end_of_life)
-    ordered = sorted(found.values(), key=lambda one: _rank(one.kubernetes, one.name), reverse=True)
-    releases = tuple(
-        one.model_copy(update={"upgrades_from": _sources(one, ordered, upgrade_ranges.get(one.name, ()))})
-        for one in ordered
-    )
-    if previous and previous.releases == releases:
-        return previous
-    return Index(
+            found[release.name] = _indexed(release, channel.channel, found.get(release.name), minors)
+    ordered = sorted(found.values(), key=lambda one: graph.rank(one.kubernetes, one.name), reverse=True)
+    steps = graph.steps(ordered, declared)
+    sources = graph.upgrades_from(steps)
+    releases = tuple(one.model_copy(update={"upgrades_from": sources.get(one.name, ())}) for one in ordered)
+    upgrades = graph.document(releases, steps)
+    digest = files.sha256(upgrades.to_bytes())
+    if previous and (previous.releases, previous.graph_sha256) == (releases, digest):
+        return previous, upgrades
+    made = Index(
         sequence=previous.sequence + 1 if previous else 1,
         parent=files.sha256(previous.to_bytes()) if previous else None,
         issued=max(channel.issued for channel in channels),
         releases=releases,
+        graph_url=layout.graph_copy(digest),
+        graph_sha256=digest,
     )
+    return made, upgrades
 
 
 def _indexed(
-    release: ChannelRelease, channel: str, there: IndexedRelease | None, end_of_life: Mapping[str, str | None]
+    release: ChannelRelease, channel: str, there: IndexedRelease | None, minors: Mapping[str, MinorFacts]
 ) -> IndexedRelease:
     channels = (*there.channels, channel) if there else (channel,)
     rank = {"yanked": 2, "current": 1, "superseded": 0}
     status = max((there.status if there else "superseded", release.status), key=lambda one: rank[one])
+    facts = minors.get(versions.minor(release.kubernetes))
+    patches = facts.patches if facts else ()
+    avoid = next((one.avoid for one in patches if one.version == release.kubernetes and one.avoid), None)
     return IndexedRelease(
         name=release.name, kubernetes=release.kubernetes, status=status, channels=channels,
         manifest_url=release.manifest_url, manifest_sha256=release.manifest_sha256,
-        end_of_life=end_of_life.get(versions.minor(release.kubernetes)), development=release.development,
+        end_of_life=facts.end_of_life if facts else None, avoid=avoid, development=release.development,
     )  # fmt: skip
-
-
-def _sources(release: IndexedRelease, others: Sequence[IndexedRelease], ranges: Sequence[str]) -> tuple[str, ...]:
-    allowed = [Range.parse(text) for text in ranges]
-    return tuple(
-        other.name for other in others if other.name != release.name and any(other.kubernetes in one for one in allowed)
-    )

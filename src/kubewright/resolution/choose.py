@@ -1,46 +1,78 @@
-"""Chooses the version of every component that fits a Kubernetes version, from the catalog alone."""
+"""Chooses the version of every component that fits a Kubernetes version, and says why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 
-from kubewright import versions
-from kubewright.errors import RequestError
 from kubewright.models.base import Evidence
-from kubewright.models.catalog import ComponentFacts, MinorFacts, Stated, Status
-from kubewright.models.components import Components, ComponentSource
-from kubewright.models.lock import Component
-from kubewright.resolution.request import unknown_minor
+from kubewright.models.catalog import MinorFacts, Status
+from kubewright.models.components import Components
+from kubewright.models.lock import Component, Request
+from kubewright.models.relations import Relations
+from kubewright.resolution.conflict import core, everywhere, missed, refusal
+from kubewright.resolution.facts import NO_RELATIONS, Facts, Ruling, facts_of
+from kubewright.resolution.packages import Candidate, candidates
+from kubewright.resolution.pose import Case, pose
+from kubewright.resolution.problem import Constraint, Value, inside
+from kubewright.resolution.search import Chosen, fault, search
+
+PLAIN = Request()
+"""Nothing was asked for but a version."""
 
 
-def choose(kubernetes: str, catalog: Mapping[str, MinorFacts], components: Components) -> tuple[Component, ...]:
-    """Every component of the release, Kubernetes first, the others by name.
+@dataclass(frozen=True)
+class Solution:
+    """A case and the first choice that meets it."""
 
-    Raises RequestError for a minor outside the catalog, a skipped patch, or a range that no known version is in.
+    case: Case
+    why: str
+    chosen: Chosen
+    components: tuple[Component, ...]
+    """Kubernetes first, the others by name."""
+    missed: str = ""
+    """The newest version that was meant but cannot be had, with what stands in its way; empty: it is this one."""
+
+    @property
+    def packages(self) -> tuple[Candidate, ...]:
+        """What each distribution that was asked for takes."""
+        return tuple(value.package for value in self.chosen.values() if value.package is not None)
+
+
+def choose(
+    kubernetes: str,
+    catalog: Mapping[str, MinorFacts],
+    components: Components,
+    relations: Relations = NO_RELATIONS,
+) -> tuple[Component, ...]:
+    """Every component of a release that nothing more is asked of, Kubernetes first, the others by name.
+
+    Raises RequestError for a minor outside the catalog, a skipped patch, or constraints that nothing known meets.
     """
-    minor = versions.minor(kubernetes)
-    if minor not in catalog:
-        raise unknown_minor(minor, catalog)
-    facts = catalog[minor]
-    skipped = {patch.version: patch.note for patch in facts.patches if patch.skipped}
-    if kubernetes in skipped:
-        raise RequestError(
-            f"v{kubernetes}: upstream never released this patch ({skipped[kubernetes]}); ask for another"
-        )
-    first = Component(
-        name="kubernetes",
-        version=kubernetes,
-        range=f"={kubernetes}",
-        status="validated",
-        reason="the release itself",
-        evidence=(Evidence(source=facts.source),),
-        epoch=_kubernetes_epoch(kubernetes, facts),
-    )
-    rest = (
-        _component(name, source, kubernetes, catalog, components.default_date)
-        for name, source in sorted(components.components.items())
-        if name != "kubernetes"
-    )
-    return (first, *rest)
+    return solve([(kubernetes, "asked for by its version")], Facts(catalog, components, relations), PLAIN).components
+
+
+def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Request) -> Solution:
+    """The first Kubernetes version for which everything that was asked for can be had, and the choice.
+
+    `wanted` gives versions with the reason for each, best first; only wishes make an older one better than none, and
+    only one that says something about what was wished for.
+    Raises RequestError with the constraints in conflict and what would work.
+    """
+    failed: Case | None = None
+    for kubernetes, why in wanted:
+        case = pose(kubernetes, facts, asked)
+        chosen = search(case.problem) if failed is None or case.speaks_of(asked) else None
+        if chosen is not None:
+            found = _solution(case, why, chosen, facts)
+            return found if failed is None else replace(found, missed=missed(failed))
+        if failed is None:
+            failed = case
+            if asked == PLAIN or everywhere(core(case.problem), asked):
+                break
+    if failed is None:
+        raise ValueError("solve() needs at least one version")
+    raise refusal(failed, facts, asked)
 
 
 def epoch(day: str) -> int:
@@ -48,83 +80,89 @@ def epoch(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
-def _kubernetes_epoch(kubernetes: str, facts: MinorFacts) -> int:
-    """The patch's date, else the minor's (design: two clocks)."""
-    dates = {patch.version: patch.date for patch in facts.patches}
-    return epoch(dates.get(kubernetes) or facts.released)
+def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Constraint]]:
+    """What would have been better for a variable, each with the constraint that it breaks."""
+    found = []
+    for variable in case.problem.variables:
+        if variable.name == name:
+            others = {other: value for other, value in chosen.items() if other != name}
+            for entry in variable.domain:
+                value = entry.beside(chosen)
+                broken = fault(name, value, others, case.problem.constraints)
+                if broken is None:
+                    break
+                found.append((value, broken[0]))
+    return found
 
 
-def _component(
-    name: str, source: ComponentSource, kubernetes: str, catalog: Mapping[str, MinorFacts], default_date: str
-) -> Component:
-    minor = versions.minor(kubernetes)
-    stated_in, facts = _nearest(name, minor, catalog)
-    version, allowed, status, reason, evidence = _pick(name, source, facts, kubernetes, stated_in)
-    if stated_in not in (None, minor):
-        status = "unknown"
-        reason = f"nothing is stated for {minor}; carried forward from {stated_in}: {reason}"
-    dates = {known.version: known.date for known in source.known}
+def _solution(case: Case, why: str, chosen: Chosen, facts: Facts) -> Solution:
+    named = {name: _named(name, value, facts) for name, value in chosen.items()}
+    components = [_component(case.rulings[name], named[name].version, case, chosen, facts) for name in case.rulings]
+    return Solution(case, why, named, (_kubernetes(case.kubernetes, facts.catalog), *components))
+
+
+def _named(name: str, value: Value, facts: Facts) -> Value:
+    """A value with our own package by name, where it is one."""
+    if not value.like:
+        return value
+    family, _, distribution = name.partition("@")
+    own = candidates(distribution, family, facts.distributions, chosen=value.version)[-1]
+    return replace(value, package=own)
+
+
+def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
+    """The release itself, with the patch's date, else the minor's (design: two clocks)."""
+    minor = facts_of(version, catalog)
+    dates = {patch.version: patch.date for patch in minor.patches}
     return Component(
-        name=name, version=version, range=allowed, status=status, reason=reason, evidence=evidence,
-        epoch=epoch(dates.get(version) or default_date),
+        name="kubernetes", version=version, range=f"={version}", status="validated", reason="the release itself",
+        evidence=(Evidence(source=minor.source),), epoch=epoch(dates.get(version) or minor.released),
     )  # fmt: skip
 
 
-def _nearest(name: str, minor: str, catalog: Mapping[str, MinorFacts]) -> tuple[str | None, ComponentFacts]:
-    """The newest minor not above `minor` that states anything about a component."""
-    for candidate in reversed(list(catalog)):
-        if versions.parse(candidate) <= versions.parse(minor) and name in catalog[candidate].components:
-            return candidate, catalog[candidate].components[name]
-    return None, ComponentFacts()
+def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: Facts) -> Component:
+    wishes = [one.needs.range for one in case.problem.constraints if one.asked and one.touches(ruling.component)]
+    source = facts.components.components[ruling.component]
+    allowed = _allowed(ruling, version, wishes, [one.version for one in source.known])
+    status, reason, evidence = _judge(ruling, version, wishes)
+    if bound := [one for _, one in rejected(ruling.component, case, chosen) if one.when is not None]:
+        reason += f"; a newer one is ruled out: {bound[0].reason}"
+    if ruling.carried:
+        own = ".".join(case.kubernetes.split(".")[:2])
+        status, reason = "unknown", f"nothing is stated for {own}; carried forward from {ruling.minor}: {reason}"
+    dates = {known.version: known.date for known in source.known}
+    return Component(
+        name=ruling.component, version=version, range=allowed, status=status, reason=reason,
+        evidence=evidence, epoch=epoch(dates.get(version) or facts.components.default_date),
+    )  # fmt: skip
 
 
-def _pick(
-    name: str, source: ComponentSource, facts: ComponentFacts, kubernetes: str, stated_in: str | None
-) -> tuple[str, str, Status, str, tuple[Evidence, ...]]:
-    """Exact beats validated lines, lines beat bounds, bounds beat nothing."""
-    bounds = [versions.Range.parse(bound.range) for bound in facts.bounds]
-    evidence = tuple(bound.evidence for bound in facts.bounds)
-    exact = _exact(facts.exact, kubernetes)
-    if exact is not None:
-        reason = f"what Kubernetes {stated_in} pins or deploys"
-        return exact.value, f"={exact.value}", exact.status, reason, (exact.evidence,)
-    place = f"recipes/catalog/{stated_in}.toml: components.{name}"
-    if facts.lines:
-        allowed = " || ".join(line.range for line in facts.lines)
-        for line in facts.lines:
-            found = _newest(source, [versions.Range.parse(line.range), *bounds])
-            if found:
-                return found, allowed, "validated", f"newest known in {line.range}", (line.evidence, *evidence)
-        raise _unmet(place, name, allowed, source)
-    allowed = ",".join(bound.range for bound in facts.bounds)
-    found = _newest(source, bounds)
-    if found is None:
-        raise _unmet(place, name, allowed or "*", source)
-    if facts.bounds:
-        return found, allowed, "supported", f"newest known that meets {allowed}", evidence
-    return found, "*", "unknown", "Kubernetes states nothing about it; the newest known", ()
+def _judge(ruling: Ruling, version: str, wishes: list[str]) -> tuple[Status, str, tuple[Evidence, ...]]:
+    """What upstream says of a version that meets all constraints: exact beats lines, lines beat bounds."""
+    asked = f" and {' and '.join(wishes)}, as asked for" if wishes else ""
+    bounds = tuple(one.evidence for one in ruling.bounds)
+    if ruling.exact is not None and ruling.exact.value == version:
+        return ruling.exact.status, f"what Kubernetes {ruling.minor} pins or deploys", (ruling.exact.evidence,)
+    for line in ruling.lines:
+        if inside(version, line.range):
+            return "validated", f"newest known in {line.range}{asked}", (line.evidence, *bounds)
+    if ruling.bounds:
+        allowed = ",".join(one.range for one in ruling.bounds)
+        whose = "an etcd outside the cluster is its administrator's; " if ruling.external else ""
+        return "supported", f"{whose}newest known that meets {allowed}{asked}", bounds
+    return "unknown", f"Kubernetes states nothing about it; the newest known{asked.replace(' and', ' in', 1)}", ()
 
 
-def _exact(stated: tuple[Stated, ...], kubernetes: str) -> Stated | None:
-    """The last statement that is in force at a patch; a pre-release counts as its own final version."""
-    patch = versions.parse(kubernetes).replace(prerelease=None)
-    in_force = [one for one in stated if one.since is None or versions.parse(one.since) <= patch]
-    return max(in_force, key=lambda one: versions.parse(one.since or "0"), default=None)
+def _allowed(ruling: Ruling, version: str, wishes: list[str], known: list[str]) -> str:
+    """The range that the choice was made from, in the catalog's words and the person's.
 
-
-def _newest(source: ComponentSource, ranges: list[versions.Range]) -> str | None:
-    return versions.newest(
-        [
-            known.version
-            for known in source.known
-            if not known.avoid and versions.is_final(known.version) and all(known.version in one for one in ranges)
-        ]
-    )
-
-
-def _unmet(place: str, name: str, allowed: str, source: ComponentSource) -> RequestError:
-    known = ", ".join(one.version + (" (to be avoided)" if one.avoid else "") for one in source.known) or "none"
-    return RequestError(
-        f"{place}: no known {name} is in {allowed}; known are {known}. "
-        f"Add a version to recipes/components.toml or correct the range"
-    )
+    Of what a wish leaves of several lines, those that no known version is in are left out.
+    """
+    if ruling.exact is not None and ruling.exact.value == version:
+        return f"={version}"
+    stated = [" || ".join(one.range for one in ruling.lines)] if ruling.lines else [one.range for one in ruling.bounds]
+    parts = [[part.strip() for part in one.split("||")] for one in (*stated, *wishes)]
+    every = [",".join(one) for one in product(*parts)]
+    if wishes:
+        every = [part for part in every if any(inside(one, part) for one in known)]
+    return " || ".join(every) or "*"

@@ -1,11 +1,14 @@
 """Turns a request (`stable`, `1.36`, `v1.36.4`, `>=1.35,<1.37`) into one Kubernetes version."""
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from kubewright import versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.catalog import MinorFacts
+from kubewright.resolution.facts import facts_of, unknown_minor
 from kubewright.upstream import Upstream
 
 RELEASE_URL = "https://dl.k8s.io/release"
@@ -20,62 +23,89 @@ def resolve_request(request: str, catalog: Mapping[str, MinorFacts], upstream: U
     Without an upstream the catalog alone answers. Raises RequestError for a request that cannot be read
     or met, with what would be, and VerificationFailed for a marker that is none or names another version.
     """
+    return next(candidates(request, catalog, upstream))
+
+
+def candidates(request: str, catalog: Mapping[str, MinorFacts], upstream: Upstream | None) -> Iterator[tuple[str, str]]:
+    """The Kubernetes versions that a request may mean with the reason for each: first what it means, then older ones.
+
+    One that the catalog tells to avoid is only had by its exact version. Raises what `resolve_request` does.
+    """
     wanted = versions.Request.parse(request)
     if wanted.word == "version":
         if upstream is None:
-            _require_known(wanted.scope, catalog)
-        return wanted.scope, "asked for by its version"
-    if wanted.word == "range":
-        return _by_range(wanted, catalog, upstream)
-    if "." in wanted.scope and wanted.scope not in catalog:
+            require_known(wanted.scope, catalog)
+        yield wanted.scope, "asked for by its version"
+    elif wanted.word == "range":
+        yield from _by_range(wanted, catalog, upstream)
+    elif "." in wanted.scope and wanted.scope not in catalog:
         raise unknown_minor(wanted.scope, catalog)
-    return _by_marker(wanted, catalog, upstream)
+    elif upstream is None:
+        yield from _by_catalog(wanted, catalog)
+    else:
+        yield from _by_marker(wanted, catalog, upstream)
 
 
-def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError:
-    """The error for a minor of which the catalog knows nothing."""
-    known = list(catalog)
-    return RequestError(
-        f"Kubernetes {minor}: not in the catalog, which knows {known[0]} to {known[-1]}; "
-        f"ask for one of those, or state what you know of it in recipes/catalog/{minor}.toml"
-    )
-
-
-def _require_known(version: str, catalog: Mapping[str, MinorFacts]) -> None:
-    """Offline only the catalog can say that a version exists."""
-    minor = versions.minor(version)
-    if minor not in catalog:
-        raise unknown_minor(minor, catalog)
-    if version not in {patch.version for patch in catalog[minor].patches}:
-        newest = versions.newest(_known({minor: catalog[minor]}))
+def require_known(version: str, catalog: Mapping[str, MinorFacts]) -> None:
+    """Refuse a version that the catalog lacks, where only it can say what exists."""
+    facts = facts_of(version, catalog)
+    if version not in {patch.version for patch in facts.patches}:
+        newest = next((f"v{one}" for one in _newest_first({facts.minor: facts})), "not released")
         raise RequestError(
-            f"v{version}: not in the catalog, whose newest {minor} is {f'v{newest}' if newest else 'not released'}; "
-            f"ask for that, resolve without --offline, or add the patch to recipes/catalog/{minor}.toml"
+            f"v{version}: not in the catalog, whose newest {facts.minor} is {newest}; "
+            f"ask for that, resolve without --offline, or add the patch to recipes/catalog/{facts.minor}.toml"
         )
+
+
+def avoided(version: str, catalog: Mapping[str, MinorFacts]) -> str:
+    """Why only its exact version may ask for a patch; empty: any request may."""
+    facts = catalog.get(versions.minor(version))
+    return next((patch.avoid for patch in facts.patches if patch.version == version), "") if facts else ""
+
+
+def _by_catalog(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> Iterator[tuple[str, str]]:
+    why = f"the newest that the catalog knows for {wanted.text}"
+    found = ((version, why) for version in _newest_first(catalog, wanted) if version in wanted)
+    first = next(found, None)
+    if first is None:
+        raise RequestError(f"{wanted.text}: the catalog knows no such release")
+    yield first
+    yield from ((version, f"an older one of {wanted.text}") for version, _ in found)
 
 
 def _by_marker(
-    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: Upstream | None
-) -> tuple[str, str]:
-    if upstream is None:
-        newest = versions.newest(version for version in _known(catalog) if version in wanted)
-        if newest is None:
-            raise RequestError(f"{wanted.text}: the catalog knows no such release")
-        return newest, f"the newest that the catalog knows for {wanted.text}"
-    version = _marked(wanted, upstream)
-    if version is None:
-        known = versions.newest(filter(versions.is_final, _known(catalog))) or "1.36.4"
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: Upstream
+) -> Iterator[tuple[str, str]]:
+    marked = read_marker(wanted, upstream)
+    if marked is None:
+        known = next(filter(versions.is_final, _newest_first(catalog)), "1.36.4")
         raise RequestError(
             f"{wanted.text}: upstream has no marker {_marker_url(wanted)}; ask for a version such as v{known}"
         )
-    return version, f"{wanted.text}.txt of {'the mirror' if upstream.origin else 'dl.k8s.io'} says v{version}"
+    said = f"{wanted.text}.txt of {'the mirror' if upstream.origin else 'dl.k8s.io'} says v{marked}"
+    older = (
+        version
+        for version in _newest_first(catalog, wanted)
+        if version in wanted and versions.parse(version) < versions.parse(marked) and _offered(version, upstream)
+    )
+    why_not = avoided(marked, catalog)
+    if why_not:
+        first = next(older, None)
+        if first is None:
+            raise RequestError(
+                f"{said}, which is to be avoided: {why_not}; ask for another minor, or for just v{marked}"
+            )
+        yield first, f"{said}, which is to be avoided: {why_not}"
+    else:
+        yield marked, said
+    yield from ((version, f"an older one of {wanted.text}") for version in older)
 
 
 def _marker_url(wanted: versions.Request) -> str:
     return f"{RELEASE_URL}/{wanted.text}.txt"
 
 
-def _marked(wanted: versions.Request, upstream: Upstream) -> str | None:
+def read_marker(wanted: versions.Request, upstream: Upstream) -> str | None:
     """The version that upstream's marker of this name says, or None without a marker."""
     url = _marker_url(wanted)
     text = upstream.read(url)
@@ -100,26 +130,49 @@ def _marked(wanted: versions.Request, upstream: Upstream) -> str | None:
 
 def _by_range(
     wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: Upstream | None
-) -> tuple[str, str]:
-    candidates = set(_known(catalog))
-    if upstream is not None:
-        if upstream.origin:
-            candidates = {version for version in candidates if _offered(version, upstream)}
-        marked = (_marked(versions.Request.parse(minor), upstream) for minor in catalog)
-        candidates.update(version for version in marked if version)
-    newest = versions.newest(version for version in candidates if version in wanted)
-    if newest is None:
-        nearest = ", ".join(f"v{version}" for version in sorted(candidates, key=versions.parse)[-3:])
+) -> Iterator[tuple[str, str]]:
+    marked: set[str] = set()
+    if upstream is not None:  # of the minors that the range reaches into
+        reached = [minor for minor in catalog if _reaches(wanted, minor)]
+        markers = (read_marker(versions.Request.parse(minor), upstream) for minor in reached)
+        marked = {version for version in markers if version and not avoided(version, catalog)}
+    found = 0
+    for version in (one for one in _newest_first(catalog, wanted, marked) if one in wanted):
+        if version in marked or _offered(version, upstream):
+            yield version, f"an older one in {wanted.text}" if found else f"the newest known release in {wanted.text}"
+            found += 1
+    if not found:
+        there = (f"v{one}" for one in _newest_first(catalog, None, marked) if _offered(one, upstream))
+        nearest = ", ".join(islice(there, 3))
         raise RequestError(
             f"{wanted.text!r}: no known release is in this range; the newest known are {nearest or 'none'}"
         )
-    return newest, f"the newest known release in {wanted.text}"
 
 
-def _offered(version: str, upstream: Upstream) -> bool:
+def _offered(version: str, upstream: Upstream | None) -> bool:
+    """Whether a version can be had; only a mirror may lack what the catalog knows."""
+    if upstream is None or not upstream.origin:
+        return True
     return upstream.exists(f"{RELEASE_URL}/v{version}/bin/linux/amd64/kubelet")
 
 
-def _known(catalog: Mapping[str, MinorFacts]) -> list[str]:
-    """Every released patch."""
-    return [patch.version for facts in catalog.values() for patch in facts.patches if not patch.skipped]
+def _reaches(wanted: versions.Request, minor: str) -> bool:
+    """Whether a version of a minor may be meant; what cannot be is not read from the catalog."""
+    if wanted.word != "range":
+        return not wanted.scope or f"{minor}.".startswith(f"{wanted.scope}.")
+    at = versions.parse(minor)
+    sides = {">": operator.ge, ">=": operator.ge, "<": operator.le, "<=": operator.le, "=": operator.eq}
+    return any(
+        all(sign not in sides or sides[sign](at, bound.replace(patch=0, prerelease=None)) for sign, bound in part)
+        for part in versions.Range.parse(wanted.text).terms
+    )
+
+
+def _newest_first(
+    catalog: Mapping[str, MinorFacts], wanted: versions.Request | None = None, more: Iterable[str] = ()
+) -> Iterator[str]:
+    """Every released patch that any request may have, or this one; with `more` versions of the same minors."""
+    for minor in (one for one in reversed(list(catalog)) if wanted is None or _reaches(wanted, one)):
+        known = {patch.version for patch in catalog[minor].patches if not (patch.skipped or patch.avoid)}
+        more_of_it = {version for version in more if versions.minor(version) == minor}
+        yield from sorted(known | more_of_it, key=versions.parse, reverse=True)

@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 _DIGEST = re.compile(r"^[0-9a-fA-F]{64}$")
 
 
+class Unvouched(VerificationFailed):
+    """Nothing says what the digest of an input is."""
+
+
 def inputs(chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]) -> tuple[Input, ...]:
     """Every input of a release by its URL, no digest known yet."""
     return tuple(
@@ -31,16 +35,22 @@ def inputs(chosen: Sequence[Component], components: Components, architectures: S
 
 def survey(
     wanted: Sequence[Input], components: Components, upstream: Upstream,
-    *, allow_unverified: Collection[str] = (), jobs: int = 4,
+    *, allow_unverified: Collection[str] = (), optional: Collection[str] = (), jobs: int = 4,
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:  # fmt: skip
     """The inputs with their digests, and those that this upstream does not have.
 
-    Raises VerificationFailed for an input that nothing vouches for (unless its component is among
-    `allow_unverified`), and for a checksum file that is none.
+    Raises VerificationFailed for an input that nothing vouches for, unless its component is among
+    `allow_unverified`, or `optional`: then it is as good as not there. Also for a checksum file that is none.
     """
 
     def ask(entry: Input) -> Input | Unavailable:
-        return _ask(entry, components.components[entry.component], upstream, entry.component in allow_unverified)
+        unverified = entry.component in allow_unverified
+        try:
+            return _ask(entry, components.components[entry.component], upstream, unverified)
+        except Unvouched as error:
+            if entry.component not in optional:
+                raise
+            return Unavailable(component=entry.component, name=entry.name, arch=entry.arch, reason=str(error))
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         answers = list(pool.map(ask, wanted))
@@ -71,7 +81,7 @@ def _ask(entry: Input, component: ComponentSource, upstream: Upstream, unverifie
         return stated
     if unverified:
         return entry.model_copy(update={"check": Check.unverified})
-    raise VerificationFailed(
+    raise Unvouched(
         f"{entry.url}: upstream publishes no checksum and recipes/components.toml has no pin for {entry.component} "
         f"{entry.version} {entry.arch}; add a pin that you have checked, or pass --allow-unverified {entry.component}"
     )

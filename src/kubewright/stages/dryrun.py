@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
+from kubewright import recipes
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format, Model
@@ -75,6 +76,7 @@ def planned(wanted: str | None, settings: Settings) -> Release:
 
 def plan(release: Release, settings: Settings) -> Plan:
     """What the stages up to `sign` would do for a release."""
+    recipes.node_spec(release)  # refuses what can be resolved only
     cache = Cache(settings.cache)
     lacking = [entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)]
     builds = {

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 def fetch(workspace: Workspace, settings: Settings) -> Release:
     """Bring what the cache lacks, and return the lock, completed where it was resolved offline."""
     release = workspace.release()
+    recipes.node_spec(release)  # refuses what can be resolved only
     upstream = Upstream(settings.upstream)
     if any(entry.check is None for entry in release.inputs):
         release = _complete(release, upstream, settings)
@@ -45,6 +46,7 @@ def _complete(release: Release, upstream: Upstream, settings: Settings) -> Relea
     inputs, gaps = resolution.survey(
         unknown, recipes.components(), upstream,
         allow_unverified=settings.allow_unverified, jobs=settings.jobs,
+        optional=[one.component for one in release.request.wanted] if release.request else (),
     )  # fmt: skip
     known = tuple(entry for entry in release.inputs if entry.check is not None)
     return release.model_copy(update={"inputs": (*inputs, *known), "unavailable": (*release.unavailable, *gaps)})

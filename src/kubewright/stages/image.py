@@ -5,7 +5,7 @@ import platform
 import shutil
 from pathlib import Path
 
-from kubewright import __version__, content, files, images
+from kubewright import __version__, content, files, images, recipes
 from kubewright.cache import Cache
 from kubewright.compile.build import Source
 from kubewright.errors import RequestError
@@ -43,6 +43,7 @@ def mark(release: Release, settings: Settings) -> str:
 def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord]:
     """Build the images, unless the same ones are there."""
     release = workspace.release()
+    recipes.node_spec(release)  # refuses what can be resolved only
     done = workspace.done("image", mark(release, settings))
     if done is not None:
         log.info("image %s: nothing to do, %d archives are there", release.name, len(done.artifacts))

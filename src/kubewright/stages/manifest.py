@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kubewright import files, versions
+from kubewright import files
 from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
@@ -15,12 +15,11 @@ from kubewright.models.manifest import (
     PackageFile,
     ReleaseFacts,
     Requirements,
-    Upgrade,
 )  # fmt: skip
 from kubewright.models.node import NodeSpec
+from kubewright.models.skew import Skew
 from kubewright.repos import layout
-
-SKEW_POLICY = "https://kubernetes.io/releases/version-skew-policy/"
+from kubewright.resolution import upgrades
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,17 @@ class Entry:
     provenance: str
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What a cluster has to keep to: what its nodes bring, and how far its versions may be apart."""
+
+    node: NodeSpec
+    skew: Skew
+
+
 def compose(
     release: Release, *, artifacts: Sequence[Artifact], packages: Sequence[Package], images: Sequence[Image],
-    records: Sequence[Record], keys: Sequence[Key], node: NodeSpec, entry: Entry,
+    records: Sequence[Record], keys: Sequence[Key], rules: Rules, entry: Entry,
 ) -> Manifest:  # fmt: skip
     """The manifest of a release."""
     return Manifest(
@@ -43,14 +50,15 @@ def compose(
             source_date_epoch=release.source_date_epoch,
         ),
         components={component.name: component for component in release.components},
-        requirements=Requirements(node=node, distributions=release.distributions),
+        requirements=Requirements(node=rules.node, distributions=release.distributions),
         artifacts=tuple(_file(one, entry) for one in sorted(artifacts, key=lambda one: one.url)),
         packages=tuple(_package(one, entry) for one in sorted(packages, key=lambda one: one.url)),
         images=tuple(images),
         skipped=tuple(gap for record in records for gap in record.skipped),
         inputs=release.inputs,
         unavailable=release.unavailable,
-        upgrades=upgrades(release.kubernetes),
+        upgrades=upgrades.sources(release.kubernetes, rules.skew),
+        skew=upgrades.partners(release.kubernetes, rules.skew),
         install=install(entry),
         keys=tuple(keys),
         builders=tuple(builder for record in records for builder in record.builders),
@@ -65,19 +73,6 @@ def _file(artifact: Artifact, entry: Entry) -> File:
 
 def _package(package: Package, entry: Entry) -> PackageFile:
     return PackageFile(provenance=entry.provenance, **package.model_dump(include=set(PackageFile.model_fields)))
-
-
-def upgrades(kubernetes: str) -> tuple[Upgrade, ...]:
-    """The ranges from which a release may be reached in one step, by the version skew policy.
-
-    The first holds the release itself: a higher revision of it is an upgrade too.
-    """
-    version = versions.parse(kubernetes)
-    minor, previous = f"{version.major}.{version.minor}", f"{version.major}.{version.minor - 1}"
-    return (
-        Upgrade(**{"from": f">={minor}.0-0,<={kubernetes}"}, to=kubernetes, skew="within a minor"),
-        Upgrade(**{"from": f">={previous}.0,<{minor}.0"}, to=kubernetes, skew=f"one minor at a time: {SKEW_POLICY}"),
-    )
 
 
 def install(entry: Entry) -> tuple[Install, ...]:

@@ -112,7 +112,7 @@ def source_mirror(
     be compiled or a directory with something else in it, and what `compile` raises.
     """
     kubernetes = str(versions.parse(kubernetes))
-    chosen = resolution.choose(kubernetes, recipes.catalog(), components)
+    chosen = resolution.choose(kubernetes, recipes.catalog(), components, recipes.relations())
     readme = dest / "README.txt"
     if dest.is_dir() and any(dest.iterdir()) and not (readme.is_file() and readme.read_bytes() == _README):
         raise RequestError(f"{dest}: holds something other than a mirror from source; choose an empty directory")

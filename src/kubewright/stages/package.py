@@ -17,7 +17,7 @@ from kubewright.models.artifact import Builder, Package, Record, Skipped
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
-from kubewright.models.recipe import Recipe
+from kubewright.models.recipe import Recipe, Relations
 from kubewright.packagers import PACKAGERS, closure, documents, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.repos import layout
@@ -120,10 +120,18 @@ def plan(release: Release) -> list[Build]:
     return [
         Build(recipe, arch, form)
         for recipe in recipes.packages().values()
-        if release.monolith or not recipe.monolith
+        if (release.monolith or not recipe.monolith) and _possible(recipe, release)
         for arch in _architectures(recipe, release)
         for form in Format
     ]
+
+
+def _possible(recipe: Recipe, release: Release) -> bool:
+    """Whether a release has the components that a package is of or names: some do without Docker."""
+    own = (recipe.relations, recipe.deb, recipe.rpm)
+    texts = (text for relations in own for key in Relations.model_fields for text in getattr(relations, key))
+    named = {name for text in texts for name in recipes.components().components if f"{{{name}" in text}
+    return all(map(release.has, {recipe.component, *named}))
 
 
 def _architectures(recipe: Recipe, release: Release) -> Sequence[Arch | Literal["all"]]:

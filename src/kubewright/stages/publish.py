@@ -9,7 +9,7 @@ from kubewright import files, recipes
 from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
 from kubewright.models.artifact import Artifact, Package
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index
+from kubewright.models.site import Channel, ChannelRelease
 from kubewright.repos import layout, page, records
 from kubewright.repos.journal import Journal
 from kubewright.repos.publication import Publication, channel_record
@@ -141,10 +141,6 @@ def _begin(settings: Settings, keys: Keys) -> Work:
         signer=Signer(keys),
         armored_keys=armored(keyring(keys, target)),
         render_page=page.render,
-        schemas={
-            name: files.canonical_json(model.model_json_schema(by_alias=True))
-            for name, model in (("manifest", Manifest), ("channel", Channel), ("index", Index))
-        },
     )
     present = site.channels()
     _allow(target, settings, keys)
@@ -187,7 +183,7 @@ def _finish(work: Work, settings: Settings, keys: Keys, changed: set[str]) -> No
         settled = work.site.settle(name)
         current = settled.current.name if settled.current else "none"
         log.info("channel %s: publication %d, current is %s", name, settled.sequence, current)
-    work.site.derive_index({minor: facts.end_of_life for minor, facts in recipes.catalog().items()})
+    work.site.derive_index(recipes.catalog())
 
 
 def _upload(workspace: Workspace, artifacts: Sequence[Artifact], target: Store) -> None:

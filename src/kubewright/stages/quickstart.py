@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kubewright import content, files, mirror, recipes, versions
+from kubewright import content, files, versions
 from kubewright.clients import ClientUnavailable, Installed, apt, dnf, node_check, run_installed
 from kubewright.clients.server import serve
 from kubewright.errors import RequestError
@@ -14,6 +14,7 @@ from kubewright.log import step
 from kubewright.repos import layout
 from kubewright.settings import Settings
 from kubewright.stages.release import release
+from kubewright.stages.sample import sample
 from kubewright.stages.sign import Keys
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
             shutil.rmtree(old, ignore_errors=True)
         site.mkdir(parents=True)
     with step(log, "sample upstream mirror"):
-        mirror.sample(home / "mirror", recipes.components(), mirror.KUBERNETES, epoch=mirror.EPOCH)
+        sample(home / "mirror")
     with serve(site) as url:
         settings = settings.model_copy(
             update={"upstream": str(home / "mirror"), "dist": home / "dist", "site": str(site), "url": url}

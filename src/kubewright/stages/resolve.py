@@ -3,9 +3,12 @@
 import logging
 from collections.abc import Sequence
 
-from kubewright import content, recipes, resolution
+from kubewright import content, recipes, resolution, versions
 from kubewright.compile import build
-from kubewright.models.lock import Check, Component, Input, Release, Unavailable
+from kubewright.models.lock import Check, Component, DistributionRuntime, Input, Release, Request, Unavailable
+from kubewright.models.upgrades import Change, Hop
+from kubewright.resolution import Facts, Solution
+from kubewright.resolution.explain import Explanation
 from kubewright.resolution.survey import inputs as all_inputs
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
@@ -15,23 +18,20 @@ log = logging.getLogger(__name__)
 
 
 def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
-    """Choose what a request means, ask the upstream about every input, and write the lock."""
+    """Choose what a request means, ask the upstream about every input, and write the lock.
+
+    For a minor that no packages are made for there is nothing to ask, and the lock has no inputs.
+    """
     upstream = None if settings.offline else Upstream(settings.upstream)
-    kubernetes, why = resolution.resolve_request(request, recipes.catalog(), upstream)
-    log.info("%s: v%s (%s)", request, kubernetes, why)
-    chosen = resolution.choose(kubernetes, recipes.catalog(), recipes.components())
+    found = solution(request, settings, upstream)
+    kubernetes, chosen = found.case.kubernetes, found.components
     if settings.source_date_epoch is not None:
         chosen = tuple(one.model_copy(update={"epoch": settings.source_date_epoch}) for one in chosen)
-    wanted = all_inputs(chosen, recipes.components(), settings.architectures)
+    wanted: tuple[Input, ...] = ()
     gaps: tuple[Unavailable, ...] = ()
-    if upstream is not None:
-        wanted, gaps = resolution.survey(
-            wanted, recipes.components(), upstream,
-            allow_unverified=settings.allow_unverified, jobs=settings.jobs,
-        )  # fmt: skip
-    if settings.flavour == "monolith":
-        wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings))
-    release = assemble(kubernetes, chosen, wanted, gaps, settings)
+    if recipes.packaged(versions.minor(kubernetes)):
+        wanted, gaps = _inputs(kubernetes, chosen, settings, upstream)
+    release = assemble(found, chosen, wanted, gaps, settings)
     workspace = Workspace(settings.dist / release.name)
     if workspace.lock_path.is_file():
         release = _with_built_digests(release, workspace.release())
@@ -44,6 +44,71 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
     for gap in gaps:
         log.warning("%s/%s %s: not available: %s", gap.component, gap.name, gap.arch, gap.reason)
     return workspace, release
+
+
+def solution(request: str, settings: Settings, upstream: Upstream | None) -> Solution:
+    """What a request means and what fits it; nothing is written."""
+    wanted = resolution.candidates(request, recipes.catalog(), upstream)
+    found = resolution.solve(wanted, facts(), settings.asked)
+    kubernetes = found.case.kubernetes
+    log.info("%s: v%s (%s)", request, kubernetes, found.why)
+    if found.missed:
+        log.warning("%s", found.missed)
+    if not recipes.packaged(versions.minor(kubernetes)):
+        resolution.require_known(kubernetes, recipes.catalog())
+    if why_not := resolution.avoided(kubernetes, recipes.catalog()):
+        log.warning("v%s: to be avoided: %s", kubernetes, why_not)
+    return found
+
+
+def explanation(name: str, request: str, settings: Settings) -> Explanation:
+    """Why a request gives this version of a component."""
+    name = resolution.component(name, recipes.components())
+    upstream = None if settings.offline else Upstream(settings.upstream)
+    return resolution.explain(name, solution(request, settings, upstream), facts(), settings.asked)
+
+
+def path(start: str, goal: str) -> tuple[Hop, ...]:
+    """The upgrade from one version to another, each hop with what changes beside Kubernetes."""
+    catalog, components, relations = recipes.catalog(), recipes.components(), recipes.relations()
+
+    def versions_of(kubernetes: str) -> dict[str, str]:
+        return {one.name: one.version for one in resolution.choose(kubernetes, catalog, components, relations)}
+
+    hops = []
+    for hop in resolution.upgrades.path(start, goal, catalog, recipes.skew()):
+        old, new = versions_of(hop.from_version), versions_of(hop.to)
+        changes = tuple(
+            Change(component=name, before=old.get(name), after=new.get(name))
+            for name in ("containerd", "coredns", "docker", "etcd")
+            if old.get(name) != new.get(name)
+        )
+        hops.append(hop.model_copy(update={"components": changes}))
+    return tuple(hops)
+
+
+def facts() -> Facts:
+    """Everything that the recipes say."""
+    return Facts(
+        recipes.catalog(), recipes.components(), recipes.relations(), recipes.distributions(),
+        packaged=frozenset(filter(recipes.packaged, recipes.catalog())),
+    )  # fmt: skip
+
+
+def _inputs(
+    kubernetes: str, chosen: Sequence[Component], settings: Settings, upstream: Upstream | None
+) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
+    """What the release is made from, and what of it this upstream does not have."""
+    wanted = all_inputs(chosen, recipes.components(), settings.architectures)
+    gaps: tuple[Unavailable, ...] = ()
+    if upstream is not None:
+        wanted, gaps = resolution.survey(
+            wanted, recipes.components(), upstream, jobs=settings.jobs, allow_unverified=settings.allow_unverified,
+            optional=[one.component for one in settings.asked.wanted],
+        )  # fmt: skip
+    if settings.flavour == "monolith":
+        wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings))
+    return wanted, gaps
 
 
 def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
@@ -76,21 +141,45 @@ def _with_built_inputs(known: Release, release: Release) -> Release:
 
 
 def assemble(
-    kubernetes: str,
+    found: Solution,
     chosen: Sequence[Component],
     wanted: Sequence[Input],
     gaps: Sequence[Unavailable],
     settings: Settings,
 ) -> Release:
     """The lock as a value."""
+    kubernetes = found.case.kubernetes
     return Release(
         name=f"v{kubernetes}-{settings.revision}",
         kubernetes=kubernetes,
         revision=settings.revision,
         source_date_epoch=chosen[0].epoch,
         architectures=settings.architectures,
+        request=settings.asked if settings.asked != Request() else None,
+        runtime=found.case.runtime,
         components=tuple(chosen),
-        distributions=resolution.runtimes(chosen, recipes.distributions()),
+        distributions=_distributions(found),
         inputs=tuple(wanted),
         unavailable=tuple(gaps),
     )
+
+
+def _distributions(found: Solution) -> tuple[DistributionRuntime, ...]:
+    """What each distribution brings, and what is taken where one was asked for; our own packages last."""
+    taken = {(one.distribution, one.package, one.version): one for one in found.packages}
+    theirs = resolution.runtimes(found.components, recipes.distributions(), found.packages)
+    lines = tuple(
+        one.model_copy(update={"chosen": True})
+        if taken.pop((one.distribution, one.package, one.version), None)
+        else one
+        for one in theirs
+    )
+    own = tuple(
+        DistributionRuntime(
+            distribution=one.distribution, family=one.family, package=one.package, version=one.version, fits=True,
+            reason=f"made from {one.family} {one.upstream}", repository=one.repository, chosen=True,
+            depends=one.package,
+        )
+        for one in taken.values()
+    )  # fmt: skip
+    return (*lines, *own)

@@ -79,7 +79,7 @@ def order(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> 
     mark = fingerprint(
         __version__, release.model_dump(), packages.model_dump(), built.model_dump(),
         [one.model_dump() for one in images], settings.url,
-        files.sha256(keys.repo.certificate), keys.artifact.key_id,
+        files.sha256(keys.repo.certificate), keys.artifact.key_id, recipes.skew().model_dump(),
     )  # fmt: skip
     return Order(release, packages, built, images, adopted, mark)
 
@@ -111,7 +111,7 @@ def sign(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> R
         images=what.images,
         records=(packages, built),
         keys=_keys(keys),
-        node=recipes.node_spec(release),
+        rules=manifest.Rules(recipes.node_spec(release), recipes.skew()),
         entry=manifest.Entry(settings.url, package.entry_channel(release), stated.url),
     )
     artifacts += [stated, *_manifest(workspace, release, whole, keys, moment)]

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 
-from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index
-from kubewright.repos import layout, page
+from kubewright.repos import layout, page, publication
 from kubewright.verification.walk import Walk
-
-_SCHEMAS = (("manifest", Manifest), ("channel", Channel), ("index", Index))
 
 
 def front(walk: Walk, index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> None:
@@ -27,10 +24,8 @@ def front(walk: Walk, index: Index, manifests: Mapping[str, Manifest], channels:
 
 def schemas(walk: Walk) -> None:
     """The schemas are those of the documents that are read here."""
-    for name, model in _SCHEMAS:
-        path = f"schemas/{name}.json"
+    for path, expected in publication.schemas().items():
         with walk.tally.check(path):
-            expected = files.canonical_json(model.model_json_schema(by_alias=True))
             walk.tally.require(path, walk.must(path) == expected, "not the schema of these documents; publish again")
 
 

@@ -8,7 +8,7 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.repos import layout
 from kubewright.signing import verify as signatures
-from kubewright.verification import apt, keys, pages, publications, releases, yum
+from kubewright.verification import apt, keys, pages, publications, releases, upgrades, yum
 from kubewright.verification.report import Report, Tally
 from kubewright.verification.source import Source
 from kubewright.verification.walk import Walk
@@ -30,6 +30,7 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
     if index is not None:
         found = {release.name: releases.check(walk, release) for release in index.releases}
         manifests = {name: manifest for name, manifest in found.items() if manifest is not None}
+        upgrades.check(walk, index, manifests)
         _channels(walk, index, manifests)
     pages.schemas(walk)
     _development(walk, manifests)

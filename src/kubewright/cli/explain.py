@@ -1,0 +1,29 @@
+"""The verb that explains a choice: `kubewright explain docker 1.36`."""
+
+import click
+
+from kubewright.cli.asking import asking
+from kubewright.cli.options import shared, show_json
+from kubewright.cli.tables import show_explanation
+from kubewright.settings import Settings
+from kubewright.stages import resolve as resolving
+
+
+@click.command()
+@click.argument("component")
+@click.argument("request_", metavar="[REQUEST]", default="stable")
+@shared
+@asking
+def explain(settings: Settings, as_json: bool, component: str, request_: str) -> None:
+    """Say why a release has this version of a component: who states it, and what else was considered.
+
+    REQUEST is what `resolve` takes, `stable` without one; nothing is written.
+    """
+    found = resolving.explanation(component, request_, settings)
+    if as_json:
+        show_json(found.model_dump(mode="json"))
+        return
+    show_explanation(found)
+
+
+COMMANDS = (explain,)

@@ -1,0 +1,76 @@
+"""Upgrades: the hops of a path for people, and `releases/graph.json` for programs.
+
+The graph's shape is Cincinnati's, so that its readers need no new parser: openshift/cincinnati
+policy-engine/src/openapiv3.json and docs/design/cincinnati.md @ 49c914f8.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kubewright.models.base import Model, Version
+
+
+class Change(Model):
+    """What a hop changes beside Kubernetes; an absent version means that the release has none."""
+
+    component: str
+    before: Version | None = None
+    after: Version | None = None
+
+
+class Hop(Model):
+    """One step of an upgrade."""
+
+    from_version: Version = Field(alias="from")
+    to: Version
+    skew: str = Field(description="the rule that allows it")
+    reason: str = Field(description="why it leads to this patch")
+    kubelets: str = Field(description="range of the kubelets that may stay in the cluster after it")
+    components: tuple[Change, ...] = Field((), description="what changes beside Kubernetes")
+
+
+class Node(Model):
+    """A release in the graph."""
+
+    version: str = Field(min_length=1, description="the release's name in index.json")
+    payload: str = Field(description="its manifest: URL relative to the site's root, and digest")
+    metadata: dict[str, str]
+
+
+class Always(Model):
+    """The rule that holds for every cluster; others of Cincinnati's need a cluster to ask."""
+
+    type: Literal["Always"] = "Always"
+
+
+class Risk(Model):
+    """Why an upgrade is nobody's default."""
+
+    url: str
+    name: str = Field(pattern=r"^[A-Z][A-Za-z]*$")
+    message: str
+    matching_rules: tuple[Always, ...] = Field((Always(),), alias="matchingRules")
+
+
+class Edge(Model):
+    """An upgrade by the names of its nodes."""
+
+    from_version: str = Field(alias="from")
+    to: str
+
+
+class Conditional(Model):
+    """Upgrades that share their risks."""
+
+    edges: tuple[Edge, ...]
+    risks: tuple[Risk, ...]
+
+
+class Graph(Model):
+    """`releases/graph.json`: every release, and which may follow which."""
+
+    version: Literal[1] = 1
+    nodes: tuple[Node, ...] = Field(description="oldest first: every edge leads to a later one")
+    edges: tuple[tuple[int, int], ...] = Field(description="upgrades without a risk, by their places in `nodes`")
+    conditional_edges: tuple[Conditional, ...] = Field(alias="conditionalEdges")

@@ -1,0 +1,102 @@
+"""The upgrade graph of a site: the steps that the manifests declare, less those into what is not offered."""
+
+from collections.abc import Mapping, Sequence
+
+import semver
+
+from kubewright import versions
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import IndexedRelease
+from kubewright.models.upgrades import Conditional, Graph, Node, Risk
+from kubewright.versions import Range
+
+METADATA = "io.kubewright"
+"""What the keys of a node's metadata begin with."""
+
+Declared = Mapping[str, Sequence[str]]
+"""By release, the Kubernetes ranges from which its manifest says that it may be reached."""
+
+Step = tuple[IndexedRelease, IndexedRelease]
+"""From one release to another."""
+
+
+def declared(manifests: Mapping[str, Manifest]) -> Declared:
+    """What the manifests of releases say of the way to them."""
+    return {name: [one.from_range for one in manifest.upgrades] for name, manifest in manifests.items()}
+
+
+def rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
+    """Releases in their order: by version, then by revision."""
+    return versions.parse(kubernetes), int(name.rpartition("-")[2])
+
+
+def steps(releases: Sequence[IndexedRelease], ranges: Declared) -> tuple[Step, ...]:
+    """Every upgrade between releases, the oldest target first.
+
+    None leads to a release that is yanked or in no channel: it can only be left.
+    """
+    ordered = sorted(releases, key=lambda one: rank(one.kubernetes, one.name))
+    found: list[Step] = []
+    for place, target in enumerate(ordered):
+        if target.channels and target.status != "yanked":
+            allowed = [Range.parse(text) for text in ranges.get(target.name, ())]
+            near = {one.kubernetes for one in ordered[:place]}
+            fitting = {version for version in near if any(version in one for one in allowed)}
+            found += [(source, target) for source in ordered[:place] if source.kubernetes in fitting]
+    return tuple(found)
+
+
+def risks(source: IndexedRelease, target: IndexedRelease) -> tuple[Risk, ...]:
+    """Why a step should be taken only by who asks for it; another revision of the same version brings no new risk."""
+    if source.kubernetes == target.kubernetes:
+        return ()
+    found = []
+    if target.avoid:
+        found.append(("AvoidedRelease", f"Kubernetes {target.kubernetes} is to be avoided: {target.avoid}."))
+    if versions.is_final(source.kubernetes) and not versions.is_final(target.kubernetes):
+        found.append(("PreRelease", f"Kubernetes {target.kubernetes} is a pre-release, {source.kubernetes} is final."))
+    url = f"https://github.com/kubernetes/kubernetes/releases/tag/v{target.kubernetes}"
+    return tuple(Risk(url=url, name=name, message=message) for name, message in found)
+
+
+def upgrades_from(found: Sequence[Step]) -> dict[str, tuple[str, ...]]:
+    """By release, the names of those that may be upgraded to it without a risk, newest first."""
+    sources: dict[str, tuple[str, ...]] = {}
+    for source, target in found:
+        if not risks(source, target):
+            sources[target.name] = (source.name, *sources.get(target.name, ()))
+    return sources
+
+
+def document(releases: Sequence[IndexedRelease], found: Sequence[Step]) -> Graph:
+    """`releases/graph.json` for the releases of an index and the steps between them."""
+    ordered = sorted(releases, key=lambda one: rank(one.kubernetes, one.name))
+    places = {one.name: place for place, one in enumerate(ordered)}
+    safe: list[tuple[int, int]] = []
+    risky: dict[tuple[Risk, ...], list[dict[str, str]]] = {}
+    for source, target in found:
+        if why := risks(source, target):
+            risky.setdefault(why, []).append({"from": source.name, "to": target.name})
+        else:
+            safe.append((places[source.name], places[target.name]))
+    return Graph(
+        nodes=tuple(_node(one) for one in ordered),
+        edges=tuple(sorted(safe)),
+        conditionalEdges=tuple(
+            Conditional.model_validate({"edges": edges, "risks": why}) for why, edges in risky.items()
+        ),
+    )
+
+
+def _node(release: IndexedRelease) -> Node:
+    metadata = {
+        "kubernetes": release.kubernetes,
+        "channels": ",".join(release.channels),
+        "status": release.status,
+        **({"end_of_life": release.end_of_life} if release.end_of_life else {}),
+    }
+    return Node(
+        version=release.name,
+        payload=f"{release.manifest_url}@sha256:{release.manifest_sha256}",
+        metadata={f"{METADATA}.{key}": value for key, value in metadata.items()},
+    )

@@ -1,0 +1,79 @@
+"""Reads what a person asks for beside a version: `--with`, `--without`, `--distro` and `--etcd`."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+
+from kubewright import versions
+from kubewright.errors import RequestError
+from kubewright.models.components import Components
+from kubewright.models.distros import Distributions
+from kubewright.models.lock import Request, Wish
+from kubewright.resolution.pose import DOCKER, FAMILIES
+
+_WISH = re.compile(r"^([a-z][a-z-]*) *(?:= *(?=[<>=!\d])|(?=[<>=!])|$)(.*)$")
+"""`docker`, `docker=20.10`, `containerd=>=2.2,<2.3` or `containerd>=2.2,<2.3`."""
+
+GOES_WITH = {"containerd": ("containerd",), "docker": DOCKER}
+"""What a node may do without, and what else then has no use."""
+
+
+def asked(
+    components: Components, distributions: Distributions,
+    *, wanted: Iterable[str] = (), without: Iterable[str] = (), distros: Iterable[str] = (),
+    external_etcd: bool = False,
+) -> Request:  # fmt: skip
+    """The request that options make. Raises RequestError that names the option and what would do instead."""
+    wishes = {_wish(text, components) for text in wanted}
+    left_out = {_removable(name) for name in without}
+    for name in sorted(left_out):
+        if both := sorted({one.component for one in wishes} & set(GOES_WITH[name])):
+            raise RequestError(f"--with {both[0]}, --without {name}: contradict each other; leave one of them out")
+    if left_out >= set(FAMILIES):
+        raise RequestError(f"--without {','.join(FAMILIES)}: a node needs one of them; leave one of the options out")
+    named = {_known(name, "--distro", "distribution", list(distributions.distributions)) for name in distros}
+    return Request(
+        wanted=tuple(sorted(wishes, key=lambda one: (one.component, one.range))),
+        without=tuple(sorted(left_out)),
+        etcd="external" if external_etcd else "",
+        distributions=tuple(name for name in distributions.distributions if name in named),
+    )
+
+
+def component(name: str, components: Components) -> str:
+    """The name of a component. Raises RequestError with the nearest and all there are."""
+    return _known(name, "", "component", sorted(components.components))
+
+
+def _wish(text: str, components: Components) -> Wish:
+    found = _WISH.match(text)
+    if found is None:
+        raise RequestError(
+            f"--with {text!r}: cannot be read; write it like docker, docker=20.10 or 'containerd=>=2.2,<2.3'"
+        )
+    name = _known(found[1], "--with", "component", sorted(components.components))
+    if name == "kubernetes":
+        raise RequestError(f"--with {text}: Kubernetes itself is asked for by the request; put its version there")
+    allowed = found[2] or "*"
+    if allowed[0].isdigit():
+        allowed = f"={allowed}"
+    try:
+        if allowed != "*":
+            versions.Range.parse(allowed)
+    except RequestError as error:
+        raise RequestError(f"--with {text}: {error}") from error
+    return Wish(component=name, range=allowed)
+
+
+def _removable(name: str) -> str:
+    if name not in GOES_WITH:
+        raise RequestError(f"--without {name}: a release is none without it; possible are {', '.join(GOES_WITH)}")
+    return name
+
+
+def _known(name: str, option: str, kind: str, known: Sequence[str]) -> str:
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise RequestError(f"{f'{option} {name}'.strip()}: no such {kind}; {hint}known are {', '.join(known)}")

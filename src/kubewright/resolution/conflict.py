@@ -1,0 +1,139 @@
+"""Says why nothing meets a request: the smallest set of constraints in conflict, and what would work instead."""
+
+from collections.abc import Iterator
+
+from kubewright import versions
+from kubewright.errors import RequestError
+from kubewright.models.lock import Request, Wish
+from kubewright.resolution.facts import Facts, parse
+from kubewright.resolution.pose import FAMILIES, Case, option, pose
+from kubewright.resolution.problem import Problem, Variable
+from kubewright.resolution.search import Chosen, search
+
+
+def core(problem: Problem) -> Problem:
+    """The part of an unsolvable problem that is unsolvable still, but no more so without any one constraint.
+
+    Found by deletion: each constraint, then each variable, is left out for good where the rest has no solution either.
+    """
+    for constraint in problem.constraints:
+        fewer = Problem(problem.variables, tuple(one for one in problem.constraints if one is not constraint))
+        if search(fewer) is None:
+            problem = fewer
+    for variable in problem.variables:
+        fewer = Problem(tuple(one for one in problem.variables if one is not variable), problem.constraints)
+        if search(fewer) is None:
+            problem = fewer
+    return problem
+
+
+def refusal(failed: Case, facts: Facts, asked: Request) -> RequestError:
+    """The error for a case without a solution: what is in conflict, each with its place and source, and the remedy."""
+    conflict = core(failed.problem)
+    lines = [f"v{failed.kubernetes}: cannot be had like this; these do not go together:"]
+    lines += [f"  {one}" for one in conflict.constraints]
+    lines += [f"  {_offer(one)}" for one in conflict.variables if _limits(one, conflict)]
+    works = list(_nearest(failed, conflict, facts, asked)) if asked != Request() else []
+    if works:
+        lines += ["what would work:", *(f"  {one}" for one in works)]
+    else:
+        lines.append("add a known version to recipes/components.toml, or correct what is stated")
+    return RequestError("\n".join(lines))
+
+
+def missed(failed: Case) -> str:
+    """In a line, which version cannot be had and what stands in its way."""
+    stated = "; ".join(str(one) for one in core(failed.problem).constraints if not one.asked)
+    return f"v{failed.kubernetes} cannot be had with what was asked for: {stated or 'nothing known fits'}"
+
+
+def everywhere(conflict: Problem, asked: Request) -> bool:
+    """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of a minor's own file."""
+    stated = any(one.place.startswith("recipes/catalog/") for one in conflict.constraints)
+    return not stated and all(asked.wants(one.name) for one in conflict.variables)
+
+
+def _limits(variable: Variable, conflict: Problem) -> bool:
+    """Whether what there is of a component is a part of the conflict; two ranges may exclude each other without."""
+    touching = [one for one in conflict.constraints if one.touches(variable.name)]
+    return "@" in variable.name or len(touching) < 2
+
+
+def _offer(variable: Variable) -> str:
+    component, _, distribution = variable.name.partition("@")
+    there = ", ".join(map(str, variable.domain)) or "nothing"
+    if distribution:
+        return f"--distro {distribution}: brings for {component}: {there} [recipes/distros.toml]"
+    return f"{component}: known are {there} [recipes/components.toml]"
+
+
+def _nearest(failed: Case, conflict: Problem, facts: Facts, asked: Request) -> Iterator[str]:
+    """What would work: without each option in turn, with one more, and another Kubernetes for all of it."""
+    names = [one.name for one in conflict.variables]
+    for said, relaxed in (*_relaxed(asked), *_extended(failed, asked)):
+        if found := _tried(failed.kubernetes, facts, relaxed):
+            yield f"v{failed.kubernetes} {said}: {_summary(names, *found)}"
+    if everywhere(conflict, asked):
+        return
+    for kubernetes in _by_distance(failed.kubernetes, facts):
+        found = _tried(kubernetes, facts, asked)
+        if found is not None and found[0].speaks_of(asked):
+            yield f"v{kubernetes} with all that was asked for: {_summary(names, *found)}"
+            return
+
+
+def _relaxed(asked: Request) -> Iterator[tuple[str, Request]]:
+    for one in asked.wanted:
+        kept = tuple(other for other in asked.wanted if other is not one)
+        yield f"without {option(one)}", asked.model_copy(update={"wanted": kept})
+    for name in asked.without:
+        kept_out = tuple(other for other in asked.without if other != name)
+        yield f"without --without {name}", asked.model_copy(update={"without": kept_out})
+    for name in asked.distributions:
+        others = tuple(other for other in asked.distributions if other != name)
+        yield f"without --distro {name}", asked.model_copy(update={"distributions": others})
+
+
+def _extended(failed: Case, asked: Request) -> Iterator[tuple[str, Request]]:
+    """An etcd of one's own, and the other runtime where a distribution is what fails."""
+    if asked.wants("etcd") and not asked.etcd:
+        yield "with --etcd external", asked.model_copy(update={"etcd": "external"})
+    for family in FAMILIES if asked.distributions else ():
+        if family != failed.runtime and not any(map(asked.wants, FAMILIES)) and family not in asked.without:
+            more = (*asked.wanted, Wish(component=family))
+            yield f"with --with {family}", asked.model_copy(update={"wanted": more})
+
+
+def _tried(kubernetes: str, facts: Facts, asked: Request) -> tuple[Case, Chosen] | None:
+    try:
+        case = pose(kubernetes, facts, asked)
+    except RequestError:
+        return None
+    chosen = search(case.problem)
+    return None if chosen is None else (case, chosen)
+
+
+def _by_distance(kubernetes: str, facts: Facts) -> list[str]:
+    """Every final patch that may be chosen, those of the nearest minors first, the newest of each before others."""
+    own = parse(versions.minor(kubernetes)).minor
+    good = [
+        patch.version
+        for minor in facts.catalog.values()
+        for patch in minor.patches
+        if not patch.skipped and not patch.avoid and versions.is_final(patch.version)
+    ]
+    newest_first = sorted(good, key=parse, reverse=True)
+    return sorted(newest_first, key=lambda version: abs(parse(version).minor - own))
+
+
+def _summary(names: list[str], case: Case, chosen: Chosen) -> str:
+    """What is chosen then of the components in conflict, or as the runtime of the distributions in it."""
+    told = []
+    for name in names:
+        component, _, distribution = name.partition("@")
+        taken = chosen.get(f"{case.runtime}@{distribution}")
+        if distribution and taken is not None:
+            told.append(f"{taken} on {distribution}")
+        else:
+            told.append(f"{component} {chosen.get(component, 'is left out')}")
+    return ", ".join(dict.fromkeys(told))

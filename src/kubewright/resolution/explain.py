@@ -1,0 +1,180 @@
+"""Explains one component of a solution: why this version, who says so, and why nothing newer."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from kubewright import versions
+from kubewright.errors import RequestError
+from kubewright.models.base import Model
+from kubewright.models.catalog import MinorFacts, Status
+from kubewright.models.lock import Request
+from kubewright.resolution.asked import GOES_WITH
+from kubewright.resolution.choose import Solution, rejected, solve
+from kubewright.resolution.facts import Facts, facts_of, parse
+from kubewright.resolution.problem import Constraint, Value, component_of
+from kubewright.resolution.search import fault
+
+
+class Ground(Model):
+    """Something that the choice had to meet."""
+
+    place: str
+    reason: str
+    source: str
+
+
+class Considered(Model):
+    """A version or package that was considered."""
+
+    what: str
+    verdict: str
+
+
+class Neighbour(Model):
+    """What the newest patch of another minor takes."""
+
+    kubernetes: str
+    version: str
+    status: Status
+
+
+class Explanation(Model):
+    """Why a release has this version of a component, or none."""
+
+    component: str
+    kubernetes: str
+    version: str = ""
+    range: str = ""
+    status: Status = "unknown"
+    reason: str
+    grounds: tuple[Ground, ...] = ()
+    newer: tuple[Considered, ...] = ()
+    """Newer versions that are known, and why each was not chosen."""
+    others: tuple[str, ...] = ()
+    """Older versions that would do too."""
+    packages: Mapping[str, tuple[Considered, ...]] = {}
+    """By distribution that was asked for: its packages, and what became of each."""
+    neighbours: tuple[Neighbour, ...] = ()
+    judgements: tuple[Considered, ...] = ()
+    """What kubeadm's own check says of the versions above."""
+
+
+def explain(name: str, found: Solution, facts: Facts, asked: Request) -> Explanation:
+    """The explanation of one component of a solution."""
+    there = {one.name: one for one in found.components}
+    kubernetes = found.case.kubernetes
+    if name not in there:
+        return Explanation(component=name, kubernetes=kubernetes, reason=_absence(name, kubernetes, facts, asked))
+    one = there[name]
+    reason = f"{found.why}" if name == "kubernetes" else one.reason
+    return Explanation(
+        component=name, kubernetes=kubernetes, version=one.version, range=one.range, status=one.status, reason=reason,
+        grounds=tuple(_grounds(name, found, facts)),
+        newer=(*_bad_patches(kubernetes, name, facts.catalog), *_newer(name, found)),
+        others=tuple(_others(name, found)),
+        packages={place: tuple(_packages(name, place, found)) for place in asked.distributions},
+        neighbours=tuple(_neighbours(name, kubernetes, facts, asked)),
+        judgements=tuple(_judged(name, kubernetes, found, facts.catalog)),
+    )  # fmt: skip
+
+
+def _absence(name: str, kubernetes: str, facts: Facts, asked: Request) -> str:
+    if out := [one for one in asked.without if name in GOES_WITH[one]]:
+        return f"--without {out[0]} leaves it out"
+    minor = facts_of(kubernetes, facts.catalog)
+    if name == "cri-dockerd" and minor.dockershim:
+        return "its kubelet speaks to Docker itself"
+    return f"nothing is stated about it for Kubernetes {minor.minor} or an older minor"
+
+
+def _grounds(name: str, found: Solution, facts: Facts) -> Iterator[Ground]:
+    """The constraints on the component itself, and its relations to others."""
+    if name == "kubernetes":
+        minor = facts_of(found.case.kubernetes, facts.catalog)
+        place = f"recipes/catalog/{minor.minor}.toml: patches"
+        yield Ground(place=place, reason=f"released; {minor.minor} is supported until {minor.end_of_life or 'unknown'}",
+                     source=minor.sources.get(minor.source, minor.source))  # fmt: skip
+    for rule in found.case.problem.constraints:
+        there = all(part.component in found.chosen for part in (rule.needs, rule.when) if part)
+        if rule.touches(name) and there and not rule.needs.range.startswith("!="):
+            yield Ground(place=rule.place, reason=rule.reason, source=rule.source)
+
+
+def _bad_patches(kubernetes: str, name: str, catalog: Mapping[str, MinorFacts]) -> Iterator[Considered]:
+    """Of Kubernetes itself: newer patches of its minor that must not be chosen."""
+    if name != "kubernetes":
+        return
+    for patch in reversed(facts_of(kubernetes, catalog).patches):
+        if parse(patch.version) > parse(kubernetes) and (patch.skipped or patch.avoid):
+            verdict = f"to be avoided: {patch.avoid}" if patch.avoid else f"never released. {patch.note}"
+            yield Considered(what=patch.version, verdict=verdict)
+
+
+def _newer(name: str, found: Solution) -> Iterator[Considered]:
+    for value, broken in _alternatives(name, found):
+        if parse(value.version) > parse(found.chosen[name].version):
+            verdict = _short(broken) if broken else "it would do, but the line of the chosen one comes first"
+            yield Considered(what=value.version, verdict=verdict)
+
+
+def _others(name: str, found: Solution) -> Iterator[str]:
+    for value, broken in _alternatives(name, found):
+        if broken is None and parse(value.version) < parse(found.chosen[name].version):
+            yield value.version
+
+
+def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Constraint | None]]:
+    """Every value that a component could have beside the rest of the choice, and the constraint that it breaks."""
+    others = {other: value for other, value in found.chosen.items() if other != name}
+    for variable in found.case.problem.variables:
+        for value in variable.domain if variable.name == name else ():
+            broken = fault(name, value, others, found.case.problem.constraints)
+            yield value, broken[0] if broken else None
+
+
+def _short(rule: Constraint) -> str:
+    return f"{rule.place}: {rule.reason}"
+
+
+def _packages(name: str, distribution: str, found: Solution) -> Iterator[Considered]:
+    """A distribution's packages, best first, down to the one taken."""
+    variable = f"{name}@{distribution}"
+    if variable not in found.chosen:
+        return
+    for value, rule in rejected(variable, found.case, found.chosen):
+        yield Considered(what=str(value), verdict=f"does not fit {_short(rule)}")
+    taken = found.chosen[variable]
+    if taken.package is None:
+        yield Considered(what="nothing", verdict=f"taken: no package fits, and nodes have {found.case.runtime}")
+    else:
+        yield Considered(what=str(taken), verdict=f"taken, from {taken.package.repository} [{taken.package.source}]")
+
+
+def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Request) -> Iterator[Neighbour]:
+    """The minors right before and after; none where they cannot meet what was asked for."""
+    minors = list(facts.catalog)
+    at = minors.index(versions.minor(kubernetes))
+    for minor in (*minors[max(at - 1, 0) : at], *minors[at + 1 : at + 2]):
+        good = [one.version for one in facts.catalog[minor].patches if not (one.skipped or one.avoid)]
+        newest = versions.newest(filter(versions.is_final, good))
+        if newest is None or name == "kubernetes":
+            continue
+        try:
+            there = solve([(newest, "")], facts, asked.model_copy(update={"distributions": ()})).components
+        except RequestError:
+            continue
+        yield from (
+            Neighbour(kubernetes=newest, version=one.version, status=one.status) for one in there if one.name == name
+        )
+
+
+def _judged(name: str, kubernetes: str, found: Solution, catalog: Mapping[str, MinorFacts]) -> Iterator[Considered]:
+    stated = facts_of(kubernetes, catalog).components.get(name)
+    if stated is None or not stated.patterns:
+        return
+    chosen = {value.version: None for key, value in found.chosen.items() if component_of(key) == name and value.version}
+    for version in chosen:
+        first = next((one for one in stated.patterns if re.search(one.match, version)), None)
+        if first is not None:
+            note = f"; {first.note}" if first.note else ""
+            yield Considered(what=version, verdict=f"{first.verdict} (its pattern: {first.match}{note})")

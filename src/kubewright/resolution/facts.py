@@ -1,0 +1,123 @@
+"""What the recipes say of one component at one Kubernetes version: the statements that are in force."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from kubewright import versions
+from kubewright.errors import RequestError
+from kubewright.models.catalog import Bound, MinorFacts, Stated
+from kubewright.models.components import Components
+from kubewright.models.distros import Distributions
+from kubewright.models.relations import Relations
+from kubewright.resolution.problem import Constraint, Span
+
+parse = cache(versions.parse)
+
+NO_RELATIONS = Relations(relations=(), sources={})
+NO_DISTRIBUTIONS = Distributions(distributions={})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a choice is made from."""
+
+    catalog: Mapping[str, MinorFacts]
+    components: Components
+    relations: Relations = NO_RELATIONS
+    distributions: Distributions = NO_DISTRIBUTIONS
+    packaged: Container[str] = ()
+    """The minors that packages of our own are made for."""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The statements about a component that are in force at a Kubernetes version, all of one minor's file."""
+
+    component: str
+    minor: str = ""
+    """Whose file it is: the version's own, else the nearest older one that states anything; empty: nothing does."""
+    carried: bool = False
+    exact: Stated | None = None
+    lines: tuple[Bound, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+    free: bool = False
+    """Whether Kubernetes has no say in it."""
+    external: bool = False
+    """Whether the bounds are those of an etcd outside the cluster."""
+
+    def binds(self, asked: bool) -> bool:
+        """Whether only the exact version will do: who asks for another may have what lines and bounds allow."""
+        return self.exact is not None and not (asked and (self.lines or self.bounds))
+
+    def constraints(self, sources: Mapping[str, str], asked: bool) -> Iterator[Constraint]:
+        """What must hold, with its place; `sources` explains the short names of sources."""
+        place = f"recipes/catalog/{self.minor}.toml: components.{self.component}"
+        carried = ", carried forward" if self.carried else ""
+        if self.exact is not None and self.binds(asked):
+            reason = f"Kubernetes {self.minor} pins or deploys {self.exact.value}{carried}"
+            needs = Span(self.component, f"={self.exact.value}")
+            yield Constraint(needs, f"{place}.exact", reason, sources.get(self.exact.source, self.exact.source))
+            return
+        if self.lines:
+            allowed = " || ".join(one.range for one in self.lines)
+            needs = Span(self.component, allowed)
+            named = dict.fromkeys(sources.get(one.source, one.source) for one in self.lines)
+            yield Constraint(needs, f"{place}.lines", f"validated are {allowed}{carried}", "; ".join(named))
+        for one in self.bounds:
+            needs = Span(self.component, one.range)
+            reason = f"must be {one.range}" + (f" ({one.note})" if one.note else "") + carried
+            key = "external" if self.external else "bounds"
+            yield Constraint(needs, f"{place}.{key}", reason, sources.get(one.source, one.source))
+
+
+def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
+    """The facts of a version's minor. Raises RequestError for a minor that the catalog lacks, or a skipped patch."""
+    minor = versions.minor(kubernetes)
+    if minor not in catalog:
+        raise unknown_minor(minor, catalog)
+    for patch in catalog[minor].patches:
+        if patch.version == kubernetes and patch.skipped:
+            note = f" ({patch.note})" if patch.note else ""
+            raise RequestError(f"v{kubernetes}: upstream never released this patch{note}; ask for another")
+    return catalog[minor]
+
+
+def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError:
+    """The error for a minor of which the catalog knows nothing."""
+    known = list(catalog)
+    return RequestError(
+        f"Kubernetes {minor}: not in the catalog, which knows {known[0]} to {known[-1]}; "
+        f"ask for one of those, or state what you know of it in recipes/catalog/{minor}.toml"
+    )
+
+
+def rule(component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, external: bool = False) -> Ruling:
+    """The statements about a component at a Kubernetes version, or the nearest older minor's."""
+    own = versions.minor(kubernetes)
+    for minor in reversed(list(catalog)):
+        if _numbers(minor) > _numbers(own):
+            continue
+        stated = catalog[minor].components.get(component)
+        if stated is None:
+            continue
+        carried = minor != own
+        if external:
+            bounds = _holding(stated.external, kubernetes)
+            if bounds:
+                return Ruling(component, minor, carried, bounds=bounds, external=True)
+            continue
+        exact = stated.in_force(kubernetes)
+        lines, bounds = _holding(stated.lines, kubernetes), _holding(stated.bounds, kubernetes)
+        if exact or lines or bounds:
+            return Ruling(component, minor, carried, exact, lines, bounds)
+    return Ruling(component)
+
+
+def _holding(bounds: Iterable[Bound], kubernetes: str) -> tuple[Bound, ...]:
+    return tuple(one for one in bounds if one.holds(kubernetes))
+
+
+@cache
+def _numbers(minor: str) -> tuple[int, ...]:
+    return tuple(map(int, minor.split(".")))

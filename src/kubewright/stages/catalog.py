@@ -1,0 +1,31 @@
+"""catalog: what the recipes state, checked against itself and against an upstream."""
+
+from kubewright import recipes
+from kubewright.resolution.catalog import Contradiction, contradictions
+from kubewright.resolution.news import News, news
+from kubewright.settings import Settings
+from kubewright.upstream import Upstream
+
+
+def check() -> tuple[Contradiction, ...]:
+    """Every contradiction in the catalog. Raises RequestError for a file that is wrong in itself."""
+    return tuple(contradictions(recipes.catalog(), recipes.components(), recipes.relations()))
+
+
+def size() -> dict[str, int]:
+    """How much is stated: minors, patches, statements about components, known versions, relations."""
+    catalog, components = recipes.catalog().values(), recipes.components().components.values()
+    return {
+        "minors": len(catalog),
+        "patches": sum(len(facts.patches) for facts in catalog),
+        "statements": sum(
+            len(group) for facts in catalog for key, group in facts.groups() if key.startswith("components.")
+        ),
+        "known versions": sum(len(component.known) for component in components),
+        "relations": len(recipes.relations().relations),
+    }
+
+
+def diff(settings: Settings) -> tuple[News, ...]:
+    """What the settings' upstream has and the recipes lack."""
+    return news(recipes.catalog(), recipes.components(), Upstream(settings.upstream), jobs=settings.jobs)

@@ -1,0 +1,37 @@
+"""mirror sample: chooses what a sample mirror has, so that any of its Kubernetes versions can be released from it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kubewright import mirror, recipes, resolution, versions
+from kubewright.mirror import Summary
+from kubewright.models.base import Arch
+
+
+def sample(
+    dest: Path, kubernetes: Sequence[str] = mirror.KUBERNETES,
+    *, epoch: int = mirror.EPOCH, busybox: Mapping[Arch, Path] | None = None,
+) -> Summary:  # fmt: skip
+    """Write a sample mirror of these Kubernetes versions and every companion that may be chosen for one of them.
+
+    Raises RequestError for a version that cannot be read or that the catalog does not know, and what
+    `mirror.sample` raises.
+    """
+    asked = [str(versions.parse(version)) for version in kubernetes]
+    return mirror.sample(dest, recipes.components(), _wanted(asked), epoch=epoch, busybox=busybox)
+
+
+def _wanted(kubernetes: Sequence[str]) -> dict[str, Sequence[str]]:
+    """The known versions of every component that are in the range of a release; those to be avoided are not."""
+    components = recipes.components()
+    wanted: dict[str, list[str]] = {"kubernetes": list(kubernetes)}
+    for release in kubernetes:
+        for chosen in resolution.choose(release, recipes.catalog(), components)[1:]:
+            there = wanted.setdefault(chosen.name, [chosen.version])
+            there += [
+                known.version
+                for known in components.components[chosen.name].known
+                if not known.avoid and known.version not in there
+                and (chosen.range == "*" or known.version in versions.Range.parse(chosen.range))
+            ]  # fmt: skip
+    return {name: sorted(set(there), key=versions.parse) for name, there in wanted.items()}

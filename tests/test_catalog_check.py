@@ -1,0 +1,155 @@
+"""catalog check: statements that contradict each other are found and named by file and key."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from kubewright import recipes
+from kubewright.cli import kubewright
+from kubewright.errors import VerificationFailed
+from kubewright.models.catalog import MinorFacts
+from kubewright.models.relations import Relations
+from kubewright.resolution.catalog import contradictions
+
+CATALOG = recipes.catalog()
+
+
+def changed(minor: str, change: Mapping[str, Any]) -> dict[str, MinorFacts]:
+    """The shipped catalog with dotted keys of one minor set to other values."""
+    table = CATALOG[minor].model_dump(mode="json")
+    for key, value in change.items():
+        *path, last = key.split(".")
+        place: Any = table
+        for part in path:
+            place = place[int(part) if part.isdigit() else part]
+        place[int(last) if last.isdigit() else last] = value
+    return {**CATALOG, minor: MinorFacts.model_validate(table)}
+
+
+def said(catalog: Mapping[str, MinorFacts]) -> list[str]:
+    return list(map(str, contradictions(catalog, recipes.components(), recipes.relations())))
+
+
+def line(text: str) -> dict[str, str]:
+    return {"range": text, "source": "CDR"}
+
+
+@pytest.mark.parametrize(
+    ("minor", "change", "complaint"),
+    [
+        (
+            "1.34",
+            {"components.etcd.external.0.range": ">=3.6.5"},
+            "components.etcd.external[0]: >=3.6.5 leaves out 3.6.0, which Kubernetes 1.34.0-alpha.1 itself deploys",
+        ),
+        (
+            "1.34",
+            {"components.cni-plugins.bounds.0.range": ">=1.8.0"},
+            "components.cni-plugins.bounds[0]: >=1.8.0 leaves out 1.7.1, which Kubernetes 1.34.0 itself deploys",
+        ),
+        ("1.34", {"end_of_life": "2025-08-01"}, "end_of_life: 2025-08-01 is not after the release (2025-08-27)"),
+        ("1.34", {"released": "2025-01-01"}, "released: 2025-01-01 is not after 1.33 (2025-04-23); correct one"),
+        ("1.34", {"patches.0.date": "2025-08-26"}, "patches[0].date: 1.34.0 is older than 1.34 (2025-08-27); correct"),
+        ("1.34", {"patches.3.date": "2025-09-01"}, "patches[3].date: 1.34.3 is older than the patch before it"),
+        ("1.34", {"patches.3.skipped": True}, "patches[3].date: 1.34.3 was skipped, so it has no day; remove one"),
+        (
+            "1.34",
+            {"patches": [{"version": "1.34.0", "skipped": True, "source": "TAG"}]},
+            "patches: none may be had, so no upgrade leads through 1.34; add a patch",
+        ),
+        (
+            "1.34",
+            {"components.containerd.lines.0": line(">=2.1.99,<2.2.0")},
+            "components.containerd.lines[0]: no known version is in >=2.1.99,<2.2.0; add one to recipes/",
+        ),
+        (
+            "1.34",
+            {"components.containerd.lines.1": line(">=2.0.6,<2.1.4")},
+            "components.containerd.lines[1]: >=2.0.6,<2.1.4 overlaps lines[0] (>=2.1.3,<2.2.0); correct one of them",
+        ),
+        (
+            "1.34",
+            {"components.containerd.lines.0": line(">=2.1.3")},
+            "components.containerd.lines[0]: >=2.1.3 is open; name both ends, like >=2.2.0,<2.3.0",
+        ),
+        (
+            "1.34",
+            {"components.containerd.bounds": [line(">=2.0.0")]},
+            "components.containerd.lines[2]: nothing in >=1.7.28,<1.8.0 is in the bound >=2.0.0; correct one of them",
+        ),
+        (
+            "1.34",
+            {"components.pause.exact.1.value": "3.11"},
+            "components.pause.exact[1]: 3.11 is not known; add it to components.pause.known in recipes/components.toml",
+        ),
+        ("1.34", {"components.coredsn": {}}, "components.coredsn: recipes/components.toml has no such component; add"),
+        ("1.34", {"dockershim": True}, "dockershim: is back, but 1.33 says that it is gone; correct one of them"),
+        ("1.23", {"dockershim": False}, "components.docker.lines: validated without dockershim; state bounds"),
+        (
+            "1.23",
+            {"components.docker.patterns.4.verdict": "warning"},
+            "components.docker.lines[0]: 20.10.24 is in it, but the patterns say warning; correct the line or",
+        ),
+    ],
+    ids=[
+        "least external above the default", "bound above the default", "end before the release",
+        "minors out of order", "patch before its minor", "patches out of order", "a skipped patch with a day",
+        "no edge but to a skipped patch",
+        "line without a version", "overlap", "open line", "line outside a bound", "unknown value",
+        "unknown component", "dockershim back", "docker's list without dockershim", "line against pattern",
+    ],
+)  # fmt: skip
+def test_a_contradiction_is_named_by_file_and_key(minor: str, change: dict[str, Any], complaint: str) -> None:
+    found = said(changed(minor, change))
+    assert any(one.startswith(f"recipes/catalog/{minor}.toml: {complaint}") for one in found), found
+
+
+def test_a_gap_between_minors_is_found() -> None:
+    without = {minor: facts for minor, facts in CATALOG.items() if minor != "1.20"}
+    gap = "recipes/catalog/1.21.toml: minor: 1.21 follows 1.19; state 1.20 too, in a file of its own"
+    assert said(without) == [gap]
+
+
+def test_lines_that_follow_each_other_in_time_do_not_overlap() -> None:
+    early, late = {**line(">=2.1.3,<2.2.0"), "until": "1.34.3"}, {**line(">=2.1.5,<2.2.0"), "since": "1.34.3"}
+    assert said(changed("1.34", {"components.containerd.lines": [early, late]})) == []
+    late["since"] = "1.34.2"
+    assert "overlaps" in said(changed("1.34", {"components.containerd.lines": [early, late]}))[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"component": "dokcer"}, "relations[0].when: recipes/components.toml has no 'dokcer'; add it there"),
+        ({"range": ">=99"}, "relations[0].when: no known docker is in >=99; add one to recipes/components.toml"),
+    ],
+)
+def test_a_relation_that_names_what_is_not_known_is_found(change: dict[str, str], complaint: str) -> None:
+    shipped = recipes.relations()
+    first = shipped.relations[0]
+    wrong = first.model_copy(update={"when": first.when.model_copy(update=change)})
+    relations = Relations(relations=(wrong,), sources=shipped.sources)
+    found = [str(one) for one in contradictions(CATALOG, recipes.components(), relations)]
+    assert len(found) == 1
+    assert found[0].startswith(f"recipes/relations.toml: {complaint}")
+
+
+def test_check_says_in_one_line_what_it_has_checked() -> None:
+    result = CliRunner().invoke(kubewright, ["catalog", "check"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("no contradictions in 32 minors, ")
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_check_fails_with_every_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = changed("1.34", {"end_of_life": "2025-08-01", "dockershim": True})
+    monkeypatch.setattr(recipes, "catalog", lambda: wrong)
+    told = CliRunner().invoke(kubewright, ["catalog", "check"])
+    assert isinstance(told.exception, VerificationFailed)
+    assert "2 contradictions" in str(told.exception)
+    assert len(told.stdout.splitlines()) == 2
+    as_json = CliRunner().invoke(kubewright, ["catalog", "check", "--json"])
+    assert [one["key"] for one in json.loads(as_json.stdout)["contradictions"]] == ["dockershim", "end_of_life"]

@@ -1,0 +1,268 @@
+"""recipes/distros.toml, and what is made of it: candidates, dependencies, pins, the lock's lines, impostors."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubewright import content, recipes, versions
+from kubewright.errors import RequestError
+from kubewright.models.base import Format
+from kubewright.models.distros import OWN, Distributions
+from kubewright.models.lock import Component, DistributionRuntime
+from kubewright.package_versions import compare
+from kubewright.resolution.packages import Candidate, candidates, depends, fits, pin
+from kubewright.resolution.runtimes import runtimes
+
+ALL = recipes.distributions()
+DOCKER_20 = ">=20.10.0,<20.11.0"
+CONTAINERD_2 = ">=2.3.0,<2.4.0 || >=2.2.0,<2.3.0"
+each_distribution = pytest.mark.parametrize("name", list(ALL.distributions))
+Tool = Callable[[str], Path]
+
+
+def candidate(distribution: str, package: str, upstream: str = "", chosen: str | None = None) -> Candidate:
+    """The first candidate of a package, or the one of an upstream version."""
+    family = "docker" if "docker" in package or "moby" in package else "containerd"
+    offered = candidates(distribution, family, ALL, chosen)
+    return next(one for one in offered if one.package == package and one.upstream.startswith(upstream))
+
+
+def lines(**ranges: str) -> dict[tuple[str, str], DistributionRuntime]:
+    """The lock's lines where components have some ranges, by distribution and package."""
+    chosen = [
+        Component(name=name, version="1.0.0", range=allowed, status="supported", reason="", epoch=0)
+        for name, allowed in ranges.items()
+    ]
+    return {(one.distribution, one.package): one for one in runtimes(chosen, ALL)}
+
+
+# ── The file ─────────────────────────────────────────────────────────────────────────────────
+
+
+@each_distribution
+def test_every_version_says_which_upstream_version_it_is(name: str) -> None:
+    for family in ("docker", "containerd"):
+        for one in candidates(name, family, ALL):
+            assert one.upstream in one.version
+            versions.parse(one.upstream)
+
+
+@each_distribution
+def test_a_version_is_listed_once(name: str) -> None:
+    listed = [(one.name, one.version) for one in ALL.distributions[name].packages]
+    assert len(listed) == len(set(listed))
+
+
+def test_every_repository_and_source_has_a_reader() -> None:
+    packages = [package for one in ALL.distributions.values() for package in one.packages]
+    assert {one.repository for one in packages} - {OWN} == set(ALL.repositories)
+    assert {one.source for one in packages} | {one.source for one in ALL.impostors} == set(ALL.sources)
+
+
+PACKAGE = 'family = "docker", name = "docker-ce", version = "5:29.8.1-1", source = "S"'
+WRONG = {
+    "order": ("5:29.8.1-1", "5:27.5.1-1", "docker-ce 5:28.5.2-1 comes after 5:27.5.1-1, but is not older"),
+    "version": ("5:29.8.1-1", "latest-1", "'latest-1': names no upstream version"),
+    "syntax": ("5:29.8.1-1", "29.8.1_ce", "'29.8.1_ce' is no deb version"),
+    "float": ('"5:29.8.1-1"', "29.8", r"packages\[0\].version: .*valid string"),
+    "source": ('"S"', '"NOWHERE"', "docker-ce: sources has no 'NOWHERE'"),
+    "repository": ('"S"', '"S", repository = "example.org"', "docker-ce 5:29.8.1-1: repositories has no 'example.org'"),
+    "unknown key": ('"S"', '"S", upstream = "29.8.1"', "upstream: unknown key"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG.values(), ids=list(WRONG))
+def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    packages = f"{{{PACKAGE.replace(old, new)}}}, {{{PACKAGE.replace('29.8.1', '28.5.2')}}}"
+    text = f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{packages}]\n[sources]\nS = "s"\n'
+    (tmp_path / "distros.toml").write_text(text)
+    with pytest.raises(RequestError, match=message):
+        recipes.load(tmp_path / "distros.toml", Distributions)
+
+
+@each_distribution
+def test_the_document_shows_every_distribution_with_its_packages(name: str) -> None:
+    text = (content.root() / "docs" / "distributions.md").read_text()
+    row = next(row for row in text.splitlines() if row.startswith(f"| {ALL.distributions[name].title} |"))
+    for family in ("docker", "containerd"):
+        for one in candidates(name, family, ALL):
+            assert f"`{one.package}`" in row
+            assert one.upstream in row
+
+
+def test_the_document_shows_every_impostor() -> None:
+    text = (content.root() / "docs" / "distributions.md").read_text()
+    assert all(f"| `{one.name}` |" in text for one in ALL.impostors)
+
+
+# ── Candidates ───────────────────────────────────────────────────────────────────────────────
+
+
+@each_distribution
+@pytest.mark.parametrize("family", ["docker", "containerd"])
+def test_a_distributions_own_package_comes_first_and_ours_last(name: str, family: str) -> None:
+    offered = candidates(name, family, ALL, "29.8.1")
+    ranks = [{OWN: 0, "kubewright": 2}.get(one.repository, 1) for one in offered]
+    assert ranks == sorted(ranks)
+    assert (offered[-1].package, offered[-1].version) == (f"kubernetes-{family}", "29.8.1")
+
+
+def test_a_candidate_is_known_by_what_the_package_manager_calls_it() -> None:
+    found = candidates("debian-12", "docker", ALL)
+    assert [one.version for one in found] == [
+        "20.10.24+dfsg1-1+deb12u1+b6", "5:29.8.1-1~debian.12~bookworm", "5:28.5.1-1~debian.12~bookworm",
+        "5:27.5.1-1~debian.12~bookworm",
+    ]  # fmt: skip
+    assert found[0].source == "Debian's package index, 2026-11-22"
+
+
+# ── Dependencies ─────────────────────────────────────────────────────────────────────────────
+
+DEPENDS = [
+    ("debian-12", "docker.io", DOCKER_20, "docker.io (>= 20.10~), docker.io (<< 20.11~)"),
+    ("ubuntu-22.04", "docker-ce", DOCKER_20, "docker-ce (>= 5:20.10~), docker-ce (<< 5:20.11~)"),
+    ("rhel-9", "docker-ce", DOCKER_20, "docker-ce >= 3:20.10~, docker-ce < 3:20.11~"),
+    ("debian-12", "containerd.io", CONTAINERD_2, "containerd.io (>= 2.2~), containerd.io (<< 2.4~)"),
+    ("amazon-2023", "containerd", CONTAINERD_2, "containerd >= 2.2~, containerd < 2.4~"),
+    ("debian-13", "docker-ce", ">=1.13.1", "docker-ce (>= 5:1.13.1~)"),
+    ("debian-13", "docker-ce", "*", "docker-ce"),
+    ("debian-12", "containerd", "=1.6.20", "containerd (>= 1.6.20~), containerd (<< 1.6.21~)"),
+    ("debian-12", "containerd", ">1.6.19,!=1.6.21", "containerd (>= 1.6.20~), containerd (<< 1.6.21~)"),
+    ("debian-12", "containerd", ">=1.6.0,<1.7.0 || >=2.2.0,<2.3.0", "containerd (>= 1.6~), containerd (<< 1.7~)"),
+]
+
+
+@pytest.mark.parametrize(("distribution", "package", "allowed", "expected"), DEPENDS)
+def test_a_range_becomes_a_dependency(distribution: str, package: str, allowed: str, expected: str) -> None:
+    upstream = "20.10" if allowed == DOCKER_20 else ""
+    assert depends(candidate(distribution, package, upstream), allowed) == expected
+
+
+def test_several_packages_become_alternatives() -> None:
+    deb = [candidate("ubuntu-22.04", "containerd"), candidate("ubuntu-22.04", "containerd.io")]
+    assert depends(deb[0], CONTAINERD_2, deb[1:]) == (
+        "containerd (>= 2.2~) | containerd.io (>= 2.2~), containerd (<< 2.4~) | containerd.io (<< 2.4~)"
+    )
+    rpm = [candidate("fedora-44", "moby-engine"), candidate("fedora-44", "docker-ce")]
+    assert depends(rpm[0], ">=29.0.0,<30.0.0", rpm[1:]) == (
+        "((moby-engine >= 29.0~ with moby-engine < 30.0~) or (docker-ce >= 3:29.0~ with docker-ce < 3:30.0~))"
+    )
+    assert depends(rpm[0], "*", rpm[1:]) == "(moby-engine or docker-ce)"
+
+
+def test_our_own_package_is_depended_on_by_the_same_range() -> None:
+    ours = candidate("debian-12", "kubernetes-containerd", chosen="2.3.6")
+    assert depends(ours, CONTAINERD_2) == "kubernetes-containerd (>= 2.2~), kubernetes-containerd (<< 2.4~)"
+
+
+@each_distribution
+@pytest.mark.parametrize("allowed", [DOCKER_20, ">=29.0.0", CONTAINERD_2, ">=1.7.28,<1.8.0"])
+def test_what_fits_meets_its_own_dependency(name: str, allowed: str) -> None:
+    signs = {">=": (0, 1), "<<": (-1,), "<": (-1,)}
+    for one in (*candidates(name, "docker", ALL), *candidates(name, "containerd", ALL)):
+        if fits(one, allowed):
+            bounds = re.findall(r"(>=|<<|<) ([^\s,)]+)", depends(one, allowed))
+            assert bounds
+            assert all(compare(one.version, bound, one.format) in signs[sign] for sign, bound in bounds)
+
+
+def test_rpm_reads_the_dependencies(tool: Tool, tmp_path: Path) -> None:
+    offered = [candidate("fedora-44", "moby-engine"), candidate("fedora-44", "docker-ce")]
+    requires = [depends(offered[0], ">=29.0.0,<30.0.0", offered[1:]), depends(offered[0], ">=29.0.0,<30.0.0")]
+    head = "Name: x\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n"
+    lines = "".join(f"Requires: {one}\n" for one in requires)
+    (tmp_path / "x.spec").write_text(f"{head}{lines}%description\n%files\n")
+    words = [str(tool("rpmspec")), "-q", "--requires", str(tmp_path / "x.spec")]
+    read = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert set(read.splitlines()) >= {requires[0], *requires[1].split(", ")}
+
+
+# ── Pins and the lock's lines ────────────────────────────────────────────────────────────────
+
+
+def test_a_vendors_newest_that_does_not_fit_is_held_back() -> None:
+    found = lines(docker=DOCKER_20)
+    jammy = found["ubuntu-22.04", "docker-ce"]
+    assert (jammy.version, jammy.fits, jammy.repository) == ("5:20.10.24~3-0~ubuntu-jammy", True, "download.docker.com")
+    assert jammy.pin == "Package: docker-ce docker-ce-cli\nPin: version 5:20.10.*\nPin-Priority: 1001"
+    assert found["rhel-9", "docker-ce"].pin == (
+        "dnf install docker-ce-20.10.24 docker-ce-cli-20.10.24\ndnf versionlock add docker-ce docker-ce-cli"
+    )
+
+
+def test_what_the_package_manager_takes_anyway_needs_no_pin() -> None:
+    found = lines(docker=DOCKER_20, containerd=CONTAINERD_2)
+    assert found["debian-12", "docker.io"].pin == ""
+    assert found["debian-13", "containerd.io"].pin == ""
+
+
+def test_a_pin_names_one_version_where_the_range_ends_within_its_minor() -> None:
+    assert "Pin: version 5:20.10.24*\n" in pin(candidate("ubuntu-22.04", "docker-ce", "20.10"), "=20.10.24")
+
+
+def test_apt_takes_the_pinned_version(tool: Tool, tmp_path: Path) -> None:
+    packages = [
+        f"Package: docker-ce\nVersion: {one.version}\nArchitecture: all\nFilename: {one.upstream}.deb\nSize: 1\n"
+        for one in candidates("ubuntu-22.04", "docker", ALL)
+        if one.package == "docker-ce"
+    ]
+    (tmp_path / "Packages").write_text("\n".join(packages))
+    (tmp_path / "sources").write_text(f"deb [trusted=yes] file:{tmp_path} ./\n")
+    (tmp_path / "pin").write_text(pin(candidate("ubuntu-22.04", "docker-ce", "20.10"), DOCKER_20) + "\n")
+    (tmp_path / "state" / "lists" / "partial").mkdir(parents=True)
+    options = {
+        "Dir::State": f"{tmp_path}/state", "Dir::State::status": "/dev/null", "Dir::Cache": f"{tmp_path}/cache",
+        "Dir::Etc::sourcelist": f"{tmp_path}/sources", "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferences": f"{tmp_path}/pin", "Dir::Etc::preferencesparts": "/dev/null",
+    }  # fmt: skip
+    words = [word for option in options.items() for word in ("-o", "=".join(option))]
+    subprocess.run([tool("apt-get"), *words, "update"], capture_output=True, check=True)
+    policy = [str(tool("apt-cache")), *words, "policy", "docker-ce"]
+    done = subprocess.run(policy, capture_output=True, text=True, check=True)
+    assert "Candidate: 5:20.10.24~3-0~ubuntu-jammy\n" in done.stdout
+
+
+def test_a_package_that_does_not_fit_says_so_and_nothing_else() -> None:
+    line = lines(containerd=CONTAINERD_2)["debian-12", "containerd"]
+    assert (line.fits, line.depends, line.pin) == (False, "", "")
+    assert line.reason == f"1.6.20 is not in {CONTAINERD_2}"
+
+
+def test_a_picked_version_is_shown_instead_of_the_newest() -> None:
+    older = candidate("ubuntu-24.04", "docker-ce", "27.5")
+    chosen = Component(name="docker", version="27.5.1", range=">=1.13.1", status="supported", reason="", epoch=0)
+    found = {(one.distribution, one.package): one.version for one in runtimes([chosen], ALL, [older])}
+    assert found["ubuntu-24.04", "docker-ce"] == "5:27.5.1-1~ubuntu.24.04~noble"
+    assert found["debian-13", "docker-ce"] == "5:29.8.1-1~debian.13~trixie"
+
+
+def test_the_lines_follow_the_file() -> None:
+    assert runtimes([], ALL) == ()
+    order = [distribution for distribution, _ in lines(docker=">=1.13.1", containerd=">=1.6.0")]
+    assert list(dict.fromkeys(order)) == list(ALL.distributions)
+
+
+# ── Impostors ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_kubernetes_docker_conflicts_with_impostors_that_own_its_files(form: Format) -> None:
+    recipe = recipes.packages()["kubernetes-docker"]
+    wanted = {one.name for one in ALL.impostors if one.conflicts and form in one.formats}
+    assert wanted <= set(getattr(recipe, form).conflicts)
+
+
+def test_kubernetes_docker_conflicts_with_every_engine_of_a_distribution() -> None:
+    recipe = recipes.packages()["kubernetes-docker"]
+    for one in ALL.distributions.values():
+        names = {package.name for package in one.packages if package.family == "docker"}
+        assert names <= set(getattr(recipe, one.format).conflicts)
+
+
+def test_kube_node_check_knows_the_same_impostors() -> None:
+    script = (content.folder("packaging") / "kubernetes-node" / "kube-node-check").read_text()
+    wanted = {f"{form}|{one.name}|{one.what}|{one.instead[form]}" for one in ALL.impostors for form in one.formats}
+    assert set(re.findall(r"^(?:deb|rpm)\|.*$", script, re.MULTILINE)) == wanted

@@ -1,0 +1,303 @@
+"""What a person may ask for beside a version, and what `resolve` and `explain` say."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from kubewright import recipes, resolution
+from kubewright.cli import main
+from kubewright.errors import RequestError
+from kubewright.models.base import Arch
+from kubewright.models.catalog import Patch
+from kubewright.models.lock import Check, Release, Request, Wish
+from kubewright.resolution.facts import rule
+from kubewright.settings import Settings
+from kubewright.stages import package, resolve
+from kubewright.upstream import Upstream
+
+COMPONENTS = recipes.components()
+DISTRIBUTIONS = recipes.distributions()
+CATALOG = recipes.catalog()
+
+
+def ask(
+    *options: str, without: Sequence[str] = (), distros: Sequence[str] = (), external_etcd: bool = False
+) -> Request:
+    return resolution.asked(
+        COMPONENTS, DISTRIBUTIONS, wanted=options, without=without, distros=distros, external_etcd=external_etcd
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "wish"),
+    [
+        ("docker", Wish(component="docker")),
+        ("docker=20.10", Wish(component="docker", range="=20.10")),
+        ("docker=>=29", Wish(component="docker", range=">=29")),
+        ("docker>=29", Wish(component="docker", range=">=29")),
+        ("containerd=>=2.2,<2.3", Wish(component="containerd", range=">=2.2,<2.3")),
+        ("cri-dockerd = 0.3.12", Wish(component="cri-dockerd", range="=0.3.12")),
+        ("docker=17.03", Wish(component="docker", range="=17.03")),
+    ],
+)
+def test_a_wish_is_a_component_and_a_range(option: str, wish: Wish) -> None:
+    assert ask(option).wanted == (wish,)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "more", "said"),
+    [
+        (["dockr"], {}, "--with dockr: no such component; did you mean docker? known are busybox, "),
+        (["docker new"], {}, "--with 'docker new': cannot be read; write it like docker"),
+        (["docker=new"], {}, "--with docker=new: '=new' is not a range"),
+        (["docker=>=new"], {}, "--with docker=>=new: '>=new' is not a range"),
+        (["kubernetes=1.36"], {}, "--with kubernetes=1.36: Kubernetes itself is asked for by the request"),
+        ([], {"without": ["etcd"]}, "--without etcd: a release is none without it; possible are containerd, docker"),
+        ([], {"without": ["containerd", "docker"]}, "--without containerd,docker: a node needs one of them"),
+        (["docker"], {"without": ["docker"]}, "--with docker, --without docker: contradict each other"),
+        (["cri-dockerd"], {"without": ["docker"]}, "--with cri-dockerd, --without docker: contradict each other"),
+        ([], {"distros": ["debain-12"]}, "--distro debain-12: no such distribution; did you mean debian-12? known are"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_by_option(
+    wanted: list[str], more: dict[str, list[str]], said: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        ask(*wanted, without=more.get("without", ()), distros=more.get("distros", ()))
+    assert said in str(caught.value)
+
+
+def solved(kubernetes: str, asked: Request) -> resolution.Solution:
+    facts = resolution.Facts(CATALOG, COMPONENTS, recipes.relations(), DISTRIBUTIONS, packaged=("1.36",))
+    return resolution.solve([(kubernetes, "")], facts, asked)
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "asked", "runtime"),
+    [
+        ("1.36.4", Request(), "containerd"),
+        ("1.36.4", ask("docker"), "docker"),
+        ("1.36.4", ask(without=["containerd"]), "docker"),
+        ("1.24.17", Request(), "containerd"),
+        ("1.23.17", Request(), "docker"),
+        ("1.23.17", ask("containerd"), "containerd"),
+        ("1.23.17", ask(without=["docker"]), "containerd"),
+    ],
+)
+def test_nodes_run_containerd_since_dockershim_is_gone_or_what_was_asked_for(
+    kubernetes: str, asked: Request, runtime: str
+) -> None:
+    found = solved(kubernetes, asked)
+    assert found.case.runtime == runtime
+    there = {one.name for one in found.components}
+    assert runtime in there
+    assert ("cri-dockerd" in there) == ("docker" in there and kubernetes != "1.23.17")
+
+
+def test_what_an_old_minor_states_nothing_about_is_left_out_unless_asked_for() -> None:
+    assert "containerd" not in {one.name for one in solved("1.6.13", Request()).components}
+    asked = {one.name: one for one in solved("1.6.13", ask("containerd=1.0")).components}
+    assert (asked["containerd"].version, asked["containerd"].status) == ("1.0.3", "unknown")
+
+
+def test_an_etcd_outside_the_cluster_follows_its_own_rule() -> None:
+    etcd = {one.name: one for one in solved("1.28.5", ask(external_etcd=True)).components}["etcd"]
+    assert (etcd.status, etcd.range) == ("supported", ">=3.4.13")
+    assert "administrator" in etcd.reason
+
+
+def test_another_version_than_the_deployed_one_is_held_to_the_bound_that_is_stated() -> None:
+    plugins = {one.name: one for one in solved("1.34.1", ask("cni-plugins=1.9.1")).components}["cni-plugins"]
+    assert (plugins.status, plugins.range) == ("supported", ">=1.2.0,=1.9.1")
+    with pytest.raises(RequestError, match=r"components.cni-plugins.bounds: must be >=1.2.0"):
+        solved("1.34.1", ask("cni-plugins=0.9.1"))
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "distribution", "family", "package"),
+    [
+        ("1.36.4", "debian-12", "docker", "docker.io"),
+        ("1.36.4", "debian-12", "containerd", "containerd.io"),
+        ("1.23.17", "ubuntu-22.04", "docker", "docker-ce"),
+        ("1.36.4", "amazon-2023", "containerd", ""),
+    ],
+)
+def test_a_distribution_takes_its_own_package_then_a_vendors_then_ours(
+    kubernetes: str, distribution: str, family: str, package: str
+) -> None:
+    found = solved(kubernetes, ask(distros=[distribution]))
+    taken = {one.family: one for one in found.packages}[family]
+    versions = {one.name: one.version for one in found.components}
+    if not package and taken.package == f"kubernetes-{family}":
+        assert taken.upstream == versions[family]
+    assert taken.package == (package or taken.package)
+
+
+def test_statements_hold_from_their_version_on_and_are_carried_forward_from_the_nearest_older_minor() -> None:
+    found = [rule("etcd", version, CATALOG).exact for version in ("1.34.1", "1.34.2-rc.0", "1.34.2")]
+    assert [one.value for one in found if one] == ["3.6.4", "3.6.4", "3.6.5"]
+    carried = rule("containerd", "1.37.1", CATALOG)
+    assert (carried.minor, carried.carried) == ("1.36", True)
+    assert rule("containerd", "1.6.13", CATALOG).minor == ""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("resolve", "1.23", "--distro", "ubuntu-22.04"),
+        ("resolve", "1.24", "--with", "docker"),
+        ("resolve", "1.36", "--distro", "debian-12", "--from", "v1.23.5"),
+        ("explain", "docker", "1.23", "--distro", "debian-12"),
+        ("explain", "containerd", "1.37"),
+        ("explain", "kubernetes"),
+        ("explain", "cri-dockerd", "1.23"),
+    ],
+    ids=" ".join,
+)
+def test_what_people_read_fits_80_columns_and_keeps_words_whole(
+    words: tuple[str, ...], tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    dist = ["--dist", str(tmp_path)]
+    code, out, _ = run(*words, "--offline", *dist)
+    assert code == 0
+    text = out.replace(str(tmp_path), "dist")
+    assert [line for line in text.splitlines() if len(line) > 80 or line != line.rstrip()] == []
+    _, told, _ = run(*words, "--offline", "--json", *dist)
+    assert json.loads(told)
+    whole = {word.strip(",:;.()[]") for word in told.replace('"', " ").split()}
+    long = {word.strip(",:;.()[]") for word in text.split() if len(word) > 20}
+    assert {word for word in long if word not in whole and "/" not in word and "~" not in word} == set()
+
+
+def test_the_lock_records_only_what_was_asked_for(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    lock = tmp_path / "v1.36.4-1/release.json"
+    run("resolve", "v1.36.4", "--offline", "--dist", str(tmp_path))
+    plain = lock.read_bytes()
+    assert Release.from_bytes(plain).request is None
+    words = ("--with", "docker=20.10", "--distro", "rhel-9", "--distro", "debian-12")
+    run("resolve", "v1.36.4", "--offline", "--dist", str(tmp_path), *words)
+    release = Release.from_bytes(lock.read_bytes())
+    assert release.request == ask("docker=20.10", distros=["debian-12", "rhel-9"])
+    assert release.runtime == "docker"
+    chosen = [(one.distribution, one.family) for one in release.distributions if one.chosen]
+    assert sorted(chosen) == [(name, family) for name in ("debian-12", "rhel-9") for family in ("containerd", "docker")]
+    run("resolve", "v1.36.4", "--offline", "--dist", str(tmp_path))
+    assert lock.read_bytes() == plain
+
+
+@pytest.mark.parametrize("verb", ["fetch", "package", "image"])
+def test_what_can_only_be_resolved_is_not_built(
+    verb: str, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    assert run("resolve", "1.23", "--offline", "--dist", str(tmp_path))[0] == 0
+    code, _, said = run(verb, "1.23", "--dist", str(tmp_path))
+    assert code == 2
+    assert "Kubernetes 1.23: resolution only" in " ".join(said.split())
+
+
+def test_a_wish_that_nothing_vouches_for_is_unavailable_and_says_what_to_do(
+    sample_mirror: Path, tmp_path: Path
+) -> None:
+    mirror = tmp_path / "mirror"
+    bundle = mirror / "download.docker.com/linux/static/stable/x86_64/docker-20.10.24.tgz"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_bytes(b"a bundle")
+    for path in sample_mirror.rglob("*"):
+        name = path.relative_to(sample_mirror)
+        if path.is_file() and name.parts[0] not in ("SHA256SUMS", "mirror.json", "download.docker.com"):
+            copy = mirror / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.hardlink_to(path)
+    settings = Settings(
+        upstream=str(mirror), dist=tmp_path / "dist", cache=tmp_path, now=0, architectures=(Arch.amd64,),
+        asked=ask("docker=20.10"),
+    )  # fmt: skip
+    _, release = resolve.resolve("v1.36.4", settings)
+    said = release.missing("docker", "docker", Arch.amd64)
+    assert said is not None
+    assert "--allow-unverified docker" in said
+    accepted = settings.model_copy(update={"allow_unverified": ("docker",)})
+    _, release = resolve.resolve("v1.36.4", accepted)
+    assert {one.check for one in release.inputs if one.component == "docker"} == {Check.unverified}
+
+
+@pytest.mark.parametrize(
+    ("without", "gone"),
+    [
+        ("docker", {"cri-dockerd", "kubernetes-docker", "kubernetes-runtime-docker"}),
+        ("containerd", {"kubernetes-containerd", "kubernetes-runtime-containerd"}),
+    ],
+)
+def test_packages_of_what_a_release_does_without_are_not_made(without: str, gone: set[str], tmp_path: Path) -> None:
+    settings = Settings(dist=tmp_path, cache=tmp_path, now=0, offline=True)
+
+    def made(asked: Request) -> set[str]:
+        _, release = resolve.resolve("v1.36.4", settings.model_copy(update={"asked": asked}))
+        return {build.recipe.name for build in package.plan(release)}
+
+    assert made(Request()) - made(ask(without=[without])) == gone
+
+
+def test_a_patch_to_avoid_is_had_by_its_exact_version_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = CATALOG["1.36"]
+    newest = facts.patches[-1]
+    bad = Patch(version=newest.version, source=newest.source, avoid="it loses data")
+    catalog = {"1.36": facts.model_copy(update={"patches": (*facts.patches[:-1], bad)})}
+    assert resolution.resolve_request("1.36", catalog, None)[0] == facts.patches[-2].version
+    assert resolution.resolve_request(f"v{newest.version}", catalog, None)[0] == newest.version
+    assert resolution.avoided(newest.version, catalog) == "it loses data"
+
+
+def test_a_marker_that_names_a_patch_to_avoid_gives_the_one_before(tmp_path: Path) -> None:
+    facts = CATALOG["1.36"]
+    bad = tuple(
+        one.model_copy(update={"avoid": "it loses data"}) if one.version == "1.36.4" else one for one in facts.patches
+    )
+    marker = tmp_path / "dl.k8s.io/release/stable-1.36.txt"
+    kubelet = tmp_path / "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
+    for path, text in ((marker, "v1.36.4"), (kubelet, "")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    catalog = {"1.36": facts.model_copy(update={"patches": bad})}
+    found, why = resolution.resolve_request("1.36", catalog, Upstream(str(tmp_path)))
+    assert found == "1.36.3"
+    assert "to be avoided: it loses data" in why
+    kubelet.unlink()
+    with pytest.raises(RequestError, match=r"to be avoided: it loses data; ask for another minor, or for just v1.36.4"):
+        resolution.resolve_request("1.36", catalog, Upstream(str(tmp_path)))
+
+
+def test_an_explanation_says_what_else_was_considered() -> None:
+    asked = ask(distros=["debian-12"])
+    facts = resolve.facts()
+    found = resolution.explain("containerd", resolution.solve([("1.36.4", "")], facts, asked), facts, asked)
+    excluded = {one.what: one.verdict for one in found.newer}
+    assert all("components.containerd" in verdict for verdict in excluded.values())
+    [*rejected, taken] = found.packages["debian-12"]
+    assert "does not fit recipes/catalog/1.36.toml: components.containerd.lines" in rejected[0].verdict
+    assert taken.verdict.startswith("taken, from ")
+    assert [one.kubernetes.rpartition(".")[0] for one in found.neighbours] == ["1.35", "1.37"]
+    assert found.grounds[0].source.startswith("containerd/containerd RELEASES.md")
+
+
+def test_an_upgrade_says_what_changes_at_every_hop() -> None:
+    hops = resolve.path("v1.34.5", "1.36.4")
+    assert [one.to.rpartition(".")[0] for one in hops] == ["1.35", "1.36"]
+    etcd = [(one.before, one.after) for hop in hops for one in hop.components if one.component == "etcd"]
+    assert etcd == [("3.6.5", "3.6.6"), ("3.6.6", "3.6.8")]

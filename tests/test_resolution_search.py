@@ -1,0 +1,249 @@
+"""The search: its first solution, the smallest conflict, and what holds for every choice from the real catalog."""
+
+from itertools import product
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from kubewright import recipes, resolution, versions
+from kubewright.errors import RequestError
+from kubewright.models.lock import Request, Wish
+from kubewright.resolution.asked import GOES_WITH
+from kubewright.resolution.conflict import core, everywhere
+from kubewright.resolution.pose import pose
+from kubewright.resolution.problem import Constraint, Problem, Span, Value, Variable, inside
+from kubewright.resolution.search import Chosen, search
+
+CATALOG = recipes.catalog()
+COMPONENTS = recipes.components()
+FACTS = resolution.Facts(
+    CATALOG, COMPONENTS, recipes.relations(), recipes.distributions(),
+    packaged=frozenset(filter(recipes.packaged, CATALOG)),
+)  # fmt: skip
+PATCHES = [patch.version for minor in CATALOG.values() for patch in minor.patches if not patch.skipped]
+KNOWN = [(name, one.version) for name, source in COMPONENTS.components.items() for one in source.known]
+
+NAMES = ("a", "b", "b@x", "c", "d")
+VERSIONS = tuple(f"1.{number}.0" for number in range(4))
+RANGES = ("*", *(f"{operator}{version}" for operator in (">=", "<", "=", "!=") for version in VERSIONS))
+
+spans = st.builds(Span, st.sampled_from("abcd"), st.sampled_from(RANGES))
+constraints = st.builds(Constraint, spans, st.just("a test"), st.just(""), when=st.none() | spans)
+domains = st.lists(st.sampled_from(("", *VERSIONS)), min_size=1, max_size=4, unique=True)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """Small enough to try everything."""
+    variables = [Variable(name, tuple(map(Value, draw(domains)))) for name in NAMES]
+    return Problem(tuple(variables), tuple(draw(st.lists(constraints, max_size=9))))
+
+
+def holds(problem: Problem, chosen: Chosen) -> bool:
+    """Said anew, without any of the search's own code but ranges."""
+
+    def of(span: Span) -> list[str]:
+        return [one.version for name, one in chosen.items() if name.split("@")[0] == span.component and one.version]
+
+    return all(
+        all(inside(version, rule.needs.range) for version in of(rule.needs))
+        for rule in problem.constraints
+        if rule.when is None or any(inside(version, rule.when.range) for version in of(rule.when))
+    )
+
+
+def tried_one_by_one(problem: Problem) -> Chosen | None:
+    """The first solution by trying everything, in order."""
+    names = [variable.name for variable in problem.variables]
+    every = product(*(variable.domain for variable in problem.variables))
+    return next((one for values in every if holds(problem, one := dict(zip(names, values, strict=True)))), None)
+
+
+@given(problems())
+@settings(max_examples=300, deadline=None)
+def test_the_search_finds_what_trying_everything_in_order_finds_first(problem: Problem) -> None:
+    usable = Problem(problem.variables, tuple(rule for rule in problem.constraints if not _of_one(rule)))
+    assert search(usable) == tried_one_by_one(usable)
+
+
+def _of_one(rule: Constraint) -> bool:
+    """A relation of a component to itself, which nobody states."""
+    return rule.when is not None and rule.when.component == rule.needs.component
+
+
+@given(problems())
+@settings(max_examples=300, deadline=None)
+def test_without_any_one_constraint_a_conflict_is_none(problem: Problem) -> None:
+    if search(problem) is not None:
+        return
+    smallest = core(problem)
+    assert search(smallest) is None
+    for rule in smallest.constraints:
+        rest = tuple(one for one in smallest.constraints if one is not rule)
+        assert search(Problem(smallest.variables, rest)) is not None
+    for variable in smallest.variables:
+        others = tuple(one for one in smallest.variables if one is not variable)
+        assert search(Problem(others, smallest.constraints)) is not None
+
+
+def test_what_has_no_part_in_a_failure_costs_nothing() -> None:
+    many = tuple(Variable(f"other{number}", tuple(map(Value, VERSIONS))) for number in range(40))
+    problem = Problem((*many, Variable("a", (Value("1.0.0"),))), (Constraint(Span("a", ">=2"), "a test", ""),))
+    assert search(problem) is None  # 4 to the power of 40 ways to fail, if each were tried
+
+
+wishes = st.builds(
+    lambda known, operator: Wish(component=known[0], range=f"{operator}{known[1]}"),
+    st.sampled_from([one for one in KNOWN if one[0] != "kubernetes"]),
+    st.sampled_from(("=", ">=", "<=", "!=")),
+)
+requests = st.builds(
+    Request,
+    wanted=st.lists(wishes, max_size=2).map(tuple),
+    without=st.sampled_from([(), (), ("docker",), ("containerd",)]),
+    etcd=st.sampled_from(["", "external"]),
+    distributions=st.sets(st.sampled_from(sorted(recipes.distributions().distributions)), max_size=2).map(
+        lambda names: tuple(sorted(names))
+    ),
+)
+
+
+@given(st.sampled_from(PATCHES), requests)
+@settings(max_examples=150, deadline=None)
+def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, asked: Request) -> None:
+    try:
+        problem = pose(kubernetes, FACTS, asked).problem
+    except RequestError:
+        assume(False)  # the only runtime there was is left out
+    if search(problem) is None:
+        assert search(core(problem)) is None
+        return
+    found = resolution.solve([(kubernetes, "")], FACTS, asked)
+    assert holds(found.case.problem, found.chosen)
+    there = {one.name: one.version for one in found.components}
+    for one in found.components:
+        assert inside(one.version, one.range), one
+    left_out = {name for without in asked.without for name in GOES_WITH[without]}
+    for wish in asked.wanted:
+        assert wish.component in left_out or inside(there[wish.component], wish.range)
+    for relation in recipes.relations().relations:
+        when, needs = relation.when, relation.needs
+        if when.component in there and needs.component in there and inside(there[when.component], when.range):
+            assert inside(there[needs.component], needs.range)
+    assert not any(one.component == "etcd" and one.external for one in found.case.rulings.values()) or asked.etcd
+
+
+@given(st.sampled_from(PATCHES), st.sampled_from([name for name in COMPONENTS.components if name != "kubernetes"]))
+@settings(max_examples=60, deadline=None)
+def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) -> None:
+    found = resolution.solve([(kubernetes, "")], FACTS, Request())
+    used = {versions.minor(kubernetes), *(ruling.minor for ruling in found.case.rulings.values())}
+    fewer = {minor: facts for minor, facts in CATALOG.items() if minor in used}
+    source = COMPONENTS.components[name]
+    allowed = {one.name: one.range for one in found.components}.get(name, "=0.0.1")
+    strangers = [one for one in ("0.0.1", "99.0.0") if not inside(one, allowed)]
+    new = (source.known[0].model_copy(update={"version": one, "avoid": ""}) for one in strangers)
+    more = source.model_copy(update={"known": (*source.known, *new)})
+    wider = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, name: more}})
+    assert resolution.choose(kubernetes, fewer, wider, recipes.relations()) == found.components
+
+
+@given(st.sampled_from(PATCHES), st.sampled_from(PATCHES), st.lists(wishes, min_size=1, max_size=2))
+@settings(max_examples=200, deadline=None)
+def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
+    one: str, other: str, wanted: list[Wish]
+) -> None:
+    asked = Request(wanted=tuple(wanted))
+    problem = pose(one, FACTS, asked).problem
+    if search(problem) is None and everywhere(core(problem), asked):
+        assert search(pose(other, FACTS, asked).problem) is None
+
+
+def test_every_known_release_can_be_had() -> None:
+    for kubernetes in PATCHES:
+        assert resolution.choose(kubernetes, CATALOG, COMPONENTS, recipes.relations())
+
+
+def test_a_choice_is_the_same_in_any_order_of_what_was_asked() -> None:
+    given_ = ["docker=20.10", "containerd=>=2.2,<2.3"]
+    one, other = (
+        resolution.asked(COMPONENTS, recipes.distributions(), wanted=order, distros=distros)
+        for order, distros in ((given_, ["debian-12", "rhel-9"]), (given_[::-1], ["rhel-9", "debian-12"]))
+    )
+    assert one == other
+
+
+def wish(text: str) -> Request:
+    words = [word for word in text.split() if word != "--distro"]
+    distros = [word for word in words if word in recipes.distributions().distributions]
+    wanted = [word for word in words if word not in distros]
+    return resolution.asked(COMPONENTS, recipes.distributions(), wanted=wanted, distros=distros)
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "asked", "said"),
+    [
+        ("1.36.4", "etcd=3.5.24", [
+            "1.36.toml: components.etcd.exact: Kubernetes 1.36 pins or deploys 3.6.8",
+            "--with etcd=3.5.24: asked for",
+            "v1.36.4 without --with etcd=3.5.24: etcd 3.6.8",
+            "v1.36.4 with --etcd external: etcd ",
+            "v1.33.13 with all that was asked for: etcd 3.5.24",
+        ]),
+        ("1.23.17", "docker=24.0", [
+            "components.docker.lines: validated are >=20.10.0,<20.11.0 || ",
+            "system-validators",
+            "v1.24.17 with all that was asked for: docker 24.0.9",
+        ]),
+        ("1.36.4", "docker>=29 cri-dockerd<0.3.12", [
+            "recipes/relations.toml: relations[0]: docker >=29.0.0 needs cri-dockerd",
+            "v1.36.4 without --with 'docker>=29': ",
+        ]),
+        ("1.30.14", "--distro opensuse-tumbleweed", [
+            "--distro opensuse-tumbleweed: brings for containerd: nothing",
+            "v1.30.14 without --distro opensuse-tumbleweed: containerd 2.1.",
+            "v1.30.14 with --with docker: docker 29.",
+            "v1.34.12 with all that was asked for: kubernetes-containerd",
+        ]),
+        ("1.36.4", "docker=99", ["docker: known are 29.8.1, ", "without --with docker=99: docker 29.8.1"]),
+    ],
+    ids=["etcd", "docker", "relation", "distribution", "unknown"],
+)  # fmt: skip
+def test_a_conflict_names_what_is_in_it_and_what_would_work(kubernetes: str, asked: str, said: list[str]) -> None:
+    with pytest.raises(RequestError) as caught:
+        resolution.solve([(kubernetes, "")], FACTS, wish(asked))
+    for text in said:
+        assert text in str(caught.value)
+
+
+def test_of_several_versions_the_newest_that_meets_the_wish_is_taken() -> None:
+    wanted = [("1.34.1", "the newest"), ("1.33.7", "older"), ("1.33.5", "older still")]
+    found = resolution.solve(wanted, FACTS, wish("etcd=3.5.24"))
+    assert found.case.kubernetes == "1.33.7"
+    assert found.why == "older"
+    assert found.missed.startswith(
+        "v1.34.1 cannot be had with what was asked for: recipes/catalog/1.34.toml: components."
+    )
+
+
+def test_no_older_version_is_taken_that_says_nothing_of_what_was_asked_for() -> None:
+    asked = wish("containerd=1.6.39 etcd=3.0.17")
+    with pytest.raises(RequestError) as caught:
+        resolution.solve([("1.36.4", ""), ("1.6.13", "")], FACTS, asked)
+    assert "with all that was asked for" not in str(caught.value)
+    assert solved("1.6.13", asked)["containerd"] == ("1.6.39", "unknown")  # who asks for just this may have it
+
+
+def solved(kubernetes: str, asked: Request) -> dict[str, tuple[str, str]]:
+    found = resolution.solve([(kubernetes, "")], FACTS, asked)
+    return {one.name: (one.version, one.status) for one in found.components}
+
+
+def test_without_a_wish_no_older_version_is_a_way_out() -> None:
+    known = COMPONENTS.components["containerd"].known
+    fewer = tuple(one for one in known if one.version.startswith("1.7."))
+    bare = COMPONENTS.components["containerd"].model_copy(update={"known": fewer})
+    broken = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "containerd": bare}})
+    with pytest.raises(RequestError, match=r"v1.36.4: cannot be had like this"):
+        resolution.solve([("1.36.4", ""), ("1.35.8", "")], resolution.Facts(CATALOG, broken), Request())

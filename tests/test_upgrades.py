@@ -1,0 +1,454 @@
+"""Upgrades: the rules, the path from one version to another, and the graph of a site."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubewright import files, recipes, versions
+from kubewright.errors import RequestError
+from kubewright.models.catalog import MinorFacts
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import ChannelRelease, Index, IndexedRelease
+from kubewright.models.upgrades import Graph
+from kubewright.repos import graph, layout, records
+from kubewright.repos.store import Data, DirectoryStore
+from kubewright.resolution import upgrades
+from kubewright.run import run
+from kubewright.settings import Settings
+from kubewright.stages import publish, release, verify
+from kubewright.stages.sign import Keys
+
+NOW = 1_790_000_000
+SKEW = recipes.skew()
+Tool = Callable[[str], Path]
+
+
+def listed(version: str, revision: int = 1, **facts: object) -> IndexedRelease:
+    name = f"v{version}-{revision}"
+    url = layout.release_path(name, "manifest.json")
+    given = {"status": "superseded", "channels": ("stable",), "manifest_sha256": "0" * 64} | facts
+    return IndexedRelease.model_validate({"name": name, "kubernetes": version, "manifest_url": url} | given)
+
+
+def drawn(*releases: IndexedRelease) -> Graph:
+    declared = {one.name: [edge.from_range for edge in upgrades.sources(one.kubernetes, SKEW)] for one in releases}
+    return graph.document(releases, graph.steps(releases, declared))
+
+
+def safe(found: Graph) -> set[tuple[str, str]]:
+    return {(found.nodes[one].version, found.nodes[other].version) for one, other in found.edges}
+
+
+def risky(found: Graph) -> dict[tuple[str, str], list[str]]:
+    return {
+        (edge.from_version, edge.to): [risk.name for risk in group.risks]
+        for group in found.conditional_edges
+        for edge in group.edges
+    }
+
+
+# The rules
+
+
+@pytest.mark.parametrize(
+    ("start", "goal", "allowed"),
+    [
+        ("1.35.9", "1.36.0", True),
+        ("1.36.0", "1.36.4", True),
+        ("1.36.4", "1.36.0", False),
+        ("1.36.4", "1.36.4", False),
+        ("1.34.9", "1.36.0", False),
+        ("1.36.0", "1.35.9", False),
+        ("1.36.4", "1.37.0-rc.1", True),
+        ("1.37.0-alpha.3", "1.37.0-rc.1", True),
+        ("1.37.0-rc.1", "1.37.0", True),
+        ("1.37.0-rc.1", "1.38.0", False),
+        ("1.37.0", "1.37.0-rc.1", False),
+        ("1.9.11", "1.10.0", True),
+    ],
+)
+def test_what_may_follow_what_in_one_step(start: str, goal: str, allowed: bool) -> None:
+    assert (upgrades.rule(start, goal, SKEW) is not None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("component", "of", "kubernetes", "expected"),
+    [
+        ("kubelet", "kube-apiserver", "1.36.4", ">=1.33.0,<1.37.0"),
+        ("kubelet", "kube-apiserver", "1.28.0", ">=1.25.0,<1.29.0"),
+        ("kubelet", "kube-apiserver", "1.27.1", ">=1.25.0,<1.28.0"),
+        ("kubelet", "kube-apiserver", "1.26.0", ">=1.24.0,<1.27.0"),
+        ("kubelet", "kube-apiserver", "1.23.5", ">=1.21.0,<1.24.0"),
+        ("kubelet", "kubeadm", "1.28.4", ">=1.27.0,<1.29.0"),
+        ("kubelet", "kubeadm", "1.29.0", ">=1.26.0,<1.30.0"),
+        ("kube-apiserver", "kubeadm", "1.36.4", ">=1.35.0,<1.37.0"),
+        ("kube-proxy", "kubelet", "1.36.4", ">=1.33.0,<1.40.0"),
+        ("kube-scheduler", "kube-apiserver", "1.36.4", ">=1.35.0,<1.37.0"),
+        ("kubectl", "kube-apiserver", "1.36.4", ">=1.35.0,<1.38.0"),
+    ],
+)
+def test_what_may_run_beside_what(component: str, of: str, kubernetes: str, expected: str) -> None:
+    assert upgrades.partners(kubernetes, SKEW)[of][component] == expected
+
+
+def test_every_rule_names_its_source() -> None:
+    named = {one.source for one in SKEW.distances} | {SKEW.upgrade.source} | {one.source for one in SKEW.support}
+    assert named == SKEW.sources.keys()
+
+
+@pytest.mark.parametrize("facts", recipes.catalog().values(), ids=lambda facts: facts.minor)
+def test_a_minor_is_supported_for_as_long_as_the_policy_promises(facts: MinorFacts) -> None:
+    begun = [one for one in SKEW.support if versions.parse(one.since or "0") <= versions.parse(facts.minor)]
+    if facts.end_of_life is not None:
+        days = (date.fromisoformat(facts.end_of_life) - date.fromisoformat(facts.released)).days
+        assert days / 30.44 > begun[-1].months - 1.5, "nine months were approximate"
+
+
+# The path
+
+
+def test_a_long_path_goes_over_the_last_patch_of_each_minor() -> None:
+    hops = upgrades.path("v1.23.5", "v1.36.4", recipes.catalog(), SKEW)
+    assert [hop.to for hop in hops[:-3]] == [
+        "1.24.17", "1.25.16", "1.26.15", "1.27.16", "1.28.15", "1.29.15", "1.30.14", "1.31.14", "1.32.13", "1.33.13"
+    ]  # fmt: skip
+    assert [versions.minor(hop.to) for hop in hops[-3:]] == ["1.34", "1.35", "1.36"]
+    assert (hops[0].from_version, hops[-1].to, hops[-1].reason) == ("1.23.5", "1.36.4", "what was asked for")
+    assert hops[3].kubelets == ">=1.26.0,<1.28.0"
+
+
+@pytest.mark.parametrize(
+    ("start", "goal", "expected"),
+    [
+        ("1.36.4", "1.36.4", []),
+        ("1.36.0", "1.36.4", ["1.36.4"]),
+        ("1.17.3", "1.19.16", ["1.18.20", "1.19.16"]),
+        ("1.36.0", "1.37.0-rc.1", ["1.37.0-rc.1"]),
+        ("1.17.0-rc.1", "1.18.20", ["1.17.17", "1.18.20"]),
+        ("1.9.11", "1.11.10", ["1.10.13", "1.11.10"]),
+    ],
+)
+def test_the_path_is_the_shortest(start: str, goal: str, expected: list[str]) -> None:
+    assert [hop.to for hop in upgrades.path(start, goal, recipes.catalog(), SKEW)] == expected
+
+
+def test_a_bad_patch_that_was_asked_for_by_name_is_the_goal_and_warned_about() -> None:
+    (hop,) = upgrades.path("1.17.3", "1.18.19", recipes.catalog(), SKEW)
+    assert re.match("what was asked for, although it is to be avoided: .*regression", hop.reason)
+
+
+@pytest.mark.parametrize(
+    ("start", "goal", "message"),
+    [
+        ("1.36.4", "1.35.9", r"^v1.36.4 to v1.35.9: a downgrade, which .*; ask for v1.36.4 or newer"),
+        ("1.36.0", "1.36.0-rc.1", "a downgrade"),
+        ("1.24.99", "1.36.4", r"^v1.24.99: not in the catalog; the newest 1.24 there is v1.24.17, say which"),
+        ("1.17.10", "1.36.4", r"^v1.17.10: upstream never released this patch; the newest 1.17 there is v1.17.17"),
+        ("1.5.8", "1.36.4", r"^v1.5.8: Kubernetes 1.5 is not in the catalog, which knows 1.6 to"),
+        ("1.36.4", "1.99.0", r"recipes/catalog/1.99.toml"),
+    ],
+)
+def test_what_is_no_upgrade_is_refused_with_what_would_be(start: str, goal: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        upgrades.path(start, goal, recipes.catalog(), SKEW)
+
+
+def test_a_minor_without_a_release_cannot_be_gone_through() -> None:
+    empty = recipes.catalog()["1.25"].model_copy(update={"patches": ()})
+    with pytest.raises(RequestError, match=r"no release of 1.25 to go through; add .*1.25.toml"):
+        upgrades.path("1.24.0", "1.26.0", {**recipes.catalog(), "1.25": empty}, SKEW)
+
+
+PATCHES = [one.version for facts in recipes.catalog().values() for one in facts.patches if not one.skipped]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(PATCHES), st.sampled_from(PATCHES))
+def test_every_hop_is_an_edge_and_one_minor_takes_one_hop(one: str, other: str) -> None:
+    start, goal = sorted((one, other), key=versions.parse)
+    hops = upgrades.path(start, goal, recipes.catalog(), SKEW)
+    stations = [start, *(hop.to for hop in hops)]
+    assert stations[-1] == goal
+    assert [(hop.from_version, hop.to) for hop in hops] == list(pairwise(stations))
+    found = drawn(*map(listed, dict.fromkeys(stations)))
+    assert {(f"v{hop.from_version}-1", f"v{hop.to}-1") for hop in hops} <= {*safe(found), *risky(found)}
+    apart = versions.parse(goal).minor - versions.parse(start).minor
+    assert len(hops) == apart or (apart == 0 and len(hops) == 1)
+
+
+# The graph
+
+numbers = st.tuples(st.integers(8, 12), st.integers(0, 3), st.sampled_from(["", "", "-rc.0", "-alpha.1"]))
+sites = st.lists(
+    st.builds(
+        lambda number, revision, status, channels, avoid: listed(
+            f"1.{number[0]}.{number[1]}{number[2]}", revision, status=status, channels=channels, avoid=avoid
+        ),
+        numbers, st.integers(1, 2), st.sampled_from(["current", "superseded", "superseded", "yanked"]),
+        st.sampled_from([("stable",), ("latest", "stable"), ()]), st.sampled_from([None, None, "a regression"]),
+    ),
+    unique_by=lambda one: one.name, max_size=12,
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(sites)
+def test_no_edge_skips_a_minor_or_goes_down(releases: list[IndexedRelease]) -> None:
+    found = drawn(*releases)
+    ranks = {one.name: graph.rank(one.kubernetes, one.name) for one in releases}
+    for source, target in {*safe(found), *risky(found)}:
+        assert ranks[target][0].minor - ranks[source][0].minor in (0, 1)
+        assert ranks[target] > ranks[source]
+    assert all(source < target for source, target in found.edges)
+
+
+@settings(deadline=None)
+@given(sites)
+def test_what_was_withdrawn_is_never_entered_but_stays_a_node(releases: list[IndexedRelease]) -> None:
+    found = drawn(*releases)
+    withdrawn = {one.name for one in releases if one.status == "yanked" or not one.channels}
+    assert not withdrawn & {target for _, target in {*safe(found), *risky(found)}}
+    assert {node.version for node in found.nodes} == {one.name for one in releases}
+
+
+@settings(deadline=None)
+@given(sites)
+def test_every_final_release_reaches_the_newest_good_one_of_the_next_minor(releases: list[IndexedRelease]) -> None:
+    edges = safe(drawn(*releases))
+    good = [one for one in releases if one.channels and one.status != "yanked" and not one.avoid]
+    newest = {
+        versions.minor(one.kubernetes): one.name
+        for one in sorted(good, key=lambda one: graph.rank(one.kubernetes, one.name))
+        if versions.is_final(one.kubernetes)
+    }
+    for one in filter(lambda one: versions.is_final(one.kubernetes), releases):
+        following = newest.get(versions.next_minor(one.kubernetes))
+        assert following is None or (one.name, following) in edges
+
+
+@settings(deadline=None)
+@given(sites, numbers)
+def test_another_release_changes_no_edge_between_the_others(
+    releases: list[IndexedRelease], number: tuple[int, int, str]
+) -> None:
+    more = listed(f"1.{number[0]}.{number[1]}{number[2]}", 3)
+    before, after = drawn(*releases), drawn(*releases, more)
+    assert safe(before) == {edge for edge in safe(after) if more.name not in edge}
+    assert risky(before) == {edge: why for edge, why in risky(after).items() if more.name not in edge}
+
+
+def test_a_higher_revision_of_the_same_version_follows_the_lower() -> None:
+    found = drawn(listed("1.36.4", 2), listed("1.36.4"), listed("1.36.3"))
+    assert safe(found) == {
+        ("v1.36.3-1", "v1.36.4-1"), ("v1.36.3-1", "v1.36.4-2"), ("v1.36.4-1", "v1.36.4-2")
+    }  # fmt: skip
+
+
+def test_a_bad_patch_is_entered_by_name_only_and_left_freely() -> None:
+    bad = [listed("1.24.5", revision, avoid="a regression") for revision in (1, 2)]
+    found = drawn(listed("1.24.4"), *bad, listed("1.24.6"))
+    assert risky(found) == {
+        ("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease"], ("v1.24.4-1", "v1.24.5-2"): ["AvoidedRelease"]
+    }  # fmt: skip
+    assert {("v1.24.4-1", "v1.24.6-1"), ("v1.24.5-1", "v1.24.5-2"), ("v1.24.5-1", "v1.24.6-1")} <= safe(found)
+    (risk,) = found.conditional_edges[0].risks
+    assert risk.message == "Kubernetes 1.24.5 is to be avoided: a regression."
+    assert risk.url.endswith("/v1.24.5")
+
+
+def test_a_pre_release_is_entered_by_name_only_unless_one_is_there_already() -> None:
+    found = drawn(*map(listed, ("1.36.4", "1.37.0-beta.0", "1.37.0-rc.1", "1.37.0")))
+    assert risky(found) == {
+        ("v1.36.4-1", "v1.37.0-beta.0-1"): ["PreRelease"], ("v1.36.4-1", "v1.37.0-rc.1-1"): ["PreRelease"]
+    }  # fmt: skip
+    assert ("v1.37.0-beta.0-1", "v1.37.0-rc.1-1") in safe(found)
+    assert ("v1.37.0-rc.1-1", "v1.37.0-1") in safe(found)
+
+
+def test_the_document_has_the_shape_of_cincinnati() -> None:
+    found = drawn(listed("1.24.4"), listed("1.24.5", avoid="a regression", end_of_life="2023-07-28"))
+    document = json.loads(found.to_bytes())
+    assert Graph.from_bytes(found.to_bytes()) == found
+    assert document["nodes"][1] == {
+        "version": "v1.24.5-1",
+        "payload": f"releases/v1.24.5-1/manifest.json@sha256:{'0' * 64}",
+        "metadata": {
+            "io.kubewright.kubernetes": "1.24.5", "io.kubewright.channels": "stable",
+            "io.kubewright.status": "superseded", "io.kubewright.end_of_life": "2023-07-28",
+        },
+    }  # fmt: skip
+    (conditional,) = document.pop("conditionalEdges")
+    assert conditional["edges"] == [{"from": "v1.24.4-1", "to": "v1.24.5-1"}]
+    assert conditional["risks"][0]["matchingRules"] == [{"type": "Always"}]
+    assert (document["version"], document["edges"], document.keys()) == (1, [], {"version", "nodes", "edges"})
+
+
+def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
+    facts = {"status": "current", "manifest_url": "releases/a/manifest.json", "manifest_sha256": "0" * 64}
+    channel = None
+    for version in ("1.24.4", "1.24.5"):
+        one = ChannelRelease.model_validate({"name": f"v{version}-1", "kubernetes": version} | facts)
+        channel = records.add(channel, "old", one, now=NOW, url="", repo_key="A" * 40)
+    assert channel is not None
+    index, found = records.index(None, [channel], recipes.catalog(), {"v1.24.5-1": [">=1.24.0,<=1.24.5"]})
+    assert [one.upgrades_from for one in index.releases] == [(), ()]
+    assert index.releases[0].avoid is not None
+    assert "regression" in index.releases[0].avoid
+    assert risky(found) == {("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease"]}
+
+
+def test_the_documented_command_finds_the_way(tool: Tool, tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "upgrades.md"
+    command = re.search(r"--arg from (\S+) '(.*?)'", page.read_text(), re.DOTALL)
+    assert command is not None
+    versions_there = ("1.35.8", "1.35.9", "1.36.3", "1.36.4", "1.37.0-rc.1", "1.37.1")
+    withdrawn = listed("1.37.2", status="yanked")
+    (tmp_path / "graph.json").write_bytes(drawn(withdrawn, *map(listed, versions_there)).to_bytes())
+    way = run([tool("jq"), "-r", "--arg", "from", command[1], command[2], tmp_path / "graph.json"]).stdout
+    assert way.split() == ["v1.35.9-1", "v1.36.4-1", "v1.37.1-1"]
+
+
+# The site
+
+
+class Past(NamedTuple):
+    """A site after 1.36.4, after a pre-release of the next minor beside it, and after that one's rollback."""
+
+    sites: tuple[Path, ...]
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+def past(released: Settings, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Past:
+    base = tmp_path_factory.mktemp("upgrades") / "home"
+    shutil.copytree(Path(released.site).parent, base)
+    home = released.model_copy(update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")})
+    shutil.copytree(base / "site", base / "1")
+    release.release("v1.37.0-rc.1", home.model_copy(update={"now": NOW + 60}), keys)
+    shutil.copytree(base / "site", base / "2")
+    publish.rollback("latest", home.model_copy(update={"now": NOW + 120}), keys, None)
+    return Past((base / "1", base / "2", base / "site"), home)
+
+
+def shown(site: Path) -> Graph:
+    return Graph.from_bytes((site / layout.GRAPH).read_bytes())
+
+
+def named(site: Path) -> Index:
+    return Index.from_bytes((site / layout.INDEX).read_bytes())
+
+
+def findings(site: Path) -> list[str]:
+    return [f"{one.place}: {one.problem}" for one in verify.verify(str(site), [], now=NOW + 200).findings]
+
+
+def test_the_graph_follows_every_publication(past: Past) -> None:
+    first, second, third = map(shown, past.sites)
+    assert [node.version for node in first.nodes] == ["v1.36.4-1"]
+    assert risky(second) == {("v1.36.4-1", "v1.37.0-rc.1-1"): ["PreRelease"]}
+    assert risky(third) == {}, "what was rolled back is no goal"
+    assert [node.metadata["io.kubewright.channels"] for node in third.nodes][1] == ""
+    assert [safe(one) for one in (first, second, third)] == [set(), set(), set()]
+
+
+def test_the_graph_is_the_copy_that_the_index_names_and_every_copy_stays(past: Past) -> None:
+    *_, last = past.sites
+    for site in past.sites:
+        index, data = named(site), (site / layout.GRAPH).read_bytes()
+        assert index.graph_url is not None
+        assert (index.graph_sha256, data) == (files.sha256(data), (last / index.graph_url).read_bytes())
+    copies = sorted(path.name.partition(".")[2] for path in (last / "publications/graph").iterdir())
+    assert copies == sorted(["json", "json.asc", "json.sig"] * 3)
+
+
+def test_a_site_with_a_graph_is_sound(past: Past) -> None:
+    assert findings(past.sites[2]) == []
+
+
+def test_the_manifest_declares_what_leads_to_it_and_what_may_run_beside_it(released: Settings) -> None:
+    data = Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
+    manifest = Manifest.from_bytes(data)
+    assert manifest.upgrades == upgrades.sources("1.36.4", SKEW)
+    assert manifest.skew == upgrades.partners("1.36.4", SKEW)
+
+
+def test_a_lost_or_damaged_graph_is_found_and_the_next_run_brings_it_back(
+    past: Past, keys: Keys, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(past.sites[1], site)
+    right = (site / layout.GRAPH).read_bytes()
+    (site / layout.GRAPH).write_bytes((past.sites[0] / layout.GRAPH).read_bytes())
+    (site / layout.graph_copy(files.sha256(right))).with_suffix(".json.sig").unlink()
+    found = findings(site)
+    assert f"{layout.GRAPH}: its SHA-256 is not the one in {layout.INDEX}; publish again" in found
+    assert any(line.startswith("publications/graph/") and line.endswith(".sig: missing") for line in found)
+    release.release("v1.37.0-rc.1", past.settings.model_copy(update={"site": str(site), "now": NOW + 300}), keys)
+    assert (site / layout.GRAPH).read_bytes() == right
+    assert findings(site) == []
+
+
+class Interrupting(DirectoryStore):
+    """A store in which, before the graph is replaced, something else happens first."""
+
+    event: Callable[[], object] | None = None
+
+    def replace(self, path: str, data: Data) -> bool:
+        if path == layout.GRAPH and self.event is not None:
+            event, self.event = self.event, None
+            event()
+        return super().replace(path, data)
+
+
+def test_a_publisher_that_was_overtaken_leaves_the_right_graph(
+    past: Past, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One rolls a channel back; another one puts it back as it was, between the first one's index and its graph."""
+    site = tmp_path / "site"
+    shutil.copytree(past.sites[1], site)
+    right = shown(site)
+    settings = past.settings.model_copy(update={"site": str(site), "now": NOW + 300})
+    store, original = Interrupting(site), publish.store
+
+    def overtake() -> None:
+        monkeypatch.setattr(publish, "store", original)
+        publish.rollback("latest", settings, keys, 2)
+
+    store.event = overtake
+    monkeypatch.setattr(publish, "store", lambda _: store)
+    publish.rollback("latest", settings, keys, 1)
+    assert shown(site) == right
+    assert findings(site) == []
+
+
+def forged(site: Path, keys: Keys, index: Index, changed: Graph) -> None:
+    """A graph and an index that somebody with the keys signed."""
+    data = changed.to_bytes()
+    place = layout.graph_copy(files.sha256(data))
+    index = index.model_copy(update={"graph_url": place, "graph_sha256": files.sha256(data)})
+    copies = {place: data, layout.index_copy(index.sequence): index.to_bytes()}
+    for path, content in {layout.GRAPH: data, layout.INDEX: index.to_bytes(), **copies}.items():
+        (site / path).write_bytes(content)
+    for path, content in copies.items():
+        (site / f"{path}.asc").write_bytes(keys.repo.armored_detached(content, NOW))
+        (site / f"{path}.sig").write_bytes(keys.artifact.sign(content))
+
+
+def test_a_signed_graph_that_contradicts_the_manifests_is_found(past: Past, keys: Keys, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(past.sites[1], site)
+    index, found = named(site), shown(site)
+    forged(site, keys, index, found.model_copy(update={"edges": ((0, 1),), "conditional_edges": ()}))
+    assert findings(site) == [f"{layout.GRAPH}: does not say what the index and the manifests do; publish again"]
+    newest = index.releases[0].model_copy(update={"upgrades_from": ("v1.36.4-1",)})
+    forged(site, keys, index.model_copy(update={"releases": (newest, *index.releases[1:])}), found)
+    assert f"{layout.INDEX}: says other upgrades of v1.37.0-rc.1-1 than the manifests; publish again" in findings(site)
