@@ -1,15 +1,9 @@
-"""What the machines of a run are told: the addresses, and what only containers on this machine need."""
+"""What the machines of a run are told: their networks, and what only containers on this machine need."""
 
 import json
+from collections.abc import Iterable
 
-SITE = "10.213.0.4"
-REGISTRY = "10.213.0.5"
-MACHINES = {"cp": "10.213.0.10", "node1": "10.213.0.11"}
-PODS = {"cp": "10.214.1.0/24", "node1": "10.214.2.0/24"}
-
-SITE_URL = f"http://{SITE}:8000"
-IMAGES = f"{REGISTRY}:5000"
-"""Addresses rather than names, so that this machine, which pushes, calls them as the nodes do."""
+from network import Network
 
 REGISTRY_CONFIG = """version: 0.1
 storage: {filesystem: {rootdirectory: /data}}
@@ -26,34 +20,39 @@ restrict_oom_score_adj = true
 SystemdCgroup = false
 """
 
-REGISTRY_HOSTS = f'server = "http://{IMAGES}" # no TLS\n'
+
+def registry_hosts(network: Network) -> str:
+    """containerd's hosts.toml of the registry."""
+    return f'server = "http://{network.registry}" # no TLS\n'
 
 
-def kubelet_arguments(machine: str) -> str:
+def kubelet_arguments(network: Network, machine: str) -> str:
     """/etc/default/kubelet: machines that share a kernel keep their pods' control groups apart."""
-    return f"KUBELET_EXTRA_ARGS=--cgroup-root=/kubewright-acceptance/pods-{machine}\n"
+    return f"KUBELET_EXTRA_ARGS=--cgroup-root=/{network.pods(machine)}\n"
 
 
-def network(machine: str) -> str:
+def pod_network(machine: str) -> str:
     """The CNI configuration of a machine: a bridge, and the machines as each other's routers."""
-    ipam = {"type": "host-local", "ranges": [[{"subnet": PODS[machine]}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    ipam = {
+        "type": "host-local",
+        "ranges": [[{"subnet": Network.pod_subnet(machine)}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
     bridge = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True, "ipam": ipam}
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
     return json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, portmap]}, indent=2) + "\n"
 
 
-def routes(machine: str) -> str:
-    """The commands that make the other machines' pods reachable."""
-    return "\n".join(
-        f"ip route replace {PODS[other]} via {address}" for other, address in MACHINES.items() if other != machine
-    )
+def routes(network: Network, others: Iterable[str]) -> str:
+    """The commands that make other machines' pods reachable."""
+    return "\n".join(f"ip route replace {Network.pod_subnet(other)} via {network.address(other)}" for other in others)
 
 
-def init(version: str) -> str:
+def init(network: Network, machine: str, version: str) -> str:
     """What `kubeadm init` is given: our images, and a kubelet that accepts this machine."""
     return f"""apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
-localAPIEndpoint: {{advertiseAddress: {MACHINES["cp"]}}}
+localAPIEndpoint: {{advertiseAddress: {network.address(machine)}}}
 nodeRegistration:
   criSocket: unix:///run/containerd/containerd.sock
   ignorePreflightErrors: [SystemVerification]  # control groups v1
@@ -61,8 +60,8 @@ nodeRegistration:
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 kubernetesVersion: v{version}
-imageRepository: {IMAGES}
-networking: {{podSubnet: 10.214.0.0/16, serviceSubnet: 10.215.0.0/16}}
+imageRepository: {network.registry}
+networking: {{podSubnet: 10.244.0.0/16, serviceSubnet: 10.245.0.0/16}}
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -89,12 +88,12 @@ nodeRegistration:
 """
 
 
-def pods(version: str) -> str:
+def pods(network: Network, version: str) -> str:
     """A Pod with a web server on the node, its Service, and a Pod on the control plane that asks it.
 
     Both run our own image: `kubectl proxy` serves, `kubectl get --raw` asks.
     """
-    image = f"{IMAGES}/hyperkube-node:v{version}"
+    image = f"{network.registry}/hyperkube-node:v{version}"
     serve = "echo hello from a pod; exec kubectl proxy --address=0.0.0.0 --port=8080 --accept-hosts=.*"
     return f"""apiVersion: v1
 kind: Pod

@@ -9,16 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-BRIDGE = "kw-acceptance"
-CGROUP = "kubewright-acceptance"
-SUBNET = "10.213.0.0/24"
-COMMENT = ["-m", "comment", "--comment", CGROUP]
-RULES = (
-    ("nat", "POSTROUTING", ["-s", SUBNET, "!", "-o", BRIDGE, "-j", "MASQUERADE"]),
-    ("filter", "FORWARD", ["-i", BRIDGE, "-j", "ACCEPT"]),
-    ("filter", "FORWARD", ["-o", BRIDGE, "-j", "ACCEPT"]),
-)
-"""Ours in this machine's firewall. dockerd itself writes none: an engine that runs here already stays as it is."""
+from network import Network
 
 SYSTEMD = [
     "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
@@ -57,11 +48,12 @@ def interrupt(process: subprocess.Popen[str]) -> None:
 
 
 class Engine:
-    """The engine, its network and its containers; use it in a `with`."""
+    """The engine, its network and its containers."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, network: Network) -> None:
         self.folder = folder
         self.log = log
+        self.network = network
         self.docker = ["docker", f"--host=unix://{folder}/docker.sock"]
         # Debian's client, where another program of that name comes first on PATH.
         if Path("/usr/bin/docker").exists():
@@ -105,27 +97,26 @@ class Engine:
             if "Server Version" in self.run([*self.docker, "info"], check=False):
                 break
             time.sleep(0.1)
-        self.run([*self.docker, "network", "create", f"--subnet={SUBNET}",
-                  f"--opt=com.docker.network.bridge.name={BRIDGE}", "nodes"])  # fmt: skip
-        for table, chain, rule in RULES:
-            self.run(["iptables", "-w", "-t", table, "-I", chain, *rule, *COMMENT])
+        self.run([*self.docker, "network", "create", f"--subnet={self.network.subnet}",
+                  f"--opt=com.docker.network.bridge.name={self.network.bridge}", "nodes"])  # fmt: skip
+        for table, chain, rule in self.network.rules:
+            self.run(["iptables", "-w", "-t", table, "-I", chain, *rule])
 
-    def container(self, name: str, address: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
-        """Start a container at an address of the network."""
+    def container(self, name: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
+        """Start a container at its address of the network."""
         self.names.append(name)
         self.run([*self.docker, "run", "--detach", f"--name={name}", f"--hostname={name}", "--network=nodes",
-                  f"--ip={address}", f"--cgroup-parent=/{CGROUP}", *options, image, *command])  # fmt: skip
+                  f"--ip={self.network.address(name)}", f"--cgroup-parent=/{self.network.group}",
+                  *options, image, *command])  # fmt: skip
 
-    def machine(self, name: str, address: str, image: str, resolv: Path) -> None:
+    def machine(self, name: str, image: str, resolv: Path) -> None:
         """Start a container that is a machine: systemd is its first process, names resolve as `resolv` says."""
-        self.container(
-            name, address, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"]
-        )
+        self.container(name, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"])
         state = self.shell(name, "for i in $(seq 50); do test -S /run/systemd/private && break; sleep 0.2; done; "
                                  "systemctl is-system-running --wait", check=False)  # fmt: skip
         if state.strip() not in ("running", "degraded"):
             raise Failed(f"{name}: systemd is {state.strip()!r}")
-        self.shell(name, f"{BOOT}\n{GROUPS.format(group=f'{CGROUP}/pods-{name}', parent=CGROUP)}")
+        self.shell(name, f"{BOOT}\n{GROUPS.format(group=self.network.pods(name), parent=self.network.group)}")
 
     def shell(self, name: str, script: str, *, stdin: str = "", check: bool = True) -> str:
         """Run a script in a container and return what it said."""
@@ -148,9 +139,9 @@ class Engine:
                 self.daemon.wait(60)
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
-        for table, chain, rule in RULES:
-            self.run(["iptables", "-w", "-t", table, "-D", chain, *rule, *COMMENT], check=False)
-        for controller in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"):
+        for table, chain, rule in self.network.rules:
+            self.run(["iptables", "-w", "-t", table, "-D", chain, *rule], check=False)
+        for controller in Path("/sys/fs/cgroup").glob(f"*/{self.network.group}"):
             self.run(["find", controller, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for mount in sorted((one for one in mounts if one.startswith(f"{self.folder}/")), reverse=True):
@@ -164,9 +155,9 @@ class Engine:
         found = {
             "processes": f"{self.folder}/" in self.run(["ps", "-eo", "args"], check=False),
             "mounts": f"{self.folder}/" in Path("/proc/mounts").read_text(),
-            "bridge": Path("/sys/class/net", BRIDGE).exists(),
-            "firewall rules": CGROUP in rules,
-            "control groups": any(Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")),
+            "bridge": Path("/sys/class/net", self.network.bridge).exists(),
+            "firewall rules": f"{self.network.group} " in f"{rules} ",
+            "control groups": any(Path("/sys/fs/cgroup").glob(f"*/{self.network.group}")),
             "files": self.folder.exists(),
         }
         return [what for what, there in found.items() if there]
