@@ -14,6 +14,9 @@ from supply import Supply
 Steps = list[tuple[str, Callable[[], None]]]
 """A chapter: what each step is called, and what it does. A step that fails raises Failed, and ends the run."""
 
+Chapters = list[tuple[str, Steps]]
+"""The chapters of a run with their titles."""
+
 
 class Lab:
     """Everything that a chapter works with."""

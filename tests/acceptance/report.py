@@ -16,8 +16,9 @@ td:last-child,th:last-child{text-align:right}pre{overflow:auto;padding:.6rem;bac
 
 @dataclass
 class Step:
-    """One step: what it was, how it ended ("passed", "failed", "interrupted"), how long it took."""
+    """One step: its chapter, what it was, how it ended ("passed", "failed", "interrupted"), how long it took."""
 
+    chapter: str
     name: str
     result: str = "passed"
     seconds: float = 0.0
@@ -30,11 +31,18 @@ class Report:
     title: str
     steps: list[Step] = field(default_factory=list)
     shown: dict[str, str] = field(default_factory=dict)
+    current: str = ""
+    """The chapter that steps belong to."""
+
+    def chapter(self, title: str) -> None:
+        """Begin a chapter."""
+        self.current = title
+        print(f"\n══ {title}", flush=True)
 
     @contextmanager
     def step(self, name: str, look: Callable[[], str] = str) -> Iterator[None]:
         """Time a step. If it fails, show what `look` finds, and let the error through."""
-        step = Step(name)
+        step = Step(self.current, name)
         self.steps.append(step)
         print(f"…     {name}", flush=True)
         start = time.monotonic()

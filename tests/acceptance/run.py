@@ -17,7 +17,7 @@ from pathlib import Path
 
 import first_cluster
 from engine import Failed
-from lab import Lab, Steps
+from lab import Chapters, Lab, Steps
 from network import Network
 from report import Report
 from supply import Supply
@@ -44,18 +44,23 @@ def foundation(lab: Lab) -> Steps:
     ]
 
 
-def chapters(lab: Lab) -> Steps:
-    """Every step of a full run in its order."""
-    return [*foundation(lab), *first_cluster.steps(lab, FIRST)]
+def chapters(lab: Lab) -> Chapters:
+    """Every chapter of a full run in its order."""
+    return [
+        ("Foundation", foundation(lab)),
+        ("A first cluster", first_cluster.steps(lab, FIRST)),
+    ]
 
 
-def go(lab: Lab, steps: Steps) -> int:
-    """Run steps, stop everything, write the report; the exit code."""
+def go(lab: Lab, chapters: Chapters) -> int:
+    """Run chapters, stop everything, write the report; the exit code."""
     code = 0
     try:
-        for name, step in steps:
-            with lab.report.step(name, lab.look):
-                step()
+        for title, steps in chapters:
+            lab.report.chapter(title)
+            for name, step in steps:
+                with lab.report.step(name, lab.look):
+                    step()
         for control_plane in lab.members:
             for what in ("nodes", "pods -A"):
                 said = lab.kubectl(f"get {what} -o wide", control_plane=control_plane)
@@ -75,6 +80,7 @@ def go(lab: Lab, steps: Steps) -> int:
 
 def clean(lab: Lab) -> int:
     """Stop everything; 1 if something stays."""
+    lab.report.chapter("Afterwards")
     try:
         with lab.report.step("everything is stopped and gone"):
             left = lab.engine.stop()
