@@ -22,6 +22,7 @@ class Settings(Model):
     url: str = Field("", pattern=URL, description="the site's public base URL; empty: everything is relative")
     registry: str = "registry.k8s.io"
     channels: tuple[ChannelName, ...] = ()
+    valid_for: int | None = Field(None, ge=1, description="days until a channel's suite expires; None: it does not")
     architectures: tuple[Arch, ...] = (Arch.amd64, Arch.arm64)
     revision: int = Field(1, ge=1)
     repo_key: str | None = None
