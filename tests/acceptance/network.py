@@ -1,7 +1,9 @@
 """Where everything of a run is: the bridge, the machines' addresses, their pods' networks and control groups."""
 
+import fcntl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 HOSTS = {
     "site": 4, "registry": 5, "cp": 10, "node1": 11, "docker1": 12, "rpm1": 13, "fresh": 14, "skip": 15,
@@ -10,6 +12,9 @@ HOSTS = {
 """Every container that a run may start, by the last number of its address. Addresses, because nobody serves names."""
 
 FIRST, LAST = 213, 223
+
+HELD: list[IO[str]] = []
+"""The lock of this process's run; it ends with the process."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,20 @@ class Network:
         """The first that no other run has."""
         for number in range(FIRST, LAST):
             network = cls(number)
-            if not Path("/sys/class/net", network.bridge).exists():
+            if not Path("/sys/class/net", network.bridge).exists() and network.lock():
                 return network
         raise SystemExit(f"bridges {cls(FIRST).bridge} to {cls(LAST - 1).bridge} are all there: end those runs first")
+
+    def lock(self) -> bool:
+        """Take this network for as long as this process lives; False if another run has it."""
+        stream = Path("/run/lock", self.group).open("w")  # noqa: SIM115 -- held until the end
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.close()
+            return False
+        HELD.append(stream)
+        return True
 
     @property
     def bridge(self) -> str:
