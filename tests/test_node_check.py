@@ -76,7 +76,7 @@ DOCKER: Files = {
 Checked = Callable[..., tuple[int, dict[str, Any]]]
 
 
-def spec(minor: str) -> str:
+def spec(minor: str, registry: str = "registry.k8s.io") -> str:
     """The node-spec.sh that the package of a minor's release carries."""
     versions = {"kubernetes": f"{minor}.4", "pause": "3.10.2"}
     components = tuple(
@@ -89,7 +89,7 @@ def spec(minor: str) -> str:
     )  # fmt: skip
     text = (content.folder("packaging") / "kubernetes-node" / "node-spec.sh.j2").read_text()
     node_spec = recipes.node_spec(release)
-    values = {"release": release, "version": f"{minor}.4", "registry": "registry.k8s.io", "node_spec": node_spec}
+    values = {"release": release, "version": f"{minor}.4", "registry": registry, "node_spec": node_spec}
     return payload.render(text, values, "node-spec.sh.j2")
 
 
@@ -116,9 +116,9 @@ def check(tmp_path: Path) -> Checked:
     root = tmp_path / "root"
 
     def checked(
-        changes: Files, *arguments: str, minor: str = "1.36", shell: str = SHELLS[0]
+        changes: Files, *arguments: str, minor: str = "1.36", shell: str = SHELLS[0], registry: str = "registry.k8s.io"
     ) -> tuple[int, dict[str, Any]]:
-        (tmp_path / "spec.sh").write_text(spec(minor))
+        (tmp_path / "spec.sh").write_text(spec(minor, registry))
         build(root, HEALTHY)
         build(root, changes)
         done = run(shell, "--json", "--root", root, "--spec", tmp_path / "spec.sh", *arguments)
@@ -256,6 +256,16 @@ def test_a_warning_fails_only_strictly(check: Checked) -> None:
 
 def test_cgroup_v1_is_a_warning_before_it_became_an_error(check: Checked) -> None:
     assert check(V1, minor="1.34")[1]["cgroup-version"]["result"] == "warn"
+    remedy = check(V1, minor="1.35")[1]["cgroup-version"]["remedy"]
+    assert "failCgroupV1: false for kubelet, --ignore-preflight-errors=SystemVerification for kubeadm" in remedy
+
+
+def test_what_is_built_into_containerd_is_no_image_of_another_registry(check: Checked) -> None:
+    drop_in = {"etc/containerd/conf.d/10-kubewright.toml": "SystemdCgroup = true\n"}
+    assert check(drop_in)[1] == {}
+    warned = check(drop_in, registry="images.example.org")[1]["sandbox-image"]
+    assert (warned["result"], warned["found"]) == ("warn", "as built in")
+    assert warned["wanted"] == "images.example.org/pause:3.10.2"
 
 
 def test_whatever_is_found_stays_json(check: Checked) -> None:
