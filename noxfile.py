@@ -120,7 +120,9 @@ def acceptance(session: nox.Session) -> None:
     """Install real Kubernetes on clean machines from a site of our own, and see Pods run; needs root and Docker."""
     script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
-    run(session, environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
+    command = (environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
+    # After Ctrl-C the run stops its machines and unmounts; nox would kill it half a second later.
+    session.run(*command, external=True, interrupt_timeout=300)
 
 
 def shell_scripts() -> list[str]:

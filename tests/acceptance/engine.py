@@ -1,6 +1,7 @@
 """A private Docker engine with one network: started for a run, and gone without a trace after it."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from network import Network
+from traces import MARK, Traces
 
 SYSTEMD = [
     "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
@@ -22,7 +24,13 @@ SYSTEMD = [
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
 """What a container lacks of a machine, once systemd is up in it."""
 
-GROUPS = """for controller in /sys/fs/cgroup/*; do
+GROUPS = """if test -e /sys/fs/cgroup/cgroup.controllers; then # version 2
+    mkdir -p "/sys/fs/cgroup/{group}"
+    cd "/sys/fs/cgroup/{parent}"
+    for controller in $(cat cgroup.controllers); do echo "+$controller" > cgroup.subtree_control; done
+    exit
+fi
+for controller in /sys/fs/cgroup/*; do
     test -e "$controller/cgroup.procs" || continue
     mkdir -p "$controller/{group}"
     test -e "$controller/cpuset.cpus" || continue
@@ -31,6 +39,9 @@ GROUPS = """for controller in /sys/fs/cgroup/*; do
     done
 done"""
 """Makes the control group of a machine's pods in every hierarchy that the machine sees; kubelet wants them all."""
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""What programs put around words for a terminal."""
 
 
 class Failed(Exception):
@@ -50,25 +61,33 @@ def interrupt(process: subprocess.Popen[str]) -> None:
 class Engine:
     """The engine, its network and its containers."""
 
-    def __init__(self, folder: Path, log: Path, network: Network) -> None:
-        self.folder = folder
-        self.log = log
+    def __init__(self, work: Path, network: Network) -> None:
+        self.folder = work / "engine"
+        self.temporary = work / "tmp"
+        self.log = work / "log.txt"
         self.network = network
-        self.docker = ["docker", f"--host=unix://{folder}/docker.sock"]
+        self.traces = Traces(work, network)
+        self.docker = ["docker", f"--host=unix://{self.folder}/docker.sock"]
         # Debian's client, where another program of that name comes first on PATH.
         if Path("/usr/bin/docker").exists():
             self.docker[0] = "/usr/bin/docker"
         self.daemon: subprocess.Popen[bytes] | None = None
         self.names: list[str] = []
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every program: marked as this run's, with temporary files that go with it."""
+        return {**os.environ, MARK: self.network.group, "TMPDIR": str(self.temporary)}
+
     def run(self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True) -> str:
         """Run a command to its end and return what it said; it is kept in the log too."""
+        self.temporary.mkdir(exist_ok=True)
         process = subprocess.Popen(
-            argv, text=True, errors="replace", cwd=cwd, start_new_session=True,
+            argv, text=True, errors="replace", cwd=cwd, start_new_session=True, env=self.environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            said = process.communicate(stdin)[0]
+            said = COLOURS.sub("", process.communicate(stdin)[0])
         except BaseException:
             interrupt(process)
             raise
@@ -90,7 +109,7 @@ class Engine:
         ]  # fmt: skip
         with (self.folder / "log").open("wb") as log:
             # A session of its own: Ctrl-C is for the run, which then stops the engine in order.
-            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True, env=self.environment)
         for _ in range(300):
             if self.daemon.poll() is not None:
                 raise Failed(f"dockerd ended: {(self.folder / 'log').read_text()[-2000:]}")
@@ -128,8 +147,12 @@ class Engine:
         """Write a file in a container."""
         self.shell(name, f"mkdir -p '{path.rpartition('/')[0]}' && cat > '{path}'", stdin=text)
 
-    def stop(self) -> list[str]:
-        """Stop and remove everything; return what could not be removed."""
+    def discard(self, name: str) -> None:
+        """Remove a container, if it is there."""
+        self.run([*self.docker, "rm", "--force", "--volumes", name], check=False)
+
+    def stop(self) -> dict[str, list[str]]:
+        """Stop and remove everything; what was looked at, and what could not be removed."""
         if self.daemon is not None and self.daemon.poll() is None:
             if self.names:
                 self.run([*self.docker, "rm", "--force", "--volumes", *self.names], check=False)
@@ -139,25 +162,5 @@ class Engine:
                 self.daemon.wait(60)
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
-        for table, chain, rule in self.network.rules:
-            self.run(["iptables", "-w", "-t", table, "-D", chain, *rule], check=False)
-        for controller in Path("/sys/fs/cgroup").glob(f"*/{self.network.group}"):
-            self.run(["find", controller, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for mount in sorted((one for one in mounts if one.startswith(f"{self.folder}/")), reverse=True):
-            self.run(["umount", "--lazy", mount], check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return self.left()
-
-    def left(self) -> list[str]:
-        """What of a run is still there: processes, mounts, bridge, rules, control groups, files."""
-        rules = self.run(["iptables-save"], check=False)
-        found = {
-            "processes": f"{self.folder}/" in self.run(["ps", "-eo", "args"], check=False),
-            "mounts": f"{self.folder}/" in Path("/proc/mounts").read_text(),
-            "bridge": Path("/sys/class/net", self.network.bridge).exists(),
-            "firewall rules": f"{self.network.group} " in f"{rules} ",
-            "control groups": any(Path("/sys/fs/cgroup").glob(f"*/{self.network.group}")),
-            "files": self.folder.exists(),
-        }
-        return [what for what, there in found.items() if there]
+        self.traces.remove()
+        return self.traces.found()

@@ -2,10 +2,11 @@
 
     ./nox -s acceptance -- --upstream MIRROR --cache DIR, or in an environment with kubewright:
     python tests/acceptance/run.py --upstream MIRROR --cache DIR --work DIR
+    … --fault cri-disabled (or all): a fault on purpose, which must be named where one looks
 
 Without a mirror it compiles one first (`kubewright mirror source`), which takes long once. It needs root, docker.io and
-mmdebstrap; everything that it starts is gone afterwards. The work directory keeps report.html, report.json, log.txt,
-the mirror, the releases and the clean roots.
+mmdebstrap; everything that it starts is gone afterwards. The work directory keeps the report as txt, json and html,
+the log, the mirror, the releases and the clean roots. docs/acceptance.md says more.
 """
 
 import argparse
@@ -13,11 +14,15 @@ import os
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
+import faults
 import first_cluster
+import traces
 from engine import Failed
 from lab import Chapters, Lab, Steps
+from machine_facts import facts
 from network import Network
 from report import Report
 from supply import Supply
@@ -26,6 +31,10 @@ PROGRAMS = {"dockerd": "docker.io", "mmdebstrap": "mmdebstrap", "iptables": "ipt
 
 FIRST, PATCH, MINOR = "1.36.2", "1.36.3", "1.37.2"
 """The release that clusters start with, the patch and the minor that they are upgraded to."""
+
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a run in order."""
 
 
 def foundation(lab: Lab) -> Steps:
@@ -52,30 +61,41 @@ def chapters(lab: Lab) -> Chapters:
     ]
 
 
+def members(lab: Lab, control_plane: str) -> None:
+    """A cluster as kubectl shows it."""
+    for what in ("nodes", "pods -A"):
+        said = lab.kubectl(f"get {what} -o wide", control_plane=control_plane)
+        lab.report.show(f"{control_plane}: kubectl get {what} -o wide", said)
+
+
 def go(lab: Lab, chapters: Chapters) -> int:
     """Run chapters, stop everything, write the report; the exit code."""
     code = 0
     try:
-        for title, steps in chapters:
-            lab.report.chapter(title)
-            for name, step in steps:
-                with lab.report.step(name, lab.look):
-                    step()
-        for control_plane in lab.members:
-            for what in ("nodes", "pods -A"):
-                said = lab.kubectl(f"get {what} -o wide", control_plane=control_plane)
-                lab.report.show(f"{control_plane}: kubectl get {what} -o wide", said)
+        for chapter in chapters:
+            play(lab, chapter)
+        ends: Steps = [(f"{one}: nodes and Pods", partial(members, lab, one)) for one in lab.members]
+        play(lab, ("What is there at the end", ends))
     except KeyboardInterrupt:
         code = 130
     except Exception:  # the report has it
         code = 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave things behind
+        for number in ENDINGS:
+            signal.signal(number, signal.SIG_IGN)  # Ctrl-C must not leave things behind
         code = clean(lab) or code
         lab.report.write(lab.supply.work)
-        print(f"{lab.report.result}: {lab.supply.work}/report.html", flush=True)
+        print(f"\n{lab.report.words()}: {lab.supply.work}/report.html", flush=True)
     return code
+
+
+def play(lab: Lab, chapter: tuple[str, Steps]) -> None:
+    """Run the steps of a chapter; the first that fails ends it."""
+    title, steps = chapter
+    lab.report.chapter(title)
+    for name, step in steps:
+        with lab.report.step(name, lab.look):
+            step()
 
 
 def clean(lab: Lab) -> int:
@@ -83,16 +103,20 @@ def clean(lab: Lab) -> int:
     lab.report.chapter("Afterwards")
     try:
         with lab.report.step("everything is stopped and gone"):
-            left = lab.engine.stop()
-            if left:
-                raise Failed(f"still there: {', '.join(left)}")
+            found = lab.engine.stop()
+            lines = [f"{what}: {', '.join(there) or 'none'}" for what, there in found.items()]
+            lab.report.show("what was looked for", "\n".join(lines))
+            if any(found.values()):
+                raise Failed("still there: " + "; ".join(line for line in lines if not line.endswith(": none")))
     except Failed:
         return 1
     return 0
 
 
 def interrupt(_signal: int, _frame: object) -> None:
-    """Ctrl-C, and SIGTERM too, also where a shell has told its background jobs to ignore Ctrl-C."""
+    """Ctrl-C and the like, once: a second one must not keep anything from being cleaned up."""
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -102,21 +126,35 @@ def main() -> int:
     parser.add_argument("--upstream", type=Path, help="a mirror made by `kubewright mirror source` [compile one]")
     parser.add_argument("--cache", type=Path, help="what is kept between runs [WORK/cache]")
     parser.add_argument("--work", type=Path, required=True, help="where the run works and leaves its report")
+    parser.add_argument("--fault", action="append", choices=[*faults.FAULTS, "all"], default=[],
+                        help="instead of a full run, make this fault and see it named; repeatable")  # fmt: skip
     options = parser.parse_args()
+    names = list(faults.FAULTS) if "all" in options.fault else options.fault
+    if "cgroup-v1" in names and traces.two():
+        names.remove("cgroup-v1")
+        if not names:
+            parser.error("--fault cgroup-v1: this machine has control groups v2, which nothing refuses")
     if os.geteuid() != 0:
         parser.error("a Docker engine and clean roots need root; run it as root")
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             parser.error(f"{program} is missing: apt-get install {package}")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
     options.work.mkdir(parents=True, exist_ok=True)
     (options.work / "log.txt").write_text("")
-    lab = Lab(
-        Supply(options.work, options.upstream, options.cache, Network.free()),
-        Report("Kubernetes from our own site, on clean machines"),
-    )
+    for number in ENDINGS:
+        signal.signal(number, interrupt)  # also where a shell has told its background jobs to ignore Ctrl-C
+    supply = Supply(options.work, options.upstream, options.cache, Network.free())
+    lab = Lab(supply, report(supply, names))
+    if names:
+        return go(lab, [("Foundation", foundation(lab)), *faults.chapters(lab, names, FIRST)])
     return go(lab, chapters(lab))
+
+
+def report(supply: Supply, names: list[str]) -> Report:
+    """An empty report with its facts."""
+    if names:
+        return Report(f"Deliberate faults: {', '.join(names)}", facts(supply, [FIRST]))
+    return Report("Kubernetes from our own site, on clean machines", facts(supply, [FIRST]))
 
 
 if __name__ == "__main__":

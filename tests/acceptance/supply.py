@@ -35,7 +35,7 @@ class Supply:
         self.cache = (cache or self.work / "cache").resolve()
         self.site = self.work / "site"
         self.network = network
-        self.engine = Engine(self.work / "engine", self.work / "log.txt", network)
+        self.engine = Engine(self.work, network)
 
     def kubewright(self, *words: str) -> str:
         """Run a verb of the console command in the work directory; what it said."""
@@ -52,10 +52,10 @@ class Supply:
         words = ["mirror", "source", f"v{version}", str(self.upstream), "--arch", "amd64", "--cache", str(self.cache)]
         self.kubewright(*words)
 
-    def release(self, version: str) -> None:
-        """Make a release and publish it on the site, in the channel of its minor."""
+    def release(self, version: str, *more: str) -> None:
+        """Make a release and publish it on the site, in the channel of its minor; `more` are options."""
         channel = f"stable-{minor(version)}"
-        self.kubewright("release", f"v{version}", "--channel", channel, *self.options(self.network.registry))
+        self.kubewright("release", f"v{version}", "--channel", channel, *more, *self.options(self.network.registry))
 
     def push(self, version: str) -> None:
         """Push the images of a release."""
@@ -71,8 +71,10 @@ class Supply:
         return [json.loads(path.read_text()) for path in sorted(self.site.glob("releases/*/manifest.json"))]
 
     def clear(self) -> None:
-        """Remove the site of an earlier run."""
-        shutil.rmtree(self.site, ignore_errors=True)
+        """Remove what is on the site; its directory stays, as a container may serve it."""
+        self.site.mkdir(exist_ok=True)
+        for path in self.site.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def root(self, name: str) -> None:
         """Make a clean root, unless an earlier run has, and give it to the engine."""
