@@ -38,12 +38,17 @@ def checkout() -> str:
 
 
 def caches(supply: Supply, versions: list[str]) -> str:
-    """Whether the run is cold (Kubernetes is to be compiled), warm (all is there), or between."""
+    """What earlier runs have left, after one word for it: cold, warm or partly warm."""
     compiled = [one for one in versions if (supply.upstream / "dl.k8s.io" / "release" / f"v{one}").is_dir()]
     made = [one for one in versions if (supply.work / "dist" / f"v{one}-1" / "sign.json").exists()]
-    roots = sorted(path.stem for path in (supply.work / "roots").glob("*.tar"))
+    roots = sorted(path.stem for path in (supply.work / "roots").glob("*.tar") if "partial" not in path.name)
     there = {"compiled": compiled, "released": made, "clean roots": roots}
     word = "cold" if len(compiled) < len(versions) else "warm" if made == versions and len(roots) > 1 else "partly warm"
-    limit = WARM if word == "warm" else COLD
     listed = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in there.items())
-    return f"{word} ({listed}); may take {limit} minutes"
+    return f"{word} ({listed})"
+
+
+def allowed(caches: str) -> str:
+    """How long a full run may take."""
+    warm = caches.startswith("warm")
+    return f"{WARM if warm else COLD} min that a {'warm' if warm else 'cold'} run may take"

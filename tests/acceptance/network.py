@@ -14,7 +14,7 @@ HOSTS = {
 FIRST, LAST = 213, 223
 
 HELD: list[IO[str]] = []
-"""The lock of this process's run; it ends with the process."""
+"""The locks of this process's run; they end with the process."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,9 @@ class Network:
         """The first that no other run has."""
         for number in range(FIRST, LAST):
             network = cls(number)
-            if not Path("/sys/class/net", network.bridge).exists() and network.lock():
+            if not Path("/sys/class/net", network.bridge).exists() and hold(Path("/run/lock", network.group)):
                 return network
         raise SystemExit(f"bridges {cls(FIRST).bridge} to {cls(LAST - 1).bridge} are all there: end those runs first")
-
-    def lock(self) -> bool:
-        """Take this network for as long as this process lives; False if another run has it."""
-        stream = Path("/run/lock", self.group).open("w")  # noqa: SIM115 -- held until the end
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.close()
-            return False
-        HELD.append(stream)
-        return True
 
     @property
     def bridge(self) -> str:
@@ -90,3 +79,15 @@ class Network:
     def registry(self) -> str:
         """Where images live. An address, so that this machine, which pushes, calls it as the nodes do."""
         return f"{self.address('registry')}:5000"
+
+
+def hold(path: Path) -> bool:
+    """Take a lock for as long as this process lives; False if another run has it."""
+    stream = path.open("w")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        return False
+    HELD.append(stream)
+    return True

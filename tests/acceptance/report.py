@@ -43,13 +43,19 @@ class Chapter:
         """How long its steps took."""
         return sum(step.seconds for step in self.steps)
 
+    @property
+    def result(self) -> Result:
+        """How it ended: as its worst step."""
+        return max((step.result for step in self.steps), key=list(MARKS).index, default="passed")
+
 
 @dataclass
 class Report:
-    """The chapters of a run in their order, and the facts that they depend on."""
+    """The chapters of a run in their order, the facts that they depend on, and how long they may take."""
 
     title: str
     facts: dict[str, str] = field(default_factory=dict)
+    allowed: str = ""
     chapters: list[Chapter] = field(default_factory=list)
 
     def chapter(self, title: str) -> None:
@@ -95,9 +101,17 @@ class Report:
 
     @property
     def result(self) -> Result:
-        """How the run ended: as its worst step. A fault that was noticed is as it should be."""
-        ends = {step.result for step in self.steps}
-        return next((end for end in ("interrupted", "failed") if end in ends), "passed")
+        """How the run ended: as its worst chapter. A fault that was noticed is as it should be."""
+        ends: list[Result] = ["passed", *(chapter.result for chapter in self.chapters)]
+        worst = max(ends, key=list(MARKS).index)
+        if worst == "noticed":
+            return "passed"
+        return worst
+
+    @property
+    def verdict(self) -> str:
+        """The result in words, with the time."""
+        return f"{self.result} in {duration(self.seconds)}" + (f", of {self.allowed}" if self.allowed else "")
 
     def words(self) -> str:
         """The summary: facts, chapters with their sums, and steps."""
@@ -107,7 +121,7 @@ class Report:
             lines.append(f"{chapter.title}: {duration(chapter.seconds)}")
             for step in chapter.steps:
                 lines.append(f"  {MARKS[step.result]:<5} {duration(step.seconds):>8}  {step.name}")
-        return "\n".join([*lines, "", f"{self.result} in {duration(self.seconds)}"])
+        return "\n".join([*lines, "", self.verdict])
 
     def write(self, folder: Path) -> None:
         """Write report.txt, report.json and report.html."""

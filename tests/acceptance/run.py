@@ -22,8 +22,8 @@ import first_cluster
 import traces
 from engine import Failed
 from lab import Chapters, Lab, Steps
-from machine_facts import facts
-from network import Network
+from machine_facts import allowed, facts
+from network import Network, hold
 from report import Report
 from supply import Supply
 
@@ -140,6 +140,8 @@ def main() -> int:
         if shutil.which(program) is None:
             parser.error(f"{program} is missing: apt-get install {package}")
     options.work.mkdir(parents=True, exist_ok=True)
+    if not hold(options.work / "lock"):
+        parser.error(f"{options.work}: another run works there; wait for it, or name another directory with --work")
     (options.work / "log.txt").write_text("")
     for number in ENDINGS:
         signal.signal(number, interrupt)  # also where a shell has told its background jobs to ignore Ctrl-C
@@ -154,7 +156,8 @@ def report(supply: Supply, names: list[str]) -> Report:
     """An empty report with its facts."""
     if names:
         return Report(f"Deliberate faults: {', '.join(names)}", facts(supply, [FIRST]))
-    return Report("Kubernetes from our own site, on clean machines", facts(supply, [FIRST]))
+    found = facts(supply, [FIRST])
+    return Report("Kubernetes from our own site, on clean machines", found, allowed(found["Caches"]))
 
 
 if __name__ == "__main__":
