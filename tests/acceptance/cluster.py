@@ -117,3 +117,45 @@ spec:
   containers:
   - {{name: client, image: "{image}", command: [/bin/sh, -c, "while :; do sleep 1; done"]}}
 """
+
+
+def deployment(network: Network, version: str) -> str:
+    """Two web servers that may be moved, one to a machine where there are two, the control plane among them."""
+    image = f"{network.registry}/hyperkube-node:v{version}"
+    return f"""apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: web}}}}
+  strategy: {{rollingUpdate: {{maxSurge: 0, maxUnavailable: 1}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      tolerations: [{{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}}]
+      affinity:
+        podAntiAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+          - weight: 100
+            podAffinityTerm: {{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: web}}}}}}
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+            - matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [cp, node1]}}]
+      containers:
+      - name: web
+        image: "{image}"
+        command: [kubectl, proxy, --address=0.0.0.0, --port=8080, "--accept-hosts=.*"]
+        readinessProbe: {{httpGet: {{path: /version, port: 8080}}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{selector: {{app: web}}, ports: [{{port: 80, targetPort: 8080}}]}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: web}}
+spec: {{minAvailable: 1, selector: {{matchLabels: {{app: web}}}}}}
+"""
