@@ -15,21 +15,30 @@ def steps(lab: Lab, old: str, new: str) -> Steps:
     """The chapter; `new` is the last release published to the channel, `old` the one before."""
     return [
         (f"{upgrades.channel(old)} of the site goes back to {old}", lambda: back(lab, old, new)),
-        ("the site is as a stranger would want it", lambda: verify(lab)),
+        ("the site passes kubewright verify over HTTP", lambda: verify(lab)),
         (f"node1 keeps {new}", lambda: keeps(lab, new)),
         (f"fresh: a clean machine, the front page's commands, {old}", lambda: fresh(lab, old, new)),
         ("fresh: kubeadm join, Ready", lambda: join(lab, old)),
+        (f"node1 goes back to {old} by name, Pods keep running", lambda: follow(lab, old)),
+        (f"the site goes forward to {new}, and node1 with it", lambda: forward(lab, old, new)),
     ]
 
 
+def owner(lab: Lab, block: str) -> str:
+    """Type a block of the page as the site's owner; what it said."""
+    settings = lab.supply.work / "kubewright.toml"
+    settings.write_text(f'url = "{lab.network.site}"\n')
+    try:
+        lines = commands(upgrades.PAGE, block).splitlines()
+        return "".join(f"$ {line}\n{lab.supply.kubewright(*shlex.split(line)[1:])}" for line in lines)
+    finally:
+        settings.unlink()
+
+
 def back(lab: Lab, old: str, new: str) -> None:
-    """`kubewright rollback`, as the page says; records and index agree about it."""
-    work, name = lab.supply.work, upgrades.channel(old)
-    (work / "kubewright.toml").write_text(f'url = "{lab.network.site}"\n')
-    lines = commands(upgrades.PAGE, "rollback").splitlines()
-    said = "".join(f"$ {line}\n{lab.supply.kubewright(*shlex.split(line)[1:])}" for line in lines)
-    lab.report.show(f"the site goes back to {old}", said)
-    (work / "kubewright.toml").unlink()
+    """`kubewright rollback`, as the page says; the channel's record and the index agree about it."""
+    lab.report.show(f"the site goes back to {old}", owner(lab, "rollback"))
+    name = upgrades.channel(old)
     record = json.loads((lab.supply.site / "channels" / f"{name}.json").read_text())
     status = {one["kubernetes"]: one["status"] for one in record["releases"]}
     if status != {old: "current"} or record["rollback_of"] is None:
@@ -41,24 +50,23 @@ def back(lab: Lab, old: str, new: str) -> None:
 
 
 def verify(lab: Lab) -> None:
-    """Over HTTP, with nothing but the site."""
+    """As a stranger would, with nothing but the address."""
     lab.report.show("kubewright verify", lab.supply.kubewright("verify", lab.network.site))
 
 
 def keeps(lab: Lab, new: str) -> None:
     """A machine that has the newer patch accepts the site, and apt-get upgrade changes nothing."""
     before = state.packages(lab, "node1")
-    upgrades.typed(lab, "node1", "patch packages")
+    upgrades.typed(lab, "node1", "patch-packages")
     upgrades.expect("node1", f"should have kept {new}", before, state.packages(lab, "node1"))
 
 
 def fresh(lab: Lab, old: str, new: str) -> None:
-    """A machine that is new gets the old release, by no name and by name, and is offered no other."""
+    """A new machine gets the old release and is offered no other; its exact version may be named too."""
     lab.start("fresh")
     first_cluster.install(lab, "fresh", old)
     lab.shell("fresh", f"apt-get install kubelet={old}-1")
     versions = state.packages(lab, "fresh")
-    lab.report.show("fresh: packages after the rollback", "\n".join(f"{one} {versions[one]}" for one in versions))
     offered = lab.shell("fresh", "apt-cache madison kubelet kubeadm kubernetes-node")
     if versions["kubernetes-node"] != f"{old}-1" or versions["kubelet"] != f"{old}-1" or new in offered:
         raise Failed(f"fresh: {old} alone should be installed and offered:\n{versions}\n{offered}")
@@ -70,3 +78,17 @@ def join(lab: Lab, old: str) -> None:
     lab.node_check("fresh", "node")
     lab.join("fresh")
     upgrades.version_is(lab, "fresh", old)
+
+
+def follow(lab: Lab, old: str) -> None:
+    """A node goes back too when it is told the version; no container notices."""
+    running = state.containers(lab)
+    upgrades.typed(lab, "node1", "back-to-the-old-patch")
+    upgrades.version_is(lab, "node1", old)
+    state.same_containers(running, state.containers(lab))
+
+
+def forward(lab: Lab, old: str, new: str) -> None:
+    """A rollback can be taken back, and a patch that went back comes again."""
+    lab.report.show(f"the site goes forward to {new}", owner(lab, "forward"))
+    upgrades.packages(lab, "node1", old, new)

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import faults
 import first_cluster
+import rollback
 import traces
+import upgrades
 from engine import Failed
 from lab import Chapters, Lab, Steps
 from machine_facts import allowed, facts
@@ -37,10 +39,10 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a run in order."""
 
 
-def foundation(lab: Lab) -> Steps:
-    """What every run begins with: Kubernetes compiled and released, served to clean machines."""
+def foundation(lab: Lab, *later: str) -> Steps:
+    """What every run begins with: Kubernetes compiled (also `later` versions) and released, served to clean machines."""
     supply = lab.supply
-    versions = [FIRST] if supply.compiles else []
+    versions = (FIRST, *later) if supply.compiles else ()
     return [
         *((f"Kubernetes {one} is compiled from source", lambda one=one: supply.mirror(one)) for one in versions),
         ("the site of an earlier run is removed", supply.clear),
@@ -56,8 +58,11 @@ def foundation(lab: Lab) -> Steps:
 def chapters(lab: Lab) -> Chapters:
     """Every chapter of a full run in its order."""
     return [
-        ("Foundation", foundation(lab)),
+        ("Foundation", foundation(lab, PATCH, MINOR)),
         ("A first cluster", first_cluster.steps(lab, FIRST)),
+        ("A patch", upgrades.patch(lab, FIRST, PATCH)),
+        ("The site goes back, and forward again", rollback.steps(lab, FIRST, PATCH)),
+        ("A minor", upgrades.minor(lab, PATCH, MINOR)),
     ]
 
 
@@ -156,7 +161,7 @@ def report(supply: Supply, names: list[str]) -> Report:
     """An empty report with its facts."""
     if names:
         return Report(f"Deliberate faults: {', '.join(names)}", facts(supply, [FIRST]))
-    found = facts(supply, [FIRST])
+    found = facts(supply, [FIRST, PATCH, MINOR])
     return Report("Kubernetes from our own site, on clean machines", found, allowed(found["Caches"]))
 
 

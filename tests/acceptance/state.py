@@ -19,10 +19,11 @@ def containers(lab: Lab, scope: str = "-A") -> Containers:
     found = {}
     for pod in json.loads(lab.kubectl(f"get pods {scope} -o json"))["items"]:
         for one in pod["status"].get("containerStatuses", []):
-            started = one["state"].get("running", {}).get("startedAt", "not running")
-            found[f"{pod['metadata']['name']}/{one['name']}"] = (
-                f"{pod['metadata']['uid']} {one['containerID'][-64:][:12]} {started} {one['restartCount']} restarts"
-            )
+            if "running" in one["state"]:
+                found[f"{pod['metadata']['name']}/{one['name']}"] = (
+                    f"{pod['metadata']['uid']} {one['containerID'][-64:][:12]} "
+                    f"{one['state']['running']['startedAt']} {one['restartCount']} restarts"
+                )
     return found
 
 

@@ -1,19 +1,19 @@
 """A patch, then a minor, as docs/upgrade.md says: packages by apt, the control plane by kubeadm, Pods meanwhile."""
 
 import json
+import re
 from functools import partial
+from pathlib import Path
 
 import cluster
 import state
 from engine import Failed
 from lab import Lab, Steps
-from pages import DOCS, commands
+from pages import commands
 from supply import minor as minor_of
 
-PAGE = DOCS / "upgrade.md"
+PAGE = "upgrade.md"
 MACHINES = ("cp", "node1")
-OURS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns")
-"""What runs in kube-system, each from our image of that name."""
 
 
 def patch(lab: Lab, old: str, new: str) -> Steps:
@@ -67,7 +67,7 @@ def typed(lab: Lab, machine: str, block: str, *, at: str | None = None) -> str:
 def packages(lab: Lab, machine: str, old: str, new: str) -> None:
     """apt-get upgrade brings the new patch, nothing that is the same, and stops no container of the cluster."""
     before, running, log = state.packages(lab, machine), state.containers(lab), state.unpacked(lab, machine)
-    typed(lab, machine, "patch packages")
+    typed(lab, machine, "patch-packages")
     version_is(lab, machine, new)
     state.same_containers(running, state.containers(lab))
     after = state.packages(lab, machine)
@@ -96,11 +96,19 @@ def version_is(lab: Lab, machine: str, version: str) -> None:
     lab.wait(f"node/{machine}")
 
 
+def accept_control_groups(lab: Lab, machine: str) -> None:
+    """On a machine with control groups v1, make `kubeadm upgrade` accept them, as kubeadm.yaml makes `init`."""
+    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        lab.engine.put(machine, "/usr/local/sbin/kubeadm", cluster.KUBEADM)
+        lab.shell(machine, "chmod 755 /usr/local/sbin/kubeadm")
+
+
 def control_plane(lab: Lab, version: str) -> None:
     """`kubeadm upgrade plan` offers the version, `apply` brings it; Pods of users go on."""
+    accept_control_groups(lab, "cp")
     running = state.containers(lab, "-n default")
-    said = typed(lab, "cp", "control plane")
-    lab.report.show(f"cp: kubeadm upgrade to {version}", said)
+    said = typed(lab, "cp", "control-plane")
+    lab.report.show(f"cp: kubeadm upgrade to {version}", re.sub(r"\x1b\[[\d;]*m", "", said))
     if f"v{version}" not in said.partition("[upgrade/successful]")[0]:
         raise Failed(f"kubeadm upgrade plan does not offer v{version}:\n{said}")
     settled(lab)
@@ -111,11 +119,12 @@ def settled(lab: Lab) -> None:
     """What runs everywhere is rolled out."""
     for what in ("daemonset/kube-proxy", "deployment/coredns"):
         lab.kubectl(f"rollout status -n kube-system {what} --timeout=300s")
-    lab.wait("pod --all -n kube-system")
+    lab.wait("pod -n kube-system --field-selector=status.phase!=Succeeded")  # kubeadm's Job for its health check
 
 
 def node(lab: Lab, machine: str) -> None:
     """`kubeadm upgrade node`."""
+    accept_control_groups(lab, machine)
     running = state.containers(lab, "-n default")
     lab.report.show(f"{machine}: kubeadm upgrade node", typed(lab, machine, "node"))
     lab.wait(f"node/{machine}")
@@ -127,16 +136,17 @@ def control_plane_runs(lab: Lab, version: str) -> None:
     said = json.loads(lab.kubectl("get --raw /version"))["gitVersion"]
     if said != f"v{version}":
         raise Failed(f"cp: the API server is {said}, not v{version}; look at /etc/kubernetes/manifests")
-    digests = {}
-    for image in lab.supply.manifest(version)["images"]:
-        name = image["name"].rpartition("/")[2].partition(":")[0]
-        digests[name] = {image["digest"], *(one["manifest"] for one in image["platforms"])}
+    wanted = {one["reference"] for one in lab.supply.manifest(version)["images"]}
+    published: dict[str, set[str]] = {}  # what did not change, like etcd, may be the image of an earlier release
+    for image in (one for manifest in lab.supply.manifests() for one in manifest["images"]):
+        published.setdefault(image["reference"], set()).add(image["index"])
     lines, wrong = [], []
-    for pod in json.loads(lab.kubectl("get pods -n kube-system -o json"))["items"]:
+    pods = lab.kubectl("get pods -n kube-system --field-selector=status.phase=Running -o json")
+    for pod in json.loads(pods)["items"]:
         for one in pod["status"]["containerStatuses"]:
-            name, digest = one["name"], one["imageID"].rpartition("@")[2]
-            lines.append(f"{pod['metadata']['name']}  {one['image']}  {digest}")
-            wrong += [lines[-1]] if digest not in digests[name] else []
+            image, digest = one["image"], one["imageID"].rpartition("@")[2]
+            lines.append(f"{pod['metadata']['name']}  {image}  {digest}")
+            wrong += [lines[-1]] if image not in wanted or digest not in published[image] else []
     lab.report.show(f"images of kube-system with {version}", "\n".join(sorted(lines)))
     if wrong:
         raise Failed(f"not images of the manifest of {version}:\n" + "\n".join(wrong))
@@ -170,7 +180,7 @@ def answers(lab: Lab) -> None:
 def kubeadm_alone(lab: Lab, machine: str, old: str, new: str) -> None:
     """kubeadm goes first and takes nothing with it."""
     before = state.packages(lab, machine)
-    typed(lab, machine, "minor kubeadm")
+    typed(lab, machine, "minor-kubeadm")
     after = state.packages(lab, machine)
     expect(machine, f"kubeadm {new} alone was to come beside {old}", {**before, "kubeadm": f"{new}-1"}, after)
 
@@ -190,7 +200,7 @@ def rest(lab: Lab, machine: str, new: str) -> None:
     offered = {one["package"]: one["version"] for one in lab.supply.manifest(new)["packages"] if one["format"] == "deb"}
     for name in before:
         wanted[name] = offered[name]
-    typed(lab, machine, "minor packages")
+    typed(lab, machine, "minor-packages")
     version_is(lab, machine, new)
     after = state.packages(lab, machine)
     lab.report.show(f"{machine}: packages before and after the minor", state.changes(before, after))
