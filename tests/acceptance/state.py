@@ -59,10 +59,22 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     )
 
 
-def until(question: Callable[[], str], wanted: str, why: str) -> None:
+def patiently(ask: Callable[[], str]) -> str:
+    """What `ask` says, asked again while it fails: an API server that kubelet has just stopped comes back."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except Failed:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+
+
+def until(ask: Callable[[], str], wanted: str, why: str) -> None:
     """Ask until the answer is `wanted`. Raises Failed with `why` and the last answer when it does not become that."""
     end = time.monotonic() + PATIENCE
-    while (said := question().strip()) != wanted:
+    while (said := patiently(ask).strip()) != wanted:
         if time.monotonic() > end:
             raise Failed(f"{why}: it is {said!r}, not {wanted!r}")
         time.sleep(1)

@@ -118,7 +118,7 @@ def control_plane(lab: Lab, version: str) -> None:
 def settled(lab: Lab) -> None:
     """What runs everywhere is rolled out."""
     for what in ("daemonset/kube-proxy", "deployment/coredns"):
-        lab.kubectl(f"rollout status -n kube-system {what} --timeout=300s")
+        state.patiently(partial(lab.kubectl, f"rollout status -n kube-system {what} --timeout=120s"))
     lab.wait("pod -n kube-system --field-selector=status.phase!=Succeeded")  # kubeadm's Job for its health check
 
 
@@ -162,7 +162,7 @@ def workload(lab: Lab, version: str) -> None:
 def back(lab: Lab) -> None:
     """A Pod of the Deployment on each machine, and the Service answers both."""
     lab.kubectl("rollout restart deployment/web")  # a drain leaves all Pods where they fled to
-    lab.kubectl("rollout status deployment/web --timeout=300s")
+    lab.kubectl("rollout status deployment/web --timeout=120s")
     nodes = set(lab.kubectl("get pods -l app=web -o jsonpath={.items[*].spec.nodeName}").split())
     if nodes != set(MACHINES):
         raise Failed(f"the Deployment's Pods are on {', '.join(sorted(nodes))}, not on {' and '.join(MACHINES)}")
@@ -190,7 +190,7 @@ def drain(lab: Lab, machine: str) -> None:
     typed(lab, machine, "drain", at="cp")
     words = f"get pods -l app=web --field-selector=spec.nodeName={machine} -o name"
     state.until(lambda: lab.kubectl(words), "", f"{machine}: Pods that should have moved")
-    lab.kubectl("rollout status deployment/web --timeout=300s")
+    lab.kubectl("rollout status deployment/web --timeout=120s")
     answers(lab)
 
 
@@ -205,6 +205,6 @@ def rest(lab: Lab, machine: str, new: str) -> None:
     after = state.packages(lab, machine)
     lab.report.show(f"{machine}: packages before and after the minor", state.changes(before, after))
     expect(machine, f"not what the manifest of {new} has", wanted, after)
-    typed(lab, machine, "uncordon", at="cp")
+    state.patiently(lambda: typed(lab, machine, "uncordon", at="cp"))
     settled(lab)
     lab.check_packages(machine)
