@@ -40,7 +40,7 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def foundation(lab: Lab, *later: str) -> Steps:
-    """What every run begins with: Kubernetes compiled (also `later` versions) and released, served to clean machines."""
+    """What every run begins with: Kubernetes compiled (`later` too) and released, served to clean machines."""
     supply = lab.supply
     versions = (FIRST, *later) if supply.compiles else ()
     return [

@@ -1,12 +1,11 @@
 """A patch, then a minor, as docs/upgrade.md says: packages by apt, the control plane by kubeadm, Pods meanwhile."""
 
 import json
-import re
 from functools import partial
-from pathlib import Path
 
 import cluster
 import state
+import traces
 from engine import Failed
 from lab import Lab, Steps
 from pages import commands
@@ -98,7 +97,7 @@ def version_is(lab: Lab, machine: str, version: str) -> None:
 
 def accept_control_groups(lab: Lab, machine: str) -> None:
     """On a machine with control groups v1, make `kubeadm upgrade` accept them, as kubeadm.yaml makes `init`."""
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+    if not traces.two():
         lab.engine.put(machine, "/usr/local/sbin/kubeadm", cluster.KUBEADM)
         lab.shell(machine, "chmod 755 /usr/local/sbin/kubeadm")
 
@@ -108,7 +107,7 @@ def control_plane(lab: Lab, version: str) -> None:
     accept_control_groups(lab, "cp")
     running = state.containers(lab, "-n default")
     said = typed(lab, "cp", "control-plane")
-    lab.report.show(f"cp: kubeadm upgrade to {version}", re.sub(r"\x1b\[[\d;]*m", "", said))
+    lab.report.show(f"cp: kubeadm upgrade to {version}", said)
     if f"v{version}" not in said.partition("[upgrade/successful]")[0]:
         raise Failed(f"kubeadm upgrade plan does not offer v{version}:\n{said}")
     settled(lab)
