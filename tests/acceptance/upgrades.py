@@ -65,15 +65,15 @@ def typed(lab: Lab, machine: str, block: str, *, at: str | None = None) -> str:
 
 def packages(lab: Lab, machine: str, old: str, new: str) -> None:
     """apt-get upgrade brings the new patch, nothing that is the same, and stops no container of the cluster."""
-    before, running, log = state.packages(lab, machine), state.containers(lab), state.unpacked(lab, machine)
+    before, running, earlier = state.packages(lab, machine), state.containers(lab), state.unpacked(lab, machine)
+    wanted = {name: f"{new}-1" if version == f"{old}-1" else version for name, version in before.items()}
     typed(lab, machine, "patch-packages")
     version_is(lab, machine, new)
     state.same_containers(running, state.containers(lab))
     after = state.packages(lab, machine)
     lab.report.show(f"{machine}: packages before and after apt-get upgrade", state.changes(before, after))
-    expect(machine, "", {name: f"{new}-1" if version == f"{old}-1" else version for name, version in before.items()},
-           after)  # fmt: skip
-    again = [name for name in state.unpacked(lab, machine)[len(log) :] if before.get(name) == after.get(name, "")]
+    expect(machine, f"not the packages of {new}", wanted, after)
+    again = [name for name in state.unpacked(lab, machine)[len(earlier) :] if before.get(name) == after.get(name, "")]
     if again:
         raise Failed(f"{machine}: apt installed again what did not change: {', '.join(again)}")
     if machine == MACHINES[-1]:
@@ -85,7 +85,7 @@ def packages(lab: Lab, machine: str, old: str, new: str) -> None:
 def expect(machine: str, why: str, wanted: dict[str, str], found: dict[str, str]) -> None:
     """Raise Failed unless a machine has the packages that it should have."""
     if wanted != found:
-        raise Failed(f"{machine}: {why or 'not the packages that should be there'}:\n{state.changes(wanted, found)}")
+        raise Failed(f"{machine}: {why}; what should be there, and what is:\n{state.changes(wanted, found)}")
 
 
 def version_is(lab: Lab, machine: str, version: str) -> None:
@@ -195,10 +195,9 @@ def drain(lab: Lab, machine: str) -> None:
 
 def rest(lab: Lab, machine: str, new: str) -> None:
     """kubelet, kubectl and the companions; the machine takes Pods again."""
-    before, wanted = state.packages(lab, machine), {}
+    before = state.packages(lab, machine)
     offered = {one["package"]: one["version"] for one in lab.supply.manifest(new)["packages"] if one["format"] == "deb"}
-    for name in before:
-        wanted[name] = offered[name]
+    wanted = {name: offered[name] for name in before}
     typed(lab, machine, "minor-packages")
     version_is(lab, machine, new)
     after = state.packages(lab, machine)
