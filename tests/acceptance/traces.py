@@ -10,7 +10,7 @@ from pathlib import Path
 from network import Network
 
 MARK = "KUBEWRIGHT_ACCEPTANCE"
-"""In the environment of every program that a run starts, and so of all that those start."""
+"""In the environment of every program that a run starts, and so of all that those start: its work directory."""
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
@@ -20,21 +20,23 @@ INNER = ("docker", "init.scope", "kubepods", "system.slice", "user.slice")
 SETTINGS = (
     "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes", "net/ipv4/ip_forward",
+    "fs/inotify/max_user_instances",
 )  # fmt: skip
-"""What kubelet and dockerd set in the kernel that the machines share with this one; in /proc/sys."""
+"""What kubelet, dockerd and the run itself set in the kernel that the machines share with this one; in /proc/sys."""
 
 
 class Traces:
     """What was there before a run, and what is there because of it."""
 
     def __init__(self, work: Path, network: Network) -> None:
+        self.mark = f"{MARK}={work}"
         self.folders = [work / "engine", work / "tmp"]
         self.network = network
         self.settings = _settings()
         self.groups = set(_groups(*INNER))
 
     def remove(self) -> None:
-        """Remove what is still there once the engine has ended. Other runs on this machine lose nothing."""
+        """Remove what is there once the engine has ended, or was killed. Other runs on this machine lose nothing."""
         for process in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(int(process.split()[0]), signal.SIGKILL)
@@ -43,6 +45,8 @@ class Traces:
         for table, chain, rule in self.network.rules:
             while _run("iptables", "-w", "-t", table, "-D", chain, *rule).returncode == 0:
                 pass
+        for link in self._links():
+            _run("ip", "link", "delete", link)
         for group in reversed(self.control_groups()):
             with suppress(OSError):  # one that a process is in stays, and is reported
                 Path(group).rmdir()
@@ -58,7 +62,7 @@ class Traces:
         group = self.network.group
         now = _settings()
         return {
-            f"processes with {MARK}={group} in their environment, or in its control group": self.processes(),
+            f"processes with {self.mark} in their environment, or in its control group": self.processes(),
             f"mounts below {' and '.join(map(str, self.folders))}": self.mounts(),
             f"bridge {self.network.bridge} in /sys/class/net": self._links(),
             f"firewall rules that say {group}": self._rules(),
@@ -71,7 +75,7 @@ class Traces:
 
     def processes(self) -> list[str]:
         """Process ids with their commands."""
-        mark, group = f"{MARK}={self.network.group}".encode(), self.network.group
+        mark, group = self.mark.encode(), self.network.group
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
