@@ -24,7 +24,7 @@ from engine import Failed
 from lab import Chapters, Lab, Steps
 from machine_facts import allowed, facts
 from network import Network, hold
-from report import Report
+from report import Report, say
 from supply import Supply
 
 PROGRAMS = {"dockerd": "docker.io", "mmdebstrap": "mmdebstrap", "iptables": "iptables", "ps": "procps"}
@@ -85,7 +85,7 @@ def go(lab: Lab, chapters: Chapters) -> int:
             signal.signal(number, signal.SIG_IGN)  # Ctrl-C must not leave things behind
         code = clean(lab) or code
         lab.report.write(lab.supply.work)
-        print(f"\n{lab.report.words()}: {lab.supply.work}/report.html", flush=True)
+        say(f"\n{lab.report.words()}: {lab.supply.work}/report.html")
     return code
 
 

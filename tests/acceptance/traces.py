@@ -91,8 +91,9 @@ class Traces:
         return [one for one in points if any(one.startswith(f"{folder}/") for folder in self.folders)]
 
     def control_groups(self) -> list[str]:
-        """Control groups, a parent before its children; inner ones only when no process is in them."""
-        inner = [path for path in _groups(*INNER) if path not in self.groups and not _busy(path)]
+        """Control groups, a parent before its children; inner ones only where no process is in any of that name."""
+        idle = [name for name in INNER if not any(_busy(path) for path in _groups(name))]
+        inner = [path for path in _groups(*idle) if path not in self.groups]
         return [str(path) for path in [*_groups(self.network.group), *inner]]
 
     def _links(self) -> list[str]:
@@ -117,7 +118,7 @@ def _groups(*names: str) -> list[Path]:
 
 def _busy(group: Path) -> bool:
     try:
-        return any((Path(one) / "cgroup.procs").read_text() for one, _, _ in os.walk(group))
+        return bool((group / "cgroup.procs").read_text())
     except OSError:  # it is just being removed
         return True
 
