@@ -145,7 +145,7 @@ def main() -> int:
     (options.work / "log.txt").write_text("")
     for number in ENDINGS:
         signal.signal(number, interrupt)  # also where a shell has told its background jobs to ignore Ctrl-C
-    supply = Supply(options.work, options.upstream, options.cache, Network.free())
+    supply = Supply(options.work, options.upstream, options.cache, Network.free(options.work))
     lab = Lab(supply, report(supply, names))
     if names:
         return go(lab, [("Foundation", foundation(lab)), *faults.chapters(lab, names, FIRST)])

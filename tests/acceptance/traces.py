@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,9 +38,12 @@ class Traces:
 
     def remove(self) -> None:
         """Remove what is there once the engine has ended, or was killed. Other runs on this machine lose nothing."""
-        for process in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(int(process.split()[0]), signal.SIGKILL)
+        end = time.monotonic() + 10
+        while (there := self.processes()) and time.monotonic() < end:
+            for process in there:
+                with suppress(ProcessLookupError):
+                    os.kill(int(process.split()[0]), signal.SIGKILL)
+            time.sleep(0.1)
         for mount in reversed(self.mounts()):
             _run("umount", "--lazy", mount)
         for table, chain, rule in self.network.rules:
