@@ -84,9 +84,10 @@ class Traces:
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 marked = mark in (folder / "environ").read_bytes().split(b"\0")
-                if int(folder.name) != os.getpid() and (marked or f"/{group}/" in (folder / "cgroup").read_text()):
-                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    found.append(f"{folder.name} {command.strip()[:100]}")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                ours = marked or f"/{group}/" in (folder / "cgroup").read_text()
+                if ours and command and int(folder.name) != os.getpid():  # one that has ended has no command
+                    found.append(f"{folder.name} {command[:100]}")
         return found
 
     def mounts(self) -> list[str]:
