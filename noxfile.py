@@ -6,6 +6,7 @@
 import fcntl
 import hashlib
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -121,8 +122,9 @@ def acceptance(session: nox.Session) -> None:
     script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
     command = (environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
-    # After Ctrl-C the run stops its machines and unmounts; nox would kill it half a second later.
-    session.run(*command, external=True, interrupt_timeout=300)
+    # The run sees Ctrl-C too, and then stops its machines; nox would kill it half a second later.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run(session, *command)
 
 
 def shell_scripts() -> list[str]:

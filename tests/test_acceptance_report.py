@@ -20,7 +20,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         del sys.modules[name]
 
 
-SEEN = "one\ntwo\nfail  cri: disabled\n      do: this\nfive\nsix\nseven\nexit code 1"
+SEEN = "\n".join(["one", "two", "fail  cri: disabled", "      do: this", *"3456789", "exit code 1"])
 
 
 def test_a_fault_that_is_named_is_shown_with_the_lines_around_it(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_fault_that_is_named_is_shown_with_the_lines_around_it(tmp_path: Path)
     [step] = report.steps
     assert step.result == "noticed"
     assert step.shown["what one sees"] == (
-        "kube-node-check\n\n…\ntwo\nfail  cri: disabled\n      do: this\nfive\n…\nseven\nexit code 1\n\n"
+        "kube-node-check\n\n…\ntwo\nfail  cri: disabled\n      do: this\n3\n4\n5\n6\n…\n9\nexit code 1\n\n"
         "What to do: read <this>."
     )
     report.write(tmp_path)

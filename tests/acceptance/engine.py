@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -77,7 +76,7 @@ class Engine:
     @property
     def environment(self) -> dict[str, str]:
         """Of every program: marked as this run's, with temporary files that go with it."""
-        return {**os.environ, MARK: self.network.group, "TMPDIR": str(self.temporary)}
+        return {**os.environ, MARK: str(self.folder.parent), "TMPDIR": str(self.temporary)}
 
     def run(self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True) -> str:
         """Run a command to its end and return what it said; it is kept in the log too."""
@@ -100,7 +99,7 @@ class Engine:
 
     def start(self) -> None:
         """Start dockerd, its network, and this machine's rules for it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.traces.remove()  # of a run in this work directory that was killed
         self.folder.mkdir(parents=True)
         argv = [
             "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",

@@ -45,7 +45,7 @@ def expired_repository(lab: Lab, version: str) -> Steps:
             lambda: notice(
                 "front page's commands", front_page(lab, "fresh", version),
                 [f"/apt/dists/{suite}/InRelease is expired", "Updates for this repository will not be applied"],
-                "do not switch apt's check off; tell those who run the site, whose turn it is",
+                "leave apt's check on; tell those who run the site, who see the next step and publish again",
             ),
         ),
         (
@@ -71,7 +71,7 @@ def tampered_package(lab: Lab, version: str) -> Steps:
             lambda: notice(
                 "front page's commands", front_page(lab, "fresh", version),
                 ["Hash Sum mismatch", f"E: Failed to fetch {lab.network.site}/{name}"],
-                "nothing is installed; try once more, as a proxy may have damaged it, then tell those who run the site",
+                "try past any proxy; then tell those who run the site, who see a later step and publish again",
             ),
         ),
         ("nothing of ours is installed", lambda: nothing_installed(lab, "fresh")),

@@ -44,17 +44,20 @@ class Lab:
 
     def check_packages(self, machine: str) -> None:
         """Every package that came from our site is, byte for byte, one of a manifest's."""
-        packages = [one for manifest in self.supply.manifests() for one in manifest["packages"]]
-        ours = {one["sha256"]: one for one in packages if one["format"] == "deb"}
-        names = {one["package"] for one in ours.values()}
+        manifests = self.supply.manifests()
+        packages = [(one, manifest["release"]["name"]) for manifest in manifests for one in manifest["packages"]]
+        ours = {one["sha256"]: (one, release) for one, release in packages if one["format"] == "deb"}
+        names = {one["package"] for one, _ in ours.values()}
         lines, unknown = [], []
         for line in self.shell(machine, "sha256sum /var/cache/apt/archives/*.deb").splitlines():
             digest, path = line.split()
             name, version = Path(path).name.split("_")[:2]
             if name in names:
-                lines.append(f"{name} {version.replace('%3a', ':')} sha256:{digest}")
+                one, release = ours.get(digest, ({"url": "not a published file"}, "no release"))
+                lines.append(f"{name:<30} {version.replace('%3a', ':'):<10} {digest}  {release}  {one['url']}")
                 unknown += [name] if digest not in ours else []
-        self.report.show(f"{machine}: packages from {self.network.site}", "\n".join(lines))
+        head = f"{'package':<30} {'version':<10} {'SHA-256 of what apt fetched':<64}  in the manifest of, as"
+        self.report.show(f"{machine}: packages from {self.network.site}", "\n".join([head, *lines]))
         if unknown or not lines:
             raise Failed(
                 f"{machine}: not the manifest's packages: {', '.join(unknown) or 'nothing came from our site'}"

@@ -41,7 +41,7 @@ def caches(supply: Supply, versions: list[str]) -> str:
     """What earlier runs have left, after one word for it: cold, warm or partly warm."""
     compiled = [one for one in versions if (supply.upstream / "dl.k8s.io" / "release" / f"v{one}").is_dir()]
     made = [one for one in versions if (supply.work / "dist" / f"v{one}-1" / "sign.json").exists()]
-    roots = sorted(path.stem for path in (supply.work / "roots").glob("*.tar") if "partial" not in path.name)
+    roots = sorted(path.stem for path in (supply.work / "roots").glob("*.tar"))
     there = {"compiled": compiled, "released": made, "clean roots": roots}
     word = "cold" if len(compiled) < len(versions) else "warm" if made == versions and len(roots) > 1 else "partly warm"
     listed = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in there.items())

@@ -24,11 +24,18 @@ class Network:
     number: int
 
     @classmethod
-    def free(cls) -> "Network":
-        """The first that no other run has."""
-        for number in range(FIRST, LAST):
-            network = cls(number)
-            if not Path("/sys/class/net", network.bridge).exists() and hold(Path("/run/lock", network.group)):
+    def free(cls, work: Path) -> "Network":
+        """The one of the last run in this work directory, else the first that no other run has.
+
+        The same one again keeps the site's address, which the packages of an earlier run hold.
+        """
+        kept = work / "network"
+        last = [cls(int(kept.read_text()))] if kept.exists() else []  # with its bridge, if that run was killed
+        others = [cls(number) for number in range(FIRST, LAST)]
+        unused = (one for one in others if not Path("/sys/class/net", one.bridge).exists())
+        for network in (*last, *unused):
+            if hold(Path("/run/lock", network.group)):
+                kept.write_text(f"{network.number}\n")
                 return network
         raise SystemExit(f"bridges {cls(FIRST).bridge} to {cls(LAST - 1).bridge} are all there: end those runs first")
 

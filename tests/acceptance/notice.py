@@ -21,13 +21,13 @@ def notice(place: str, seen: str, words: Sequence[str], advice: str = "") -> Non
 
 
 def excerpt(seen: str, words: Sequence[str]) -> str:
-    """The lines that hold the words, each with one before and two after it; … stands for others."""
+    """The lines that hold the words, each with one before and five after it; … stands for others."""
     lines = seen.splitlines()
     kept = {
         near
         for number, line in enumerate(lines)
         if any(word in line for word in words)
-        for near in range(number - 1, number + 3)
+        for near in range(number - 1, number + 6)
     }
     shown: list[str] = []
     for number, line in enumerate(lines):

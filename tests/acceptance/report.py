@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -61,14 +61,14 @@ class Report:
     def chapter(self, title: str) -> None:
         """Begin a chapter."""
         self.chapters.append(Chapter(title))
-        print(f"\n══ {title}", flush=True)
+        say(f"\n══ {title}")
 
     @contextmanager
     def step(self, name: str, look: Callable[[], str] = str) -> Iterator[None]:
         """Time a step. If it fails, show what `look` finds, and let the error through; not so a noticed fault."""
         step = Step(name)
         self.chapters[-1].steps.append(step)
-        print(f"…     {name}", flush=True)
+        say(f"…     {name}")
         start = time.monotonic()
         try:
             yield
@@ -82,12 +82,12 @@ class Report:
             raise
         finally:
             step.seconds = round(time.monotonic() - start, 1)
-            print(f"{MARKS[step.result]:<5} {name}: {step.seconds:.1f} s", flush=True)
+            say(f"{MARKS[step.result]:<5} {name}: {step.seconds:.1f} s")
 
     def show(self, title: str, text: str) -> None:
         """Keep a text with the step that is running, and print it now."""
         self.chapters[-1].steps[-1].shown[title] = text.rstrip()
-        print(f"\n── {title}\n{text.rstrip()}\n", flush=True)
+        say(f"\n── {title}\n{text.rstrip()}\n")
 
     @property
     def steps(self) -> list[Step]:
@@ -120,7 +120,7 @@ class Report:
         for chapter in self.chapters:
             lines.append(f"{chapter.title}: {duration(chapter.seconds)}")
             for step in chapter.steps:
-                lines.append(f"  {MARKS[step.result]:<5} {duration(step.seconds):>8}  {step.name}")
+                lines.append(f"  {MARKS[step.result]:<5} {duration(step.seconds):>11}  {step.name}")
         return "\n".join([*lines, "", self.verdict])
 
     def write(self, folder: Path) -> None:
@@ -136,3 +136,9 @@ class Report:
 def duration(seconds: float) -> str:
     """A time as people read it: 4.2 s, 3 min 07 s."""
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+
+
+def say(words: str) -> None:
+    """Print, unless nobody listens any more: Ctrl-C ends what stands behind a pipe, and the run has to clean up."""
+    with suppress(OSError):
+        print(words, flush=True)

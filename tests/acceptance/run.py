@@ -26,7 +26,7 @@ from engine import Failed
 from lab import Chapters, Lab, Steps
 from machine_facts import allowed, facts
 from network import Network, hold
-from report import Report
+from report import Report, say
 from supply import Supply
 
 PROGRAMS = {"dockerd": "docker.io", "mmdebstrap": "mmdebstrap", "iptables": "iptables", "ps": "procps"}
@@ -90,7 +90,7 @@ def go(lab: Lab, chapters: Chapters) -> int:
             signal.signal(number, signal.SIG_IGN)  # Ctrl-C must not leave things behind
         code = clean(lab) or code
         lab.report.write(lab.supply.work)
-        print(f"\n{lab.report.words()}: {lab.supply.work}/report.html", flush=True)
+        say(f"\n{lab.report.words()}: {lab.supply.work}/report.html")
     return code
 
 
@@ -150,7 +150,7 @@ def main() -> int:
     (options.work / "log.txt").write_text("")
     for number in ENDINGS:
         signal.signal(number, interrupt)  # also where a shell has told its background jobs to ignore Ctrl-C
-    supply = Supply(options.work, options.upstream, options.cache, Network.free())
+    supply = Supply(options.work, options.upstream, options.cache, Network.free(options.work))
     lab = Lab(supply, report(supply, names))
     if names:
         return go(lab, [("Foundation", foundation(lab)), *faults.chapters(lab, names, FIRST)])

@@ -81,7 +81,7 @@ class Supply:
         archive = self.work / "roots" / f"{name}.tar"
         archive.parent.mkdir(exist_ok=True)
         if not archive.exists():
-            partial = archive.with_suffix(".partial.tar")
+            partial = self.engine.temporary / archive.name
             self.engine.run(
                 ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={ROOTS[name]}", "bookworm", partial]
             )

@@ -4,13 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from network import Network
 
 MARK = "KUBEWRIGHT_ACCEPTANCE"
-"""In the environment of every program that a run starts, and so of all that those start."""
+"""In the environment of every program that a run starts, and so of all that those start: its work directory."""
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
@@ -20,29 +21,36 @@ INNER = ("docker", "init.scope", "kubepods", "system.slice", "user.slice")
 SETTINGS = (
     "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes", "net/ipv4/ip_forward",
+    "fs/inotify/max_user_instances",
 )  # fmt: skip
-"""What kubelet and dockerd set in the kernel that the machines share with this one; in /proc/sys."""
+"""What kubelet, dockerd and the run itself set in the kernel that the machines share with this one; in /proc/sys."""
 
 
 class Traces:
     """What was there before a run, and what is there because of it."""
 
     def __init__(self, work: Path, network: Network) -> None:
+        self.mark = f"{MARK}={work}"
         self.folders = [work / "engine", work / "tmp"]
         self.network = network
         self.settings = _settings()
         self.groups = set(_groups(*INNER))
 
     def remove(self) -> None:
-        """Remove what is still there once the engine has ended. Other runs on this machine lose nothing."""
-        for process in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(int(process.split()[0]), signal.SIGKILL)
+        """Remove what is there once the engine has ended, or was killed. Other runs on this machine lose nothing."""
+        end = time.monotonic() + 10
+        while (there := self.processes()) and time.monotonic() < end:
+            for process in there:
+                with suppress(ProcessLookupError):
+                    os.kill(int(process.split()[0]), signal.SIGKILL)
+            time.sleep(0.1)
         for mount in reversed(self.mounts()):
             _run("umount", "--lazy", mount)
         for table, chain, rule in self.network.rules:
             while _run("iptables", "-w", "-t", table, "-D", chain, *rule).returncode == 0:
                 pass
+        for link in self._links():
+            _run("ip", "link", "delete", link)
         for group in reversed(self.control_groups()):
             with suppress(OSError):  # one that a process is in stays, and is reported
                 Path(group).rmdir()
@@ -58,7 +66,7 @@ class Traces:
         group = self.network.group
         now = _settings()
         return {
-            f"processes with {MARK}={group} in their environment, or in its control group": self.processes(),
+            f"processes with {self.mark} in their environment, or in its control group": self.processes(),
             f"mounts below {' and '.join(map(str, self.folders))}": self.mounts(),
             f"bridge {self.network.bridge} in /sys/class/net": self._links(),
             f"firewall rules that say {group}": self._rules(),
@@ -71,14 +79,15 @@ class Traces:
 
     def processes(self) -> list[str]:
         """Process ids with their commands."""
-        mark, group = f"{MARK}={self.network.group}".encode(), self.network.group
+        mark, group = self.mark.encode(), self.network.group
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 marked = mark in (folder / "environ").read_bytes().split(b"\0")
-                if int(folder.name) != os.getpid() and (marked or f"/{group}/" in (folder / "cgroup").read_text()):
-                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    found.append(f"{folder.name} {command.strip()[:100]}")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                ours = marked or f"/{group}/" in (folder / "cgroup").read_text()
+                if ours and command and int(folder.name) != os.getpid():  # one that has ended has no command
+                    found.append(f"{folder.name} {command[:100]}")
         return found
 
     def mounts(self) -> list[str]:
@@ -87,8 +96,9 @@ class Traces:
         return [one for one in points if any(one.startswith(f"{folder}/") for folder in self.folders)]
 
     def control_groups(self) -> list[str]:
-        """Control groups, a parent before its children; inner ones only when no process is in them."""
-        inner = [path for path in _groups(*INNER) if path not in self.groups and not _busy(path)]
+        """Control groups, a parent before its children; inner ones only where no process is in any of that name."""
+        idle = [name for name in INNER if not any(_busy(path) for path in _groups(name))]
+        inner = [path for path in _groups(*idle) if path not in self.groups]
         return [str(path) for path in [*_groups(self.network.group), *inner]]
 
     def _links(self) -> list[str]:
@@ -113,7 +123,7 @@ def _groups(*names: str) -> list[Path]:
 
 def _busy(group: Path) -> bool:
     try:
-        return any((Path(one) / "cgroup.procs").read_text() for one, _, _ in os.walk(group))
+        return bool((group / "cgroup.procs").read_text())
     except OSError:  # it is just being removed
         return True
 
