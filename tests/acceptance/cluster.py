@@ -21,6 +21,10 @@ SystemdCgroup = false
 """
 
 
+CONTAINERD_SOCKET, DOCKER_SOCKET = "/run/containerd/containerd.sock", "/run/cri-dockerd.sock"
+"""Where the runtimes listen for kubelet."""
+
+
 def registry_hosts(network: Network) -> str:
     """containerd's hosts.toml of the registry."""
     return f'server = "http://{network.registry}" # no TLS\n'
@@ -54,7 +58,7 @@ def init(network: Network, machine: str, version: str) -> str:
 kind: InitConfiguration
 localAPIEndpoint: {{advertiseAddress: {network.address(machine)}}}
 nodeRegistration:
-  criSocket: unix:///run/containerd/containerd.sock
+  criSocket: unix://{CONTAINERD_SOCKET}
   ignorePreflightErrors: [SystemVerification]  # control groups v1
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
@@ -76,14 +80,14 @@ conntrack: {{maxPerCore: 0, min: 0}}  # nf_conntrack_max is read-only in a conta
 """
 
 
-def join(endpoint: str, token: str, authority: str) -> str:
+def join(endpoint: str, token: str, authority: str, socket: str) -> str:
     """What `kubeadm join` is given, from the words of the command that `kubeadm token create` prints."""
     return f"""apiVersion: kubeadm.k8s.io/v1beta4
 kind: JoinConfiguration
 discovery:
   bootstrapToken: {{apiServerEndpoint: "{endpoint}", token: {token}, caCertHashes: ["{authority}"]}}
 nodeRegistration:
-  criSocket: unix:///run/containerd/containerd.sock
+  criSocket: unix://{socket}
   ignorePreflightErrors: [SystemVerification]  # control groups v1
 """
 
@@ -93,7 +97,6 @@ def pods(network: Network, version: str) -> str:
 
     Both run our own image: `kubectl proxy` serves, `kubectl get --raw` asks.
     """
-    image = f"{network.registry}/hyperkube-node:v{version}"
     serve = "echo hello from a pod; exec kubectl proxy --address=0.0.0.0 --port=8080 --accept-hosts=.*"
     return f"""apiVersion: v1
 kind: Pod
@@ -101,19 +104,25 @@ metadata: {{name: server, labels: {{app: server}}}}
 spec:
   nodeName: node1
   containers:
-  - {{name: server, image: "{image}", command: [/bin/sh, -c, "{serve}"]}}
+  - {{name: server, image: "{network.registry}/hyperkube-node:v{version}", command: [/bin/sh, -c, "{serve}"]}}
 ---
 apiVersion: v1
 kind: Service
 metadata: {{name: server}}
 spec: {{selector: {{app: server}}, ports: [{{port: 80, targetPort: 8080}}]}}
 ---
-apiVersion: v1
+{client(network, version, "client", "cp")}"""
+
+
+def client(network: Network, version: str, name: str, machine: str) -> str:
+    """A Pod on a machine that says hello and then waits to be told what to ask."""
+    wait = f"echo hello from {name}; while :; do sleep 1; done"
+    return f"""apiVersion: v1
 kind: Pod
-metadata: {{name: client}}
+metadata: {{name: {name}}}
 spec:
-  nodeName: cp
+  nodeName: {machine}
   terminationGracePeriodSeconds: 1
   containers:
-  - {{name: client, image: "{image}", command: [/bin/sh, -c, "while :; do sleep 1; done"]}}
+  - {{name: {name}, image: "{network.registry}/hyperkube-node:v{version}", command: [/bin/sh, -c, "{wait}"]}}
 """

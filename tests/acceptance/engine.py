@@ -18,6 +18,7 @@ SYSTEMD = [
     "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined", "--device-cgroup-rule=a *:* rwm",
     "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run:exec", "--tmpfs=/run/lock",
     "--env=container=docker", "--volume=/var/lib/containerd",
+    "--volume=/var/lib/docker",
 ]  # fmt: skip
 """What a container needs to have systemd and a kubelet in it, where --privileged cannot be had."""
 

@@ -61,14 +61,20 @@ class Lab:
             )
 
     def configure(self, machine: str, control_plane: str = "cp") -> None:
-        """Tell a machine what only containers on this machine need, and give it a pod network with its cluster's."""
+        """Tell a machine with containerd what only containers on this machine need, and connect it."""
         put, network = self.engine.put, self.network
         put(machine, "/etc/containerd/conf.d/50-acceptance.toml", cluster.CONTAINERD)
         put(machine, f"/etc/containerd/certs.d/{network.registry}/hosts.toml", cluster.registry_hosts(network))
+        self.shell(machine, "systemctl restart containerd")
+        self.connect(machine, control_plane)
+
+    def connect(self, machine: str, control_plane: str = "cp") -> None:
+        """Give a machine control groups for its pods, and a pod network with the other nodes of its cluster."""
+        put, network = self.engine.put, self.network
         put(machine, "/etc/default/kubelet", cluster.kubelet_arguments(network, machine))
         put(machine, "/etc/cni/net.d/10-pods.conflist", cluster.pod_network(machine))
         others = self.members.setdefault(control_plane, [])
-        self.shell(machine, f"set -e\n{cluster.routes(network, others)}\nsystemctl restart containerd")
+        self.shell(machine, f"set -e\n{cluster.routes(network, others)}")
         for other in others:
             self.shell(other, cluster.routes(network, [machine]))
         others.append(machine)
@@ -87,12 +93,12 @@ class Lab:
         self.engine.put(control_plane, "/etc/kubernetes/kubeadm.yaml", settings)
         self.shell(control_plane, "kubeadm init --config /etc/kubernetes/kubeadm.yaml")
 
-    def join(self, machine: str, control_plane: str = "cp") -> None:
-        """Join a node."""
+    def join(self, machine: str, control_plane: str = "cp", socket: str = cluster.CONTAINERD_SOCKET) -> None:
+        """Join a node, whose runtime listens on `socket`."""
         words = self.shell(control_plane, "kubeadm token create --print-join-command").split()
         endpoint, token = words[words.index("join") + 1], words[words.index("--token") + 1]
         authority = words[words.index("--discovery-token-ca-cert-hash") + 1]
-        self.engine.put(machine, "/etc/kubernetes/kubeadm.yaml", cluster.join(endpoint, token, authority))
+        self.engine.put(machine, "/etc/kubernetes/kubeadm.yaml", cluster.join(endpoint, token, authority, socket))
         self.shell(machine, "kubeadm join --config /etc/kubernetes/kubeadm.yaml")
 
     def kubectl(self, words: str, *, stdin: str = "", control_plane: str = "cp") -> str:
