@@ -4,6 +4,7 @@ import json
 import re
 
 import cluster
+import first_cluster
 from engine import Failed
 from lab import Lab, Steps
 
@@ -50,10 +51,10 @@ def choice(lab: Lab, version: str) -> dict[str, str]:
 def install(lab: Lab, version: str) -> None:
     """One command more than the front page has: the runtime is named; then what came, from where and why."""
     commands = next(one["commands"] for one in lab.supply.manifest(version)["install"] if one["format"] == "deb")
-    said = lab.shell(MACHINE, "set -eux\n" + re.sub(r"install kubernetes-node$", f"install {PACKAGES}", commands,
-                                                    flags=re.MULTILINE), check=False)  # fmt: skip
-    form = "${Package} ${Version} ${db:Status-Abbrev}\\n"
-    listed = lab.shell(MACHINE, f"dpkg-query -W -f '{form}' docker.io containerd runc cri-dockerd {PACKAGES}", check=False)
+    commands = commands.replace("install kubernetes-node\n", f"install {PACKAGES}\n")
+    said = lab.shell(MACHINE, f"set -eux\n{commands}", check=False)
+    query = "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' docker.io containerd runc cri-dockerd"
+    listed = lab.shell(MACHINE, f"{query} {PACKAGES}", check=False)
     picked = choice(lab, version)
     lab.report.show(
         f"{MACHINE}: which Docker, and why",
@@ -89,19 +90,10 @@ def ready(lab: Lab, version: str) -> None:
 
 
 def talk(lab: Lab, version: str) -> None:
-    """A Pod here answers logs and exec, and asks the Service whose Pod is on another node."""
-    lab.kubectl("apply -f -", stdin=cluster.client(lab.network, version, "docker-client", MACHINE))
-    lab.wait("pod/docker-client")
-    ask = "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local"
-    said = {
-        "kubectl logs docker-client": (lab.kubectl("logs docker-client"), "hello from docker-client"),
-        "the Service by its name": (lab.kubectl(f"exec docker-client -- {ask}"), f'"gitVersion": "v{version}"'),
-        "docker ps": (lab.shell(MACHINE, "docker ps --format '{{.Image}} {{.Status}} {{.Names}}'"), "docker-client"),
-        "crictl, as cri-dockerd answers": (
-            lab.shell(MACHINE, f"crictl --runtime-endpoint unix://{cluster.DOCKER_SOCKET} version"), "RuntimeName:  docker",
-        ),
-    }  # fmt: skip
-    lab.report.show(f"{MACHINE}: a Pod on Docker", "\n".join(f"$ {title}\n{text}" for title, (text, _) in said.items()))
-    for title, (text, word) in said.items():
-        if word not in text:
-            raise Failed(f"{MACHINE}: {title}: {word!r} is not in what it said:\n{text}")
+    """A Pod runs here, on Docker, and reaches the other nodes."""
+    said = first_cluster.talk_from(lab, version, MACHINE)
+    containers = lab.shell(MACHINE, "docker ps --format '{{.Image}} {{.Status}} {{.Names}}'")
+    runtime = lab.shell(MACHINE, f"crictl --runtime-endpoint unix://{cluster.DOCKER_SOCKET} version")
+    lab.report.show(f"{MACHINE}: a Pod on Docker", f"{said}\n$ docker ps\n{containers}\n$ crictl version\n{runtime}")
+    if f"{MACHINE}-client" not in containers or "RuntimeName:  docker" not in runtime:
+        raise Failed(f"{MACHINE}: its Pod is not Docker's; look at docker ps there:\n{containers}\n{runtime}")

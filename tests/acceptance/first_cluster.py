@@ -60,3 +60,17 @@ def talk(lab: Lab, version: str) -> None:
     for (title, text), word in zip(said.items(), wanted, strict=True):
         if word not in text:
             raise Failed(f"{title}: {word!r} is not in what it said:\n{text}")
+
+
+def talk_from(lab: Lab, version: str, machine: str) -> str:
+    """Run a Pod on a machine; its logs, and by exec what the Service whose Pod is on another node answers it."""
+    name = f"{machine}-client"
+    lab.kubectl("apply -f -", stdin=cluster.client(lab.network, version, name, machine))
+    lab.wait(f"pod/{name}")
+    ask = "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local"
+    said = f"$ kubectl logs {name}\n{lab.kubectl(f'logs {name}')}\n$ kubectl exec {name} -- kubectl get --raw …\n"
+    said += lab.kubectl(f"exec {name} -- {ask}")
+    for word in (f"hello from {name}", f'"gitVersion": "v{version}"'):
+        if word not in said:
+            raise Failed(f"{machine}: {word!r} is not in what its Pod said:\n{said}")
+    return said

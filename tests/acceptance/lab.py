@@ -121,7 +121,7 @@ class Lab:
     def look(self) -> str:
         """Where a person would look when a step failed: the last words of each machine."""
         found = ["Look at log.txt in the work directory, every command and what it said, and at these last lines:"]
-        for machine in (name for name in self.engine.names if name not in ("site", "registry")):
+        for machine in (name for name in self.engine.names if name not in ("site", "registry", "old-site")):
             for unit in ("containerd", "cri-docker", "kubelet"):
                 said = self.shell(machine, f"journalctl --no-pager --quiet --lines=12 --unit={unit}", check=False)
                 found.append(f"{machine}: journalctl --unit={unit}\n{said}")
