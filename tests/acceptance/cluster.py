@@ -92,6 +92,13 @@ nodeRegistration:
 """
 
 
+ASK = (
+    "/bin/sh -c 'for _ in 1 2 3 4 5 6 7 8 9; do "
+    "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local && exit; sleep 1; done'"
+)
+"""What a Pod runs to ask the Service by its name; kube-proxy on its machine may not have heard of it yet."""
+
+
 def pods(network: Network, version: str) -> str:
     """A Pod with a web server on the node, its Service, and a Pod on the control plane that asks it.
 
@@ -104,7 +111,10 @@ metadata: {{name: server, labels: {{app: server}}}}
 spec:
   nodeName: node1
   containers:
-  - {{name: server, image: "{network.registry}/hyperkube-node:v{version}", command: [/bin/sh, -c, "{serve}"]}}
+  - name: server
+    image: "{network.registry}/hyperkube-node:v{version}"
+    command: [/bin/sh, -c, "{serve}"]
+    readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
 ---
 apiVersion: v1
 kind: Service

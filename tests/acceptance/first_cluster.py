@@ -51,9 +51,7 @@ def talk(lab: Lab, version: str) -> None:
     said = {
         "kubectl logs server": lab.kubectl("logs server"),
         "kubectl exec server": lab.kubectl("exec server -- /usr/local/bin/kubectl version --client"),
-        "the Service by its name, from the other node": lab.kubectl(
-            "exec client -- /usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local"
-        ),
+        "the Service by its name, from the other node": lab.kubectl(f"exec client -- {cluster.ASK}"),
     }
     lab.report.show("Pods that talk", "\n".join(f"$ {title}\n{text}" for title, text in said.items()))
     wanted = ("hello from a pod", f"v{version}", f'"gitVersion": "v{version}"')
@@ -67,9 +65,8 @@ def talk_from(lab: Lab, version: str, machine: str) -> str:
     name = f"{machine}-client"
     lab.kubectl("apply -f -", stdin=cluster.client(lab.network, version, name, machine))
     lab.wait(f"pod/{name}")
-    ask = "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local"
     said = f"$ kubectl logs {name}\n{lab.kubectl(f'logs {name}')}\n$ kubectl exec {name} -- kubectl get --raw …\n"
-    said += lab.kubectl(f"exec {name} -- {ask}")
+    said += lab.kubectl(f"exec {name} -- {cluster.ASK}")
     for word in (f"hello from {name}", f'"gitVersion": "v{version}"'):
         if word not in said:
             raise Failed(f"{machine}: {word!r} is not in what its Pod said:\n{said}")
