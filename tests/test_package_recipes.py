@@ -314,6 +314,18 @@ def test_apt_reaches_the_guard_of_every_package(tmp_path: Path, tool: Callable[[
     assert f'DPkg::Pre-Install-Pkgs:: "test ! -x {program.target} || {program.target}";' in said
 
 
+@pytest.mark.parametrize(("minor", "there"), [("1.35", False), ("1.36", True), ("1.37", True), ("1.38", False)])
+def test_kubelet_leaves_websockets_to_the_api_server_where_cri_dockerd_needs_it(minor: str, there: bool) -> None:
+    target = f"{UNITS}/kubelet.service.d/20-kubewright-docker.conf"
+    text = file("kubernetes-runtime-docker", target, Format.deb, minor=minor)
+    assert ("Environment=KUBELET_RUNTIME_ARGS=--feature-gates=ExtendWebSocketsToKubelet=false" in text) == there
+    starts = (
+        file("kubelet", f"{UNITS}/kubelet.service", Format.deb),
+        file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.deb),
+    )
+    assert all("$KUBELET_RUNTIME_ARGS $KUBELET_EXTRA_ARGS" in start for start in starts)
+
+
 @both
 def test_the_guard_lets_a_new_node_in(tmp_path: Path, form: Format) -> None:
     event = "install" if form is Format.deb else "1"

@@ -64,6 +64,7 @@ def talk_from(lab: Lab, version: str, machine: str) -> str:
     """Run a Pod on a machine; its logs, and by exec what the Service whose Pod is on another node answers it."""
     name = f"{machine}-client"
     lab.kubectl("apply -f -", stdin=cluster.client(lab.network, version, name, machine))
+    lab.wait(f"pod --namespace=kube-system --field-selector=spec.nodeName={machine}")  # kube-proxy
     lab.wait(f"pod/{name}")
     said = f"$ kubectl logs {name}\n{lab.kubectl(f'logs {name}')}\n$ kubectl exec {name} -- kubectl get --raw …\n"
     said += lab.kubectl(f"exec {name} -- {cluster.ASK}")
