@@ -33,8 +33,9 @@ systemctl show --property=Id,ActiveState,InvocationID,ConditionTimestamp kubelet
 
 
 def steps(lab: Lab, version: str) -> Steps:
-    """The chapter; `version` is on the site, two minors after the sample mirror's 1.35."""
+    """The chapter; `version` is two minors after the sample mirror's 1.35."""
     return [
+        (f"{version} is released, unless an earlier chapter has", lambda: release(lab, version)),
         ("a second site, with 1.35 from the sample mirror", lambda: old_site(lab)),
         (f"{MACHINE}: kubernetes-control-plane 1.35 from it", lambda: install(lab)),
         (f"{MACHINE}: apt's sources now name stable-{minor(version)}", lambda: switch(lab, version)),
@@ -42,6 +43,12 @@ def steps(lab: Lab, version: str) -> Steps:
         (f"{MACHINE}: each package refuses by itself too", lambda: refuse_each(lab, version)),
         (f"{MACHINE}: the override that the message names", lambda: override(lab, version)),
     ]
+
+
+def release(lab: Lab, version: str) -> None:
+    """See to it that the version is on the site."""
+    if not (lab.supply.site / "releases" / f"v{version}-1").exists():
+        lab.supply.release(version)
 
 
 def old_site(lab: Lab) -> None:

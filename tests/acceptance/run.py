@@ -17,8 +17,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import docker_node
 import faults
 import first_cluster
+import refusal
+import rpm_node
 import traces
 from engine import Failed
 from lab import Chapters, Lab, Steps
@@ -58,6 +61,9 @@ def chapters(lab: Lab) -> Chapters:
     return [
         ("Foundation", foundation(lab)),
         ("A first cluster", first_cluster.steps(lab, FIRST)),
+        ("A node with Docker", docker_node.steps(lab, FIRST)),
+        ("A node from rpms", rpm_node.steps(lab, FIRST)),
+        ("A skipped minor is refused", refusal.steps(lab, MINOR)),
     ]
 
 
