@@ -157,7 +157,7 @@ def test_kubelet_waits_for_its_configuration_and_reads_both_places_for_arguments
     drop_in = file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.rpm)
     for text in (unit, drop_in):
         assert "\nEnvironmentFile=-/etc/default/kubelet\nEnvironmentFile=-/etc/sysconfig/kubelet\n" in text
-    names = ("KUBECONFIG", "CONFIG", "KUBEADM", "EXTRA")
+    names = ("KUBECONFIG", "CONFIG", "KUBEADM", "RUNTIME", "EXTRA")
     start = "ExecStart=/usr/bin/kubelet " + " ".join(f"$KUBELET_{name}_ARGS" for name in names)
     assert drop_in.splitlines()[-2:] == ["ExecStart=", start]
 
