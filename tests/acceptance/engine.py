@@ -25,6 +25,9 @@ SYSTEMD = [
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
 """What a container lacks of a machine, once systemd is up in it."""
 
+INOTIFY, WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances"), "1024"
+"""Machines share this machine's limit. Each has a systemd, a kubelet and Pods; the usual 128 do for two or three."""
+
 GROUPS = """if test -e /sys/fs/cgroup/cgroup.controllers; then # version 2
     mkdir -p "/sys/fs/cgroup/{group}"
     cd "/sys/fs/cgroup/{parent}"
@@ -74,6 +77,7 @@ class Engine:
             self.docker[0] = "/usr/bin/docker"
         self.daemon: subprocess.Popen[bytes] | None = None
         self.names: list[str] = []
+        self.watchers = INOTIFY.read_text()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -121,6 +125,8 @@ class Engine:
                   f"--opt=com.docker.network.bridge.name={self.network.bridge}", "nodes"])  # fmt: skip
         for table, chain, rule in self.network.rules:
             self.run(["iptables", "-w", "-t", table, "-I", chain, *rule])
+        if int(self.watchers) < int(WATCHERS):
+            INOTIFY.write_text(WATCHERS)
 
     def container(self, name: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
         """Start a container at its address of the network."""
@@ -164,4 +170,7 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
         self.traces.remove()
+        bridges = self.network.bridge.rpartition("-")[0]
+        if not any(Path("/sys/class/net").glob(f"{bridges}-*")):  # no other run needs it
+            INOTIFY.write_text(self.watchers)
         return self.traces.found()

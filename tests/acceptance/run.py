@@ -20,6 +20,7 @@ from pathlib import Path
 import docker_node
 import faults
 import first_cluster
+import installer
 import refusal
 import rpm_node
 import traces
@@ -64,6 +65,7 @@ def chapters(lab: Lab) -> Chapters:
         ("A node with Docker", docker_node.steps(lab, FIRST)),
         ("A node from rpms", rpm_node.steps(lab, FIRST)),
         ("A skipped minor is refused", refusal.steps(lab, MINOR)),
+        ("A cluster by an installer that verifies before it trusts", installer.steps(lab, FIRST)),
     ]
 
 
