@@ -9,8 +9,7 @@
 # It reads nothing else of the site: no apt or yum repository, no page. A mirror or a proxy may bring the bytes.
 # POSIX sh with curl, gpgv and jq (apt-get install curl gpgv jq, or dnf install curl gnupg2 jq).
 set -eu
-LC_ALL=C
-export LC_ALL
+export LC_ALL=C
 
 usage() {
     cat <<'END'
@@ -82,6 +81,7 @@ case $arch in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; esac
 [ -n "$dry_run" ] || [ "$(id -u)" -eq 0 ] || refuse "installing needs root; --dry-run does not"
 
 work=$(mktemp -d)
+index=$work/index.json manifest=$work/manifest.json published=$site/releases/index.json
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 chmod 755 "$work" # apt reads local packages as another user
@@ -109,22 +109,22 @@ vouched() { # FILE PATH SHA256: goes on only if the file has the digest that som
 }
 
 fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
-fetch releases/index.json "$work/index.json" 50000000
+fetch releases/index.json "$index" 50000000
 # The index is the copy of its number, which never changes and has the signature.
-sequence=$(jq -r '.sequence | tostring' "$work/index.json") || refuse "$site/releases/index.json: not JSON; check --site"
-case $sequence in *[!0-9]* | '') refuse "$site/releases/index.json: has no number; check --site" ;; esac
-fetch "publications/index/$sequence.json.asc" "$work/index.json.asc" 100000
-who=$(signer "$work/keys.gpg" "$work/index.json.asc" "$work/index.json")
-[ -n "$who" ] || refuse "$site/releases/index.json: its signature is not good: do not install from there"
-[ "$who" = "$fingerprint" ] || refuse "$site/releases/index.json: signed by $who, not by the key that you trust"
+sequence=$(jq -r '.sequence | tostring' "$index") || refuse "$published: not JSON; check --site"
+case $sequence in *[!0-9]* | '') refuse "$published: has no number; check --site" ;; esac
+fetch "publications/index/$sequence.json.asc" "$index.asc" 100000
+who=$(signer "$work/keys.gpg" "$index.asc" "$index")
+[ -n "$who" ] || refuse "$published: its signature is not good: do not install from there"
+[ "$who" = "$fingerprint" ] || refuse "$published: signed by $who, not by the key that you trust"
 # The same key signs other documents, which must not pass for an index.
-jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$work/index.json" >/dev/null \
-    || refuse "$site/releases/index.json: signed, but no index of a version that this program knows"
+jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$index" >/dev/null \
+    || refuse "$published: signed, but no index of a version that this program knows"
 
 # A signature does not age: whoever can change what is served could bring back an index from before a fix.
 seen=0
 [ ! -e "$state/$fingerprint" ] || read -r seen <"$state/$fingerprint"
-[ "$sequence" -ge "$seen" ] || refuse "$site/releases/index.json: is number $sequence, but number $seen was seen before:" \
+[ "$sequence" -ge "$seen" ] || refuse "$published: is number $sequence, but number $seen was seen before:" \
     "somebody put an old one back. If you know why, remove $state/$fingerprint"
 if [ -z "$dry_run" ]; then
     mkdir -p "$state"
@@ -133,15 +133,14 @@ if [ -z "$dry_run" ]; then
 fi
 
 # The index lists the newest first. After a rollback of the channel, what it went back from is in it no more.
-jq -e --arg channel "$channel" \
-    'first(.releases[] | select(.status != "yanked" and any(.channels[]; . == $channel)))' \
-    "$work/index.json" >"$work/release.json" \
-    || refuse "channel $channel: no release that is not withdrawn; there are: $(jq -r '[.releases[].channels[]] | unique | join(", ")' "$work/index.json")"
+jq -e --arg channel "$channel" 'first(.releases[] | select(.status != "yanked" and any(.channels[]; . == $channel)))' \
+    "$index" >"$work/release.json" \
+    || refuse "channel $channel: no release that is not withdrawn; there are:" \
+        "$(jq -r '[.releases[].channels[]] | unique | join(", ")' "$index")"
 release() { jq -r ".$1" "$work/release.json"; }
 name=$(release name)
 [ "$(release development)" = false ] || [ -n "$allow_development" ] \
     || refuse "$name: signed by a development key, which anybody could have made; --allow-development accepts it"
-manifest=$work/manifest.json
 fetch "$(release manifest_url)" "$manifest" 50000000
 vouched "$manifest" "$(release manifest_url)" "$(release manifest_sha256)"
 
