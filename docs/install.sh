@@ -7,9 +7,9 @@
 #                         by gpgv      chooses a release      by SHA-256       by size and SHA-256
 #
 # It reads nothing else of the site: no apt or yum repository, no page. A mirror or a proxy may bring the bytes.
-# POSIX sh with curl, gpgv and jq (apt-get install curl gpgv jq, or dnf install curl gnupg2 jq).
+# Needs curl, gpgv and jq (apt-get install curl gpgv jq, or dnf install curl gnupg2 jq).
 set -eu
-export LC_ALL=C
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 usage() {
     cat <<'END'
@@ -76,14 +76,12 @@ done
 format=deb
 command -v apt-get >/dev/null || format=rpm
 [ $format = deb ] || command -v dnf >/dev/null || refuse "neither apt-get nor dnf is here: no packages for this system"
-arch=$(uname -m)
-case $arch in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; esac
+case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=$(uname -m) ;; esac
 [ -n "$dry_run" ] || [ "$(id -u)" -eq 0 ] || refuse "installing needs root; --dry-run does not"
 
 work=$(mktemp -d)
 index=$work/index.json manifest=$work/manifest.json published=$site/releases/index.json
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+trap 'rm -rf "$work"' EXIT && trap 'exit 1' HUP INT TERM
 chmod 755 "$work" # apt reads local packages as another user
 
 # ── From the fingerprint to the manifest ─────────────────────────────────────────────────────
@@ -97,8 +95,7 @@ fetch() { # PATH FILE BYTES: a file of the site; not endless, whoever serves it
 # the last word of VALIDSIG is the fingerprint of the primary key.
 signer() { # KEYS SIGNATURE FILE: prints who signed, if there is one signature and it is good
     gpgv --status-fd 1 --keyring "$1" "$2" "$3" 2>/dev/null | awk '
-        $2 == "NEWSIG" { signatures++ }
-        $2 == "GOODSIG" { good++ }
+        $2 == "NEWSIG" { signatures++ } $2 == "GOODSIG" { good++ }
         $2 == "VALIDSIG" { who = $NF }
         END { if (signatures == 1 && good == 1) print who }'
 }
@@ -179,21 +176,24 @@ done <"$work/wanted"
 
 # Only now does anything change. The distribution brings what the packages need besides; nothing may be removed.
 if [ $format = deb ]; then
-    export DEBIAN_FRONTEND=noninteractive
     apt-get update
     apt-get install --yes --no-remove "$@"
 else
     dnf install --assumeyes "$@"
 fi
 
-# kubeadm pulls by tag, and whoever has the registry can move a tag: so pull first, and compare.
+# kubeadm pulls by tag, and whoever has the registry can move a tag. What is there already it does not pull again.
 [ -n "$pull" ] || exit 0
+export CONTAINER_RUNTIME_ENDPOINT=unix:///run/containerd/containerd.sock
 for image in $images; do
     jq -er --arg image "$image" 'first(.images[] | select(.name == $image)) | "\(.reference) \(.index)"' "$manifest" \
         >"$work/image" || refuse "$name: has no image $image"
     read -r reference digest <"$work/image"
-    crictl pull "$reference"
-    crictl inspecti --output json "$reference" | jq -e --arg digest "@$digest" \
-        'any(.status.repoDigests[]; endswith($digest))' >/dev/null \
-        || refuse "$reference: is not $digest, as the manifest promises: do not start it"
+    crictl pull "$reference" >/dev/null
+    if ! crictl inspecti --output json "$reference" \
+        | jq -e --arg digest "@$digest" 'any(.status.repoDigests[]; endswith($digest))' >/dev/null; then
+        crictl rmi "$reference" >/dev/null
+        refuse "$reference: is not $digest, as the manifest promises: it is removed"
+    fi
+    echo "  $reference  $digest"
 done

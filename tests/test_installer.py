@@ -238,6 +238,27 @@ def test_a_machine_that_no_package_is_for_is_named(install: Installer, machine: 
     assert "v1.36.4-1: has no deb of kubelet for riscv64; it is for amd64" in done.stderr
 
 
+@pytest.mark.parametrize("right", [True, False], ids=["right", "moved"])
+def test_an_image_that_is_not_the_manifests_is_removed(
+    install: Installer, machine: Path, site: Path, tmp_path: Path, right: bool
+) -> None:
+    images = json.loads((site / MANIFEST).read_text())["images"]
+    pause = next(one for one in images if one["name"] == "pause")
+    digests = [f"x@{one['index']}" for one in images] if right else ["x@sha256:0"]
+    text = json.dumps({"status": {"repoDigests": digests}})
+    script(machine / "crictl", f"echo \"crictl $*\" >> {tmp_path}/told; case $1 in inspecti) echo '{text}' ;; esac")
+    done = install("--pull")
+    assert (done.returncode, f"  {pause['reference']}  {pause['index']}\n" in done.stdout) == (int(not right), right)
+    assert (f"crictl rmi {pause['reference']}\n" in told(tmp_path)) is not right
+    assert (f"{pause['reference']}: is not {pause['index']}" in done.stderr) is not right
+
+
+def test_a_package_manager_that_fails_ends_it(install: Installer, machine: Path) -> None:
+    script(machine / "apt-get", 'test "$1" != update')
+    done = install("--pull")
+    assert (done.returncode, "crictl" in done.stderr) == (1, False)
+
+
 def test_a_channel_without_releases_is_named_with_those_that_have_some(install: Installer) -> None:
     done = install("--channel", "stable-1.12")
     assert done.returncode == 1

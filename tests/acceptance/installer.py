@@ -79,7 +79,10 @@ def install(lab: Lab, machine: str, version: str) -> None:
 def pull(lab: Lab, machine: str, version: str) -> None:
     """Run it again: packages are there already, and images come now that the machine knows the registry."""
     said = run(lab, machine, version, "--pull")
-    lab.report.show(f"{machine}: install.sh --pull", "\n".join(said.splitlines()[-16:]))
+    images = [line.strip() for line in said.splitlines() if line.startswith(f"  {lab.network.registry}/")]
+    lab.report.show(f"{machine}: images that install.sh has compared with the manifest", "\n".join(images))
+    if not images:
+        raise Failed(f"{machine}: install.sh --pull names no image:\n{said}")
 
 
 def registry(lab: Lab, machine: str, version: str) -> str:
