@@ -13,6 +13,7 @@ from kubewright.stages.manifest import Entry, install
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "tests" / "acceptance").glob("*.py"))
 DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGE = ROOT / "docs" / "install.md"
 TYPE = {"commands", "follow", "typed"}
 """What chapters call to type a block; its name is the one word among the arguments that is no machine's."""
 
@@ -32,7 +33,7 @@ def words(node: ast.expr) -> set[str]:
 
 
 def asked() -> set[str]:
-    """Every block that a chapter types."""
+    """Every block that a chapter names where it types it."""
     network = next(path for path in CHAPTERS if path.name == "network.py")
     machines = set(re.findall(r'"(\w+)": \d+', network.read_text()))
     found: set[str] = set()
@@ -42,35 +43,38 @@ def asked() -> set[str]:
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 if name in TYPE:
                     found |= set().union(*map(words, node.args))
-    return found - machines
+    return found - machines - {page.name for page in DOCS}
 
 
 def test_what_pages_mark_is_what_chapters_type(pages: ModuleType) -> None:
-    marked = [name for page in DOCS for name in pages.blocks(page)]
+    marked = [name for page in DOCS for name in pages.blocks(page.name)]
+    written = {node.value for path in CHAPTERS for node in ast.walk(ast.parse(path.read_text()))
+               if isinstance(node, ast.Constant)}  # fmt: skip
     assert len(marked) == len(set(marked)), "two blocks have one name"
-    assert set(marked) == asked()
+    assert asked() <= set(marked) <= written
 
 
 def test_every_mark_has_its_block(pages: ModuleType) -> None:
     for page in DOCS:
-        assert len(re.findall("^<!-- acceptance: ", page.read_text(), re.MULTILINE)) == len(pages.blocks(page)), page
+        marks = re.findall("^<!-- acceptance: ", page.read_text(), re.MULTILINE)
+        assert len(marks) == len(pages.blocks(page.name)), page
 
 
 def test_the_install_page_is_the_front_page(pages: ModuleType) -> None:
     ways = {one.format: one.commands for one in install(Entry(site_url="", channel="$CHANNEL", provenance=""))}
-    blocks = pages.blocks(pages.INSTALL)
+    blocks = pages.blocks(PAGE.name)
     typed = "".join(blocks[name] for name in ("key", "repository", "install-node", "check-node"))
     first, _, deb = ways["deb"].partition("\n")
     assert first.startswith("SITE=")
     assert typed == deb
-    assert f"```sh\n{ways['rpm'].partition(chr(10))[2]}```" in pages.INSTALL.read_text()
+    assert f"```sh\n{ways['rpm'].partition(chr(10))[2]}```" in PAGE.read_text()
 
 
 def test_the_page_has_people_set_what_its_commands_use(pages: ModuleType) -> None:
-    text = pages.INSTALL.read_text()
-    used = set(re.findall(r"(?<!\\)\$([A-Z_]+)", "".join(pages.blocks(pages.INSTALL).values())))
+    text = PAGE.read_text()
+    used = set(re.findall(r"(?<!\\)\$([A-Z_]+)", "".join(pages.blocks(PAGE.name).values())))
     settings = text.partition("## Settings")[2].partition("## ")[0]
     assert set(re.findall(r"^([A-Z]+)=", settings, re.MULTILINE)) == {"SITE", "CHANNEL", "REGISTRY"}
     assert used - {"SITE", "CHANNEL", "REGISTRY"} == {"PODS", "PEER", "PEER_PODS", "ENDPOINT", "TOKEN", "CA_HASH"}
     outside = re.sub(r"```sh.*?```", "", text, flags=re.DOTALL)
-    assert all(f"{name}" in outside for name in used)
+    assert all(name in outside for name in used)

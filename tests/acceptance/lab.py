@@ -8,7 +8,7 @@ from pathlib import Path
 import cluster
 from engine import Engine, Failed
 from network import Network
-from pages import INSTALL, commands
+from pages import commands
 from report import Report
 from supply import Supply
 
@@ -51,7 +51,7 @@ class Lab:
         """Type a block of docs/install.md on a machine, with the variables set that the page tells people to set."""
         settings = {"SITE": self.network.site, "REGISTRY": self.network.registry, **variables}
         lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
-        return self.shell(machine, f"{lines}set -eu\n{commands(INSTALL, block)}", check=check)
+        return self.shell(machine, f"{lines}set -eu\n{commands('install.md', block)}", check=check)
 
     def check_packages(self, machine: str) -> None:
         """Every package that came from our site is, byte for byte, one of a manifest's."""

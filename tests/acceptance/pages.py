@@ -1,4 +1,4 @@
-"""The commands of our own pages: what a page says to type is what a run types."""
+"""The commands of the documentation: a chapter types what a page says, so that the two cannot differ."""
 
 import re
 from pathlib import Path
@@ -6,22 +6,19 @@ from pathlib import Path
 from engine import Failed
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-"""The pages of this checkout."""
 
-INSTALL = DOCS / "install.md"
-
-BLOCK = re.compile(r"^<!-- acceptance: ([^\n]+) -->\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-"""A block that a chapter types: its name in a comment before it, then the commands."""
+BLOCK = re.compile(r"^<!-- acceptance: (\S+) -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A block that a chapter runs: its name in a comment before it, then the commands."""
 
 
-def blocks(page: Path) -> dict[str, str]:
-    """The named blocks of a page as they stand there."""
-    return dict(BLOCK.findall(page.read_text()))
+def blocks(page: str) -> dict[str, str]:
+    """Every named block of a page of docs/, by its name, as it stands there."""
+    return dict(BLOCK.findall((DOCS / page).read_text()))
 
 
-def commands(page: Path, name: str) -> str:
-    """The fenced block after the line `<!-- acceptance: NAME -->`. Raises Failed where the page has none."""
+def commands(page: str, name: str) -> str:
+    """One block of a page, as it stands there."""
     found = blocks(page)
     if name not in found:
-        raise Failed(f"{page}: no fenced block after <!-- acceptance: {name} -->; put the marker back")
+        raise Failed(f"docs/{page} has no block {name!r}; it has: {', '.join(found)}")
     return found[name]
