@@ -130,7 +130,7 @@ def acceptance(session: nox.Session) -> None:
 def shell_scripts() -> list[str]:
     """Every file of ours that starts as a shell script, by path relative to the checkout."""
     found = [ROOT / "nox", ROOT / ".ci" / "run"]
-    for folder in ("packaging", "images", "repo"):
+    for folder in ("packaging", "images", "repo", "docs"):
         found += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".j2")
     return [str(path.relative_to(ROOT)) for path in found if is_shell(path)]
 

@@ -73,6 +73,12 @@ DOCKER: Files = {
     "usr/bin/cri-dockerd": '#!/bin/sh\necho "cri-dockerd 0.4.4 (abcdef)"\n',
     "run/cri-dockerd.sock": "",
 }
+DOCKERS_CONTAINERD: Files = {
+    **containerd("1.6.20~ds1"),
+    CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n',
+    "etc/containerd/conf.d/10-kubewright.toml": None,
+}
+KUBELET_INSTANCE = "var/lib/kubelet/instance-config.yaml"
 Checked = Callable[..., tuple[int, dict[str, Any]]]
 
 
@@ -143,14 +149,14 @@ def test_a_healthy_system_passes_strictly(check: Checked, shell: str, role: str)
 def test_every_shell_finds_the_same(check: Checked, shell: str) -> None:
     code, wrong = check(
         {
-            **V1, **DOCKER, CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n',
+            **V1, CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n', "usr/bin/docker": "#!/bin/sh\n",
             "proc/swaps": "Filename\n/dev/sda2 p\n", **containerd("v2.1.9"),
         },
         shell=shell,
     )  # fmt: skip
     assert code == 1
     assert {name: one["result"] for name, one in wrong.items()} == {
-        "cgroup-version": "fail", "swap": "warn", "runtime-socket": "warn", "containerd-version": "warn",
+        "cgroup-version": "fail", "swap": "warn", "docker-package": "warn", "containerd-version": "warn",
         "containerd-cri": "fail", "containerd-imports": "warn", "cgroup-driver": "warn",
     }  # fmt: skip
 
@@ -233,12 +239,28 @@ TOLERATED: dict[str, Files] = {
         KUBELET_CONFIG: 'cgroupDriver: "cgroupfs"\n',
     },
     "a later patch of containerd": containerd("v2.2.10"),
+    "Docker, which a node's kubelet uses, beside containerd": {
+        **DOCKER,
+        **DOCKERS_CONTAINERD,
+        KUBELET_CONFIG: 'containerRuntimeEndpoint: ""\n',
+        KUBELET_INSTANCE: "containerRuntimeEndpoint: unix:///run/cri-dockerd.sock\n",
+    },
+    "containerd, which a node's kubelet uses, beside Docker": {
+        **DOCKER,
+        KUBELET_INSTANCE: "containerRuntimeEndpoint: unix:///run/containerd/containerd.sock\n",
+    },
 }
 
 
 @pytest.mark.parametrize("changes", TOLERATED.values(), ids=list(TOLERATED))
 def test_what_is_fine_is_not_complained_of(check: Checked, changes: Files) -> None:
     assert check(changes, "--strict") == (0, {})
+
+
+def test_the_containerd_that_docker_brings_is_its_own_business(check: Checked) -> None:
+    code, wrong = check({**DOCKER, **DOCKERS_CONTAINERD})
+    assert (code, list(wrong)) == (0, ["runtime-socket"])
+    assert wrong["runtime-socket"]["remedy"].endswith("--cri-socket unix:///run/cri-dockerd.sock")
 
 
 def test_a_control_plane_needs_more_than_a_node(check: Checked) -> None:

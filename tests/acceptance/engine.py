@@ -17,11 +17,15 @@ SYSTEMD = [
     "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined", "--device-cgroup-rule=a *:* rwm",
     "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run:exec", "--tmpfs=/run/lock",
     "--env=container=docker", "--volume=/var/lib/containerd",
+    "--volume=/var/lib/docker",
 ]  # fmt: skip
 """What a container needs to have systemd and a kubelet in it, where --privileged cannot be had."""
 
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
 """What a container lacks of a machine, once systemd is up in it."""
+
+INOTIFY, WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances"), "1024"
+"""Machines share this machine's limit. Each has a systemd, a kubelet and Pods; the usual 128 do for two or three."""
 
 GROUPS = """if test -e /sys/fs/cgroup/cgroup.controllers; then # version 2
     mkdir -p "/sys/fs/cgroup/{group}"
@@ -72,6 +76,7 @@ class Engine:
             self.docker[0] = "/usr/bin/docker"
         self.daemon: subprocess.Popen[bytes] | None = None
         self.names: list[str] = []
+        self.watchers = INOTIFY.read_text()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -119,6 +124,8 @@ class Engine:
                   f"--opt=com.docker.network.bridge.name={self.network.bridge}", "nodes"])  # fmt: skip
         for table, chain, rule in self.network.rules:
             self.run(["iptables", "-w", "-t", table, "-I", chain, *rule])
+        if int(self.watchers) < int(WATCHERS):
+            INOTIFY.write_text(WATCHERS)
 
     def container(self, name: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
         """Start a container at its address of the network."""
@@ -162,4 +169,7 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
         self.traces.remove()
+        bridges = self.network.bridge.rpartition("-")[0]
+        if not any(Path("/sys/class/net").glob(f"{bridges}-*")):  # no other run needs it
+            INOTIFY.write_text(self.watchers)
         return self.traces.found()

@@ -154,7 +154,7 @@ def cgroup_v1(lab: Lab, version: str) -> Steps:
             ),
         ),
         ("kubelet stops", lambda: stop_kubelet(lab)),
-        ("kubeadm init with what kube-node-check advises", lambda: accepted(lab, version)),
+        ("kubeadm init with what kube-node-check advises", lambda: accepted(lab)),
         ("cp: Ready", lambda: lab.wait("node/cp")),
         ("kube-node-check warns of what it refused before", lambda: warned(lab)),
     ]  # fmt: skip
@@ -262,10 +262,10 @@ def stop_kubelet(lab: Lab) -> None:
     lab.shell("cp", "systemctl stop kubelet; rm -r /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env")
 
 
-def accepted(lab: Lab, version: str) -> None:
+def accepted(lab: Lab) -> None:
     """kubeadm init, with a configuration that accepts control groups v1."""
     lab.configure("cp")
-    lab.init("cp", version)
+    lab.init("cp")
 
 
 def warned(lab: Lab) -> None:

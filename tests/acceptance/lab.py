@@ -8,6 +8,7 @@ from pathlib import Path
 import cluster
 from engine import Engine, Failed
 from network import Network
+from pages import commands
 from report import Report
 from supply import Supply
 
@@ -16,6 +17,10 @@ Steps = list[tuple[str, Callable[[], None]]]
 
 Chapters = list[tuple[str, Steps]]
 """The chapters of a run with their titles."""
+
+
+KUBEADM = "/etc/kubernetes/kubeadm.yaml"
+"""Where docs/install.md puts kubeadm's configuration."""
 
 
 class Lab:
@@ -42,6 +47,12 @@ class Lab:
         """Run a script on a machine; what it said."""
         return self.engine.shell(machine, script, stdin=stdin, check=check)
 
+    def follow(self, machine: str, block: str, *, check: bool = True, **variables: str) -> str:
+        """Type a block of docs/install.md on a machine, with the variables set that the page tells people to set."""
+        settings = {"SITE": self.network.site, "REGISTRY": self.network.registry, **variables}
+        lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
+        return self.shell(machine, f"{lines}set -eu\n{commands('install.md', block)}", check=check)
+
     def check_packages(self, machine: str) -> None:
         """Every package that came from our site is, byte for byte, one of a manifest's."""
         manifests = self.supply.manifests()
@@ -64,39 +75,48 @@ class Lab:
             )
 
     def configure(self, machine: str, control_plane: str = "cp") -> None:
-        """Tell a machine what only containers on this machine need, and give it a pod network with its cluster's."""
+        """Tell a machine with containerd what only containers on this machine need, and connect it."""
         put, network = self.engine.put, self.network
         put(machine, "/etc/containerd/conf.d/50-acceptance.toml", cluster.CONTAINERD)
         put(machine, f"/etc/containerd/certs.d/{network.registry}/hosts.toml", cluster.registry_hosts(network))
+        self.shell(machine, "systemctl restart containerd")
+        self.connect(machine, control_plane)
+
+    def connect(self, machine: str, control_plane: str = "cp") -> None:
+        """Give a machine control groups for its pods, and a pod network with the other nodes of its cluster."""
+        put, network = self.engine.put, self.network
         put(machine, "/etc/default/kubelet", cluster.kubelet_arguments(network, machine))
-        put(machine, "/etc/cni/net.d/10-pods.conflist", cluster.pod_network(machine))
+        self.follow(machine, "pod-network", PODS=network.pod_subnet(machine))
         others = self.members.setdefault(control_plane, [])
-        self.shell(machine, f"set -e\n{cluster.routes(network, others)}\nsystemctl restart containerd")
         for other in others:
-            self.shell(other, cluster.routes(network, [machine]))
+            for here, there in ((machine, other), (other, machine)):
+                self.follow(here, "route", PEER=network.address(there), PEER_PODS=network.pod_subnet(there))
         others.append(machine)
 
     def node_check(self, machine: str, role: str) -> None:
         """Show what kube-node-check says of a machine; only this machine's control groups v1 may fail it."""
-        said = self.shell(machine, f"kube-node-check --role {role}", check=False)
+        said = self.follow(machine, "check-node" if role == "node" else "check-control-plane", check=False)
         self.report.show(f"{machine}: kube-node-check --role {role}", said)
         failed = [line for line in said.splitlines() if line.startswith("fail") and "cgroup-version" not in line]
         if failed or "Kubernetes " not in said:
             raise Failed(f"{machine}: kube-node-check says: {failed or said}")
 
-    def init(self, control_plane: str, version: str) -> None:
-        """Start a control plane from our images."""
-        settings = cluster.init(self.network, control_plane, version)
-        self.engine.put(control_plane, "/etc/kubernetes/kubeadm.yaml", settings)
-        self.shell(control_plane, "kubeadm init --config /etc/kubernetes/kubeadm.yaml")
+    def init(self, control_plane: str, *, registry: str = "") -> None:
+        """Start a control plane from our images, or from those of another registry."""
+        self.follow(control_plane, "init-configuration", REGISTRY=registry or self.network.registry)
+        self.shell(control_plane, f"cat >> {KUBEADM}", stdin=cluster.INIT)
+        self.follow(control_plane, "init")
+        self.follow(control_plane, "kubectl")
 
-    def join(self, machine: str, control_plane: str = "cp") -> None:
-        """Join a node."""
-        words = self.shell(control_plane, "kubeadm token create --print-join-command").split()
-        endpoint, token = words[words.index("join") + 1], words[words.index("--token") + 1]
-        authority = words[words.index("--discovery-token-ca-cert-hash") + 1]
-        self.engine.put(machine, "/etc/kubernetes/kubeadm.yaml", cluster.join(endpoint, token, authority))
-        self.shell(machine, "kubeadm join --config /etc/kubernetes/kubeadm.yaml")
+    def join(self, machine: str, control_plane: str = "cp", socket: str = cluster.CONTAINERD_SOCKET) -> None:
+        """Join a node, whose runtime listens on `socket`."""
+        said = self.follow(control_plane, "token").splitlines()
+        words = next(line for line in said if line.startswith("kubeadm join")).split()
+        after = ("join", "--token", "--discovery-token-ca-cert-hash")
+        endpoint, token, authority = (words[words.index(word) + 1] for word in after)
+        self.follow(machine, "join-configuration", ENDPOINT=endpoint, TOKEN=token, CA_HASH=authority)
+        self.shell(machine, f"cat >> {KUBEADM}", stdin=cluster.join(socket))
+        self.follow(machine, "join")
 
     def kubectl(self, words: str, *, stdin: str = "", control_plane: str = "cp") -> str:
         """Run kubectl as the administrator."""
@@ -118,7 +138,7 @@ class Lab:
     def look(self) -> str:
         """Where a person would look when a step failed: the last words of each machine."""
         found = ["Look at log.txt in the work directory, every command and what it said, and at these last lines:"]
-        for machine in (name for name in self.engine.names if name not in ("site", "registry")):
+        for machine in (name for name in self.engine.names if name not in ("site", "registry", "old-site")):
             for unit in ("containerd", "cri-docker", "kubelet"):
                 said = self.shell(machine, f"journalctl --no-pager --quiet --lines=12 --unit={unit}", check=False)
                 found.append(f"{machine}: journalctl --unit={unit}\n{said}")

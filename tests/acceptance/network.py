@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 HOSTS = {
-    "site": 4, "registry": 5, "cp": 10, "node1": 11, "docker1": 12, "rpm1": 13, "fresh": 14, "skip": 15,
+    "site": 4, "registry": 5, "old-site": 6, "cp": 10, "node1": 11, "docker1": 12, "rpm1": 13, "fresh": 14, "skip": 15,
     "cp2": 20, "node2": 21,
 }  # fmt: skip
 """Every container that a run may start, by the last number of its address. Addresses, because nobody serves names."""

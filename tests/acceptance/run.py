@@ -17,9 +17,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import docker_node
 import faults
 import first_cluster
+import installer
+import refusal
 import rollback
+import rpm_node
 import traces
 import upgrades
 from engine import Failed
@@ -60,9 +64,13 @@ def chapters(lab: Lab) -> Chapters:
     return [
         ("Foundation", foundation(lab, PATCH, MINOR)),
         ("A first cluster", first_cluster.steps(lab, FIRST)),
+        ("A node with Docker", docker_node.steps(lab, FIRST)),
+        ("A node from rpms", rpm_node.steps(lab, FIRST)),
+        ("A cluster by an installer that verifies before it trusts", installer.steps(lab, FIRST)),
         ("A patch", upgrades.patch(lab, FIRST, PATCH)),
         ("The site goes back, and forward again", rollback.steps(lab, FIRST, PATCH)),
         ("A minor", upgrades.minor(lab, PATCH, MINOR)),
+        ("A skipped minor is refused", refusal.steps(lab, MINOR)),
     ]
 
 
