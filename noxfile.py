@@ -6,6 +6,7 @@
 import fcntl
 import hashlib
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -122,13 +123,16 @@ def acceptance(session: nox.Session) -> None:
     """Install real Kubernetes on clean machines from a site of our own, and see Pods run; needs root and Docker."""
     script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
-    run(session, environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
+    command = (environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
+    # The run sees Ctrl-C too, and then stops its machines; nox would kill it half a second later.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run(session, *command)
 
 
 def shell_scripts() -> list[str]:
     """Every file of ours that starts as a shell script, by path relative to the checkout."""
     found = [ROOT / "nox", ROOT / ".ci" / "run"]
-    for folder in ("packaging", "images", "repo"):
+    for folder in ("packaging", "images", "repo", "docs"):
         found += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".j2")
     return [str(path.relative_to(ROOT)) for path in found if is_shell(path)]
 

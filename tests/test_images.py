@@ -445,6 +445,10 @@ def test_pause_waits_until_it_is_told_to_end(hyperkube: list[str], number: signa
     until(lambda: ended(child))
 
 
+def test_pause_says_what_it_is_and_ends_as_kubeadms_health_check_wants_it(hyperkube: list[str]) -> None:
+    assert said(hyperkube, "pause", "-v") == "pause, built into hyperkube\n"
+
+
 def sleeper(parent: int) -> str:
     """The child that a process sleeps in, or nothing."""
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():

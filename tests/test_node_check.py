@@ -79,10 +79,16 @@ DOCKER: Files = {
     "usr/bin/cri-dockerd": '#!/bin/sh\necho "cri-dockerd 0.4.4 (abcdef)"\n',
     "run/cri-dockerd.sock": "",
 }
+DOCKERS_CONTAINERD: Files = {
+    **containerd("1.6.20~ds1"),
+    CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n',
+    "etc/containerd/conf.d/10-kubewright.toml": None,
+}
+KUBELET_INSTANCE = "var/lib/kubelet/instance-config.yaml"
 Checked = Callable[..., tuple[int, dict[str, Any]]]
 
 
-def spec(minor: str) -> str:
+def spec(minor: str, registry: str = "registry.k8s.io") -> str:
     """The node-spec.sh that the package of a minor's release carries."""
     versions = {"kubernetes": f"{minor}.4", "pause": "3.10.2"}
     components = tuple(
@@ -95,7 +101,7 @@ def spec(minor: str) -> str:
     )  # fmt: skip
     text = (content.folder("packaging") / "kubernetes-node" / "node-spec.sh.j2").read_text()
     node_spec = recipes.node_spec(release)
-    values = {"release": release, "version": f"{minor}.4", "registry": "registry.k8s.io", "node_spec": node_spec}
+    values = {"release": release, "version": f"{minor}.4", "registry": registry, "node_spec": node_spec}
     return payload.render(text, values, "node-spec.sh.j2")
 
 
@@ -122,9 +128,9 @@ def check(tmp_path: Path) -> Checked:
     root = tmp_path / "root"
 
     def checked(
-        changes: Files, *arguments: str, minor: str = "1.36", shell: str = SHELLS[0]
+        changes: Files, *arguments: str, minor: str = "1.36", shell: str = SHELLS[0], registry: str = "registry.k8s.io"
     ) -> tuple[int, dict[str, Any]]:
-        (tmp_path / "spec.sh").write_text(spec(minor))
+        (tmp_path / "spec.sh").write_text(spec(minor, registry))
         build(root, HEALTHY)
         build(root, changes)
         done = run(shell, "--json", "--root", root, "--spec", tmp_path / "spec.sh", *arguments)
@@ -149,14 +155,14 @@ def test_a_healthy_system_passes_strictly(check: Checked, shell: str, role: str)
 def test_every_shell_finds_the_same(check: Checked, shell: str) -> None:
     code, wrong = check(
         {
-            **V1, **DOCKER, CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n',
+            **V1, CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n', "usr/bin/docker": "#!/bin/sh\n",
             "proc/swaps": "Filename\n/dev/sda2 p\n", **containerd("v2.1.9"),
         },
         shell=shell,
     )  # fmt: skip
     assert code == 1
     assert {name: one["result"] for name, one in wrong.items()} == {
-        "cgroup-version": "fail", "swap": "warn", "runtime-socket": "warn", "containerd-version": "warn",
+        "cgroup-version": "fail", "swap": "warn", "docker-package": "warn", "containerd-version": "warn",
         "containerd-cri": "fail", "containerd-imports": "warn", "cgroup-driver": "warn",
     }  # fmt: skip
 
@@ -246,12 +252,28 @@ TOLERATED: dict[str, Files] = {
     "a later patch of containerd": containerd("v2.2.10"),
     "an impostor that is gone but for its files": dpkg("podman-docker", "deinstall ok config-files"),
     "an impostor beside the real Docker": {**dpkg("docker"), "usr/bin/dockerd": DOCKER["usr/bin/dockerd"]},
+    "Docker, which a node's kubelet uses, beside containerd": {
+        **DOCKER,
+        **DOCKERS_CONTAINERD,
+        KUBELET_CONFIG: 'containerRuntimeEndpoint: ""\n',
+        KUBELET_INSTANCE: "containerRuntimeEndpoint: unix:///run/cri-dockerd.sock\n",
+    },
+    "containerd, which a node's kubelet uses, beside Docker": {
+        **DOCKER,
+        KUBELET_INSTANCE: "containerRuntimeEndpoint: unix:///run/containerd/containerd.sock\n",
+    },
 }
 
 
 @pytest.mark.parametrize("changes", TOLERATED.values(), ids=list(TOLERATED))
 def test_what_is_fine_is_not_complained_of(check: Checked, changes: Files) -> None:
     assert check(changes, "--strict") == (0, {})
+
+
+def test_the_containerd_that_docker_brings_is_its_own_business(check: Checked) -> None:
+    code, wrong = check({**DOCKER, **DOCKERS_CONTAINERD})
+    assert (code, list(wrong)) == (0, ["runtime-socket"])
+    assert wrong["runtime-socket"]["remedy"].endswith("--cri-socket unix:///run/cri-dockerd.sock")
 
 
 def test_a_control_plane_needs_more_than_a_node(check: Checked) -> None:
@@ -269,6 +291,16 @@ def test_a_warning_fails_only_strictly(check: Checked) -> None:
 
 def test_cgroup_v1_is_a_warning_before_it_became_an_error(check: Checked) -> None:
     assert check(V1, minor="1.34")[1]["cgroup-version"]["result"] == "warn"
+    remedy = check(V1, minor="1.35")[1]["cgroup-version"]["remedy"]
+    assert "failCgroupV1: false for kubelet, --ignore-preflight-errors=SystemVerification for kubeadm" in remedy
+
+
+def test_what_is_built_into_containerd_is_no_image_of_another_registry(check: Checked) -> None:
+    drop_in = {"etc/containerd/conf.d/10-kubewright.toml": "SystemdCgroup = true\n"}
+    assert check(drop_in)[1] == {}
+    warned = check(drop_in, registry="images.example.org")[1]["sandbox-image"]
+    assert (warned["result"], warned["found"]) == ("warn", "as built in")
+    assert warned["wanted"] == "images.example.org/pause:3.10.2"
 
 
 def test_whatever_is_found_stays_json(check: Checked) -> None:

@@ -157,7 +157,7 @@ def test_kubelet_waits_for_its_configuration_and_reads_both_places_for_arguments
     drop_in = file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.rpm)
     for text in (unit, drop_in):
         assert "\nEnvironmentFile=-/etc/default/kubelet\nEnvironmentFile=-/etc/sysconfig/kubelet\n" in text
-    names = ("KUBECONFIG", "CONFIG", "KUBEADM", "EXTRA")
+    names = ("KUBECONFIG", "CONFIG", "KUBEADM", "RUNTIME", "EXTRA")
     start = "ExecStart=/usr/bin/kubelet " + " ".join(f"$KUBELET_{name}_ARGS" for name in names)
     assert drop_in.splitlines()[-2:] == ["ExecStart=", start]
 
@@ -273,6 +273,57 @@ def test_the_guard_knows_a_package_whose_configuration_was_left(tmp_path: Path) 
     done = run(script("kubelet", Format.deb, "preinst"), "install", "1.33.9-1", root=tmp_path)
     assert done.returncode == 1
     assert "apt-get purge kubelet" in done.stderr
+
+
+APT_GUARD = content.folder("packaging") / "kubernetes-node" / "apt-guard"
+
+
+def test_apt_asks_every_guard_before_it_unpacks_anything(tmp_path: Path, dpkg: Callable[..., str]) -> None:
+    names = ["kubelet", "kubeadm", "kubernetes-node"]
+    assert dpkg("--install", *(deb(tmp_path, name, "1.33.9-1") for name in names)).startswith("0 ")
+    news = [deb(tmp_path, name) for name in (*names, "kube-proxy", "kubectl", "cri-tools")]
+
+    def asked(debs: list[Path]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/sh", APT_GUARD], input="".join(f"{path}\n" for path in debs), text=True, capture_output=True,
+            check=False, env={"DPKG_ROOT": str(tmp_path / "target"), "PATH": os.environ["PATH"]},
+        )  # fmt: skip
+
+    done = asked(news)
+    assert done.returncode == 1
+    refused = [line.split()[0] for line in done.stderr.splitlines() if "not installed: from 1.33.9-1 to 1.36" in line]
+    assert refused == names
+    assert done.stderr.splitlines()[-1] == "kubernetes-node: nothing was changed"
+    assert asked([]).returncode == asked(news[3:]).returncode == 0
+    (tmp_path / "target/etc/kubewright").mkdir(parents=True)
+    (tmp_path / "target/etc/kubewright/allow-minor-jump").touch()
+    assert asked(news).returncode == 0
+
+
+def test_apt_reaches_the_guard_of_every_package(tmp_path: Path, tool: Callable[[str], Path]) -> None:
+    assert all(name.startswith("kube") for name in GUARDED)  # the file names that apt-guard looks at
+    done = subprocess.run([tool("shellcheck"), APT_GUARD], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    program = next(one for one in RECIPES["kubernetes-node"].contents if one.source.endswith("/apt-guard"))
+    assert program.mode == "0755"
+    (tmp_path / "conf").write_text(file("kubernetes-node", "/etc/apt/apt.conf.d/50kubernetes-node", Format.deb))
+    said = subprocess.run(
+        [tool("apt-config"), "dump"], text=True, capture_output=True, check=True,
+        env={"APT_CONFIG": str(tmp_path / "conf"), "PATH": os.environ["PATH"]},
+    ).stdout  # fmt: skip
+    assert f'DPkg::Pre-Install-Pkgs:: "test ! -x {program.target} || {program.target}";' in said
+
+
+@pytest.mark.parametrize(("minor", "there"), [("1.35", False), ("1.36", True), ("1.37", True), ("1.38", False)])
+def test_kubelet_leaves_websockets_to_the_api_server_where_cri_dockerd_needs_it(minor: str, there: bool) -> None:
+    target = f"{UNITS}/kubelet.service.d/20-kubewright-docker.conf"
+    text = file("kubernetes-runtime-docker", target, Format.deb, minor=minor)
+    assert ("Environment=KUBELET_RUNTIME_ARGS=--feature-gates=ExtendWebSocketsToKubelet=false" in text) == there
+    starts = (
+        file("kubelet", f"{UNITS}/kubelet.service", Format.deb),
+        file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.deb),
+    )
+    assert all("$KUBELET_RUNTIME_ARGS $KUBELET_EXTRA_ARGS" in start for start in starts)
 
 
 @both

@@ -28,8 +28,8 @@ def times(root: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
 
 
-def findings(site: Path) -> list[str]:
-    return [f"{one.place}: {one.problem}" for one in verify.verify(str(site), [], now=NOW).findings]
+def findings(site: Path, now: int = NOW) -> list[str]:
+    return [f"{one.place}: {one.problem}" for one in verify.verify(str(site), [], now=now).findings]
 
 
 def test_a_release_is_sound(released: Settings) -> None:
@@ -174,6 +174,20 @@ def test_a_damaged_object_is_restored_by_publishing_again(home: Settings, keys: 
     assert len(findings(site)) > 3
     publish.publish(Workspace(home.dist / "v1.36.4-1"), home, keys)
     assert findings(site) == []
+
+
+def test_a_site_that_expires_is_renewed_by_publishing_again(home: Settings, keys: Keys) -> None:
+    site, workspace = Path(home.site), Workspace(home.dist / "v1.36.4-1")
+    suite = site / "apt/dists/stable-1.36/InRelease"
+    assert "Valid-Until" not in suite.read_text()
+    publish.publish(workspace, home.model_copy(update={"valid_for": 1}), keys)
+    assert "Valid-Until" in suite.read_text()
+    late = home.model_copy(update={"now": NOW + 3 * 86400})
+    (expired, *_) = [one for one in findings(site, late.now) if "stable-1.36/InRelease" in one]
+    assert "expired at" in expired
+    assert "publish again with --valid-for" in expired
+    publish.publish(workspace, late.model_copy(update={"valid_for": 30}), keys)
+    assert findings(site, late.now) == []
 
 
 def test_a_rollback_brings_the_old_release_back_and_history_tells(

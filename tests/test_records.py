@@ -74,6 +74,22 @@ def test_rolling_back_to_what_is_there_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("days_later", "valid_for", "sequence"),
+    [(0, 10, 1), (4, 10, 1), (6, 10, 2), (11, 10, 2), (0, 5, 2), (6, None, 1)],
+    ids=["at once", "more than half left", "less than half left", "expired", "shorter", "nobody asks"],
+)
+def test_publishing_again_renews_what_is_about_to_expire(days_later: int, valid_for: int | None, sequence: int) -> None:
+    first = records.add(None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10)
+    assert first.valid_until == 1000 + 10 * records.DAY
+    now = 1000 + days_later * records.DAY
+    again = records.add(first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=valid_for)
+    assert again == records.resign(first, now=now, repo_key=KEY, valid_for=valid_for)
+    assert again.sequence == sequence
+    if sequence > 1:
+        assert again.valid_until == now + (valid_for or 0) * records.DAY
+
+
+@pytest.mark.parametrize(
     ("version", "there", "expected"),
     [
         ("1.36.4", {}, ("stable-1.36", "stable", "latest")),

@@ -370,7 +370,7 @@ REPOSITORIES: dict[str, Case] = {
         lambda site: site.suite(
             lambda text: text.replace(b"Acquire", b"Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC\nAcquire")
         ),
-        f"{SUITE}/InRelease", "expired at Fri, 02 Jan 2026 00:00:00 UTC; publish again",
+        f"{SUITE}/InRelease", "expired at Fri, 02 Jan 2026 00:00:00 UTC; publish again with --valid-for",
     ),
     "suite without an architecture": (
         lambda site: site.suite(lambda text: re.sub(rb".* main/binary-arm64/.*\n", b"", text)),
@@ -582,7 +582,10 @@ def test_no_advice_names_a_verb_that_is_not_there(site: Site) -> None:
     site.suite(lambda text: text.replace(b"Acquire", b"Valid-Until: Thu, 24 Sep 2026 00:00:00 UTC\nAcquire"))
     report = site.verified()
     lines = "\n".join(report.lines())
-    assert f"{SUITE}/InRelease: expires at Thu, 24 Sep 2026 00:00:00 UTC; publish again before that" in lines
+    assert (
+        f"{SUITE}/InRelease: expires at Thu, 24 Sep 2026 00:00:00 UTC; publish again before that, with --valid-for"
+        in lines
+    )
     assert "refresh" not in lines
 
 

@@ -1,15 +1,6 @@
-"""What the machines of a run are told: the addresses, and what only containers on this machine need."""
+"""What the machines of a run are told: their networks, and what only containers on this machine need."""
 
-import json
-
-SITE = "10.213.0.4"
-REGISTRY = "10.213.0.5"
-MACHINES = {"cp": "10.213.0.10", "node1": "10.213.0.11"}
-PODS = {"cp": "10.214.1.0/24", "node1": "10.214.2.0/24"}
-
-SITE_URL = f"http://{SITE}:8000"
-IMAGES = f"{REGISTRY}:5000"
-"""Addresses rather than names, so that this machine, which pushes, calls them as the nodes do."""
+from network import Network
 
 REGISTRY_CONFIG = """version: 0.1
 storage: {filesystem: {rootdirectory: /data}}
@@ -26,95 +17,141 @@ restrict_oom_score_adj = true
 SystemdCgroup = false
 """
 
-REGISTRY_HOSTS = f'server = "http://{IMAGES}" # no TLS\n'
+
+KUBEADM = """#!/bin/sh
+# Control groups v1: `kubeadm upgrade` reads no file of its own accord that could tell it to accept them.
+case "${1-} ${2-}" in
+    'upgrade apply' | 'upgrade node') exec /usr/bin/kubeadm "$@" --ignore-preflight-errors=SystemVerification ;;
+    *) exec /usr/bin/kubeadm "$@" ;;
+esac
+"""
+"""Comes before the program on the PATH of machines with control groups v1, so that our pages need not mention them."""
+
+CONTAINERD_SOCKET, DOCKER_SOCKET = "/run/containerd/containerd.sock", "/run/cri-dockerd.sock"
+"""Where the runtimes listen for kubelet."""
 
 
-def kubelet_arguments(machine: str) -> str:
+def registry_hosts(network: Network) -> str:
+    """containerd's hosts.toml of the registry."""
+    return f'server = "http://{network.registry}" # no TLS\n'
+
+
+def kubelet_arguments(network: Network, machine: str) -> str:
     """/etc/default/kubelet: machines that share a kernel keep their pods' control groups apart."""
-    return f"KUBELET_EXTRA_ARGS=--cgroup-root=/kubewright-acceptance/pods-{machine}\n"
+    return f"KUBELET_EXTRA_ARGS=--cgroup-root=/{network.pods(machine)}\n"
 
 
-def network(machine: str) -> str:
-    """The CNI configuration of a machine: a bridge, and the machines as each other's routers."""
-    ipam = {"type": "host-local", "ranges": [[{"subnet": PODS[machine]}]], "routes": [{"dst": "0.0.0.0/0"}]}
-    bridge = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True, "ipam": ipam}
-    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, portmap]}, indent=2) + "\n"
-
-
-def routes(machine: str) -> str:
-    """The commands that make the other machines' pods reachable."""
-    return "\n".join(
-        f"ip route replace {PODS[other]} via {address}" for other, address in MACHINES.items() if other != machine
-    )
-
-
-def init(version: str) -> str:
-    """What `kubeadm init` is given: our images, and a kubelet that accepts this machine."""
-    return f"""apiVersion: kubeadm.k8s.io/v1beta4
-kind: InitConfiguration
-localAPIEndpoint: {{advertiseAddress: {MACHINES["cp"]}}}
-nodeRegistration:
-  criSocket: unix:///run/containerd/containerd.sock
-  ignorePreflightErrors: [SystemVerification]  # control groups v1
----
+INIT = """---
 apiVersion: kubeadm.k8s.io/v1beta4
-kind: ClusterConfiguration
-kubernetesVersion: v{version}
-imageRepository: {IMAGES}
-networking: {{podSubnet: 10.214.0.0/16, serviceSubnet: 10.215.0.0/16}}
+kind: InitConfiguration
+nodeRegistration:
+  ignorePreflightErrors: [SystemVerification]  # control groups v1
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 cgroupDriver: cgroupfs
 failCgroupV1: false
 failSwapOn: false
-evictionHard: {{memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}}  # the disk is a developer's
+evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}  # the disk is a developer's
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
-conntrack: {{maxPerCore: 0, min: 0}}  # nf_conntrack_max is read-only in a container
+conntrack: {maxPerCore: 0, min: 0}  # nf_conntrack_max is read-only in a container
 """
+"""What follows in the file for `kubeadm init`: a kubelet and a kube-proxy that accept this machine."""
 
 
-def join(endpoint: str, token: str, authority: str) -> str:
-    """What `kubeadm join` is given, from the words of the command that `kubeadm token create` prints."""
-    return f"""apiVersion: kubeadm.k8s.io/v1beta4
-kind: JoinConfiguration
-discovery:
-  bootstrapToken: {{apiServerEndpoint: "{endpoint}", token: {token}, caCertHashes: ["{authority}"]}}
-nodeRegistration:
-  criSocket: unix:///run/containerd/containerd.sock
+def join(socket: str) -> str:
+    """What follows in the file for `kubeadm join`."""
+    return f"""nodeRegistration:
+  criSocket: unix://{socket}
   ignorePreflightErrors: [SystemVerification]  # control groups v1
 """
 
 
-def pods(version: str) -> str:
+ASK = (
+    "/bin/sh -c 'for _ in 1 2 3 4 5 6 7 8 9; do "
+    "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local && exit; sleep 1; done'"
+)
+"""What a Pod runs to ask the Service by its name; kube-proxy on its machine may not have heard of it yet."""
+
+
+def pods(network: Network, version: str, node: str, control_plane: str) -> str:
     """A Pod with a web server on the node, its Service, and a Pod on the control plane that asks it.
 
     Both run our own image: `kubectl proxy` serves, `kubectl get --raw` asks.
     """
-    image = f"{IMAGES}/hyperkube-node:v{version}"
     serve = "echo hello from a pod; exec kubectl proxy --address=0.0.0.0 --port=8080 --accept-hosts=.*"
     return f"""apiVersion: v1
 kind: Pod
 metadata: {{name: server, labels: {{app: server}}}}
 spec:
-  nodeName: node1
+  nodeName: {node}
   containers:
-  - {{name: server, image: "{image}", command: [/bin/sh, -c, "{serve}"]}}
+  - name: server
+    image: "{network.registry}/hyperkube-node:v{version}"
+    command: [/bin/sh, -c, "{serve}"]
+    readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
 ---
 apiVersion: v1
 kind: Service
 metadata: {{name: server}}
 spec: {{selector: {{app: server}}, ports: [{{port: 80, targetPort: 8080}}]}}
 ---
-apiVersion: v1
+{client(network, version, "client", control_plane)}"""
+
+
+def client(network: Network, version: str, name: str, machine: str) -> str:
+    """A Pod on a machine that says hello and then waits to be told what to ask."""
+    wait = f"echo hello from {name}; while :; do sleep 1; done"
+    return f"""apiVersion: v1
 kind: Pod
-metadata: {{name: client}}
+metadata: {{name: {name}}}
 spec:
-  nodeName: cp
+  nodeName: {machine}
   terminationGracePeriodSeconds: 1
   containers:
-  - {{name: client, image: "{image}", command: [/bin/sh, -c, "while :; do sleep 1; done"]}}
+  - {{name: {name}, image: "{network.registry}/hyperkube-node:v{version}", command: [/bin/sh, -c, "{wait}"]}}
+"""
+
+
+def deployment(network: Network, version: str) -> str:
+    """Two web servers that may be moved, one to a machine where there are two, the control plane among them."""
+    image = f"{network.registry}/hyperkube-node:v{version}"
+    return f"""apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: web}}}}
+  strategy: {{rollingUpdate: {{maxSurge: 0, maxUnavailable: 1}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      tolerations: [{{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}}]
+      affinity:
+        podAntiAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+          - weight: 100
+            podAffinityTerm: {{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: web}}}}}}
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+            - matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [cp, node1]}}]
+      containers:
+      - name: web
+        image: "{image}"
+        command: [kubectl, proxy, --address=0.0.0.0, --port=8080, "--accept-hosts=.*"]
+        readinessProbe: {{httpGet: {{path: /version, port: 8080}}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{selector: {{app: web}}, ports: [{{port: 80, targetPort: 8080}}]}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: web}}
+spec: {{minAvailable: 1, selector: {{matchLabels: {{app: web}}}}}}
 """

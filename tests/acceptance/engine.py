@@ -1,7 +1,7 @@
 """A private Docker engine with one network: started for a run, and gone without a trace after it."""
 
 import os
-import shutil
+import re
 import signal
 import subprocess
 import time
@@ -9,29 +9,31 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-BRIDGE = "kw-acceptance"
-CGROUP = "kubewright-acceptance"
-SUBNET = "10.213.0.0/24"
-COMMENT = ["-m", "comment", "--comment", CGROUP]
-RULES = (
-    ("nat", "POSTROUTING", ["-s", SUBNET, "!", "-o", BRIDGE, "-j", "MASQUERADE"]),
-    ("filter", "FORWARD", ["-i", BRIDGE, "-j", "ACCEPT"]),
-    ("filter", "FORWARD", ["-o", BRIDGE, "-j", "ACCEPT"]),
-)
-"""Ours in this machine's firewall. dockerd itself writes none: an engine that runs here already stays as it is."""
+from network import Network
+from traces import MARK, Traces
 
 SYSTEMD = [
     "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined", "--device-cgroup-rule=a *:* rwm",
     "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run:exec", "--tmpfs=/run/lock",
     "--env=container=docker", "--volume=/var/lib/containerd",
+    "--volume=/var/lib/docker",
 ]  # fmt: skip
 """What a container needs to have systemd and a kubelet in it, where --privileged cannot be had."""
 
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
 """What a container lacks of a machine, once systemd is up in it."""
 
-GROUPS = """for controller in /sys/fs/cgroup/*; do
+INOTIFY, WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances"), "1024"
+"""Machines share this machine's limit. Each has a systemd, a kubelet and Pods; the usual 128 do for two or three."""
+
+GROUPS = """if test -e /sys/fs/cgroup/cgroup.controllers; then # version 2
+    mkdir -p "/sys/fs/cgroup/{group}"
+    cd "/sys/fs/cgroup/{parent}"
+    for controller in $(cat cgroup.controllers); do echo "+$controller" > cgroup.subtree_control; done
+    exit
+fi
+for controller in /sys/fs/cgroup/*; do
     test -e "$controller/cgroup.procs" || continue
     mkdir -p "$controller/{group}"
     test -e "$controller/cpuset.cpus" || continue
@@ -40,6 +42,9 @@ GROUPS = """for controller in /sys/fs/cgroup/*; do
     done
 done"""
 """Makes the control group of a machine's pods in every hierarchy that the machine sees; kubelet wants them all."""
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""What programs put around words for a terminal."""
 
 
 class Failed(Exception):
@@ -57,26 +62,36 @@ def interrupt(process: subprocess.Popen[str]) -> None:
 
 
 class Engine:
-    """The engine, its network and its containers; use it in a `with`."""
+    """The engine, its network and its containers."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
-        self.folder = folder
-        self.log = log
-        self.docker = ["docker", f"--host=unix://{folder}/docker.sock"]
+    def __init__(self, work: Path, network: Network) -> None:
+        self.folder = work / "engine"
+        self.temporary = work / "tmp"
+        self.log = work / "log.txt"
+        self.network = network
+        self.traces = Traces(work, network)
+        self.docker = ["docker", f"--host=unix://{self.folder}/docker.sock"]
         # Debian's client, where another program of that name comes first on PATH.
         if Path("/usr/bin/docker").exists():
             self.docker[0] = "/usr/bin/docker"
         self.daemon: subprocess.Popen[bytes] | None = None
         self.names: list[str] = []
+        self.watchers = INOTIFY.read_text()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every program: marked as this run's, with temporary files that go with it."""
+        return {**os.environ, MARK: str(self.folder.parent), "TMPDIR": str(self.temporary)}
 
     def run(self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True) -> str:
         """Run a command to its end and return what it said; it is kept in the log too."""
+        self.temporary.mkdir(exist_ok=True)
         process = subprocess.Popen(
-            argv, text=True, errors="replace", cwd=cwd, start_new_session=True,
+            argv, text=True, errors="replace", cwd=cwd, start_new_session=True, env=self.environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            said = process.communicate(stdin)[0]
+            said = COLOURS.sub("", process.communicate(stdin)[0])
         except BaseException:
             interrupt(process)
             raise
@@ -89,7 +104,7 @@ class Engine:
 
     def start(self) -> None:
         """Start dockerd, its network, and this machine's rules for it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.traces.remove()  # of a run in this work directory that was killed
         self.folder.mkdir(parents=True)
         argv = [
             "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
@@ -98,34 +113,35 @@ class Engine:
         ]  # fmt: skip
         with (self.folder / "log").open("wb") as log:
             # A session of its own: Ctrl-C is for the run, which then stops the engine in order.
-            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True, env=self.environment)
         for _ in range(300):
             if self.daemon.poll() is not None:
                 raise Failed(f"dockerd ended: {(self.folder / 'log').read_text()[-2000:]}")
             if "Server Version" in self.run([*self.docker, "info"], check=False):
                 break
             time.sleep(0.1)
-        self.run([*self.docker, "network", "create", f"--subnet={SUBNET}",
-                  f"--opt=com.docker.network.bridge.name={BRIDGE}", "nodes"])  # fmt: skip
-        for table, chain, rule in RULES:
-            self.run(["iptables", "-w", "-t", table, "-I", chain, *rule, *COMMENT])
+        self.run([*self.docker, "network", "create", f"--subnet={self.network.subnet}",
+                  f"--opt=com.docker.network.bridge.name={self.network.bridge}", "nodes"])  # fmt: skip
+        for table, chain, rule in self.network.rules:
+            self.run(["iptables", "-w", "-t", table, "-I", chain, *rule])
+        if int(self.watchers) < int(WATCHERS):
+            INOTIFY.write_text(WATCHERS)
 
-    def container(self, name: str, address: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
-        """Start a container at an address of the network."""
+    def container(self, name: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
+        """Start a container at its address of the network."""
         self.names.append(name)
         self.run([*self.docker, "run", "--detach", f"--name={name}", f"--hostname={name}", "--network=nodes",
-                  f"--ip={address}", f"--cgroup-parent=/{CGROUP}", *options, image, *command])  # fmt: skip
+                  f"--ip={self.network.address(name)}", f"--cgroup-parent=/{self.network.group}",
+                  *options, image, *command])  # fmt: skip
 
-    def machine(self, name: str, address: str, image: str, resolv: Path) -> None:
+    def machine(self, name: str, image: str, resolv: Path) -> None:
         """Start a container that is a machine: systemd is its first process, names resolve as `resolv` says."""
-        self.container(
-            name, address, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"]
-        )
+        self.container(name, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"])
         state = self.shell(name, "for i in $(seq 50); do test -S /run/systemd/private && break; sleep 0.2; done; "
                                  "systemctl is-system-running --wait", check=False)  # fmt: skip
         if state.strip() not in ("running", "degraded"):
             raise Failed(f"{name}: systemd is {state.strip()!r}")
-        self.shell(name, f"{BOOT}\n{GROUPS.format(group=f'{CGROUP}/pods-{name}', parent=CGROUP)}")
+        self.shell(name, f"{BOOT}\n{GROUPS.format(group=self.network.pods(name), parent=self.network.group)}")
 
     def shell(self, name: str, script: str, *, stdin: str = "", check: bool = True) -> str:
         """Run a script in a container and return what it said."""
@@ -137,8 +153,12 @@ class Engine:
         """Write a file in a container."""
         self.shell(name, f"mkdir -p '{path.rpartition('/')[0]}' && cat > '{path}'", stdin=text)
 
-    def stop(self) -> list[str]:
-        """Stop and remove everything; return what could not be removed."""
+    def discard(self, name: str) -> None:
+        """Remove a container, if it is there."""
+        self.run([*self.docker, "rm", "--force", "--volumes", name], check=False)
+
+    def stop(self) -> dict[str, list[str]]:
+        """Stop and remove everything; what was looked at, and what could not be removed."""
         if self.daemon is not None and self.daemon.poll() is None:
             if self.names:
                 self.run([*self.docker, "rm", "--force", "--volumes", *self.names], check=False)
@@ -148,25 +168,8 @@ class Engine:
                 self.daemon.wait(60)
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
-        for table, chain, rule in RULES:
-            self.run(["iptables", "-w", "-t", table, "-D", chain, *rule, *COMMENT], check=False)
-        for controller in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"):
-            self.run(["find", controller, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for mount in sorted((one for one in mounts if one.startswith(f"{self.folder}/")), reverse=True):
-            self.run(["umount", "--lazy", mount], check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return self.left()
-
-    def left(self) -> list[str]:
-        """What of a run is still there: processes, mounts, bridge, rules, control groups, files."""
-        rules = self.run(["iptables-save"], check=False)
-        found = {
-            "processes": f"{self.folder}/" in self.run(["ps", "-eo", "args"], check=False),
-            "mounts": f"{self.folder}/" in Path("/proc/mounts").read_text(),
-            "bridge": Path("/sys/class/net", BRIDGE).exists(),
-            "firewall rules": CGROUP in rules,
-            "control groups": any(Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")),
-            "files": self.folder.exists(),
-        }
-        return [what for what, there in found.items() if there]
+        self.traces.remove()
+        bridges = self.network.bridge.rpartition("-")[0]
+        if not any(Path("/sys/class/net").glob(f"{bridges}-*")):  # no other run needs it
+            INOTIFY.write_text(self.watchers)
+        return self.traces.found()

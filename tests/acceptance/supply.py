@@ -1,6 +1,5 @@
-"""What the machines of a run come from: the mirror, the release on its site, the registry, and clean Debian roots."""
+"""What the machines of a run come from: the mirror, the releases on a site, the registry, and clean Debian roots."""
 
-import argparse
 import json
 import shutil
 import sys
@@ -9,6 +8,7 @@ from typing import Any
 
 import cluster
 from engine import Engine
+from network import Network
 
 ROOTS = {
     "machine": "systemd,systemd-sysv,dbus,ca-certificates,curl,sudo,procps,iproute2,kmod",
@@ -16,70 +16,81 @@ ROOTS = {
 }
 """Clean Debian 12 roots by name, with what each has beyond the minimum; none has anything of ours."""
 
+Manifest = dict[str, Any]
+"""A release's manifest.json."""
+
+
+def minor(version: str) -> str:
+    """The minor of a version: `1.36` of `1.36.2`."""
+    return version.rpartition(".")[0]
+
 
 class Supply:
-    """The work directory of a run, and what is made in it before the machines start."""
+    """The work directory of a run, and what is made in it."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.work: Path = options.work.resolve()
-        self.compile: bool = options.upstream is None
-        self.upstream: Path = (options.upstream or self.work / "mirror").resolve()
-        self.cache: Path = (options.cache or self.work / "cache").resolve()
-        self.version: str = options.version.removeprefix("v")
-        self.engine = Engine(self.work / "engine", self.work / "log.txt")
-        self.manifest: dict[str, Any] = {}
+    def __init__(self, work: Path, upstream: Path | None, cache: Path | None, network: Network) -> None:
+        self.work = work.resolve()
+        self.compiles = upstream is None
+        self.upstream = (upstream or self.work / "mirror").resolve()
+        self.cache = (cache or self.work / "cache").resolve()
+        self.site = self.work / "site"
+        self.network = network
+        self.engine = Engine(self.work, network)
 
-    def kubewright(self, *words: str, registry: str = cluster.IMAGES) -> None:
-        """Run a verb of the console command in the work directory."""
-        where = ["--upstream", str(self.upstream), "--cache", str(self.cache), "--flavour", "monolith",
-                 "--arch", "amd64", "--url", cluster.SITE_URL, "--registry", registry]  # fmt: skip
+    def kubewright(self, *words: str) -> str:
+        """Run a verb of the console command in the work directory; what it said."""
         keys = f"KUBEWRIGHT_DATA={self.work}/keys"
-        self.engine.run(["env", keys, sys.executable, "-m", "kubewright", *words, *where], cwd=self.work)
+        return self.engine.run(["env", keys, sys.executable, "-m", "kubewright", *words], cwd=self.work)
 
-    def mirror(self) -> None:
+    def options(self, registry: str) -> list[str]:
+        """The options that every verb of a release gets."""
+        return ["--upstream", str(self.upstream), "--cache", str(self.cache), "--flavour", "monolith",
+                "--arch", "amd64", "--url", self.network.site, "--registry", registry]  # fmt: skip
+
+    def mirror(self, version: str) -> None:
         """Compile real Kubernetes and its companions; what an earlier run has compiled is kept."""
-        words = [
-            "mirror",
-            "source",
-            f"v{self.version}",
-            str(self.upstream),
-            "--arch",
-            "amd64",
-            "--cache",
-            str(self.cache),
-        ]
-        self.engine.run([sys.executable, "-m", "kubewright", *words], cwd=self.work)
+        words = ["mirror", "source", f"v{version}", str(self.upstream), "--arch", "amd64", "--cache", str(self.cache)]
+        self.kubewright(*words)
 
-    def release(self) -> None:
-        """Make the release into a fresh site."""
-        shutil.rmtree(self.work / "site", ignore_errors=True)
-        self.kubewright("release", f"v{self.version}", "--channel", self.channel)
-        found = self.work / "site" / "releases" / f"v{self.version}-1" / "manifest.json"
-        self.manifest = json.loads(found.read_text())
+    def release(self, version: str, *more: str) -> None:
+        """Make a release and publish it on the site, in the channel of its minor; `more` are options."""
+        channel = f"stable-{minor(version)}"
+        self.kubewright("release", f"v{version}", "--channel", channel, *more, *self.options(self.network.registry))
 
-    @property
-    def channel(self) -> str:
-        """The channel of the release's minor."""
-        return f"stable-{self.version.rpartition('.')[0]}"
+    def push(self, version: str) -> None:
+        """Push the images of a release."""
+        self.kubewright("image", f"v{version}", "--push", *self.options(f"http://{self.network.registry}"))
+
+    def manifest(self, version: str) -> Manifest:
+        """The manifest of a release on the site."""
+        found: Manifest = json.loads((self.site / "releases" / f"v{version}-1" / "manifest.json").read_text())
+        return found
+
+    def manifests(self) -> list[Manifest]:
+        """The manifests of all releases on the site."""
+        return [json.loads(path.read_text()) for path in sorted(self.site.glob("releases/*/manifest.json"))]
+
+    def clear(self) -> None:
+        """Remove what is on the site; its directory stays, as a container may serve it."""
+        self.site.mkdir(exist_ok=True)
+        for path in self.site.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def root(self, name: str) -> None:
         """Make a clean root, unless an earlier run has, and give it to the engine."""
         archive = self.work / "roots" / f"{name}.tar"
         archive.parent.mkdir(exist_ok=True)
         if not archive.exists():
-            partial = archive.with_suffix(".partial.tar")
+            partial = self.engine.temporary / archive.name
             self.engine.run(
                 ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={ROOTS[name]}", "bookworm", partial]
             )
             partial.rename(archive)
         self.engine.run([*self.engine.docker, "import", archive, f"{name}:clean"])
 
-    def services(self) -> None:
-        """Serve the site over HTTP, start the registry and push the images."""
+    def serve(self) -> None:
+        """Serve the site over HTTP and start the registry."""
         (self.work / "registry.yml").write_text(cluster.REGISTRY_CONFIG)
-        site, settings = f"--volume={self.work}/site:/site:ro", f"--volume={self.work}/registry.yml:/registry.yml:ro"
-        httpd = ["busybox", "httpd", "-f", "-p", "8000", "-h", "/site"]
-        self.engine.container("site", cluster.SITE, "services:clean", [site], httpd)
-        registry = ["docker-registry", "serve", "/registry.yml"]
-        self.engine.container("registry", cluster.REGISTRY, "services:clean", [settings], registry)
-        self.kubewright("image", f"v{self.version}", "--push", registry=f"http://{cluster.IMAGES}")
+        site, settings = f"--volume={self.site}:/site:ro", f"--volume={self.work}/registry.yml:/registry.yml:ro"
+        self.engine.container("site", "services:clean", [site], ["busybox", "httpd", "-f", "-p", "8000", "-h", "/site"])
+        self.engine.container("registry", "services:clean", [settings], ["docker-registry", "serve", "/registry.yml"])

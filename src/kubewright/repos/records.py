@@ -9,6 +9,9 @@ from kubewright.models.site import Channel, ChannelRelease, Index, IndexedReleas
 from kubewright.models.upgrades import Graph
 from kubewright.repos import graph, layout
 
+DAY = 86400
+"""Seconds."""
+
 
 def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[str, ...]:
     """Where a release goes when nobody says where.
@@ -27,11 +30,19 @@ def _above(channel: Channel, kubernetes: str) -> bool:
 
 
 def add(
-    previous: Channel | None, channel: str, release: ChannelRelease, *, now: int, url: str, repo_key: str
+    previous: Channel | None,
+    channel: str,
+    release: ChannelRelease,
+    *,
+    now: int,
+    url: str,
+    repo_key: str,
+    valid_for: int | None = None,
 ) -> Channel:
     """The channel's record with a release in it; the previous record itself when that changes nothing.
 
-    The release becomes current unless a higher one is. Raises PublicationConflict when the channel has
+    The release becomes current unless a higher one is. `valid_for` days later the channel expires; it is
+    renewed when less than half of them are left. Raises PublicationConflict when the channel has
     the name with another manifest.
     """
     there = {one.name: one for one in previous.releases} if previous else {}
@@ -43,16 +54,31 @@ def add(
             f"choose the next revision with --revision"
         )
     releases = _ranked([*there.values()] if known else [*there.values(), release])
-    if previous and (previous.releases, previous.url, previous.repo_key) == (releases, url, repo_key):
+    if (
+        previous
+        and (previous.releases, previous.url) == (releases, url)
+        and _stands(previous, now, repo_key, valid_for)
+    ):
         return previous
-    return _next(previous, channel, releases, now=now, url=url, repo_key=repo_key)
+    return _next(previous, channel, releases, now=now, url=url, repo_key=repo_key, valid_for=valid_for)
 
 
-def resign(previous: Channel, *, now: int, repo_key: str) -> Channel:
-    """The same content under another key; the previous record itself when it is under this key already."""
-    if previous.repo_key == repo_key:
+def resign(previous: Channel, *, now: int, repo_key: str, valid_for: int | None = None) -> Channel:
+    """The same content under this key and valid for longer; the previous record itself when that changes nothing."""
+    if _stands(previous, now, repo_key, valid_for):
         return previous
-    return _next(previous, previous.channel, previous.releases, now=now, url=previous.url, repo_key=repo_key)
+    return _next(
+        previous, previous.channel, previous.releases,
+        now=now, url=previous.url, repo_key=repo_key, valid_for=valid_for,
+    )  # fmt: skip
+
+
+def _stands(previous: Channel, now: int, repo_key: str, valid_for: int | None) -> bool:
+    """Whether a record is under this key, and valid for at least half as long as is wanted, and no longer."""
+    if valid_for is None:
+        return previous.repo_key == repo_key
+    left = previous.valid_until - now if previous.valid_until is not None else 0
+    return previous.repo_key == repo_key and valid_for * DAY <= 2 * left <= 2 * valid_for * DAY
 
 
 def before(history: Sequence[Channel]) -> Channel | None:
@@ -63,26 +89,36 @@ def before(history: Sequence[Channel]) -> Channel | None:
     return earlier[-1] if earlier else None
 
 
-def rollback(current: Channel, target: Channel, *, now: int, repo_key: str) -> Channel:
+def rollback(current: Channel, target: Channel, *, now: int, repo_key: str, valid_for: int | None = None) -> Channel:
     """A new record with the content of an earlier one.
 
     Raises RequestError when that is what the channel already holds.
     """
     if current.releases == target.releases:
         raise RequestError(f"channels/{current.channel}.json: publication {target.sequence} is what is there already")
-    record = _next(current, current.channel, target.releases, now=now, url=current.url, repo_key=repo_key)
+    record = _next(
+        current, current.channel, target.releases, now=now, url=current.url, repo_key=repo_key, valid_for=valid_for
+    )
     origin = target.restores or target.sequence
     return record.model_copy(update={"rollback_of": current.sequence, "restores": origin})
 
 
 def _next(
-    previous: Channel | None, channel: str, releases: tuple[ChannelRelease, ...], *, now: int, url: str, repo_key: str
+    previous: Channel | None,
+    channel: str,
+    releases: tuple[ChannelRelease, ...],
+    *,
+    now: int,
+    url: str,
+    repo_key: str,
+    valid_for: int | None,
 ) -> Channel:
     return Channel(
         channel=channel,
         sequence=previous.sequence + 1 if previous else 1,
         parent=files.sha256(previous.to_bytes()) if previous else None,
         issued=max(now, previous.issued + 1) if previous else now,  # never backwards: clients refuse an older Date
+        valid_until=now + valid_for * DAY if valid_for else None,
         url=url,
         repo_key=repo_key,
         releases=releases,

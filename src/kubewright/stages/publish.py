@@ -81,7 +81,10 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
     url = settings.url.rstrip("/")
     for name in names:
         previous = work.present.get(name)
-        new = records.add(previous, name, entry, now=settings.now, url=url, repo_key=keys.repo.fingerprint)
+        new = records.add(
+            previous, name, entry,
+            now=settings.now, url=url, repo_key=keys.repo.fingerprint, valid_for=settings.valid_for,
+        )  # fmt: skip
         work.site.commit(previous, new)
     _finish(work, settings, keys, set(names))
     return list(names), work.target.changes
@@ -101,7 +104,9 @@ def rollback(channel: str, settings: Settings, keys: Keys, to: int | None) -> tu
         there = ", ".join(str(record.sequence) for record in past)
         raise RequestError(f"{layout.channel_path(channel)}: {what}; there are: {there}")
     _keys(work.target, keys)
-    new = records.rollback(current, found, now=settings.now, repo_key=keys.repo.fingerprint)
+    new = records.rollback(
+        current, found, now=settings.now, repo_key=keys.repo.fingerprint, valid_for=settings.valid_for
+    )
     work.site.commit(current, new)
     _finish(work, settings, keys, {channel})
     return new, work.target.changes
@@ -178,7 +183,10 @@ def _finish(work: Work, settings: Settings, keys: Keys, changed: set[str]) -> No
     """Settle every channel, then what follows from all of them."""
     for name, record in work.present.items():
         if name not in changed:
-            work.site.commit(record, records.resign(record, now=settings.now, repo_key=keys.repo.fingerprint))
+            again = records.resign(
+                record, now=settings.now, repo_key=keys.repo.fingerprint, valid_for=settings.valid_for
+            )
+            work.site.commit(record, again)
     for name in sorted({*work.present, *changed}):
         settled = work.site.settle(name)
         current = settled.current.name if settled.current else "none"

@@ -59,9 +59,9 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
     _moment(walk, place, "Valid-Until", until, channel.valid_until)
     if until is not None:
         left = int(parsedate_to_datetime(until).timestamp()) - walk.now
-        walk.tally.require(place, left > 0, f"expired at {until}; publish again")
+        walk.tally.require(place, left > 0, f"expired at {until}; publish again with --valid-for")
         if 0 < left < SOON:
-            walk.tally.warnings.append(f"{place}: expires at {until}; publish again before that")
+            walk.tally.warnings.append(f"{place}: expires at {until}; publish again before that, with --valid-for")
 
 
 def _moment(walk: Walk, place: str, field: str, text: str | None, wanted: int | None) -> None:
