@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import shutil
 
 from engine import Failed
 from lab import Lab, Steps
@@ -54,6 +55,7 @@ def release(lab: Lab, version: str) -> None:
 def old_site(lab: Lab) -> None:
     """Release 1.35 on a site of its own, signed by the same keys, and serve it."""
     folder = lab.supply.work / "old"
+    shutil.rmtree(folder, ignore_errors=True)  # an earlier run's; a site keeps what was published
     url = f"http://{lab.network.address(SITE)}:8000"
     lab.supply.kubewright("mirror", "sample", f"{folder}/mirror", "--quiet")
     lab.supply.kubewright(
