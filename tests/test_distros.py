@@ -59,7 +59,8 @@ def test_a_version_is_listed_once(name: str) -> None:
 def test_every_repository_and_source_has_a_reader() -> None:
     packages = [package for one in ALL.distributions.values() for package in one.packages]
     assert {one.repository for one in packages} - {OWN} == set(ALL.repositories)
-    assert {one.source for one in packages} | {one.source for one in ALL.impostors} == set(ALL.sources)
+    cited = [one.source for one in packages] + [one.source for one in ALL.impostors] + [one.source for one in ALL.pairs]
+    assert set(cited) == set(ALL.sources)
 
 
 PACKAGE = 'family = "docker", name = "docker-ce", version = "5:29.8.1-1", source = "S"'
@@ -83,6 +84,33 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, mess
         recipes.load(tmp_path / "distros.toml", Distributions)
 
 
+PAIR = '[[pairs]]\ndocker = "docker-ce"\ncontainerd = {"containerd.io" = "*"}\nreason = "r"\nsource = "S"\n'
+WRONG_PAIR = {
+    "docker": ("docker-ce", "dockr", "the pairs of dockr: no distribution has a package 'dockr'"),
+    "containerd": ("containerd.io", "contained", "the pairs of docker-ce: no distribution has a package 'contained'"),
+    "range": ("*", "1.x", r"pairs\[0\].containerd"),
+    "source": ('"S"', '"NOWHERE"', "the pairs of docker-ce: sources has no 'NOWHERE'"),
+    "nothing": ('"containerd.io" = "*"', "", r"pairs\[0\].containerd: .*at least 1"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG_PAIR.values(), ids=list(WRONG_PAIR))
+def test_a_mistake_in_a_pair_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    other = PACKAGE.replace("docker-ce", "containerd.io").replace('"docker"', '"containerd"')
+    text = f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{{{PACKAGE}}}, {{{other}}}]\n'
+    (tmp_path / "distros.toml").write_text(f'{text}{PAIR.replace(old, new)}[sources]\nS = "s"\n')
+    with pytest.raises(RequestError, match=message):
+        recipes.load(tmp_path / "distros.toml", Distributions)
+
+
+def test_our_own_docker_pairs_with_what_its_recipe_depends_on() -> None:
+    [pair] = [one for one in ALL.pairs if one.docker == "kubernetes-docker"]
+    stated = {name: allowed.replace("*", "") for name, allowed in pair.containerd.items()}
+    [wanted] = [one for one in recipes.packages()["kubernetes-docker"].relations.depends if "containerd" in one]
+    alternatives = re.findall(r"([\w.-]+)(?: \((>=) ([\d.]+)~?\))?", wanted)
+    assert {name: sign + version for name, sign, version in alternatives} == stated
+
+
 @each_distribution
 def test_the_document_shows_every_distribution_with_its_packages(name: str) -> None:
     text = (content.root() / "docs" / "distributions.md").read_text()
@@ -103,11 +131,12 @@ def test_the_document_shows_every_impostor() -> None:
 
 @each_distribution
 @pytest.mark.parametrize("family", ["docker", "containerd"])
-def test_a_distributions_own_package_comes_first_and_ours_last(name: str, family: str) -> None:
+def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(name: str, family: str) -> None:
     offered = candidates(name, family, ALL, "29.8.1")
-    ranks = [{OWN: 0, "kubewright": 2}.get(one.repository, 1) for one in offered]
+    ranks = [{OWN: 0, "kubewright": 1}.get(one.repository, 2) for one in offered]
     assert ranks == sorted(ranks)
-    assert (offered[-1].package, offered[-1].version) == (f"kubernetes-{family}", "29.8.1")
+    [ours] = [one for one in offered if one.repository == "kubewright"]
+    assert (ours.package, ours.version) == (f"kubernetes-{family}", "29.8.1")
 
 
 def test_a_candidate_is_known_by_what_the_package_manager_calls_it() -> None:

@@ -437,11 +437,16 @@ def test_a_program_that_cannot_start_is_explained(hyperkube: list[str]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
 def test_pause_waits_until_it_is_told_to_end(hyperkube: list[str], number: signal.Signals) -> None:
-    with subprocess.Popen([*hyperkube, "pause"], start_new_session=True) as process:
-        until(lambda: sleeper(process.pid) != "")
-        child = sleeper(process.pid)
-        process.send_signal(number)
-        assert process.wait(10) == 0
+    # Where the tests run in the background of a script, the shell has told them to ignore SIGINT.
+    default = ["env", f"--default-signal={number.name.removeprefix('SIG')}"]
+    with subprocess.Popen([*default, *hyperkube, "pause"], start_new_session=True) as process:
+        try:
+            until(lambda: sleeper(process.pid) != "")
+            child = sleeper(process.pid)
+            process.send_signal(number)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
     until(lambda: ended(child))
 
 

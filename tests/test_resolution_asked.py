@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import recipes, resolution
+from kubewright import recipes, resolution, versions
 from kubewright.cli import main
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch
@@ -108,6 +108,26 @@ def test_an_etcd_outside_the_cluster_follows_its_own_rule() -> None:
     assert "administrator" in etcd.reason
 
 
+@pytest.mark.parametrize(
+    ("kubernetes", "line", "asked", "reason"),
+    [
+        ("1.23.17", "3.5", "", "newest known 3.5, which Kubernetes itself deploys, that meets >=3.2.18"),
+        ("1.34.1", "3.6", "", "newest known 3.6, which Kubernetes itself deploys, that meets >=3.5.21"),
+        ("1.23.17", "3.6", "etcd=3.6", "newest known that meets >=3.2.18 and =3.6, as asked for"),
+    ],
+    ids=["1.23", "1.34", "asked for"],
+)
+def test_an_etcd_outside_the_cluster_is_of_the_minor_that_kubernetes_deploys_itself(
+    kubernetes: str, line: str, asked: str, reason: str
+) -> None:
+    wanted = [asked] if asked else []
+    etcd = {one.name: one for one in solved(kubernetes, ask(*wanted, external_etcd=True)).components}["etcd"]
+    known = [one.version for one in COMPONENTS.components["etcd"].known if not one.avoid]
+    newest = versions.newest(one for one in known if versions.minor(one) == line and versions.is_final(one))
+    assert (etcd.version, etcd.status) == (newest, "supported")
+    assert etcd.reason.endswith(reason)
+
+
 def test_another_version_than_the_deployed_one_is_held_to_the_bound_that_is_stated() -> None:
     plugins = {one.name: one for one in solved("1.34.1", ask("cni-plugins=1.9.1")).components}["cni-plugins"]
     assert (plugins.status, plugins.range) == ("supported", ">=1.2.0,=1.9.1")
@@ -119,20 +139,50 @@ def test_another_version_than_the_deployed_one_is_held_to_the_bound_that_is_stat
     ("kubernetes", "distribution", "family", "package"),
     [
         ("1.36.4", "debian-12", "docker", "docker.io"),
-        ("1.36.4", "debian-12", "containerd", "containerd.io"),
+        ("1.36.4", "debian-12", "containerd", "kubernetes-containerd"),
+        ("1.36.4", "rhel-9", "docker", "kubernetes-docker"),
+        ("1.36.4", "amazon-2023", "containerd", "containerd"),
+        ("1.30.14", "debian-12", "containerd", "containerd.io"),
         ("1.23.17", "ubuntu-22.04", "docker", "docker-ce"),
-        ("1.36.4", "amazon-2023", "containerd", ""),
+        ("1.23.17", "ubuntu-22.04", "containerd", "containerd.io"),
     ],
 )
-def test_a_distribution_takes_its_own_package_then_a_vendors_then_ours(
+def test_a_distribution_takes_its_own_package_then_ours_where_it_is_made_then_a_vendors(
     kubernetes: str, distribution: str, family: str, package: str
 ) -> None:
     found = solved(kubernetes, ask(distros=[distribution]))
     taken = {one.family: one for one in found.packages}[family]
     versions = {one.name: one.version for one in found.components}
-    if not package and taken.package == f"kubernetes-{family}":
-        assert taken.upstream == versions[family]
-    assert taken.package == (package or taken.package)
+    assert taken.package == package
+    assert taken.upstream == versions[family] or not package.startswith("kubernetes-")
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "wanted", "distribution", "containerd", "docker"),
+    [
+        ("1.36.4", ["docker"], "debian-12", "containerd 1.6.20", "docker.io 20.10.24"),
+        ("1.36.4", ["docker"], "opensuse-tumbleweed", "nothing", "docker 29.7.2"),
+        ("1.36.4", ["docker"], "rhel-9", "kubernetes-containerd 2.3.", "kubernetes-docker 29."),
+        ("1.24.17", ["docker=28.5.2"], "debian-13", "containerd.io 1.7.29", "docker-ce 5:28.5.2"),
+        ("1.24.17", ["docker=29.8.1"], "debian-13", "containerd.io 2.3.5", "docker-ce 5:29.8.1"),
+        ("1.36.4", ["docker", "containerd"], "debian-12", "kubernetes-containerd 2.3.", "docker.io 20.10.24"),
+    ],
+    ids=["its own", "by dependency", "ours", "one that fits", "one that only Docker takes", "both asked for"],
+)
+def test_containerd_that_only_docker_uses_goes_by_the_package_of_docker(
+    kubernetes: str, wanted: list[str], distribution: str, containerd: str, docker: str
+) -> None:
+    chosen = solved(kubernetes, ask(*wanted, distros=[distribution])).chosen
+    assert str(chosen[f"containerd@{distribution}"]).startswith(containerd)
+    assert str(chosen[f"docker@{distribution}"]).startswith(docker)
+
+
+def test_packages_that_exclude_each_other_are_a_conflict_like_any_other() -> None:
+    with pytest.raises(RequestError) as caught:
+        solved("1.23.17", ask("containerd>=1.6.21,<1.7", "docker=20.10.24", distros=["debian-12"]))
+    said = str(caught.value)
+    assert "recipes/distros.toml: pairs[0]: docker.io goes with containerd or kubernetes-containerd only: " in said
+    assert "v1.23.17 without --with 'containerd>=1.6.21,<1.7': " in said
 
 
 def test_statements_hold_from_their_version_on_and_are_carried_forward_from_the_nearest_older_minor() -> None:
@@ -301,3 +351,15 @@ def test_an_upgrade_says_what_changes_at_every_hop() -> None:
     assert [one.to.rpartition(".")[0] for one in hops] == ["1.35", "1.36"]
     etcd = [(one.before, one.after) for hop in hops for one in hop.components if one.component == "etcd"]
     assert etcd == [("3.6.5", "3.6.6"), ("3.6.6", "3.6.8")]
+
+
+def test_a_hop_at_which_etcd_goes_back_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", logger="kubewright"):
+        resolve.path("v1.29.15", "1.30.14")
+    assert caplog.messages == [
+        "v1.29.15 to v1.30.14: etcd goes back from 3.5.16 to 3.5.15; within a minor of etcd that is allowed"
+    ]
+    caplog.clear()
+    hops = resolve.path("v1.29.15", "1.30.14", external_etcd=True)
+    assert "etcd" not in {one.component for hop in hops for one in hop.components}
+    assert caplog.messages == []

@@ -1,5 +1,6 @@
 """The search: its first solution, the smallest conflict, and what holds for every choice from the real catalog."""
 
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -11,8 +12,9 @@ from kubewright.errors import RequestError
 from kubewright.models.lock import Request, Wish
 from kubewright.resolution.asked import GOES_WITH
 from kubewright.resolution.conflict import core, everywhere
+from kubewright.resolution.elsewhere import Elsewhere
 from kubewright.resolution.pose import pose
-from kubewright.resolution.problem import Constraint, Problem, Span, Value, Variable, inside
+from kubewright.resolution.problem import Constraint, Problem, Rule, Span, Value, Variable, inside
 from kubewright.resolution.search import Chosen, search
 
 CATALOG = recipes.catalog()
@@ -43,13 +45,26 @@ def problems(draw: st.DrawFn) -> Problem:
 def holds(problem: Problem, chosen: Chosen) -> bool:
     """Said anew, without any of the search's own code but ranges."""
 
-    def of(span: Span) -> list[str]:
-        return [one.version for name, one in chosen.items() if name.split("@")[0] == span.component and one.version]
+    def of(span: Span, packages: bool) -> list[str]:
+        there = {name: one.version for name, one in chosen.items() if packages or "@" not in name}
+        return [version for name, version in there.items() if name.split("@")[0] == span.component and version]
 
+    return together(chosen) and all(
+        all(inside(version, rule.needs.range) for version in of(rule.needs, rule.packages))
+        for rule in problem.ranges
+        if rule.when is None or any(inside(version, rule.when.range) for version in of(rule.when, True))
+    )
+
+
+def together(chosen: Chosen) -> bool:
+    """Whether the packages that each distribution takes can be installed together, by what is stated of pairs."""
+    docker = {name.split("@")[1]: one for name, one in chosen.items() if name.startswith("docker@") and one.name}
+    both = [(one, chosen[f"containerd@{name}"]) for name, one in docker.items() if f"containerd@{name}" in chosen]
     return all(
-        all(inside(version, rule.needs.range) for version in of(rule.needs))
-        for rule in problem.constraints
-        if rule.when is None or any(inside(version, rule.when.range) for version in of(rule.when))
+        inside(containerd.version, pair.containerd.get(containerd.name, "=0.0.1"))
+        for one, containerd in both
+        for pair in recipes.distributions().pairs
+        if pair.docker == one.name and inside(one.version, pair.range)
     )
 
 
@@ -67,9 +82,9 @@ def test_the_search_finds_what_trying_everything_in_order_finds_first(problem: P
     assert search(usable) == tried_one_by_one(usable)
 
 
-def _of_one(rule: Constraint) -> bool:
+def _of_one(rule: Rule) -> bool:
     """A relation of a component to itself, which nobody states."""
-    return rule.when is not None and rule.when.component == rule.needs.component
+    return isinstance(rule, Constraint) and rule.when is not None and rule.when.component == rule.needs.component
 
 
 @given(problems())
@@ -160,6 +175,22 @@ def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
         assert search(pose(other, FACTS, asked).problem) is None
 
 
+@pytest.mark.parametrize("distribution", recipes.distributions().distributions)
+@pytest.mark.parametrize("wanted", ["", "docker"])
+def test_what_a_distribution_takes_can_be_installed_together(distribution: str, wanted: str) -> None:
+    asked = wish(f"{wanted} --distro {distribution}")
+    found = []
+    for minor in (f"1.{number}" for number in range(20, 38)):
+        if minor in FACTS.packaged:
+            found.append(resolution.solve(resolution.candidates(minor, CATALOG, None), FACTS, asked))
+        else:
+            with suppress(RequestError):  # no package of the distribution fits, and none of ours is made
+                found.append(resolution.solve(resolution.candidates(minor, CATALOG, None), FACTS, asked))
+    for one in found:
+        assert together(one.chosen)
+        assert one.chosen[f"{one.case.runtime}@{distribution}"].name
+
+
 def test_every_known_release_can_be_had() -> None:
     for kubernetes in PATCHES:
         assert resolution.choose(kubernetes, CATALOG, COMPONENTS, recipes.relations())
@@ -215,6 +246,17 @@ def test_a_conflict_names_what_is_in_it_and_what_would_work(kubernetes: str, ask
         resolution.solve([(kubernetes, "")], FACTS, wish(asked))
     for text in said:
         assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("words", ["etcd=3.5.24", "docker=20.10 --distro rhel-9", "docker=17.03 containerd=1.0"])
+def test_elsewhere_finds_what_trying_every_version_in_full_finds(words: str) -> None:
+    asked = wish(words)
+    failed = next(case for one in reversed(PATCHES) if search((case := pose(one, FACTS, asked)).problem) is None)
+    others = Elsewhere.of(core(failed.problem), FACTS, asked)
+    for kubernetes in PATCHES[::2]:
+        case = pose(kubernetes, FACTS, asked)
+        found = others.at(kubernetes)
+        assert (found and found[1]) == (search(case.problem) if case.speaks else None)
 
 
 def test_of_several_versions_the_newest_that_meets_the_wish_is_taken() -> None:

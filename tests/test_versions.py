@@ -1,6 +1,8 @@
 """Versions and ranges."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kubewright import versions
 from kubewright.errors import RequestError
@@ -20,6 +22,20 @@ def test_versions_are_read_and_written(text: str, minor: str, package: str, fina
     assert versions.minor(text) == minor
     assert versions.package_version(text) == package
     assert versions.is_final(text) is final
+
+
+numbers = st.integers(0, 12).map(str)
+prereleases = st.lists(st.one_of(numbers, st.sampled_from(["alpha", "beta", "rc", "rc1"])), max_size=3).map(".".join)
+texts = st.builds(lambda core, more: ".".join(core) + (more and f"-{more}"), st.tuples(*[numbers] * 3), prereleases)
+
+
+@given(texts, texts)
+@settings(max_examples=300)
+def test_what_versions_are_sorted_by_agrees_with_how_they_compare(one: str, other: str) -> None:
+    first, second = versions.parse(one), versions.parse(other)
+    assert (versions.order(one) < versions.order(other), versions.order(one) == versions.order(other)) == (
+        first < second, first == second,
+    )  # fmt: skip
 
 
 def test_minors_are_numbers_and_not_fractions() -> None:

@@ -1,5 +1,6 @@
 """Where the content folders (recipes/, packaging/, images/, repo/) are: in a checkout or inside the wheel."""
 
+from functools import cache
 from pathlib import Path
 
 from kubewright.errors import RequestError
@@ -7,6 +8,7 @@ from kubewright.errors import RequestError
 FOLDERS = ("recipes", "packaging", "images", "repo")
 
 
+@cache
 def root() -> Path:
     """The folder that holds the content folders.
 

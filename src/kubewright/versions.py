@@ -14,6 +14,9 @@ from kubewright.errors import RequestError
 Comparison = tuple[str, semver.Version]
 """An operator and its bound."""
 
+Order = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
+"""Something that versions can be sorted by; pre-releases come before their release."""
+
 _OPERATORS: dict[str, Callable[[int], bool]] = {
     ">=": lambda order: order >= 0,
     "<=": lambda order: order <= 0,
@@ -39,6 +42,15 @@ def parse(text: str) -> semver.Version:
         return semver.Version.parse(_MONTH.sub(r"\1.", text.removeprefix("v")), optional_minor_and_patch=True)
     except ValueError as error:
         raise RequestError(f"{text!r} is not a version; write it like v1.36.4 or v1.37.0-rc.1") from error
+
+
+@lru_cache(maxsize=1 << 14)
+def order(text: str) -> Order:
+    """What a version is sorted by: as `parse` orders it, but compared much faster."""
+    version = parse(text)
+    parts = version.prerelease.split(".") if version.prerelease else []
+    prerelease = tuple((not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in parts)
+    return version.major, version.minor, version.patch, not parts, prerelease
 
 
 def minor(text: str) -> str:
@@ -145,4 +157,4 @@ class Request:
 
 def newest(versions: Iterable[str]) -> str | None:
     """The highest of some versions, or None of none."""
-    return max(versions, key=parse, default=None)
+    return max(versions, key=order, default=None)

@@ -31,8 +31,8 @@ BUDGET_OF_ALL = 5.0
 REQUESTS = ("stable", "latest", "v1.30.0", "1.23", "1.6", "<1.10", ">=1.20,<1.30")
 """The slowest of them counts."""
 
-LONG_WAYS = (("stable", "etcd=3.0.17"), ("1.36.4", "etcd=3.5.24"))
-"""Requests with a wish for which many minors have to be read: the first ends at 1.8, the second in a refusal."""
+LONG_WAYS = (("stable", "etcd=3.0.17"), ("1.36.4", "etcd=3.5.24"), ("1.36.4", "etcd=3.0.17"))
+"""Requests with a wish that many minors are read for: the first ends at 1.8, the others in refusals."""
 
 IMAGES = Path(__file__).parent.parent / "golden" / "kubeadm-images.json"
 
@@ -45,7 +45,7 @@ def resolving() -> Iterator[Result]:
     yield Row(f"resolve {slowest}, recipes read", seconds[slowest], BUDGET, against, goal=1)
     for request, wish in LONG_WAYS:
         long = fastest({"ours": partial(resolve, request, wish)}, time.process_time)["ours"]
-        yield Row(f"resolve {request} --with {wish}", long, BUDGET, against)
+        yield Row(f"resolve {request} --with {wish}", long, BUDGET, against, goal=1)
     known = sorted(version.removeprefix("v") for version in json.loads(IMAGES.read_bytes()))
     wanted = [version for version in known if versions.minor(version) in recipes.catalog()]
     every = fastest({"ours": lambda: choose(wanted)}, time.process_time)["ours"]

@@ -40,7 +40,8 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
     REQUEST is stable, stable-1.36, latest, 1.36, v1.36.4, or a range such as '>=1.35,<1.37'.
     """
     workspace, release = resolving.resolve(request_, settings)
-    hops = resolving.path(start, release.kubernetes) if start else None
+    external = settings.asked.etcd == "external"
+    hops = resolving.path(start, release.kubernetes, external_etcd=external) if start else None
     if as_json:
         way = {} if hops is None else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
         show_json(release.model_dump(mode="json", exclude_none=True) | way)

@@ -43,7 +43,11 @@ def show_path(hops: Sequence[Hop]) -> None:
         )
         rows.append((f"v{one.from_version}", f"v{one.to}", one.kubelets, changes or "nothing else"))
     click.echo()
-    _table(f"upgrade in {len(hops)} hops", ("from", "to", "kubelets that may stay", "what else changes"), rows)
+    _table(
+        f"upgrade in {len(hops)} hop{'s' if len(hops) > 1 else ''}",
+        ("from", "to", "kubelets that may stay", "what else changes"),
+        rows,
+    )
 
 
 def show_explanation(found: Explanation) -> None:

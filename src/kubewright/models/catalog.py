@@ -68,8 +68,8 @@ class Bound(Model):
 
     def holds(self, kubernetes: str) -> bool:
         """Whether it is in force at a Kubernetes version."""
-        begun = self.since is None or versions.parse(self.since) <= versions.parse(kubernetes)
-        return begun and (self.until is None or versions.parse(kubernetes) < versions.parse(self.until))
+        begun = self.since is None or versions.order(self.since) <= versions.order(kubernetes)
+        return begun and (self.until is None or versions.order(kubernetes) < versions.order(self.until))
 
 
 class Pattern(Model):
@@ -92,8 +92,8 @@ class ComponentFacts(Model):
 
     def in_force(self, kubernetes: str) -> Stated | None:
         """What `exact` states for a Kubernetes version, or None if it states nothing."""
-        now = versions.parse(kubernetes)
-        begun = [one for one in self.exact if one.since is None or versions.parse(one.since) <= now]
+        now = versions.order(kubernetes)
+        begun = [one for one in self.exact if one.since is None or versions.order(one.since) <= now]
         return next(iter((*begun[-1:], *self.exact[:1])), None)
 
 
@@ -131,7 +131,8 @@ class MinorFacts(Model):
         yield "go", self.go
         for name, facts in self.components.items():
             for key in ComponentFacts.model_fields:
-                yield f"components.{name}.{key}", getattr(facts, key)
+                if statements := getattr(facts, key):
+                    yield f"components.{name}.{key}", statements
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What is wrong within the file, as key and problem; the types of its values are right already."""
@@ -161,11 +162,10 @@ class MinorFacts(Model):
 
     def _misplaced(self, key: str, one: Stated | Bound) -> Iterator[tuple[str, str]]:
         """A `since` or `until` that is no version of this minor."""
-        listed = {patch.version: patch for patch in self.patches}
-        for name in ("since", "until"):
-            version = getattr(one, name, None)
-            if version is None:
-                continue
+        stated = {"since": one.since, "until": one.until if isinstance(one, Bound) else None}
+        named = {name: version for name, version in stated.items() if version is not None}
+        listed = {patch.version: patch for patch in self.patches} if named else {}
+        for name, version in named.items():
             if versions.minor(version) != self.minor:
                 yield f"{key}.{name}", f"{version} is no version of {self.minor}; name one that is"
             elif version in listed and listed[version].skipped:
@@ -188,5 +188,5 @@ def _out_of_order(group: str, statements: tuple[Statement, ...]) -> Iterator[tup
     begins = [one.since or "0" if isinstance(one, Stated) else one.version
               for one in statements if isinstance(one, Stated | Patch)]  # fmt: skip
     for index, (older, newer) in enumerate(pairwise(begins), start=1):
-        if versions.parse(newer) < versions.parse(older):
+        if versions.order(newer) < versions.order(older):
             yield f"{group}[{index}]", f"{newer} comes after {older}; list them oldest first"

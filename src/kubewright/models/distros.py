@@ -8,9 +8,13 @@ from pydantic import Field, model_validator
 from kubewright import package_versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Day, Format, Model
+from kubewright.models.catalog import RangeText
 
 OWN = "distribution"
 """The repository of a package that the distribution itself brings."""
+
+AnyRange = Literal["*"] | RangeText
+"""A range, or `*` for any version."""
 
 
 class DistroPackage(Model):
@@ -65,12 +69,23 @@ class Impostor(Model):
     source: str = Field(description="a key of `sources`")
 
 
+class Pair(Model):
+    """Which packages of containerd a package of Docker can be installed beside, on any distribution."""
+
+    docker: str = Field(description="a package's name, ours included")
+    range: AnyRange = Field("*", description="of its upstream version")
+    containerd: dict[str, AnyRange] = Field(min_length=1, description="upstream versions by the packages' names")
+    reason: str
+    source: str = Field(description="a key of `sources`")
+
+
 class Distributions(Model):
     """The whole of `recipes/distros.toml`; keys such as `debian-12`."""
 
     distributions: dict[str, Distribution]
     repositories: dict[str, Repository] = Field(default_factory=dict)
     impostors: tuple[Impostor, ...] = ()
+    pairs: tuple[Pair, ...] = ()
     sources: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -78,9 +93,15 @@ class Distributions(Model):
         """Every repository and source that is named is there."""
         packages = [package for one in self.distributions.values() for package in one.packages]
         cited = {one.source: one.name for one in packages} | {one.source: one.name for one in self.impostors}
+        cited |= {one.source: f"the pairs of {one.docker}" for one in self.pairs}
+        known = {one.name for one in packages} | {"kubernetes-docker", "kubernetes-containerd"}
         for package in packages:
             if package.repository not in {OWN, *self.repositories}:
                 raise ValueError(f"{package.name} {package.version}: repositories has no {package.repository!r}")
+        for pair in self.pairs:
+            for name in (pair.docker, *pair.containerd):
+                if name not in known:
+                    raise ValueError(f"the pairs of {pair.docker}: no distribution has a package {name!r}")
         for source, name in cited.items():
             if source not in self.sources:
                 raise ValueError(f"{name}: sources has no {source!r}")

@@ -125,7 +125,7 @@ def _moments(facts: MinorFacts, component: ComponentFacts) -> list[str]:
     """The Kubernetes versions at which something may change: all patches, and where statements begin."""
     begins = {one.since for one in component.exact if one.since}
     begins |= {one.since for one in (*component.bounds, *component.external) if one.since}
-    return sorted(begins | {patch.version for patch in facts.patches if not patch.skipped}, key=versions.parse)
+    return sorted(begins | {patch.version for patch in facts.patches if not patch.skipped}, key=versions.order)
 
 
 # ── ranges ───────────────────────────────────────────────────────────────────────────────────

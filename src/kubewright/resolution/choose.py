@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 
+from kubewright import versions
 from kubewright.models.base import Evidence
 from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.components import Components
 from kubewright.models.lock import Component, Request
 from kubewright.models.relations import Relations
 from kubewright.resolution.conflict import core, everywhere, missed, refusal
+from kubewright.resolution.elsewhere import Elsewhere
 from kubewright.resolution.facts import NO_RELATIONS, Facts, Ruling, facts_of
-from kubewright.resolution.packages import Candidate, candidates
+from kubewright.resolution.packages import Candidate, ours
 from kubewright.resolution.pose import Case, pose
-from kubewright.resolution.problem import Constraint, Value, inside
+from kubewright.resolution.problem import Constraint, Rule, Value, inside
 from kubewright.resolution.search import Chosen, fault, search
 
 PLAIN = Request()
@@ -55,24 +57,22 @@ def choose(
 def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Request) -> Solution:
     """The first Kubernetes version for which everything that was asked for can be had, and the choice.
 
-    `wanted` gives versions with the reason for each, best first; only wishes make an older one better than none, and
-    only one that says something about what was wished for.
+    `wanted` gives at least one version, each with its reason, best first; only wishes make an older one better than
+    none, and only one that says something about what was wished for.
     Raises RequestError with the constraints in conflict and what would work.
     """
-    failed: Case | None = None
-    for kubernetes, why in wanted:
-        case = pose(kubernetes, facts, asked)
-        chosen = search(case.problem) if failed is None or case.speaks_of(asked) else None
-        if chosen is not None:
-            found = _solution(case, why, chosen, facts)
-            return found if failed is None else replace(found, missed=missed(failed))
-        if failed is None:
-            failed = case
-            if asked == PLAIN or everywhere(core(case.problem), asked):
-                break
-    if failed is None:
-        raise ValueError("solve() needs at least one version")
-    raise refusal(failed, facts, asked)
+    rest = iter(wanted)
+    kubernetes, why = next(rest)
+    case = pose(kubernetes, facts, asked)
+    chosen = search(case.problem)
+    if chosen is not None:
+        return _solution(case, why, chosen, facts)
+    conflict = core(case.problem)
+    others = Elsewhere.of(conflict, facts, asked)
+    for kubernetes, why in () if asked == PLAIN or everywhere(conflict, asked) else rest:
+        if found := others.at(kubernetes):
+            return replace(_solution(found[0], why, found[1], facts), missed=missed(case, conflict))
+    raise refusal(case, conflict, others)
 
 
 def epoch(day: str) -> int:
@@ -80,7 +80,7 @@ def epoch(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
-def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Constraint]]:
+def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
     """What would have been better for a variable, each with the constraint that it breaks."""
     found = []
     for variable in case.problem.variables:
@@ -106,8 +106,7 @@ def _named(name: str, value: Value, facts: Facts) -> Value:
     if not value.like:
         return value
     family, _, distribution = name.partition("@")
-    own = candidates(distribution, family, facts.distributions, chosen=value.version)[-1]
-    return replace(value, package=own)
+    return replace(value, package=ours(distribution, family, facts.distributions, value.version))
 
 
 def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
@@ -121,11 +120,12 @@ def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
 
 
 def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: Facts) -> Component:
-    wishes = [one.needs.range for one in case.problem.constraints if one.asked and one.touches(ruling.component)]
+    wishes = [one.needs.range for one in case.problem.ranges if one.asked and one.touches(ruling.component)]
     source = facts.components.components[ruling.component]
     allowed = _allowed(ruling, version, wishes, [one.version for one in source.known])
     status, reason, evidence = _judge(ruling, version, wishes)
-    if bound := [one for _, one in rejected(ruling.component, case, chosen) if one.when is not None]:
+    others = (one for _, one in rejected(ruling.component, case, chosen))
+    if bound := [one for one in others if isinstance(one, Constraint) and one.when is not None]:
         reason += f"; a newer one is ruled out: {bound[0].reason}"
     if ruling.carried:
         own = ".".join(case.kubernetes.split(".")[:2])
@@ -149,7 +149,11 @@ def _judge(ruling: Ruling, version: str, wishes: list[str]) -> tuple[Status, str
     if ruling.bounds:
         allowed = ",".join(one.range for one in ruling.bounds)
         whose = "an etcd outside the cluster is its administrator's; " if ruling.external else ""
-        return "supported", f"{whose}newest known that meets {allowed}{asked}", bounds
+        beside = ruling.deployed and versions.minor(ruling.deployed) == versions.minor(version)
+        newest = (
+            f"newest known {versions.minor(version)}, which Kubernetes itself deploys," if beside else "newest known"
+        )
+        return "supported", f"{whose}{newest} that meets {allowed}{asked}", bounds
     return "unknown", f"Kubernetes states nothing about it; the newest known{asked.replace(' and', ' in', 1)}", ()
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.lock import Request, Wish
-from kubewright.resolution.facts import Facts, parse
+from kubewright.resolution.elsewhere import Elsewhere
+from kubewright.resolution.facts import Facts
 from kubewright.resolution.pose import FAMILIES, Case, option, pose
-from kubewright.resolution.problem import Problem, Variable
+from kubewright.resolution.problem import Problem, Value, Variable
 from kubewright.resolution.search import Chosen, search
 
 
@@ -27,13 +27,12 @@ def core(problem: Problem) -> Problem:
     return problem
 
 
-def refusal(failed: Case, facts: Facts, asked: Request) -> RequestError:
+def refusal(failed: Case, conflict: Problem, others: Elsewhere) -> RequestError:
     """The error for a case without a solution: what is in conflict, each with its place and source, and the remedy."""
-    conflict = core(failed.problem)
     lines = [f"v{failed.kubernetes}: cannot be had like this; these do not go together:"]
     lines += [f"  {one}" for one in conflict.constraints]
     lines += [f"  {_offer(one)}" for one in conflict.variables if _limits(one, conflict)]
-    works = list(_nearest(failed, conflict, facts, asked)) if asked != Request() else []
+    works = list(_works(failed, conflict, others)) if others.asked != Request() else []
     if works:
         lines += ["what would work:", *(f"  {one}" for one in works)]
     else:
@@ -41,9 +40,9 @@ def refusal(failed: Case, facts: Facts, asked: Request) -> RequestError:
     return RequestError("\n".join(lines))
 
 
-def missed(failed: Case) -> str:
+def missed(failed: Case, conflict: Problem) -> str:
     """In a line, which version cannot be had and what stands in its way."""
-    stated = "; ".join(str(one) for one in core(failed.problem).constraints if not one.asked)
+    stated = "; ".join(str(one) for one in conflict.constraints if not one.asked)
     return f"v{failed.kubernetes} cannot be had with what was asked for: {stated or 'nothing known fits'}"
 
 
@@ -61,25 +60,21 @@ def _limits(variable: Variable, conflict: Problem) -> bool:
 
 def _offer(variable: Variable) -> str:
     component, _, distribution = variable.name.partition("@")
-    there = ", ".join(map(str, variable.domain)) or "nothing"
+    there = ", ".join(str(one) for one in variable.domain if one != Value()) or "nothing"
     if distribution:
         return f"--distro {distribution}: brings for {component}: {there} [recipes/distros.toml]"
     return f"{component}: known are {there} [recipes/components.toml]"
 
 
-def _nearest(failed: Case, conflict: Problem, facts: Facts, asked: Request) -> Iterator[str]:
+def _works(failed: Case, conflict: Problem, others: Elsewhere) -> Iterator[str]:
     """What would work: without each option in turn, with one more, and another Kubernetes for all of it."""
+    asked = others.asked
     names = [one.name for one in conflict.variables]
     for said, relaxed in (*_relaxed(asked), *_extended(failed, asked)):
-        if found := _tried(failed.kubernetes, facts, relaxed):
+        if found := _tried(failed.kubernetes, others.facts, relaxed):
             yield f"v{failed.kubernetes} {said}: {_summary(names, *found)}"
-    if everywhere(conflict, asked):
-        return
-    for kubernetes in _by_distance(failed.kubernetes, facts):
-        found = _tried(kubernetes, facts, asked)
-        if found is not None and found[0].speaks_of(asked):
-            yield f"v{kubernetes} with all that was asked for: {_summary(names, *found)}"
-            return
+    if not everywhere(conflict, asked) and (found := others.nearest(failed.kubernetes)):
+        yield f"v{found[0].kubernetes} with all that was asked for: {_summary(names, *found)}"
 
 
 def _relaxed(asked: Request) -> Iterator[tuple[str, Request]]:
@@ -111,19 +106,6 @@ def _tried(kubernetes: str, facts: Facts, asked: Request) -> tuple[Case, Chosen]
         return None
     chosen = search(case.problem)
     return None if chosen is None else (case, chosen)
-
-
-def _by_distance(kubernetes: str, facts: Facts) -> list[str]:
-    """Every final patch that may be chosen, those of the nearest minors first, the newest of each before others."""
-    own = parse(versions.minor(kubernetes)).minor
-    good = [
-        patch.version
-        for minor in facts.catalog.values()
-        for patch in minor.patches
-        if not patch.skipped and not patch.avoid and versions.is_final(patch.version)
-    ]
-    newest_first = sorted(good, key=parse, reverse=True)
-    return sorted(newest_first, key=lambda version: abs(parse(version).minor - own))
 
 
 def _summary(names: list[str], case: Case, chosen: Chosen) -> str:

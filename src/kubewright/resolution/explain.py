@@ -10,8 +10,8 @@ from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.lock import Request
 from kubewright.resolution.asked import GOES_WITH
 from kubewright.resolution.choose import Solution, rejected, solve
-from kubewright.resolution.facts import Facts, facts_of, parse
-from kubewright.resolution.problem import Constraint, Value, component_of
+from kubewright.resolution.facts import Facts, facts_of
+from kubewright.resolution.problem import Rule, Value, component_of
 from kubewright.resolution.search import fault
 
 
@@ -94,7 +94,7 @@ def _grounds(name: str, found: Solution, facts: Facts) -> Iterator[Ground]:
         place = f"recipes/catalog/{minor.minor}.toml: patches"
         yield Ground(place=place, reason=f"released; {minor.minor} is supported until {minor.end_of_life or 'unknown'}",
                      source=minor.sources.get(minor.source, minor.source))  # fmt: skip
-    for rule in found.case.problem.constraints:
+    for rule in found.case.problem.ranges:
         there = all(part.component in found.chosen for part in (rule.needs, rule.when) if part)
         if rule.touches(name) and there and not rule.needs.range.startswith("!="):
             yield Ground(place=rule.place, reason=rule.reason, source=rule.source)
@@ -105,25 +105,25 @@ def _bad_patches(kubernetes: str, name: str, catalog: Mapping[str, MinorFacts]) 
     if name != "kubernetes":
         return
     for patch in reversed(facts_of(kubernetes, catalog).patches):
-        if parse(patch.version) > parse(kubernetes) and (patch.skipped or patch.avoid):
+        if versions.order(patch.version) > versions.order(kubernetes) and (patch.skipped or patch.avoid):
             verdict = f"to be avoided: {patch.avoid}" if patch.avoid else f"never released. {patch.note}"
             yield Considered(what=patch.version, verdict=verdict)
 
 
 def _newer(name: str, found: Solution) -> Iterator[Considered]:
     for value, broken in _alternatives(name, found):
-        if parse(value.version) > parse(found.chosen[name].version):
+        if versions.order(value.version) > versions.order(found.chosen[name].version):
             verdict = _short(broken) if broken else "it would do, but the line of the chosen one comes first"
             yield Considered(what=value.version, verdict=verdict)
 
 
 def _others(name: str, found: Solution) -> Iterator[str]:
     for value, broken in _alternatives(name, found):
-        if broken is None and parse(value.version) < parse(found.chosen[name].version):
+        if broken is None and versions.order(value.version) < versions.order(found.chosen[name].version):
             yield value.version
 
 
-def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Constraint | None]]:
+def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Rule | None]]:
     """Every value that a component could have beside the rest of the choice, and the constraint that it breaks."""
     others = {other: value for other, value in found.chosen.items() if other != name}
     for variable in found.case.problem.variables:
@@ -132,7 +132,7 @@ def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Constrain
             yield value, broken[0] if broken else None
 
 
-def _short(rule: Constraint) -> str:
+def _short(rule: Rule) -> str:
     return f"{rule.place}: {rule.reason}"
 
 
@@ -145,9 +145,12 @@ def _packages(name: str, distribution: str, found: Solution) -> Iterator[Conside
         yield Considered(what=str(value), verdict=f"does not fit {_short(rule)}")
     taken = found.chosen[variable]
     if taken.package is None:
-        yield Considered(what="nothing", verdict=f"taken: no package fits, and nodes have {found.case.runtime}")
+        why = "Docker's package brings what it needs" if name in found.case.loose else "no package fits"
+        yield Considered(what="nothing", verdict=f"taken: {why}, and nodes have {found.case.runtime}")
     else:
-        yield Considered(what=str(taken), verdict=f"taken, from {taken.package.repository} [{taken.package.source}]")
+        verdict = f"taken, from {taken.package.repository} [{taken.package.source}]"
+        only = "; Kubernetes' ranges do not bind it, as only Docker uses it" if name in found.case.loose else ""
+        yield Considered(what=str(taken), verdict=verdict + only)
 
 
 def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Request) -> Iterator[Neighbour]:

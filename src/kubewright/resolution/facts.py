@@ -12,8 +12,6 @@ from kubewright.models.distros import Distributions
 from kubewright.models.relations import Relations
 from kubewright.resolution.problem import Constraint, Span
 
-parse = cache(versions.parse)
-
 NO_RELATIONS = Relations(relations=(), sources={})
 NO_DISTRIBUTIONS = Distributions(distributions={})
 
@@ -45,30 +43,37 @@ class Ruling:
     """Whether Kubernetes has no say in it."""
     external: bool = False
     """Whether the bounds are those of an etcd outside the cluster."""
+    deployed: str = ""
+    """Then, what Kubernetes deploys inside the cluster; empty: nothing is stated."""
 
     def binds(self, asked: bool) -> bool:
         """Whether only the exact version will do: who asks for another may have what lines and bounds allow."""
         return self.exact is not None and not (asked and (self.lines or self.bounds))
 
-    def constraints(self, sources: Mapping[str, str], asked: bool) -> Iterator[Constraint]:
-        """What must hold, with its place; `sources` explains the short names of sources."""
+    def constraints(self, sources: Mapping[str, str], asked: bool, *, packages: bool = True) -> Iterator[Constraint]:
+        """What must hold, with its place; `sources` explains the short names of sources.
+
+        Without `packages` it binds what the release has, and not what distributions take.
+        """
         place = f"recipes/catalog/{self.minor}.toml: components.{self.component}"
         carried = ", carried forward" if self.carried else ""
         if self.exact is not None and self.binds(asked):
             reason = f"Kubernetes {self.minor} pins or deploys {self.exact.value}{carried}"
             needs = Span(self.component, f"={self.exact.value}")
-            yield Constraint(needs, f"{place}.exact", reason, sources.get(self.exact.source, self.exact.source))
+            source = sources.get(self.exact.source, self.exact.source)
+            yield Constraint(needs, f"{place}.exact", reason, source, packages=packages)
             return
         if self.lines:
             allowed = " || ".join(one.range for one in self.lines)
             needs = Span(self.component, allowed)
             named = dict.fromkeys(sources.get(one.source, one.source) for one in self.lines)
-            yield Constraint(needs, f"{place}.lines", f"validated are {allowed}{carried}", "; ".join(named))
+            reason = f"validated are {allowed}{carried}"
+            yield Constraint(needs, f"{place}.lines", reason, "; ".join(named), packages=packages)
         for one in self.bounds:
             needs = Span(self.component, one.range)
             reason = f"must be {one.range}" + (f" ({one.note})" if one.note else "") + carried
             key = "external" if self.external else "bounds"
-            yield Constraint(needs, f"{place}.{key}", reason, sources.get(one.source, one.source))
+            yield Constraint(needs, f"{place}.{key}", reason, sources.get(one.source, one.source), packages=packages)
 
 
 def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
@@ -95,9 +100,7 @@ def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError
 def rule(component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, external: bool = False) -> Ruling:
     """The statements about a component at a Kubernetes version, or the nearest older minor's."""
     own = versions.minor(kubernetes)
-    for minor in reversed(list(catalog)):
-        if _numbers(minor) > _numbers(own):
-            continue
+    for minor in _back_from(own, tuple(catalog)):
         stated = catalog[minor].components.get(component)
         if stated is None:
             continue
@@ -105,7 +108,9 @@ def rule(component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, 
         if external:
             bounds = _holding(stated.external, kubernetes)
             if bounds:
-                return Ruling(component, minor, carried, bounds=bounds, external=True)
+                inside = rule(component, kubernetes, catalog).exact
+                deployed = inside.value if inside else ""
+                return Ruling(component, minor, carried, bounds=bounds, external=True, deployed=deployed)
             continue
         exact = stated.in_force(kubernetes)
         lines, bounds = _holding(stated.lines, kubernetes), _holding(stated.bounds, kubernetes)
@@ -119,5 +124,6 @@ def _holding(bounds: Iterable[Bound], kubernetes: str) -> tuple[Bound, ...]:
 
 
 @cache
-def _numbers(minor: str) -> tuple[int, ...]:
-    return tuple(map(int, minor.split(".")))
+def _back_from(minor: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """A minor and the older ones, newest first."""
+    return tuple(one for one in reversed(known) if versions.order(one) <= versions.order(minor))

@@ -39,7 +39,8 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """What may bring a component, best first: the distribution's own packages, then a vendor's, newest first.
 
-    With `chosen`, the version that a release packages itself, our own package comes last.
+    With `chosen`, the version that a release packages itself, our own package comes before a vendor's: Docker's
+    containerd.io ships with CRI disabled.
     """
     facts = distributions.distributions[distribution]
     found = [
@@ -51,18 +52,25 @@ def candidates(
         for one in facts.packages
         if one.family == family
     ]  # fmt: skip
-    found.sort(key=lambda one: one.repository != OWN)  # the file has each repository's newest first
     if chosen:
-        found.append(_own(distribution, family, chosen, facts.format))
-    return tuple(found)
+        found.append(ours(distribution, family, distributions, chosen))
+    ranks = {OWN: 0, OWN_REPOSITORY: 1}
+    return tuple(sorted(found, key=lambda one: ranks.get(one.repository, 2)))  # the file has the newest first
 
 
-def _own(distribution: str, family: str, upstream: str, form: Format) -> Candidate:
-    name = f"kubernetes-{family}"
+def ours(distribution: str, family: str, distributions: Distributions, upstream: str) -> Candidate:
+    """Our own package of the version that a release was resolved to."""
+    name = own_name(family)
     return Candidate(
         distribution=distribution, family=family, package=name, version=versions.package_version(upstream),
-        upstream=upstream, repository=OWN_REPOSITORY, source=f"recipes/packages/{name}.toml", format=form,
+        upstream=upstream, repository=OWN_REPOSITORY, source=f"recipes/packages/{name}.toml",
+        format=distributions.distributions[distribution].format,
     )  # fmt: skip
+
+
+def own_name(family: str) -> str:
+    """What our own package of a component is called."""
+    return f"kubernetes-{family}"
 
 
 _upstream = cache(package_versions.upstream_of)

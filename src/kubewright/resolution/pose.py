@@ -1,6 +1,6 @@
 """Poses the problem: which variables a Kubernetes version has, what they may be, and what must hold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -8,16 +8,47 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource
+from kubewright.models.distros import OWN
 from kubewright.models.lock import Request, Runtime, Wish
-from kubewright.resolution.facts import Facts, Ruling, facts_of, parse, rule
+from kubewright.resolution.facts import Facts, Ruling, facts_of, rule
 from kubewright.resolution.packages import candidates
-from kubewright.resolution.problem import Constraint, Problem, Span, Value, Variable, inside
+from kubewright.resolution.problem import Constraint, Pairing, Problem, Span, Value, Variable, inside
 
 FAMILIES: tuple[Runtime, ...] = ("containerd", "docker")
 """The components that distributions bring packages of, and that a node needs one of."""
 
 DOCKER = ("docker", "cri-dockerd")
 """The one is what the other is for; from Kubernetes 1.24 on Docker needs it too."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What is stated of some components at a Kubernetes version."""
+
+    runtime: Runtime
+    own: bool
+    """Whether packages of our own are made for its minor."""
+    rulings: Mapping[str, Ruling]
+
+    def speaks_of(self, asked: Request) -> bool:
+        """Whether something is stated about all of them that were asked for by name; else any version would do."""
+        wanted = [self.rulings[one.component] for one in asked.wanted if one.component in self.rulings]
+        return all(one.minor or one.free for one in wanted)
+
+    def problem(self, facts: Facts, asked: Request) -> Problem:
+        """The problem that it makes of these components."""
+        known = facts.components.components
+        variables = [Variable(name, _domain(known[name], one)) for name, one in self.rulings.items()]
+        for distribution in asked.distributions:
+            for family in (one for one in FAMILIES if one in self.rulings):
+                variables.append(_packages(distribution, self.rulings[family], facts, self.runtime, own=self.own))
+        constraints: list[Constraint] = []
+        for name, one in self.rulings.items():
+            constraints += _avoided(name, known[name])
+            sources = facts.catalog[one.minor].sources if one.minor else {}
+            constraints += one.constraints(sources, asked.wants(name), packages=name not in _loose(self.runtime))
+        pairs = _pairs(facts) if asked.distributions else ()
+        return Problem(tuple(variables), (*constraints, *_wishes(asked), *_relations(facts), *pairs))
 
 
 @dataclass(frozen=True)
@@ -28,39 +59,46 @@ class Case:
     runtime: Runtime
     rulings: Mapping[str, Ruling]
     problem: Problem
+    speaks: bool
+    """Whether something is stated about all that was asked for by name."""
 
-    def speaks_of(self, asked: Request) -> bool:
-        """Whether something is stated about all that was asked for by name; else any version of it would do."""
-        return all(self.rulings[one.component].minor or self.rulings[one.component].free for one in asked.wanted)
+    @property
+    def loose(self) -> tuple[Runtime, ...]:
+        """The components whose packages Kubernetes does not bind: containerd where only Docker uses it."""
+        return _loose(self.runtime)
 
 
 def pose(kubernetes: str, facts: Facts, asked: Request) -> Case:
     """The case of a Kubernetes version. Raises RequestError for one that is not to be had, or has no runtime."""
+    found = stated(kubernetes, facts, asked, facts.components.components)
+    return Case(kubernetes, found.runtime, found.rulings, found.problem(facts, asked), found.speaks_of(asked))
+
+
+def stated(kubernetes: str, facts: Facts, asked: Request, components: Collection[str]) -> Stated:
+    """What is stated of some components; those of `FAMILIES` have to be among them where packages are to be chosen.
+
+    Raises what `pose` does.
+    """
     minor = facts_of(kubernetes, facts.catalog)
-    rulings = dict(_rulings(kubernetes, minor, facts, asked))
-    runtime = _runtime(kubernetes, minor, rulings, asked)
-    own = versions.minor(kubernetes) in facts.packaged
-    variables = [Variable(name, _domain(facts.components.components[name], one)) for name, one in rulings.items()]
-    for distribution in asked.distributions:
-        for family in (one for one in FAMILIES if one in rulings):
-            variables.append(_packages(distribution, family, facts, own=own, needed=family == runtime))
-    constraints: list[Constraint] = []
-    for name, one in rulings.items():
-        constraints += _avoided(name, facts.components.components[name])
-        sources = facts.catalog[one.minor].sources if one.minor else {}
-        constraints += one.constraints(sources, asked.wants(name))
-    return Case(
-        kubernetes, runtime, rulings, Problem(tuple(variables), (*constraints, *_wishes(asked), *_relations(facts)))
-    )
+    rulings = dict(_rulings(kubernetes, minor, facts, asked, components))
+    known = set(FAMILIES).issubset(components)
+    runtime = _runtime(kubernetes, minor, rulings, asked) if known else FAMILIES[0]
+    return Stated(runtime, minor.minor in facts.packaged, rulings)
 
 
-def _rulings(kubernetes: str, minor: MinorFacts, facts: Facts, asked: Request) -> Iterator[tuple[str, Ruling]]:
-    """Every component that goes into the release, by name: what is stated, asked for, or Kubernetes has no say in."""
+def _loose(runtime: Runtime) -> tuple[Runtime, ...]:
+    return ("containerd",) if runtime == "docker" else ()
+
+
+def _rulings(
+    kubernetes: str, minor: MinorFacts, facts: Facts, asked: Request, components: Collection[str]
+) -> Iterator[tuple[str, Ruling]]:
+    """Of these, every one that goes into the release, by name: it is stated, asked for, or Kubernetes has no say."""
     left_out = {*asked.without, *(DOCKER if "docker" in asked.without else ())}
     if minor.dockershim and not asked.wants("cri-dockerd"):
         left_out.add("cri-dockerd")
     for name, source in sorted(facts.components.components.items()):
-        if name == "kubernetes" or name in left_out:
+        if name == "kubernetes" or name in left_out or name not in components:
             continue
         if source.free:
             yield name, Ruling(name, free=True)
@@ -87,13 +125,17 @@ def _runtime(kubernetes: str, minor: MinorFacts, rulings: Mapping[str, Ruling], 
 
 
 def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
-    """The known versions: what Kubernetes deploys, then by line, the best first, and newest first in each."""
+    """The known versions: what Kubernetes deploys, then by line, the best first, and newest first in each.
+
+    Of etcd outside the cluster the minor comes first that Kubernetes itself deploys.
+    """
     known = tuple(one.version for one in source.known)
     exact = ruling.exact.value if ruling.exact else ""
 
-    def place(version: str) -> tuple[bool, int]:
+    def place(version: str) -> tuple[bool, bool, int]:
         lines = (number for number, line in enumerate(ruling.lines) if inside(version, line.range))
-        return version != exact, next(lines, len(ruling.lines))
+        beside = bool(ruling.deployed) and versions.minor(version) == versions.minor(ruling.deployed)
+        return version != exact, not beside, next(lines, len(ruling.lines))
 
     there = _newest_first(known if exact in known or not exact else (*known, exact))
     usable = [version for version in there if version == exact or versions.is_final(version)]
@@ -102,18 +144,26 @@ def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
 
 @cache
 def _newest_first(known: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(known, key=parse, reverse=True))
+    return tuple(sorted(known, key=versions.order, reverse=True))
 
 
-def _packages(distribution: str, family: Runtime, facts: Facts, *, own: bool, needed: bool) -> Variable:
-    """What a distribution may take; our own package last, and nothing at all for a runtime that it need not have."""
-    theirs = candidates(distribution, family, facts.distributions)
-    values = [Value(one.upstream, one) for one in theirs]
-    if own:
-        values.append(Value(like=family))
-    if not needed:
-        values.append(Value())
-    return Variable(f"{family}@{distribution}", tuple(values))
+def _packages(distribution: str, ruling: Ruling, facts: Facts, runtime: Runtime, *, own: bool) -> Variable:
+    """What a distribution may take: its own package, ours, a vendor's; or nothing, of what its nodes do not run.
+
+    Of containerd that only Docker uses, nothing comes before what is not the distribution's own, and of a vendor's
+    what Kubernetes' range holds comes first.
+    """
+    family = ruling.component
+    values = [Value(one.upstream, one) for one in candidates(distribution, family, facts.distributions)]
+    its_own = [one for one in values if one.package and one.package.repository == OWN]
+    vendors = [one for one in values if one not in its_own]
+    ours = [Value(like=family)] if own else []
+    nothing = [] if family == runtime else [Value()]
+    if family not in _loose(runtime):
+        return Variable(f"{family}@{distribution}", (*its_own, *ours, *vendors, *nothing))
+    ranges = [one.needs.range for one in ruling.constraints({}, asked=False)]
+    vendors.sort(key=lambda one: not all(inside(one.version, allowed) for allowed in ranges))
+    return Variable(f"{family}@{distribution}", (*its_own, *nothing, *ours, *vendors))
 
 
 def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:
@@ -132,6 +182,16 @@ def _relations(facts: Facts) -> Iterator[Constraint]:
         reason = f"{one.when.component} {one.when.range} needs {one.needs.component} {one.needs.range}: {one.reason}"
         needs, when = (Span(part.component, part.range) for part in (one.needs, one.when))
         yield Constraint(needs, place, reason, sources.get(one.source, one.source), when=when)
+
+
+def _pairs(facts: Facts) -> Iterator[Pairing]:
+    sources = facts.distributions.sources
+    for number, one in enumerate(facts.distributions.pairs):
+        partners = tuple(Span(name, allowed) for name, allowed in one.containerd.items())
+        named = " or ".join(f"{name} {allowed}".removesuffix(" *") for name, allowed in one.containerd.items())
+        reason = f"{one.docker} {one.range}".removesuffix(" *") + f" goes with {named} only: {one.reason}"
+        place = f"recipes/distros.toml: pairs[{number}]"
+        yield Pairing(Span(one.docker, one.range), partners, place, reason, sources.get(one.source, one.source))
 
 
 def _wishes(asked: Request) -> Iterator[Constraint]:

@@ -1,12 +1,12 @@
 """A resolution problem as data: variables with their values, best first, and constraints with their evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
 from kubewright import versions
-from kubewright.resolution.packages import Candidate
+from kubewright.resolution.packages import Candidate, own_name
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,14 @@ class Value:
         """This value where others are chosen already."""
         return replace(self, version=chosen[self.like].version) if self.like in chosen else self
 
+    @property
+    def name(self) -> str:
+        """The package's name; empty without a package."""
+        return self.package.package if self.package else own_name(self.like) if self.like else ""
+
     def __str__(self) -> str:
-        if self.package is not None:
-            return f"{self.package.package} {self.package.version}"
-        return f"kubernetes-{self.like} {self.version}".strip() if self.like else self.version or "nothing"
+        version = self.package.version if self.package else self.version
+        return f"{self.name} {version}".strip() or "nothing"
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Variable:
 
 
 class Span(NamedTuple):
-    """Some versions of a component."""
+    """Some versions of a component, or of a package."""
 
     component: str
     range: str
@@ -58,14 +62,16 @@ class Constraint:
     when: Span | None = None
     asked: bool = False
     """Whether it is the person's, who can take it back."""
+    packages: bool = True
+    """Whether the packages that distributions take are bound too."""
 
     def __str__(self) -> str:
-        said = f"{self.place}: {self.reason}" if self.reason else self.place
-        return f"{said} [{self.source}]" if self.source else said
+        return _said(self)
 
     def touches(self, name: str) -> bool:
         """Whether a variable may break it."""
-        return component_of(name) in (self.needs.component, self.when and self.when.component)
+        concerned = component_of(name) in (self.needs.component, self.when and self.when.component)
+        return concerned and (self.packages or component_of(name) == name)
 
     def breakers(self, name: str, chosen: Mapping[str, Value]) -> set[str] | None:
         """The variables that break it together with the one called `name`; None while it holds."""
@@ -79,11 +85,61 @@ class Constraint:
 
 
 @dataclass(frozen=True)
+class Pairing:
+    """A package of Docker goes only with some packages of containerd on the same distribution."""
+
+    package: Span
+    """By the package's name."""
+    partners: tuple[Span, ...]
+    """By their packages' names; one of them must be taken."""
+    place: str
+    reason: str
+    source: str = ""
+
+    asked = False
+
+    def __str__(self) -> str:
+        return _said(self)
+
+    def touches(self, name: str) -> bool:
+        """Whether a variable may break it."""
+        return name.startswith(("docker@", "containerd@"))
+
+    def breakers(self, name: str, chosen: Mapping[str, Value]) -> set[str] | None:
+        """The variables that break it together with the one called `name`; None while it holds."""
+        distribution = name.partition("@")[2]
+        pair = f"docker@{distribution}", f"containerd@{distribution}"
+        if not chosen.keys() >= set(pair):
+            return None
+        docker, containerd = (chosen[one] for one in pair)
+        broken = _is(self.package, docker) and not any(_is(one, containerd) for one in self.partners)
+        return set(pair) if broken else None
+
+
+Rule = Constraint | Pairing
+"""Anything that must hold."""
+
+
+@dataclass(frozen=True)
 class Problem:
     """What is to be chosen, in this order, and what must hold."""
 
     variables: tuple[Variable, ...]
-    constraints: tuple[Constraint, ...]
+    constraints: tuple[Rule, ...]
+
+    @property
+    def ranges(self) -> Iterator[Constraint]:
+        """Those of the constraints that are about versions, whatever package brings them."""
+        return (one for one in self.constraints if isinstance(one, Constraint))
+
+
+def _said(rule: Rule) -> str:
+    said = f"{rule.place}: {rule.reason}" if rule.reason else rule.place
+    return f"{said} [{rule.source}]" if rule.source else said
+
+
+def _is(span: Span, value: Value) -> bool:
+    return value.name == span.component and inside(value.version, span.range)
 
 
 def component_of(name: str) -> str:

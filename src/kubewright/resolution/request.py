@@ -86,7 +86,7 @@ def _by_marker(
     older = (
         version
         for version in _newest_first(catalog, wanted)
-        if version in wanted and versions.parse(version) < versions.parse(marked) and _offered(version, upstream)
+        if version in wanted and versions.order(version) < versions.order(marked) and _offered(version, upstream)
     )
     why_not = avoided(marked, catalog)
     if why_not:
@@ -175,4 +175,4 @@ def _newest_first(
     for minor in (one for one in reversed(list(catalog)) if wanted is None or _reaches(wanted, one)):
         known = {patch.version for patch in catalog[minor].patches if not (patch.skipped or patch.avoid)}
         more_of_it = {version for version in more if versions.minor(version) == minor}
-        yield from sorted(known | more_of_it, key=versions.parse, reverse=True)
+        yield from sorted(known | more_of_it, key=versions.order, reverse=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from kubewright.resolution.problem import Constraint, Problem, Value, Variable
+from kubewright.resolution.problem import Problem, Rule, Value, Variable
 
 Chosen = dict[str, Value]
 """The value of every variable by its name."""
@@ -19,9 +19,7 @@ def search(problem: Problem) -> Chosen | None:
     return found if isinstance(found, dict) else None
 
 
-def fault(
-    name: str, value: Value, chosen: Chosen, constraints: Sequence[Constraint]
-) -> tuple[Constraint, set[str]] | None:
+def fault(name: str, value: Value, chosen: Chosen, constraints: Sequence[Rule]) -> tuple[Rule, set[str]] | None:
     """The first constraint that a value breaks beside others, and the variables that break it."""
     trial = {**chosen, name: value}
     for constraint in constraints:
@@ -30,9 +28,7 @@ def fault(
     return None
 
 
-def _extend(
-    chosen: Chosen, rest: Sequence[Variable], touching: Mapping[str, Sequence[Constraint]]
-) -> Chosen | set[str]:
+def _extend(chosen: Chosen, rest: Sequence[Variable], touching: Mapping[str, Sequence[Rule]]) -> Chosen | set[str]:
     """A solution that keeps what is chosen; else the names of the chosen variables that are in its way."""
     if not rest:
         return chosen

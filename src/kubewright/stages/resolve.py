@@ -68,8 +68,11 @@ def explanation(name: str, request: str, settings: Settings) -> Explanation:
     return resolution.explain(name, solution(request, settings, upstream), facts(), settings.asked)
 
 
-def path(start: str, goal: str) -> tuple[Hop, ...]:
-    """The upgrade from one version to another, each hop with what changes beside Kubernetes."""
+def path(start: str, goal: str, *, external_etcd: bool = False) -> tuple[Hop, ...]:
+    """The upgrade from one version to another, each hop with what changes beside Kubernetes.
+
+    It warns of hops at which etcd goes back; an etcd outside the cluster is left alone by an upgrade.
+    """
     catalog, components, relations = recipes.catalog(), recipes.components(), recipes.relations()
 
     def versions_of(kubernetes: str) -> dict[str, str]:
@@ -81,10 +84,28 @@ def path(start: str, goal: str) -> tuple[Hop, ...]:
         changes = tuple(
             Change(component=name, before=old.get(name), after=new.get(name))
             for name in ("containerd", "coredns", "docker", "etcd")
-            if old.get(name) != new.get(name)
+            if old.get(name) != new.get(name) and (name != "etcd" or not external_etcd)
         )
+        _warn_of_etcd(hop, changes)
         hops.append(hop.model_copy(update={"components": changes}))
     return tuple(hops)
+
+
+def _warn_of_etcd(hop: Hop, changes: Sequence[Change]) -> None:
+    for one in changes:
+        if one.component == "etcd" and one.before and one.after:
+            back = versions.order(one.after) < versions.order(one.before)
+            within = versions.minor(one.after) == versions.minor(one.before)
+            said = "within a minor of etcd that is allowed" if within else "its data does not go down a minor; keep it"
+            if back:
+                log.warning(
+                    "v%s to v%s: etcd goes back from %s to %s; %s",
+                    hop.from_version,
+                    hop.to,
+                    one.before,
+                    one.after,
+                    said,
+                )
 
 
 def facts() -> Facts:
@@ -169,10 +190,7 @@ def _distributions(found: Solution) -> tuple[DistributionRuntime, ...]:
     taken = {(one.distribution, one.package, one.version): one for one in found.packages}
     theirs = resolution.runtimes(found.components, recipes.distributions(), found.packages)
     lines = tuple(
-        one.model_copy(update={"chosen": True})
-        if taken.pop((one.distribution, one.package, one.version), None)
-        else one
-        for one in theirs
+        _taken(one) if taken.pop((one.distribution, one.package, one.version), None) else one for one in theirs
     )
     own = tuple(
         DistributionRuntime(
@@ -183,3 +201,11 @@ def _distributions(found: Solution) -> tuple[DistributionRuntime, ...]:
         for one in taken.values()
     )  # fmt: skip
     return (*lines, *own)
+
+
+def _taken(line: DistributionRuntime) -> DistributionRuntime:
+    """A line that is chosen; one that does not fit Kubernetes can only be containerd that nothing but Docker uses."""
+    changes: dict[str, object] = {"chosen": True}
+    if not line.fits:
+        changes |= {"reason": f"{line.reason}, but only Docker uses it", "depends": line.package}
+    return line.model_copy(update=changes)

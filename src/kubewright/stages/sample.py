@@ -26,7 +26,7 @@ def _wanted(kubernetes: Sequence[str]) -> dict[str, Sequence[str]]:
     components = recipes.components()
     wanted: dict[str, list[str]] = {"kubernetes": list(kubernetes)}
     for release in kubernetes:
-        for chosen in resolution.choose(release, recipes.catalog(), components)[1:]:
+        for chosen in resolution.choose(release, recipes.catalog(), components, recipes.relations())[1:]:
             there = wanted.setdefault(chosen.name, [chosen.version])
             there += [
                 known.version

@@ -1,0 +1,76 @@
+"""Looks for another Kubernetes version that meets what one cannot: most fail by the same statements already."""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kubewright import versions
+from kubewright.errors import RequestError
+from kubewright.models.catalog import MinorFacts
+from kubewright.models.lock import Request
+from kubewright.resolution.facts import Facts, facts_of
+from kubewright.resolution.pose import FAMILIES, Case, pose, stated
+from kubewright.resolution.problem import Problem, component_of
+from kubewright.resolution.search import Chosen, search
+
+Moments = list[versions.Order]
+"""Where in a minor something that is stated begins or ends."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Other Kubernetes versions, of which those are tried in full that have a solution for a conflict's components."""
+
+    components: Collection[str]
+    facts: Facts
+    asked: Request
+    _moments: dict[str, Moments] = field(default_factory=dict)
+    _failed: set[tuple[str, int]] = field(default_factory=set)
+    """Minors, each with how many of its moments had come where there was no solution."""
+
+    @classmethod
+    def of(cls, conflict: Problem, facts: Facts, asked: Request) -> "Elsewhere":
+        """The versions beside one that has this conflict."""
+        components = {component_of(one.name) for one in conflict.variables}
+        return cls(components.union(FAMILIES) if asked.distributions else components, facts, asked)
+
+    def at(self, kubernetes: str) -> tuple[Case, Chosen] | None:
+        """The solution at a version, if it has one and says something of all that was asked for by name."""
+        try:
+            minor = facts_of(kubernetes, self.facts.catalog)
+            alike = minor.minor, bisect_right(self._moments_of(minor), versions.order(kubernetes))
+            if alike in self._failed:
+                return None
+            part = stated(kubernetes, self.facts, self.asked, self.components)
+            if not part.speaks_of(self.asked) or search(part.problem(self.facts, self.asked)) is None:
+                self._failed.add(alike)
+                return None
+            case = pose(kubernetes, self.facts, self.asked)
+        except RequestError:
+            return None
+        chosen = search(case.problem) if case.speaks else None
+        return None if chosen is None else (case, chosen)
+
+    def nearest(self, kubernetes: str) -> tuple[Case, Chosen] | None:
+        """The solution at the nearest minor, and at its newest patch that has one."""
+        found = map(self.at, _by_distance(kubernetes, self.facts.catalog))
+        return next((one for one in found if one is not None), None)
+
+    def _moments_of(self, minor: MinorFacts) -> Moments:
+        """In order; between two of them the same is stated of the components."""
+        if minor.minor not in self._moments:
+            there = [minor.components[name] for name in self.components if name in minor.components]
+            exact = (one.since for facts in there for one in facts.exact)
+            bounds = [one for facts in there for one in (*facts.lines, *facts.bounds, *facts.external)]
+            named = {*exact, *(one.since for one in bounds), *(one.until for one in bounds)}
+            self._moments[minor.minor] = sorted(versions.order(one) for one in named if one)
+        return self._moments[minor.minor]
+
+
+def _by_distance(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:
+    """Every final patch that may be chosen, those of the nearest minors first, the newest of each before others."""
+    own = versions.parse(kubernetes).minor
+    numbers = {minor: versions.parse(minor).minor for minor in catalog}
+    for minor in sorted(catalog, key=lambda one: (abs(numbers[one] - own), -numbers[one])):
+        good = [one.version for one in catalog[minor].patches if not one.skipped and not one.avoid]
+        yield from sorted(filter(versions.is_final, good), key=versions.order, reverse=True)
