@@ -29,6 +29,7 @@ VERBS = {
     "verify": "Check a site as a stranger would: -- site, or its URL",
     "release": "All of the above in order: -- stable-1.36",
     "rollback": "Put a channel back to what it was before: -- stable-1.36",
+    "refresh": "Renew the channels that expire, without a new release.",
     "history": "List the publications of a channel: -- stable-1.36",
     "catalog": "Check what the recipes state, see what is new upstream: -- check, -- diff",
     "mirror": "Make an upstream mirror: -- sample DIR, -- source VERSION DIR",
@@ -125,8 +126,11 @@ def acceptance(session: nox.Session) -> None:
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
     command = (environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
     # The run sees Ctrl-C too, and then stops its machines; nox would kill it half a second later.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run(session, *command)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run(session, *command)
+    finally:
+        signal.signal(signal.SIGINT, before)  # of sessions that follow
 
 
 def shell_scripts() -> list[str]:

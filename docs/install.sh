@@ -3,7 +3,7 @@
 #
 # Trust starts with the fingerprint that you give, and each arrow is a check:
 #
-#   fingerprint ─► key ─► signature ─► releases/index.json ─► manifest.json ─► every package, every image
+#   fingerprint ─► key ─► signature ─► releases/index.json ─► manifest.json ─► packages; with --pull, images too
 #                         by gpgv      chooses a release      by SHA-256       by size and SHA-256
 #
 # It reads nothing else of the site: no apt or yum repository, no page. A mirror or a proxy may bring the bytes.
@@ -14,12 +14,14 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 usage() {
     cat <<'END'
 Usage: install.sh --site URL --fingerprint HEX --channel NAME [--role node|control-plane] [OPTION...]
-Installs the newest release of a channel that is not withdrawn.
+Installs the newest release of a channel that is neither withdrawn nor to be avoided.
 
   --site URL           where the site is served
   --fingerprint HEX    of the OpenPGP key that signs it; get it from people you trust, not from the site
   --channel NAME       stable-1.36, or any other that the site has
   --role ROLE          node (default) or control-plane
+  --release NAME       this release of the channel, even if it is to be avoided: v1.36.4-1
+  --not-before NUMBER  refuse an index with a lower number; a first run knows of none
   --pull               pull the images that kubeadm will use, too, and compare their digests
   --dry-run            verify and print what would be installed; changes nothing
   --allow-development  accept a release that a development key has signed
@@ -40,26 +42,32 @@ misused() {
 
 # ── Arguments and machine ────────────────────────────────────────────────────────────────────
 
-site='' fingerprint='' channel='' role=node pull='' dry_run='' allow_development='' state=/var/lib/kubewright-installer
+site='' fingerprint='' channel='' role=node only='' not_before=0 state=/var/lib/kubewright-installer
+pull='' dry_run='' allow_development=''
 while [ $# -gt 0 ]; do
-    case $1 in
-        --site) site=${2:?"of $1 is missing"} && shift ;;
-        --fingerprint) fingerprint=$(printf %s "${2:?"of $1 is missing"}" | tr -d ' ' | tr a-f A-F) && shift ;;
-        --channel) channel=${2:?"of $1 is missing"} && shift ;;
-        --role) role=${2:?"of $1 is missing"} && shift ;;
-        --state) state=${2:?"of $1 is missing"} && shift ;;
-        --pull) pull=yes ;;
-        --dry-run) dry_run=yes ;;
-        --allow-development) allow_development=yes ;;
+    option=$1 value=${2-} && shift
+    case $option in
+        --pull) pull=yes && continue ;;
+        --dry-run) dry_run=yes && continue ;;
+        --allow-development) allow_development=yes && continue ;;
         --help | -h) usage && exit 0 ;;
-        *) misused "unknown argument $1" ;;
+        --site) site=$value ;;
+        --fingerprint) fingerprint=$(printf %s "$value" | tr -d ' ' | tr a-f A-F) ;;
+        --channel) channel=$value ;;
+        --role) role=$value ;;
+        --release) only=$value ;;
+        --not-before) not_before=$value ;;
+        --state) state=$value ;;
+        *) misused "unknown argument $option" ;;
     esac
+    [ -n "$value" ] || misused "the value of $option is missing"
     shift
 done
 case $site/$channel in /* | */) misused "--site and --channel are needed" ;; esac
 # The last digits of a fingerprint can be forged; only the whole of it names one key.
 case $fingerprint in *[!0-9A-F]*) misused "--fingerprint is not hexadecimal" ;; esac
 [ ${#fingerprint} -ge 40 ] || misused "--fingerprint has ${#fingerprint} digits of 40: give the whole of it"
+case $not_before in *[!0-9]*) misused "--not-before $not_before: is not the number of an index" ;; esac
 case $role in
     node) packages='' images='pause kube-proxy' ;;
     control-plane)
@@ -71,25 +79,40 @@ esac
 packages="kubelet kubeadm kubernetes-cni cri-tools kubernetes-runtime-containerd kubernetes-node $packages"
 
 for program in curl gpgv jq sha256sum; do
-    command -v "$program" >/dev/null || refuse "$program is missing: apt-get install curl gpgv jq (dnf: gnupg2 for gpgv)"
+    command -v "$program" >/dev/null || refuse "$program is missing: apt-get install curl gpgv jq (dnf: gnupg2)"
 done
-format=deb
-command -v apt-get >/dev/null || format=rpm
-[ $format = deb ] || command -v dnf >/dev/null || refuse "neither apt-get nor dnf is here: no packages for this system"
+# The system says itself what it is: whose packages it takes, and which containerd it has.
+# shellcheck source=/dev/null
+system=$(ID='' ID_LIKE='' VERSION_ID='' && . /etc/os-release && echo "$ID-$VERSION_ID $ID $ID_LIKE") \
+    || refuse "/etc/os-release: cannot be read, so nobody knows whose packages are for this system"
+kin=${system#* } system=${system%% *}
+case " $kin " in
+    *' debian '* | *' ubuntu '*) format=deb manager=apt-get ;;
+    *' fedora '* | *' rhel '* | *' amzn '*) format=rpm manager=dnf ;;
+    *) refuse "/etc/os-release: $kin: is of kin neither to Debian nor to Fedora: there are no packages for it" ;;
+esac
+command -v $manager >/dev/null || refuse "$manager is missing, which installs the packages of $system"
 case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=$(uname -m) ;; esac
 [ -n "$dry_run" ] || [ "$(id -u)" -eq 0 ] || refuse "installing needs root; --dry-run does not"
 
-work=$(mktemp -d)
-index=$work/index.json manifest=$work/manifest.json published=$site/releases/index.json
-trap 'rm -rf "$work"' EXIT && trap 'exit 1' HUP INT TERM
-chmod 755 "$work" # apt reads local packages as another user
+umask 022 # whatever the caller's is, nobody else may change what is in here
+work=$(mktemp -d) code=1
+index=$work/index.json manifest=$work/manifest.json published=$site/releases/index.json remembered=$state/$fingerprint
+trap '[ $? -ne 0 ] || code=0; rm -rf "$work"; exit $code' EXIT && trap 'exit 1' HUP INT TERM
+chmod 711 "$work" # apt reads local packages as another user
 
 # ── From the fingerprint to the manifest ─────────────────────────────────────────────────────
 
-fetch() { # PATH FILE BYTES: a file of the site; not endless, whoever serves it
-    curl --silent --show-error --fail --location --retry 3 --max-filesize "$3" --output "$2" "$site/$1" \
-        || refuse "$site/$1: cannot be had; check --site"
+# A sender may never stop, and curl before 8.4 heeds no limit without Content-Length: head bounds what comes to disk.
+get() { # PATH FILE BYTES: a file of the site, or false; one of more bytes is refused
+    rm -f "$work/whole"
+    { curl --silent --show-error --fail --location --retry 3 "$site/$1" && : >"$work/whole"; } \
+        | head -c $(($3 + 1)) >"$2" || return
+    [ "$(wc -c <"$2")" -le "$3" ] || refuse "$site/$1: has more than the $3 bytes it may have: do not install it"
+    [ -e "$work/whole" ] # the pipe tells only how head ended
 }
+
+fetch() { get "$@" || refuse "$site/$1: cannot be had; check --site"; } # the same, for a file that must be there
 
 # gpgv believes every key in the file, so which of them signed decides. GOODSIG is not said of expired or revoked keys;
 # the last word of VALIDSIG is the fingerprint of the primary key.
@@ -106,36 +129,49 @@ vouched() { # FILE PATH SHA256: goes on only if the file has the digest that som
 }
 
 fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
-fetch releases/index.json "$index" 50000000
-# The index is the copy of its number, which never changes and has the signature.
-sequence=$(jq -r '.sequence | tostring' "$index") || refuse "$published: not JSON; check --site"
-case $sequence in *[!0-9]* | '') refuse "$published: has no number; check --site" ;; esac
-fetch "publications/index/$sequence.json.asc" "$index.asc" 100000
+for attempt in first last; do
+    fetch releases/index.json "$index" 50000000
+    # The index is the copy of its number, which never changes and has the signature. The index comes first to the site.
+    sequence=$(jq -r '.sequence | tostring' "$index") || refuse "$published: not JSON; check --site"
+    case $sequence in *[!0-9]* | '') refuse "$published: has no number; check --site" ;; esac
+    get "publications/index/$sequence.json.asc" "$index.asc" 100000 && break
+    [ $attempt = first ] || refuse "$published: number $sequence has no signature yet, it is being published; try again"
+    sleep 5
+done
 who=$(signer "$work/keys.gpg" "$index.asc" "$index")
 [ -n "$who" ] || refuse "$published: its signature is not good: do not install from there"
 [ "$who" = "$fingerprint" ] || refuse "$published: signed by $who, not by the key that you trust"
 # The same key signs other documents, which must not pass for an index.
 jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$index" >/dev/null \
     || refuse "$published: signed, but no index of a version that this program knows"
+issued=$(jq -r '.issued | strftime("%Y-%m-%d")' "$index")
 
 # A signature does not age: whoever can change what is served could bring back an index from before a fix.
-seen=0
-[ ! -e "$state/$fingerprint" ] || read -r seen <"$state/$fingerprint"
-[ "$sequence" -ge "$seen" ] || refuse "$published: is number $sequence, but number $seen was seen before:" \
-    "somebody put an old one back. If you know why, remove $state/$fingerprint"
+[ "$sequence" -ge "$not_before" ] || refuse "$published: is number $sequence of $issued, before $not_before"
+if [ -e "$remembered" ]; then
+    seen=$(cat "$remembered")
+    case $seen in *[!0-9]* | '') refuse "$remembered: damaged; remove it and give --not-before once" ;; esac
+    [ "$sequence" -ge "$seen" ] || refuse "$published: is number $sequence of $issued, but number $seen was seen:" \
+        "somebody put an old one back. If you know why, remove $remembered"
+elif [ "$not_before" -eq 0 ]; then
+    echo "install.sh: number $sequence of $issued is the first index seen here; if that is old, do not go on" >&2
+fi
 if [ -z "$dry_run" ]; then
     mkdir -p "$state"
-    echo "$sequence" >"$state/$fingerprint.new"
-    mv "$state/$fingerprint.new" "$state/$fingerprint"
+    echo "$sequence" >"$remembered.new"
+    sync "$remembered.new" # else a crash could leave the new name with nothing in it
+    mv "$remembered.new" "$remembered"
 fi
 
 # The index lists the newest first. After a rollback of the channel, what it went back from is in it no more.
-jq -e --arg channel "$channel" 'first(.releases[] | select(.status != "yanked" and any(.channels[]; . == $channel)))' \
-    "$index" >"$work/release.json" \
-    || refuse "channel $channel: no release that is not withdrawn; there are:" \
+jq -e --arg channel "$channel" --arg only "$only" 'first(.releases[]
+        | select(.status != "yanked" and any(.channels[]; . == $channel))
+        | select(if $only == "" then .avoid == null else .name == $only end))' "$index" >"$work/release.json" \
+    || refuse "channel $channel: no ${only:-advisable release} that is not withdrawn; channels are:" \
         "$(jq -r '[.releases[].channels[]] | unique | join(", ")' "$index")"
 release() { jq -r ".$1" "$work/release.json"; }
-name=$(release name)
+name=$(release name) avoid=$(release 'avoid // empty')
+[ -z "$avoid" ] || echo "install.sh: $name: to be avoided: $avoid" >&2
 [ "$(release development)" = false ] || [ -n "$allow_development" ] \
     || refuse "$name: signed by a development key, which anybody could have made; --allow-development accepts it"
 fetch "$(release manifest_url)" "$manifest" 50000000
@@ -144,8 +180,6 @@ vouched "$manifest" "$(release manifest_url)" "$(release manifest_sha256)"
 # ── What to install ──────────────────────────────────────────────────────────────────────────
 
 # The manifest says which distribution's own containerd fits; everywhere else ours takes its place.
-# shellcheck source=/dev/null
-system=$(. /etc/os-release 2>/dev/null && echo "$ID-${VERSION_ID:-}") || system=unknown
 jq -e --arg system "$system" \
     'any(.requirements.distributions[]; .distribution == $system and .package == "containerd" and .fits)' \
     "$manifest" >/dev/null || packages="$packages kubernetes-containerd"
@@ -158,29 +192,26 @@ for package in $packages; do
 done
 registry=$(jq -r 'first(.images[] | select(.name == "kube-apiserver").reference) | sub("/[^/]*$"; "")' "$manifest")
 
-echo "$name for $role on $system $arch, from index number $sequence, signed by $who:"
-set --
+echo "$name for $role on $system $arch, from index number $sequence of $issued, signed by $who:"
 while read -r size digest url; do
     echo "  ${url##*/}  $size bytes  sha256:$digest"
     [ -z "$dry_run" ] || continue
     file=$work/${url##*/}
     fetch "$url" "$file" "$size"
-    [ "$(wc -c <"$file")" -eq "$size" ] || refuse "$site/$url: has not the $size bytes that the manifest promises"
     vouched "$file" "$url" "$digest"
     set -- "$@" "$file"
 done <"$work/wanted"
 [ -z "$registry" ] || echo "imageRepository: $registry"
+[ -n "$pull" ] && [ -z "$dry_run" ] || echo "Images were not compared with the manifest; --pull does that."
 [ -z "$dry_run" ] || exit 0
 
 # ── Install ──────────────────────────────────────────────────────────────────────────────────
 
 # Only now does anything change. The distribution brings what the packages need besides; nothing may be removed.
-if [ $format = deb ]; then
-    apt-get update
-    apt-get install --yes --no-remove "$@"
-else
-    dnf install --assumeyes "$@"
-fi
+case $manager in
+    apt-get) apt-get update && apt-get install --yes --no-remove "$@" ;;
+    dnf) dnf install --assumeyes "$@" ;;
+esac || refuse "$manager failed; it says above why"
 
 # kubeadm pulls by tag, and whoever has the registry can move a tag. What is there already it does not pull again.
 [ -n "$pull" ] || exit 0
@@ -189,11 +220,10 @@ for image in $images; do
     jq -er --arg image "$image" 'first(.images[] | select(.name == $image)) | "\(.reference) \(.index)"' "$manifest" \
         >"$work/image" || refuse "$name: has no image $image"
     read -r reference digest <"$work/image"
-    crictl pull "$reference" >/dev/null
-    if ! crictl inspecti --output json "$reference" \
-        | jq -e --arg digest "@$digest" 'any(.status.repoDigests[]; endswith($digest))' >/dev/null; then
-        crictl rmi "$reference" >/dev/null
-        refuse "$reference: is not $digest, as the manifest promises: it is removed"
-    fi
-    echo "  $reference  $digest"
+    crictl pull "$reference" >/dev/null || refuse "$reference: cannot be pulled; crictl says above why"
+    crictl inspecti --output json "$reference" \
+        | jq -e --arg digest "@$digest" 'any(.status.repoDigests[]; endswith($digest))' >/dev/null \
+        && echo "  $reference  $digest" && continue
+    crictl rmi "$reference" >/dev/null || refuse "$reference: is not $digest, and cannot be removed: do not start it"
+    refuse "$reference: is not $digest, as the manifest promises: it is removed"
 done

@@ -3,29 +3,17 @@
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ACCEPTANCE = Path(__file__).parent / "acceptance"
+pytestmark = pytest.mark.usefixtures("acceptance")
 
 REFUSED = """Preparing to unpack .../kubelet_1.37.2-1_amd64.deb ...
 kubelet 1.37.2: not installed: from 1.35.9-1 to 1.37 would skip Kubernetes 1.36, and minors must not be skipped.
 Upgrade to 1.36 first, from its channel stable-1.36: apt-get install 'kubelet=1.36.*'
 To do it all the same: mkdir -p /etc/kubewright && touch /etc/kubewright/allow-minor-jump
 """
-
-
-@pytest.fixture(autouse=True)
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Import the run's modules as its script does."""
-    monkeypatch.syspath_prepend(str(ACCEPTANCE))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 @pytest.mark.parametrize(

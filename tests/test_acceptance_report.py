@@ -1,23 +1,11 @@
 """The report of an acceptance run, and whether a deliberate fault counts as named."""
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ACCEPTANCE = Path(__file__).parent / "acceptance"
-
-
-@pytest.fixture(autouse=True)
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Import the run's modules as its script does."""
-    monkeypatch.syspath_prepend(str(ACCEPTANCE))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("acceptance")
 
 
 SEEN = "\n".join(["one", "two", "fail  cri: disabled", "      do: this", *"3456789", "exit code 1"])

@@ -55,6 +55,8 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (["verify", "."], 5, "is missing: this is no published site"),
         (["history", "stable"], 2, "channels/stable.json: no such channel on site"),
         (["rollback", "stable"], 2, "channels/stable.json: no such channel on site"),
+        (["refresh"], 2, "site: no channel there; publish a release first, or give another --site"),
+        (["publish", "--valid-for", "-1"], 2, "--valid-for: "),
         (["key", "show", "--repo-key", "hsm:1"], 2, "hsm:1"),
         (["verify", "--key", "/missing"], 2, "Invalid value for '--key': File '/missing' does not exist"),
         (["resolve", "v1.36.99", "--offline"], 2, "v1.36.99: not in the catalog, whose newest 1.36 is v1.36."),

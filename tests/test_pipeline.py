@@ -9,6 +9,7 @@ import pytest
 
 from kubewright.cli import main
 from kubewright.errors import KubewrightError
+from kubewright.models.site import Channel
 from kubewright.repos.journal import Journal
 from kubewright.repos.store import Data, DirectoryStore
 from kubewright.settings import Settings
@@ -176,18 +177,75 @@ def test_a_damaged_object_is_restored_by_publishing_again(home: Settings, keys: 
     assert findings(site) == []
 
 
+DAY = 86400
+
+
+def expiring(site: Path) -> dict[str, int | None]:
+    """For how many days from its publication each suite is valid; the suite says what the record does."""
+    found: dict[str, int | None] = {}
+    for path in sorted((site / "channels").glob("*.json")):
+        record = Channel.from_bytes(path.read_bytes())
+        text = (site / "apt/dists" / record.channel / "InRelease").read_text()
+        assert ("Valid-Until" in text) == (record.valid_until is not None)
+        found[record.channel] = None if record.valid_until is None else (record.valid_until - record.issued) // DAY
+    return found
+
+
 def test_a_site_that_expires_is_renewed_by_publishing_again(home: Settings, keys: Keys) -> None:
     site, workspace = Path(home.site), Workspace(home.dist / "v1.36.4-1")
-    suite = site / "apt/dists/stable-1.36/InRelease"
-    assert "Valid-Until" not in suite.read_text()
+    assert set(expiring(site).values()) == {None}
     publish.publish(workspace, home.model_copy(update={"valid_for": 1}), keys)
-    assert "Valid-Until" in suite.read_text()
-    late = home.model_copy(update={"now": NOW + 3 * 86400})
+    assert expiring(site) == {"latest": 1, "stable": 1, "stable-1.36": 1}
+    late = home.model_copy(update={"now": NOW + 3 * DAY})
     (expired, *_) = [one for one in findings(site, late.now) if "stable-1.36/InRelease" in one]
     assert "expired at" in expired
     assert "publish again with --valid-for" in expired
-    publish.publish(workspace, late.model_copy(update={"valid_for": 30}), keys)
+    publish.publish(workspace, late.model_copy(update={"valid_for": 2}), keys)
     assert findings(site, late.now) == []
+    later = home.model_copy(update={"now": late.now + 4 * DAY})
+    publish.publish(workspace, later, keys)
+    assert expiring(site) == {"latest": 2, "stable": 2, "stable-1.36": 2}
+    assert findings(site, later.now) == []
+
+
+def test_only_the_published_channels_get_an_expiry_and_keep_it(
+    home: Settings, keys: Keys, build: Callable[..., Settings]
+) -> None:
+    site, workspace = Path(home.site), Workspace(home.dist / "v1.36.4-1")
+    one = home.model_copy(update={"channels": ("stable-1.36",)})
+    publish.publish(workspace, one.model_copy(update={"valid_for": 7}), keys)
+    assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 7}
+    build(site.parent, "v1.36.3", site=home.site, now=NOW + 60, channels=("stable-1.36", "latest"))
+    assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 7}
+    publish.rollback("stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None)
+    assert expiring(site)["stable-1.36"] == 7
+    publish.publish(workspace, one.model_copy(update={"valid_for": 0, "now": NOW + 180}), keys)
+    assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": None}
+    assert findings(site, NOW + 180) == []
+
+
+def test_refresh_renews_what_expires_without_a_release_at_hand(
+    home: Settings, keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Path(home.site)
+    one = home.model_copy(update={"channels": ("stable-1.36",), "valid_for": 3})
+    publish.publish(Workspace(home.dist / "v1.36.4-1"), one, keys)
+    shutil.rmtree(home.dist)
+    before = tree(site)
+    assert publish.refresh(home.model_copy(update={"now": NOW + DAY}), keys) == ([], [])
+    assert tree(site) == before
+    late = home.model_copy(update={"now": NOW + 7 * DAY})
+    renewed, changes = publish.refresh(late.model_copy(update={"dry_run": True}), keys)
+    assert ([one.channel for one in renewed], tree(site)) == (["stable-1.36"], before)
+    assert "apt/dists/stable-1.36/InRelease" in {change.path for change in changes}
+    (record,), _ = publish.refresh(late, keys)
+    assert (record.channel, record.valid_until) == ("stable-1.36", late.now + 3 * DAY)
+    assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 3}
+    assert findings(site, late.now) == []
+    assert publish.refresh(late, keys) == ([], [])
+    with pytest.raises(SystemExit) as ended:
+        main(["refresh", "--site", home.site, "--now", str(late.now)])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{home.site}: nothing to renew\n")
 
 
 def test_a_rollback_brings_the_old_release_back_and_history_tells(

@@ -5,7 +5,7 @@ import pytest
 from kubewright import recipes
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.site import Channel, ChannelRelease
-from kubewright.repos import records
+from kubewright.repos import graph, records
 
 KEY = "A" * 40
 
@@ -74,19 +74,57 @@ def test_rolling_back_to_what_is_there_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days_later", "valid_for", "sequence"),
-    [(0, 10, 1), (4, 10, 1), (6, 10, 2), (11, 10, 2), (0, 5, 2), (6, None, 1)],
-    ids=["at once", "more than half left", "less than half left", "expired", "shorter", "nobody asks"],
-)
-def test_publishing_again_renews_what_is_about_to_expire(days_later: int, valid_for: int | None, sequence: int) -> None:
+    ("days_later", "asked", "sequence", "left"),
+    [
+        (0, 10, 1, 10), (4, 10, 1, 6), (5, 10, 1, 5), (6, 10, 2, 10), (11, 10, 2, 10),
+        (4, None, 1, 6), (6, None, 2, 10), (60, None, 2, 10),
+        (0, 5, 2, 5), (0, 15, 2, 15), (0, 0, 2, None), (60, 0, 2, None),
+    ],
+    ids=[
+        "at once", "more than half left", "half left", "less than half left", "expired",
+        "nobody asks", "nobody asks, less than half left", "nobody asks, expired",
+        "shorter", "longer", "switched off", "switched off when expired",
+    ],
+)  # fmt: skip
+def test_publishing_again_renews_what_is_about_to_expire(
+    days_later: int, asked: int | None, sequence: int, left: int | None
+) -> None:
     first = records.add(None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10)
-    assert first.valid_until == 1000 + 10 * records.DAY
-    now = 1000 + days_later * records.DAY
-    again = records.add(first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=valid_for)
-    assert again == records.resign(first, now=now, repo_key=KEY, valid_for=valid_for)
+    assert (first.valid_until, first.valid_for) == (1000 + 10 * records.DAY, 10)
+    now = 1000 + days_later * records.DAY + (sequence - 1)
+    again = records.add(first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=asked)
     assert again.sequence == sequence
-    if sequence > 1:
-        assert again.valid_until == now + (valid_for or 0) * records.DAY
+    assert again.valid_until == (None if left is None else now + left * records.DAY)
+    if asked is None:
+        assert again == records.resign(first, now=now, repo_key=KEY)
+
+
+def test_a_channel_that_expires_does_so_with_every_new_content() -> None:
+    first = records.add(None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10)
+    second = records.add(first, "stable", release("1.36.4"), now=2000, url="", repo_key=KEY)
+    back = records.rollback(second, first, now=3000, repo_key=KEY)
+    ends = [(one.valid_for, (one.valid_until or 0) - one.issued) for one in (first, second, back)]
+    assert ends == [(10, 10 * records.DAY)] * 3
+    off = records.rollback(back, second, now=4000, repo_key=KEY, valid_for=0)
+    assert (off.valid_for, off.valid_until) == (None, None)
+
+
+def test_a_channel_that_does_not_expire_stays_so() -> None:
+    first = published("1.36.4")
+    assert records.resign(first, now=2000, repo_key=KEY) is first
+    other = records.resign(first, now=2000, repo_key="B" * 40)
+    assert (other.sequence, other.valid_for, other.valid_until) == (2, None, None)
+    again = records.add(first, "stable-1.36", release("1.36.4"), now=9 * records.DAY, url="", repo_key=KEY, valid_for=0)
+    assert again is first
+
+
+def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> None:
+    first = records.add(None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10)
+    second = records.add(first, "stable", release("1.36.4"), now=990, url="", repo_key=KEY, valid_for=10)
+    assert (second.issued, second.valid_until) == (1001, 1001 + 10 * records.DAY)
+    again = records.add(second, "stable", release("1.36.4"), now=995, url="", repo_key=KEY, valid_for=10)
+    assert again is second
+    assert records.resign(second, now=0, repo_key=KEY) is second
 
 
 @pytest.mark.parametrize(
@@ -107,20 +145,21 @@ def test_channels_by_default(version: str, there: dict[str, str], expected: tupl
 
 def test_the_index_lists_every_release_with_its_channels_and_edges() -> None:
     channels = [published("1.36.3", "1.36.4"), published("1.35.9", channel="stable-1.35")]
-    declared = {"v1.36.4-1": [">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"]}
+    declared = {"v1.36.4-1": graph.Declared([">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"])}
     minors = {"1.36": recipes.catalog()["1.36"]}
-    index, _ = records.index(None, channels, minors, declared)
+    index, _ = records.index(None, channels, minors, declared, now=2000)
     newest = index.releases[0]
     assert [one.name for one in index.releases] == ["v1.36.4-1", "v1.36.3-1", "v1.35.9-1"]
     assert (newest.channels, newest.end_of_life) == (("stable-1.36",), "2027-06-28")
     assert newest.upgrades_from == ("v1.36.3-1", "v1.35.9-1")
-    assert records.index(index, channels, minors, declared)[0] is index
+    assert records.index(index, channels, minors, declared, now=3000)[0] is index
 
 
 def test_a_release_that_left_its_channel_stays_in_the_index() -> None:
     both = published("1.36.3", "1.36.4")
-    before, _ = records.index(None, [both], {}, {})
-    after, _ = records.index(before, [records.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)], {}, {})
+    before, _ = records.index(None, [both], {}, {}, now=3000)
+    back = records.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)
+    after, _ = records.index(before, [back], {}, {}, now=2000)
     gone = next(one for one in after.releases if one.name == "v1.36.4-1")
     assert (gone.channels, gone.status) == ((), "superseded")
-    assert after.sequence == 2
+    assert (after.sequence, after.issued) == (2, before.issued), "time never goes back"

@@ -3,10 +3,11 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -39,8 +40,14 @@ def listed(version: str, revision: int = 1, **facts: object) -> IndexedRelease:
     return IndexedRelease.model_validate({"name": name, "kubernetes": version, "manifest_url": url} | given)
 
 
-def drawn(*releases: IndexedRelease) -> Graph:
-    declared = {one.name: [edge.from_range for edge in upgrades.sources(one.kubernetes, SKEW)] for one in releases}
+def drawn(*releases: IndexedRelease, etcd: Mapping[str, str] = MappingProxyType({})) -> Graph:
+    """The graph of releases; `etcd` is what the manifests of some say of it, by release."""
+    declared = {
+        one.name: graph.Declared(
+            [edge.from_range for edge in upgrades.sources(one.kubernetes, SKEW)], etcd.get(one.name)
+        )
+        for one in releases
+    }
     return graph.document(releases, graph.steps(releases, declared))
 
 
@@ -274,6 +281,52 @@ def test_a_pre_release_is_entered_by_name_only_unless_one_is_there_already() -> 
     assert ("v1.37.0-rc.1-1", "v1.37.0-1") in safe(found)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("3.6.5", "3.5.24", "etcd would go back from 3.6.5 to 3.5.24, whose data an older minor does not open"),
+        ("3.6.12", "3.6.9", "etcd would go back from 3.6.12 to 3.6.9, which etcd does not recommend"),
+        ("3.5.24", "3.6.5", ""),
+        ("3.6.9", "3.6.12", ""),
+        ("3.6.5", "3.6.5", ""),
+        (None, "3.6.5", ""),
+        ("3.6.5", None, ""),
+    ],
+)
+@pytest.mark.parametrize(
+    "pair",
+    [(listed("1.35.9"), listed("1.36.4")), (listed("1.36.4"), listed("1.36.4", 2))],
+    ids=["another minor", "another revision"],
+)
+def test_a_step_that_takes_etcd_back_is_taken_by_name_only(
+    pair: tuple[IndexedRelease, IndexedRelease], before: str | None, after: str | None, message: str
+) -> None:
+    names = tuple(one.name for one in pair)
+    etcd = {name: version for name, version in zip(names, (before, after), strict=True) if version is not None}
+    found = drawn(*pair, etcd=etcd)
+    assert (safe(found), risky(found)) == ((set(), {names: ["EtcdDowngrade"]}) if message else ({names}, {}))
+    for conditional in found.conditional_edges:
+        assert conditional.risks[0].message.startswith(message)
+
+
+def test_an_older_etcd_is_a_risk_beside_the_others_and_in_no_upgrades_from() -> None:
+    pair = (listed("1.24.4"), listed("1.24.5", avoid="a regression"), listed("1.24.6"))
+    etcd = {"v1.24.4-1": "3.5.6", "v1.24.5-1": "3.5.3", "v1.24.6-1": "3.5.3"}
+    assert risky(drawn(*pair, etcd=etcd)) == {
+        ("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease", "EtcdDowngrade"], ("v1.24.4-1", "v1.24.6-1"): ["EtcdDowngrade"]
+    }  # fmt: skip
+    said = {name: graph.Declared([">=1.24.0"], version) for name, version in etcd.items()}
+    assert graph.upgrades_from(graph.steps(pair, said)) == {"v1.24.6-1": ("v1.24.5-1",)}
+
+
+def test_what_a_manifest_says_of_etcd_is_what_counts(released: Settings) -> None:
+    manifest = Manifest.from_bytes(Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes())
+    (said,) = graph.declared({"v1.36.4-1": manifest}).values()
+    assert said == graph.Declared(
+        tuple(one.from_range for one in manifest.upgrades), manifest.components["etcd"].version
+    )  # fmt: skip
+
+
 def test_the_document_has_the_shape_of_cincinnati() -> None:
     found = drawn(listed("1.24.4"), listed("1.24.5", avoid="a regression", end_of_life="2023-07-28"))
     document = json.loads(found.to_bytes())
@@ -299,7 +352,8 @@ def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
         one = ChannelRelease.model_validate({"name": f"v{version}-1", "kubernetes": version} | facts)
         channel = records.add(channel, "old", one, now=NOW, url="", repo_key="A" * 40)
     assert channel is not None
-    index, found = records.index(None, [channel], recipes.catalog(), {"v1.24.5-1": [">=1.24.0,<=1.24.5"]})
+    declared = {"v1.24.5-1": graph.Declared([">=1.24.0,<=1.24.5"])}
+    index, found = records.index(None, [channel], recipes.catalog(), declared, now=NOW)
     assert [one.upgrades_from for one in index.releases] == [(), ()]
     assert index.releases[0].avoid is not None
     assert "regression" in index.releases[0].avoid
@@ -307,7 +361,7 @@ def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
 
 
 def test_the_documented_command_finds_the_way(tool: Tool, tmp_path: Path) -> None:
-    page = Path(__file__).parent.parent / "docs" / "upgrades.md"
+    page = Path(__file__).parent.parent / "docs" / "upgrade-graph.md"
     command = re.search(r"--arg from (\S+) '(.*?)'", page.read_text(), re.DOTALL)
     assert command is not None
     versions_there = ("1.35.8", "1.35.9", "1.36.3", "1.36.4", "1.37.0-rc.1", "1.37.1")

@@ -24,7 +24,9 @@ class Settings(Model):
     registry: str = "registry.k8s.io"
     channels: tuple[ChannelName, ...] = ()
     asked: Request = Field(Request(), description="what a release has to have beside a version of Kubernetes")
-    valid_for: int | None = Field(None, ge=1, description="days until a channel's suite expires; None: it does not")
+    valid_for: int | None = Field(
+        None, ge=0, description="days until the suites of the published channels expire; 0: never; None: as before"
+    )
     architectures: tuple[Arch, ...] = (Arch.amd64, Arch.arm64)
     revision: int = Field(1, ge=1)
     repo_key: str | None = None

@@ -7,6 +7,7 @@ import cluster
 import first_cluster
 from engine import Failed
 from lab import Lab, Steps
+from supply import front_page
 
 MACHINE, DISTRIBUTION = "docker1", "debian-12"
 
@@ -50,8 +51,7 @@ def choice(lab: Lab, version: str) -> dict[str, str]:
 
 def install(lab: Lab, version: str) -> None:
     """One command more than the front page has: the runtime is named; then what came, from where and why."""
-    commands = next(one["commands"] for one in lab.supply.manifest(version)["install"] if one["format"] == "deb")
-    commands = commands.replace("install kubernetes-node\n", f"install {PACKAGES}\n")
+    commands = front_page(lab.supply.manifest(version)).replace("install kubernetes-node\n", f"install {PACKAGES}\n")
     said = lab.shell(MACHINE, f"set -eux\n{commands}", check=False)
     query = "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' docker.io containerd runc cri-dockerd"
     listed = lab.shell(MACHINE, f"{query} {PACKAGES}", check=False)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from network import Network
-from traces import MARK, Traces
+from traces import MARK, Traces, attempt
 
 SYSTEMD = [
     "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
@@ -23,9 +23,6 @@ SYSTEMD = [
 
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
 """What a container lacks of a machine, once systemd is up in it."""
-
-INOTIFY, WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances"), "1024"
-"""Machines share this machine's limit. Each has a systemd, a kubelet and Pods; the usual 128 do for two or three."""
 
 GROUPS = """if test -e /sys/fs/cgroup/cgroup.controllers; then # version 2
     mkdir -p "/sys/fs/cgroup/{group}"
@@ -58,7 +55,10 @@ def interrupt(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(30)
-            return
+            break
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        with suppress(OSError):  # it may hold words that nobody reads any more
+            pipe.close()
 
 
 class Engine:
@@ -76,24 +76,28 @@ class Engine:
             self.docker[0] = "/usr/bin/docker"
         self.daemon: subprocess.Popen[bytes] | None = None
         self.names: list[str] = []
-        self.watchers = INOTIFY.read_text()
 
     @property
     def environment(self) -> dict[str, str]:
         """Of every program: marked as this run's, with temporary files that go with it."""
         return {**os.environ, MARK: str(self.folder.parent), "TMPDIR": str(self.temporary)}
 
-    def run(self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True) -> str:
-        """Run a command to its end and return what it said; it is kept in the log too."""
+    def run(
+        self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True,
+        seconds: float | None = None,
+    ) -> str:  # fmt: skip
+        """Run a command to its end, for which it has `seconds`, and return what it said; it is kept in the log too."""
         self.temporary.mkdir(exist_ok=True)
         process = subprocess.Popen(
             argv, text=True, errors="replace", cwd=cwd, start_new_session=True, env=self.environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            said = COLOURS.sub("", process.communicate(stdin)[0])
-        except BaseException:
+            said = COLOURS.sub("", process.communicate(stdin, timeout=seconds)[0])
+        except BaseException as error:
             interrupt(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise Failed(f"{' '.join(map(str, argv))}: has not ended after {seconds:.0f} s") from error
             raise
         with self.log.open("a") as stream:
             stream.write(f"$ {' '.join(map(str, argv))}\n{said}\n")
@@ -104,7 +108,8 @@ class Engine:
 
     def start(self) -> None:
         """Start dockerd, its network, and this machine's rules for it."""
-        self.traces.remove()  # of a run in this work directory that was killed
+        if wrong := self.traces.remove():  # of a run in this work directory that was killed
+            raise Failed("what an earlier run has left cannot be removed:\n" + "\n".join(wrong))
         self.folder.mkdir(parents=True)
         argv = [
             "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
@@ -124,8 +129,7 @@ class Engine:
                   f"--opt=com.docker.network.bridge.name={self.network.bridge}", "nodes"])  # fmt: skip
         for table, chain, rule in self.network.rules:
             self.run(["iptables", "-w", "-t", table, "-I", chain, *rule])
-        if int(self.watchers) < int(WATCHERS):
-            INOTIFY.write_text(WATCHERS)
+        self.traces.kernel.raise_watchers()
 
     def container(self, name: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
         """Start a container at its address of the network."""
@@ -155,21 +159,32 @@ class Engine:
 
     def discard(self, name: str) -> None:
         """Remove a container, if it is there."""
+        self.names = [one for one in self.names if one != name]
         self.run([*self.docker, "rm", "--force", "--volumes", name], check=False)
 
     def stop(self) -> dict[str, list[str]]:
         """Stop and remove everything; what was looked at, and what could not be removed."""
-        if self.daemon is not None and self.daemon.poll() is None:
-            if self.names:
-                self.run([*self.docker, "rm", "--force", "--volumes", *self.names], check=False)
-            self.run([*self.docker, "network", "rm", "nodes"], check=False)
+        wrong = attempt({"containers": self._remove_containers, "network": self._remove_network, "engine": self._end})
+        wrong += self.traces.remove()
+        wrong += attempt({"settings of the kernel": self.traces.kernel.give_back})
+        return {"what went wrong meanwhile": wrong, **self.traces.found()}
+
+    def _runs(self) -> bool:
+        return self.daemon is not None and self.daemon.poll() is None
+
+    def _remove_containers(self) -> None:
+        if self._runs() and self.names:
+            self.run([*self.docker, "rm", "--force", "--volumes", *self.names], check=False, seconds=180)
+
+    def _remove_network(self) -> None:
+        if self._runs():
+            self.run([*self.docker, "network", "rm", "nodes"], check=False, seconds=30)
+
+    def _end(self) -> None:
+        if self.daemon is not None and self._runs():
             self.daemon.terminate()
             try:
                 self.daemon.wait(60)
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
-        self.traces.remove()
-        bridges = self.network.bridge.rpartition("-")[0]
-        if not any(Path("/sys/class/net").glob(f"{bridges}-*")):  # no other run needs it
-            INOTIFY.write_text(self.watchers)
-        return self.traces.found()
+                self.daemon.wait(10)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from engine import Failed
 from lab import Chapters, Lab, Steps
 from notice import notice
+from supply import channel, front_page
 
 DAY = 86400
 """Seconds."""
@@ -30,7 +31,7 @@ imageRepository: {registry}
 
 def expired_repository(lab: Lab, version: str) -> Steps:
     """Valid-Until in InRelease is over."""
-    supply, suite = lab.supply, f"stable-{version.rpartition('.')[0]}"
+    supply, suite = lab.supply, channel(version)
     past = str(int(time.time()) - 3 * DAY)
 
     def publish_in_the_past() -> None:
@@ -43,7 +44,7 @@ def expired_repository(lab: Lab, version: str) -> Steps:
         (
             "the front page's commands: apt refuses the repository",
             lambda: notice(
-                "front page's commands", front_page(lab, "fresh", version),
+                "front page's commands", follow(lab, "fresh", version),
                 [f"/apt/dists/{suite}/InRelease is expired", "Updates for this repository will not be applied"],
                 "leave apt's check on; tell those who run the site, who see the next step and publish again",
             ),
@@ -69,7 +70,7 @@ def tampered_package(lab: Lab, version: str) -> Steps:
         (
             "the front page's commands: apt refuses the package",
             lambda: notice(
-                "front page's commands", front_page(lab, "fresh", version),
+                "front page's commands", follow(lab, "fresh", version),
                 ["Hash Sum mismatch", f"E: Failed to fetch {lab.network.site}/{name}"],
                 "try past any proxy; then tell those who run the site, who see a later step and publish again",
             ),
@@ -185,16 +186,15 @@ def said(lab: Lab, name: str, script: str) -> str:
     return lab.shell(name, f"({script}\n) 2>&1; echo exit code $?")
 
 
-def front_page(lab: Lab, name: str, version: str) -> str:
+def follow(lab: Lab, name: str, version: str) -> str:
     """What a machine says of the commands of the site's front page."""
-    commands = next(one["commands"] for one in lab.supply.manifest(version)["install"] if one["format"] == "deb")
-    return said(lab, name, f"set -ex\n{commands}")
+    return said(lab, name, f"set -ex\n{front_page(lab.supply.manifest(version))}")
 
 
 def installed(lab: Lab, name: str, version: str, package: str) -> None:
     """A clean machine with a package of ours."""
     machine(lab, name)
-    heard = front_page(lab, name, version)
+    heard = follow(lab, name, version)
     lab.shell(name, f"apt-get install {package}")
     if "kube-node-check" not in heard:
         raise Failed(f"{name}: the front page's commands do not end with kube-node-check:\n{heard}")
@@ -210,9 +210,8 @@ def verify(lab: Lab) -> str:
 
 def publish(lab: Lab, version: str, *words: str) -> None:
     """Publish the release again."""
-    channel = f"stable-{version.rpartition('.')[0]}"
-    options = lab.supply.options(lab.network.registry)
-    heard = lab.supply.kubewright("publish", f"v{version}", "--channel", channel, *words, *options)
+    options = ["--channel", channel(version), *words, *lab.supply.options(lab.network.registry)]
+    heard = lab.supply.kubewright("publish", f"v{version}", *options)
     lab.report.show(" ".join(("kubewright publish", f"v{version}", *words)), heard)
 
 

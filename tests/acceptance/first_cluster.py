@@ -6,7 +6,7 @@ from functools import partial
 import cluster
 from engine import Failed
 from lab import Lab, Steps
-from supply import minor
+from supply import channel
 
 
 def steps(lab: Lab, version: str) -> Steps:
@@ -39,7 +39,7 @@ def install(lab: Lab, machine: str, version: str, role: str = "node") -> None:
     lab.report.show(f"{machine}: the key, to compare", said)
     if re.findall(r"^ +([0-9A-F]{40,})$", said, re.MULTILINE) != keys:
         raise Failed(f"{machine}: gpg does not show just the key of the manifest, {keys}:\n{said}")
-    lab.follow(machine, "repository", CHANNEL=f"stable-{minor(version)}")
+    lab.follow(machine, "repository", CHANNEL=channel(version))
     lab.follow(machine, "install-control-plane" if role == "control-plane" else "install-node")
     lab.check_packages(machine)
 

@@ -6,8 +6,8 @@ from functools import partial
 import first_cluster
 from engine import Failed
 from lab import Lab, Steps
-from pages import DOCS
-from supply import minor
+from pages import DOCS, commands
+from supply import channel
 
 ROLES = {"cp2": "control-plane", "node2": "node"}
 
@@ -37,12 +37,13 @@ def steps(lab: Lab, version: str) -> Steps:
 
 
 def run(lab: Lab, machine: str, version: str, *words: str, key: str = "", check: bool = True) -> str:
-    """Run docs/install.sh on a machine, for its role; what it said."""
+    """Run docs/install.sh on a machine as docs/install.md has it, for its role: later words win; what it said."""
     keys = {one["kind"]: one["id"] for one in lab.supply.manifest(version)["keys"]}
     lab.engine.put(machine, "/root/install.sh", (DOCS / "install.sh").read_text())
-    argv = ["--site", lab.network.site, "--fingerprint", key or keys["openpgp"], "--role", ROLES[machine],
-            "--channel", f"stable-{minor(version)}", "--allow-development", *words]  # fmt: skip
-    return lab.shell(machine, f"sh /root/install.sh {' '.join(argv)}", check=check)
+    settings = f"cd /root; SITE={lab.network.site} CHANNEL={channel(version)} FINGERPRINT={key or keys['openpgp']}"
+    further = ["--role", ROLES[machine], "--allow-development", *words]
+    command = commands("install.md", "installer").rstrip()
+    return lab.shell(machine, f"{settings}\n{command} {' '.join(further)}", check=check)
 
 
 def stranger(lab: Lab, version: str) -> None:

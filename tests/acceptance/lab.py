@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cluster
 from engine import Engine, Failed
-from network import Network
+from network import SERVICES, Network
 from pages import commands
 from report import Report
 from supply import Supply
@@ -138,7 +138,7 @@ class Lab:
     def look(self) -> str:
         """Where a person would look when a step failed: the last words of each machine."""
         found = ["Look at log.txt in the work directory, every command and what it said, and at these last lines:"]
-        for machine in (name for name in self.engine.names if name not in ("site", "registry", "old-site")):
+        for machine in (name for name in self.engine.names if name not in SERVICES):
             for unit in ("containerd", "cri-docker", "kubelet"):
                 said = self.shell(machine, f"journalctl --no-pager --quiet --lines=12 --unit={unit}", check=False)
                 found.append(f"{machine}: journalctl --unit={unit}\n{said}")

@@ -11,7 +11,11 @@ HOSTS = {
 }  # fmt: skip
 """Every container that a run may start, by the last number of its address. Addresses, because nobody serves names."""
 
-FIRST, LAST = 213, 223
+SERVICES = ("site", "registry", "old-site")
+"""Those of them that are no machines: a program each, without systemd."""
+
+NUMBERS = range(213, 223)
+"""The networks that runs take."""
 
 HELD: list[IO[str]] = []
 """The locks of this process's run; they end with the process."""
@@ -31,13 +35,15 @@ class Network:
         """
         kept = work / "network"
         last = [cls(int(kept.read_text()))] if kept.exists() else []  # with its bridge, if that run was killed
-        others = [cls(number) for number in range(FIRST, LAST)]
+        others = [cls(number) for number in NUMBERS]
         unused = (one for one in others if not Path("/sys/class/net", one.bridge).exists())
         for network in (*last, *unused):
             if hold(Path("/run/lock", network.group)):
                 kept.write_text(f"{network.number}\n")
                 return network
-        raise SystemExit(f"bridges {cls(FIRST).bridge} to {cls(LAST - 1).bridge} are all there: end those runs first")
+        raise SystemExit(
+            f"bridges {cls(NUMBERS[0]).bridge} to {cls(NUMBERS[-1]).bridge} are all there: end those runs first"
+        )
 
     @property
     def bridge(self) -> str:
@@ -77,10 +83,14 @@ class Network:
         """The addresses of a machine's pods."""
         return f"10.244.{HOSTS[name]}.0/24"
 
+    def url(self, name: str) -> str:
+        """The base URL of a site that a container serves."""
+        return f"http://{self.address(name)}:8000"
+
     @property
     def site(self) -> str:
         """The site's base URL."""
-        return f"http://{self.address('site')}:8000"
+        return self.url("site")
 
     @property
     def registry(self) -> str:

@@ -7,7 +7,7 @@ import shutil
 
 from engine import Failed
 from lab import Lab, Steps
-from supply import minor
+from supply import channel, front_page, minor
 
 MACHINE, SITE = "skip", "old-site"
 
@@ -39,7 +39,7 @@ def steps(lab: Lab, version: str) -> Steps:
         (f"{version} is released, unless an earlier chapter has", lambda: release(lab, version)),
         ("a second site, with 1.35 from the sample mirror", lambda: old_site(lab)),
         (f"{MACHINE}: kubernetes-control-plane 1.35 from it", lambda: install(lab)),
-        (f"{MACHINE}: apt's sources now name stable-{minor(version)}", lambda: switch(lab, version)),
+        (f"{MACHINE}: apt's sources now name {channel(version)}", lambda: switch(lab, version)),
         (f"{MACHINE}: apt refuses to skip 1.36 in every way, and nothing changes", lambda: refuse(lab, version)),
         (f"{MACHINE}: each package refuses by itself too", lambda: refuse_each(lab, version)),
         (f"{MACHINE}: the override that the message names", lambda: override(lab, version)),
@@ -56,22 +56,20 @@ def old_site(lab: Lab) -> None:
     """Release 1.35 on a site of its own, signed by the same keys, and serve it."""
     folder = lab.supply.work / "old"
     shutil.rmtree(folder, ignore_errors=True)  # an earlier run's; a site keeps what was published
-    url = f"http://{lab.network.address(SITE)}:8000"
     lab.supply.kubewright("mirror", "sample", f"{folder}/mirror", "--quiet")
     lab.supply.kubewright(
         "release", "1.35", "--upstream", f"{folder}/mirror", "--cache", f"{folder}/cache", "--dist", f"{folder}/dist",
-        "--site", f"{folder}/site", "--channel", "stable-1.35", "--arch", "amd64", "--url", url,
+        "--site", f"{folder}/site", "--channel", "stable-1.35", "--arch", "amd64",
+        "--url", lab.network.url(SITE),
     )  # fmt: skip
-    served = ["busybox", "httpd", "-f", "-p", "8000", "-h", "/site"]
-    lab.engine.container(SITE, "services:clean", [f"--volume={folder}/site:/site:ro"], served)
+    lab.supply.serve_site(SITE, folder / "site")
 
 
 def install(lab: Lab) -> None:
     """Make a machine with 1.35."""
     lab.start(MACHINE)
     manifest = json.loads(next((lab.supply.work / "old/site/releases").glob("v1.35.*/manifest.json")).read_text())
-    commands = next(one["commands"] for one in manifest["install"] if one["format"] == "deb")
-    wanted = commands.replace("install kubernetes-node", "install kubernetes-control-plane")
+    wanted = front_page(manifest).replace("install kubernetes-node", "install kubernetes-control-plane")
     said = lab.shell(MACHINE, f"set -eux\n{wanted}", check=False)  # kube-node-check is not asked here
     if not state(lab).count("ii  kubernetes-control-plane 1.35."):
         raise Failed(f"{MACHINE}: kubernetes-control-plane 1.35 is not installed:\n{said}")
@@ -80,7 +78,7 @@ def install(lab: Lab) -> None:
 def switch(lab: Lab, version: str) -> None:
     """Point apt at the newer site; what it would install is there."""
     entry = "/etc/apt/sources.list.d/kubewright.sources"
-    script = f"s|^URIs:.*|URIs: {lab.network.site}/apt|; s|^Suites:.*|Suites: stable-{minor(version)}|"
+    script = f"s|^URIs:.*|URIs: {lab.network.site}/apt|; s|^Suites:.*|Suites: {channel(version)}|"
     policy = lab.shell(MACHINE, f"set -e; sed -i '{script}' {entry}; apt-get update; apt-cache policy kubelet")
     if f"Candidate: {version}-1" not in policy:
         raise Failed(f"{MACHINE}: apt would not install kubelet {version}; look at apt-cache policy:\n{policy}")

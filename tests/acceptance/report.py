@@ -78,7 +78,7 @@ class Report:
         except BaseException as error:
             step.result = "failed" if isinstance(error, Exception) else "interrupted"
             if isinstance(error, Exception):
-                self.show("why it failed", f"{error}\n\n{look()}")
+                self.show("why it failed", f"{str(error) or type(error).__name__}\n\n{seen(look)}")
             raise
         finally:
             step.seconds = round(time.monotonic() - start, 1)
@@ -131,6 +131,14 @@ class Report:
         environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
         template = environment.from_string((Path(__file__).parent / "report.html.j2").read_text())
         (folder / "report.html").write_text(template.render(report=self, duration=duration) + "\n")
+
+
+def seen(look: Callable[[], str]) -> str:
+    """What `look` finds; when it fails too, why, as it must not hide what failed first."""
+    try:
+        return look()
+    except Exception as error:
+        return f"nothing else could be looked at: {error}"
 
 
 def duration(seconds: float) -> str:

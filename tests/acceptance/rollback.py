@@ -9,12 +9,13 @@ import upgrades
 from engine import Failed
 from lab import Lab, Steps
 from pages import commands
+from supply import channel
 
 
 def steps(lab: Lab, old: str, new: str) -> Steps:
     """The chapter; `new` is the last release published to the channel, `old` the one before."""
     return [
-        (f"{upgrades.channel(old)} of the site goes back to {old}", lambda: back(lab, old, new)),
+        (f"{channel(old)} of the site goes back to {old}", lambda: back(lab, old, new)),
         ("the site passes kubewright verify over HTTP", lambda: verify(lab)),
         (f"node1 keeps {new}", lambda: keeps(lab, new)),
         (f"fresh: a clean machine, the front page's commands, {old}", lambda: fresh(lab, old, new)),
@@ -38,7 +39,7 @@ def owner(lab: Lab, block: str) -> str:
 def back(lab: Lab, old: str, new: str) -> None:
     """`kubewright rollback`, as the page says; the channel's record and the index agree about it."""
     lab.report.show(f"the site goes back to {old}", owner(lab, "rollback"))
-    name = upgrades.channel(old)
+    name = channel(old)
     record = json.loads((lab.supply.site / "channels" / f"{name}.json").read_text())
     status = {one["kubernetes"]: one["status"] for one in record["releases"]}
     if status != {old: "current"} or record["rollback_of"] is None:

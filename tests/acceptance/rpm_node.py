@@ -10,6 +10,7 @@ from pathlib import Path
 import first_cluster
 from engine import Failed
 from lab import Lab, Steps
+from supply import front_page
 
 from kubewright.clients import dnf
 from kubewright.files import canonical_json
@@ -21,6 +22,9 @@ BASE = "dnf rpm iptables conntrack ethtool mount util-linux passwd"
 """From Debian: the client, and what our rpms require of a base system."""
 
 UNITS = "kubelet.service containerd.service"
+
+FORWARD = "/proc/sys/net/ipv4/ip_forward"
+"""What kubernetes-node has to set to 1. A container has its own, but starts with this machine's, which is 1 already."""
 
 CHECKS = f"""set -e
 cd /var/cache/dnf/kubewright-*/packages
@@ -36,7 +40,7 @@ test "$(systemctl is-enabled {UNITS} | sort -u)" = enabled
 test "$(systemctl is-active containerd)" = active
 test "$(systemctl show --property=ConditionResult --value kubelet)" = no
 echo "scriptlets: units are enabled, containerd runs, kubelet waits for kubeadm"
-test "$(cat /proc/sys/net/ipv4/ip_forward)" = 1
+test "$(cat {FORWARD})" = 1 || {{ echo "scriptlets: {FORWARD} is still 0"; exit 1; }}
 test -e /etc/sysconfig/kubelet && test ! -e /etc/default/kubelet
 kubelet --version
 """
@@ -63,11 +67,12 @@ def base(lab: Lab) -> None:
     lab.start(MACHINE)
     lab.shell(MACHINE, f"apt-get update && apt-get install --no-install-recommends {BASE}")
     lab.shell(MACHINE, "mkdir -p /etc/yum.repos.d; printf 'assumeyes=True\\nkeepcache=True\\n' >> /etc/dnf/dnf.conf")
+    lab.shell(MACHINE, f"echo 0 > {FORWARD} && test $(cat {FORWARD}) = 0")
 
 
 def install(lab: Lab, version: str) -> None:
     """Run the commands of the front page as they stand there; between them, the stand-in for the base system."""
-    commands = next(one["commands"] for one in lab.supply.manifest(version)["install"] if one["format"] == "rpm")
+    commands = front_page(lab.supply.manifest(version), "rpm")
     lab.report.show("the commands of the front page for RPM distributions", commands)
     before, found, after = commands.partition("sudo dnf install")
     if not found:
@@ -76,7 +81,7 @@ def install(lab: Lab, version: str) -> None:
     missing = stand_in(lab)
     # Their last line is kube-node-check, which fails on control groups v1: node_check() judges what it says.
     said = lab.shell(MACHINE, f"set -eux\n{found}{after}", check=False)
-    if "kubernetes-node" not in lab.shell(MACHINE, "rpm --query kubernetes-node", check=False).split("is not")[0]:
+    if not installed(lab, "kubernetes-node"):
         raise Failed(f"{MACHINE}: kubernetes-node is not installed:\n{said}")
     lab.report.show(
         f"{MACHINE}: what it is",
@@ -84,6 +89,11 @@ def install(lab: Lab, version: str) -> None:
         "with our rpms, because no RPM distribution can be reached.\n"
         f"An rpm without files tells dnf that Debian's programs provide: {' '.join(missing)}\n",
     )
+
+
+def installed(lab: Lab, package: str) -> bool:
+    """Whether rpm has a package in its database; what it says of others names them too."""
+    return lab.shell(MACHINE, f"rpm --query --quiet {package}; echo $?").split()[-1] == "0"
 
 
 def stand_in(lab: Lab) -> list[str]:
@@ -112,10 +122,10 @@ def digests(lab: Lab) -> None:
     unknown = [line for one, line in found if one is None]
     if unknown or not found:
         raise Failed(f"{MACHINE}: not the manifest's packages: {unknown or 'nothing came from our site'}")
-    installed = lab.shell(MACHINE, "rpm --query --all").split()
+    there = lab.shell(MACHINE, "rpm --query --all").split()
     names = {re.sub(r"\.rpm$", "", line.split()[1]) for _, line in found}
-    if not names <= set(installed):
-        raise Failed(f"{MACHINE}: fetched but not installed: {', '.join(sorted(names - set(installed)))}")
+    if not names <= set(there):
+        raise Failed(f"{MACHINE}: fetched but not installed: {', '.join(sorted(names - set(there)))}")
 
 
 def check(lab: Lab, version: str) -> None:

@@ -32,12 +32,12 @@ from machine_facts import allowed, facts
 from network import Network, hold
 from report import Report, say
 from supply import Supply
+from work import claim
 
 PROGRAMS = {"dockerd": "docker.io", "mmdebstrap": "mmdebstrap", "iptables": "iptables", "ps": "procps"}
 
 FIRST, PATCH, MINOR = "1.36.2", "1.36.3", "1.37.2"
 """The release that clusters start with, the patch and the minor that they are upgraded to."""
-
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a run in order."""
@@ -121,7 +121,7 @@ def clean(lab: Lab) -> int:
             lab.report.show("what was looked for", "\n".join(lines))
             if any(found.values()):
                 raise Failed("still there: " + "; ".join(line for line in lines if not line.endswith(": none")))
-    except Failed:
+    except Exception:  # the report has it, and must be written
         return 1
     return 0
 
@@ -152,7 +152,10 @@ def main() -> int:
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             parser.error(f"{program} is missing: apt-get install {package}")
-    options.work.mkdir(parents=True, exist_ok=True)
+    try:
+        claim(options.work)
+    except Failed as refusal:
+        parser.error(str(refusal))
     if not hold(options.work / "lock"):
         parser.error(f"{options.work}: another run works there; wait for it, or name another directory with --work")
     (options.work / "log.txt").write_text("")

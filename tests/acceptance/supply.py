@@ -25,6 +25,17 @@ def minor(version: str) -> str:
     return version.rpartition(".")[0]
 
 
+def channel(version: str) -> str:
+    """The channel of a version's minor."""
+    return f"stable-{minor(version)}"
+
+
+def front_page(manifest: Manifest, form: str = "deb") -> str:
+    """The commands that a release's manifest, and so the front page of its site, has for debs or rpms."""
+    found: str = next(one["commands"] for one in manifest["install"] if one["format"] == form)
+    return found
+
+
 class Supply:
     """The work directory of a run, and what is made in it."""
 
@@ -54,8 +65,8 @@ class Supply:
 
     def release(self, version: str, *more: str) -> None:
         """Make a release and publish it on the site, in the channel of its minor; `more` are options."""
-        channel = f"stable-{minor(version)}"
-        self.kubewright("release", f"v{version}", "--channel", channel, *more, *self.options(self.network.registry))
+        options = ["--channel", channel(version), *more, *self.options(self.network.registry)]
+        self.kubewright("release", f"v{version}", *options)
 
     def push(self, version: str) -> None:
         """Push the images of a release."""
@@ -91,6 +102,11 @@ class Supply:
     def serve(self) -> None:
         """Serve the site over HTTP and start the registry."""
         (self.work / "registry.yml").write_text(cluster.REGISTRY_CONFIG)
-        site, settings = f"--volume={self.site}:/site:ro", f"--volume={self.work}/registry.yml:/registry.yml:ro"
-        self.engine.container("site", "services:clean", [site], ["busybox", "httpd", "-f", "-p", "8000", "-h", "/site"])
+        self.serve_site("site", self.site)
+        settings = f"--volume={self.work}/registry.yml:/registry.yml:ro"
         self.engine.container("registry", "services:clean", [settings], ["docker-registry", "serve", "/registry.yml"])
+
+    def serve_site(self, name: str, folder: Path) -> None:
+        """Serve a folder over HTTP from a container of this name, at network.url."""
+        served = ["busybox", "httpd", "-f", "-p", "8000", "-h", "/site"]
+        self.engine.container(name, "services:clean", [f"--volume={folder}:/site:ro"], served)

@@ -1,13 +1,16 @@
 """What a run leaves on the machine that carries it: how each kind of trace is looked for, and how it is removed."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from kernel import SETTINGS, Kernel
 from network import Network
 
 MARK = "KUBEWRIGHT_ACCEPTANCE"
@@ -18,12 +21,8 @@ CONTROL_GROUPS = Path("/sys/fs/cgroup")
 INNER = ("docker", "init.scope", "kubepods", "system.slice", "user.slice")
 """Control groups that programs in a machine may make at the top, as it shares the hierarchies with this machine."""
 
-SETTINGS = (
-    "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
-    "kernel/keys/root_maxbytes", "net/ipv4/ip_forward",
-    "fs/inotify/max_user_instances",
-)  # fmt: skip
-"""What kubelet, dockerd and the run itself set in the kernel that the machines share with this one; in /proc/sys."""
+PATIENCE = 60.0
+"""Seconds that a program may take which removes something."""
 
 
 class Traces:
@@ -33,30 +32,50 @@ class Traces:
         self.mark = f"{MARK}={work}"
         self.folders = [work / "engine", work / "tmp"]
         self.network = network
-        self.settings = _settings()
-        self.groups = set(_groups(*INNER))
+        self.kernel = Kernel(_names(*INNER))
 
-    def remove(self) -> None:
-        """Remove what is there once the engine has ended, or was killed. Other runs on this machine lose nothing."""
+    def remove(self) -> list[str]:
+        """Remove what is there once the engine has ended, or was killed; what went wrong.
+
+        Other runs on this machine lose nothing. The kernel's settings are given back afterwards: kernel.give_back.
+        """
+        return attempt({
+            "what was there before any run": lambda: self.kernel.begin(_names(*INNER)),
+            "processes": self._kill,
+            "mounts": self._unmount,
+            "firewall rules": self._delete_rules,
+            "bridge": self._delete_links,
+            "control groups": self._remove_groups,
+            "files": self._remove_folders,
+        })  # fmt: skip
+
+    def _kill(self) -> None:
         end = time.monotonic() + 10
         while (there := self.processes()) and time.monotonic() < end:
             for process in there:
                 with suppress(ProcessLookupError):
                     os.kill(int(process.split()[0]), signal.SIGKILL)
             time.sleep(0.1)
+
+    def _unmount(self) -> None:
         for mount in reversed(self.mounts()):
             _run("umount", "--lazy", mount)
+
+    def _delete_rules(self) -> None:
         for table, chain, rule in self.network.rules:
             while _run("iptables", "-w", "-t", table, "-D", chain, *rule).returncode == 0:
                 pass
+
+    def _delete_links(self) -> None:
         for link in self._links():
             _run("ip", "link", "delete", link)
+
+    def _remove_groups(self) -> None:
         for group in reversed(self.control_groups()):
             with suppress(OSError):  # one that a process is in stays, and is reported
                 Path(group).rmdir()
-        for name, value in self.settings.items():
-            if _settings()[name] != value:
-                Path("/proc/sys", name).write_text(value)
+
+    def _remove_folders(self) -> None:
         if not self.mounts():  # a mount may lead anywhere
             for folder in self.folders:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -64,7 +83,6 @@ class Traces:
     def found(self) -> dict[str, list[str]]:
         """What is there, by kind and where it was looked for."""
         group = self.network.group
-        now = _settings()
         return {
             f"processes with {self.mark} in their environment, or in its control group": self.processes(),
             f"mounts below {' and '.join(map(str, self.folders))}": self.mounts(),
@@ -72,10 +90,9 @@ class Traces:
             f"firewall rules that say {group}": self._rules(),
             f"control groups {group}, and {', '.join(INNER)} that were not there before": self.control_groups(),
             "files " + " and ".join(map(str, self.folders)): [str(one) for one in self.folders if one.exists()],
-            f"settings of the kernel: {', '.join(SETTINGS)}": [
-                f"{name} is {now[name]}, was {was}" for name, was in self.settings.items() if now[name] != was
-            ],
-        }
+            f"settings of the kernel ({self.kernel.kept or 'given back'}): {', '.join(SETTINGS)}":
+                self.kernel.changed,
+        }  # fmt: skip
 
     def processes(self) -> list[str]:
         """Process ids with their commands."""
@@ -92,14 +109,13 @@ class Traces:
 
     def mounts(self) -> list[str]:
         """Mount points in their order."""
-        points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        points = [_plain(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
         return [one for one in points if any(one.startswith(f"{folder}/") for folder in self.folders)]
 
     def control_groups(self) -> list[str]:
         """Control groups, a parent before its children; inner ones only where no process is in any of that name."""
         idle = [name for name in INNER if not any(_busy(path) for path in _groups(name))]
-        inner = [path for path in _groups(*idle) if path not in self.groups]
-        return [str(path) for path in [*_groups(self.network.group), *inner]]
+        return [*_names(self.network.group), *(one for one in _names(*idle) if one not in self.kernel.groups)]
 
     def _links(self) -> list[str]:
         bridge = self.network.bridge
@@ -108,6 +124,17 @@ class Traces:
     def _rules(self) -> list[str]:
         said = _run("iptables-save").stdout
         return [line for line in said.splitlines() if f"{self.network.group} " in f"{line} "]
+
+
+def attempt(actions: Mapping[str, Callable[[], None]]) -> list[str]:
+    """Do each, whatever becomes of the others; what went wrong, by name."""
+    wrong = []
+    for name, action in actions.items():
+        try:
+            action()
+        except Exception as error:  # whatever it is, the others have to be done
+            wrong.append(f"{name}: {type(error).__name__}: {error}")
+    return wrong
 
 
 def two() -> bool:
@@ -121,6 +148,10 @@ def _groups(*names: str) -> list[Path]:
     return [Path(one) for top in hierarchies for name in names for one, _, _ in os.walk(top / name)]
 
 
+def _names(*names: str) -> list[str]:
+    return [str(path) for path in _groups(*names)]
+
+
 def _busy(group: Path) -> bool:
     try:
         return bool((group / "cgroup.procs").read_text())
@@ -128,9 +159,10 @@ def _busy(group: Path) -> bool:
         return True
 
 
-def _settings() -> dict[str, str]:
-    return {name: Path("/proc/sys", name).read_text().strip() for name in SETTINGS if Path("/proc/sys", name).exists()}
+def _plain(path: str) -> str:
+    """A path of /proc/mounts, which has octal numbers for spaces and the like."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
 
 
 def _run(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE)

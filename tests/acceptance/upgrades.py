@@ -1,6 +1,7 @@
 """A patch, then a minor, as docs/upgrade.md says: packages by apt, the control plane by kubeadm, Pods meanwhile."""
 
 import json
+import re
 from functools import partial
 
 import cluster
@@ -9,7 +10,7 @@ import traces
 from engine import Failed
 from lab import Lab, Steps
 from pages import commands
-from supply import minor as minor_of
+from supply import channel
 
 PAGE = "upgrade.md"
 MACHINES = ("cp", "node1")
@@ -43,11 +44,6 @@ def minor(lab: Lab, old: str, new: str) -> Steps:
         (f"node1: apt-get upgrade to {new}", lambda: rest(lab, "node1", new)),
         ("Pods are back on both nodes and talk", lambda: back(lab)),
     ]
-
-
-def channel(version: str) -> str:
-    """The channel of a version's minor."""
-    return f"stable-{minor_of(version)}"
 
 
 def published(lab: Lab, version: str) -> Steps:
@@ -108,10 +104,15 @@ def control_plane(lab: Lab, version: str) -> None:
     running = state.containers(lab, "-n default")
     said = typed(lab, "cp", "control-plane")
     lab.report.show(f"cp: kubeadm upgrade to {version}", said)
-    if f"v{version}" not in said.partition("[upgrade/successful]")[0]:
+    if not offers(said, version):
         raise Failed(f"kubeadm upgrade plan does not offer v{version}:\n{said}")
     settled(lab)
     state.same_containers(running, state.containers(lab, "-n default"))
+
+
+def offers(said: str, version: str) -> bool:
+    """Whether `kubeadm upgrade plan` ends with the command for a version; `set -x` says the version in any case."""
+    return re.search(rf"^\tkubeadm upgrade apply v{re.escape(version)}$", said, re.MULTILINE) is not None
 
 
 def settled(lab: Lab) -> None:

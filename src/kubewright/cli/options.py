@@ -40,7 +40,7 @@ SHARED = (
     _option("--url", default="", help="The site's public base URL; without it everything is relative."),
     _option("--registry", metavar="PREFIX", default="registry.k8s.io", help="Where images live."),
     _option("--channel", "channels", multiple=True, help="Publish in this channel; repeatable."),
-    _option("--valid-for", type=int, metavar="DAYS", help="Let what is published expire; publish again to renew it."),
+    _option("--valid-for", type=int, metavar="DAYS", help="Let the channels expire, 0: never; `refresh` renews them."),
     _option("--arch", default="amd64,arm64", help="Architectures, separated by commas."),
     _option("--revision", type=int, default=1, help="Package revision of Kubernetes' own packages [1]."),
     _option("--repo-key", metavar="URI", help="OpenPGP key for repositories and rpms [a development key]."),

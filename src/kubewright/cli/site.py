@@ -1,4 +1,4 @@
-"""The verbs that work on a site: publish, verify, history, rollback."""
+"""The verbs that work on a site: publish, verify, history, rollback, refresh."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -81,6 +81,24 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
     click.echo(_line(record))
 
 
+@click.command()
+@shared
+def refresh(settings: Settings, as_json: bool) -> None:
+    """Renew the channels that --valid-for lets expire, each for its own days, when less than half of them are left.
+
+    Channels that another key has signed are signed again too. Needs no release in --dist.
+    """
+    renewed, changes = publishing.refresh(settings, keys(settings))
+    if as_json:
+        show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
+        return
+    _changes(changes, settings)
+    for record in renewed:
+        click.echo(_line(record))
+    if not renewed:
+        click.echo(f"{settings.site}: nothing to renew")
+
+
 def report_changes(
     name: str, channels: Sequence[str], changes: Sequence[Change], settings: Settings, as_json: bool
 ) -> None:
@@ -104,11 +122,16 @@ def _changes(changes: Sequence[Change], settings: Settings) -> None:
 
 
 def _line(record: Channel) -> str:
-    when = datetime.fromtimestamp(record.issued, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     current = record.current.name if record.current else "none"
     others = ", ".join(one.name for one in record.releases if one.status != "current")
     back = f" (rolled back from {record.rollback_of})" if record.rollback_of else ""
-    return f"{record.channel} {record.sequence}  {when}  {current}{f'  also {others}' if others else ''}{back}"
+    until = f"  valid until {_when(record.valid_until)}" if record.valid_until else ""
+    also = f"  also {others}" if others else ""
+    return f"{record.channel} {record.sequence}  {_when(record.issued)}  {current}{also}{until}{back}"
 
 
-COMMANDS = (publish, verify, history, rollback)
+def _when(epoch: int) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+COMMANDS = (publish, verify, history, rollback, refresh)

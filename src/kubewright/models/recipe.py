@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from kubewright.models.base import Format, Model
+from kubewright.models.base import Format, Minor, Model
 
 
 class Content(Model):
@@ -22,6 +22,9 @@ class Content(Model):
     mode: str = Field("0644", pattern=r"^0[0-7]{3}$", description="octal, as a string")
     to: str = Field("", description="of a link: what it points to")
     only: Format | None = None
+    minors: dict[Minor, bool] = Field(
+        default_factory=dict, description="whether packages of a minor have it; of one that is not named: no. None: all"
+    )
 
 
 class Service(Model):

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from kubewright.models.base import Model, Version
+from kubewright.models.lock import Runtime
 
 
 class Change(Model):
@@ -17,6 +18,13 @@ class Change(Model):
     component: str
     before: Version | None = None
     after: Version | None = None
+
+
+class Moved(Model):
+    """Another runtime on the nodes."""
+
+    before: Runtime
+    after: Runtime
 
 
 class Hop(Model):
@@ -28,6 +36,7 @@ class Hop(Model):
     reason: str = Field(description="why it leads to this patch")
     kubelets: str = Field(description="range of the kubelets that may stay in the cluster after it")
     components: tuple[Change, ...] = Field((), description="what changes beside Kubernetes")
+    runtime: Moved | None = Field(None, description="what runs a node's containers, where that changes")
 
 
 class Node(Model):

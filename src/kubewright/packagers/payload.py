@@ -29,7 +29,7 @@ def gather(
     """Put every file of a recipe below `work` and list them by target. Raises Missing, RequestError."""
     found: dict[str, Payload] = {}
     for number, entry in enumerate(recipe.contents):
-        if entry.only in (None, form):
+        if entry.only in (None, form) and (not entry.minors or entry.minors.get(variables["minor"])):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
             for payload in _gather(entry, place, arch, inputs, variables, work / str(number)):
                 if payload.target in found:

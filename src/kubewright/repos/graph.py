@@ -1,6 +1,7 @@
 """The upgrade graph of a site: the steps that the manifests declare, less those into what is not offered."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import semver
 
@@ -13,16 +14,33 @@ from kubewright.versions import Range
 METADATA = "io.kubewright"
 """What the keys of a node's metadata begin with."""
 
-Declared = Mapping[str, Sequence[str]]
-"""By release, the Kubernetes ranges from which its manifest says that it may be reached."""
 
-Step = tuple[IndexedRelease, IndexedRelease]
-"""From one release to another."""
+class Declared(NamedTuple):
+    """What the manifest of a release says that decides the ways to it."""
+
+    ranges: Sequence[str] = ()
+    """Of Kubernetes versions from which it may be reached."""
+    etcd: str | None = None
+    """The version that its packages and kubeadm bring."""
 
 
-def declared(manifests: Mapping[str, Manifest]) -> Declared:
+class Step(NamedTuple):
+    """From one release to another, and why it should be taken only by who asks for it."""
+
+    source: IndexedRelease
+    target: IndexedRelease
+    risks: tuple[Risk, ...]
+
+
+def declared(manifests: Mapping[str, Manifest]) -> dict[str, Declared]:
     """What the manifests of releases say of the way to them."""
-    return {name: [one.from_range for one in manifest.upgrades] for name, manifest in manifests.items()}
+    return {
+        name: Declared(
+            tuple(one.from_range for one in manifest.upgrades),
+            manifest.components["etcd"].version if "etcd" in manifest.components else None,
+        )
+        for name, manifest in manifests.items()
+    }
 
 
 def rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
@@ -30,8 +48,8 @@ def rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
     return versions.parse(kubernetes), int(name.rpartition("-")[2])
 
 
-def steps(releases: Sequence[IndexedRelease], ranges: Declared) -> tuple[Step, ...]:
-    """Every upgrade between releases, the oldest target first.
+def steps(releases: Sequence[IndexedRelease], said: Mapping[str, Declared]) -> tuple[Step, ...]:
+    """Every upgrade between releases, the oldest target first; `said` is what their manifests declare, by release.
 
     None leads to a release that is yanked or in no channel: it can only be left.
     """
@@ -39,15 +57,19 @@ def steps(releases: Sequence[IndexedRelease], ranges: Declared) -> tuple[Step, .
     found: list[Step] = []
     for place, target in enumerate(ordered):
         if target.channels and target.status != "yanked":
-            allowed = [Range.parse(text) for text in ranges.get(target.name, ())]
+            there = said.get(target.name, Declared())
+            allowed = [Range.parse(text) for text in there.ranges]
             near = {one.kubernetes for one in ordered[:place]}
             fitting = {version for version in near if any(version in one for one in allowed)}
-            found += [(source, target) for source in ordered[:place] if source.kubernetes in fitting]
+            for source in ordered[:place]:
+                if source.kubernetes in fitting:
+                    why = _of_kubernetes(source, target) + _of_etcd(said.get(source.name, Declared()).etcd, there.etcd)
+                    found.append(Step(source, target, why))
     return tuple(found)
 
 
-def risks(source: IndexedRelease, target: IndexedRelease) -> tuple[Risk, ...]:
-    """Why a step should be taken only by who asks for it; another revision of the same version brings no new risk."""
+def _of_kubernetes(source: IndexedRelease, target: IndexedRelease) -> tuple[Risk, ...]:
+    """Another revision of the same version brings no new risk."""
     if source.kubernetes == target.kubernetes:
         return ()
     found = []
@@ -59,11 +81,23 @@ def risks(source: IndexedRelease, target: IndexedRelease) -> tuple[Risk, ...]:
     return tuple(Risk(url=url, name=name, message=message) for name, message in found)
 
 
+def _of_etcd(before: str | None, after: str | None) -> tuple[Risk, ...]:
+    """The newer release may have been made when an older etcd was the one to take."""
+    if before is None or after is None or versions.parse(after) >= versions.parse(before):
+        return ()
+    if versions.minor(after) == versions.minor(before):
+        why = "which etcd does not recommend; keep the newer one"
+    else:
+        why = "whose data an older minor does not open without etcd's own downgrade procedure"
+    message = f"etcd would go back from {before} to {after}, {why}."
+    return (Risk(url="https://etcd.io/docs/v3.6/downgrades/", name="EtcdDowngrade", message=message),)
+
+
 def upgrades_from(found: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     """By release, the names of those that may be upgraded to it without a risk, newest first."""
     sources: dict[str, tuple[str, ...]] = {}
-    for source, target in found:
-        if not risks(source, target):
+    for source, target, why in found:
+        if not why:
             sources[target.name] = (source.name, *sources.get(target.name, ()))
     return sources
 
@@ -74,8 +108,8 @@ def document(releases: Sequence[IndexedRelease], found: Sequence[Step]) -> Graph
     places = {one.name: place for place, one in enumerate(ordered)}
     safe: list[tuple[int, int]] = []
     risky: dict[tuple[Risk, ...], list[dict[str, str]]] = {}
-    for source, target in found:
-        if why := risks(source, target):
+    for source, target, why in found:
+        if why:
             risky.setdefault(why, []).append({"from": source.name, "to": target.name})
         else:
             safe.append((places[source.name], places[target.name]))

@@ -4,11 +4,12 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
-from kubewright.errors import VerificationFailed
+from kubewright.errors import PublicationConflict, VerificationFailed
 from kubewright.files import canonical_json, sha256
 from kubewright.models.base import Arch, Model
 from kubewright.models.catalog import MinorFacts
@@ -110,27 +111,33 @@ class Publication:
         if current is not None:
             self.store.replace(layout.marker_path(channel.channel), f"v{current.kubernetes}".encode())
 
-    def derive_index(self, minors: Mapping[str, MinorFacts]) -> Index:
+    def derive_index(self, minors: Mapping[str, MinorFacts], now: int) -> Index:
         """Write the index of releases, their upgrade graph and the page, which follow from all channels.
 
-        As with a channel, until the index is still the one that the others were written from.
+        As with a channel, until the index and the channels are still those that all was written from.
         """
         while True:
+            data = self.store.read(layout.INDEX)  # before the channels: then a swap never takes in older ones
             channels = self.channels()
-            data = self.store.read(layout.INDEX)
             previous = None if data is None else Index.from_bytes(data)
             names = {release.name for channel in channels.values() for release in channel.releases}
             names |= {release.name for release in previous.releases} if previous else set()
             manifests = {name: self.manifest(name) for name in sorted(names)}
-            index, document = records.index(previous, list(channels.values()), minors, graph.declared(manifests))
+            declared = graph.declared(manifests)
+            index, document = records.index(previous, list(channels.values()), minors, declared, now=now)
             upgrades = document.to_bytes()
             self._copy(layout.graph_copy(sha256(upgrades)), upgrades, index.issued)  # first: the index names it
-            data = self._replace_index(previous, data, index)
+            try:
+                data = self._replace_index(previous, data, index)
+            except PublicationConflict:
+                if self.store.read(layout.INDEX) == data:
+                    raise  # not overtaken: a copy has other bytes
+                continue
             self.store.replace(layout.GRAPH, upgrades)
             for path, schema in schemas().items():
                 self.store.replace(path, schema)
             self.store.replace("index.html", self.render_page(index, manifests, channels))
-            if self.store.read(layout.INDEX) == data:
+            if self.store.read(layout.INDEX) == data and self.channels() == channels:
                 return index
 
     def _replace_index(self, previous: Index | None, data: bytes | None, index: Index) -> bytes:
@@ -158,10 +165,12 @@ class Publication:
     def _copy(self, path: str, data: bytes, when: int) -> None:
         """The immutable copy with its signatures; one that exists keeps the signatures it has."""
         self.store.create(path, data)
-        if not self.store.exists(f"{path}.asc"):
-            self.store.create(f"{path}.asc", self.signer.armored_detached(data, when))
-        if not self.store.exists(f"{path}.sig"):
-            self.store.create(f"{path}.sig", self.signer.artifact(data))
+        with suppress(PublicationConflict):  # another publisher signed it meanwhile, at another time
+            if not self.store.exists(f"{path}.asc"):
+                self.store.create(f"{path}.asc", self.signer.armored_detached(data, when))
+        with suppress(PublicationConflict):
+            if not self.store.exists(f"{path}.sig"):
+                self.store.create(f"{path}.sig", self.signer.artifact(data))
 
     def _entries(self, channel: Channel) -> Entries:
         debs: list[DebEntry] = []

@@ -42,8 +42,8 @@ def add(
     """The channel's record with a release in it; the previous record itself when that changes nothing.
 
     The release becomes current unless a higher one is. `valid_for` days later the channel expires; it is
-    renewed when less than half of them are left. Raises PublicationConflict when the channel has
-    the name with another manifest.
+    renewed when less than half of them are left. None means as before, 0 never. Raises PublicationConflict
+    when the channel has the name with another manifest.
     """
     there = {one.name: one for one in previous.releases} if previous else {}
     known = there.get(release.name)
@@ -63,22 +63,28 @@ def add(
     return _next(previous, channel, releases, now=now, url=url, repo_key=repo_key, valid_for=valid_for)
 
 
-def resign(previous: Channel, *, now: int, repo_key: str, valid_for: int | None = None) -> Channel:
-    """The same content under this key and valid for longer; the previous record itself when that changes nothing."""
-    if _stands(previous, now, repo_key, valid_for):
+def resign(previous: Channel, *, now: int, repo_key: str) -> Channel:
+    """The same content under this key and for as long again; the previous record itself when neither is due."""
+    if _stands(previous, now, repo_key, None):
         return previous
     return _next(
-        previous, previous.channel, previous.releases,
-        now=now, url=previous.url, repo_key=repo_key, valid_for=valid_for,
-    )  # fmt: skip
+        previous, previous.channel, previous.releases, now=now, url=previous.url, repo_key=repo_key, valid_for=None
+    )
 
 
 def _stands(previous: Channel, now: int, repo_key: str, valid_for: int | None) -> bool:
-    """Whether a record is under this key, and valid for at least half as long as is wanted, and no longer."""
+    """Whether a record is under this key, valid for as long as is wanted, and for at least half of that from now."""
+    days = _days(previous, valid_for)
+    if (previous.repo_key, previous.valid_for) != (repo_key, days):
+        return False
+    return days is None or previous.valid_until is None or 2 * (previous.valid_until - now) >= days * DAY
+
+
+def _days(previous: Channel | None, valid_for: int | None) -> int | None:
+    """How long a record is to be valid: as before when nobody says, for ever (None) when 0 is asked for."""
     if valid_for is None:
-        return previous.repo_key == repo_key
-    left = previous.valid_until - now if previous.valid_until is not None else 0
-    return previous.repo_key == repo_key and valid_for * DAY <= 2 * left <= 2 * valid_for * DAY
+        return previous.valid_for if previous else None
+    return valid_for or None
 
 
 def before(history: Sequence[Channel]) -> Channel | None:
@@ -113,12 +119,15 @@ def _next(
     repo_key: str,
     valid_for: int | None,
 ) -> Channel:
+    issued = max(now, previous.issued + 1) if previous else now  # never backwards: clients refuse an older Date
+    days = _days(previous, valid_for)
     return Channel(
         channel=channel,
         sequence=previous.sequence + 1 if previous else 1,
         parent=files.sha256(previous.to_bytes()) if previous else None,
-        issued=max(now, previous.issued + 1) if previous else now,  # never backwards: clients refuse an older Date
-        valid_until=now + valid_for * DAY if valid_for else None,
+        issued=issued,
+        valid_until=issued + days * DAY if days else None,
+        valid_for=days,
         url=url,
         repo_key=repo_key,
         releases=releases,
@@ -140,12 +149,14 @@ def index(
     previous: Index | None,
     channels: Sequence[Channel],
     minors: Mapping[str, MinorFacts],
-    declared: graph.Declared,
+    declared: Mapping[str, graph.Declared],
+    *,
+    now: int,
 ) -> tuple[Index, Graph]:
     """The index of every release that was ever published, and their upgrade graph, which it names.
 
     It is the previous index itself when nothing changed. `minors` gives ends of life and what is to be avoided,
-    `declared` by release the Kubernetes ranges that its manifest may be reached from. A release that no channel lists
+    `declared` by release what its manifest says of the ways to it. A release that no channel lists
     any more stays, without channels: its files stay too.
     """
     found: dict[str, IndexedRelease] = {one.name: one.model_copy(update={"channels": (), "status": "superseded"})
@@ -164,7 +175,7 @@ def index(
     made = Index(
         sequence=previous.sequence + 1 if previous else 1,
         parent=files.sha256(previous.to_bytes()) if previous else None,
-        issued=max(channel.issued for channel in channels),
+        issued=max(now, previous.issued) if previous else now,
         releases=releases,
         graph_url=layout.graph_copy(digest),
         graph_sha256=digest,

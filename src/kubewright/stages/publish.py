@@ -1,4 +1,4 @@
-"""publish: puts a signed release on a site, in its channels; history and rollback of channels."""
+"""publish: puts a signed release on a site, in its channels; history, rollback and refresh of channels."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -112,6 +112,20 @@ def rollback(channel: str, settings: Settings, keys: Keys, to: int | None) -> tu
     return new, work.target.changes
 
 
+def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change]]:
+    """Sign again what expires soon or has another key's signature; return the channels that have a new record.
+
+    Each channel is renewed for as long as it was published for. What a crash left behind is repaired on the way.
+    """
+    work = _begin(settings, keys)
+    if not work.present:
+        raise RequestError(f"{settings.site}: no channel there; publish a release first, or give another --site")
+    _keys(work.target, keys)
+    _finish(work, settings, keys, set())
+    now = work.site.channels()
+    return [now[name] for name, record in work.present.items() if now[name] != record], work.target.changes
+
+
 def history(channel: str, settings: Settings) -> list[Channel]:
     """Every publication of a channel, oldest first. Raises VerificationFailed when the chain is broken."""
     site = store(settings)
@@ -183,15 +197,12 @@ def _finish(work: Work, settings: Settings, keys: Keys, changed: set[str]) -> No
     """Settle every channel, then what follows from all of them."""
     for name, record in work.present.items():
         if name not in changed:
-            again = records.resign(
-                record, now=settings.now, repo_key=keys.repo.fingerprint, valid_for=settings.valid_for
-            )
-            work.site.commit(record, again)
+            work.site.commit(record, records.resign(record, now=settings.now, repo_key=keys.repo.fingerprint))
     for name in sorted({*work.present, *changed}):
         settled = work.site.settle(name)
         current = settled.current.name if settled.current else "none"
         log.info("channel %s: publication %d, current is %s", name, settled.sequence, current)
-    work.site.derive_index(recipes.catalog())
+    work.site.derive_index(recipes.catalog(), settings.now)
 
 
 def _upload(workspace: Workspace, artifacts: Sequence[Artifact], target: Store) -> None:
