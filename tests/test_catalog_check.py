@@ -30,7 +30,7 @@ def changed(minor: str, change: Mapping[str, Any]) -> dict[str, MinorFacts]:
 
 
 def said(catalog: Mapping[str, MinorFacts]) -> list[str]:
-    return list(map(str, contradictions(catalog, recipes.components(), recipes.relations())))
+    return list(map(str, contradictions(catalog, recipes.components(), recipes.relations(), recipes.skew())))
 
 
 def line(text: str) -> dict[str, str]:
@@ -85,6 +85,29 @@ def line(text: str) -> dict[str, str]:
             {"components.pause.exact.1.value": "3.11"},
             "components.pause.exact[1]: 3.11 is not known; add it to components.pause.known in recipes/components.toml",
         ),
+        ("1.34", {"patches.3.version": "1.34.99"}, "patches: 1.34.3 is missing; list it, with `skipped` if upstream"),
+        (
+            "1.34",
+            {"patches.3.skipped": True, "patches.3.date": None, "patches.3.avoid": "it loses data"},
+            "patches[3].avoid: 1.34.3 was skipped, so nobody can have it; remove one of both",
+        ),
+        (
+            "1.34",
+            {"components.etcd.external": [line(">=3.6.0"), line("<3.5.30")]},
+            "components.etcd.external[1]: <3.5.30 and external[0] (>=3.6.0) both hold at 1.34.0-alpha.1, and no known",
+        ),
+        ("1.24", {"patches.17.note": ""}, "patches[17].date: 1.24.17 (2023-08-23) came after the end of life (2023-07"),
+        ("1.34", {"end_of_life": "2026-05-01"}, "end_of_life: 2026-05-01 is less than 14 months after the release"),
+        (
+            "1.34",
+            {"components.etcd.exact": [{"value": "3.5.16", "source": "MK"}]},
+            "components.etcd.exact: 1.34.0 deploys 3.5.16, but 1.33.0 3.5.21 already; correct one of them",
+        ),
+        (
+            "1.34",
+            {"components.pause.bounds": [line(">=3.99")], "components.pause.exact": []},
+            "patches[0]: v1.34.0: cannot be had like this; these do not go together: recipes/catalog/1.34.toml",
+        ),
         ("1.34", {"components.coredsn": {}}, "components.coredsn: recipes/components.toml has no such component; add"),
         ("1.34", {"dockershim": True}, "dockershim: is back, but 1.33 says that it is gone; correct one of them"),
         ("1.23", {"dockershim": False}, "components.docker.lines: validated without dockershim; state bounds"),
@@ -98,6 +121,8 @@ def line(text: str) -> dict[str, str]:
         "least external above the default", "bound above the default", "end before the release",
         "minors out of order", "patch before its minor", "patches out of order", "a skipped patch with a day",
         "no edge but to a skipped patch",
+        "a patch left out", "skipped and to avoid", "bounds that exclude each other", "a patch after the end",
+        "an end before the policy's", "etcd goes back", "a patch without a choice",
         "line without a version", "overlap", "open line", "line outside a bound", "unknown value",
         "unknown component", "dockershim back", "docker's list without dockershim", "line against pattern",
     ],
@@ -124,6 +149,10 @@ def test_lines_that_follow_each_other_in_time_do_not_overlap() -> None:
     ("change", "complaint"),
     [
         ({"component": "dokcer"}, "relations[0].when: recipes/components.toml has no 'dokcer'; add it there"),
+        (
+            {"component": "kubernetes", "range": ">=99"},
+            "relations[0].when: no minor of the catalog is in >=99; correct",
+        ),
         ({"range": ">=99"}, "relations[0].when: no known docker is in >=99; add one to recipes/components.toml"),
     ],
 )

@@ -229,18 +229,31 @@ def test_what_the_package_manager_takes_anyway_needs_no_pin() -> None:
 
 
 def test_a_pin_names_one_version_where_the_range_ends_within_its_minor() -> None:
-    assert "Pin: version 5:20.10.24*\n" in pin(candidate("ubuntu-22.04", "docker-ce", "20.10"), "=20.10.24")
+    held = pin(candidate("ubuntu-22.04", "docker-ce", "20.10"), "=20.10.24")
+    assert "Pin: version 5:20.10.24~3-0~ubuntu-jammy\n" in held
 
 
-def test_apt_takes_the_pinned_version(tool: Tool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("package", "upstream", "allowed", "newer"),
+    [
+        ("docker-ce", "20.10", DOCKER_20, []),
+        ("docker-ce", "20.10", ">=20.10.0,<20.10.30", ["5:20.10.240~3-0~ubuntu-jammy"]),
+        ("containerd", "2.2.1", ">=2.2.0,<2.2.5", ["2.2.10-0ubuntu1~22.04.1"]),
+    ],
+    ids=["a whole minor", "a part of one", "2.2.10 is not 2.2.1"],
+)
+def test_apt_takes_the_pinned_version(
+    tool: Tool, tmp_path: Path, package: str, upstream: str, allowed: str, newer: list[str]
+) -> None:
+    held = candidate("ubuntu-22.04", package, upstream)
+    offered = [one.version for one in candidates("ubuntu-22.04", held.family, ALL) if one.package == package]
     packages = [
-        f"Package: docker-ce\nVersion: {one.version}\nArchitecture: all\nFilename: {one.upstream}.deb\nSize: 1\n"
-        for one in candidates("ubuntu-22.04", "docker", ALL)
-        if one.package == "docker-ce"
+        f"Package: {package}\nVersion: {one}\nArchitecture: all\nFilename: {number}.deb\nSize: 1\n"
+        for number, one in enumerate([*offered, *newer])
     ]
     (tmp_path / "Packages").write_text("\n".join(packages))
     (tmp_path / "sources").write_text(f"deb [trusted=yes] file:{tmp_path} ./\n")
-    (tmp_path / "pin").write_text(pin(candidate("ubuntu-22.04", "docker-ce", "20.10"), DOCKER_20) + "\n")
+    (tmp_path / "pin").write_text(pin(held, allowed) + "\n")
     (tmp_path / "state" / "lists" / "partial").mkdir(parents=True)
     options = {
         "Dir::State": f"{tmp_path}/state", "Dir::State::status": "/dev/null", "Dir::Cache": f"{tmp_path}/cache",
@@ -249,9 +262,9 @@ def test_apt_takes_the_pinned_version(tool: Tool, tmp_path: Path) -> None:
     }  # fmt: skip
     words = [word for option in options.items() for word in ("-o", "=".join(option))]
     subprocess.run([tool("apt-get"), *words, "update"], capture_output=True, check=True)
-    policy = [str(tool("apt-cache")), *words, "policy", "docker-ce"]
+    policy = [str(tool("apt-cache")), *words, "policy", package]
     done = subprocess.run(policy, capture_output=True, text=True, check=True)
-    assert "Candidate: 5:20.10.24~3-0~ubuntu-jammy\n" in done.stdout
+    assert f"Candidate: {held.version}\n" in done.stdout
 
 
 def test_a_package_that_does_not_fit_says_so_and_nothing_else() -> None:

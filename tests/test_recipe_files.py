@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import recipes
+from kubewright import content, recipes
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.recipe import Recipe
@@ -52,6 +52,29 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(RequestError) as caught:
         recipes.load(path, Recipe)
     assert len(str(caught.value).splitlines()) == 4  # nam, name, summary, description
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"2023-07-28"', '"2023-09-31"', r"1.24.toml: end_of_life: '2023-09-31' is no day \(day is .*write it like"),
+        ('"2023-07-28"', '"28 July"', r"1.24.toml: end_of_life: '28 July' is no day .*; write it like 2026-09-30"),
+        ('until = "1.24.5", source = "KKF24"', 'until = "1.24.0", source = "KKF24"',
+         r"1.24.toml: components.cni-plugins.exact\[0\].until: 1.24.0 is not after 1.24.0, where it begins"),
+        ('until = "1.24.5", source = "KR"', 'since = "1.24.5", until = "1.24.1", source = "KR"',
+         r"1.24.toml: components.cni-plugins.bounds\[0\].until: 1.24.1 is not after 1.24.5, where it begins"),
+        ("[components.docker]\n",
+         '[components.docker]\npatterns = [{ match = "1[", verdict = "error", source = "CT" }]\n',
+         r"1.24.toml: components.docker.patterns\[0\].match: '1\[' is no regular expression: "),
+    ],
+    ids=["no such day", "no day", "until of a value", "until of a bound", "expression"],
+)  # fmt: skip
+def test_a_mistake_in_a_minors_file_is_named(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    text = (content.folder("recipes") / "catalog" / "1.24.toml").read_text()
+    assert old in text
+    (tmp_path / "1.24.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(RequestError, match=complaint):
+        recipes.minor_facts(tmp_path / "1.24.toml")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -61,6 +61,71 @@ def test_offline_a_version_must_be_in_the_catalog() -> None:
 
 
 @pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        (
+            "=1.24.5",
+            r"v1.24.5 is to be avoided: a regression.*; ask for just v1.24.5 to have it; the nearest .* v1.24.6",
+        ),
+        ("=1.37.0-rc.1", r"a range gives no pre-releases; ask for one by its version, such as v1.37.0-rc.1; "),
+        (
+            ">=1.37.0-rc.0,<1.37.0",
+            r"a range gives no pre-releases; .* v1.37.0-rc.0; the nearest known are v1.37.0, v1.36",
+        ),
+        ("<1.6", r"no known release is in this range; the nearest known are v1.6.0$"),
+        ("stable-2", r"the catalog knows no such release; ask for stable, or for one of 1.6 to 1.37"),
+        ("=1.18.7", r"upstream never released v1.18.7; the nearest known are v1.18.8, v1.18.6$"),
+        ("v1.36.99-rc.0", r"v1.36.99-rc.0: not in the catalog"),
+    ],
+)
+def test_what_the_catalog_cannot_give_is_said_with_how_to_ask(request_: str, complaint: str) -> None:
+    with pytest.raises(RequestError, match=complaint):
+        resolution.resolve_request(request_, CATALOG, None)
+
+
+@pytest.mark.parametrize("version", ["1.24.99", "1.36.99"])
+def test_an_upstream_is_offered_only_where_it_may_know_more(version: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        next(resolution.candidates(version, CATALOG, None, packaged=["1.36"]))
+    assert ("without --offline" in str(caught.value)) == (version == "1.36.99")
+
+
+def test_a_pre_release_of_a_listed_patch_is_had_by_its_version() -> None:
+    assert resolution.resolve_request("v1.34.0-alpha.1", CATALOG, None)[0] == "1.34.0-alpha.1"
+    assert not resolution.listed("1.34.0-alpha.1", CATALOG)
+
+
+def test_kubernetes_itself_is_known_from_its_own_patch() -> None:
+    found = chosen("1.24.17")["kubernetes"]
+    [evidence] = found.evidence
+    assert (found.status, evidence.source, evidence.note) == ("validated", "AM", "released after the end of life")
+    assert "apimachinery" in evidence.cited
+    bad = chosen("1.24.5")["kubernetes"]
+    assert (bad.status, bad.reason.partition(",")[0]) == ("unknown", "to be avoided: a regression")
+
+
+@pytest.mark.parametrize("kubernetes", ["1.23.17", "1.36.4", "1.37.1"])
+def test_every_evidence_says_what_its_key_stands_for(kubernetes: str) -> None:
+    for one in chosen(kubernetes).values():
+        assert all(item.cited for item in one.evidence), one
+
+
+def test_what_containerd_was_released_with_is_not_called_pinned_by_kubernetes() -> None:
+    runc = chosen("1.36.4")["runc"]
+    assert (runc.version, runc.status) == ("1.4.2", "supported")
+    assert runc.reason == "what containerd's 2.3 line was released with"
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "version", "status"), [("1.24.4", "0.9.1", "validated"), ("1.24.5", "", "supported")]
+)
+def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: str) -> None:
+    plugins = chosen(kubernetes)["cni-plugins"]
+    assert plugins.status == status
+    assert plugins.version == version or plugins.range == ">=1.1.1"
+
+
+@pytest.mark.parametrize(
     ("marker", "says", "request_", "complaint"),
     [
         ("stable-1.36", "v1.37.1", "stable-1.36", r"stable-1.36.txt: says v1.37.1, which is no final release of 1.36"),
@@ -86,7 +151,7 @@ def test_a_marker_that_names_another_version_is_refused(
         ("newest", "not a request; use stable"),
         ("", "not a request"),
         ("1.99", r"Kubernetes 1.99: not in the catalog, which knows 1.6 to 1.37; .*recipes/catalog/1.99.toml"),
-        (">=2", "no known release is in this range; the newest known are"),
+        (">=2", "no known release is in this range; the nearest known are v1.36.4"),
         ("stable-1.34", "upstream has no marker https://dl.k8s.io/release/stable-1.34.txt"),
     ],
 )

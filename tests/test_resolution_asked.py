@@ -13,6 +13,7 @@ from kubewright.models.base import Arch
 from kubewright.models.catalog import Patch
 from kubewright.models.lock import Check, Release, Request, Wish
 from kubewright.resolution.facts import rule
+from kubewright.resolution.packages import fits
 from kubewright.settings import Settings
 from kubewright.stages import package, resolve
 from kubewright.upstream import Upstream
@@ -152,9 +153,11 @@ def test_a_distribution_takes_its_own_package_then_ours_where_it_is_made_then_a_
 ) -> None:
     found = solved(kubernetes, ask(distros=[distribution]))
     taken = {one.family: one for one in found.packages}[family]
-    versions = {one.name: one.version for one in found.components}
+    chosen = {one.name: one for one in found.components}[family]
     assert taken.package == package
-    assert taken.upstream == versions[family] or not package.startswith("kubernetes-")
+    assert family in found.case.loose or fits(taken, chosen.range)
+    offered = [one.version for one in DISTRIBUTIONS.distributions[distribution].packages if one.name == package]
+    assert taken.version in (offered or [chosen.version])
 
 
 @pytest.mark.parametrize(
@@ -337,7 +340,9 @@ def test_an_explanation_says_what_else_was_considered() -> None:
     asked = ask(distros=["debian-12"])
     facts = resolve.facts()
     found = resolution.explain("containerd", resolution.solve([("1.36.4", "")], facts, asked), facts, asked)
-    excluded = {one.what: one.verdict for one in found.newer}
+    older = resolution.explain("containerd", resolution.solve([("1.35.8", "")], facts, asked), facts, asked)
+    excluded = {one.what: one.verdict for one in older.newer}
+    assert {"2.3.4", "2.3.5", "2.3.6"} <= excluded.keys()
     assert all("components.containerd" in verdict for verdict in excluded.values())
     [*rejected, taken] = found.packages["debian-12"]
     assert "does not fit recipes/catalog/1.36.toml: components.containerd.lines" in rejected[0].verdict
@@ -355,11 +360,124 @@ def test_an_upgrade_says_what_changes_at_every_hop() -> None:
 
 def test_a_hop_at_which_etcd_goes_back_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING", logger="kubewright"):
-        resolve.path("v1.29.15", "1.30.14")
+        hops = resolve.path("v1.29.15", "1.30.14")
+    assert {one.component for hop in hops for one in hop.components} >= {"etcd", "runc"}
     assert caplog.messages == [
         "v1.29.15 to v1.30.14: etcd goes back from 3.5.16 to 3.5.15; within a minor of etcd that is allowed"
     ]
     caplog.clear()
-    hops = resolve.path("v1.29.15", "1.30.14", external_etcd=True)
+    hops = resolve.path("v1.29.15", "1.30.14", ask(external_etcd=True))
     assert "etcd" not in {one.component for hop in hops for one in hop.components}
     assert caplog.messages == []
+
+
+def changes(*options: str, start: str, goal: str, without: Sequence[str] = ()) -> dict[str, tuple[str | None, ...]]:
+    [hop] = resolve.path(start, goal, ask(*options, without=without))
+    return {one.component: (one.before, one.after) for one in hop.components}
+
+
+def test_a_hop_has_what_was_asked_for_and_everything_that_changes() -> None:
+    found = changes("docker=20.10", without=["containerd"], start="1.23.17", goal="1.24.17")
+    assert "containerd" not in found
+    assert "docker" not in found  # it is 20.10 before and after
+    assert (found["cri-dockerd"][0], found["pause"]) == (None, ("3.6", "3.7"))
+    assert found["runc"] == ("1.1.0", "1.1.4")
+
+
+def test_a_hop_at_which_nodes_change_their_runtime_says_so() -> None:
+    [hop] = resolve.path("1.23.17", "1.24.17")
+    assert hop.runtime is not None
+    assert (hop.runtime.before, hop.runtime.after) == ("docker", "containerd")
+    [hop] = resolve.path("1.23.17", "1.24.17", ask("docker"))
+    assert hop.runtime is None
+
+
+def test_what_a_version_on_the_way_cannot_have_is_left_out_there_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", logger="kubewright"):
+        found = changes("docker=29.8.1", start="1.23.17", goal="1.24.17")
+    assert found["docker"] == ("20.10.24", "29.8.1")
+    said = "v1.23.17, on the way: cannot be had with the versions that were asked for; shown without"
+    assert caplog.messages == [said]
+
+
+@pytest.mark.parametrize("start", ["v1.99.0", "", "v1.36.99", "v1.37.1"])
+def test_a_way_that_there_is_not_leaves_no_lock(
+    start: str, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, said = run("resolve", "v1.36.4", "--offline", "--dist", str(tmp_path), "--from", start)
+    assert code == 2
+    assert f"error: --from {start or repr(start)}: " in " ".join(said.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_distribution_brings_and_cannot_be_packaged_is_unavailable_with_the_reason(
+    sample_mirror: Path, tmp_path: Path
+) -> None:
+    asked = ask("docker=26.1.5", distros=["debian-13"])
+    settings = Settings(
+        upstream=str(sample_mirror), dist=tmp_path, cache=tmp_path, now=0, architectures=(Arch.amd64,), asked=asked
+    )
+    _, release = resolve.resolve("v1.36.4", settings)
+    assert "docker-26.1.5.tgz" in (release.missing("docker", "docker", Arch.amd64) or "")
+    [taken] = [one for one in release.distributions if one.chosen and one.family == "docker"]
+    assert (taken.package, taken.fits) == ("docker.io", True)
+
+
+def test_the_end_of_life_of_a_minor_and_of_a_distribution_is_said_when_it_is_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(dist=tmp_path, cache=tmp_path, now=1795375754, offline=True, asked=ask(distros=["debian-11"]))
+    with caplog.at_level("WARNING", logger="kubewright"):
+        resolve.resolve("v1.34.1", settings)
+        resolve.resolve("v1.36.4", settings.model_copy(update={"now": 0}))
+    end = DISTRIBUTIONS.distributions["debian-11"].end_of_life
+    assert caplog.messages == [
+        "Kubernetes 1.34: its end of life was 2026-10-27; no more fixes are made for it",
+        f"Debian 11 (bullseye): its end of life was {end}; no more fixes are made for it",
+    ]
+
+
+def test_the_table_says_how_to_enable_a_vendors_repository(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    _, out, _ = run("resolve", "1.23", "--distro", "ubuntu-22.04", "--offline", "--dist", str(tmp_path))
+    enable = DISTRIBUTIONS.repositories["download.docker.com"].enable[
+        DISTRIBUTIONS.distributions["ubuntu-22.04"].format
+    ]
+    assert " ".join(f"enable download.docker.com there: {enable}".split()) in " ".join(out.split())
+
+
+def test_an_explanation_of_kubernetes_shows_go_and_the_end_of_life_in_its_tense() -> None:
+    found = resolution.solve([("1.24.17", "")], resolve.facts(), Request())
+    for today, said in (("2026-11-22", "was"), ("2023-01-01", "is")):
+        told = resolution.explain("kubernetes", found, resolve.facts(), Request(), today=today)
+        reasons = [one.reason for one in told.grounds]
+        assert f"end of life of 1.24 {said} 2023-07-28" in reasons
+        assert any(one.startswith("built with Go 1.18.1") for one in reasons)
+        assert "released 2023-08-23; released after the end of life" in reasons
+
+
+def test_a_hop_to_a_patch_to_avoid_says_why(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    _, out, _ = run("resolve", "v1.24.5", "--from", "v1.23.17", "--offline", "--dist", str(tmp_path))
+    assert "v1.24.5: what was asked for, although it is to be avoided: a regression" in " ".join(out.split())
+    assert "nodes run containerd, not docker" in " ".join(word for word in out.split() if "v1." not in word)
+
+
+@pytest.mark.parametrize(("version", "said"), [("1.34.0-alpha.1", 1), ("1.37.0-rc.0", 0), ("1.36.4", 0)])
+def test_offline_a_pre_release_that_the_catalog_does_not_list_is_had_with_a_warning(
+    version: str, said: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING", logger="kubewright"):
+        resolve.resolve(f"v{version}", Settings(dist=tmp_path, cache=tmp_path, now=0, offline=True))
+    told = f"v{version}: the catalog does not list this pre-release, so nothing says that it exists"
+    assert caplog.messages == [told] * said
+
+
+def test_the_lock_and_the_table_say_what_the_keys_of_evidence_stand_for(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    _, out, _ = run("resolve", "v1.24.17", "--offline", "--dist", str(tmp_path))
+    lock = Release.from_bytes((tmp_path / "v1.24.17-1/release.json").read_bytes())
+    [etcd] = lock.component("etcd").evidence
+    assert (etcd.source, etcd.cited) == ("MK", CATALOG["1.24"].sources["MK"])
+    assert " ".join(f"MK: {etcd.cited}".split()) in " ".join(out.split())

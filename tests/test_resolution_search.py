@@ -1,6 +1,7 @@
 """The search: its first solution, the smallest conflict, and what holds for every choice from the real catalog."""
 
 from contextlib import suppress
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -270,11 +271,57 @@ def test_of_several_versions_the_newest_that_meets_the_wish_is_taken() -> None:
 
 
 def test_no_older_version_is_taken_that_says_nothing_of_what_was_asked_for() -> None:
-    asked = wish("containerd=1.6.39 etcd=3.0.17")
+    asked = wish("cni-plugins=0.6.0 etcd=3.0.17")
     with pytest.raises(RequestError) as caught:
         resolution.solve([("1.36.4", ""), ("1.6.13", "")], FACTS, asked)
     assert "with all that was asked for" not in str(caught.value)
-    assert solved("1.6.13", asked)["containerd"] == ("1.6.39", "unknown")  # who asks for just this may have it
+    assert solved("1.6.13", asked)["cni-plugins"] == ("0.6.0", "unknown")  # who asks for just this may have it
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "wanted", "version"),
+    [("1.6.13", "containerd", "1.0.3"), ("1.22.17", "containerd", "1.5.18")],
+)
+def test_containerd_speaks_a_cri_that_kubernetes_speaks(kubernetes: str, wanted: str, version: str) -> None:
+    assert solved(kubernetes, wish(wanted))["containerd"][0] == version
+
+
+def test_a_containerd_without_the_cri_of_an_old_kubernetes_is_refused_with_the_reason() -> None:
+    told = {one.needs.range: one for one in FACTS.relations.relations if one.when.component == "kubernetes"}
+    one = FACTS.relations.model_copy(update={"relations": (told["<2.0.0"],)})
+    with pytest.raises(RequestError) as caught:
+        resolution.solve([("1.6.13", "")], replace(FACTS, relations=one), wish("containerd>=2"))
+    assert "kubernetes <1.23 needs containerd <2.0.0: containerd 2.0 and newer speak CRI v1 only" in str(caught.value)
+    assert "v1.30.14 with all that was asked for: containerd 2." in str(caught.value)
+
+
+def test_nothing_is_suggested_about_which_nothing_is_stated() -> None:
+    with pytest.raises(RequestError) as caught:
+        resolution.solve([("1.6.13", "")], FACTS, wish("containerd docker=29"))
+    assert "v1.6.13 without --with docker=29" not in str(caught.value)
+    assert "v1.6.13 without --with containerd" not in str(caught.value)
+
+
+def test_another_runc_than_containerds_is_held_to_a_bound() -> None:
+    assert solved("1.36.4", wish("runc=1.5"))["runc"] == ("1.5.1", "supported")
+    with pytest.raises(RequestError, match=r"components.runc.bounds: must be >=1.4.2"):
+        solved("1.36.4", wish("runc=1.3"))
+
+
+def test_what_only_a_distribution_that_was_asked_for_brings_can_be_had_there() -> None:
+    asked = wish("docker=26.1.5 --distro debian-13")
+    found = resolution.solve([("1.36.4", "")], FACTS, asked)
+    docker = next(one for one in found.components if one.name == "docker")
+    assert (docker.version, docker.status) == ("26.1.5", "supported")
+    assert "brought by debian-13's docker.io, and not in recipes/components.toml" in docker.reason
+    assert found.chosen["docker@debian-13"].name == "docker.io"
+    for other, files in (("", ""), (" --distro debian-12", " and recipes/distros.toml")):
+        with pytest.raises(RequestError) as caught:
+            resolution.solve([("1.36.4", "")], FACTS, wish(f"docker=26.1.5{other}"))
+        assert "docker: known are 29.8.1, " in str(caught.value)
+        assert f"[recipes/components.toml{files}]" in str(caught.value)
+    plain = resolution.solve([("1.36.4", "")], FACTS, wish("--distro debian-13"))
+    assert plain.components == resolution.choose("1.36.4", CATALOG, COMPONENTS, recipes.relations())
 
 
 def solved(kubernetes: str, asked: Request) -> dict[str, tuple[str, str]]:

@@ -113,6 +113,25 @@ def test_a_request_asks_for_the_newest_that_fits(request_: str, newest: str | No
     assert versions.newest(version for version in there if version in wanted) == newest
 
 
+@pytest.mark.parametrize(
+    "text", ["1.036", "v1.036.1", "stable-1.036", "1.36.04", "１.３６", "v１.３６.1", ">=１.３６", "=1.036"]
+)
+def test_a_number_is_ascii_and_has_no_leading_zero(text: str) -> None:
+    with pytest.raises(RequestError):
+        versions.Request.parse(text)
+
+
+@pytest.mark.parametrize("text", ["１.36.1", "1.036.1", "10.036.1", "01.36.1", "17.00.1"])
+def test_what_semantic_versions_forbid_is_no_version(text: str) -> None:
+    with pytest.raises(RequestError, match="is not a version"):
+        versions.parse(text)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("17.03.2", "17.3.2"), ("19.03", "19.3.0"), ("18.06.3-ce", "18.6.3-ce")])
+def test_the_months_of_docker_are_numbers(text: str, meant: str) -> None:
+    assert str(versions.parse(text)) == meant
+
+
 @pytest.mark.parametrize("text", ["", "newest", "stable-1.36.4", "1", ">=new"])
 def test_what_is_no_request_is_named(text: str) -> None:
     with pytest.raises(RequestError, match=r"not a re|not a range"):

@@ -25,11 +25,12 @@ _OPERATORS: dict[str, Callable[[int], bool]] = {
     "=": lambda order: order == 0,
     "!=": lambda order: order != 0,
 }
-_TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?(\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?)$")
-_MARKER = re.compile(r"^(stable|latest)(?:-(\d+(?:\.\d+)?))?$")
-_MINOR = re.compile(r"^v?(\d+\.\d+)$")
-_MONTH = re.compile(r"^(\d{2})\.0(?=\d)")
-_EXACT = re.compile(r"^v?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)$")
+_NUMBER = r"(?:0|[1-9][0-9]*)"
+_TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?([0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za-z.-]+)?)$")
+_MARKER = re.compile(rf"^(stable|latest)(?:-({_NUMBER}(?:\.{_NUMBER})?))?$")
+_MINOR = re.compile(rf"^v?({_NUMBER}\.{_NUMBER})$")
+_MONTH = re.compile(r"^([0-9]{2})\.0(?=[1-9](?:[.-]|$))")
+_EXACT = re.compile(rf"^v?({_NUMBER}(?:\.{_NUMBER}){{2}}(?:-[0-9A-Za-z.-]+)?)$")
 
 
 @lru_cache(maxsize=1 << 14)
@@ -39,6 +40,7 @@ def parse(text: str) -> semver.Version:
     Raises RequestError for anything else.
     """
     try:
+        text.encode("ascii")  # else semver takes the digits of every script
         return semver.Version.parse(_MONTH.sub(r"\1.", text.removeprefix("v")), optional_minor_and_patch=True)
     except ValueError as error:
         raise RequestError(f"{text!r} is not a version; write it like v1.36.4 or v1.37.0-rc.1") from error
@@ -133,6 +135,7 @@ class Request:
         """Read a request; a minor alone asks for its newest final release. Raises RequestError for anything else."""
         text = text.strip()
         if found := _EXACT.match(text):
+            parse(found[1])
             return cls(text, "version", found[1])
         if found := _MINOR.match(text):
             return cls(f"stable-{found[1]}", "stable", found[1])

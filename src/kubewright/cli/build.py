@@ -11,6 +11,7 @@ from kubewright.cli.options import keys, shared, show_json
 from kubewright.cli.site import report_changes
 from kubewright.cli.tables import show_path, show_release
 from kubewright.models.artifact import Record
+from kubewright.models.upgrades import Hop
 from kubewright.settings import Settings
 from kubewright.signing.keys import made
 from kubewright.stages import fetch as fetching
@@ -39,9 +40,11 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
 
     REQUEST is stable, stable-1.36, latest, 1.36, v1.36.4, or a range such as '>=1.35,<1.37'.
     """
-    workspace, release = resolving.resolve(request_, settings)
-    external = settings.asked.etcd == "external"
-    hops = resolving.path(start, release.kubernetes, external_etcd=external) if start else None
+    hops: tuple[Hop, ...] | None = None
+    if start is None:
+        workspace, release = resolving.resolve(request_, settings)
+    else:
+        workspace, release, hops = resolving.upgrade(start, request_, settings)
     if as_json:
         way = {} if hops is None else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
         show_json(release.model_dump(mode="json", exclude_none=True) | way)

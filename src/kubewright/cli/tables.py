@@ -8,12 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kubewright import recipes
+from kubewright import recipes, resolution
 from kubewright.models.lock import DistributionRuntime, Release
 from kubewright.models.upgrades import Hop
 from kubewright.resolution.explain import Considered, Explanation
 
-LEGEND = "validated: upstream says so; supported: inside a stated bound; unknown: carried forward, or nothing is stated"
+LEGEND = (
+    "validated: upstream says so; supported: inside a stated bound; "
+    "unknown: carried forward, to be avoided, or nothing is stated"
+)
 
 
 def show_release(release: Release) -> None:
@@ -41,6 +44,8 @@ def show_path(hops: Sequence[Hop]) -> None:
         changes = ", ".join(
             f"{each.component} {each.before or 'none'} to {each.after or 'none'}" for each in one.components
         )
+        if one.runtime is not None:
+            changes = f"nodes run {one.runtime.after}, not {one.runtime.before}; {changes}"
         rows.append((f"v{one.from_version}", f"v{one.to}", one.kubelets, changes or "nothing else"))
     click.echo()
     _table(
@@ -48,6 +53,9 @@ def show_path(hops: Sequence[Hop]) -> None:
         ("from", "to", "kubelets that may stay", "what else changes"),
         rows,
     )
+    for one in hops:
+        if resolution.avoided(one.to, recipes.catalog()):
+            _print(f"v{one.to}: {one.reason}")
 
 
 def show_explanation(found: Explanation) -> None:
@@ -86,7 +94,11 @@ def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRun
     _table(name, ("for", "package", "from", "verdict"), rows)
     if packages:
         _print(f"why: kubewright explain {packages[0].family} {kubernetes} --distro {name}")
+    there = recipes.distributions()
     for one in packages:
+        if one.chosen and one.repository in there.repositories:
+            enable = there.repositories[one.repository].enable[there.distributions[name].format]
+            _print(f"enable {one.repository} there: {enable}")
         if one.chosen and one.pin:
             click.echo(f"hold {one.package} there with:")
             click.echo("".join(f"    {line}\n" for line in one.pin.splitlines()), nl=False)
@@ -94,15 +106,8 @@ def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRun
 
 def _sources(release: Release) -> Iterator[str]:
     """What the short names of evidence stand for, each once."""
-    used = {item.source for one in release.components for item in one.evidence}
-    named: dict[str, str] = {}
-    minors = list(recipes.catalog())
-    for minor in reversed(minors[: minors.index(release.minor) + 1]):
-        sources = recipes.catalog()[minor].sources
-        named |= {key: sources[key] for key in used & sources.keys() - named.keys()}
-        if used <= named.keys():
-            break
-    yield from (f"{key}: {text}" for key, text in sorted(named.items()))
+    named = {(item.source, item.cited) for one in release.components for item in one.evidence if item.cited}
+    yield from (f"{key}: {text}" for key, text in sorted(named))
 
 
 def _section(title: str, entries: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """The base of every model, and the small types that several of them share."""
 
 import re
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -15,10 +16,20 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.~+-]*$")]
 """An upstream version without a leading `v`. Always a string: 1.30 must never become 1.3."""
 
-Minor = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+$")]
+Minor = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$")]
 """A Kubernetes minor such as `1.36`."""
 
-Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+def _day(text: str) -> str:
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no day ({error}); write it like 2026-09-30") from error
+    raise ValueError(f"{text!r} is no day; write it like 2026-09-30")
+
+
+Day = Annotated[str, AfterValidator(_day)]
 """A calendar day in UTC, `YYYY-MM-DD`."""
 
 
@@ -89,6 +100,7 @@ class Evidence(Model):
     """Where a fact was read."""
 
     source: str = Field(description="a key of the catalog's sources, or a URL")
+    cited: str = Field("", description="what that key stands for; keys differ from file to file")
     note: str = ""
 
 

@@ -4,6 +4,7 @@
 A pre-release that is older than every statement takes the first.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -31,12 +32,21 @@ RangeText = Annotated[str, AfterValidator(_range)]
 """A range that can be read, e.g. `>=2.2.0,<2.3.0`."""
 
 
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}; escape what is meant literally") from error
+    return text
+
+
 class Stated(Model):
     """One value that upstream states, from one version of Kubernetes on."""
 
     value: Version
     image: str = Field("", description="the tag of kubeadm's image without `v`, where it is not the version itself")
     since: Version | None = Field(None, description="the first Kubernetes version that it holds for; absent: all")
+    until: Version | None = Field(None, description="the first Kubernetes version that it no longer holds for")
     status: Status = "validated"
     source: str
     note: str = ""
@@ -45,6 +55,11 @@ class Stated(Model):
     def tag(self) -> str:
         """What the image that holds this version is tagged with, apart from a `v` before it."""
         return self.image or self.value
+
+    @property
+    def pinned(self) -> bool:
+        """Whether Kubernetes itself pins or deploys it; else its note says what it is."""
+        return self.status == "validated" or not self.note
 
     @property
     def evidence(self) -> Evidence:
@@ -75,7 +90,9 @@ class Bound(Model):
 class Pattern(Model):
     """How kubeadm judges the version that a runtime reports: the first pattern that is found in it decides."""
 
-    match: str = Field(description="a Python regular expression, not anchored, as in kubeadm's own source")
+    match: Annotated[str, AfterValidator(_expression)] = Field(
+        description="a Python regular expression, not anchored, as in kubeadm's own source"
+    )
     verdict: Literal["validated", "warning", "error"]
     source: str
     note: str = ""
@@ -94,7 +111,8 @@ class ComponentFacts(Model):
         """What `exact` states for a Kubernetes version, or None if it states nothing."""
         now = versions.order(kubernetes)
         begun = [one for one in self.exact if one.since is None or versions.order(one.since) <= now]
-        return next(iter((*begun[-1:], *self.exact[:1])), None)
+        found = next(iter((*begun[-1:], *self.exact[:1])), None)
+        return None if found is None or (found.until and versions.order(found.until) <= now) else found
 
 
 class Patch(Model):
@@ -162,7 +180,9 @@ class MinorFacts(Model):
 
     def _misplaced(self, key: str, one: Stated | Bound) -> Iterator[tuple[str, str]]:
         """A `since` or `until` that is no version of this minor."""
-        stated = {"since": one.since, "until": one.until if isinstance(one, Bound) else None}
+        stated = {"since": one.since, "until": one.until}
+        if one.since and one.until and versions.order(one.until) <= versions.order(one.since):
+            yield f"{key}.until", f"{one.until} is not after {one.since}, where it begins: it never holds; correct one"
         named = {name: version for name, version in stated.items() if version is not None}
         listed = {patch.version: patch for patch in self.patches} if named else {}
         for name, version in named.items():

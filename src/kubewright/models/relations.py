@@ -1,4 +1,4 @@
-"""What one component's version asks of another, whatever the Kubernetes release: `recipes/relations.toml`."""
+"""What one component's version asks of another, or Kubernetes of one: `recipes/relations.toml`."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ class Member(Model):
 
 
 class Relation(Model):
-    """Where `when` is chosen, `needs` must be too."""
+    """Where `when` is chosen, what is chosen of `needs` must be in its range; only `when` may be Kubernetes."""
 
     when: Member
     needs: Member

@@ -1,15 +1,23 @@
 """Finds contradictions in the catalog: statements that are each well formed, but cannot all be true."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache
 from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
 from kubewright import versions
+from kubewright.errors import RequestError
 from kubewright.models.catalog import Bound, ComponentFacts, MinorFacts
 from kubewright.models.components import Components, ComponentSource
 from kubewright.models.relations import Relations
+from kubewright.models.skew import Skew, Support
+from kubewright.resolution.choose import choose
+
+DAYS_OF_A_MONTH = 30.44
+APPROXIMATE = 1.5
+"""Months by which upstream has ended the support of a minor early: nine months were approximate."""
 
 
 class Contradiction(NamedTuple):
@@ -29,14 +37,19 @@ Found = Iterator[tuple[str, str]]
 
 
 def contradictions(
-    catalog: Mapping[str, MinorFacts], components: Components, relations: Relations
+    catalog: Mapping[str, MinorFacts], components: Components, relations: Relations, skew: Skew | None = None
 ) -> Iterator[Contradiction]:
-    """Every contradiction within and between the files of the catalog, oldest minor first."""
+    """Every contradiction within and between the files of the catalog, oldest minor first.
+
+    `skew` says how long a minor is supported at the least.
+    """
     for older, newer in pairwise(catalog.values()):
         yield from (Contradiction(_file(newer), *one) for one in _neighbours(older, newer))
     for facts in catalog.values():
-        yield from (Contradiction(_file(facts), *one) for one in _minor(facts, components.components))
-    for one in _relations(relations, components.components):
+        found = chain(_minor(facts, components.components), _support(facts, skew.support if skew else ()),
+                      _without_choice(facts, catalog, components, relations))  # fmt: skip
+        yield from (Contradiction(_file(facts), *one) for one in found)
+    for one in _relations(relations, catalog, components.components):
         yield Contradiction("recipes/relations.toml", *one)
 
 
@@ -55,6 +68,10 @@ def _neighbours(older: MinorFacts, newer: MinorFacts) -> Found:
         yield "released", f"{newer.released} is not after {older.minor} ({older.released}); correct one of them"
     if newer.dockershim and not older.dockershim:
         yield "dockershim", f"is back, but {older.minor} says that it is gone; correct one of them"
+    before, after = (one.components.get("etcd", ComponentFacts()).in_force(f"{one.minor}.0") for one in (older, newer))
+    if before and after and versions.order(after.value) < versions.order(before.value):
+        what = f"{newer.minor}.0 deploys {after.value}, but {older.minor}.0 {before.value} already"
+        yield "components.etcd.exact", f"{what}; correct one of them"
 
 
 # ── within a minor ───────────────────────────────────────────────────────────────────────────
@@ -72,7 +89,10 @@ def _minor(facts: MinorFacts, known: Mapping[str, ComponentSource]) -> Found:
         if name not in known:
             yield key, "recipes/components.toml has no such component; add it there, or correct the name"
             continue
-        found = chain(_exact(facts, component), _ranges(component, known[name]), _patterns(component, known[name]))
+        found = chain(
+            _exact(facts, component), _ranges(component, known[name]), _together(facts, component, known[name]),
+            _patterns(component, known[name]),
+        )  # fmt: skip
         yield from ((f"{key}.{below}", problem) for below, problem in found)
         yield from _unknown(key, component, known[name])
 
@@ -81,8 +101,15 @@ def _minor(facts: MinorFacts, known: Mapping[str, ComponentSource]) -> Found:
 
 
 def _dates(facts: MinorFacts) -> Found:
-    if facts.end_of_life is not None and facts.end_of_life <= facts.released:
-        yield "end_of_life", f"{facts.end_of_life} is not after the release ({facts.released}); correct one of them"
+    yield from _numbers(facts)
+    end = facts.end_of_life
+    if end is not None and end <= facts.released:
+        yield "end_of_life", f"{end} is not after the release ({facts.released}); correct one of them"
+    elif end is not None:
+        for index, patch in enumerate(facts.patches):
+            if patch.date and patch.date > end and not patch.note:
+                what = f"{patch.version} ({patch.date}) came after the end of life ({end})"
+                yield f"patches[{index}].date", f"{what}; correct one of them, or say so in a note"
     before = ""
     for index, patch in enumerate(facts.patches):
         key, day = f"patches[{index}].date", patch.date or before
@@ -95,6 +122,39 @@ def _dates(facts: MinorFacts) -> Found:
         if patch.skipped and patch.date:
             yield key, f"{patch.version} was skipped, so it has no day; remove one of the two"
         before = day
+
+
+def _numbers(facts: MinorFacts) -> Found:
+    """Upstream counts its patches from 0 and leaves none out, though it may skip one."""
+    numbers = {versions.parse(one.version).patch for one in facts.patches if versions.is_final(one.version)}
+    for missing in sorted(set(range(max(numbers, default=-1))) - numbers):
+        yield "patches", f"{facts.minor}.{missing} is missing; list it, with `skipped` if upstream never released it"
+    for index, patch in enumerate(facts.patches):
+        if patch.skipped and patch.avoid:
+            yield f"patches[{index}].avoid", f"{patch.version} was skipped, so nobody can have it; remove one of both"
+
+
+def _support(facts: MinorFacts, stated: Sequence[Support]) -> Found:
+    """An end of life before the support that the policy promises, which is approximate by some weeks."""
+    promised = [one for one in stated if versions.order(one.since or "0") <= versions.order(facts.minor)][-1:]
+    for one in promised if facts.end_of_life is not None and facts.end_of_life > facts.released else ():
+        begun, ended = (date.fromisoformat(day) for day in (facts.released, facts.end_of_life or ""))
+        if (ended - begun).days < (one.months - APPROXIMATE) * DAYS_OF_A_MONTH:
+            what = f"{ended} is less than {one.months} months after the release ({begun})"
+            yield "end_of_life", f"{what}, which recipes/skew.toml promises; correct one of them"
+
+
+def _without_choice(
+    facts: MinorFacts, catalog: Mapping[str, MinorFacts], components: Components, relations: Relations
+) -> Found:
+    """Patches for which nothing known meets all that is stated; the first of a minor stands for the others."""
+    for index, patch in enumerate(facts.patches):
+        try:
+            if not patch.skipped:
+                choose(patch.version, catalog, components, relations)
+        except RequestError as error:
+            yield f"patches[{index}]", " ".join(str(error).split())
+            return
 
 
 # ── what upstream deploys ────────────────────────────────────────────────────────────────────
@@ -125,6 +185,7 @@ def _moments(facts: MinorFacts, component: ComponentFacts) -> list[str]:
     """The Kubernetes versions at which something may change: all patches, and where statements begin."""
     begins = {one.since for one in component.exact if one.since}
     begins |= {one.since for one in (*component.bounds, *component.external) if one.since}
+    begins |= {one.until for one in component.exact if one.until}
     return sorted(begins | {patch.version for patch in facts.patches if not patch.skipped}, key=versions.order)
 
 
@@ -147,6 +208,22 @@ def _ranges(component: ComponentFacts, source: ComponentSource) -> Found:
     for (first, one), (second, other) in combinations(lines, 2):
         if _meet(one, other) and _overlap(one, other):
             yield second, f"{other.range} overlaps {first} ({one.range}); correct one of them"
+
+
+def _together(facts: MinorFacts, component: ComponentFacts, source: ComponentSource) -> Found:
+    """Bounds that are in force at the same time and leave nothing known between them; each is told once."""
+    usable = [one.version for one in source.known if not one.avoid]
+    told = set()
+    for key, group in (("bounds", component.bounds), ("external", component.external)):
+        for kubernetes in _moments(facts, component) if len(group) > 1 else ():
+            for (first, one), (second, other) in combinations(_keyed(key, group), 2):
+                if (first, second) in told or not (one.holds(kubernetes) and other.holds(kubernetes)):
+                    continue
+                each = [[version for version in usable if _within(version, bound)] for bound in (one, other)]
+                if all(each) and not set(each[0]) & set(each[1]):
+                    told.add((first, second))
+                    what = f"{other.range} and {first} ({one.range}) both hold at {kubernetes}"
+                    yield second, f"{what}, and no known version is in both; correct one of them"
 
 
 def _keyed(key: str, bounds: Iterable[Bound]) -> Iterator[tuple[str, Bound]]:
@@ -192,11 +269,16 @@ def _patterns(component: ComponentFacts, source: ComponentSource) -> Found:
 # ── relations ────────────────────────────────────────────────────────────────────────────────
 
 
-def _relations(relations: Relations, known: Mapping[str, ComponentSource]) -> Found:
+def _relations(relations: Relations, catalog: Mapping[str, MinorFacts], known: Mapping[str, ComponentSource]) -> Found:
     for index, relation in enumerate(relations.relations):
         for side, member in (("when", relation.when), ("needs", relation.needs)):
             key, name = f"relations[{index}].{side}", member.component
-            if name not in known:
+            if name == "kubernetes":
+                if side == "needs":
+                    yield key, "a component cannot ask for a Kubernetes; state it in the catalog, or turn it round"
+                elif not any(f"{minor}.0" in _parsed(member.range) for minor in catalog):
+                    yield key, f"no minor of the catalog is in {member.range}; correct the range"
+            elif name not in known:
                 yield key, f"recipes/components.toml has no {name!r}; add it there, or correct the name"
             elif not any(one.version in _parsed(member.range) for one in known[name].known):
                 yield (

@@ -112,29 +112,47 @@ def _named(name: str, value: Value, facts: Facts) -> Value:
 def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
     """The release itself, with the patch's date, else the minor's (design: two clocks)."""
     minor = facts_of(version, catalog)
-    dates = {patch.version: patch.date for patch in minor.patches}
+    patch = next((one for one in minor.patches if one.version == version), None)
+    source, note, day = (patch.source, patch.note, patch.date) if patch else (minor.source, "", None)
+    status: Status = "unknown" if patch is None or patch.avoid else "validated"
+    reason = f"to be avoided: {patch.avoid}" if patch and patch.avoid else "the release itself"
+    if patch is None:
+        reason += ", which the catalog does not list"
+    evidence = Evidence(source=source, cited=minor.sources.get(source, ""), note=note)
     return Component(
-        name="kubernetes", version=version, range=f"={version}", status="validated", reason="the release itself",
-        evidence=(Evidence(source=minor.source),), epoch=epoch(dates.get(version) or minor.released),
+        name="kubernetes", version=version, range=f"={version}", status=status, reason=reason,
+        evidence=(evidence,), epoch=epoch(day or minor.released),
     )  # fmt: skip
 
 
 def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: Facts) -> Component:
     wishes = [one.needs.range for one in case.problem.ranges if one.asked and one.touches(ruling.component)]
     source = facts.components.components[ruling.component]
-    allowed = _allowed(ruling, version, wishes, [one.version for one in source.known])
+    known = [one.version for one in source.known]
+    allowed = _allowed(ruling, version, wishes, [*known, version])
     status, reason, evidence = _judge(ruling, version, wishes)
+    sources = facts.catalog[ruling.minor].sources if ruling.minor else {}
+    evidence = tuple(one.model_copy(update={"cited": sources.get(one.source, "")}) for one in evidence)
+    if version not in known and (brought := _bringing(ruling.component, version, case, chosen)):
+        reason += f"; brought by {brought}, and not in recipes/components.toml"
     others = (one for _, one in rejected(ruling.component, case, chosen))
-    if bound := [one for one in others if isinstance(one, Constraint) and one.when is not None]:
-        reason += f"; a newer one is ruled out: {bound[0].reason}"
+    if bound := [one for one in others if isinstance(one, Constraint) and (one.when or one.somewhere)]:
+        reason += f"; a newer one is ruled out: {bound[-1].reason}"
     if ruling.carried:
         own = ".".join(case.kubernetes.split(".")[:2])
         status, reason = "unknown", f"nothing is stated for {own}; carried forward from {ruling.minor}: {reason}"
-    dates = {known.version: known.date for known in source.known}
+    dates = {one.version: one.date for one in source.known}
     return Component(
         name=ruling.component, version=version, range=allowed, status=status, reason=reason,
         evidence=evidence, epoch=epoch(dates.get(version) or facts.components.default_date),
     )  # fmt: skip
+
+
+def _bringing(component: str, version: str, case: Case, chosen: Chosen) -> str:
+    """The distributions whose packages have a version; empty: none of those that were asked for."""
+    there = [value.package for variable in case.problem.variables for value in variable.domain
+             if value.package and value.package.family == component and value.version == version]  # fmt: skip
+    return ", ".join(dict.fromkeys(f"{one.distribution}'s {one.package}" for one in there))
 
 
 def _judge(ruling: Ruling, version: str, wishes: list[str]) -> tuple[Status, str, tuple[Evidence, ...]]:
@@ -142,7 +160,8 @@ def _judge(ruling: Ruling, version: str, wishes: list[str]) -> tuple[Status, str
     asked = f" and {' and '.join(wishes)}, as asked for" if wishes else ""
     bounds = tuple(one.evidence for one in ruling.bounds)
     if ruling.exact is not None and ruling.exact.value == version:
-        return ruling.exact.status, f"what Kubernetes {ruling.minor} pins or deploys", (ruling.exact.evidence,)
+        said = f"what Kubernetes {ruling.minor} pins or deploys" if ruling.exact.pinned else ruling.exact.note
+        return ruling.exact.status, said, (ruling.exact.evidence,)
     for line in ruling.lines:
         if inside(version, line.range):
             return "validated", f"newest known in {line.range}{asked}", (line.evidence, *bounds)

@@ -31,7 +31,7 @@ def refusal(failed: Case, conflict: Problem, others: Elsewhere) -> RequestError:
     """The error for a case without a solution: what is in conflict, each with its place and source, and the remedy."""
     lines = [f"v{failed.kubernetes}: cannot be had like this; these do not go together:"]
     lines += [f"  {one}" for one in conflict.constraints]
-    lines += [f"  {_offer(one)}" for one in conflict.variables if _limits(one, conflict)]
+    lines += [f"  {_offer(one, others.asked)}" for one in conflict.variables if _limits(one, conflict)]
     works = list(_works(failed, conflict, others)) if others.asked != Request() else []
     if works:
         lines += ["what would work:", *(f"  {one}" for one in works)]
@@ -47,8 +47,8 @@ def missed(failed: Case, conflict: Problem) -> str:
 
 
 def everywhere(conflict: Problem, asked: Request) -> bool:
-    """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of a minor's own file."""
-    stated = any(one.place.startswith("recipes/catalog/") for one in conflict.constraints)
+    """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of some minors only."""
+    stated = any(one.place.startswith("recipes/catalog/") or one.somewhere for one in conflict.constraints)
     return not stated and all(asked.wants(one.name) for one in conflict.variables)
 
 
@@ -58,16 +58,21 @@ def _limits(variable: Variable, conflict: Problem) -> bool:
     return "@" in variable.name or len(touching) < 2
 
 
-def _offer(variable: Variable) -> str:
+def _offer(variable: Variable, asked: Request) -> str:
     component, _, distribution = variable.name.partition("@")
     there = ", ".join(str(one) for one in variable.domain if one != Value()) or "nothing"
     if distribution:
         return f"--distro {distribution}: brings for {component}: {there} [recipes/distros.toml]"
-    return f"{component}: known are {there} [recipes/components.toml]"
+    brought = asked.distributions and component in FAMILIES
+    files = "recipes/components.toml" + (" and recipes/distros.toml" if brought else "")
+    return f"{component}: known are {there} [{files}]"
 
 
 def _works(failed: Case, conflict: Problem, others: Elsewhere) -> Iterator[str]:
-    """What would work: without each option in turn, with one more, and another Kubernetes for all of it."""
+    """What would work: without each option in turn, with one more, and another Kubernetes for all of it.
+
+    Nothing about which nothing is stated is among it.
+    """
     asked = others.asked
     names = [one.name for one in conflict.variables]
     for said, relaxed in (*_relaxed(asked), *_extended(failed, asked)):
@@ -104,7 +109,7 @@ def _tried(kubernetes: str, facts: Facts, asked: Request) -> tuple[Case, Chosen]
         case = pose(kubernetes, facts, asked)
     except RequestError:
         return None
-    chosen = search(case.problem)
+    chosen = search(case.problem) if case.speaks else None
     return None if chosen is None else (case, chosen)
 
 

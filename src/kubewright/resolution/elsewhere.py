@@ -3,10 +3,11 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from kubewright import versions
 from kubewright.errors import RequestError
-from kubewright.models.catalog import MinorFacts
+from kubewright.models.catalog import Bound, MinorFacts, Stated
 from kubewright.models.lock import Request
 from kubewright.resolution.facts import Facts, facts_of
 from kubewright.resolution.pose import FAMILIES, Case, pose, stated
@@ -60,11 +61,22 @@ class Elsewhere:
         """In order; between two of them the same is stated of the components."""
         if minor.minor not in self._moments:
             there = [minor.components[name] for name in self.components if name in minor.components]
-            exact = (one.since for facts in there for one in facts.exact)
-            bounds = [one for facts in there for one in (*facts.lines, *facts.bounds, *facts.external)]
-            named = {*exact, *(one.since for one in bounds), *(one.until for one in bounds)}
+            every: list[Stated | Bound] = [one for facts in there for one in facts.exact]
+            every += [one for facts in there for one in (*facts.lines, *facts.bounds, *facts.external)]
+            named = {*(one.since for one in every), *(one.until for one in every), *self._related(minor.minor)}
             self._moments[minor.minor] = sorted(versions.order(one) for one in named if one)
         return self._moments[minor.minor]
+
+    def _related(self, minor: str) -> Iterator[str]:
+        """Where in a minor the relations of Kubernetes to a component begin or end."""
+        ranges = (one.when.range for one in self.facts.relations.relations if one.when.component == "kubernetes")
+        yield from (end for text in ranges for end in _ends(text) if versions.minor(end) == minor)
+
+
+@cache
+def _ends(allowed: str) -> tuple[str, ...]:
+    """The versions that a range names."""
+    return tuple(str(bound) for part in versions.Range.parse(allowed).terms for _, bound in part)
 
 
 def _by_distance(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:

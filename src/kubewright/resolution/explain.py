@@ -59,17 +59,19 @@ class Explanation(Model):
     """What kubeadm's own check says of the versions above."""
 
 
-def explain(name: str, found: Solution, facts: Facts, asked: Request) -> Explanation:
-    """The explanation of one component of a solution."""
+def explain(name: str, found: Solution, facts: Facts, asked: Request, *, today: str = "") -> Explanation:
+    """The explanation of one component of a solution, as it is on a day; without one, nothing has ended yet."""
     there = {one.name: one for one in found.components}
     kubernetes = found.case.kubernetes
     if name not in there:
         return Explanation(component=name, kubernetes=kubernetes, reason=_absence(name, kubernetes, facts, asked))
     one = there[name]
-    reason = f"{found.why}" if name == "kubernetes" else one.reason
+    reason = one.reason
+    if name == "kubernetes":
+        reason = f"{found.why}, but {one.reason}" if one.reason.startswith("to be avoided") else found.why
     return Explanation(
         component=name, kubernetes=kubernetes, version=one.version, range=one.range, status=one.status, reason=reason,
-        grounds=tuple(_grounds(name, found, facts)),
+        grounds=tuple(_grounds(name, found, facts, today)),
         newer=(*_bad_patches(kubernetes, name, facts.catalog), *_newer(name, found)),
         others=tuple(_others(name, found)),
         packages={place: tuple(_packages(name, place, found)) for place in asked.distributions},
@@ -87,13 +89,25 @@ def _absence(name: str, kubernetes: str, facts: Facts, asked: Request) -> str:
     return f"nothing is stated about it for Kubernetes {minor.minor} or an older minor"
 
 
-def _grounds(name: str, found: Solution, facts: Facts) -> Iterator[Ground]:
+def _released(kubernetes: str, minor: MinorFacts, today: str) -> Iterator[Ground]:
+    """When a version was released, when the support of its minor ends, and which Go built it."""
+    place = f"recipes/catalog/{minor.minor}.toml"
+    for patch in (one for one in minor.patches if one.version == kubernetes):
+        said = f"released {patch.date or ''}".strip() + (f"; {patch.note}" if patch.note else "")
+        yield Ground(place=f"{place}: patches", reason=said, source=minor.sources.get(patch.source, patch.source))
+    if end := minor.end_of_life:
+        said = f"end of life of {minor.minor} {'was' if end < today else 'is'} {end}"
+        yield Ground(place=f"{place}: end_of_life", reason=said, source=minor.sources.get(minor.source, minor.source))
+    begun = [one for one in minor.go if not one.since or versions.order(one.since) <= versions.order(kubernetes)]
+    for one in begun[-1:]:
+        said = f"built with Go {one.value}" + (f"; {one.note}" if one.note else "")
+        yield Ground(place=f"{place}: go", reason=said, source=minor.sources.get(one.source, one.source))
+
+
+def _grounds(name: str, found: Solution, facts: Facts, today: str) -> Iterator[Ground]:
     """The constraints on the component itself, and its relations to others."""
     if name == "kubernetes":
-        minor = facts_of(found.case.kubernetes, facts.catalog)
-        place = f"recipes/catalog/{minor.minor}.toml: patches"
-        yield Ground(place=place, reason=f"released; {minor.minor} is supported until {minor.end_of_life or 'unknown'}",
-                     source=minor.sources.get(minor.source, minor.source))  # fmt: skip
+        yield from _released(found.case.kubernetes, facts_of(found.case.kubernetes, facts.catalog), today)
     for rule in found.case.problem.ranges:
         there = all(part.component in found.chosen for part in (rule.needs, rule.when) if part)
         if rule.touches(name) and there and not rule.needs.range.startswith("!="):
@@ -124,10 +138,14 @@ def _others(name: str, found: Solution) -> Iterator[str]:
 
 
 def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Rule | None]]:
-    """Every value that a component could have beside the rest of the choice, and the constraint that it breaks."""
+    """Every value that a component could have beside the rest of the choice, and the constraint that it breaks.
+
+    Newest first.
+    """
     others = {other: value for other, value in found.chosen.items() if other != name}
     for variable in found.case.problem.variables:
-        for value in variable.domain if variable.name == name else ():
+        values = variable.domain if variable.name == name else ()
+        for value in sorted(values, key=lambda one: versions.order(one.version), reverse=True):
             broken = fault(name, value, others, found.case.problem.constraints)
             yield value, broken[0] if broken else None
 

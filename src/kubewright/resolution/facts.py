@@ -58,7 +58,8 @@ class Ruling:
         place = f"recipes/catalog/{self.minor}.toml: components.{self.component}"
         carried = ", carried forward" if self.carried else ""
         if self.exact is not None and self.binds(asked):
-            reason = f"Kubernetes {self.minor} pins or deploys {self.exact.value}{carried}"
+            said = f"Kubernetes {self.minor} pins or deploys {self.exact.value}"
+            reason = (said if self.exact.pinned else f"{self.exact.value}: {self.exact.note}") + carried
             needs = Span(self.component, f"={self.exact.value}")
             source = sources.get(self.exact.source, self.exact.source)
             yield Constraint(needs, f"{place}.exact", reason, source, packages=packages)

@@ -111,7 +111,8 @@ def depends(candidate: Candidate, allowed: str, others: Sequence[Candidate] = ()
 def pin(candidate: Candidate, allowed: str = "*") -> str:
     """What holds the package manager to a candidate: a stanza of apt preferences, or two dnf commands.
 
-    apt stays in the candidate's minor as long as all of it is in the range.
+    apt stays in the candidate's minor as long as all the rest of it is in the range, else at the very package:
+    `2.2.1*` would be 2.2.10 too.
     """
     names = (candidate.package, *_COMPANIONS.get(candidate.package, ()))
     if candidate.format is Format.rpm:
@@ -120,8 +121,8 @@ def pin(candidate: Candidate, allowed: str = "*") -> str:
     major, minor, _ = candidate.upstream.split(".", 2)
     _, end = _stretch(candidate.upstream, allowed)
     whole = end is None or end >= Version(int(major), int(minor) + 1)
-    held = f"{major}.{minor}." if whole else candidate.upstream
-    return f"Package: {' '.join(names)}\nPin: version {_epoch(candidate)}{held}*\nPin-Priority: 1001"
+    held = f"{_epoch(candidate)}{major}.{minor}.*" if whole else candidate.version
+    return f"Package: {' '.join(names)}\nPin: version {held}\nPin-Priority: 1001"
 
 
 def _bounds(candidate: Candidate, allowed: str) -> list[str]:

@@ -25,6 +25,7 @@ DOCKER = ("docker", "cri-dockerd")
 class Stated:
     """What is stated of some components at a Kubernetes version."""
 
+    kubernetes: str
     runtime: Runtime
     own: bool
     """Whether packages of our own are made for its minor."""
@@ -38,7 +39,10 @@ class Stated:
     def problem(self, facts: Facts, asked: Request) -> Problem:
         """The problem that it makes of these components."""
         known = facts.components.components
-        variables = [Variable(name, _domain(known[name], one)) for name, one in self.rulings.items()]
+        variables = [
+            Variable(name, (*_domain(known[name], one), *_brought(known[name], name, facts, asked)))
+            for name, one in self.rulings.items()
+        ]
         for distribution in asked.distributions:
             for family in (one for one in FAMILIES if one in self.rulings):
                 variables.append(_packages(distribution, self.rulings[family], facts, self.runtime, own=self.own))
@@ -48,7 +52,21 @@ class Stated:
             sources = facts.catalog[one.minor].sources if one.minor else {}
             constraints += one.constraints(sources, asked.wants(name), packages=name not in _loose(self.runtime))
         pairs = _pairs(facts) if asked.distributions else ()
-        return Problem(tuple(variables), (*constraints, *_wishes(asked), *_relations(facts), *pairs))
+        return Problem(tuple(variables), (*constraints, *_wishes(asked), *self._relations(facts), *pairs))
+
+    def _relations(self, facts: Facts) -> Iterator[Constraint]:
+        """Those between components, and those of this Kubernetes version to one, which bind it alone."""
+        sources = facts.relations.sources
+        for number, one in enumerate(facts.relations.relations):
+            place = f"recipes/relations.toml: relations[{number}]"
+            source = sources.get(one.source, one.source)
+            names = f"{one.when.component} {one.when.range} needs {one.needs.component} {one.needs.range}: {one.reason}"
+            needs, when = (Span(part.component, part.range) for part in (one.needs, one.when))
+            if when.component != "kubernetes":
+                yield Constraint(needs, place, names, source, when=when)
+            elif inside(self.kubernetes, when.range):
+                bound = needs.component not in _loose(self.runtime)
+                yield Constraint(needs, place, names, source, packages=bound, somewhere=True)
 
 
 @dataclass(frozen=True)
@@ -83,7 +101,7 @@ def stated(kubernetes: str, facts: Facts, asked: Request, components: Collection
     rulings = dict(_rulings(kubernetes, minor, facts, asked, components))
     known = set(FAMILIES).issubset(components)
     runtime = _runtime(kubernetes, minor, rulings, asked) if known else FAMILIES[0]
-    return Stated(runtime, minor.minor in facts.packaged, rulings)
+    return Stated(kubernetes, runtime, minor.minor in facts.packaged, rulings)
 
 
 def _loose(runtime: Runtime) -> tuple[Runtime, ...]:
@@ -142,6 +160,17 @@ def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
     return tuple(Value(version) for version in sorted(usable, key=place))
 
 
+def _brought(source: ComponentSource, family: str, facts: Facts, asked: Request) -> Iterator[Value]:
+    """The versions that only the distributions that were asked for bring, the last of all."""
+    known = {one.version for one in source.known}
+    there = {
+        one.upstream
+        for distribution in asked.distributions if family in FAMILIES
+        for one in candidates(distribution, family, facts.distributions)
+    }  # fmt: skip
+    yield from map(Value, sorted(there - known, key=versions.order, reverse=True))
+
+
 @cache
 def _newest_first(known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(known, key=versions.order, reverse=True))
@@ -173,15 +202,6 @@ def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:
             yield Constraint(
                 needs, f"recipes/components.toml: components.{name}.known", f"not {one.version}: {one.avoid}"
             )
-
-
-def _relations(facts: Facts) -> Iterator[Constraint]:
-    sources = facts.relations.sources
-    for number, one in enumerate(facts.relations.relations):
-        place = f"recipes/relations.toml: relations[{number}]"
-        reason = f"{one.when.component} {one.when.range} needs {one.needs.component} {one.needs.range}: {one.reason}"
-        needs, when = (Span(part.component, part.range) for part in (one.needs, one.when))
-        yield Constraint(needs, place, reason, sources.get(one.source, one.source), when=when)
 
 
 def _pairs(facts: Facts) -> Iterator[Pairing]:

@@ -64,6 +64,8 @@ class Constraint:
     """Whether it is the person's, who can take it back."""
     packages: bool = True
     """Whether the packages that distributions take are bound too."""
+    somewhere: bool = False
+    """Whether it holds for some versions of Kubernetes only."""
 
     def __str__(self) -> str:
         return _said(self)
@@ -97,6 +99,7 @@ class Pairing:
     source: str = ""
 
     asked = False
+    somewhere = False
 
     def __str__(self) -> str:
         return _said(self)

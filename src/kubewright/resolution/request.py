@@ -2,8 +2,7 @@
 
 import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from kubewright import versions
 from kubewright.errors import RequestError, VerificationFailed
@@ -14,7 +13,7 @@ from kubewright.upstream import Upstream
 RELEASE_URL = "https://dl.k8s.io/release"
 """Kubernetes' own download site; its markers are `RELEASE_URL/stable-1.36.txt` and the like."""
 
-_TAG = re.compile(r"^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
+_TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")
 
 
 def resolve_request(request: str, catalog: Mapping[str, MinorFacts], upstream: Upstream | None) -> tuple[str, str]:
@@ -26,15 +25,18 @@ def resolve_request(request: str, catalog: Mapping[str, MinorFacts], upstream: U
     return next(candidates(request, catalog, upstream))
 
 
-def candidates(request: str, catalog: Mapping[str, MinorFacts], upstream: Upstream | None) -> Iterator[tuple[str, str]]:
+def candidates(
+    request: str, catalog: Mapping[str, MinorFacts], upstream: Upstream | None, packaged: Container[str] = ()
+) -> Iterator[tuple[str, str]]:
     """The Kubernetes versions that a request may mean with the reason for each: first what it means, then older ones.
 
-    One that the catalog tells to avoid is only had by its exact version. Raises what `resolve_request` does.
+    One that the catalog tells to avoid is only had by its exact version. Of the `packaged` minors an upstream may
+    know more than the catalog. Raises what `resolve_request` does.
     """
     wanted = versions.Request.parse(request)
     if wanted.word == "version":
         if upstream is None:
-            require_known(wanted.scope, catalog)
+            require_known(wanted.scope, catalog, packaged)
         yield wanted.scope, "asked for by its version"
     elif wanted.word == "range":
         yield from _by_range(wanted, catalog, upstream)
@@ -46,14 +48,26 @@ def candidates(request: str, catalog: Mapping[str, MinorFacts], upstream: Upstre
         yield from _by_marker(wanted, catalog, upstream)
 
 
-def require_known(version: str, catalog: Mapping[str, MinorFacts]) -> None:
-    """Refuse a version that the catalog lacks, where only it can say what exists."""
+def listed(version: str, catalog: Mapping[str, MinorFacts]) -> bool:
+    """Whether the catalog has a version among the patches of its minor."""
+    return any(patch.version == version for patch in catalog[versions.minor(version)].patches)
+
+
+def require_known(version: str, catalog: Mapping[str, MinorFacts], packaged: Container[str] = ()) -> None:
+    """Refuse a version that the catalog lacks, where only it can say what exists.
+
+    A pre-release of a patch that it lists may be had: what it states holds for those too. Of the `packaged` minors
+    an upstream could say more.
+    """
     facts = facts_of(version, catalog)
-    if version not in {patch.version for patch in facts.patches}:
+    at = versions.parse(version)
+    released = {patch.version for patch in facts.patches if not patch.skipped}
+    if not listed(version, catalog) and (not at.prerelease or str(at.finalize_version()) not in released):
         newest = next((f"v{one}" for one in _newest_first({facts.minor: facts})), "not released")
         raise RequestError(
             f"v{version}: not in the catalog, whose newest {facts.minor} is {newest}; "
-            f"ask for that, resolve without --offline, or add the patch to recipes/catalog/{facts.minor}.toml"
+            f"ask for that, {'resolve without --offline, ' if facts.minor in packaged else ''}"
+            f"or add the patch to recipes/catalog/{facts.minor}.toml"
         )
 
 
@@ -68,7 +82,10 @@ def _by_catalog(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> 
     found = ((version, why) for version in _newest_first(catalog, wanted) if version in wanted)
     first = next(found, None)
     if first is None:
-        raise RequestError(f"{wanted.text}: the catalog knows no such release")
+        known = list(catalog)
+        raise RequestError(
+            f"{wanted.text}: the catalog knows no such release; ask for stable, or for one of {known[0]} to {known[-1]}"
+        )
     yield first
     yield from ((version, f"an older one of {wanted.text}") for version, _ in found)
 
@@ -142,11 +159,37 @@ def _by_range(
             yield version, f"an older one in {wanted.text}" if found else f"the newest known release in {wanted.text}"
             found += 1
     if not found:
-        there = (f"v{one}" for one in _newest_first(catalog, None, marked) if _offered(one, upstream))
-        nearest = ", ".join(islice(there, 3))
-        raise RequestError(
-            f"{wanted.text!r}: no known release is in this range; the newest known are {nearest or 'none'}"
-        )
+        nearest = ", ".join(f"v{one}" for one in _nearest(wanted, catalog, marked, upstream))
+        said = _kept_out(wanted, catalog) or "no known release is in this range"
+        raise RequestError(f"{wanted.text!r}: {said}; the nearest known are {nearest or 'none'}")
+
+
+def _kept_out(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> str:
+    """What is in a range, but no range gives, and how to ask for it; empty: there is nothing."""
+    allowed = versions.Range.parse(wanted.text)
+    there = [patch for minor in catalog if _reaches(wanted, minor) for patch in catalog[minor].patches]
+    for patch in reversed([one for one in there if one.version in allowed and versions.is_final(one.version)]):
+        if patch.avoid:
+            return f"v{patch.version} is to be avoided: {patch.avoid}; ask for just v{patch.version} to have it"
+        if patch.skipped:
+            return f"upstream never released v{patch.version}"
+    named = [str(bound) for part in allowed.terms for _, bound in part if bound.prerelease]
+    if not named:
+        return ""
+    return f"a range gives no pre-releases; ask for one by its version, such as v{versions.newest(named)}"
+
+
+def _nearest(
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts], marked: Iterable[str], upstream: Upstream | None
+) -> list[str]:
+    """Around each end of a range the releases right before and after it that can be had, newest first."""
+    known = [one for one in _newest_first(catalog, None, marked) if versions.is_final(one)]
+    found = set()
+    for bound in {str(bound) for part in versions.Range.parse(wanted.text).terms for _, bound in part}:
+        below = (one for one in known if versions.order(one) < versions.order(bound))
+        above = (one for one in reversed(known) if versions.order(one) >= versions.order(bound))
+        found |= {next((one for one in side if _offered(one, upstream)), "") for side in (below, above)}
+    return sorted(found - {""}, key=versions.order, reverse=True)
 
 
 def _offered(version: str, upstream: Upstream | None) -> bool:

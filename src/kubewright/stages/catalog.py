@@ -9,7 +9,7 @@ from kubewright.upstream import Upstream
 
 def check() -> tuple[Contradiction, ...]:
     """Every contradiction in the catalog. Raises RequestError for a file that is wrong in itself."""
-    return tuple(contradictions(recipes.catalog(), recipes.components(), recipes.relations()))
+    return tuple(contradictions(recipes.catalog(), recipes.components(), recipes.relations(), recipes.skew()))
 
 
 def size() -> dict[str, int]:

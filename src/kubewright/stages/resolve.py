@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from kubewright import content, recipes, resolution, versions
 from kubewright.compile import build
-from kubewright.models.lock import Check, Component, DistributionRuntime, Input, Release, Request, Unavailable
-from kubewright.models.upgrades import Change, Hop
+from kubewright.errors import RequestError
+from kubewright.models.lock import Check, Component, DistributionRuntime, Input, Release, Request, Unavailable, Wish
+from kubewright.models.upgrades import Change, Hop, Moved
 from kubewright.resolution import Facts, Solution
+from kubewright.resolution.choose import PLAIN
 from kubewright.resolution.explain import Explanation
 from kubewright.resolution.survey import inputs as all_inputs
 from kubewright.settings import Settings
@@ -23,7 +26,19 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
     For a minor that no packages are made for there is nothing to ask, and the lock has no inputs.
     """
     upstream = None if settings.offline else Upstream(settings.upstream)
+    return _lock(solution(request, settings, upstream), settings, upstream)
+
+
+def upgrade(start: str, request: str, settings: Settings) -> tuple[Workspace, Release, tuple[Hop, ...]]:
+    """What `resolve` does, and the way there from another version; without a way nothing is written."""
+    upstream = None if settings.offline else Upstream(settings.upstream)
     found = solution(request, settings, upstream)
+    hops = path(start, found.case.kubernetes, settings.asked)
+    return (*_lock(found, settings, upstream), hops)
+
+
+def _lock(found: Solution, settings: Settings, upstream: Upstream | None) -> tuple[Workspace, Release]:
+    """The lock of a solution, written unless this is a dry run."""
     kubernetes, chosen = found.case.kubernetes, found.components
     if settings.source_date_epoch is not None:
         chosen = tuple(one.model_copy(update={"epoch": settings.source_date_epoch}) for one in chosen)
@@ -48,47 +63,100 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
 
 def solution(request: str, settings: Settings, upstream: Upstream | None) -> Solution:
     """What a request means and what fits it; nothing is written."""
-    wanted = resolution.candidates(request, recipes.catalog(), upstream)
-    found = resolution.solve(wanted, facts(), settings.asked)
+    stated = facts()
+    wanted = resolution.candidates(request, stated.catalog, upstream, stated.packaged)
+    found = resolution.solve(wanted, stated, settings.asked)
     kubernetes = found.case.kubernetes
     log.info("%s: v%s (%s)", request, kubernetes, found.why)
     if found.missed:
         log.warning("%s", found.missed)
-    if not recipes.packaged(versions.minor(kubernetes)):
-        resolution.require_known(kubernetes, recipes.catalog())
-    if why_not := resolution.avoided(kubernetes, recipes.catalog()):
+    own = versions.minor(kubernetes) in stated.packaged
+    if not own:
+        resolution.require_known(kubernetes, stated.catalog)
+    if not resolution.listed(kubernetes, stated.catalog) and (upstream is None or not own):
+        log.warning("v%s: the catalog does not list this pre-release, so nothing says that it exists", kubernetes)
+    if why_not := resolution.avoided(kubernetes, stated.catalog):
         log.warning("v%s: to be avoided: %s", kubernetes, why_not)
+    _warn_of_ends(kubernetes, settings)
     return found
+
+
+def _warn_of_ends(kubernetes: str, settings: Settings) -> None:
+    """Say what nobody supports any more: the minor, and the distributions that were asked for."""
+    there = recipes.distributions().distributions
+    minor = recipes.catalog()[versions.minor(kubernetes)]
+    ends = {f"Kubernetes {minor.minor}": minor.end_of_life}
+    ends |= {there[name].title: there[name].end_of_life for name in settings.asked.distributions}
+    for name, end in ends.items():
+        if end is not None and end < _day(settings.now):
+            log.warning("%s: its end of life was %s; no more fixes are made for it", name, end)
+
+
+def _day(now: int) -> str:
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
 
 
 def explanation(name: str, request: str, settings: Settings) -> Explanation:
     """Why a request gives this version of a component."""
     name = resolution.component(name, recipes.components())
     upstream = None if settings.offline else Upstream(settings.upstream)
-    return resolution.explain(name, solution(request, settings, upstream), facts(), settings.asked)
+    found = solution(request, settings, upstream)
+    return resolution.explain(name, found, facts(), settings.asked, today=_day(settings.now))
 
 
-def path(start: str, goal: str, *, external_etcd: bool = False) -> tuple[Hop, ...]:
-    """The upgrade from one version to another, each hop with what changes beside Kubernetes.
+def path(start: str, goal: str, asked: Request = PLAIN) -> tuple[Hop, ...]:
+    """The upgrade from one version to another, each hop with what changes beside Kubernetes for the same request.
 
     It warns of hops at which etcd goes back; an etcd outside the cluster is left alone by an upgrade.
+    Raises RequestError for a start that is no version or cannot be left, and where a version has no solution.
     """
-    catalog, components, relations = recipes.catalog(), recipes.components(), recipes.relations()
-
-    def versions_of(kubernetes: str) -> dict[str, str]:
-        return {one.name: one.version for one in resolution.choose(kubernetes, catalog, components, relations)}
-
-    hops = []
-    for hop in resolution.upgrades.path(start, goal, catalog, recipes.skew()):
-        old, new = versions_of(hop.from_version), versions_of(hop.to)
-        changes = tuple(
-            Change(component=name, before=old.get(name), after=new.get(name))
-            for name in ("containerd", "coredns", "docker", "etcd")
-            if old.get(name) != new.get(name) and (name != "etcd" or not external_etcd)
-        )
+    stated = facts()
+    try:
+        ways = resolution.upgrades.path(start, goal, stated.catalog, recipes.skew())
+    except RequestError as error:
+        raise RequestError(f"--from {start or repr(start)}: {error}") from error
+    if not ways:
+        return ()
+    hops, before = [], _on_the_way(ways[0].from_version, stated, asked)
+    for hop in ways:
+        after = _on_the_way(hop.to, stated, asked)
+        changes = _changes(before, after, asked)
         _warn_of_etcd(hop, changes)
-        hops.append(hop.model_copy(update={"components": changes}))
+        moved = (before.case.runtime, after.case.runtime)
+        runtime = Moved(before=moved[0], after=moved[1]) if moved[0] != moved[1] else None
+        hops.append(hop.model_copy(update={"components": changes, "runtime": runtime}))
+        before = after
     return tuple(hops)
+
+
+def _on_the_way(kubernetes: str, stated: Facts, asked: Request) -> Solution:
+    """What a version on the way has: all that was asked for, else as much of it as it can have."""
+    by_version = asked.model_copy(update={"distributions": ()})
+    by_name = by_version.model_copy(update={"wanted": tuple({Wish(component=one.component) for one in asked.wanted})})
+    requests = dict.fromkeys((asked, by_version, by_name))
+    for number, request in enumerate(requests, start=1):
+        try:
+            found = resolution.solve([(kubernetes, "on the way")], stated, request)
+        except RequestError:
+            if number == len(requests):
+                raise
+            continue
+        if request != asked:
+            less = "the distributions" if request == by_version else "the versions that were asked for"
+            log.warning("v%s, on the way: cannot be had with %s; shown without", kubernetes, less)
+        return found
+    raise AssertionError("there is always a request")
+
+
+def _changes(before: Solution, after: Solution, asked: Request) -> tuple[Change, ...]:
+    """What changes beside Kubernetes, by name; an etcd of one's own does not."""
+    old, new = ({one.name: one.version for one in each.components} for each in (before, after))
+    kept = {"kubernetes", "etcd"} if asked.etcd == "external" else {"kubernetes"}
+    return tuple(
+        Change(component=name, before=old.get(name), after=new.get(name))
+        for name in sorted({*old, *new} - kept)
+        if old.get(name) != new.get(name)
+    )
 
 
 def _warn_of_etcd(hop: Hop, changes: Sequence[Change]) -> None:
