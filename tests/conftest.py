@@ -42,6 +42,10 @@ def acceptance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+NOW = 1_790_000_000
+"""A publication clock in the past (2026-09-21), after every release in the sample mirror."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep development keys and caches of tests away from the user's own."""
@@ -51,6 +55,8 @@ def own_data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
             patch.setenv(name, str(home / name.lower()))
         for name in ("KUBEWRIGHT_UPSTREAM", "KUBEWRIGHT_SITE", "SOURCE_DATE_EPOCH"):
             patch.delenv(name, raising=False)
+        # Before any test makes it by today's clock: a key signs for no time before its own.
+        repo_key(None, now=NOW)
         yield home
 
 
@@ -60,10 +66,6 @@ def sample_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("upstream") / "mirror"
     sample(target)
     return target
-
-
-NOW = 1_790_000_000
-"""A publication clock in the past (2026-09-21), after every release in the sample mirror."""
 
 
 @pytest.fixture(scope="session")
