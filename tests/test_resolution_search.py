@@ -15,7 +15,7 @@ from kubewright.resolution.asked import GOES_WITH
 from kubewright.resolution.conflict import core, everywhere
 from kubewright.resolution.elsewhere import Elsewhere
 from kubewright.resolution.pose import pose
-from kubewright.resolution.problem import Constraint, Problem, Rule, Span, Value, Variable, inside
+from kubewright.resolution.problem import Constraint, Problem, Rule, Span, Value, Variable
 from kubewright.resolution.search import Chosen, search
 
 CATALOG = recipes.catalog()
@@ -51,9 +51,9 @@ def holds(problem: Problem, chosen: Chosen) -> bool:
         return [version for name, version in there.items() if name.split("@")[0] == span.component and version]
 
     return together(chosen) and all(
-        all(inside(version, rule.needs.range) for version in of(rule.needs, rule.packages))
+        all(versions.inside(version, rule.needs.range) for version in of(rule.needs, rule.packages))
         for rule in problem.ranges
-        if rule.when is None or any(inside(version, rule.when.range) for version in of(rule.when, True))
+        if rule.when is None or any(versions.inside(version, rule.when.range) for version in of(rule.when, True))
     )
 
 
@@ -62,10 +62,10 @@ def together(chosen: Chosen) -> bool:
     docker = {name.split("@")[1]: one for name, one in chosen.items() if name.startswith("docker@") and one.name}
     both = [(one, chosen[f"containerd@{name}"]) for name, one in docker.items() if f"containerd@{name}" in chosen]
     return all(
-        inside(containerd.version, pair.containerd.get(containerd.name, "=0.0.1"))
+        versions.inside(containerd.version, pair.containerd.get(containerd.name, "=0.0.1"))
         for one, containerd in both
         for pair in recipes.distributions().pairs
-        if pair.docker == one.name and inside(one.version, pair.range)
+        if pair.docker == one.name and versions.inside(one.version, pair.range)
     )
 
 
@@ -139,14 +139,14 @@ def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, aske
     assert holds(found.case.problem, found.chosen)
     there = {one.name: one.version for one in found.components}
     for one in found.components:
-        assert inside(one.version, one.range), one
+        assert versions.inside(one.version, one.range), one
     left_out = {name for without in asked.without for name in GOES_WITH[without]}
     for wish in asked.wanted:
-        assert wish.component in left_out or inside(there[wish.component], wish.range)
+        assert wish.component in left_out or versions.inside(there[wish.component], wish.range)
     for relation in recipes.relations().relations:
         when, needs = relation.when, relation.needs
-        if when.component in there and needs.component in there and inside(there[when.component], when.range):
-            assert inside(there[needs.component], needs.range)
+        if when.component in there and needs.component in there and versions.inside(there[when.component], when.range):
+            assert versions.inside(there[needs.component], needs.range)
     assert not any(one.component == "etcd" and one.external for one in found.case.rulings.values()) or asked.etcd
 
 
@@ -158,7 +158,7 @@ def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) ->
     fewer = {minor: facts for minor, facts in CATALOG.items() if minor in used}
     source = COMPONENTS.components[name]
     allowed = {one.name: one.range for one in found.components}.get(name, "=0.0.1")
-    strangers = [one for one in ("0.0.1", "99.0.0") if not inside(one, allowed)]
+    strangers = [one for one in ("0.0.1", "99.0.0") if not versions.inside(one, allowed)]
     new = (source.known[0].model_copy(update={"version": one, "avoid": ""}) for one in strangers)
     more = source.model_copy(update={"known": (*source.known, *new)})
     wider = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, name: more}})

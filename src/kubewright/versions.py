@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain, product
 from typing import Literal, Self
 
@@ -119,6 +119,16 @@ def _holds(operator: str, version: semver.Version, bound: semver.Version) -> boo
     if operator == "<" and bound.prerelease is None:
         version = version.replace(prerelease=None)
     return _OPERATORS[operator](version.compare(bound))
+
+
+range_of = cache(Range.parse)
+"""A range by its text; the same few texts are asked about again and again."""
+
+
+@cache
+def inside(version: str, allowed: str) -> bool:
+    """Whether a version is in a range; `*` is any."""
+    return allowed == "*" or version in range_of(allowed)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import cache
 from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
@@ -230,11 +229,8 @@ def _keyed(key: str, bounds: Iterable[Bound]) -> Iterator[tuple[str, Bound]]:
     return ((f"{key}[{index}]", bound) for index, bound in enumerate(bounds))
 
 
-_parsed = cache(versions.Range.parse)
-
-
 def _within(version: str, bound: Bound) -> bool:
-    return version in _parsed(bound.range)
+    return version in versions.range_of(bound.range)
 
 
 def _ends(line: Bound) -> tuple[str, str] | None:
@@ -276,11 +272,11 @@ def _relations(relations: Relations, catalog: Mapping[str, MinorFacts], known: M
             if name == "kubernetes":
                 if side == "needs":
                     yield key, "a component cannot ask for a Kubernetes; state it in the catalog, or turn it round"
-                elif not any(f"{minor}.0" in _parsed(member.range) for minor in catalog):
+                elif not any(f"{minor}.0" in versions.range_of(member.range) for minor in catalog):
                     yield key, f"no minor of the catalog is in {member.range}; correct the range"
             elif name not in known:
                 yield key, f"recipes/components.toml has no {name!r}; add it there, or correct the name"
-            elif not any(one.version in _parsed(member.range) for one in known[name].known):
+            elif not any(one.version in versions.range_of(member.range) for one in known[name].known):
                 yield (
                     key,
                     f"no known {name} is in {member.range}; add one to recipes/components.toml, or correct the range",

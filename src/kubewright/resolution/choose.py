@@ -16,7 +16,7 @@ from kubewright.resolution.elsewhere import Elsewhere
 from kubewright.resolution.facts import NO_RELATIONS, Facts, Ruling, facts_of
 from kubewright.resolution.packages import Candidate, ours
 from kubewright.resolution.pose import Case, pose
-from kubewright.resolution.problem import Constraint, Rule, Value, inside
+from kubewright.resolution.problem import Constraint, Rule, Value
 from kubewright.resolution.search import Chosen, fault, search
 
 PLAIN = Request()
@@ -139,7 +139,7 @@ def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: 
     if bound := [one for one in others if isinstance(one, Constraint) and (one.when or one.somewhere)]:
         reason += f"; a newer one is ruled out: {bound[-1].reason}"
     if ruling.carried:
-        own = ".".join(case.kubernetes.split(".")[:2])
+        own = versions.minor(case.kubernetes)
         status, reason = "unknown", f"nothing is stated for {own}; carried forward from {ruling.minor}: {reason}"
     dates = {one.version: one.date for one in source.known}
     return Component(
@@ -163,7 +163,7 @@ def _judge(ruling: Ruling, version: str, wishes: list[str]) -> tuple[Status, str
         said = f"what Kubernetes {ruling.minor} pins or deploys" if ruling.exact.pinned else ruling.exact.note
         return ruling.exact.status, said, (ruling.exact.evidence,)
     for line in ruling.lines:
-        if inside(version, line.range):
+        if versions.inside(version, line.range):
             return "validated", f"newest known in {line.range}{asked}", (line.evidence, *bounds)
     if ruling.bounds:
         allowed = ",".join(one.range for one in ruling.bounds)
@@ -187,5 +187,5 @@ def _allowed(ruling: Ruling, version: str, wishes: list[str], known: list[str]) 
     parts = [[part.strip() for part in one.split("||")] for one in (*stated, *wishes)]
     every = [",".join(one) for one in product(*parts)]
     if wishes:
-        every = [part for part in every if any(inside(one, part) for one in known)]
+        every = [part for part in every if any(versions.inside(one, part) for one in known)]
     return " || ".join(every) or "*"

@@ -78,15 +78,7 @@ _upstream = cache(package_versions.upstream_of)
 
 def fits(candidate: Candidate, allowed: str) -> bool:
     """Whether a candidate's upstream version is in a component's range."""
-    return _is_in(candidate.upstream, allowed)
-
-
-@cache
-def _is_in(upstream: str, allowed: str) -> bool:
-    return allowed == "*" or upstream in _range(allowed)
-
-
-_range = cache(versions.Range.parse)
+    return versions.inside(candidate.upstream, allowed)
 
 
 def depends(candidate: Candidate, allowed: str, others: Sequence[Candidate] = ()) -> str:
@@ -155,7 +147,7 @@ def _stretch(upstream: str, allowed: str) -> tuple[Version | None, Version | Non
         return None, None
     version = versions.parse(upstream)
     merged: list[tuple[Version, Version]] = []
-    for low, high in sorted(_ends(part, version) for part in _range(allowed).terms):
+    for low, high in sorted(_ends(part, version) for part in versions.range_of(allowed).terms):
         if merged and low <= merged[-1][1]:  # the next one touches or overlaps it
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:

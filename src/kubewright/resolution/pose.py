@@ -12,7 +12,7 @@ from kubewright.models.distros import OWN
 from kubewright.models.lock import Request, Runtime, Wish
 from kubewright.resolution.facts import Facts, Ruling, facts_of, rule
 from kubewright.resolution.packages import candidates
-from kubewright.resolution.problem import Constraint, Pairing, Problem, Span, Value, Variable, inside
+from kubewright.resolution.problem import Constraint, Pairing, Problem, Span, Value, Variable
 
 FAMILIES: tuple[Runtime, ...] = ("containerd", "docker")
 """The components that distributions bring packages of, and that a node needs one of."""
@@ -64,7 +64,7 @@ class Stated:
             needs, when = (Span(part.component, part.range) for part in (one.needs, one.when))
             if when.component != "kubernetes":
                 yield Constraint(needs, place, names, source, when=when)
-            elif inside(self.kubernetes, when.range):
+            elif versions.inside(self.kubernetes, when.range):
                 bound = needs.component not in _loose(self.runtime)
                 yield Constraint(needs, place, names, source, packages=bound, somewhere=True)
 
@@ -151,7 +151,7 @@ def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
     exact = ruling.exact.value if ruling.exact else ""
 
     def place(version: str) -> tuple[bool, bool, int]:
-        lines = (number for number, line in enumerate(ruling.lines) if inside(version, line.range))
+        lines = (number for number, line in enumerate(ruling.lines) if versions.inside(version, line.range))
         beside = bool(ruling.deployed) and versions.minor(version) == versions.minor(ruling.deployed)
         return version != exact, not beside, next(lines, len(ruling.lines))
 
@@ -191,7 +191,7 @@ def _packages(distribution: str, ruling: Ruling, facts: Facts, runtime: Runtime,
     if family not in _loose(runtime):
         return Variable(f"{family}@{distribution}", (*its_own, *ours, *vendors, *nothing))
     ranges = [one.needs.range for one in ruling.constraints({}, asked=False)]
-    vendors.sort(key=lambda one: not all(inside(one.version, allowed) for allowed in ranges))
+    vendors.sort(key=lambda one: not all(versions.inside(one.version, allowed) for allowed in ranges))
     return Variable(f"{family}@{distribution}", (*its_own, *nothing, *ours, *vendors))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import NamedTuple
 
 from kubewright import versions
@@ -142,7 +141,7 @@ def _said(rule: Rule) -> str:
 
 
 def _is(span: Span, value: Value) -> bool:
-    return value.name == span.component and inside(value.version, span.range)
+    return value.name == span.component and versions.inside(value.version, span.range)
 
 
 def component_of(name: str) -> str:
@@ -150,19 +149,10 @@ def component_of(name: str) -> str:
     return name.partition("@")[0]
 
 
-@cache
-def inside(version: str, allowed: str) -> bool:
-    """Whether a version is in a range; `*` is any."""
-    return allowed == "*" or version in _range(allowed)
-
-
-_range = cache(versions.Range.parse)
-
-
 def _meets(span: Span, name: str, value: Value) -> bool:
-    return span.component == component_of(name) and bool(value.version) and inside(value.version, span.range)
+    return span.component == component_of(name) and bool(value.version) and versions.inside(value.version, span.range)
 
 
 def _keeps(span: Span, name: str, value: Value) -> bool:
     """What is not there, or is of another component, keeps any range."""
-    return span.component != component_of(name) or not value.version or inside(value.version, span.range)
+    return span.component != component_of(name) or not value.version or versions.inside(value.version, span.range)

@@ -49,16 +49,21 @@ def _lock(found: Solution, settings: Settings, upstream: Upstream | None) -> tup
     release = assemble(found, chosen, wanted, gaps, settings)
     workspace = Workspace(settings.dist / release.name)
     if workspace.lock_path.is_file():
-        release = _with_built_digests(release, workspace.release())
-    if upstream is None and workspace.lock_path.is_file():
         known = workspace.release()
-        if known.model_copy(update={"inputs": (), "unavailable": ()}) == release.model_copy(update={"inputs": ()}):
-            release = _with_built_inputs(known, release)  # the same choice, and that lock already knows its digests
+        release = _with_built_digests(release, known)
+        # Offline, a lock of the same choice knows its digests already.
+        if upstream is None and _choice(known) == _choice(release):
+            release = _with_built_inputs(known, release)
     if not settings.dry_run:
         workspace.save_lock(release)
     for gap in gaps:
         log.warning("%s/%s %s: not available: %s", gap.component, gap.name, gap.arch, gap.reason)
     return workspace, release
+
+
+def _choice(release: Release) -> Release:
+    """A lock without what an upstream has said of it."""
+    return release.model_copy(update={"inputs": (), "unavailable": ()})
 
 
 def solution(request: str, settings: Settings, upstream: Upstream | None) -> Solution:

@@ -32,6 +32,6 @@ def _wanted(kubernetes: Sequence[str]) -> dict[str, Sequence[str]]:
                 known.version
                 for known in components.components[chosen.name].known
                 if not known.avoid and known.version not in there
-                and (chosen.range == "*" or known.version in versions.Range.parse(chosen.range))
+                and versions.inside(known.version, chosen.range)
             ]  # fmt: skip
     return {name: sorted(set(there), key=versions.parse) for name, there in wanted.items()}
