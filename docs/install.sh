@@ -22,7 +22,7 @@ Installs the newest release of a channel that is neither withdrawn nor to be avo
   --role ROLE          node (default) or control-plane
   --release NAME       this release of the channel, even if it is to be avoided: v1.36.4-1
   --not-before NUMBER  refuse an index with a lower number; a first run knows of none
-  --pull               pull the images that kubeadm will use, too, and compare their digests
+  --pull               pull the images that kubeadm will use, too, by the manifest's digests
   --dry-run            verify and print what would be installed; changes nothing
   --allow-development  accept a release that a development key has signed
   --state DIR          where the newest index seen is remembered [/var/lib/kubewright-installer]
@@ -202,7 +202,7 @@ while read -r size digest url; do
     set -- "$@" "$file"
 done <"$work/wanted"
 [ -z "$registry" ] || echo "imageRepository: $registry"
-[ -n "$pull" ] && [ -z "$dry_run" ] || echo "Images were not compared with the manifest; --pull does that."
+[ -n "$pull" ] && [ -z "$dry_run" ] || echo "Images come by tag when kubeadm pulls them; --pull takes the manifest's."
 [ -z "$dry_run" ] || exit 0
 
 # ── Install ──────────────────────────────────────────────────────────────────────────────────
@@ -213,17 +213,16 @@ case $manager in
     dnf) dnf install --assumeyes "$@" ;;
 esac || refuse "$manager failed; it says above why"
 
-# kubeadm pulls by tag, and whoever has the registry can move a tag. What is there already it does not pull again.
+# kubeadm asks for tags, and whoever has the registry can move a tag. What is there already it does not pull again.
 [ -n "$pull" ] || exit 0
 export CONTAINER_RUNTIME_ENDPOINT=unix:///run/containerd/containerd.sock
 for image in $images; do
     jq -er --arg image "$image" 'first(.images[] | select(.name == $image)) | "\(.reference) \(.index)"' "$manifest" \
         >"$work/image" || refuse "$name: has no image $image"
     read -r reference digest <"$work/image"
-    crictl pull "$reference" >/dev/null || refuse "$reference: cannot be pulled; crictl says above why"
-    crictl inspecti --output json "$reference" \
-        | jq -e --arg digest "@$digest" 'any(.status.repoDigests[]; endswith($digest))' >/dev/null \
-        && echo "  $reference  $digest" && continue
-    crictl rmi "$reference" >/dev/null || refuse "$reference: is not $digest, and cannot be removed: do not start it"
-    refuse "$reference: is not $digest, as the manifest promises: it is removed"
+    exact=${reference%:*}@$digest
+    crictl pull "$exact" >/dev/null || refuse "$exact: cannot be pulled; crictl says above why"
+    ctr --namespace k8s.io images tag --force "$exact" "$reference" >/dev/null \
+        || refuse "$reference: cannot be made the name of $digest; ctr says above why"
+    echo "  $reference  $digest"
 done

@@ -77,7 +77,7 @@ def make(definition: ImageDefinition, release: Release, supply: Supply, root: Pa
 def made(definition: ImageDefinition, release: Release, supply: Supply, root: Path) -> ImageRecord:
     return build(
         definition, release, supply,
-        registry="registry.test/kube", epoch=EPOCH, dest=root / "layout", archives=root / "archives", content=IMAGES,
+        registry="registry.test/kube", dest=root / "layout", archives=root / "archives", content=IMAGES,
     )  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def inputs(tmp_path: Path) -> Inputs:
 def make(definition: ImageDefinition, release: Release, inputs: Inputs, root: Path) -> ImageRecord:
     return build(
         definition, release, inputs,
-        registry="registry.test/kube", epoch=EPOCH, dest=root / "layout", archives=root / "archives", content=IMAGES,
+        registry="registry.test/kube", dest=root / "layout", archives=root / "archives", content=IMAGES,
     )  # fmt: skip
 
 
@@ -165,12 +165,28 @@ def test_building_again_leaves_nothing_of_the_build_before(
     assert tree(tmp_path / "here") == tree(tmp_path / "there")
 
 
+def test_a_patch_release_leaves_the_images_of_unchanged_companions_as_they_were(
+    definition: ImageDefinition, release: Release, inputs: Inputs, tmp_path: Path
+) -> None:
+    kubernetes, *companions = release.components
+    patch = kubernetes.model_copy(update={"version": "1.36.5", "epoch": EPOCH + 86400})
+    later = release.model_copy(update={"kubernetes": "1.36.5", "components": (patch, *companions)})
+    first, second = (make(definition, one, inputs, tmp_path / one.tag) for one in (release, later))
+    same = {one.name for one, other in zip(first.images, second.images, strict=True) if one.index == other.index}
+    assert same == {"coredns", "etcd", "pause"}
+    before, after = (
+        {layer.digest for image in one.images if image.name == "hyperkube" for layer in image.platforms[0].layers}
+        for one in (first, second)
+    )
+    assert len(before & after) == 3, "root, dispatcher and etcd"
+
+
 def test_the_registry_names_images_but_is_not_in_their_bytes(
     definition: ImageDefinition, release: Release, inputs: Inputs, tmp_path: Path
 ) -> None:
     first = make(definition, release, inputs, tmp_path / "first")
     second = build(
-        definition, release, inputs, registry="localhost:5000", epoch=EPOCH,
+        definition, release, inputs, registry="localhost:5000",
         dest=tmp_path / "layout", archives=tmp_path, content=IMAGES,
     )  # fmt: skip
     assert [image.index for image in first.images] == [image.index for image in second.images]
@@ -182,7 +198,7 @@ def test_a_registry_that_cannot_be_one_is_refused(
 ) -> None:
     with pytest.raises(RequestError, match=r"--registry: 'registry.test/'"):
         build(
-            definition, release, inputs, registry="registry.test/", epoch=EPOCH,
+            definition, release, inputs, registry="registry.test/",
             dest=tmp_path / "layout", archives=tmp_path, content=IMAGES,
         )  # fmt: skip
 

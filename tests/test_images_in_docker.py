@@ -135,7 +135,7 @@ def loaded(
 
     record = build(
         load_definition(IMAGES / "hyperkube" / "image.toml"), release, inputs,
-        registry=PREFIX, epoch=EPOCH, dest=root / "layout", archives=root, content=IMAGES,
+        registry=PREFIX, dest=root / "layout", archives=root, content=IMAGES,
     )  # fmt: skip
     if record.skipped:
         pytest.skip(f"no static busybox here: {record.skipped[0].reason}")
@@ -278,7 +278,7 @@ def with_tools(
         record = build(
             load_definition(IMAGES / "hyperkube" / "monolith.toml"), release,
             Supply(inputs, lambda pins, arch: bring(pins, arch, cache), {"etcd": VERSIONS["etcd"]}),
-            registry=TOOLS, epoch=EPOCH, dest=root / "layout", archives=root, content=IMAGES,
+            registry=TOOLS, dest=root / "layout", archives=root, content=IMAGES,
         )  # fmt: skip
     except UpstreamUnreachable as error:
         pytest.skip(str(error))

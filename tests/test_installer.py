@@ -392,34 +392,39 @@ def test_a_machine_that_no_package_is_for_is_named(install: Installer, machine: 
     assert "v1.36.4-1: has no deb of kubelet for riscv64; it is for amd64" in done.stderr
 
 
-@pytest.mark.parametrize("right", [True, False], ids=["right", "moved"])
-def test_an_image_that_is_not_the_manifests_is_removed(
-    install: Installer, machine: Path, site: Path, tmp_path: Path, right: bool
+def note(machine: Path, name: str, code: str = "") -> None:
+    """Put a stand-in that notes what it is told and runs a little code."""
+    script(machine / name, f'echo "{name} $*" >> "${{0%/bin/*}}/told"\n{code}')
+
+
+def test_images_are_pulled_by_digest_and_get_the_tags_that_kubeadm_asks_for(
+    install: Installer, machine: Path, site: Path, tmp_path: Path
 ) -> None:
-    images = json.loads((site / MANIFEST).read_text())["images"]
-    pause = next(one for one in images if one["name"] == "pause")
-    digests = [f"x@{one['index']}" for one in images] if right else ["x@sha256:0"]
-    text = json.dumps({"status": {"repoDigests": digests}})
-    script(machine / "crictl", f"echo \"crictl $*\" >> {tmp_path}/told; case $1 in inspecti) echo '{text}' ;; esac")
+    note(machine, "crictl")
+    note(machine, "ctr")
     done = install("--pull")
-    assert (done.returncode, f"  {pause['reference']}  {pause['index']}\n" in done.stdout) == (int(not right), right)
-    assert (f"crictl rmi {pause['reference']}\n" in told(tmp_path)) is not right
-    assert (f"{pause['reference']}: is not {pause['index']}" in done.stderr) is not right
+    assert done.returncode == 0, done.stderr
+    images = {one["name"]: one for one in json.loads((site / MANIFEST).read_text())["images"]}
+    wanted = []
+    for one in (images["pause"], images["kube-proxy"]):
+        exact = f"{one['reference'].rpartition(':')[0]}@{one['index']}"
+        wanted += [f"crictl pull {exact}", f"ctr --namespace k8s.io images tag --force {exact} {one['reference']}"]
+        assert f"  {one['reference']}  {one['index']}\n" in done.stdout
+    assert told(tmp_path).splitlines()[2:] == wanted
 
 
 @pytest.mark.parametrize(
-    ("words", "compared"),
+    ("words", "pulled"),
     [([], False), (["--dry-run", "--pull"], False), (["--pull"], True)],
     ids=["without", "dry-run", "pulled"],
 )
-def test_images_that_were_not_compared_are_said_to_be_so(
-    install: Installer, machine: Path, site: Path, words: list[str], compared: bool
+def test_images_that_were_not_pulled_are_said_to_come_by_tag(
+    install: Installer, machine: Path, words: list[str], pulled: bool
 ) -> None:
-    images = json.loads((site / MANIFEST).read_text())["images"]
-    text = json.dumps({"status": {"repoDigests": [f"x@{one['index']}" for one in images]}})
-    script(machine / "crictl", f"case $1 in inspecti) echo '{text}' ;; esac")
+    note(machine, "crictl")
+    note(machine, "ctr")
     done = install(*words)
-    assert (done.returncode, "Images were not compared" in done.stdout) == (0, not compared), done.stderr
+    assert (done.returncode, "Images come by tag" in done.stdout) == (0, not pulled), done.stderr
 
 
 @pytest.mark.parametrize("command", ["update", "install"])
@@ -429,10 +434,13 @@ def test_a_package_manager_that_fails_ends_it(install: Installer, machine: Path,
     assert (done.returncode, "apt-get failed" in done.stderr, "crictl" in done.stderr) == (1, True, False)
 
 
-def test_an_image_that_cannot_be_pulled_is_named(install: Installer, machine: Path) -> None:
-    script(machine / "crictl", "exit 7")
+@pytest.mark.parametrize(("program", "found"), [("crictl", "cannot be pulled"), ("ctr", "cannot be made the name of")])
+def test_an_image_that_cannot_be_had_is_named(install: Installer, machine: Path, program: str, found: str) -> None:
+    note(machine, "crictl")
+    note(machine, "ctr")
+    script(machine / program, "exit 7")
     done = install("--pull")
-    assert (done.returncode, "cannot be pulled" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "/pause" in done.stderr, found in done.stderr) == (1, True, True), done.stderr
 
 
 def test_a_channel_without_releases_is_named_with_those_that_have_some(install: Installer) -> None:

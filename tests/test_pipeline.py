@@ -1,6 +1,8 @@
 """The whole chain, from one version word to a site, and what happens to it afterwards."""
 
+import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -169,12 +171,51 @@ def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Ke
 
 def test_a_damaged_object_is_restored_by_publishing_again(home: Settings, keys: Keys) -> None:
     site = Path(home.site)
-    for name in ("apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb", "apt/dists/stable/Release"):
-        (site / name).write_bytes(b"damaged")
-    (site / "yum/pool/kubelet-1.36.4-1.x86_64.rpm").unlink()
-    assert len(findings(site)) > 3
+    pool = site / "yum/pool"
+    signature = bytearray((pool / "kubectl-1.36.4-1.x86_64.rpm").read_bytes())
+    signature[signature.index(keys.repo.key.fingerprint) + 40] ^= 1
+    for name, data in {
+        "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb": b"damaged",
+        "apt/dists/stable/Release": b"damaged",
+        "yum/pool/kubeadm-1.36.4-1.x86_64.rpm": b"no rpm",
+        "yum/pool/kubectl-1.36.4-1.x86_64.rpm": bytes(signature),
+    }.items():
+        (site / name).write_bytes(data)
+    (pool / "kubelet-1.36.4-1.x86_64.rpm").unlink()
+    assert len(findings(site)) > 5
     publish.publish(Workspace(home.dist / "v1.36.4-1"), home, keys)
     assert findings(site) == []
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def of_another_version(data: bytes) -> bytes:
+    return data.replace(b"{", b'{"new": "field", ', 1)
+
+
+def packed_entries_of_another_version(data: bytes) -> bytes:
+    return gzip.compress(of_another_version(gzip.decompress(data)))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("releases/index.json", cut), ("releases/index.json", of_another_version), ("channels/stable.json", cut),
+        ("releases/v1.36.4-1/manifest.json", of_another_version), ("releases/v1.36.4-1/index/apt.json.gz", cut),
+        ("releases/v1.36.4-1/index/yum.json.gz", packed_entries_of_another_version),
+        ("releases/v1.36.4-1/index/yum.json.gz", bytes.upper),
+    ],
+)  # fmt: skip
+def test_a_document_of_a_site_that_cannot_be_read_is_named(
+    home: Settings, keys: Keys, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    path = Path(home.site, name)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(KubewrightError, match=f"^{re.escape(name)}: ") as caught:
+        publish.refresh(home, keys)
+    assert caught.value.exit_code == 5
 
 
 DAY = 86400
@@ -199,7 +240,7 @@ def test_a_site_that_expires_is_renewed_by_publishing_again(home: Settings, keys
     late = home.model_copy(update={"now": NOW + 3 * DAY})
     (expired, *_) = [one for one in findings(site, late.now) if "stable-1.36/InRelease" in one]
     assert "expired at" in expired
-    assert "publish again with --valid-for" in expired
+    assert "run `kubewright refresh`" in expired
     publish.publish(workspace, late.model_copy(update={"valid_for": 2}), keys)
     assert findings(site, late.now) == []
     later = home.model_copy(update={"now": late.now + 4 * DAY})

@@ -29,9 +29,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from kubewright import upstream
+from kubewright import files, upstream
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.images import build, upload
+from kubewright.images.documents import INDEX
 from kubewright.images.registry import Extra, prefix, push
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageDefinition, ImageRecord
@@ -92,7 +93,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     )  # fmt: skip
     record = build(
         DEFINITION, release, inputs,
-        registry="registry.test", epoch=EPOCH, dest=root / "layout", archives=root / "archives", content=root,
+        registry="registry.test", dest=root / "layout", archives=root / "archives", content=root,
     )  # fmt: skip
     return Built(root / "layout", record)
 
@@ -198,6 +199,21 @@ def test_a_second_push_sends_nothing(built: Built, registry: str) -> None:
     assert (again.uploaded, again.sent, again.mounted) == (0, 0, 0)
     elsewhere = push(built.layout, built.record, f"{registry}/other")
     assert elsewhere.sent > 0  # another repository: the registry cannot know who may read the first
+
+
+def test_a_tag_that_moves_is_said_with_what_it_was(
+    built: Built, registry: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    push(built.layout, built.record, f"{registry}/kube")
+    assert not caplog.messages
+    image = built.record.images[0]
+    index = json.loads((built.layout / "blobs" / image.index.replace(":", "/")).read_bytes())
+    other = json.dumps(index | {"manifests": index["manifests"][:1]}).encode()
+    url = f"http://{registry}/v2/kube/{image.name}/manifests/{image.tag}"
+    requests.put(url, other, headers={"Content-Type": INDEX}, timeout=5).raise_for_status()
+    push(built.layout, built.record, f"{registry}/kube")
+    (said,) = caplog.messages
+    assert said.startswith(f"push {image.name}:v1.36.4: was sha256:{files.sha256(other)}, which ")
 
 
 def test_signatures_lie_beside_their_images(built: Built, registry: str, tmp_path: Path) -> None:

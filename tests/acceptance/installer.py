@@ -1,5 +1,6 @@
 """A second cluster by docs/install.sh alone, which reads releases/index.json and the manifest and no repository."""
 
+import json
 import re
 from functools import partial
 
@@ -10,6 +11,7 @@ from pages import DOCS, commands
 from supply import channel
 
 ROLES = {"cp2": "control-plane", "node2": "node"}
+"""The machines of the second cluster, and what they are; every other is a node."""
 
 
 def steps(lab: Lab, version: str) -> Steps:
@@ -41,7 +43,7 @@ def run(lab: Lab, machine: str, version: str, *words: str, key: str = "", check:
     keys = {one["kind"]: one["id"] for one in lab.supply.manifest(version)["keys"]}
     lab.engine.put(machine, "/root/install.sh", (DOCS / "install.sh").read_text())
     settings = f"cd /root; SITE={lab.network.site} CHANNEL={channel(version)} FINGERPRINT={key or keys['openpgp']}"
-    further = ["--role", ROLES[machine], "--allow-development", *words]
+    further = ["--role", ROLES.get(machine, "node"), "--allow-development", *words]
     command = commands("install.md", "installer").rstrip()
     return lab.shell(machine, f"{settings}\n{command} {' '.join(further)}", check=check)
 
@@ -77,13 +79,22 @@ def install(lab: Lab, machine: str, version: str) -> None:
         raise Failed(f"{machine}: not installed as the manifest has it: {', '.join(wrong) or 'nothing'}\n{said}")
 
 
-def pull(lab: Lab, machine: str, version: str) -> None:
-    """Run it again: packages are there already, and images come now that the machine knows the registry."""
+def pull(lab: Lab, machine: str, version: str) -> str:
+    """Run it again: packages are there already, and images come now that the machine knows the registry; which ones.
+
+    What kubeadm asks for by tag then has the manifest's digest.
+    """
     said = run(lab, machine, version, "--pull")
-    images = [line.strip() for line in said.splitlines() if line.startswith(f"  {lab.network.registry}/")]
-    lab.report.show(f"{machine}: images that install.sh has compared with the manifest", "\n".join(images))
+    images = "".join(f"{line.strip()}\n" for line in said.splitlines() if line.startswith(f"  {lab.network.registry}/"))
+    lab.report.show(f"{machine}: images that install.sh has pulled by the manifest's digests", images)
     if not images:
         raise Failed(f"{machine}: install.sh --pull names no image:\n{said}")
+    wanted = {one["reference"]: one["index"] for one in lab.supply.manifest(version)["images"]}
+    for reference in (line.split()[0] for line in images.splitlines()):
+        found = json.loads(lab.shell(machine, f"crictl inspecti -o json {reference}"))["status"]["repoDigests"]
+        if not any(one.endswith(f"@{wanted[reference]}") for one in found):
+            raise Failed(f"{machine}: {reference} is not {wanted[reference]} but {', '.join(found)}")
+    return images
 
 
 def registry(lab: Lab, machine: str, version: str) -> str:

@@ -4,6 +4,7 @@ import json
 import shlex
 
 import first_cluster
+import installer
 import state
 import upgrades
 from engine import Failed
@@ -19,6 +20,7 @@ def steps(lab: Lab, old: str, new: str) -> Steps:
         ("the site passes kubewright verify over HTTP", lambda: verify(lab)),
         (f"node1 keeps {new}", lambda: keeps(lab, new)),
         (f"fresh: a clean machine, the front page's commands, {old}", lambda: fresh(lab, old, new)),
+        (f"fresh: install.sh --pull, images of {old} whose tags {new} has taken", lambda: images(lab, old, new)),
         ("fresh: kubeadm join, Ready", lambda: join(lab, old)),
         (f"node1 goes back to {old} by name, Pods keep running", lambda: follow(lab, old)),
         (f"the site goes forward to {new}, and node1 with it", lambda: forward(lab, old, new)),
@@ -73,9 +75,23 @@ def fresh(lab: Lab, old: str, new: str) -> None:
         raise Failed(f"fresh: {old} alone should be installed and offered:\n{versions}\n{offered}")
 
 
+def images(lab: Lab, old: str, new: str) -> None:
+    """Tags in a registry are those of the last release pushed; the installer gives the old one its own images."""
+    before, after = (
+        {one["reference"]: one["index"] for one in lab.supply.manifest(one)["images"]} for one in (old, new)
+    )
+    moved = [name for name, digest in before.items() if after.get(name, digest) != digest]
+    if not moved:
+        raise Failed(f"no tag is in both releases with another digest, so this proves nothing: {', '.join(before)}")
+    lab.configure("fresh")
+    lab.shell("fresh", "apt-get install curl gpgv jq")
+    said = installer.pull(lab, "fresh", old)
+    if not any(name in said for name in moved):
+        raise Failed(f"fresh: install.sh --pull brought none of {', '.join(moved)}:\n{said}")
+
+
 def join(lab: Lab, old: str) -> None:
     """The old patch joins the cluster of the new one."""
-    lab.configure("fresh")
     lab.node_check("fresh", "node")
     lab.join("fresh")
     upgrades.version_is(lab, "fresh", old)

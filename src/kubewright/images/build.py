@@ -1,10 +1,12 @@
 """Builds the images of a release: an OCI layout of all of them, and an archive for each architecture."""
 
 import re
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import IO
 
@@ -42,13 +44,14 @@ def load_definition(path: Path) -> ImageDefinition:
 
 def build(
     definition: ImageDefinition, release: Release, supply: Supply | Inputs,
-    *, registry: str, epoch: int, dest: Path, archives: Path, content: Path,
+    *, registry: str, dest: Path, archives: Path, content: Path,
 ) -> ImageRecord:  # fmt: skip
     """Make the layout `dest` and one archive for each architecture in `archives`.
 
-    `registry` is the prefix of every reference, `epoch` (seconds) the only time in the images, `content`
-    the folder images/; where there are but inputs, these are the supply. `dest` is replaced whole, or left as
-    it was when anything fails.
+    `registry` is the prefix of every reference, `content` the folder images/; where there are but inputs, these
+    are the supply. Layers and images have the dates of the components in them and no other time, so releases
+    with the same etcd or CoreDNS have the same image of it. `dest` is replaced whole, or left as it was when
+    anything fails.
     """
     where = prefix(registry)
     supply = supply if isinstance(supply, Supply) else Supply(supply)
@@ -56,18 +59,20 @@ def build(
     with replacing_directory(dest) as root, TemporaryDirectory(prefix="kubewright-image-") as scratch:
         plan = make_plan(definition, release, Sources(supply, content, Path(scratch)))
         layout = Layout(root)
-        layers = _write_layers(layout, definition, plan, epoch)
+        layers = _write_layers(layout, definition, plan, release)
         made = []
         for name, (tag, arches) in sorted(plan.images.items()):
-            over = {arch: [layers[layer, arch] for layer in definition.images[name].layers] for arch in arches}
+            image = definition.images[name]
+            over = {arch: [layers[layer, arch] for layer in image.layers] for arch in arches}
+            epoch = newest(versioned(image.tag), release)
             made.append(assemble(definition, name, tag, f"{where.name}/{name}:{tag}", over, epoch))
-        for document in (document for image in made for document in image.documents):
+        for document in (document for one in made for document in one.documents):
             layout.add(document)
-        layout.finish(index_json([image.entry for image in made]))
+        layout.finish(index_json([one.entry for one in made]))
     return ImageRecord(
-        images=tuple(image.image for image in made),
+        images=tuple(one.image for one in made),
         archives=tuple(
-            _archive(dest, archives / f"{definition.name}-{release.tag}-linux-{arch}.tar", arch, epoch)
+            _archive(dest, archives / f"{definition.name}-{release.tag}-linux-{arch}.tar", arch, release)
             for arch in sorted({arch for _, arches in plan.images.values() for arch in arches})
         ),
         skipped=tuple(plan.skipped),
@@ -122,8 +127,25 @@ def _tag(name: str, template: str, release: Release) -> str | None:
     return tag
 
 
-def _write_layers(layout: Layout, definition: ImageDefinition, plan: Plan, epoch: int) -> dict[Key, Layer]:
+def versioned(tag: str) -> list[str]:
+    """The components whose versions are in a tag: `etcd` of `{etcd}-0`."""
+    return [name for _, name, _, _ in Formatter().parse(tag) if name]
+
+
+def newest(components: Iterable[str], release: Release) -> int:
+    """The date of the newest of some components in epoch seconds; 0 of none. What is no component is Kubernetes."""
+    return max((_date(name, release) for name in components), default=0)
+
+
+def _date(component: str, release: Release) -> int:
+    return release.component(component).epoch if release.has(component) else release.source_date_epoch
+
+
+def _write_layers(layout: Layout, definition: ImageDefinition, plan: Plan, release: Release) -> dict[Key, Layer]:
     def write(key: Key) -> Layer:
+        inputs = (file.input for file in definition.layers[key[0]].files)
+        epoch = newest((wanted.component for wanted in inputs if wanted), release)
+
         def into(out: IO[bytes]) -> Layer:
             return write_layer(plan.layers[key], out, epoch=epoch, compression=definition.compression)
 
@@ -133,6 +155,6 @@ def _write_layers(layout: Layout, definition: ImageDefinition, plan: Plan, epoch
         return dict(zip(plan.layers, pool.map(write, plan.layers), strict=True))
 
 
-def _archive(layout: Path, target: Path, arch: Arch, epoch: int) -> ImageArchive:
-    write_archive(layout, arch, target, epoch=epoch)
+def _archive(layout: Path, target: Path, arch: Arch, release: Release) -> ImageArchive:
+    write_archive(layout, arch, target, epoch=release.source_date_epoch)
     return ImageArchive(name=target.name, arch=arch, size=target.stat().st_size, sha256=files.sha256_of(target))

@@ -102,7 +102,12 @@ def push(layout: Path, record: ImageRecord, registry: str, *, extra: Iterable[Ex
     for one in beside:
         pushing.manifest(one.name, one.tag, Manifest.from_bytes(one.manifest).media_type, one.manifest)
     for image in record.images:
-        pushing.manifest(image.name, image.tag, INDEX, pushing.file(image.index).read_bytes())
+        before = pushing.manifest(image.name, image.tag, INDEX, pushing.file(image.index).read_bytes())
+        if before not in ("", image.index):
+            log.warning(
+                "push %s:%s: was %s, which manifests of earlier releases may name; the registry must keep it untagged",
+                image.name, image.tag, before,
+            )  # fmt: skip
     return PushReport(
         tuple(f"{where.name}/{image.name}:{image.tag}@{image.index}" for image in record.images),
         pushing.uploaded, pushing.sent, pushing.mounted, pushing.skipped,
@@ -146,17 +151,19 @@ class _Push:
             self.uploaded += sent
             log.info("push %s: %s, %d bytes", image, blob.digest, sent)
 
-    def manifest(self, image: str, reference: str, media_type: str, data: bytes) -> None:
-        """Make a tag or digest of an image stand for a manifest."""
+    def manifest(self, image: str, reference: str, media_type: str, data: bytes) -> str:
+        """Make a tag or digest of an image stand for a manifest; the digest that it stood for before, if any."""
         repository = self.where.repository(image)
         url = f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
         there = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
-        if there.status == 200 and there.headers.get("Docker-Content-Digest") == f"sha256:{files.sha256(data)}":
-            return
+        before = there.headers.get("Docker-Content-Digest", "") if there.status == 200 else ""
+        if before == f"sha256:{files.sha256(data)}":
+            return before
         answer = self.registry.ask("PUT", url, repository, headers={"Content-Type": media_type}, body=data)
         if answer.status != 201:
             raise refusal(self.registry, repository, f"the manifest {reference}", answer)
         self.uploaded += len(data)
+        return before
 
 
 def _loopback(host: str) -> bool:

@@ -59,8 +59,7 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
     supply = images.Supply(source, lambda pins, arch: images.bring(pins, arch, cache), carried(release))
     built = images.build(
         definition(release), release, supply,
-        registry=settings.registry, epoch=release.source_date_epoch,
-        dest=workspace.root / LAYOUT, archives=workspace.root / ARCHIVES, content=folder,
+        registry=settings.registry, dest=workspace.root / LAYOUT, archives=workspace.root / ARCHIVES, content=folder,
     )  # fmt: skip
     files.write(workspace.root / RECORD, built.to_bytes())
     for gap in built.skipped:
