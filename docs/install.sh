@@ -13,13 +13,14 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 usage() {
     cat <<'END'
-Usage: install.sh --site URL --fingerprint HEX --channel NAME [--role node|control-plane] [OPTION...]
+Usage: install.sh --site URL --fingerprint HEX --channel NAME [OPTION...]
 Installs the newest release of a channel that is neither withdrawn nor to be avoided.
 
   --site URL           where the site is served
   --fingerprint HEX    of the OpenPGP key that signs it; get it from people you trust, not from the site
   --channel NAME       stable-1.36, or any other that the site has
   --role ROLE          node (default) or control-plane
+  --runtime RUNTIME    what runs the containers: containerd (default) or docker
   --release NAME       this release of the channel, even if it is to be avoided: v1.36.4-1
   --not-before NUMBER  refuse an index with a lower number; a first run knows of none
   --pull               pull the images that kubeadm will use, too, by the manifest's digests
@@ -35,14 +36,11 @@ refuse() {
     echo "install.sh: $*" >&2
     exit 1
 }
-
-misused() {
-    (refuse "$*; see --help") || exit 2
-}
+misused() { (refuse "$*; see --help") || exit 2; }
 
 # ── Arguments and machine ────────────────────────────────────────────────────────────────────
 
-site='' fingerprint='' channel='' role=node only='' not_before=0 state=/var/lib/kubewright-installer
+site='' fingerprint='' channel='' role=node runtime=containerd only='' not_before=0 state=/var/lib/kubewright-installer
 pull='' dry_run='' allow_development=''
 while [ $# -gt 0 ]; do
     option=$1 value=${2-} && shift
@@ -51,10 +49,11 @@ while [ $# -gt 0 ]; do
         --dry-run) dry_run=yes && continue ;;
         --allow-development) allow_development=yes && continue ;;
         --help | -h) usage && exit 0 ;;
-        --site) site=$value ;;
+        --site) site=${value%/} ;;
         --fingerprint) fingerprint=$(printf %s "$value" | tr -d ' ' | tr a-f A-F) ;;
         --channel) channel=$value ;;
         --role) role=$value ;;
+        --runtime) runtime=$value ;;
         --release) only=$value ;;
         --not-before) not_before=$value ;;
         --state) state=$value ;;
@@ -68,31 +67,37 @@ case $site/$channel in /* | */) misused "--site and --channel are needed" ;; esa
 case $fingerprint in *[!0-9A-F]*) misused "--fingerprint is not hexadecimal" ;; esac
 [ ${#fingerprint} -ge 40 ] || misused "--fingerprint has ${#fingerprint} digits of 40: give the whole of it"
 case $not_before in *[!0-9]*) misused "--not-before $not_before: is not the number of an index" ;; esac
+packages='kubelet kubeadm kubernetes-cni cri-tools kubernetes-node' images='pause kube-proxy coredns'
+static='kube-apiserver kube-controller-manager kube-scheduler etcd'
 case $role in
-    node) packages='' images='pause kube-proxy' ;;
-    control-plane)
-        packages='kubectl kubernetes-control-plane'
-        images='pause kube-proxy kube-apiserver kube-controller-manager kube-scheduler etcd coredns'
-        ;;
+    node) ;; # CoreDNS may run on any
+    control-plane) packages="$packages kubectl kubernetes-control-plane" images="$images $static" ;;
     *) misused "--role $role: the roles are node and control-plane" ;;
 esac
-packages="kubelet kubeadm kubernetes-cni cri-tools kubernetes-runtime-containerd kubernetes-node $packages"
+case $runtime in # ours are for systems whose own do not fit, unless there is one of theirs already
+    containerd) adapter='' ours=kubernetes-containerd theirs='containerd containerd.io' ;;
+    docker) adapter=cri-dockerd ours='kubernetes-docker kubernetes-containerd' theirs='docker docker-ce moby-engine' ;;
+    *) misused "--runtime $runtime: the runtimes are containerd and docker" ;;
+esac
+packages="$adapter kubernetes-runtime-$runtime $packages"
 
 for program in curl gpgv jq sha256sum; do
     command -v "$program" >/dev/null || refuse "$program is missing: apt-get install curl gpgv jq (dnf: gnupg2)"
 done
-# The system says itself what it is: whose packages it takes, and which containerd it has.
+# The system says itself what it is: whose packages it takes, and what the manifest calls it.
 # shellcheck source=/dev/null
 system=$(ID='' ID_LIKE='' VERSION_ID='' && . /etc/os-release && echo "$ID-$VERSION_ID $ID $ID_LIKE") \
     || refuse "/etc/os-release: cannot be read, so nobody knows whose packages are for this system"
-kin=${system#* } system=${system%% *}
+kin=${system#* } system=${system%% *} format=rpm manager=dnf asked='rpm --eval %{_arch}'
 case " $kin " in
-    *' debian '* | *' ubuntu '*) format=deb manager=apt-get ;;
-    *' fedora '* | *' rhel '* | *' amzn '*) format=rpm manager=dnf ;;
+    *' debian '* | *' ubuntu '*) format=deb manager=apt-get asked="dpkg-query -Wf \${Architecture} dpkg" ;;
+    *' rhel '*) system=rhel-${system##*-} system=${system%%.*} ;; # it stands for its rebuilds too
+    *' amzn '*) system=amazon-${system##*-} ;;
+    *' fedora '*) ;;
     *) refuse "/etc/os-release: $kin: is of kin neither to Debian nor to Fedora: there are no packages for it" ;;
 esac
 command -v $manager >/dev/null || refuse "$manager is missing, which installs the packages of $system"
-case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=$(uname -m) ;; esac
+arch=$($asked | sed 's/^x86_64$/amd64/; s/^aarch64$/arm64/') # 32 bits may run on a kernel of 64
 [ -n "$dry_run" ] || [ "$(id -u)" -eq 0 ] || refuse "installing needs root; --dry-run does not"
 
 umask 022 # whatever the caller's is, nobody else may change what is in here
@@ -106,7 +111,7 @@ chmod 711 "$work" # apt reads local packages as another user
 # A sender may never stop, and curl before 8.4 heeds no limit without Content-Length: head bounds what comes to disk.
 get() { # PATH FILE BYTES: a file of the site, or false; one of more bytes is refused
     rm -f "$work/whole"
-    { curl --silent --show-error --fail --location --retry 3 "$site/$1" && : >"$work/whole"; } \
+    { curl -fsSL --retry 3 --connect-timeout 20 --speed-limit 1000 --speed-time 30 "$site/$1" && : >"$work/whole"; } \
         | head -c $(($3 + 1)) >"$2" || return
     [ "$(wc -c <"$2")" -le "$3" ] || refuse "$site/$1: has more than the $3 bytes it may have: do not install it"
     [ -e "$work/whole" ] # the pipe tells only how head ended
@@ -179,50 +184,76 @@ vouched "$manifest" "$(release manifest_url)" "$(release manifest_sha256)"
 
 # ── What to install ──────────────────────────────────────────────────────────────────────────
 
-# The manifest says which distribution's own containerd fits; everywhere else ours takes its place.
-jq -e --arg system "$system" \
-    'any(.requirements.distributions[]; .distribution == $system and .package == "containerd" and .fits)' \
-    "$manifest" >/dev/null || packages="$packages kubernetes-containerd"
-for package in $packages; do
-    jq -er --arg package "$package" --arg format $format --arg arch "$arch" \
+installed() { # NAME: prints the version of a package, or nothing
+    case $format in
+        deb) dpkg-query --show --showformat "\${db:Status-Status} \${Version}" "$1" ;;
+        rpm) rpm --query --queryformat 'installed %{VERSION}' "$1" ;;
+    esac 2>/dev/null | sed -n 's/^installed //p'
+}
+
+minor=$(jq -r '.release.kubernetes | split(".")[:2] | join(".")' "$manifest") kubelet=$(installed kubelet)
+case ${kubelet:-$minor.} in
+    "$minor".*) ;;
+    *) refuse "$name: kubelet $kubelet is of another minor, and not the first to be upgraded: docs/upgrade.md" ;;
+esac
+# The manifest says which distribution's own runtime fits. Elsewhere ours is at hand: apt takes it if nothing else meets
+# the dependencies, but dnf takes whatever it is given.
+jq -e --arg own "$system $runtime distribution" \
+    'any(.requirements.distributions[]; .fits and "\(.distribution) \(.family) \(.repository)" == $own)' "$manifest" \
+    >/dev/null && ours=''
+[ "$format" = deb ] || for package in $theirs; do [ -z "$(installed "$package")" ] || ours=''; done
+for package in $packages $ours; do
+    jq -er --arg package "$package" --arg format "$format" --arg arch "$arch" \
         'first(.packages[] | select(.package == $package and .format == $format and (.arch == $arch or .arch == "all")))
-         | "\(.size) \(.sha256) \(.url)"' "$manifest" >>"$work/wanted" \
+         | "\(.package) \(.size) \(.sha256) \(.url)"' "$manifest" >>"$work/wanted" \
         || refuse "$name: has no $format of $package for $arch; it is for" \
             "$(jq -r '[.packages[].arch] - ["all"] | unique | join(", ")' "$manifest")"
 done
-registry=$(jq -r 'first(.images[] | select(.name == "kube-apiserver").reference) | sub("/[^/]*$"; "")' "$manifest")
 
 echo "$name for $role on $system $arch, from index number $sequence of $issued, signed by $who:"
-while read -r size digest url; do
+while read -r package size digest url; do
     echo "  ${url##*/}  $size bytes  sha256:$digest"
     [ -z "$dry_run" ] || continue
     file=$work/${url##*/}
     fetch "$url" "$file" "$size"
     vouched "$file" "$url" "$digest"
+    case "$format $ours " in deb*" $package "*) set -- "$@" --with-source ;; esac
     set -- "$@" "$file"
 done <"$work/wanted"
-[ -z "$registry" ] || echo "imageRepository: $registry"
+[ "$format" = rpm ] || [ -z "$ours" ] || echo "Of these, apt-get takes $ours only where nothing else fits."
+jq -r 'first(.images[].reference | select(test("kube-apiserver:"))) | "imageRepository: \(.[:rindex("/")])"' "$manifest"
 [ -n "$pull" ] && [ -z "$dry_run" ] || echo "Images come by tag when kubeadm pulls them; --pull takes the manifest's."
 [ -z "$dry_run" ] || exit 0
 
 # ── Install ──────────────────────────────────────────────────────────────────────────────────
 
-# Only now does anything change. The distribution brings what the packages need besides; nothing may be removed.
+# Only now does anything change. The distribution brings what the packages need besides; files that people have changed
+# stay. Nothing is removed but what another containerd replaces: dnf does no more by itself, apt-get is asked first.
 case $manager in
-    apt-get) apt-get update && apt-get install --yes --no-remove "$@" ;;
+    apt-get)
+        set -- -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 -y "$@"
+        apt-get update || refuse "apt-get failed; it says above why"
+        apt-get --simulate install "$@" 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' >"$work/removed"
+        ! grep -vx -e containerd -e containerd.io -e runc "$work/removed" \
+            || refuse "apt-get would remove these packages: remove them yourself, or see --runtime"
+        sed 's/$/ is removed: another containerd takes its place/' "$work/removed"
+        [ -s "$work/removed" ] || set -- --no-remove "$@"
+        apt-get install "$@"
+        ;;
     dnf) dnf install --assumeyes "$@" ;;
 esac || refuse "$manager failed; it says above why"
 
 # kubeadm asks for tags, and whoever has the registry can move a tag. What is there already it does not pull again.
 [ -n "$pull" ] || exit 0
-export CONTAINER_RUNTIME_ENDPOINT=unix:///run/containerd/containerd.sock
+puller='crictl --runtime-endpoint unix:///run/containerd/containerd.sock pull'
+tagger='ctr --namespace k8s.io images tag --force'
+[ "$runtime" = containerd ] || puller='docker pull' tagger='docker tag'
 for image in $images; do
     jq -er --arg image "$image" 'first(.images[] | select(.name == $image)) | "\(.reference) \(.index)"' "$manifest" \
         >"$work/image" || refuse "$name: has no image $image"
     read -r reference digest <"$work/image"
     exact=${reference%:*}@$digest
-    crictl pull "$exact" >/dev/null || refuse "$exact: cannot be pulled; crictl says above why"
-    ctr --namespace k8s.io images tag --force "$exact" "$reference" >/dev/null \
-        || refuse "$reference: cannot be made the name of $digest; ctr says above why"
+    $puller "$exact" >/dev/null || refuse "$exact: cannot be pulled; ${puller%% *} says above why"
+    $tagger "$exact" "$reference" >/dev/null || refuse "$exact: cannot be tagged; ${tagger%% *} says above why"
     echo "  $reference  $digest"
 done

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kubewright.cli import main
 from kubewright.models.base import Arch
-from kubewright.run import run
+from kubewright.run import run as run_program
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.stages import release
@@ -95,6 +96,24 @@ def released(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Sett
 
 
 @pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in an empty directory; give its exit code, its output and what it said, as one line."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, " ".join(err.split())
+
+    return call
+
+
+@pytest.fixture
 def site(released: Settings, tmp_path: Path) -> Path:
     """A copy of the site to damage."""
     shutil.copytree(released.site, tmp_path / "site")
@@ -118,8 +137,8 @@ def gpg(tool: Callable[[str], Path]) -> Iterator[Gpg]:
     """Run gpg with a home of its own; a short path, because its agent's socket is in there."""
     program, stop = tool("gpg"), tool("gpgconf")
     with tempfile.TemporaryDirectory(prefix="kw-") as home:
-        yield lambda *words: run([program, "--homedir", home, "--batch", *words]).stdout
-        run([stop, "--homedir", home, "--kill", "all"])
+        yield lambda *words: run_program([program, "--homedir", home, "--batch", *words]).stdout
+        run_program([stop, "--homedir", home, "--kill", "all"])
 
 
 @pytest.fixture(scope="session")
@@ -130,11 +149,11 @@ def signing_gpg(tool: Callable[[str], Path]) -> Iterator[Gpg]:
     with tempfile.TemporaryDirectory(prefix="kw-") as home:
 
         def call(*words: str | Path) -> str:
-            return run([program, "--homedir", home, *quiet, *words]).stdout
+            return run_program([program, "--homedir", home, *quiet, *words]).stdout
 
         call("--quick-generate-key", "Test <test@example.com>", "rsa3072", "sign", "never")
         yield call
-        run([stop, "--homedir", home, "--kill", "all"])
+        run_program([stop, "--homedir", home, "--kill", "all"])
 
 
 @pytest.fixture

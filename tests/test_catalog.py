@@ -54,6 +54,16 @@ def test_only_patches_whose_day_nobody_published_have_none() -> None:
     assert undated == ["1.35.9", "1.37.0-rc.0"]
 
 
+def test_any_request_may_have_what_is_neither_skipped_nor_bad() -> None:
+    facts = CATALOG["1.24"]
+    assert facts.newest == facts.offered[0] == "1.24.17"
+    assert "1.24.6" in facts.offered
+    assert "1.24.5" not in facts.offered
+    assert (bad := facts.patch("1.24.5"))
+    assert bad.avoid
+    assert facts.patch("1.24.99") is None
+
+
 def test_bad_patches_are_to_be_avoided_and_say_why() -> None:
     avoided = {patch.version: patch.avoid for facts in CATALOG.values() for patch in facts.patches if patch.avoid}
     assert list(avoided) == ["1.18.19", "1.24.5", "1.25.1"]

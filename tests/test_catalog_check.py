@@ -121,9 +121,9 @@ def line(text: str) -> dict[str, str]:
         "least external above the default", "bound above the default", "end before the release",
         "minors out of order", "patch before its minor", "patches out of order", "a skipped patch with a day",
         "no edge but to a skipped patch",
+        "line without a version", "overlap", "open line", "line outside a bound", "unknown value",
         "a patch left out", "skipped and to avoid", "bounds that exclude each other", "a patch after the end",
         "an end before the policy's", "etcd goes back", "a patch without a choice",
-        "line without a version", "overlap", "open line", "line outside a bound", "unknown value",
         "unknown component", "dockershim back", "docker's list without dockershim", "line against pattern",
     ],
 )  # fmt: skip
@@ -136,6 +136,11 @@ def test_a_gap_between_minors_is_found() -> None:
     without = {minor: facts for minor, facts in CATALOG.items() if minor != "1.20"}
     gap = "recipes/catalog/1.21.toml: minor: 1.21 follows 1.19; state 1.20 too, in a file of its own"
     assert said(without) == [gap]
+
+
+@pytest.mark.parametrize("written", [">=2.1.3, <2.2.0", "<2.2.0,>=2.1.3", "=2.1"])
+def test_a_line_has_two_ends_however_they_are_written(written: str) -> None:
+    assert said(changed("1.34", {"components.containerd.lines.0.range": written})) == []
 
 
 def test_lines_that_follow_each_other_in_time_do_not_overlap() -> None:
@@ -161,7 +166,7 @@ def test_a_relation_that_names_what_is_not_known_is_found(change: dict[str, str]
     first = shipped.relations[0]
     wrong = first.model_copy(update={"when": first.when.model_copy(update=change)})
     relations = Relations(relations=(wrong,), sources=shipped.sources)
-    found = [str(one) for one in contradictions(CATALOG, recipes.components(), relations)]
+    found = [str(one) for one in contradictions(CATALOG, recipes.components(), relations, recipes.skew())]
     assert len(found) == 1
     assert found[0].startswith(f"recipes/relations.toml: {complaint}")
 

@@ -8,28 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from kubewright.cli import kubewright, main
+from kubewright.cli import kubewright
+from kubewright.clients import ClientUnavailable
 from kubewright.compile.toolchain import Toolchain
 from kubewright.errors import RequestError, ToolFailed, ToolMissing
 from kubewright.models.base import Arch
-from kubewright.workspace import select
+from kubewright.settings import Settings
+from kubewright.workspace import Workspace, select
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in an empty directory; give its exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, " ".join(err.split())
-
-    return call
 
 
 @pytest.mark.parametrize("verb", sorted(kubewright.commands))
@@ -46,8 +33,8 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (["resolve", "v1.36.77", "--upstream", "MIRROR"], 2, "that version does not exist there"),
         (["resolve", "1.99", "--upstream", "MIRROR"], 2, "Kubernetes 1.99: not in the catalog"),
         (["resolve", "stable", "--upstream", "/nowhere"], 2, "--upstream /nowhere: no such directory; make one with"),
-        (["resolve", "stable", "--arch", "mips"], 2, "--arch mips: unknown; known are amd64, arm64"),
-        (["resolve", "stable", "--revision", "0"], 2, "--revision: "),
+        (["resolve", "stable", "--arch", "amd64,mips"], 2, "--arch mips: Input should be 'amd64' or 'arm64'"),
+        (["resolve", "stable", "--revision", "0"], 2, "--revision 0: Input should be greater than or equal to 1"),
         (["resolve", "stable", "--upstream", "http://127.0.0.1:1"], 7, "127.0.0.1:1: cannot be reached"),
         (["package"], 2, "dist: no release there; run `kubewright resolve REQUEST` first"),
         (["publish", "--site", "s3://bucket/prefix"], 2, "dist: no release there"),
@@ -56,13 +43,26 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (["history", "stable"], 2, "channels/stable.json: no such channel on site"),
         (["rollback", "stable"], 2, "channels/stable.json: no such channel on site"),
         (["refresh"], 2, "site: no channel there; publish a release first, or give another --site"),
-        (["publish", "--valid-for", "-1"], 2, "--valid-for: "),
+        (["publish", "--valid-for", "-1"], 2, "--valid-for -1: "),
+        (["publish", "--valid-for", "3000000"], 2, "--valid-for 3000000: Input should be less than or equal to 36500"),
+        (["publish", "--channel", "edge", "--channel", "Foo"], 2, "--channel Foo: "),
+        (["publish", "--channel", "Foo"], 2, "; write it like stable-1.36"),
+        (["publish", "--channel", "pool"], 2, "--channel pool: 'pool' is a directory of every site; choose another"),
+        (["publish", "--url", "example.org"], 2, "; write it like https://packages.example.org"),
         (["key", "show", "--repo-key", "hsm:1"], 2, "hsm:1"),
         (["verify", "--key", "/missing"], 2, "Invalid value for '--key': File '/missing' does not exist"),
         (["resolve", "v1.36.99", "--offline"], 2, "v1.36.99: not in the catalog, whose newest 1.36 is v1.36."),
         (["mirror", "sample", "m", "--dry-run"], 2, "--dry-run: `mirror sample` always writes; leave the option out"),
         (["quickstart", "--dry-run"], 2, "--dry-run: "),
+        (["mirror", "source", "1.36.4", "m", "--dry-run"], 2, "--dry-run: `mirror source` always writes"),
+        (["hyperkube", "lock", "1.36.4", "--dry-run"], 2, "--dry-run: `hyperkube lock` always writes"),
+        (["hyperkube", "parity", "1.36.4", "--dry-run"], 2, "--dry-run: `hyperkube parity` always writes"),
         (["key", "init", "k", "--dry-run"], 2, "--dry-run: `key init` always writes"),
+        (["key", "init", "k", "--expires", "50000"], 2, "50000 days: a key is valid for 1 to "),
+        (["image", "--load", "images.tar", "--dry-run"], 2, "--dry-run: `image --load FILE` "),
+        (["image", "v1.36.4-1", "--load", "images.tar"], 2, "--load images.tar: only loads that file; leave NAME,"),
+        (["image", "--load", "images.tar", "--push"], 2, "leave NAME, --archive and --push out"),
+        (["image", "--load", "images.tar", "--archive", "x"], 2, "leave NAME, --archive and --push out"),
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["resolve"], 2, "Missing argument 'REQUEST'"),
         (["fetch", "--jobs", "many"], 2, "'many' is not a valid integer"),
@@ -91,6 +91,11 @@ def test_the_lock_is_the_same_byte_for_byte(run: Run, sample_mirror: Path) -> No
     before = Path("dist/v1.36.4-1/release.json").read_bytes()
     run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
     assert Path("dist/v1.36.4-1/release.json").read_bytes() == before
+
+
+def test_what_is_given_twice_or_in_another_order_means_the_same(run: Run, sample_mirror: Path) -> None:
+    words = ["resolve", "v1.36.4", "--upstream", str(sample_mirror), "--json"]
+    assert run(*words, "--arch", "arm64, amd64,arm64")[:2] == run(*words)[:2]
 
 
 def test_offline_resolution_is_completed_by_fetch(run: Run, sample_mirror: Path) -> None:
@@ -251,6 +256,18 @@ def test_a_stage_out_of_order_says_what_to_run_first(run: Run, sample_mirror: Pa
     assert (code, "nothing there from `package`; run `kubewright package v1.36.4-1` first" in err) == (2, True)
 
 
+def test_what_is_done_with_images_is_one_result(run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubewright.images.load", lambda archive: (f"loaded from {archive}",))
+    upstream = ["--upstream", str(sample_mirror), "--cache", "cache", "--arch", "amd64"]
+    assert run("resolve", "v1.36.4", *upstream)[0] == run("fetch", *upstream)[0] == 0
+    code, out, _ = run("image", *upstream, "--json", "--archive", "copy.tar")
+    made = json.loads(out)
+    assert (code, made["stage"], made["copied"]) == (0, "image", ["copy.tar"])
+    assert run("image", *upstream, "--archive", "copy.tar")[1].splitlines()[-1] == "copy.tar"
+    assert json.loads(run("image", "--json", "--load", "copy.tar")[1]) == {"loaded": ["loaded from copy.tar"]}
+    assert run("image", "--load", "copy.tar")[1] == "loaded from copy.tar\n"
+
+
 def test_asking_for_an_unknown_package_lists_the_known(run: Run, sample_mirror: Path) -> None:
     run("resolve", "v1.36.4", "--upstream", str(sample_mirror), "--arch", "amd64")
     run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")
@@ -296,6 +313,24 @@ def test_an_expired_key_is_named_with_its_day(run: Run, sample_mirror: Path) -> 
     given = out.split()
     code, _, err = run("key", "show", *given, "--now", str(made + 3 * day))
     assert (code, "expired on 2026-09-22" in err) == (2, True), err
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own-keys", "development"])
+def test_quickstart_says_whose_key_signs(
+    run: Run, released: Settings, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    """Nothing is made: only what it says in the end is looked at."""
+
+    def unavailable(*_: object) -> None:
+        raise ClientUnavailable("not here")
+
+    monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda _: None)
+    made: tuple[Workspace, list[str], list[str]] = (Workspace(released.dist / "v1.36.4-1"), ["stable"], [])
+    monkeypatch.setattr("kubewright.stages.quickstart.release", lambda *_: made)
+    for client in ("apt", "dnf"):
+        monkeypatch.setattr(f"kubewright.stages.quickstart.{client}.install", unavailable)
+    code, out, err = run("quickstart", *(run("key", "init", "keys")[1].split() if own else ()))
+    assert (code, "a development key: only this machine should trust the site" in out) == (0, not own), err
 
 
 def test_defaults_come_from_the_file_and_the_environment(
@@ -378,7 +413,9 @@ def test_a_dry_run_of_a_signed_release_says_what_would_change_on_the_site(
     before = everything(tmp_path)
     code, out, _ = run("release", "stable", *options, "--site", "one", "--dry-run")
     assert (code, "nothing changed" in out) == (0, True)
-    code, out, _ = run("release", "stable", *options, "--site", "one", "--channel", "edge", "--dry-run", "--json")
+    code, out, _ = run(
+        "release", "stable", *options, "--site", "one", *["--channel", "edge"] * 2, "--dry-run", "--json"
+    )
     plan = json.loads(out)
     assert (code, plan["channels"], plan["fetch"]) == (0, ["edge"], [])
     assert "channels/edge.json" in {change["path"] for change in plan["changes"]}

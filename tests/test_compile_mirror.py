@@ -9,44 +9,37 @@ import pytest
 
 from kubewright import files, recipes
 from kubewright.errors import RequestError
-from kubewright.mirror import layout
+from kubewright.mirror import Summary, Writer, archive, layout
+from kubewright.mirror.writer import merged
 from kubewright.models.base import Arch
-from kubewright.stages.mirror import Work, merged, source_mirror, write_archive
+from kubewright.models.mirror import Mirror
+from kubewright.stages.mirror import source_mirror
 from kubewright.upstream import Upstream
 
 EPOCH = 1_781_136_000
+SAMPLE = Mirror(kind="sample").to_bytes().decode()
 
 
 def quiet(what: str, count: int) -> None:
     """Progress that nobody looks at."""
 
 
-def work(tmp_path: Path) -> Work:
-    return Work(tmp_path / "mirror", recipes.components(), (Arch.amd64,), EPOCH, tmp_path / "cache", quiet)
-
-
-def made(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "made"
-    path.write_text(text)
-    return path
-
-
-def put(job: Work, tmp_path: Path, wanted: Mapping[str, str]) -> None:
+def put(tmp_path: Path, wanted: Mapping[str, str]) -> Writer:
     """Put one and the same program for every file of these components at these versions."""
+    writer = Writer.claim(tmp_path / "mirror", "source")
+    program = tmp_path / "made"
     for name, version in wanted.items():
-        for arch in job.architectures:
-            for file in job.files_of(name, version, arch):
-                job.put(file, made(tmp_path, f"{name} {version}"))
+        program.write_text(f"{name} {version}")
+        for file in layout.files_of(recipes.components(), {name: [version]}, [Arch.amd64]):
+            writer.put(file, program)
+    return writer
 
 
 def test_what_is_there_is_not_written_again(tmp_path: Path) -> None:
     wanted = {"kubernetes": "1.36.2", "runc": "1.4.2", "cri-dockerd": "0.4.4"}
-    for written in (True, False):
-        job = work(tmp_path)
-        put(job, tmp_path, wanted)
-        summary = job.finish()
-        assert bool(summary.written) is written
-    assert summary.files > len(job.digests)
+    first = put(tmp_path, wanted).finish()
+    assert first.written == first.files == sum(path.is_file() for path in (tmp_path / "mirror").rglob("*"))
+    assert put(tmp_path, wanted).finish() == Summary(files=first.files, written=0)
 
 
 def test_two_releases_live_in_one_mirror(tmp_path: Path) -> None:
@@ -54,10 +47,8 @@ def test_two_releases_live_in_one_mirror(tmp_path: Path) -> None:
         {"kubernetes": "1.36.2", "runc": "1.4.2", "cri-dockerd": "0.4.4"},
         {"kubernetes": "1.35.4", "runc": "1.4.2", "cri-dockerd": "0.4.3"},
     ):
-        job = work(tmp_path)
-        put(job, tmp_path, wanted)
-        job.finish()
-    mirror = job.dest
+        put(tmp_path, wanted).finish()
+    mirror = tmp_path / "mirror"
     releases = mirror / layout.RELEASES
     assert (releases / "stable.txt").read_text() == "v1.36.2"
     assert (releases / "stable-1.35.txt").read_text() == "v1.35.4"
@@ -66,22 +57,22 @@ def test_two_releases_live_in_one_mirror(tmp_path: Path) -> None:
 
 
 def test_a_release_that_was_never_finished_is_not_announced(tmp_path: Path) -> None:
-    put(work(tmp_path), tmp_path, {"kubernetes": "1.37.2"})
-    job = work(tmp_path)
-    put(job, tmp_path, {"kubernetes": "1.36.2"})
-    job.finish()
-    assert (job.dest / layout.RELEASES / "latest.txt").read_text() == "v1.36.2"
+    put(tmp_path, {"kubernetes": "1.37.2"})
+    put(tmp_path, {"kubernetes": "1.36.2"}).finish()
+    assert (tmp_path / "mirror" / layout.RELEASES / "latest.txt").read_text() == "v1.36.2"
 
 
 def test_the_mirror_is_an_upstream_that_can_be_checked(tmp_path: Path) -> None:
-    job = work(tmp_path)
-    put(job, tmp_path, {"kubernetes": "1.36.2"})
-    job.finish()
-    [kubelet] = [file for file in job.files_of("kubernetes", "1.36.2", Arch.amd64) if file.source.name == "kubelet"]
+    put(tmp_path, {"kubernetes": "1.36.2"}).finish()
+    mirror, wanted = (
+        tmp_path / "mirror",
+        layout.files_of(recipes.components(), {"kubernetes": ["1.36.2"]}, [Arch.amd64]),
+    )
+    [kubelet] = [file for file in wanted if file.source.name == "kubelet"]
     with (tmp_path / "fetched").open("wb") as out:
-        assert Upstream(str(job.dest)).stream(kubelet.url, out, lambda have, total: None)
+        assert Upstream(str(mirror)).stream(kubelet.url, out, lambda have, total: None)
     digest = files.sha256_of(tmp_path / "fetched")
-    assert (job.dest / layout.path(kubelet.checksum_url)).read_text() == digest
+    assert (mirror / layout.path(kubelet.checksum_url)).read_text() == digest
 
 
 @pytest.mark.parametrize(
@@ -105,9 +96,10 @@ def test_an_archive_is_the_same_from_any_folder(tmp_path: Path) -> None:
     archives = []
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
-        programs = {f"etcd-v3.6.8-linux-amd64/{name}": made(folder, "program") for name in ("etcdctl", "etcd")}
+        program = folder / "made"
+        program.write_text("program")
         out = io.BytesIO()
-        write_archive(programs, out, EPOCH)
+        archive.write({f"etcd-v3.6.8-linux-amd64/{name}": program for name in ("etcdctl", "etcd")}, out, EPOCH)
         archives.append(out.getvalue())
     assert archives[0] == archives[1]
     with tarfile.open(fileobj=io.BytesIO(archives[0])) as tar:
@@ -118,10 +110,14 @@ def test_an_archive_is_the_same_from_any_folder(tmp_path: Path) -> None:
         ]
 
 
-def test_a_directory_with_something_else_is_not_touched(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("")
+@pytest.mark.parametrize(
+    "there", [{"mine": ""}, {"mirror.json": "{}"}, {"mirror.json": SAMPLE}], ids=["mine", "damaged", "sample"]
+)
+def test_a_directory_with_something_else_is_not_touched(tmp_path: Path, there: dict[str, str]) -> None:
+    for name, text in there.items():
+        (tmp_path / name).write_text(text)
     with pytest.raises(RequestError, match="holds something other than a mirror from source"):
         source_mirror(
             "1.36.2", tmp_path, recipes.components(), cache=tmp_path, architectures=(Arch.amd64,), progress=quiet
         )
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == there

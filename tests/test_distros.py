@@ -11,9 +11,11 @@ from kubewright import content, recipes, versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.distros import OWN, Distributions
-from kubewright.models.lock import Component, DistributionRuntime
+from kubewright.models.lock import Asked, Component, DistributionRuntime, Wish
 from kubewright.package_versions import compare
-from kubewright.resolution.packages import Candidate, candidates, depends, fits, pin
+from kubewright.resolution.facts import Facts
+from kubewright.resolution.packages import Candidate, candidates, depends, fits, ours, pin
+from kubewright.resolution.pose import pose
 from kubewright.resolution.runtimes import runtimes
 
 ALL = recipes.distributions()
@@ -23,10 +25,10 @@ each_distribution = pytest.mark.parametrize("name", list(ALL.distributions))
 Tool = Callable[[str], Path]
 
 
-def candidate(distribution: str, package: str, upstream: str = "", chosen: str | None = None) -> Candidate:
+def candidate(distribution: str, package: str, upstream: str = "") -> Candidate:
     """The first candidate of a package, or the one of an upstream version."""
     family = "docker" if "docker" in package or "moby" in package else "containerd"
-    offered = candidates(distribution, family, ALL, chosen)
+    offered = candidates(distribution, family, ALL)
     return next(one for one in offered if one.package == package and one.upstream.startswith(upstream))
 
 
@@ -132,11 +134,13 @@ def test_the_document_shows_every_impostor() -> None:
 @each_distribution
 @pytest.mark.parametrize("family", ["docker", "containerd"])
 def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(name: str, family: str) -> None:
-    offered = candidates(name, family, ALL, "29.8.1")
-    ranks = [{OWN: 0, "kubewright": 1}.get(one.repository, 2) for one in offered]
+    facts = Facts(recipes.catalog(), recipes.components(), recipes.relations(), ALL, packaged=("1.36",))
+    asked = Asked(wanted=(Wish(component=family),), distributions=(name,))
+    [variable] = [one for one in pose("1.36.4", facts, asked).problem.variables if one.name == f"{family}@{name}"]
+    ranks = [1 if one.package is None else 0 if one.package.repository == OWN else 2 for one in variable.domain]
     assert ranks == sorted(ranks)
-    [ours] = [one for one in offered if one.repository == "kubewright"]
-    assert (ours.package, ours.version) == (f"kubernetes-{family}", "29.8.1")
+    [own] = [one for one in variable.domain if one.package is None]
+    assert own.name == f"kubernetes-{family}"
 
 
 def test_a_candidate_is_known_by_what_the_package_manager_calls_it() -> None:
@@ -183,8 +187,8 @@ def test_several_packages_become_alternatives() -> None:
 
 
 def test_our_own_package_is_depended_on_by_the_same_range() -> None:
-    ours = candidate("debian-12", "kubernetes-containerd", chosen="2.3.6")
-    assert depends(ours, CONTAINERD_2) == "kubernetes-containerd (>= 2.2~), kubernetes-containerd (<< 2.4~)"
+    own = ours("debian-12", "containerd", ALL, "2.3.6")
+    assert depends(own, CONTAINERD_2) == "kubernetes-containerd (>= 2.2~), kubernetes-containerd (<< 2.4~)"
 
 
 @each_distribution

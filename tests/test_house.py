@@ -23,6 +23,17 @@ MODULES = {str(path.relative_to(SOURCE)): path.read_text() for path in sorted(SO
 ROOMS = {"packagers", "repos", "images", "signing", "mirror", "resolution", "clients", "compile"}
 """Areas that never meet but in stages; `verification` checks the work of several and so stands above them."""
 
+SHOWN = {
+    "kubewright.mirror.KUBERNETES",
+    "kubewright.packagers.PACKAGERS",
+    "kubewright.repos.store.Change",
+    "kubewright.resolution.asked",
+    "kubewright.resolution.avoided",
+    "kubewright.resolution.explain.Considered",
+    "kubewright.resolution.explain.Explanation",
+}
+"""What the command line has of rooms, which it reaches through stages else: choices, types, how words are read."""
+
 DOORS = {
     "subprocess": {"run.py"},
     "os.system": set[str](),
@@ -87,6 +98,12 @@ def areas_refused(user: str) -> set[str]:
     return others | {"run", "upstream", "registry_http", "content", "log"} if user == "models" else others
 
 
+def rooms_reached(source: str) -> set[str]:
+    """What a module uses of rooms, but for what the command line shows."""
+    below = tuple(f"kubewright.{room}." for room in {*ROOMS, "verification"})
+    return {name for name in uses(source) if f"{name}.".startswith(below)} - SHOWN
+
+
 def keeps(place: str, door: str) -> bool:
     """Whether a module may use a door."""
     return any(place == keeper or (keeper.endswith("/") and place.startswith(keeper)) for keeper in DOORS[door])
@@ -99,6 +116,17 @@ def test_imports_go_one_way() -> None:
         if (bad := areas_used(source) & areas_refused(place.removesuffix(".py").split("/")[0]))
     ]
     assert not wrong
+
+
+def test_the_command_line_reaches_rooms_through_stages_only() -> None:
+    wrong = [
+        f"{place} uses {', '.join(sorted(bad))}: let a stage do it"
+        for place, source in MODULES.items()
+        if place.startswith("cli/") and (bad := rooms_reached(source))
+    ]
+    assert not wrong
+    there = frozenset[str]().union(*(uses(source) for place, source in MODULES.items() if place.startswith("cli/")))
+    assert there >= SHOWN, "what is not shown any more is not allowed any more"
 
 
 def test_each_door_has_its_keepers() -> None:
@@ -116,6 +144,9 @@ def test_the_rules_bite() -> None:
     assert areas_used("import kubewright.stages.sign") & areas_refused("images") == {"stages"}
     assert areas_used("from kubewright import cli") & areas_refused("stages") == {"cli"}
     assert areas_used("from kubewright import signing, files") & areas_refused("signing") == set()
+    assert rooms_reached("from kubewright.images import load") == {"kubewright.images.load"}
+    assert rooms_reached("from kubewright import signing") == {"kubewright.signing"}
+    assert rooms_reached("from kubewright.repos.store import Change") == set()
     assert keeps("cli/options.py", "os.environ")
     assert not keeps("signing/openpgp.py", "os.environ")
 

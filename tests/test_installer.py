@@ -13,17 +13,18 @@ from threading import Thread
 import pytest
 
 from kubewright import files
-from kubewright.clients import serve
+from kubewright.clients.server import serve
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
+from kubewright.recipes import distributions
 from kubewright.repos import layout
 from kubewright.settings import Settings
 from kubewright.stages.sign import Keys
 
 INSTALLER = Path(__file__).parent.parent / "docs" / "install.sh"
 NEEDS = (
-    "sh", "curl", "gpgv", "jq", "sha256sum", "awk", "cat", "chmod", "head", "id", "mkdir", "mktemp", "mv", "rm",
-    "sync", "tr", "uname", "wc",
+    "sh", "curl", "gpgv", "jq", "sha256sum", "awk", "cat", "chmod", "grep", "head", "id", "mkdir", "mktemp", "mv", "rm",
+    "sed", "sync", "tr", "wc",
 )  # fmt: skip
 CHANNEL = "stable-1.36"
 MANIFEST = "releases/v1.36.4-1/manifest.json"
@@ -43,17 +44,29 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+FOUND = """for name; do :; done
+grep "^$name " "${0%/bin/*}/has" | sed 's/^[^ ]*/installed/' | grep . || { echo "$name is not installed"; exit 1; }"""
+"""What a database of packages says of the last word."""
+
+
 @pytest.fixture
 def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A directory of programs for a Debian: what the installer needs, and an apt-get that notes what it is told."""
+    """A directory of programs for a Debian: what the installer needs, and an apt-get that notes what it is told.
+
+    `has` beside it says which packages are installed, and `removals` what a simulation of apt-get removes.
+    """
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in NEEDS:
         (programs / name).symlink_to(tool(name))
     note = 'for word; do case $word in /*) cat "$word" > "${0%/bin/*}/${word##*/}" ;; esac; done'
-    script(programs / "apt-get", f'echo "${{0##*/}} $*" >> "${{0%/bin/*}}/told"\n{note}')
+    simulated = '[ "$1" != --simulate ] || exec cat "${0%/bin/*}/removals"'
+    script(programs / "apt-get", f'{simulated}\necho "${{0##*/}} $*" >> "${{0%/bin/*}}/told"\n{note}')
+    script(programs / "dpkg-query", f'[ "$*" != "-Wf \\${{Architecture}} dpkg" ] || {{ echo amd64; exit; }}\n{FOUND}')
+    script(programs / "rpm", f'[ "$1" != --eval ] || {{ echo x86_64; exit; }}\n{FOUND}')
+    (tmp_path / "has").touch()
+    (tmp_path / "removals").touch()
     script(programs / "id", "echo 0")
-    script(programs / "uname", "echo x86_64")
     script(programs / "sleep", ":")
     (tmp_path / "os-release").write_text(DEBIAN)
     text = INSTALLER.read_text()
@@ -114,14 +127,15 @@ def test_a_control_plane_gets_what_the_manifest_has_for_it(
     done = install("--role", "control-plane", shell=[tool(shell), *(["sh"] if shell == "busybox" else [])])
     assert done.returncode == 0, done.stderr
     update, command = told(tmp_path).splitlines()
-    assert (update, command.split()[:4]) == ("apt-get update", ["apt-get", "install", "--yes", "--no-remove"])
-    names = [Path(word).name for word in command.split()[4:]]
+    words = command.split()
+    assert (update, words[:3]) == ("apt-get update", ["apt-get", "install", "--no-remove"])
+    names = [Path(word).name for word in words if word.startswith("/")]
     manifest = Manifest.from_bytes((site / MANIFEST).read_bytes())
     digests = {one.name: one.sha256 for one in manifest.packages}
     assert {name: files.sha256_of(tmp_path / name) for name in names} == {name: digests[name] for name in names}
     wanted = {"kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools", "kubernetes-node",
               "kubernetes-control-plane", "kubernetes-runtime-containerd"}  # fmt: skip
-    assert {name.partition("_")[0] for name in names} - {"kubernetes-containerd"} == wanted
+    assert {name.partition("_")[0] for name in names} == wanted | {"kubernetes-containerd"}
     assert "imageRepository: registry.k8s.io\n" in done.stdout
     assert not list(tmp_path.glob("tmp.*")), "its downloads are left behind"
 
@@ -138,15 +152,50 @@ def test_a_node_gets_no_kubectl_and_a_dry_run_changes_nothing(install: Installer
 def test_a_system_of_fedoras_kin_gets_rpms(install: Installer, machine: Path, tmp_path: Path) -> None:
     shutil.copy(machine / "apt-get", machine / "dnf")
     (tmp_path / "os-release").write_text(ROCKY)
-    script(machine / "uname", "echo aarch64")
-    done = install("--dry-run", "--role", "control-plane")
-    assert "has no rpm of kubelet for arm64; it is for amd64" in done.stderr
-    script(machine / "uname", "echo x86_64")
     done = install()
     assert done.returncode == 0, done.stderr
-    assert "v1.36.4-1 for node on rocky-9.4 amd64, " in done.stdout
+    assert "v1.36.4-1 for node on rhel-9 amd64, " in done.stdout
     assert told(tmp_path).startswith("dnf install --assumeyes ")
     assert "kubelet-1.36.4-1.x86_64.rpm" in told(tmp_path)
+    assert "kubernetes-containerd-" in told(tmp_path)
+    script(machine / "rpm", "echo aarch64")
+    done = install("--dry-run", "--role", "control-plane")
+    assert "-1.36.4-1.aarch64.rpm" in done.stdout or "for arm64; it is for amd64" in done.stderr
+
+
+SYSTEMS = {
+    "debian-11": "ID=debian\nVERSION_ID=11\n",
+    "debian-12": DEBIAN,
+    "debian-13": "ID=debian\nVERSION_ID=13\n",
+    "ubuntu-22.04": "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=22.04\n",
+    "ubuntu-24.04": "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=24.04\n",
+    "ubuntu-26.04": "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=26.04\n",
+    "fedora-43": "ID=fedora\nVERSION_ID=43\n",
+    "fedora-44": "ID=fedora\nVERSION_ID=44\n",
+    "rhel-8": "ID=almalinux\nID_LIKE='rhel centos fedora'\nVERSION_ID=8.10\n",
+    "rhel-9": ROCKY,
+    "rhel-10": "ID=rhel\nID_LIKE=fedora\nVERSION_ID=10.1\n",
+    "opensuse-leap-16.0": "ID=opensuse-leap\nID_LIKE='suse opensuse'\nVERSION_ID=16.0\n",
+    "opensuse-tumbleweed": "ID=opensuse-tumbleweed\nID_LIKE='opensuse suse'\nVERSION_ID=20261101\n",
+    "amazon-2023": "ID=amzn\nID_LIKE=fedora\nVERSION_ID=2023\n",
+}
+"""What /etc/os-release says of each distribution of `recipes/distros.toml`, or of a rebuild of it."""
+
+
+def test_systems_are_called_what_the_manifest_calls_them(machine: Path, tmp_path: Path) -> None:
+    known = distributions().distributions
+    assert set(SYSTEMS) == set(known)
+    (machine / "dnf").symlink_to("apt-get")
+    start, _, _ = (tmp_path / "install.sh").read_text().partition("umask 022")
+    (tmp_path / "start.sh").write_text(f'{start}echo "$system $format"')
+    argv = ["sh", str(tmp_path / "start.sh"), "--site", "x", "--channel", "x", "--fingerprint", "0" * 40]
+    found = {}
+    for name, text in SYSTEMS.items():
+        (tmp_path / "os-release").write_text(text)
+        done = subprocess.run(argv, env={"PATH": str(machine)}, capture_output=True, text=True, check=False)
+        found[name] = done.stdout.strip() or done.stderr.partition(": is of kin ")[2].split(":")[0]
+    refused = "neither to Debian nor to Fedora"  # zypper is not among its package managers
+    assert found == {name: refused if "suse" in name else f"{name} {one.format}" for name, one in known.items()}
 
 
 @pytest.mark.parametrize(
@@ -386,10 +435,76 @@ def test_a_release_to_be_avoided_must_be_named(install: Installer, site: Path, k
 
 
 def test_a_machine_that_no_package_is_for_is_named(install: Installer, machine: Path) -> None:
-    script(machine / "uname", "echo riscv64")
+    script(machine / "dpkg-query", "echo armhf")
     done = install()
     assert done.returncode == 1
-    assert "v1.36.4-1: has no deb of kubelet for riscv64; it is for amd64" in done.stderr
+    assert "for armhf; it is for amd64" in done.stderr
+
+
+def test_apt_is_given_our_containerd_only_to_choose_from(install: Installer, tmp_path: Path) -> None:
+    assert install().returncode == 0
+    *_, option, path = told(tmp_path).split()
+    assert (option, Path(path).name.partition("_")[0]) == ("--with-source", "kubernetes-containerd")
+    (tmp_path / "os-release").write_text(SYSTEMS["ubuntu-24.04"])  # its own fits
+    done = install("--dry-run")
+    assert (done.returncode, "kubernetes-containerd" in done.stdout) == (0, False), done.stderr
+
+
+def test_only_what_another_containerd_replaces_is_removed_and_said(install: Installer, tmp_path: Path) -> None:
+    (tmp_path / "removals").write_text(
+        "Remv containerd [1.6.20~ds1-1+b1]\nInst kubelet (1.36.4-1 local)\nRemv runc [1.1.5]\n"
+    )
+    done = install()
+    assert done.returncode == 0, done.stderr
+    assert "containerd is removed: another" in done.stdout
+    assert "runc is removed: another" in done.stdout
+    assert "--no-remove" not in told(tmp_path)
+    (tmp_path / "told").unlink()
+    (tmp_path / "removals").write_text("Remv docker-ce [5:29.8.1-1] \nRemv containerd.io [1.7.29-1]\n")
+    done = install()
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "docker-ce")
+    assert "apt-get would remove these packages: remove them yourself, or see --runtime" in done.stderr
+    assert told(tmp_path) == "apt-get update\n"
+
+
+def test_apt_asks_nobody_and_waits_for_its_lock(install: Installer, tmp_path: Path) -> None:
+    assert install().returncode == 0
+    words = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 -y"
+    assert words in told(tmp_path)
+
+
+def test_dnf_is_not_given_ours_where_there_is_one(install: Installer, machine: Path, tmp_path: Path) -> None:
+    shutil.copy(machine / "apt-get", machine / "dnf")
+    (tmp_path / "os-release").write_text(ROCKY)
+    (tmp_path / "has").write_text("containerd.io 2.3.5\n")
+    done = install()
+    assert done.returncode == 0, done.stderr
+    assert "kubernetes-runtime-containerd" in told(tmp_path)
+    assert "kubernetes-containerd" not in told(tmp_path)
+
+
+def test_docker_comes_with_its_adapter_and_pulls_images_itself(
+    install: Installer, machine: Path, site: Path, tmp_path: Path
+) -> None:
+    note(machine, "docker")
+    done = install("--runtime", "docker", "--pull")
+    assert done.returncode == 0, done.stderr
+    _, command, *pulled = told(tmp_path).splitlines()
+    names = {Path(word).name.partition("_")[0] for word in command.split() if word.startswith("/")}
+    assert {"cri-dockerd", "kubernetes-runtime-docker"} < names
+    assert not {name for name in names if name.endswith("containerd") or name == "kubernetes-docker"}
+    pause = next(one for one in json.loads((site / MANIFEST).read_text())["images"] if one["name"] == "pause")
+    exact = f"{pause['reference'].rpartition(':')[0]}@{pause['index']}"
+    assert pulled[:2] == [f"docker pull {exact}", f"docker tag {exact} {pause['reference']}"]
+
+
+@pytest.mark.parametrize(("kubelet", "code"), [("1.35.9-1", 1), ("1.37.0~rc.1-1", 1), ("1.36.2-1", 0)])
+def test_a_kubelet_of_another_minor_is_not_the_first_to_be_upgraded(
+    install: Installer, tmp_path: Path, kubelet: str, code: int
+) -> None:
+    (tmp_path / "has").write_text(f"kubelet {kubelet}\n")
+    done = install("--dry-run")
+    assert (done.returncode, f"kubelet {kubelet} is of another minor" in done.stderr) == (code, bool(code)), done.stderr
 
 
 def note(machine: Path, name: str, code: str = "") -> None:
@@ -405,10 +520,10 @@ def test_images_are_pulled_by_digest_and_get_the_tags_that_kubeadm_asks_for(
     done = install("--pull")
     assert done.returncode == 0, done.stderr
     images = {one["name"]: one for one in json.loads((site / MANIFEST).read_text())["images"]}
-    wanted = []
-    for one in (images["pause"], images["kube-proxy"]):
+    wanted, crictl = [], "crictl --runtime-endpoint unix:///run/containerd/containerd.sock"
+    for one in (images["pause"], images["kube-proxy"], images["coredns"]):
         exact = f"{one['reference'].rpartition(':')[0]}@{one['index']}"
-        wanted += [f"crictl pull {exact}", f"ctr --namespace k8s.io images tag --force {exact} {one['reference']}"]
+        wanted += [f"{crictl} pull {exact}", f"ctr --namespace k8s.io images tag --force {exact} {one['reference']}"]
         assert f"  {one['reference']}  {one['index']}\n" in done.stdout
     assert told(tmp_path).splitlines()[2:] == wanted
 
@@ -434,7 +549,7 @@ def test_a_package_manager_that_fails_ends_it(install: Installer, machine: Path,
     assert (done.returncode, "apt-get failed" in done.stderr, "crictl" in done.stderr) == (1, True, False)
 
 
-@pytest.mark.parametrize(("program", "found"), [("crictl", "cannot be pulled"), ("ctr", "cannot be made the name of")])
+@pytest.mark.parametrize(("program", "found"), [("crictl", "cannot be pulled"), ("ctr", "cannot be tagged; ctr says")])
 def test_an_image_that_cannot_be_had_is_named(install: Installer, machine: Path, program: str, found: str) -> None:
     note(machine, "crictl")
     note(machine, "ctr")
@@ -460,6 +575,7 @@ def test_a_missing_program_is_named_with_its_package(install: Installer, machine
     ("words", "message"),
     [
         (["--role", "boss"], "--role boss: the roles are node and control-plane"),
+        (["--runtime", "podman"], "--runtime podman: the runtimes are containerd and docker"),
         (["--fingerprint", "B0E8071BCEABDE0"], "has 15 digits of 40"),
         (["--fingerprint", "the one of last year"], "not hexadecimal"),
         (["--channel", ""], "channel is missing"),
@@ -467,7 +583,7 @@ def test_a_missing_program_is_named_with_its_package(install: Installer, machine
         (["--not-before", "soon"], "--not-before soon: is not the number of an index"),
         (["--what"], "unknown argument --what"),
     ],
-    ids=["role", "short", "words", "empty", "nothing", "number", "unknown"],
+    ids=["role", "runtime", "short", "words", "empty", "nothing", "number", "unknown"],
 )
 def test_bad_usage_is_explained(install: Installer, shells: Shells, words: list[str], message: str) -> None:
     for shell in shells:
@@ -479,11 +595,13 @@ def test_it_reads_the_index_the_manifest_and_what_they_name(
     machine: Path, site: Path, keys: Keys, released: Settings, tmp_path: Path
 ) -> None:
     script(
-        machine / "curl", f'for last; do :; done; echo "$last" >> {tmp_path}/asked; exec {shutil.which("curl")} "$@"'
+        machine / "curl",
+        f'for last; do :; done; echo "$last" >> {tmp_path}/asked; echo "$*" > {tmp_path}/words\n'
+        f'exec {shutil.which("curl")} "$@"',
     )
     words = [
         "--site",
-        f"file://{site}",
+        f"file://{site}/",
         "--fingerprint",
         keys.repo.fingerprint,
         "--channel",
@@ -495,3 +613,5 @@ def test_it_reads_the_index_the_manifest_and_what_they_name(
     asked = [line.removeprefix(f"file://{site}/") for line in (tmp_path / "asked").read_text().splitlines()]
     assert asked[:4] == ["keys/kubewright.gpg", layout.INDEX, f"{layout.index_copy(1)}.asc", MANIFEST]
     assert set(asked[4:]) < {one["url"] for one in json.loads((site / MANIFEST).read_text())["packages"]}
+    patience = "--connect-timeout 20 --speed-limit 1000 --speed-time 30"
+    assert patience in (tmp_path / "words").read_text(), "a server that says nothing holds it for ever"

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from kubewright import recipes, versions
-from kubewright.resolution import choose, resolve_request
+from kubewright.resolution import candidates, choose
 
 CATALOG = recipes.catalog()
 KUBEADM: dict[str, dict[str, str]] = {
@@ -21,7 +21,7 @@ def resolved(kubernetes: str) -> dict[str, str]:
     """The tags that resolution's choice of etcd, CoreDNS and pause has, by component."""
     facts = CATALOG[versions.minor(kubernetes)].components
     tags = {}
-    meant, _ = resolve_request(f"v{kubernetes}", CATALOG, None)
+    [(meant, _)] = candidates(f"v{kubernetes}", CATALOG, None)
     for component in choose(meant, CATALOG, recipes.components()):
         stated = facts[component.name].in_force(kubernetes) if component.name in KUBEADM[kubernetes] else None
         if stated is not None:

@@ -175,7 +175,7 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(mirror: Pat
         for one in chosen
         for file in layout.files_of(recipes.components(), {one.name: [one.version]}, tuple(Arch))
     ]
-    found, missing = resolution.survey(wanted, recipes.components(), upstream)
+    found, missing = resolution.survey(wanted, recipes.components(), upstream, jobs=2)
     assert missing == ()
     assert {one.check for one in found} == {Check.checksum, Check.mirror}
     assert all(one.sha256 == files.sha256_of(mirror / layout.path(one.url)) for one in found)
@@ -192,12 +192,27 @@ def test_a_program_says_what_it_is_and_succeeds(
     program = tmp_path / "kubelet"
     program.write_bytes((mirror / f"dl.k8s.io/release/v1.36.4/bin/linux/{arch}/kubelet").read_bytes())
     program.chmod(0o755)
-    emulator = [] if platform.machine() == arch.rpm else [tool(f"qemu-{arch.rpm}-static")]
+    emulator = [] if arch is Arch.own() else [tool(f"qemu-{arch.rpm}-static")]
     said = run.run([*emulator, program, "--version"]).stdout
     assert said == (
         f'Kubernetes v1.36.4 (kubelet, linux/{arch}): a sample made by "kubewright mirror sample"; '
         "it is not the real program\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "arch"),
+    [("x86_64", Arch.amd64), ("amd64", Arch.amd64), ("aarch64", Arch.arm64), ("arm64", Arch.arm64)],
+)
+def test_a_machine_is_known_by_either_of_its_names(machine: str, arch: Arch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert Arch.own() is arch
+
+
+def test_a_machine_that_nothing_is_built_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(RequestError, match="riscv64: nothing is built for this machine; use one of amd64, arm64"):
+        Arch.own()
 
 
 def test_the_arm64_program_is_the_code_that_a_disassembler_was_shown() -> None:
@@ -289,6 +304,22 @@ def test_a_sample_grows_and_its_markers_never_go_back(tmp_path: Path) -> None:
     assert (tmp_path / "dl.k8s.io/release/stable-1.36.txt").read_text() == "v1.36.4"
     make(tmp_path, "v1.36.5")
     assert (tmp_path / "dl.k8s.io/release/stable.txt").read_text() == "v1.36.5"
+
+
+def test_a_sample_that_grows_still_lists_what_it_had(tmp_path: Path) -> None:
+    make(tmp_path, "1.36.4")
+    listed = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    make(tmp_path, "1.23.17")
+    grown = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert set(listed) < set(grown)
+
+
+def test_a_sample_is_known_by_what_it_states_and_not_by_its_readme(tmp_path: Path) -> None:
+    make(tmp_path, "1.36.4")
+    readme = (tmp_path / "README.txt").read_bytes()
+    (tmp_path / "README.txt").write_text("In other words.")
+    assert make(tmp_path, "1.36.4").written == 1
+    assert (tmp_path / "README.txt").read_bytes() == readme
 
 
 def test_a_directory_with_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def dpkg(name: str, status: str = "install ok installed") -> dict[str, str]:
 OPTIONS = "boot/config-6.12.43-amd64"
 CONTAINERD_CONFIG = "etc/containerd/config.toml"
 SITE_DROP_IN = "etc/containerd/conf.d/99-site.toml"
+FIREWALLD = "sys/fs/cgroup/system.slice/firewalld.service/cgroup.procs"
 KUBELET_CONFIG = "var/lib/kubelet/config.yaml"
 FORWARD, BRIDGED = "proc/sys/net/ipv4/ip_forward", "proc/sys/net/bridge/bridge-nf-call-iptables"
 HEALTHY = {
@@ -79,6 +80,30 @@ DOCKER: Files = {
     "usr/bin/cri-dockerd": '#!/bin/sh\necho "cri-dockerd 0.4.4 (abcdef)"\n',
     "run/cri-dockerd.sock": "",
 }
+DEBIANS_CONFIG = """\
+version = 2
+
+[plugins]
+  [plugins."io.containerd.grpc.v1.cri"]
+    [plugins."io.containerd.grpc.v1.cri".cni]
+      bin_dir = "/usr/lib/cni"
+      conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.internal.v1.opt"]
+    path = "/var/lib/containerd"
+"""
+"""What Debian 12's containerd has in its config.toml, a conffile that outlives the package."""
+DEFAULT_CONFIG = """\
+version = 4
+imports = ['/etc/containerd/conf.d/*.toml']
+
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+bin_dir = ''
+bin_dirs = ['/opt/cni/bin']
+
+[plugins.'io.containerd.image-verifier.v1.bindir']
+bin_dir = '/opt/containerd/image-verifier/bin'
+"""
+"""Of what `containerd config default` prints, at 2.3.6."""
 DOCKERS_CONTAINERD: Files = {
     **containerd("1.6.20~ds1"),
     CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n',
@@ -113,7 +138,7 @@ def build(root: Path, files: Files) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        if "bin/" in name:
+        if path.read_bytes().startswith(b"#!"):
             path.chmod(0o755)
 
 
@@ -162,7 +187,7 @@ def test_every_shell_finds_the_same(check: Checked, shell: str) -> None:
     )  # fmt: skip
     assert code == 1
     assert {name: one["result"] for name, one in wrong.items()} == {
-        "cgroup-version": "fail", "swap": "warn", "docker-package": "warn", "containerd-version": "warn",
+        "cgroup-version": "fail", "swap": "fail", "docker-package": "warn", "containerd-version": "warn",
         "containerd-cri": "fail", "containerd-imports": "warn", "cgroup-driver": "warn",
     }  # fmt: skip
 
@@ -184,13 +209,15 @@ MISSES: list[tuple[str, Files, str, str, str]] = [
     ("tolerated cgroup v1", {**V1, KUBELET_CONFIG: "failCgroupV1: false\n"}, "cgroup-version", "warn", "v1"),
     ("no cgroups", {"sys/fs/cgroup/cgroup.controllers": None}, "cgroup-version", "warn", "cannot look"),
     ("controllers", {"sys/fs/cgroup/cgroup.controllers": "cpu memory\n"}, "cgroup-controllers", "fail", "cpuset pids"),
-    ("swap", {"proc/swaps": "Filename\n/dev/sda2  partition\t1\t0\t-2\n"}, "swap", "warn", "/dev/sda2"),
+    ("swap", {"proc/swaps": "Filename\n/dev/sda2  partition\t1\t0\t-2\n"}, "swap", "fail", "/dev/sda2"),
     ("no swap table", {"proc/swaps": None}, "swap", "warn", "cannot look"),
     ("ip_forward", {FORWARD: "0\n"}, "net.ipv4.ip_forward", "fail", "0"),
     ("bridged traffic", {BRIDGED: "0\n"}, "net.bridge.bridge-nf-call-iptables", "warn", "0"),
     ("little memory", {"proc/meminfo": "MemTotal:  1048576 kB\n"}, "memory", "warn", "1024 MiB"),
     ("port", {"proc/net/tcp6": f"   0: {'0' * 32}:280A 0:0000 0A 0:0\n"}, "ports", "fail", "10250"),
     ("program", {"usr/bin/mount": None}, "executable-mount", "fail", "not there"),
+    ("no losetup", {"usr/sbin/losetup": None}, "executable-losetup", "fail", "not there"),
+    ("no cp", {"usr/bin/cp": None}, "executable-cp", "fail", "not there"),
     ("no runtime", {"run/containerd/containerd.sock": None}, "runtime-socket", "fail", "none of"),
     ("two runtimes", {"run/crio/crio.sock": ""}, "runtime-socket", "warn", "unix:///run/crio/crio.sock"),
     ("old containerd", containerd("1.6.20~ds1"), "containerd-version", "fail", "1.6.20"),
@@ -202,6 +229,15 @@ MISSES: list[tuple[str, Files, str, str, str]] = [
         "containerd-cri", "fail", "disabled",
     ),
     ("no import", {CONTAINERD_CONFIG: "version = 3\n"}, "containerd-imports", "warn", "conf.d"),
+    ("Debian's place for plugins", {CONTAINERD_CONFIG: DEBIANS_CONFIG}, "containerd-cni", "fail", "/usr/lib/cni"),
+    (
+        "places for plugins", {SITE_DROP_IN: "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/a', '/b']\n"},
+        "containerd-cni", "fail", "/a,/b",
+    ),
+    (
+        "a place that holds plugins", {CONTAINERD_CONFIG: DEBIANS_CONFIG, "usr/lib/cni/loopback": "#!/bin/sh\n"},
+        "containerd-cni", "warn", "/usr/lib/cni",
+    ),
     ("sandbox image", {SITE_DROP_IN: "sandbox = 'example.org/pause'\n"}, "sandbox-image", "warn", "example.org/pause"),
     ("cgroup driver", {SITE_DROP_IN: "SystemdCgroup = false\n"}, "cgroup-driver", "warn", "cgroupfs"),
     ("Docker beside containerd", DOCKER, "runtime-socket", "warn", "unix:///run/cri-dockerd.sock"),
@@ -249,6 +285,14 @@ TOLERATED: dict[str, Files] = {
         SITE_DROP_IN: "SystemdCgroup = false\n",
         KUBELET_CONFIG: 'cgroupDriver: "cgroupfs"\n',
     },
+    "what containerd prints as its default": {CONTAINERD_CONFIG: DEFAULT_CONFIG},
+    "another place for plugins besides the usual one": {
+        SITE_DROP_IN: '[plugins.\'io.containerd.cri.v1.runtime\'.cni]\nbin_dirs = ["/a", "/opt/cni/bin"]\n'
+    },
+    "a firewall that lets in what the role needs": {
+        FIREWALLD: "",
+        "etc/firewalld/zones/public.xml": '<zone>\n  <port port="10250" protocol="tcp"/>\n</zone>\n',
+    },
     "a later patch of containerd": containerd("v2.2.10"),
     "an impostor that is gone but for its files": dpkg("podman-docker", "deinstall ok config-files"),
     "an impostor beside the real Docker": {**dpkg("docker"), "usr/bin/dockerd": DOCKER["usr/bin/dockerd"]},
@@ -295,9 +339,50 @@ def test_a_control_plane_needs_more_than_a_node(check: Checked) -> None:
 
 
 def test_a_warning_fails_only_strictly(check: Checked) -> None:
-    swap = {"proc/swaps": "Filename\n/dev/sda2 partition 1 0 -2\n"}
-    assert check(swap)[0] == 0
-    assert check(swap, "--strict")[0] == 1
+    small = {"proc/meminfo": "MemTotal:  1048576 kB\n"}
+    assert check(small)[0] == 0
+    assert check(small, "--strict")[0] == 1
+
+
+FSTAB = {"etc/fstab": "UUID=1 / ext4 defaults 0 1\n#/old none swap sw 0 0\n/swap.img\tnone\tswap\tsw\t0\t0\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "device", "remedy"),
+    [
+        (FSTAB, "/swap.img", "swapoff --all, take swap out of /etc/fstab; or"),
+        (
+            {},
+            "/dev/zram0",
+            "swapoff --all, touch /etc/systemd/zram-generator.conf (or disable what else sets zram up); or",
+        ),
+        (FSTAB, "/dev/zram0", "sets zram up), take swap out of /etc/fstab; or"),
+        (
+            {"etc/fstab": "#/old none swap sw 0 0\n"},
+            "/dev/sda2",
+            ", mask the units of systemctl list-units --type=swap; or",
+        ),
+    ],
+    ids=["fstab", "zram", "both", "a unit"],
+)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_swap_is_to_stay_off_after_a_reboot(check: Checked, shell: str, files: Files, device: str, remedy: str) -> None:
+    _, wrong = check({"proc/swaps": f"Filename\n{device} x\n", **files}, shell=shell)
+    assert remedy in wrong["swap"]["remedy"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("slice_", ["", "systemd/"], ids=["cgroup v2", "cgroup v1"])
+def test_a_firewall_that_is_on_is_told_which_ports_to_open(check: Checked, shell: str, slice_: str) -> None:
+    files = {
+        FIREWALLD.replace("system.slice", f"{slice_}system.slice"): "",
+        "etc/firewalld/zones/public.xml": '<zone><port protocol="tcp" port="6443"/></zone>\n',
+    }
+    code, wrong = check(files, "--role", "control-plane", shell=shell)
+    assert (code, set(wrong), wrong["firewall"]["result"]) == (0, {"firewall"}, "warn")
+    ports = " ".join(f"--add-port={port}/tcp" for port in (2379, 2380, 10250, 10257, 10259))
+    assert wrong["firewall"]["found"] == "closed by firewalld: 2379 2380 10250 10257 10259"
+    assert wrong["firewall"]["remedy"].startswith(f"firewall-cmd --permanent {ports} && firewall-cmd --reload; ")
 
 
 def test_cgroup_v1_is_a_warning_before_it_became_an_error(check: Checked) -> None:
@@ -359,4 +444,4 @@ def test_help_names_every_option(tmp_path: Path) -> None:
 def test_the_check_is_clean_shell_of_reasonable_size(tool: Callable[[str], Path]) -> None:
     done = subprocess.run([tool("shellcheck"), CHECK], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
-    assert len(CHECK.read_text().splitlines()) <= 439
+    assert len(CHECK.read_text().splitlines()) <= 464

@@ -15,10 +15,11 @@ import pytest
 from debian.deb822 import Deb822
 
 from kubewright import content, recipes
+from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format
-from kubewright.models.description import Script
+from kubewright.models.description import Description, Script
 from kubewright.models.lock import Check, Component, Input, Release
-from kubewright.packagers import payload, relations
+from kubewright.packagers import documents, payload, relations
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.run import find
 from kubewright.stages import package
@@ -48,6 +49,12 @@ both = pytest.mark.parametrize("form", list(Format))
 
 def variables(name: str, form: Format, **settings: str) -> dict[str, Any]:
     return template_variables(RECIPES[name], RELEASE, form, {**SETTINGS, **settings})
+
+
+def described(name: str, form: Format, release: Release = RELEASE, **extra: str) -> Description:
+    recipe = RECIPES[name]
+    source = recipes.components().components[recipe.component]
+    return describe(recipe, source, release, "all", form, (), {}, extra)
 
 
 def file(name: str, target: str, form: Format, **settings: str) -> str:
@@ -117,8 +124,25 @@ def test_every_file_in_packaging_is_used() -> None:
 @both
 @pytest.mark.parametrize("name", RECIPES)
 def test_relations_can_be_written(name: str, form: Format) -> None:
-    described = describe(RECIPES[name], RELEASE, "all", form, (), {}, {"key_date": "2026.11.22"})
-    assert not (form is Format.rpm and described.replaces and not RECIPES[name].relations.replaces)
+    made = described(name, form, key_date="2026.11.22")
+    assert not (form is Format.rpm and made.replaces and not RECIPES[name].relations.replaces)
+
+
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [("kubelet", "https://kubernetes.io"), ("etcd", "https://etcd.io"), ("kubernetes-containerd", "https://containerd.io"),
+     ("kubernetes-docker", "https://docs.docker.com/engine/")],
+)  # fmt: skip
+def test_a_package_names_the_home_of_what_is_in_it(name: str, home: str) -> None:
+    made = described(name, Format.deb)
+    assert (made.home, made.license) == (home, "Apache-2.0")
+    assert f"\nSource: {home}\n" in documents.copyright_file(made)
+
+
+def test_a_licence_without_a_text_is_refused() -> None:
+    made = described("etcd", Format.deb).model_copy(update={"license": "GPL-2.0-only"})
+    with pytest.raises(RequestError, match=r"components.toml: etcd: license: no text for 'GPL-2.0-only'; say in "):
+        documents.copyright_file(made)
 
 
 def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
@@ -197,6 +221,7 @@ def test_the_repository_entry_is_there_only_when_the_site_is_known(form: Format)
         entry.read_string(text)
         assert entry["kubewright"]["mirrorlist"] == "https://packages.example.org/yum/stable-1.36/$basearch/mirrorlist"
         assert (entry["kubewright"]["gpgcheck"], entry["kubewright"]["repo_gpgcheck"]) == ("1", "1")
+        assert entry["kubewright"]["metadata_expire"] == "1h"
 
 
 # ── Scripts ──────────────────────────────────────────────────────────────────────────────────
@@ -623,28 +648,33 @@ def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(tmp_path: Path
     assert (tmp_path / "etc/systemd/system/multi-user.target.wants/kubelet.service").is_symlink()
 
 
-def test_purge_removes_configuration_and_keeps_data_and_certificates(tmp_path: Path) -> None:
-    etc = tmp_path / "etc"
-    data = tmp_path / "var/lib/etcd/member"
-    for path in (
-        etc / "etcd/etcd.conf.yml",
-        etc / "kubernetes/manifests/etcd.yaml",
-        etc / "kubernetes/pki/ca.key",
-        data,
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
+@pytest.mark.parametrize(
+    "name", ["kubelet", "etcd", "kubernetes-docker", "kubernetes-containerd", "kubernetes-hyperkube"]
+)
+def test_purge_removes_what_is_empty_and_names_what_it_keeps(
+    tmp_path: Path, dpkg: Callable[..., str], name: str
+) -> None:
+    folders = [entry.target for entry in RECIPES[name].contents if entry.kind == "dir"]
+    group = tmp_path / "target/etc/group"
+    group.parent.mkdir()
+    group.write_text("docker:x:1:\n")
+    assert dpkg("--install", deb(tmp_path, name)).startswith("0 ")
+    theirs = [tmp_path / "target" / folder.lstrip("/") / "theirs" for folder in folders]
+    for path in theirs:
         path.touch()
-    scripts = [script(name, Format.deb, "postrm") for name in ("etcd", "kubelet")]
-    for text in scripts:
-        assert run(text, "remove", root=tmp_path).returncode == 0
-    assert (etc / "etcd/etcd.conf.yml").exists()
-    said = "".join(run(text, "purge", root=tmp_path).stdout for text in scripts)
-    assert not (etc / "etcd").exists()
-    assert not (etc / "kubernetes/manifests").exists()
-    assert data.exists()
-    assert (etc / "kubernetes/pki/ca.key").exists()
-    assert "etcd: kept /var/lib/etcd," in said
-    assert "kubelet: kept /etc/kubernetes/pki" in said
+    for verb in ("--remove", "--purge"):
+        said = dpkg(verb, name)
+        assert said.startswith("0 "), said
+        assert all(path.exists() for path in theirs)
+    assert [line for line in said.splitlines() if line.startswith(f"{name}: ")] == [
+        f"{name}: kept {folder}, which is not empty; remove it yourself when nothing needs it" for folder in folders
+    ]
+    assert dpkg("--install", deb(tmp_path, name, "1.36.5-1")).startswith("0 ")
+    for path in theirs:
+        path.unlink()
+    said = dpkg("--purge", name)
+    assert "kept" not in said
+    assert not any(path.parent.exists() for path in theirs)
 
 
 @pytest.mark.parametrize(
@@ -710,13 +740,13 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
     control = tree / "DEBIAN"
     control.mkdir(parents=True)
     recipe = RECIPES[name]
-    described = describe(recipe, RELEASE, "all", Format.deb, (), {}, {})
+    made = described(name, Format.deb)
     fields = {
         "Package": name, "Version": version, "Architecture": "all", "Maintainer": "T <t@example.org>",
         "Description": "t",
     } | {
         key: ", ".join(relations.render(found, Format.deb))
-        for key, found in (("Conflicts", described.conflicts), ("Replaces", described.replaces))
+        for key, found in (("Conflicts", made.conflicts), ("Replaces", made.replaces))
         if found
     }  # fmt: skip
     (control / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
@@ -728,7 +758,7 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
     for entry in recipe.contents:
         target = tree / entry.target.lstrip("/")
         if entry.kind == "dir":
-            target.mkdir(parents=True)
+            target.mkdir(parents=True, exist_ok=True)
         elif entry.target.startswith(UNITS) or entry.target in configs:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text("# as shipped\n")
@@ -760,11 +790,11 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
     assert {path.name for path in enabled.iterdir()} == units
     said = dpkg("--purge", *REPLACED)
     assert said.startswith("0 "), said
-    assert "holds data" not in said
+    assert "kept" not in said
     assert {path.name for path in enabled.iterdir()} == units
     assert all(path.exists() for path in kept), said
     assert dpkg("--purge", HYPERKUBE).startswith("0 ")
-    assert not any(path.exists() for path in kept)
+    assert [path.exists() for path in kept] == [True, True, False]  # of these just the last is the package's own
     assert not (tmp_path / "target/var/lib/kubewright").exists()
 
 
@@ -829,9 +859,8 @@ def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
         check=Check.built, checked_by="Go",
     )  # fmt: skip
     release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
-    recipe = RECIPES[HYPERKUBE]
-    extra = package.carried(recipe, release)
-    provides = relations.render(describe(recipe, release, "all", Format.rpm, (), {}, extra).provides, Format.rpm)
+    extra = package.carried(RECIPES[HYPERKUBE], release)
+    provides = relations.render(described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm)
     assert release.component("etcd").version == "3.6.8"
     assert "etcd = 3.6.5" in provides
     assert package.carried(RECIPES["etcd"], release) == {}

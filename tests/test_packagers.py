@@ -148,9 +148,8 @@ def recipe(source: str, target: str = "/opt/bin") -> Recipe:
 
 
 def gathered(tmp_path: Path, source: str, archive: Path) -> list[str]:
-    entries = payload.gather(
-        recipe(source), Format.deb, Arch.amd64, lambda *_: archive, {"version": "1.2.3"}, tmp_path / "work"
-    )
+    variables = {"version": "1.2.3", "minor": "1.2"}
+    entries = payload.gather(recipe(source), Format.deb, Arch.amd64, lambda *_: archive, variables, tmp_path / "work")
     return [entry.target for entry in entries]
 
 

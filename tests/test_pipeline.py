@@ -11,11 +11,12 @@ import pytest
 
 from kubewright.cli import main
 from kubewright.errors import KubewrightError
+from kubewright.models.base import DAY
 from kubewright.models.site import Channel
 from kubewright.repos.journal import Journal
 from kubewright.repos.store import Data, DirectoryStore
 from kubewright.settings import Settings
-from kubewright.stages import publish, release, verify
+from kubewright.stages import dryrun, publish, release, verify
 from kubewright.stages.sign import Keys
 from kubewright.workspace import Workspace
 
@@ -82,6 +83,15 @@ def test_index_and_channel_equal_their_newest_immutable_copies(released: Setting
     assert (site / "releases/index.json").read_bytes() == (site / "publications/index/1.json").read_bytes()
     assert (site / "channels/stable.json").read_bytes() == (site / "publications/channels/stable/1.json").read_bytes()
     assert (site / "channels/stable-1.36.txt").read_bytes() == b"v1.36.4"
+
+
+def test_a_dry_run_of_a_release_that_lost_a_package_says_that_it_would_be_made_again(
+    home: Settings, keys: Keys
+) -> None:
+    assert dryrun.rehearse("v1.36.4", home, lambda: keys).changes == ()
+    (home.dist / "v1.36.4-1/packages/deb/kubelet_1.36.4-1_amd64.deb").unlink()
+    plan = dryrun.rehearse("v1.36.4", home, lambda: keys)
+    assert (plan.changes, "kubelet.amd64.deb" in plan.packages) == (None, True)
 
 
 def test_a_dry_run_prints_exactly_what_the_run_then_writes(home: Settings, keys: Keys) -> None:
@@ -216,9 +226,6 @@ def test_a_document_of_a_site_that_cannot_be_read_is_named(
     with pytest.raises(KubewrightError, match=f"^{re.escape(name)}: ") as caught:
         publish.refresh(home, keys)
     assert caught.value.exit_code == 5
-
-
-DAY = 86400
 
 
 def expiring(site: Path) -> dict[str, int | None]:
@@ -382,18 +389,6 @@ def test_a_fixed_url_gives_a_mirrorlist_and_absolute_texts(tmp_path: Path, build
     assert (snapshot / "repodata/repomd.xml.asc").is_file()
     assert "http://127.0.0.1:8080" in (site / "index.html").read_text()
     assert findings(site) == []
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
 
 
 def test_the_command_line_verifies_with_exit_5(site: Path, run: Callable[..., tuple[int, str, str]]) -> None:

@@ -174,16 +174,19 @@ def test_a_publisher_that_was_overtaken_writes_what_is_now_right(
     sound(home.site)
 
 
-def test_a_conflict_is_found_before_anything_is_written(home: Settings, keys: Keys) -> None:
+@pytest.mark.parametrize(
+    "name", ["apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb", "yum/pool/kubelet-1.36.4-1.x86_64.rpm"]
+)
+def test_a_conflict_is_found_before_anything_is_written(home: Settings, keys: Keys, name: str) -> None:
     site = Path(home.site)
     shutil.rmtree(site)
-    taken = site / "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb"
+    taken = site / name
     taken.parent.mkdir(parents=True)
     taken.write_bytes(b"something else")
     with pytest.raises(KubewrightError, match="published already with other bytes") as caught:
         again(home, "v1.36.4", keys)
     assert caught.value.exit_code == 6
-    assert [path for path in site.rglob("*.deb") if path != taken] == []
+    assert [path for path in site.rglob("*") if path.suffix in (".deb", ".rpm") and path != taken] == []
 
 
 def test_quickstart_replaces_nothing_of_others(tmp_path: Path, keys: Keys, released: Settings) -> None:

@@ -1,5 +1,6 @@
 """Loading recipes: mistakes are named by file and key, with the near miss."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,15 @@ import pytest
 from kubewright import content, recipes
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
+from kubewright.models.lock import Release
+from kubewright.models.node import NodeSpecs
 from kubewright.models.recipe import Recipe
 from kubewright.models.relations import Relations
+from kubewright.models.skew import Skew
 
+RELEASE = Release(
+    name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=0, architectures=(), components=()
+)
 GOOD = 'name = "kubelet"\nsummary = "Node agent"\ndescription = "Runs pods."\n'
 
 
@@ -39,7 +46,7 @@ def test_a_bad_recipe_names_the_key(tmp_path: Path, text: str, complaint: str) -
 def test_a_version_written_as_a_number_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "components.toml"
     path.write_text(
-        'default_date = "2026-01-01"\n[components.etcd]\nsummary = "s"\nhome = "h"\nlicense = "l"\n'
+        'default_date = "2026-01-01"\n[components.etcd]\nhome = "h"\nlicense = "l"\n'
         "[[components.etcd.known]]\nversion = 3.10\n"
     )
     with pytest.raises(RequestError, match=r"components.etcd.known\[0\].version: input should be a valid string .*3.1"):
@@ -170,7 +177,7 @@ def test_a_catalog_file_may_begin_a_statement_at_a_pre_release(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("relation", "complaint"),
     [
-        ({"source": "OTHER"}, "relations[0].source: 'OTHER' is not explained; say under [sources] what it is"),
+        ({"source": "OTHER"}, "relations[0].source: 'OTHER' is not explained; say under [sources] what it stands for"),
         ({}, "relations[1]: stated twice; keep one"),
     ],
     ids=["unexplained", "twice"],
@@ -180,3 +187,49 @@ def test_a_relation_needs_evidence_and_is_there_once(relation: dict[str, str], c
     first = shipped.relations[0]
     changed = Relations(relations=(first.model_copy(update=relation), first), sources=shipped.sources)
     assert complaint in [f"{key}: {problem}" for key, problem in changed.mistakes()]
+
+
+EVIDENCED: dict[str, Callable[[Path], object]] = {
+    "node-spec.toml": lambda path: recipes.evidenced(path, NodeSpecs),
+    "skew.toml": lambda path: recipes.evidenced(path, Skew),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "complaint"),
+    [
+        ("node-spec.toml", 'sysctls = { source = "KK" }', 'sysctls = { source = "KX" }',
+         "specs[0].evidence.sysctls.source: 'KX' is not explained; say under [sources] what it stands for"),
+        ("node-spec.toml", 'containerd_minimum = { source = "CRI" }', 'containerd_minimum = { source = "CX" }',
+         "specs[2].evidence.containerd_minimum.source: 'CX' is not explained"),
+        ("node-spec.toml", 'sysctls = { source = "KK" }\n', "", "specs[0].evidence.sysctls: required, but not there"),
+        ("node-spec.toml", 'containerd_minimum = { source = "CRI" }', 'containerd = { source = "CRI" }',
+         "specs[2].evidence.containerd: no part; known: cgroups, containerd_lines, containerd_minimum, docker"),
+        ("node-spec.toml", "[sources]\n", '[sources]\nDOC = "a page"\n', "sources.DOC: nothing uses it; remove it"),
+        ("skew.toml", 'older = 1, source = "KADM"', 'older = 1, source = "KUBEADM"',
+         "distances[11].source: 'KUBEADM' is not explained; say under [sources] what it stands for"),
+        ("skew.toml", 'minors = 1\nsource = "VSP"', 'minors = 1\nsource = "V"', "upgrade.source: 'V' is not explained"),
+        ("skew.toml", 'months = 9\nsource = "VSP"', 'months = 9\nsource = "V"', "support[0].source: 'V' is not"),
+    ],
+    ids=["first spec", "later spec", "no evidence", "of no part", "unused", "distance", "upgrade", "support"],
+)  # fmt: skip
+def test_a_value_without_evidence_is_refused_by_file_and_key(
+    tmp_path: Path, name: str, old: str, new: str, complaint: str
+) -> None:
+    text = (content.folder("recipes") / name).read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(RequestError) as refused:
+        EVIDENCED[name](tmp_path / name)
+    assert f"{name}: {complaint}" in str(refused.value)
+
+
+def test_a_node_specification_says_what_its_evidence_stands_for() -> None:
+    evidence = recipes.node_spec(RELEASE).evidence
+    assert evidence["kernel"].cited == "kubernetes/system-validators at the tag named"
+    assert all(one.cited for one in evidence.values())
+
+
+def test_new_evidence_keeps_no_note_of_the_old() -> None:
+    stated = recipes.node_spec(RELEASE).evidence["containerd_minimum"]
+    assert (stated.source, stated.note) == ("CRI", "")

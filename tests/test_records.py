@@ -1,11 +1,16 @@
 """What publications make of channels and of the index."""
 
+from pathlib import Path
+
 import pytest
 
 from kubewright import recipes
 from kubewright.errors import PublicationConflict, RequestError
-from kubewright.models.site import Channel, ChannelRelease
-from kubewright.repos import graph, records
+from kubewright.models.base import DAY
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import LONGEST, Channel, ChannelRelease
+from kubewright.repos import apt, graph, page, records
+from kubewright.settings import Settings
 
 KEY = "A" * 40
 
@@ -90,11 +95,11 @@ def test_publishing_again_renews_what_is_about_to_expire(
     days_later: int, asked: int | None, sequence: int, left: int | None
 ) -> None:
     first = records.add(None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10)
-    assert (first.valid_until, first.valid_for) == (1000 + 10 * records.DAY, 10)
-    now = 1000 + days_later * records.DAY + (sequence - 1)
+    assert (first.valid_until, first.valid_for) == (1000 + 10 * DAY, 10)
+    now = 1000 + days_later * DAY + (sequence - 1)
     again = records.add(first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=asked)
     assert again.sequence == sequence
-    assert again.valid_until == (None if left is None else now + left * records.DAY)
+    assert again.valid_until == (None if left is None else now + left * DAY)
     if asked is None:
         assert again == records.resign(first, now=now, repo_key=KEY)
 
@@ -104,7 +109,7 @@ def test_a_channel_that_expires_does_so_with_every_new_content() -> None:
     second = records.add(first, "stable", release("1.36.4"), now=2000, url="", repo_key=KEY)
     back = records.rollback(second, first, now=3000, repo_key=KEY)
     ends = [(one.valid_for, (one.valid_until or 0) - one.issued) for one in (first, second, back)]
-    assert ends == [(10, 10 * records.DAY)] * 3
+    assert ends == [(10, 10 * DAY)] * 3
     off = records.rollback(back, second, now=4000, repo_key=KEY, valid_for=0)
     assert (off.valid_for, off.valid_until) == (None, None)
 
@@ -114,14 +119,14 @@ def test_a_channel_that_does_not_expire_stays_so() -> None:
     assert records.resign(first, now=2000, repo_key=KEY) is first
     other = records.resign(first, now=2000, repo_key="B" * 40)
     assert (other.sequence, other.valid_for, other.valid_until) == (2, None, None)
-    again = records.add(first, "stable-1.36", release("1.36.4"), now=9 * records.DAY, url="", repo_key=KEY, valid_for=0)
+    again = records.add(first, "stable-1.36", release("1.36.4"), now=9 * DAY, url="", repo_key=KEY, valid_for=0)
     assert again is first
 
 
 def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> None:
     first = records.add(None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10)
     second = records.add(first, "stable", release("1.36.4"), now=990, url="", repo_key=KEY, valid_for=10)
-    assert (second.issued, second.valid_until) == (1001, 1001 + 10 * records.DAY)
+    assert (second.issued, second.valid_until) == (1001, 1001 + 10 * DAY)
     again = records.add(second, "stable", release("1.36.4"), now=995, url="", repo_key=KEY, valid_for=10)
     assert again is second
     assert records.resign(second, now=0, repo_key=KEY) is second
@@ -163,3 +168,23 @@ def test_a_release_that_left_its_channel_stays_in_the_index() -> None:
     gone = next(one for one in after.releases if one.name == "v1.36.4-1")
     assert (gone.channels, gone.status) == ((), "superseded")
     assert (after.sequence, after.issued) == (2, before.issued), "time never goes back"
+
+
+def test_the_front_page_presents_stable_or_else_the_newest_release(released: Settings) -> None:
+    manifest = Manifest.from_bytes(Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes())
+    names = {"stable-1.9": "1.9.11", "stable-1.36": "1.36.4", "stable-1.37": "1.37.1"}
+    channels = {name: published(version, channel=name) for name, version in names.items()}
+    index, _ = records.index(None, list(channels.values()), {}, {}, now=3000)
+    manifests = {f"v{version}-1": manifest for version in names.values()}
+    shown = page.variables(index, manifests, channels)["latest"]
+    assert (shown["version"], shown["channel"]) == ("v1.37.1", "stable-1.37")
+    channels["stable"] = published("1.36.4", channel="stable")
+    assert page.variables(index, manifests, channels)["latest"]["version"] == "v1.36.4"
+
+
+def test_a_channel_is_not_valid_for_longer_than_a_date_can_say(released: Settings) -> None:
+    longest = Settings.model_validate({**released.model_dump(), "valid_for": LONGEST}).valid_for
+    record = records.add(None, "stable", release("1.36.4"), now=released.now, url="", repo_key=KEY, valid_for=longest)
+    assert apt.suite((), suite="stable", architectures=(), issued=record.issued, valid_until=record.valid_until)
+    with pytest.raises(ValueError, match="valid_for"):
+        Settings.model_validate({**released.model_dump(), "valid_for": 3_000_000})

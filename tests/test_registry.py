@@ -204,6 +204,7 @@ def test_a_second_push_sends_nothing(built: Built, registry: str) -> None:
 def test_a_tag_that_moves_is_said_with_what_it_was(
     built: Built, registry: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
     push(built.layout, built.record, f"{registry}/kube")
     assert not caplog.messages
     image = built.record.images[0]

@@ -1,5 +1,6 @@
 """From a request to component versions, and what an upstream says of their files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,26 @@ import pytest
 from kubewright import recipes, resolution, versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
-from kubewright.models.components import Pin
-from kubewright.models.lock import Check, Component, Input
+from kubewright.models.components import Components, Pin
+from kubewright.models.lock import Check, Component, Input, Unavailable
 from kubewright.models.mirror import Kind, Mirror
 from kubewright.resolution.survey import inputs, published_digest
 from kubewright.upstream import Upstream
 
 CATALOG = recipes.catalog()
 COMPONENTS = recipes.components()
+
+
+def meant(request: str, upstream: Upstream | None = None) -> tuple[str, str]:
+    """The version that a request means, and why."""
+    return next(resolution.candidates(request, CATALOG, upstream))
+
+
+def surveyed(
+    wanted: Sequence[Input], components: Components, mirror: Path, allow_unverified: Sequence[str] = ()
+) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
+    """What a mirror says of some inputs."""
+    return resolution.survey(wanted, components, Upstream(str(mirror)), jobs=2, allow_unverified=allow_unverified)
 
 
 def chosen(kubernetes: str) -> dict[str, Component]:
@@ -41,7 +54,7 @@ def chosen(kubernetes: str) -> dict[str, Component]:
     ],
 )
 def test_a_request_means_one_version(sample_mirror: Path, request_: str, version: str) -> None:
-    found, why = resolution.resolve_request(request_, CATALOG, Upstream(str(sample_mirror)))
+    found, why = meant(request_, Upstream(str(sample_mirror)))
     assert found == version
     assert why
 
@@ -49,15 +62,15 @@ def test_a_request_means_one_version(sample_mirror: Path, request_: str, version
 @pytest.mark.parametrize("request_", ["1.36", "=1.36", "<=1.36", "v{newest}"])
 def test_offline_the_catalog_answers(request_: str) -> None:
     newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])
-    assert resolution.resolve_request(request_.format(newest=newest), CATALOG, None)[0] == newest
+    assert meant(request_.format(newest=newest))[0] == newest
 
 
 def test_offline_a_version_must_be_in_the_catalog() -> None:
     newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])
     with pytest.raises(RequestError, match=rf"v1.36.99: not in the catalog, whose newest 1.36 is v{newest}; ask for"):
-        resolution.resolve_request("v1.36.99", CATALOG, None)
+        meant("v1.36.99")
     with pytest.raises(RequestError, match=r"Kubernetes 1.99: not in the catalog"):
-        resolution.resolve_request("v1.99.0", CATALOG, None)
+        meant("v1.99.0")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +93,7 @@ def test_offline_a_version_must_be_in_the_catalog() -> None:
 )
 def test_what_the_catalog_cannot_give_is_said_with_how_to_ask(request_: str, complaint: str) -> None:
     with pytest.raises(RequestError, match=complaint):
-        resolution.resolve_request(request_, CATALOG, None)
+        meant(request_)
 
 
 @pytest.mark.parametrize("version", ["1.24.99", "1.36.99"])
@@ -91,8 +104,8 @@ def test_an_upstream_is_offered_only_where_it_may_know_more(version: str) -> Non
 
 
 def test_a_pre_release_of_a_listed_patch_is_had_by_its_version() -> None:
-    assert resolution.resolve_request("v1.34.0-alpha.1", CATALOG, None)[0] == "1.34.0-alpha.1"
-    assert not resolution.listed("1.34.0-alpha.1", CATALOG)
+    assert meant("v1.34.0-alpha.1")[0] == "1.34.0-alpha.1"
+    assert CATALOG["1.34"].patch("1.34.0-alpha.1") is None
 
 
 def test_kubernetes_itself_is_known_from_its_own_patch() -> None:
@@ -142,7 +155,7 @@ def test_a_marker_that_names_another_version_is_refused(
     path.parent.mkdir(parents=True)
     path.write_text(says)
     with pytest.raises(VerificationFailed, match=complaint):
-        resolution.resolve_request(request_, CATALOG, Upstream(str(tmp_path)))
+        meant(request_, Upstream(str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +170,7 @@ def test_a_marker_that_names_another_version_is_refused(
 )
 def test_a_request_that_cannot_be_met_says_what_could(sample_mirror: Path, request_: str, complaint: str) -> None:
     with pytest.raises(RequestError, match=complaint):
-        resolution.resolve_request(request_, CATALOG, Upstream(str(sample_mirror)))
+        meant(request_, Upstream(str(sample_mirror)))
 
 
 def test_a_marker_that_is_an_error_page_is_refused(tmp_path: Path) -> None:
@@ -165,14 +178,14 @@ def test_a_marker_that_is_an_error_page_is_refused(tmp_path: Path) -> None:
     marker.parent.mkdir(parents=True)
     marker.write_text("<html><body>Sign in to the network</body></html>")
     with pytest.raises(VerificationFailed, match=r"stable.txt: is not a version marker, it begins '<html>"):
-        resolution.resolve_request("stable", CATALOG, Upstream(str(tmp_path)))
+        meant("stable", Upstream(str(tmp_path)))
 
 
 def test_a_marker_with_a_byte_order_mark_and_a_newline_is_read(tmp_path: Path) -> None:
     marker = tmp_path / "dl.k8s.io/release/stable.txt"
     marker.parent.mkdir(parents=True)
     marker.write_bytes(b"\xef\xbb\xbfv1.36.4\r\n")
-    assert resolution.resolve_request("stable", CATALOG, Upstream(str(tmp_path)))[0] == "1.36.4"
+    assert meant("stable", Upstream(str(tmp_path)))[0] == "1.36.4"
 
 
 def test_what_kubernetes_deploys_is_validated_per_patch() -> None:
@@ -225,7 +238,7 @@ def test_a_distributions_own_runtime_is_judged_by_the_range() -> None:
 
 def test_every_input_of_the_sample_mirror_is_known_with_its_check(sample_mirror: Path) -> None:
     wanted = inputs(list(chosen("1.36.4").values()), COMPONENTS, tuple(Arch))
-    found, gaps = resolution.survey(wanted, COMPONENTS, Upstream(str(sample_mirror)))
+    found, gaps = surveyed(wanted, COMPONENTS, sample_mirror)
     assert gaps == ()
     assert all(one.sha256 for one in found)
     checks = {one.component: one.check for one in found}
@@ -236,7 +249,7 @@ def test_a_component_that_the_upstream_lacks_is_recorded_as_unavailable(sample_m
     mirror = tmp_path / "mirror"
     _copy_without(sample_mirror, mirror, "download.docker.com")
     wanted = inputs(list(chosen("1.36.4").values()), COMPONENTS, (Arch.amd64,))
-    found, gaps = resolution.survey(wanted, COMPONENTS, Upstream(str(mirror)))
+    found, gaps = surveyed(wanted, COMPONENTS, mirror)
     assert [gap.component for gap in gaps] == ["docker"]
     assert "docker" not in {one.component for one in found}
 
@@ -246,7 +259,7 @@ def test_a_kubernetes_that_the_upstream_lacks_does_not_exist(sample_mirror: Path
     with pytest.raises(
         RequestError, match=r"this upstream has no https://dl.k8s.io/release/v1.36.1/.*does not exist there"
     ):
-        resolution.survey(wanted, COMPONENTS, Upstream(str(sample_mirror)))
+        surveyed(wanted, COMPONENTS, sample_mirror)
 
 
 def test_what_nothing_vouches_for_is_refused_unless_told(sample_mirror: Path, tmp_path: Path) -> None:
@@ -258,8 +271,8 @@ def test_what_nothing_vouches_for_is_refused_unless_told(sample_mirror: Path, tm
         one for one in inputs(list(chosen("1.36.4").values()), unpinned, (Arch.amd64,)) if one.component == "docker"
     ]
     with pytest.raises(VerificationFailed, match=r"publishes no checksum .*--allow-unverified docker"):
-        resolution.survey(wanted, unpinned, Upstream(str(mirror)))
-    found, _ = resolution.survey(wanted, unpinned, Upstream(str(mirror)), allow_unverified=["docker"])
+        surveyed(wanted, unpinned, mirror)
+    found, _ = surveyed(wanted, unpinned, mirror, allow_unverified=["docker"])
     assert found[0].check is Check.unverified
 
 
@@ -270,7 +283,7 @@ def docker_inputs() -> list[Input]:
 
 def test_a_pin_wins_where_a_mirror_states_nothing_of_itself(sample_mirror: Path, tmp_path: Path) -> None:
     _copy_without(sample_mirror, tmp_path / "mirror", "mirror.json", "SHA256SUMS")
-    [docker], _ = resolution.survey(docker_inputs(), COMPONENTS, Upstream(str(tmp_path / "mirror")))
+    [docker], _ = surveyed(docker_inputs(), COMPONENTS, tmp_path / "mirror")
     pins = {pin.arch: pin.sha256 for pin in COMPONENTS.components["docker"].pins if pin.version == docker.version}
     assert (docker.check, docker.sha256) == (Check.pin, pins[Arch.amd64])
 
@@ -282,7 +295,7 @@ def test_a_mirror_cannot_replace_a_pin(sample_mirror: Path, tmp_path: Path, kind
     if kind:
         (mirror / "mirror.json").write_bytes(Mirror(kind=kind).to_bytes())
     with pytest.raises(VerificationFailed, match=r"own SHA256SUMS: says \w{64} of .*components.toml pins \w{64}"):
-        resolution.survey(docker_inputs(), COMPONENTS, Upstream(str(mirror)))
+        surveyed(docker_inputs(), COMPONENTS, mirror)
 
 
 @pytest.mark.parametrize("kind", ["sample", "source"])
@@ -290,7 +303,7 @@ def test_a_mirror_with_bytes_of_its_own_says_so(sample_mirror: Path, tmp_path: P
     mirror = tmp_path / "mirror"
     _copy_without(sample_mirror, mirror, "mirror.json")
     (mirror / "mirror.json").write_bytes(Mirror(kind=kind).to_bytes())
-    [docker], _ = resolution.survey(docker_inputs(), COMPONENTS, Upstream(str(mirror)))
+    [docker], _ = surveyed(docker_inputs(), COMPONENTS, mirror)
     assert docker.check is Check.mirror
 
 
@@ -303,7 +316,7 @@ def test_a_pin_that_upstreams_own_checksum_contradicts_is_refused(sample_mirror:
     )
     wanted = [one for one in inputs(list(chosen("1.36.4").values()), pinned, (Arch.amd64,)) if one.component == "etcd"]
     with pytest.raises(VerificationFailed, match=r"v3.6.8/SHA256SUMS: says \w{64} of .*pins 0{64} \(a test\)"):
-        resolution.survey(wanted, pinned, Upstream(str(tmp_path / "mirror")))
+        surveyed(wanted, pinned, tmp_path / "mirror")
 
 
 DIGEST, OTHER = "a" * 64, "b" * 64

@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 
 from kubewright import recipes, resolution, versions
-from kubewright.cli import main
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch
 from kubewright.models.catalog import Patch
-from kubewright.models.lock import Check, Release, Request, Wish
+from kubewright.models.lock import Asked, Check, Release, Wish
 from kubewright.resolution.facts import rule
 from kubewright.resolution.packages import fits
 from kubewright.settings import Settings
-from kubewright.stages import package, resolve
+from kubewright.stages import package, resolve, upgrade
 from kubewright.upstream import Upstream
 
 COMPONENTS = recipes.components()
@@ -23,9 +22,7 @@ DISTRIBUTIONS = recipes.distributions()
 CATALOG = recipes.catalog()
 
 
-def ask(
-    *options: str, without: Sequence[str] = (), distros: Sequence[str] = (), external_etcd: bool = False
-) -> Request:
+def ask(*options: str, without: Sequence[str] = (), distros: Sequence[str] = (), external_etcd: bool = False) -> Asked:
     return resolution.asked(
         COMPONENTS, DISTRIBUTIONS, wanted=options, without=without, distros=distros, external_etcd=external_etcd
     )
@@ -70,7 +67,7 @@ def test_what_cannot_be_asked_for_is_refused_by_option(
     assert said in str(caught.value)
 
 
-def solved(kubernetes: str, asked: Request) -> resolution.Solution:
+def solved(kubernetes: str, asked: Asked) -> resolution.Solution:
     facts = resolution.Facts(CATALOG, COMPONENTS, recipes.relations(), DISTRIBUTIONS, packaged=("1.36",))
     return resolution.solve([(kubernetes, "")], facts, asked)
 
@@ -78,17 +75,17 @@ def solved(kubernetes: str, asked: Request) -> resolution.Solution:
 @pytest.mark.parametrize(
     ("kubernetes", "asked", "runtime"),
     [
-        ("1.36.4", Request(), "containerd"),
+        ("1.36.4", Asked(), "containerd"),
         ("1.36.4", ask("docker"), "docker"),
         ("1.36.4", ask(without=["containerd"]), "docker"),
-        ("1.24.17", Request(), "containerd"),
-        ("1.23.17", Request(), "docker"),
+        ("1.24.17", Asked(), "containerd"),
+        ("1.23.17", Asked(), "docker"),
         ("1.23.17", ask("containerd"), "containerd"),
         ("1.23.17", ask(without=["docker"]), "containerd"),
     ],
 )
 def test_nodes_run_containerd_since_dockershim_is_gone_or_what_was_asked_for(
-    kubernetes: str, asked: Request, runtime: str
+    kubernetes: str, asked: Asked, runtime: str
 ) -> None:
     found = solved(kubernetes, asked)
     assert found.case.runtime == runtime
@@ -98,7 +95,7 @@ def test_nodes_run_containerd_since_dockershim_is_gone_or_what_was_asked_for(
 
 
 def test_what_an_old_minor_states_nothing_about_is_left_out_unless_asked_for() -> None:
-    assert "containerd" not in {one.name for one in solved("1.6.13", Request()).components}
+    assert "containerd" not in {one.name for one in solved("1.6.13", Asked()).components}
     asked = {one.name: one for one in solved("1.6.13", ask("containerd=1.0")).components}
     assert (asked["containerd"].version, asked["containerd"].status) == ("1.0.3", "unknown")
 
@@ -196,20 +193,6 @@ def test_statements_hold_from_their_version_on_and_are_carried_forward_from_the_
     assert rule("containerd", "1.6.13", CATALOG).minor == ""
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -300,11 +283,11 @@ def test_a_wish_that_nothing_vouches_for_is_unavailable_and_says_what_to_do(
 def test_packages_of_what_a_release_does_without_are_not_made(without: str, gone: set[str], tmp_path: Path) -> None:
     settings = Settings(dist=tmp_path, cache=tmp_path, now=0, offline=True)
 
-    def made(asked: Request) -> set[str]:
+    def made(asked: Asked) -> set[str]:
         _, release = resolve.resolve("v1.36.4", settings.model_copy(update={"asked": asked}))
         return {build.recipe.name for build in package.plan(release)}
 
-    assert made(Request()) - made(ask(without=[without])) == gone
+    assert made(Asked()) - made(ask(without=[without])) == gone
 
 
 def test_a_patch_to_avoid_is_had_by_its_exact_version_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,8 +295,8 @@ def test_a_patch_to_avoid_is_had_by_its_exact_version_only(monkeypatch: pytest.M
     newest = facts.patches[-1]
     bad = Patch(version=newest.version, source=newest.source, avoid="it loses data")
     catalog = {"1.36": facts.model_copy(update={"patches": (*facts.patches[:-1], bad)})}
-    assert resolution.resolve_request("1.36", catalog, None)[0] == facts.patches[-2].version
-    assert resolution.resolve_request(f"v{newest.version}", catalog, None)[0] == newest.version
+    assert next(resolution.candidates("1.36", catalog, None))[0] == facts.patches[-2].version
+    assert next(resolution.candidates(f"v{newest.version}", catalog, None))[0] == newest.version
     assert resolution.avoided(newest.version, catalog) == "it loses data"
 
 
@@ -328,19 +311,23 @@ def test_a_marker_that_names_a_patch_to_avoid_gives_the_one_before(tmp_path: Pat
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     catalog = {"1.36": facts.model_copy(update={"patches": bad})}
-    found, why = resolution.resolve_request("1.36", catalog, Upstream(str(tmp_path)))
+    found, why = next(resolution.candidates("1.36", catalog, Upstream(str(tmp_path))))
     assert found == "1.36.3"
     assert "to be avoided: it loses data" in why
     kubelet.unlink()
     with pytest.raises(RequestError, match=r"to be avoided: it loses data; ask for another minor, or for just v1.36.4"):
-        resolution.resolve_request("1.36", catalog, Upstream(str(tmp_path)))
+        next(resolution.candidates("1.36", catalog, Upstream(str(tmp_path))))
 
 
 def test_an_explanation_says_what_else_was_considered() -> None:
     asked = ask(distros=["debian-12"])
     facts = resolve.facts()
-    found = resolution.explain("containerd", resolution.solve([("1.36.4", "")], facts, asked), facts, asked)
-    older = resolution.explain("containerd", resolution.solve([("1.35.8", "")], facts, asked), facts, asked)
+    found, older = (
+        resolution.explain(
+            "containerd", resolution.solve([(kubernetes, "")], facts, asked), facts, asked, today="2026-11-22"
+        )
+        for kubernetes in ("1.36.4", "1.35.8")
+    )
     excluded = {one.what: one.verdict for one in older.newer}
     assert {"2.3.4", "2.3.5", "2.3.6"} <= excluded.keys()
     assert all("components.containerd" in verdict for verdict in excluded.values())
@@ -352,7 +339,7 @@ def test_an_explanation_says_what_else_was_considered() -> None:
 
 
 def test_an_upgrade_says_what_changes_at_every_hop() -> None:
-    hops = resolve.path("v1.34.5", "1.36.4")
+    hops = upgrade.path("v1.34.5", "1.36.4", ask())
     assert [one.to.rpartition(".")[0] for one in hops] == ["1.35", "1.36"]
     etcd = [(one.before, one.after) for hop in hops for one in hop.components if one.component == "etcd"]
     assert etcd == [("3.6.5", "3.6.6"), ("3.6.6", "3.6.8")]
@@ -360,19 +347,20 @@ def test_an_upgrade_says_what_changes_at_every_hop() -> None:
 
 def test_a_hop_at_which_etcd_goes_back_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING", logger="kubewright"):
-        hops = resolve.path("v1.29.15", "1.30.14")
+        hops = upgrade.path("v1.29.15", "1.30.14", ask())
     assert {one.component for hop in hops for one in hop.components} >= {"etcd", "runc"}
     assert caplog.messages == [
-        "v1.29.15 to v1.30.14: etcd goes back from 3.5.16 to 3.5.15; within a minor of etcd that is allowed"
+        "v1.29.15 to v1.30.14: etcd would go back from 3.5.16 to 3.5.15, "
+        "which etcd does not recommend; keep the newer one"
     ]
     caplog.clear()
-    hops = resolve.path("v1.29.15", "1.30.14", ask(external_etcd=True))
+    hops = upgrade.path("v1.29.15", "1.30.14", ask(external_etcd=True))
     assert "etcd" not in {one.component for hop in hops for one in hop.components}
     assert caplog.messages == []
 
 
 def changes(*options: str, start: str, goal: str, without: Sequence[str] = ()) -> dict[str, tuple[str | None, ...]]:
-    [hop] = resolve.path(start, goal, ask(*options, without=without))
+    [hop] = upgrade.path(start, goal, ask(*options, without=without))
     return {one.component: (one.before, one.after) for one in hop.components}
 
 
@@ -385,10 +373,10 @@ def test_a_hop_has_what_was_asked_for_and_everything_that_changes() -> None:
 
 
 def test_a_hop_at_which_nodes_change_their_runtime_says_so() -> None:
-    [hop] = resolve.path("1.23.17", "1.24.17")
+    [hop] = upgrade.path("1.23.17", "1.24.17", ask())
     assert hop.runtime is not None
     assert (hop.runtime.before, hop.runtime.after) == ("docker", "containerd")
-    [hop] = resolve.path("1.23.17", "1.24.17", ask("docker"))
+    [hop] = upgrade.path("1.23.17", "1.24.17", ask("docker"))
     assert hop.runtime is None
 
 
@@ -448,9 +436,9 @@ def test_the_table_says_how_to_enable_a_vendors_repository(
 
 
 def test_an_explanation_of_kubernetes_shows_go_and_the_end_of_life_in_its_tense() -> None:
-    found = resolution.solve([("1.24.17", "")], resolve.facts(), Request())
+    found = resolution.solve([("1.24.17", "")], resolve.facts(), Asked())
     for today, said in (("2026-11-22", "was"), ("2023-01-01", "is")):
-        told = resolution.explain("kubernetes", found, resolve.facts(), Request(), today=today)
+        told = resolution.explain("kubernetes", found, resolve.facts(), Asked(), today=today)
         reasons = [one.reason for one in told.grounds]
         assert f"end of life of 1.24 {said} 2023-07-28" in reasons
         assert any(one.startswith("built with Go 1.18.1") for one in reasons)

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from kubewright import recipes, resolution, versions
 from kubewright.errors import RequestError
-from kubewright.models.lock import Request, Wish
-from kubewright.resolution.asked import GOES_WITH
+from kubewright.models.lock import Asked, Wish
 from kubewright.resolution.conflict import core, everywhere
 from kubewright.resolution.elsewhere import Elsewhere
-from kubewright.resolution.pose import pose
+from kubewright.resolution.pose import GOES_WITH, pose
 from kubewright.resolution.problem import Constraint, Problem, Rule, Span, Value, Variable
 from kubewright.resolution.search import Chosen, search
 
@@ -115,7 +114,7 @@ wishes = st.builds(
     st.sampled_from(("=", ">=", "<=", "!=")),
 )
 requests = st.builds(
-    Request,
+    Asked,
     wanted=st.lists(wishes, max_size=2).map(tuple),
     without=st.sampled_from([(), (), ("docker",), ("containerd",)]),
     etcd=st.sampled_from(["", "external"]),
@@ -127,7 +126,7 @@ requests = st.builds(
 
 @given(st.sampled_from(PATCHES), requests)
 @settings(max_examples=150, deadline=None)
-def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, asked: Request) -> None:
+def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, asked: Asked) -> None:
     try:
         problem = pose(kubernetes, FACTS, asked).problem
     except RequestError:
@@ -153,7 +152,7 @@ def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, aske
 @given(st.sampled_from(PATCHES), st.sampled_from([name for name in COMPONENTS.components if name != "kubernetes"]))
 @settings(max_examples=60, deadline=None)
 def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) -> None:
-    found = resolution.solve([(kubernetes, "")], FACTS, Request())
+    found = resolution.solve([(kubernetes, "")], FACTS, Asked())
     used = {versions.minor(kubernetes), *(ruling.minor for ruling in found.case.rulings.values())}
     fewer = {minor: facts for minor, facts in CATALOG.items() if minor in used}
     source = COMPONENTS.components[name]
@@ -170,7 +169,7 @@ def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) ->
 def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
     one: str, other: str, wanted: list[Wish]
 ) -> None:
-    asked = Request(wanted=tuple(wanted))
+    asked = Asked(wanted=tuple(wanted))
     problem = pose(one, FACTS, asked).problem
     if search(problem) is None and everywhere(core(problem), asked):
         assert search(pose(other, FACTS, asked).problem) is None
@@ -206,7 +205,7 @@ def test_a_choice_is_the_same_in_any_order_of_what_was_asked() -> None:
     assert one == other
 
 
-def wish(text: str) -> Request:
+def wish(text: str) -> Asked:
     words = [word for word in text.split() if word != "--distro"]
     distros = [word for word in words if word in recipes.distributions().distributions]
     wanted = [word for word in words if word not in distros]
@@ -324,7 +323,7 @@ def test_what_only_a_distribution_that_was_asked_for_brings_can_be_had_there() -
     assert plain.components == resolution.choose("1.36.4", CATALOG, COMPONENTS, recipes.relations())
 
 
-def solved(kubernetes: str, asked: Request) -> dict[str, tuple[str, str]]:
+def solved(kubernetes: str, asked: Asked) -> dict[str, tuple[str, str]]:
     found = resolution.solve([(kubernetes, "")], FACTS, asked)
     return {one.name: (one.version, one.status) for one in found.components}
 
@@ -335,4 +334,4 @@ def test_without_a_wish_no_older_version_is_a_way_out() -> None:
     bare = COMPONENTS.components["containerd"].model_copy(update={"known": fewer})
     broken = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "containerd": bare}})
     with pytest.raises(RequestError, match=r"v1.36.4: cannot be had like this"):
-        resolution.solve([("1.36.4", ""), ("1.35.8", "")], resolution.Facts(CATALOG, broken), Request())
+        resolution.solve([("1.36.4", ""), ("1.35.8", "")], resolution.Facts(CATALOG, broken), Asked())

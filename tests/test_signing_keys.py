@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives.serialization import (
 import kubewright
 from kubewright.errors import DiskError, RequestError
 from kubewright.files import sha256
+from kubewright.models.base import DAY
 from kubewright.run import run
 from kubewright.signing import keyfile, openpgp, verify
 from kubewright.signing.keys import Paths, artifact_key, initialise, repo_key
 
 MADE = 1_700_000_000
-DAY = 86_400
+
 FIRST_USE = f"""
 from kubewright.signing.keys import artifact_key, repo_key
 print(repo_key(None, now={MADE}).fingerprint, artifact_key(None).key_id)
@@ -96,7 +97,11 @@ def test_init_never_replaces_a_key(paths: Paths) -> None:
     assert paths.repo_secret.read_bytes() == before
 
 
-@pytest.mark.parametrize(("name", "days"), [("", 1), ("two\nlines", 1), ("Test", 0)], ids=["none", "lines", "no day"])
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [("", 1), ("two\nlines", 1), ("Test", 0), ("Test", 50_000)],
+    ids=["none", "lines", "no day", "more seconds than fit"],
+)
 def test_init_refuses_what_makes_no_key(name: str, days: int, tmp_path: Path) -> None:
     with pytest.raises(RequestError):
         initialise(tmp_path / "new", name, now=MADE, expires_days=days)

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubewright.errors import VerificationFailed
+from kubewright.models.base import DAY
 from kubewright.run import run
 from kubewright.signing import keyfile, openpgp, verify
 from kubewright.signing.keys import RepoKey
 
 MADE = 1_700_000_000
 WHEN = MADE + 1000
-DAY = 86_400
+
 USER_ID = "Test releases <test@example.org>"
 RELEASE = b"Origin: Kubewright\n- a dash\n-----BEGIN PGP SIGNATURE-----\nFrom here\n\nDescription: spaces  \t\n end\n"
 READABLE = RELEASE.replace(b"  \t\n", b"\n")

@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.files import sha256
+from kubewright.models.manifest import Manifest
 from kubewright.run import run
+from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance, verify
 from kubewright.signing.keys import ArtifactKey
 
@@ -76,6 +78,19 @@ def test_a_file_signature_by_another_key_is_refused(key: ArtifactKey, foreign: A
 
 def test_the_image_payload_is_what_cosign_writes() -> None:
     assert cosign.payload(IMAGE, DIGEST).decode() == PAYLOAD
+
+
+def test_every_digest_of_a_released_image_is_claimed_for_its_repository_without_the_tag(released: Settings) -> None:
+    site = Path(released.site)
+    manifest = Manifest.from_bytes((site / "releases/v1.36.4-1/manifest.json").read_bytes())
+    claims = [json.loads((site / one.url).read_bytes())["critical"] for one in manifest.files
+              if one.url.endswith(".payload.json")]  # fmt: skip
+    assert sorted((one["identity"]["docker-reference"], one["image"]["docker-manifest-digest"]) for one in claims) == [
+        *sorted((f"registry.k8s.io/{one.name}", digest) for one in manifest.images
+                for digest in (one.index, *(platform.manifest for platform in one.platforms)))
+    ]  # fmt: skip
+    other = manifest.images[0].model_copy(update={"reference": "localhost:5000/kubewright/pause:3.10"})
+    assert other.repository == "localhost:5000/kubewright/pause"
 
 
 def test_an_image_signature_is_an_image_that_cosign_finds(key: ArtifactKey) -> None:

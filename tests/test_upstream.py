@@ -187,7 +187,7 @@ def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(server: 
 
 def test_a_small_file_that_breaks_off_is_exit_7(server: Server) -> None:
     server.fault = "cut"
-    for read in (Upstream(server.origin).read, Upstream().read_whole):
+    for read in (Upstream(server.origin).read, Upstream().read):
         with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: broke off \(.*check the network"):
             read(f"{server.origin}/kubelet")
 
@@ -237,6 +237,15 @@ def test_a_refusal_names_the_host_and_a_remedy(server: Server) -> None:
         UpstreamUnreachable, match=r"127.0.0.1:\d+: answered 418 for .*; try again later, or use a mirror"
     ):
         Upstream(server.origin).read(URL)
+
+
+@pytest.mark.parametrize("fault", ["418", "cut"])
+def test_a_site_that_cannot_be_read_is_exit_7_and_has_no_mirror(server: Server, fault: str) -> None:
+    server.fault = fault
+    with pytest.raises(UpstreamUnreachable, match=r"^127.0.0.1:\d+: ") as caught:
+        WebFiles(f"{server.origin}/site/").read("kubelet")
+    assert f"{server.origin}/site/kubelet" in str(caught.value) or fault == "cut"
+    assert "--upstream" not in str(caught.value)
 
 
 def test_no_network_is_exit_7_and_names_the_host() -> None:

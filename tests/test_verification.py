@@ -14,17 +14,21 @@ import pytest
 
 from kubewright import files
 from kubewright.clients.server import serve
-from kubewright.errors import RequestError, VerificationFailed
-from kubewright.models.base import Arch
+from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
+from kubewright.models.base import DAY, Arch
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel
 from kubewright.repos import layout
+from kubewright.repos.store import DirectoryStore
 from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance
 from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.stages import publish, release, verify
 from kubewright.stages.sign import Keys
-from kubewright.verification import Report
+from kubewright.upstream import WebFiles
+from kubewright.verification import Report, Web
+from kubewright.verification import verify as verified
+from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
 URL = "http://127.0.0.1:8080"
@@ -370,7 +374,7 @@ REPOSITORIES: dict[str, Case] = {
         lambda site: site.suite(
             lambda text: text.replace(b"Acquire", b"Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC\nAcquire")
         ),
-        f"{SUITE}/InRelease", "expired at Fri, 02 Jan 2026 00:00:00 UTC; publish again with --valid-for",
+        f"{SUITE}/InRelease", "expired at Fri, 02 Jan 2026 00:00:00 UTC; run `kubewright refresh`",
     ),
     "suite without an architecture": (
         lambda site: site.suite(lambda text: re.sub(rb".* main/binary-arm64/.*\n", b"", text)),
@@ -530,17 +534,20 @@ RELEASES: dict[str, Case] = {
         lambda site: site.file(beside(image_signature(site)), b"garbage"), "", ".sig: the signature does not hold"
     ),
     "image signature left out": (
-        lambda site: site.file(beside(image_signature(site)), None), "", ".sig is not in the manifest"
+        lambda site: site.file(beside(image_signature(site)), None), MANIFEST, "has no signature of"
     ),
     "image payload left out": (
-        lambda site: site.file(image_signature(site), None), MANIFEST, "has no sound signature of"
+        lambda site: site.file(image_signature(site), None), MANIFEST, "has no signature of"
     ),
     "image payload that is none": (
-        lambda site: sign_instead_of_an_image(site, b"[]"), "", "not what cosign signs",
+        lambda site: sign_instead_of_an_image(site, b"[]"), "", ".payload.json: does not claim registry.k8s.io/",
     ),
     "signature of another image": (
         lambda site: sign_instead_of_an_image(site, cosign.payload("registry.example.org/evil", NOTHING)),
-        "", f"claims {NOTHING}",
+        "", ".payload.json: does not claim registry.k8s.io/",
+    ),
+    "signature of an image that is not there": (
+        lambda site: site.release(images=site.manifest().images[1:]), "", ".sig: signs no image of these",
     ),
     "images with another index": (
         lambda site: other_image(site, index=NOTHING), MANIFEST, f" is {NOTHING}, but its archives make it sha256:"
@@ -583,15 +590,19 @@ def test_what_was_tampered_with_is_found_and_named(site: Site, case: str) -> Non
     assert [line for line in found if line.startswith(place) and problem in line], "\n".join(found)
 
 
-def test_no_advice_names_a_verb_that_is_not_there(site: Site) -> None:
-    site.suite(lambda text: text.replace(b"Acquire", b"Valid-Until: Thu, 24 Sep 2026 00:00:00 UTC\nAcquire"))
-    report = site.verified()
-    lines = "\n".join(report.lines())
-    assert (
-        f"{SUITE}/InRelease: expires at Thu, 24 Sep 2026 00:00:00 UTC; publish again before that, with --valid-for"
-        in lines
-    )
-    assert "refresh" not in lines
+@pytest.mark.parametrize("days", [1, 7, 20, 60])
+def test_a_suite_is_warned_about_from_when_refresh_would_renew_it(site: Site, days: int) -> None:
+    settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 180, "channels": (CHANNEL,)})
+    publish.publish(Workspace(settings.dist / NAME), settings.model_copy(update={"valid_for": days}), site.past.keys)
+    half = settings.now + days * DAY // 2
+    for now, due in ((settings.now, False), (half, False), (half + 1, True)):
+        dry = settings.model_copy(update={"now": now, "dry_run": True})
+        renewed, _ = publish.refresh(dry, site.past.keys)
+        warned = [line for line in verify.verify(str(site.root), [], now=now).warnings if "InRelease" in line]
+        assert (bool(renewed), bool(warned)) == (due, due)
+    (warning,) = warned
+    assert warning.startswith(f"{SUITE}/InRelease: expires at ")
+    assert warning.endswith(" UTC; run `kubewright refresh` before that")
 
 
 def test_a_site_of_development_keys_is_warned_about(past: Past) -> None:
@@ -670,3 +681,23 @@ def test_damage_is_found_over_http_too(site: Site) -> None:
         found = [f"{one.place}: {one.problem}" for one in verify.verify(url, [], now=NOW).findings]
     assert any(line.startswith(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm: has 5 bytes") for line in found)
     assert any(line.startswith(f"{ARCHIVE}: not a readable archive") for line in found)
+
+
+def test_a_server_that_stops_answering_is_no_finding(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be read says nothing about the site."""
+    monkeypatch.setattr("kubewright.upstream.BACKOFF", 0)
+    with serve(past.sites[2]) as url:
+        files = WebFiles(url)
+        files.read(layout.INDEX)
+    gone: list[str] = []
+
+    def read(path: str) -> bytes | None:
+        if path.startswith("apt/pool/"):
+            gone.append(path)
+            return files.read(path)
+        return DirectoryStore(past.sites[2]).read(path)
+
+    with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: cannot be reached .*; check the network") as caught:
+        verified(Web(read), url, [], now=NOW)
+    assert "--upstream" not in str(caught.value)
+    assert len(gone) == 1

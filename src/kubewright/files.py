@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,11 @@ def write(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     with replacing(path, mode=mode) as stream:
         stream.write(data)
     return True
+
+
+def gzipped(data: bytes) -> bytes:
+    """`data` as gzip that states no name and no time; `gzip.compress` varies between Python versions."""
+    return zlib.compress(data, level=9, wbits=31)
 
 
 def sync_directory(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from kubewright.models.relations import Relations
 from kubewright.models.skew import Skew
 
 M = TypeVar("M", bound=Model)
+E = TypeVar("E", MinorFacts, NodeSpecs, Relations, Skew)
 
 
 def load(path: Path, model: type[M]) -> M:
@@ -87,12 +88,17 @@ def minor_facts(path: Path) -> MinorFacts:
     facts, place = load(path, MinorFacts), _place(path)
     if path.stem != facts.minor:
         raise RequestError(f"{place}: minor: is {facts.minor!r}; it must match the file's name")
-    return _right(facts, facts.mistakes(), place)
+    return _right(facts, place)
 
 
-def _right(loaded: M, mistakes: Iterable[tuple[str, str]], place: str) -> M:
+def evidenced(path: Path, model: type[E]) -> E:
+    """`load`, for a file whose values all state where they were read: one that does not is a mistake too."""
+    return _right(load(path, model), _place(path))
+
+
+def _right(loaded: E, place: str) -> E:
     """What was loaded, if there are no mistakes in it."""
-    lines = [f"{place}: {key}: {problem}" for key, problem in mistakes]
+    lines = [f"{place}: {key}: {problem}" for key, problem in loaded.mistakes()]
     if lines:
         raise RequestError("\n".join(lines))
     return loaded
@@ -107,15 +113,13 @@ def distributions() -> Distributions:
 @cache
 def relations() -> Relations:
     """`recipes/relations.toml`."""
-    path = content.folder("recipes") / "relations.toml"
-    loaded = load(path, Relations)
-    return _right(loaded, loaded.mistakes(), _place(path))
+    return evidenced(content.folder("recipes") / "relations.toml", Relations)
 
 
 @cache
 def skew() -> Skew:
     """`recipes/skew.toml`."""
-    return load(content.folder("recipes") / "skew.toml", Skew)
+    return evidenced(content.folder("recipes") / "skew.toml", Skew)
 
 
 @cache
@@ -151,7 +155,7 @@ def packaged(minor: str) -> bool:
 
 @cache
 def _node_specs() -> NodeSpecs:
-    return load(content.folder("recipes") / "node-spec.toml", NodeSpecs)
+    return evidenced(content.folder("recipes") / "node-spec.toml", NodeSpecs)
 
 
 def _place(path: Path) -> str:

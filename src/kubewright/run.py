@@ -15,7 +15,8 @@ from kubewright.errors import ToolFailed, ToolMissing
 log = logging.getLogger(__name__)
 
 KEPT = (
-    "PATH", "HOME", "TMPDIR", "USER", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy",
+    "PATH", "HOME", "TMPDIR", "USER", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE", "GOPATH",
 )  # fmt: skip
 """Variables of the caller that programs see; everything else could leak into what they write."""

@@ -1,13 +1,14 @@
 """The options that mean the same for every verb."""
 
+import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kubewright.models.base import Arch, Model
 from kubewright.models.image import Flavour
-from kubewright.models.lock import Request
-from kubewright.models.site import ChannelName
+from kubewright.models.lock import Asked
+from kubewright.models.site import LONGEST, ChannelName
 
 URL = r"^(|https?://[^\s/]+[^\s]*)$"
 """An address that clients can use, or none."""
@@ -20,18 +21,22 @@ class Settings(Model):
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"
-    url: str = Field("", pattern=URL, description="the site's public base URL; empty: everything is relative")
+    url: str = Field(
+        "", pattern=URL, description="the site's public base URL; empty: everything is relative",
+        examples=["https://packages.example.org"],
+    )  # fmt: skip
     registry: str = "registry.k8s.io"
-    channels: tuple[ChannelName, ...] = ()
-    asked: Request = Field(Request(), description="what a release has to have beside a version of Kubernetes")
+    channels: tuple[ChannelName, ...] = Field((), examples=["stable-1.36"])
+    asked: Asked = Field(Asked(), description="what a release has to have beside a version of Kubernetes")
     valid_for: int | None = Field(
-        None, ge=0, description="days until the suites of the published channels expire; 0: never; None: as before"
-    )
+        None, ge=0, le=LONGEST,
+        description="days until the suites of the published channels expire; 0: never; None: as before",
+    )  # fmt: skip
     architectures: tuple[Arch, ...] = (Arch.amd64, Arch.arm64)
     revision: int = Field(1, ge=1)
     repo_key: str | None = None
     artifact_key: str | None = None
-    jobs: int = Field(4, ge=1)
+    jobs: int = Field(os.cpu_count() or 2, ge=1)
     dry_run: bool = False
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
@@ -41,3 +46,13 @@ class Settings(Model):
     offline: bool = False
     allow_unverified: tuple[str, ...] = ()
     allow_development: bool = False
+
+    @field_validator("channels")
+    @classmethod
+    def _once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(given))
+
+    @field_validator("architectures")
+    @classmethod
+    def _in_order(cls, given: tuple[Arch, ...]) -> tuple[Arch, ...]:
+        return tuple(arch for arch in Arch if arch in given)

@@ -39,12 +39,51 @@ BACKOFF = 0.5
 """Seconds before a request is tried again; each next time it is twice as long."""
 
 
-class Upstream:
+class _Web:
+    """Reads URLs, and explains those that cannot be read."""
+
+    _instead = ""
+    """What the user may do besides trying again."""
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        return patient()
+
+    @contextmanager
+    def _answer(self, method: str, where: str, *, offset: int = 0) -> Iterator[requests.Response | None]:
+        """The answer to a request, None where there is no such file."""
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+        host = address(where)
+        log.debug("%s %s", method, shown(where))
+        try:
+            with self._session.request(
+                method, where, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
+            ) as response:
+                if response.status_code in ABSENT:
+                    yield None
+                    return
+                at_end = offset > 0 and response.status_code == BEYOND
+                if response.status_code >= requests.codes.bad_request and not at_end:
+                    raise UpstreamUnreachable(
+                        f"{host}: answered {response.status_code} for {shown(where)}; try again later{self._instead}"
+                    )
+                yield response
+        except (requests.RequestException, HTTPError) as error:
+            broken = isinstance(error, HTTPError)  # after the answer began, the body comes from urllib3 itself
+            raise UpstreamUnreachable(
+                f"{host}: {'broke off' if broken else 'cannot be reached'} ({cause(error)}); "
+                f"check the network or the proxy variables{self._instead}"
+            ) from error
+
+
+class Upstream(_Web):
     """Upstream files by their real URL.
 
     With an `origin`, a directory or the URL of one, `https://HOST/PATH` is read from `ORIGIN/HOST/PATH`.
     The attribute `origin` is for people: a password in the URL is not in it.
     """
+
+    _instead = ", or use a mirror with --upstream DIR"
 
     def __init__(self, origin: str | None = None) -> None:
         self.origin = shown(origin) if origin else None
@@ -58,10 +97,6 @@ class Upstream:
                     f"make one with `kubewright mirror sample {self.origin}`"
                 )
 
-    @cached_property
-    def _session(self) -> requests.Session:
-        return patient()
-
     def local(self, url: str) -> Path | None:
         """The file of a directory mirror that stands for `url`, or None for an origin on the network."""
         return self.root / host_path(url) if self.root else None
@@ -71,7 +106,7 @@ class Upstream:
         path = self.local(url)
         if path is not None:
             return path.is_file()
-        with self._answer("HEAD", url) as response:
+        with self._answer("HEAD", self._where(url)) as response:
             return response is not None
 
     def read(self, url: str) -> bytes | None:
@@ -79,13 +114,8 @@ class Upstream:
         path = self.local(url)
         if path is not None:
             return path.read_bytes() if path.is_file() else None
-        with self._answer("GET", url) as response:
+        with self._answer("GET", self._where(url)) as response:
             return None if response is None else response.raw.read(SMALL, decode_content=True)
-
-    def read_whole(self, url: str) -> bytes | None:
-        """A file of any size as it is sent, or None if there is none."""
-        with self._answer("GET", url) as response:
-            return None if response is None else response.raw.read(decode_content=False)
 
     def mirror_digest(self, url: str) -> str | None:
         """What a mirror's own top-level SHA256SUMS says of a file; None without a mirror or a line."""
@@ -115,7 +145,7 @@ class Upstream:
         path = self.local(url)
         if path is not None:
             return path.is_file() and _copy(path, into, have, progress)
-        with self._answer("GET", url, offset=have) as response:
+        with self._answer("GET", self._where(url), offset=have) as response:
             if response is None:
                 return False
             if response.status_code == BEYOND:
@@ -132,32 +162,20 @@ class Upstream:
                 progress(have, total)
         return True
 
-    @contextmanager
-    def _answer(self, method: str, url: str, *, offset: int = 0) -> Iterator[requests.Response | None]:
-        where = url if not self._origin else f"{self._origin.rstrip('/')}/{host_path(url)}"
-        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
-        host = address(where)
-        log.debug("%s %s", method, shown(where))
-        try:
-            with self._session.request(
-                method, where, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
-            ) as response:
-                if response.status_code in ABSENT:
-                    yield None
-                    return
-                at_end = offset > 0 and response.status_code == BEYOND
-                if response.status_code >= requests.codes.bad_request and not at_end:
-                    raise UpstreamUnreachable(
-                        f"{host}: answered {response.status_code} for {shown(where)}; try again later, "
-                        "or use a mirror with --upstream"
-                    )
-                yield response
-        except (requests.RequestException, HTTPError) as error:
-            broken = isinstance(error, HTTPError)  # after the answer began, the body comes from urllib3 itself
-            raise UpstreamUnreachable(
-                f"{host}: {'broke off' if broken else 'cannot be reached'} ({cause(error)}); "
-                "check the network or the proxy variables, or use a mirror with --upstream DIR"
-            ) from error
+    def _where(self, url: str) -> str:
+        return url if not self._origin else f"{self._origin.rstrip('/')}/{host_path(url)}"
+
+
+class WebFiles(_Web):
+    """The files below a base URL, as any client of a site sees them."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base.rstrip("/")
+
+    def read(self, path: str) -> bytes | None:
+        """A whole file as it is sent, of any size, or None when the server has none."""
+        with self._answer("GET", f"{self.base}/{path}") as response:
+            return None if response is None else response.raw.read(decode_content=False)
 
 
 class _Session(requests.Session):
@@ -212,14 +230,3 @@ def _copy(path: Path, into: IO[bytes], have: int, progress: Callable[[int, int |
             have += len(chunk)
             progress(have, total)
     return True
-
-
-class WebFiles:
-    """The files below a base URL, as any client of a site sees them."""
-
-    def __init__(self, base: str) -> None:
-        self.base, self._upstream = base.rstrip("/"), Upstream()
-
-    def read(self, path: str) -> bytes | None:
-        """A whole file, or None when the server has none."""
-        return self._upstream.read_whole(f"{self.base}/{path}")

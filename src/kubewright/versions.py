@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import chain, product
 from typing import Literal, Self
 
@@ -94,6 +94,16 @@ class Range:
         """Read a range. Raises RequestError that names the part that cannot be read."""
         parts = (product(*map(_meanings, part.split(","))) for part in text.split("||"))
         return cls(text, tuple(tuple(chain(*meaning)) for part in parts for meaning in part))
+
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """Its intersections, as they are written."""
+        return tuple(part.strip() for part in self.text.split("||"))
+
+    @cached_property
+    def bounds(self) -> tuple[str, ...]:
+        """Where they begin and end."""
+        return tuple(str(bound) for part in self.terms for _, bound in part)
 
     def __contains__(self, version: str) -> bool:
         """Whether a version is in the range."""

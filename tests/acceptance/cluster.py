@@ -18,6 +18,9 @@ SystemdCgroup = false
 """
 
 
+UNLIKE_A_MACHINE = ("fail  cgroup-version: v1", "warn  cgroup-driver: cgroupfs", "fail  swap:")
+"""What kube-node-check may say of any machine here: CONTAINERD says why, and swap is the host's."""
+
 KUBEADM = """#!/bin/sh
 # Control groups v1: `kubeadm upgrade` reads no file of its own accord that could tell it to accept them.
 case "${1-} ${2-}" in

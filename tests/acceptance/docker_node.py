@@ -7,11 +7,11 @@ import cluster
 import first_cluster
 from engine import Failed
 from lab import Lab, Steps
-from supply import front_page
 
 MACHINE, DISTRIBUTION = "docker1", "debian-12"
 
-PACKAGES = "kubernetes-node kubernetes-runtime-docker"
+BESIDE_DOCKER = ("runtime-socket", "containerd-version", "containerd-cni", "sandbox-image", "containerd-cgroup-driver")
+"""What kube-node-check warns of because Docker brings a containerd of its own, which kubelet is not to use."""
 
 RUNC = """#!/bin/sh
 # Machines here have no CAP_SYS_RESOURCE: a privileged container cannot have it either, and nothing may be made safer
@@ -30,9 +30,9 @@ def steps(lab: Lab, version: str) -> Steps:
     """The chapter; it needs first_cluster's nodes and Pods."""
     return [
         (f"{MACHINE} starts with systemd", lambda: lab.start(MACHINE)),
-        (f"{MACHINE}: apt-get install {PACKAGES}", lambda: install(lab, version)),
+        (f"{MACHINE}: key, repository, kubernetes-node with Docker", lambda: install(lab, version)),
         (f"{MACHINE}: Docker's configuration and pod network", lambda: configure(lab)),
-        (f"{MACHINE}: kube-node-check", lambda: lab.node_check(MACHINE, "node")),
+        (f"{MACHINE}: kube-node-check", lambda: lab.node_check(MACHINE, "node", *BESIDE_DOCKER)),
         (f"{MACHINE}: kubeadm join over cri-dockerd", lambda: lab.join(MACHINE, socket=cluster.DOCKER_SOCKET)),
         (f"{MACHINE}: Ready, with the Docker that was picked", lambda: ready(lab, version)),
         (f"{MACHINE}: a Pod runs, logs, exec, and the Service of another node", lambda: talk(lab, version)),
@@ -50,11 +50,13 @@ def choice(lab: Lab, version: str) -> dict[str, str]:
 
 
 def install(lab: Lab, version: str) -> None:
-    """One command more than the front page has: the runtime is named; then what came, from where and why."""
-    commands = front_page(lab.supply.manifest(version)).replace("install kubernetes-node\n", f"install {PACKAGES}\n")
-    said = lab.shell(MACHINE, f"set -eux\n{commands}", check=False)
-    query = "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' docker.io containerd runc cri-dockerd"
-    listed = lab.shell(MACHINE, f"{query} {PACKAGES}", check=False)
+    """What docs/install.md says for a node with Docker; then what came, from where and why."""
+    first_cluster.repository(lab, MACHINE, version)
+    lab.follow(MACHINE, "install-docker")
+    lab.check_packages(MACHINE)
+    query = "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n'"
+    names = "docker.io containerd runc cri-dockerd kubernetes-node kubernetes-runtime-docker"
+    listed = lab.shell(MACHINE, f"{query} {names}", check=False)
     picked = choice(lab, version)
     lab.report.show(
         f"{MACHINE}: which Docker, and why",
@@ -62,8 +64,7 @@ def install(lab: Lab, version: str) -> None:
     )
     wanted = rf"^{re.escape(picked['package'])} {re.escape(picked['version'])}\S* ii "
     if not re.search(wanted, listed, re.MULTILINE) or "kubernetes-runtime-docker " not in listed:
-        raise Failed(f"{MACHINE}: has not the Docker that the manifest picks, {picked}:\n{listed}\n{said}")
-    lab.check_packages(MACHINE)
+        raise Failed(f"{MACHINE}: has not the Docker that the manifest picks, {picked}:\n{listed}")
 
 
 def configure(lab: Lab) -> None:

@@ -18,8 +18,12 @@ SYSTEMD = [
     "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run:exec", "--tmpfs=/run/lock",
     "--env=container=docker", "--volume=/var/lib/containerd",
     "--volume=/var/lib/docker",
+    "--sysctl=net.ipv4.ip_forward=0", "--stop-signal=SIGRTMIN+3",
 ]  # fmt: skip
-"""What a container needs to have systemd and a kubelet in it, where --privileged cannot be had."""
+"""What a container needs to have systemd and a kubelet in it, where --privileged cannot be had.
+
+The last two make it a machine: it forwards nothing until a package sees to that, and systemd shuts it down in order.
+"""
 
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
 """What a container lacks of a machine, once systemd is up in it."""
@@ -141,17 +145,29 @@ class Engine:
     def machine(self, name: str, image: str, resolv: Path) -> None:
         """Start a container that is a machine: systemd is its first process, names resolve as `resolv` says."""
         self.container(name, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"])
+        self.booted(name)
+
+    def restart(self, *names: str) -> None:
+        """Shut machines down in order and start them again, all at once."""
+        self.run([*self.docker, "restart", "--time=60", *names])
+        for name in names:
+            self.booted(name)
+
+    def booted(self, name: str) -> None:
+        """Wait for systemd and give the container what it lacks of a machine."""
         state = self.shell(name, "for i in $(seq 50); do test -S /run/systemd/private && break; sleep 0.2; done; "
                                  "systemctl is-system-running --wait", check=False)  # fmt: skip
         if state.strip() not in ("running", "degraded"):
             raise Failed(f"{name}: systemd is {state.strip()!r}")
         self.shell(name, f"{BOOT}\n{GROUPS.format(group=self.network.pods(name), parent=self.network.group)}")
 
-    def shell(self, name: str, script: str, *, stdin: str = "", check: bool = True) -> str:
-        """Run a script in a container and return what it said."""
-        environment = ["--env=DEBIAN_FRONTEND=noninteractive", "--env=KUBECONFIG=/etc/kubernetes/admin.conf"]
-        return self.run([*self.docker, "exec", "--interactive", *environment, name, "sh", "-c", script],
-                        stdin=stdin, check=check)  # fmt: skip
+    def shell(self, name: str, script: str, *, stdin: str = "", check: bool = True, user: str = "root") -> str:
+        """Run a script in a container and return what it said. Ordinary users have an ordinary user's PATH."""
+        environment = ["--env=DEBIAN_FRONTEND=noninteractive"]
+        if user != "root":
+            environment += ["--env=PATH=/usr/local/bin:/usr/bin:/bin"]
+        words = ["exec", "--interactive", f"--user={user}", *environment, name, "sh", "-c", script]
+        return self.run([*self.docker, *words], stdin=stdin, check=check)
 
     def put(self, name: str, path: str, text: str) -> None:
         """Write a file in a container."""

@@ -6,7 +6,7 @@ from functools import partial
 
 import first_cluster
 from engine import Failed
-from lab import Lab, Steps
+from lab import PERSON, Lab, Steps
 from pages import DOCS, commands
 from supply import channel
 
@@ -41,11 +41,11 @@ def steps(lab: Lab, version: str) -> Steps:
 def run(lab: Lab, machine: str, version: str, *words: str, key: str = "", check: bool = True) -> str:
     """Run docs/install.sh on a machine as docs/install.md has it, for its role: later words win; what it said."""
     keys = {one["kind"]: one["id"] for one in lab.supply.manifest(version)["keys"]}
-    lab.engine.put(machine, "/root/install.sh", (DOCS / "install.sh").read_text())
-    settings = f"cd /root; SITE={lab.network.site} CHANNEL={channel(version)} FINGERPRINT={key or keys['openpgp']}"
+    lab.engine.put(machine, f"/home/{PERSON}/install.sh", (DOCS / "install.sh").read_text())
+    settings = f"SITE={lab.network.site} CHANNEL={channel(version)} FINGERPRINT={key or keys['openpgp']}"
     further = ["--role", ROLES.get(machine, "node"), "--allow-development", *words]
     command = commands("install.md", "installer").rstrip()
-    return lab.shell(machine, f"{settings}\n{command} {' '.join(further)}", check=check)
+    return lab.as_person(machine, f"{settings}\n{command} {' '.join(further)}", check=check)
 
 
 def stranger(lab: Lab, version: str) -> None:

@@ -48,7 +48,6 @@ def caches(supply: Supply, versions: list[str]) -> str:
     return f"{word} ({listed})"
 
 
-def allowed(caches: str) -> str:
-    """How long a full run may take."""
-    warm = caches.startswith("warm")
-    return f"{WARM if warm else COLD} min that a {'warm' if warm else 'cold'} run may take"
+def allowed(caches: str) -> int:
+    """How many minutes a full run may take with these caches."""
+    return WARM if caches.startswith("warm") else COLD

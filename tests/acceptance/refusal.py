@@ -16,12 +16,16 @@ OVERRIDE = "/etc/kubewright/allow-minor-jump"
 GUARDED = ("kubelet", "kubeadm", "kubernetes-runtime-containerd", "kubernetes-node", "kubernetes-control-plane")
 """The Kubernetes-versioned packages of a control plane, but for kubectl, which is on no node's account."""
 
-TRIES = (
-    "apt-get upgrade",
-    "apt-get install kubelet kubeadm kubernetes-node",
-    *(f"apt-get install {name}" for name in GUARDED),
-)
-"""What a person may type; apt takes along what has to go along."""
+SERVICES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+"""Those of a machine that runs components as units; nothing takes them along."""
+
+TRIES = {
+    "apt-get upgrade": {*GUARDED, *SERVICES},
+    "apt-get install kubelet kubeadm kubernetes-node": set(GUARDED),
+    **{f"apt-get install {name}": set(GUARDED) for name in GUARDED},
+    **{f"apt-get install {name}": {name} for name in SERVICES},
+}
+"""What a person may type, and who must refuse: apt takes along what has to go along."""
 
 STATE = """set -e
 dpkg-query --show --showformat '${db:Status-Abbrev} ${Package} ${Version}\\n'
@@ -38,7 +42,7 @@ def steps(lab: Lab, version: str) -> Steps:
     return [
         (f"{version} is released, unless an earlier chapter has", lambda: release(lab, version)),
         ("a second site, with 1.35 from the sample mirror", lambda: old_site(lab)),
-        (f"{MACHINE}: kubernetes-control-plane 1.35 from it", lambda: install(lab)),
+        (f"{MACHINE}: kubernetes-control-plane 1.35 from it, and the services", lambda: install(lab)),
         (f"{MACHINE}: apt's sources now name {channel(version)}", lambda: switch(lab, version)),
         (f"{MACHINE}: apt refuses to skip 1.36 in every way, and nothing changes", lambda: refuse(lab, version)),
         (f"{MACHINE}: each package refuses by itself too", lambda: refuse_each(lab, version)),
@@ -69,8 +73,10 @@ def install(lab: Lab) -> None:
     """Make a machine with 1.35."""
     lab.start(MACHINE)
     manifest = json.loads(next((lab.supply.work / "old/site/releases").glob("v1.35.*/manifest.json")).read_text())
-    wanted = front_page(manifest).replace("install kubernetes-node", "install kubernetes-control-plane")
-    said = lab.shell(MACHINE, f"set -eux\n{wanted}", check=False)  # kube-node-check is not asked here
+    wanted = front_page(manifest).replace(
+        "install kubernetes-node", f"install kubernetes-control-plane {' '.join(SERVICES)}"
+    )
+    said = lab.as_person(MACHINE, f"set -eux\n{wanted}", check=False)  # kube-node-check is not asked here
     if not state(lab).count("ii  kubernetes-control-plane 1.35."):
         raise Failed(f"{MACHINE}: kubernetes-control-plane 1.35 is not installed:\n{said}")
 
@@ -93,23 +99,23 @@ def refuse(lab: Lab, version: str) -> None:
     """Everything that a person may type is refused by all packages that it would take along, and changes nothing."""
     before = state(lab)
     shown = [f"all packages before, and after each of {len(TRIES)} tries, ii:\n{ours(before)}"]
-    for words in TRIES:
+    for number, (words, wanted) in enumerate(TRIES.items()):
         said = lab.shell(MACHINE, f"{words} 2>&1; echo exit code $?")
         refused = refusals(said, version)
-        if refused != set(GUARDED) or "exit code 100" not in said:
-            raise Failed(f"{MACHINE}: {words}: refused by {sorted(refused)}, not by {sorted(GUARDED)}:\n{said}")
+        if refused != wanted or not said.endswith("exit code 100\n"):
+            raise Failed(f"{MACHINE}: {words}: refused by {sorted(refused)}, not by {sorted(wanted)}:\n{said}")
         unchanged(lab, words, before)
-        shown.append(f"$ {words}\n{last_words(said) if words == TRIES[0] else 'the same'}")
+        shown.append(f"$ {words}\n" + (f"refused by {', '.join(sorted(refused))}" if number else last_words(said)))
     lab.report.show(f"{MACHINE}: 1.35 to {minor(version)} is refused", "\n".join(shown))
 
 
 def refuse_each(lab: Lab, version: str) -> None:
     """Each package alone, given to dpkg, which asks nobody else."""
     before = state(lab)
-    lab.shell(MACHINE, f"cd /root && apt-get download {' '.join(GUARDED)}")
-    for name in GUARDED:
+    lab.shell(MACHINE, f"cd /root && apt-get download {' '.join((*GUARDED, *SERVICES))}")
+    for name in (*GUARDED, *SERVICES):
         said = lab.shell(MACHINE, f"dpkg --install /root/{name}_{version}-1_*.deb 2>&1; echo exit code $?")
-        if refusals(said, version) != {name} or "exit code 1" not in said:
+        if refusals(said, version) != {name} or not said.endswith("exit code 1\n"):
             raise Failed(f"{MACHINE}: dpkg --install {name} {version}: not refused by its preinst:\n{said}")
         unchanged(lab, f"dpkg --install {name}", before)
 
@@ -118,7 +124,7 @@ def override(lab: Lab, version: str) -> None:
     """With the file that the message names, the same command goes through."""
     lab.shell(MACHINE, f"mkdir -p /etc/kubewright && touch {OVERRIDE} && apt-get upgrade")
     after = state(lab)
-    missing = [name for name in (*GUARDED, "kubectl") if f"ii  {name} {version}-1\n" not in after]
+    missing = [name for name in (*GUARDED, *SERVICES, "kubectl") if f"ii  {name} {version}-1\n" not in after]
     if missing:
         raise Failed(f"{MACHINE}: not at {version} in spite of {OVERRIDE}: {', '.join(missing)}:\n{ours(after)}")
     lab.report.show(f"{MACHINE}: after touch {OVERRIDE}, apt-get upgrade", ours(after))

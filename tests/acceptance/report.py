@@ -55,7 +55,8 @@ class Report:
 
     title: str
     facts: dict[str, str] = field(default_factory=dict)
-    allowed: str = ""
+    allowed: int = 0
+    """Minutes; 0 if nobody minds."""
     chapters: list[Chapter] = field(default_factory=list)
 
     def chapter(self, title: str) -> None:
@@ -111,7 +112,11 @@ class Report:
     @property
     def verdict(self) -> str:
         """The result in words, with the time."""
-        return f"{self.result} in {duration(self.seconds)}" + (f", of {self.allowed}" if self.allowed else "")
+        took = f"{self.result} in {duration(self.seconds)}"
+        if not self.allowed:
+            return took
+        where = "over" if self.seconds > 60 * self.allowed else "within"
+        return f"{took}, {where} the {self.allowed} min that it may take"
 
     def words(self) -> str:
         """The summary: facts, chapters with their sums, and steps."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import first_cluster
 from engine import Failed
 from lab import Lab, Steps
-from supply import front_page
+from supply import channel
 
 from kubewright.clients import dnf
 from kubewright.files import canonical_json
@@ -21,10 +21,13 @@ MACHINE = "rpm1"
 BASE = "dnf rpm iptables conntrack ethtool mount util-linux passwd"
 """From Debian: the client, and what our rpms require of a base system."""
 
+KNOWN = {"/bin/sh", "conntrack-tools", "ethtool", "iptables", "util-linux"}
+"""The packages of Fedora and RHEL that ours may require, by the names that their repositories have."""
+
 UNITS = "kubelet.service containerd.service"
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
-"""What kubernetes-node has to set to 1. A container has its own, but starts with this machine's, which is 1 already."""
+"""What kubernetes-node has to set to 1; machines start with 0."""
 
 CHECKS = f"""set -e
 cd /var/cache/dnf/kubewright-*/packages
@@ -51,7 +54,7 @@ def steps(lab: Lab, version: str) -> Steps:
     """The chapter; it needs first_cluster's nodes and Pods."""
     return [
         (f"{MACHINE}: Debian with dnf, in place of an RPM distribution", lambda: base(lab)),
-        (f"{MACHINE}: the front page's commands for RPM distributions", lambda: install(lab, version)),
+        (f"{MACHINE}: repository, key and kubernetes-node by dnf", lambda: install(lab, version)),
         (f"{MACHINE}: digests against the manifest", lambda: digests(lab)),
         (f"{MACHINE}: signatures, rpm --verify, units, scriptlets", lambda: check(lab, version)),
         (f"{MACHINE}: configuration and pod network", lambda: lab.configure(MACHINE)),
@@ -67,22 +70,18 @@ def base(lab: Lab) -> None:
     lab.start(MACHINE)
     lab.shell(MACHINE, f"apt-get update && apt-get install --no-install-recommends {BASE}")
     lab.shell(MACHINE, "mkdir -p /etc/yum.repos.d; printf 'assumeyes=True\\nkeepcache=True\\n' >> /etc/dnf/dnf.conf")
-    lab.shell(MACHINE, f"echo 0 > {FORWARD} && test $(cat {FORWARD}) = 0")
+    lab.shell(MACHINE, f"test $(cat {FORWARD}) = 0")
 
 
 def install(lab: Lab, version: str) -> None:
-    """Run the commands of the front page as they stand there; between them, the stand-in for the base system."""
-    commands = front_page(lab.supply.manifest(version), "rpm")
-    lab.report.show("the commands of the front page for RPM distributions", commands)
-    before, found, after = commands.partition("sudo dnf install")
-    if not found:
-        raise Failed(f"v{version}: its manifest has no `sudo dnf install` among the commands for rpm: install")
-    lab.shell(MACHINE, "set -eux\n" + before)
+    """What docs/install.md says for dnf, with the stand-in for the base system; the key that it shows is ours."""
+    lab.follow(MACHINE, "dnf-repository", CHANNEL=channel(version))
     missing = stand_in(lab)
-    # Their last line is kube-node-check, which fails on control groups v1: node_check() judges what it says.
-    said = lab.shell(MACHINE, f"set -eux\n{found}{after}", check=False)
-    if not installed(lab, "kubernetes-node"):
-        raise Failed(f"{MACHINE}: kubernetes-node is not installed:\n{said}")
+    said = lab.follow(MACHINE, "dnf-install")
+    shown = {found.replace(" ", "") for found in re.findall(r"^ *Fingerprint: *([0-9A-F ]+)$", said, re.MULTILINE)}
+    key = {key["id"] for key in lab.supply.manifest(version)["keys"] if key["kind"] == "openpgp"}
+    if shown != key or not installed(lab, "kubernetes-node"):
+        raise Failed(f"{MACHINE}: kubernetes-node is not installed, or dnf did not show the key {key}:\n{said}")
     lab.report.show(
         f"{MACHINE}: what it is",
         f"{lab.shell(MACHINE, '. /etc/os-release; echo $PRETTY_NAME')}"
@@ -100,6 +99,8 @@ def stand_in(lab: Lab) -> list[str]:
     """Install the rpm that says what the base system provides; the names, which are Debian's programs here."""
     question = f"dnf repoquery --repo=kubewright --latest-limit=1 --queryformat='{dnf.QUERY}'"
     missing = dnf.unmet(dnf.parsed(lab.shell(MACHINE, question)), ["kubernetes-node"])
+    if unknown := set(missing) - KNOWN:
+        raise Failed(f"{MACHINE}: our rpms require what no RPM distribution is known to have: {', '.join(unknown)}")
     recipe = lab.supply.work / "stand-in.json"
     recipe.write_bytes(canonical_json({**dnf.recipe(missing, {}, Path("/dev/null")), "contents": []}))
     package = recipe.with_suffix(".rpm")

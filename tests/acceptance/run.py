@@ -21,6 +21,7 @@ import docker_node
 import faults
 import first_cluster
 import installer
+import reboot
 import refusal
 import rollback
 import rpm_node
@@ -66,6 +67,7 @@ def chapters(lab: Lab) -> Chapters:
         ("A first cluster", first_cluster.steps(lab, FIRST)),
         ("A node with Docker", docker_node.steps(lab, FIRST)),
         ("A node from rpms", rpm_node.steps(lab, FIRST)),
+        ("A reboot", reboot.steps(lab, FIRST)),
         ("A cluster by an installer that verifies before it trusts", installer.steps(lab, FIRST)),
         ("A patch", upgrades.patch(lab, FIRST, PATCH)),
         ("The site goes back, and forward again", rollback.steps(lab, FIRST, PATCH)),
@@ -75,7 +77,9 @@ def chapters(lab: Lab) -> Chapters:
 
 
 def members(lab: Lab, control_plane: str) -> None:
-    """A cluster as kubectl shows it."""
+    """Every node and Pod of a cluster is Ready; the cluster as kubectl shows it."""
+    lab.wait("node --all", seconds=60, control_plane=control_plane)
+    lab.wait("pod --all --all-namespaces", seconds=60, control_plane=control_plane)
     for what in ("nodes", "pods -A"):
         said = lab.kubectl(f"get {what} -o wide", control_plane=control_plane)
         lab.report.show(f"{control_plane}: kubectl get {what} -o wide", said)
@@ -87,7 +91,7 @@ def go(lab: Lab, chapters: Chapters) -> int:
     try:
         for chapter in chapters:
             play(lab, chapter)
-        ends: Steps = [(f"{one}: nodes and Pods", partial(members, lab, one)) for one in lab.members]
+        ends: Steps = [(f"{one}: nodes and Pods, all Ready", partial(members, lab, one)) for one in lab.members]
         play(lab, ("What is there at the end", ends))
     except KeyboardInterrupt:
         code = 130
@@ -143,10 +147,12 @@ def main() -> int:
                         help="instead of a full run, make this fault and see it named; repeatable")  # fmt: skip
     options = parser.parse_args()
     names = list(faults.FAULTS) if "all" in options.fault else options.fault
+    left_out = {}
     if "cgroup-v1" in names and traces.two():
         names.remove("cgroup-v1")
+        left_out["Left out"] = "--fault cgroup-v1: this machine has control groups v2, which nothing refuses"
         if not names:
-            parser.error("--fault cgroup-v1: this machine has control groups v2, which nothing refuses")
+            parser.error(left_out["Left out"])
     if os.geteuid() != 0:
         parser.error("a Docker engine and clean roots need root; run it as root")
     for program, package in PROGRAMS.items():
@@ -162,16 +168,16 @@ def main() -> int:
     for number in ENDINGS:
         signal.signal(number, interrupt)  # also where a shell has told its background jobs to ignore Ctrl-C
     supply = Supply(options.work, options.upstream, options.cache, Network.free(options.work))
-    lab = Lab(supply, report(supply, names))
+    lab = Lab(supply, report(supply, names, left_out))
     if names:
         return go(lab, [("Foundation", foundation(lab)), *faults.chapters(lab, names, FIRST)])
     return go(lab, chapters(lab))
 
 
-def report(supply: Supply, names: list[str]) -> Report:
+def report(supply: Supply, names: list[str], left_out: dict[str, str]) -> Report:
     """An empty report with its facts."""
     if names:
-        return Report(f"Deliberate faults: {', '.join(names)}", facts(supply, [FIRST]))
+        return Report(f"Deliberate faults: {', '.join(names)}", facts(supply, [FIRST]) | left_out)
     found = facts(supply, [FIRST, PATCH, MINOR])
     return Report("Kubernetes from our own site, on clean machines", found, allowed(found["Caches"]))
 

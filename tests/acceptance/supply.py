@@ -30,9 +30,9 @@ def channel(version: str) -> str:
     return f"stable-{minor(version)}"
 
 
-def front_page(manifest: Manifest, form: str = "deb") -> str:
-    """The commands that a release's manifest, and so the front page of its site, has for debs or rpms."""
-    found: str = next(one["commands"] for one in manifest["install"] if one["format"] == form)
+def front_page(manifest: Manifest) -> str:
+    """The commands that a release's manifest, and so the front page of its site, has for debs."""
+    found: str = next(one["commands"] for one in manifest["install"] if one["format"] == "deb")
     return found
 
 

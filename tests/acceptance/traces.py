@@ -58,8 +58,13 @@ class Traces:
             time.sleep(0.1)
 
     def _unmount(self) -> None:
+        busy = []
         for mount in reversed(self.mounts()):
-            _run("umount", "--lazy", mount)
+            if _run("umount", mount).returncode:
+                busy.append(mount)
+                _run("umount", "--lazy", mount)
+        if busy:
+            raise OSError(f"still in use, and so only detached: {', '.join(busy)}")
 
     def _delete_rules(self) -> None:
         for table, chain, rule in self.network.rules:

@@ -22,8 +22,10 @@ def patch(lab: Lab, old: str, new: str) -> Steps:
         *published(lab, new),
         *((f"{one}: apt-get upgrade to {new}, Pods keep running", partial(packages, lab, one, old, new))
           for one in MACHINES),
+        (f"docker1: apt-get upgrade to {new}, dockerd and Pods keep running", lambda: beside_docker(lab, old, new)),
+        (f"rpm1: dnf upgrade to {new}, Pods keep running", lambda: rpms(lab, old, new)),
         (f"cp: kubeadm upgrade plan and apply, {new}", lambda: control_plane(lab, new)),
-        ("node1: kubeadm upgrade node", lambda: node(lab, "node1")),
+        *((f"{one}: kubeadm upgrade node", partial(node, lab, one)) for one in ("node1", "docker1", "rpm1")),
         (f"the control plane's Pods are those of {new}, by digest", lambda: control_plane_runs(lab, new)),
     ]  # fmt: skip
 
@@ -56,7 +58,7 @@ def published(lab: Lab, version: str) -> Steps:
 
 def typed(lab: Lab, machine: str, block: str, *, at: str | None = None) -> str:
     """Type a block of the page on `at` (else on the machine itself), with NODE set to the machine's name."""
-    return lab.shell(at or machine, f"set -eux\nNODE={machine}\n{commands(PAGE, block)}")
+    return lab.as_person(at or machine, f"set -eux\nNODE={machine}\n{commands(PAGE, block)}")
 
 
 def packages(lab: Lab, machine: str, old: str, new: str) -> None:
@@ -76,6 +78,28 @@ def packages(lab: Lab, machine: str, old: str, new: str) -> None:
         lines = [f"{name}  {what}" for name, what in running.items()]
         lab.report.show("containers that went on through apt-get upgrade on every machine", "\n".join(lines))
     lab.check_packages(machine)
+
+
+def beside_docker(lab: Lab, old: str, new: str) -> None:
+    """A node with Docker gets the patch as any other does; Docker is not restarted."""
+    asked = "systemctl show --property=InvocationID,ActiveEnterTimestamp docker"
+    before = lab.shell("docker1", asked)
+    packages(lab, "docker1", old, new)
+    if (after := lab.shell("docker1", asked)) != before:
+        raise Failed(f"docker1: dockerd should have gone on:\n{before}{after}")
+
+
+def rpms(lab: Lab, old: str, new: str) -> None:
+    """dnf brings the new patch to everything that was of the old one."""
+    asked = "rpm --query --all --queryformat '%{NAME} %{VERSION}-%{RELEASE}\\n' | sort"
+    before, running = lab.shell("rpm1", asked), state.containers(lab)
+    typed(lab, "rpm1", "dnf-patch")
+    version_is(lab, "rpm1", new)
+    state.same_containers(running, state.containers(lab))
+    after = lab.shell("rpm1", asked)
+    lab.report.show("rpm1: packages before and after dnf upgrade", f"{before}\n{after}")
+    if f"kubelet {old}-1\n" not in before or after != before.replace(f" {old}-1\n", f" {new}-1\n"):
+        raise Failed(f"rpm1: not the packages of {new}, and the others as they were:\n{before}\n{after}")
 
 
 def expect(machine: str, why: str, wanted: dict[str, str], found: dict[str, str]) -> None:

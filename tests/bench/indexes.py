@@ -4,7 +4,6 @@ import io
 import os
 import shutil
 import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def apt_index(work: Path) -> Iterator[Result]:
 
     def theirs(*options: str | Path) -> object:
         said = run.run([ftparchive, *alone, *options, "packages", "pool"], cwd=work).stdout
-        return zlib.compress(said.encode(), level=9, wbits=31)
+        return files.gzipped(said.encode())
 
     entries = read()
     known = ("--db", work / "packages.db")

@@ -29,7 +29,7 @@ FULL = re.compile("no space left on device|file too large|disk quota exceeded|re
 """The same in the last words of a tool."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True})
 @click.version_option(__version__, prog_name="kubewright")
 def kubewright() -> None:
     """From one version word to signed apt and yum repositories, hyperkube images and a release manifest."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from kubewright import recipes, resolution
+from kubewright import recipes
+from kubewright.resolution import asked
 from kubewright.settings import Settings
 
 Command = Callable[..., None]
@@ -27,12 +28,12 @@ def asking(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapper(settings: Settings, **given: Any) -> None:
-        asked = resolution.asked(
+        wishes = asked(
             recipes.components(), recipes.distributions(),
             wanted=given.pop("wanted"), without=given.pop("without"), distros=given.pop("distros"),
             external_etcd=given.pop("etcd") == "external",
         )  # fmt: skip
-        command(settings=settings.model_copy(update={"asked": asked}), **given)
+        command(settings=settings.model_copy(update={"asked": wishes}), **given)
 
     decorated: Command = wrapper
     for option in reversed(OPTIONS):

@@ -1,19 +1,19 @@
 """The verbs that work in dist/: resolve, fetch, package, image, sign, and release, which is all of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 
-from kubewright import images
 from kubewright.cli.asking import asking
-from kubewright.cli.options import keys, shared, show_json
+from kubewright.cli.options import refuse_dry_run, shared, show_json
 from kubewright.cli.site import report_changes
 from kubewright.cli.tables import show_path, show_release
+from kubewright.errors import RequestError
 from kubewright.models.artifact import Record
 from kubewright.models.upgrades import Hop
 from kubewright.settings import Settings
-from kubewright.signing.keys import made
 from kubewright.stages import fetch as fetching
 from kubewright.stages import image as imaging
 from kubewright.stages import package as packaging
@@ -21,7 +21,9 @@ from kubewright.stages import publish
 from kubewright.stages import release as releasing
 from kubewright.stages import resolve as resolving
 from kubewright.stages import sign as signing_stage
+from kubewright.stages import upgrade as upgrading
 from kubewright.stages.dryrun import Plan, plan, planned, rehearse
+from kubewright.stages.keys import keys, there
 from kubewright.workspace import Workspace, select
 
 OWN = "(this machine's archive)"
@@ -44,7 +46,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
     if start is None:
         workspace, release = resolving.resolve(request_, settings)
     else:
-        workspace, release, hops = resolving.upgrade(start, request_, settings)
+        workspace, release, hops = upgrading.upgrade(start, request_, settings)
     if as_json:
         way = {} if hops is None else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
         show_json(release.model_dump(mode="json", exclude_none=True) | way)
@@ -89,36 +91,44 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 @NAME
 @click.option("--load", is_flag=False, flag_value=OWN, metavar="[FILE]",
               help="Check an archive and load it into the Docker engine; without FILE this machine's own.")  # fmt: skip
-@click.option("--archive", type=click.Path(path_type=Path), help="Copy this machine's loadable archive to FILE.")
+@click.option("--archive", type=click.Path(path_type=Path), metavar="FILE",
+              help="Copy this machine's loadable archive to FILE.")  # fmt: skip
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
 @shared
 def image(
     settings: Settings, as_json: bool, name: str | None, load: str | None, archive: Path | None, push: bool
 ) -> None:
     """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
+    if load not in (None, OWN):
+        _load(Path(load), settings, as_json, alone=not (name or archive or push))
+        return
     if settings.dry_run:
         _plan(name, settings, as_json, Plan.imaging)
         return
-    if load not in (None, OWN):
-        _load(Path(load))
-        return
     workspace = select(settings.dist, name)
     record, _ = imaging.image(workspace, settings)
-    _report(workspace, record, as_json)
+    more: dict[str, tuple[str, ...]] = {}
     if archive is not None:
-        click.echo(imaging.copy_archive(workspace, record, archive))
-    if load == OWN:
-        _load(imaging.own_archive(workspace, record))
+        more["copied"] = (str(imaging.copy_archive(workspace, record, archive)),)
+    if load is not None:
+        more["loaded"] = imaging.load(imaging.own_archive(workspace, record))
     if push:
-        report = imaging.push(workspace, settings, keys(settings).artifact)
-        for reference in report.references:
-            click.echo(reference)
-        click.echo(f"{report.uploaded} bytes uploaded to {settings.registry}", err=True)
+        pushed = imaging.push(workspace, settings, keys(settings).artifact)
+        more["pushed"] = pushed.references
+        click.echo(f"{pushed.uploaded} bytes uploaded to {settings.registry}", err=True)
+    _report(workspace, record, as_json, more)
 
 
-def _load(archive: Path) -> None:
-    for reference in images.load(archive):
-        click.echo(reference)
+def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> None:
+    """Load a file from anywhere."""
+    if not alone:
+        raise RequestError(f"--load {archive}: only loads that file; leave NAME, --archive and --push out")
+    refuse_dry_run(settings, "image --load FILE")
+    loaded = imaging.load(archive)
+    if as_json:
+        show_json({"loaded": loaded})
+        return
+    _lines(loaded)
 
 
 @click.command()
@@ -141,8 +151,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
     if settings.dry_run:
-        ready = made(settings.repo_key, settings.artifact_key)
-        _rehearsed(rehearse(request_, settings, lambda: keys(settings) if ready else None), settings, as_json)
+        _rehearsed(rehearse(request_, settings, lambda: there(settings)), settings, as_json)
         return
     workspace, channels, changes = releasing.release(request_, settings, keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)
@@ -154,8 +163,7 @@ def _plan(name: str | None, settings: Settings, as_json: bool, lines: Callable[[
     if as_json:
         show_json(found.model_dump(mode="json", exclude_none=True))
         return
-    for line in lines(found):
-        click.echo(line)
+    _lines(lines(found))
 
 
 def _rehearsed(found: Plan, settings: Settings, as_json: bool) -> None:
@@ -163,20 +171,28 @@ def _rehearsed(found: Plan, settings: Settings, as_json: bool) -> None:
     if as_json:
         show_json(found.model_dump(mode="json", exclude_none=True))
         return
-    for line in found.everything():
-        click.echo(line)
+    _lines(found.everything())
     if found.changes is not None:
         report_changes(found.release, found.channels, found.changes, settings, as_json)
 
 
-def _report(workspace: Workspace, record: Record, as_json: bool) -> None:
+def _report(
+    workspace: Workspace, record: Record, as_json: bool, more: Mapping[str, Iterable[str]] = MappingProxyType({})
+) -> None:
+    """What a stage made, and under a word each what else was done with it."""
     if as_json:
-        show_json(record.model_dump(mode="json", exclude_none=True))
+        show_json(record.model_dump(mode="json", exclude_none=True) | dict(more))
         return
-    for one in (*record.artifacts, *record.packages):
-        click.echo(workspace.root / one.path)
+    _lines(workspace.root / one.path for one in (*record.artifacts, *record.packages))
+    for done in more.values():
+        _lines(done)
     for gap in record.skipped:
         click.echo(f"skipped {gap.name} {gap.arch}: {gap.reason}", err=True)
+
+
+def _lines(found: Iterable[object]) -> None:
+    for one in found:
+        click.echo(one)
 
 
 COMMANDS = (resolve, fetch, package, image, sign, release)

@@ -6,7 +6,7 @@ from kubewright.cli.asking import asking
 from kubewright.cli.options import shared, show_json
 from kubewright.cli.tables import show_explanation
 from kubewright.settings import Settings
-from kubewright.stages import resolve as resolving
+from kubewright.stages import explain as explaining
 
 
 @click.command()
@@ -19,7 +19,7 @@ def explain(settings: Settings, as_json: bool, component: str, request_: str) ->
 
     REQUEST is what `resolve` takes, `stable` without one; nothing is written.
     """
-    found = resolving.explanation(component, request_, settings)
+    found = explaining.explanation(component, request_, settings)
     if as_json:
         show_json(found.model_dump(mode="json"))
         return

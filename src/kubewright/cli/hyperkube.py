@@ -1,20 +1,13 @@
 """The verbs that compile: mirror source, and hyperkube's module locks and parity gate."""
 
-import platform
 from pathlib import Path
 
 import click
 
-from kubewright import content, recipes, versions
-from kubewright.cli.options import shared, show_json
-from kubewright.compile import go
-from kubewright.compile import lock as module_lock
-from kubewright.compile import parity as gate
-from kubewright.errors import RequestError, VerificationFailed
-from kubewright.models.base import Arch
-from kubewright.resolution import choose
+from kubewright.cli.options import refuse_dry_run, shared, show_json
+from kubewright.errors import VerificationFailed
 from kubewright.settings import Settings
-from kubewright.stages.mirror import source_mirror
+from kubewright.stages import hyperkube as compiling
 
 VERSION = click.argument("version", metavar="VERSION")
 
@@ -25,11 +18,8 @@ VERSION = click.argument("version", metavar="VERSION")
 @shared
 def source(settings: Settings, as_json: bool, version: str, directory: Path) -> None:
     """Real Kubernetes and its companions, compiled from Go modules; takes long the first time."""
-    summary = source_mirror(
-        _plain(version), directory, recipes.components(),
-        cache=settings.cache, architectures=settings.architectures,
-        progress=go.announce, epoch=settings.source_date_epoch,
-    )  # fmt: skip
+    refuse_dry_run(settings, "mirror source")
+    summary = compiling.source(version, directory, settings)
     if as_json:
         show_json(summary.model_dump(mode="json", exclude_none=True))
         return
@@ -50,9 +40,8 @@ def hyperkube() -> None:
 @shared
 def lock(settings: Settings, as_json: bool, version: str) -> None:
     """Render go.mod for a release and lock every module's checksum in images/hyperkube/locks/."""
-    if settings.dry_run:
-        raise RequestError("--dry-run: hyperkube lock has nothing to show beforehand; leave the option out")
-    changed = module_lock.lock(_plain(version), content.folder("images"))
+    refuse_dry_run(settings, "hyperkube lock")
+    changed = compiling.lock(version)
     if as_json:
         show_json([str(path) for path in changed])
         return
@@ -65,16 +54,8 @@ def lock(settings: Settings, as_json: bool, version: str) -> None:
 @shared
 def parity(settings: Settings, as_json: bool, version: str) -> None:
     """Compare every program's help and version with the separate binary's; differences have to be accepted."""
-    kubernetes = _plain(version)
-    epoch = choose(kubernetes, recipes.catalog(), recipes.components())[0].epoch
-    found = gate.check(
-        kubernetes,
-        _own_arch(),
-        epoch=epoch,
-        cache=settings.cache,
-        content=content.folder("images"),
-        progress=go.announce,
-    )
+    refuse_dry_run(settings, "hyperkube parity")
+    found = compiling.parity(version, settings)
     if as_json:
         show_json(found.model_dump(mode="json"))
     else:
@@ -87,21 +68,9 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
             click.echo(f"accepted in parity.toml, but not there: {line}")
     if not found.holds:
         raise VerificationFailed(
-            f"hyperkube v{kubernetes}: differs from the separate programs; make it the same, "
+            f"hyperkube v{found.kubernetes}: differs from the separate programs; make it the same, "
             "or accept the difference with its reason in images/hyperkube/parity.toml"
         )
-
-
-def _plain(version: str) -> str:
-    return str(versions.parse(version))
-
-
-def _own_arch() -> Arch:
-    machine = platform.machine()
-    found = next((arch for arch in Arch if machine in (arch, arch.rpm)), None)
-    if found is None:
-        raise RequestError(f"{machine}: programs for this machine are not built; use an amd64 or arm64 machine")
-    return found
 
 
 COMMANDS = (hyperkube,)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from kubewright.cli.options import keys, shared, show_json
+from kubewright.cli.options import shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import Channel
 from kubewright.repos.store import Change
 from kubewright.settings import Settings
 from kubewright.stages import publish as publishing
 from kubewright.stages import verify as verifying
+from kubewright.stages.keys import keys
 from kubewright.workspace import select
 
 
@@ -69,7 +70,7 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
 
 @click.command()
 @click.argument("channel")
-@click.option("--to", type=int, help="The publication to go back to [the one before the present].")
+@click.option("--to", type=int, show_default="the one before the present", help="The publication to go back to.")
 @shared
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
     """Publish the content of an earlier publication of a channel again."""

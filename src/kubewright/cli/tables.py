@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kubewright import recipes, resolution
+from kubewright import recipes
 from kubewright.models.lock import DistributionRuntime, Release
 from kubewright.models.upgrades import Hop
+from kubewright.resolution import avoided
 from kubewright.resolution.explain import Considered, Explanation
 
 LEGEND = (
@@ -54,7 +55,7 @@ def show_path(hops: Sequence[Hop]) -> None:
         rows,
     )
     for one in hops:
-        if resolution.avoided(one.to, recipes.catalog()):
+        if avoided(one.to, recipes.catalog()):
             _print(f"v{one.to}: {one.reason}")
 
 

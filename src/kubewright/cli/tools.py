@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
-from kubewright import mirror as mirrors
 from kubewright.cli.hyperkube import source
-from kubewright.cli.options import keys, shared, show_json
+from kubewright.cli.options import refuse_dry_run, shared, show_json
 from kubewright.errors import RequestError
+from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
 from kubewright.settings import Settings
-from kubewright.signing.keys import initialise
 from kubewright.stages import sample as sampling
+from kubewright.stages.keys import init as make_keys
+from kubewright.stages.keys import keys
 from kubewright.stages.quickstart import quickstart as start
 
 
@@ -23,7 +24,9 @@ def mirror() -> None:
 
 @mirror.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--kubernetes", multiple=True, metavar="VERSION", help="A version to have; repeatable.")
+@click.option(
+    "--kubernetes", multiple=True, default=KUBERNETES, metavar="VERSION", help="A version to have; repeatable."
+)
 @click.option("--busybox", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="A static busybox for amd64, so that the sample's hyperkube image can dispatch.")  # fmt: skip
 @shared
@@ -31,9 +34,8 @@ def sample(
     settings: Settings, as_json: bool, directory: Path, kubernetes: tuple[str, ...], busybox: Path | None
 ) -> None:
     """Small placeholder programs in the exact layout of the real upstreams; takes seconds."""
-    _refuse_dry_run(settings, "mirror sample")
-    versions = kubernetes or mirrors.KUBERNETES
-    summary = sampling.sample(directory, versions, busybox={Arch.amd64: busybox} if busybox else None)
+    refuse_dry_run(settings, "mirror sample")
+    summary = sampling.sample(directory, kubernetes, busybox={Arch.amd64: busybox} if busybox else None)
     if as_json:
         show_json(summary.model_dump())
         return
@@ -48,12 +50,12 @@ def key() -> None:
 @key.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--name", default="Kubewright", help="The user id of the OpenPGP key, e.g. 'Example <keys@example.org>'.")
-@click.option("--expires", type=int, metavar="DAYS", help="When the OpenPGP key expires [never].")
+@click.option("--expires", type=int, metavar="DAYS", show_default="never", help="When the OpenPGP key expires.")
 @shared
 def init(settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None) -> None:
     """Make a repository key and an artifact key in DIR."""
-    _refuse_dry_run(settings, "key init")
-    paths = initialise(directory, name, now=settings.now, expires_days=expires)
+    refuse_dry_run(settings, "key init")
+    paths = make_keys(directory, name, settings, expires_days=expires)
     if as_json:
         show_json({field: str(path) for field, path in vars(paths).items()})
         return
@@ -80,20 +82,16 @@ def show(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--keep", type=click.Path(path_type=Path), help="Where to leave what is made [.kubewright/quickstart].")
+@click.option("--keep", type=click.Path(path_type=Path), default=Path(".kubewright/quickstart"),
+              help="Where to leave what is made.")  # fmt: skip
 @shared
-def quickstart(settings: Settings, as_json: bool, keep: Path | None) -> None:
+def quickstart(settings: Settings, as_json: bool, keep: Path) -> None:
     """Try all of it on this machine: sample upstream, development key, local site, real apt and dnf."""
-    _refuse_dry_run(settings, "quickstart")
+    refuse_dry_run(settings, "quickstart")
     if as_json:
         raise RequestError("--json: quickstart speaks to people only; leave the option out")
-    for line in start(keep or Path(".kubewright/quickstart"), settings, keys(settings)):
+    for line in start(keep, settings, keys(settings)):
         click.echo(line)
-
-
-def _refuse_dry_run(settings: Settings, verb: str) -> None:
-    if settings.dry_run:
-        raise RequestError(f"--dry-run: `{verb}` always writes; leave the option out")
 
 
 mirror.add_command(source)

@@ -1,8 +1,8 @@
 """Install a site's packages with the package managers that this machine has, into a private root.
 
 The machine itself stays as it is: each client keeps its state, its downloads and what it unpacks below the
-root that it is given. `apt` and `dnf` each have `check` (is it usable here?) and `install`; `serve` puts a site's
-directory behind a URL.
+root that it is given. `apt` and `dnf` each have `check` (is it usable here?) and `install`; `server.serve` puts a
+site's directory behind a URL.
 """
 
 import json
@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pydantic import Field
 
-from kubewright.clients.server import serve as serve
 from kubewright.errors import ToolMissing
 from kubewright.models.base import Model
 from kubewright.run import run
@@ -20,13 +19,6 @@ from kubewright.run import run
 
 class ClientUnavailable(ToolMissing):
     """A package manager cannot be used on this machine; the message is one line that says why."""
-
-
-class Client(Model):
-    """A package manager, and whether it can be used here."""
-
-    name: str
-    reason: str = Field("", description="why it cannot be used; empty when it can")
 
 
 class Installed(Model):
@@ -65,20 +57,6 @@ class Session:
     def note(self, text: str) -> None:
         """Put a remark into the transcript."""
         self.lines.append(f"# {text}")
-
-
-def available() -> list[Client]:
-    """Every client that this project knows, with the reason where one cannot be used."""
-    from kubewright.clients import apt, dnf  # they import this module
-
-    clients = []
-    for module in (apt, dnf):
-        try:
-            module.check()
-            clients.append(Client(name=module.NAME))
-        except ClientUnavailable as unavailable:
-            clients.append(Client(name=module.NAME, reason=str(unavailable)))
-    return clients
 
 
 def run_installed(root: Path, argv: Sequence[str], *, codes: Sequence[int] = (0,)) -> str:

@@ -3,11 +3,10 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kubewright import content as contents
-from kubewright import files, recipes
+from kubewright import files, moments, recipes
 from kubewright.compile import go, gomod, modcache, toolchain
 from kubewright.compile.store import Inputs, Store, need_room
 from kubewright.compile.toolchain import Toolchain
@@ -120,7 +119,7 @@ def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) ->
     major, minor, _ = kubernetes.split(".", 2)
     said = {"gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor}
     said |= {"gitCommit": mod.commit, "gitTreeState": "clean"} if mod.commit else {}
-    said |= {"buildDate": datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    said |= {"buildDate": moments.rfc3339(epoch)}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     stated = [f"{package}.{name}={value}" for package in packages for name, value in said.items()]
     return [*stated, *known.components["etcd"].variables(mod.etcd)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from kubewright.images.documents import (
@@ -22,6 +21,7 @@ from kubewright.images.documents import (
 from kubewright.images.layer import Layer
 from kubewright.models.base import Arch
 from kubewright.models.image import Flavour, Image, ImageDefinition, LayerBlob, NamedImage, Platform
+from kubewright.moments import rfc3339
 
 PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """kubeadm's pods name their programs without a directory."""
@@ -97,11 +97,6 @@ def links(definition: ImageDefinition, image: NamedImage) -> dict[str, str]:
     for layer in image.layers:
         found |= definition.layers[layer].links | definition.layers[layer].hard_links
     return dict(sorted(found.items()))
-
-
-def rfc3339(epoch: int) -> str:
-    """Epoch seconds as `2026-08-12T00:00:00Z`."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _platform(arch: Arch, manifest: bytes, configuration: bytes, layers: Sequence[Layer]) -> Platform:

@@ -1,7 +1,6 @@
 """Looks at the head of a program: which processor it is for, and whether it needs a loader (System V ABI, ELF)."""
 
 import struct
-from types import MappingProxyType
 from typing import Final
 
 from kubewright.models.base import Arch
@@ -9,7 +8,6 @@ from kubewright.models.base import Arch
 ENOUGH: Final = 1 << 16
 """Bytes at the start of a program that hold its program headers."""
 
-_MACHINES: Final = MappingProxyType({Arch.amd64: 62, Arch.arm64: 183})
 _PT_INTERP: Final = 3
 
 
@@ -29,7 +27,7 @@ def objection(head: bytes, arch: Arch, *, loader: bool) -> str | None:
         kinds = [struct.unpack_from("<I", head, table + number * size)[0] for number in range(count)]
     except struct.error:
         return "is a damaged program"
-    if machine != _MACHINES[arch]:
+    if machine != arch.elf:
         return f"is not for {arch} (ELF machine {machine})"
     if _PT_INTERP in kinds and not loader:
         return "is linked dynamically, and the image has no C library"

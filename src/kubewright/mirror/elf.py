@@ -17,12 +17,11 @@ def program(arch: Arch, message: bytes) -> bytes:
 
     The format is System V's: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html.
     """
-    machine, code = _MACHINES[arch]
-    body = code(len(message)) + message
+    body = _CODES[arch](len(message)) + message
     size = HEADERS + len(body)
     identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)  # 64 bits, little endian, version 1, System V
     header = struct.pack(
-        "<HHIQQQIHHHHHH", 2, machine, 1, BASE + HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0
+        "<HHIQQQIHHHHHH", 2, arch.elf, 1, BASE + HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0
     )  # an executable (2): its entry point and one program header, no sections
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x10000)  # load all of it to read and run
     return identity + header + segment + body
@@ -64,5 +63,5 @@ def _movz(register: int, value: int) -> int:
     return 0xD2800000 | value << 5 | register
 
 
-_MACHINES: dict[Arch, tuple[int, Callable[[int], bytes]]] = {Arch.amd64: (62, _amd64), Arch.arm64: (183, _arm64)}
-"""ELF's machine numbers, and the code for each."""
+_CODES: dict[Arch, Callable[[int], bytes]] = {Arch.amd64: _amd64, Arch.arm64: _arm64}
+"""The code for a message of some length."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from kubewright import versions
 from kubewright.models.base import Arch
+from kubewright.models.catalog import RELEASE_URL
 from kubewright.models.components import Components, InputSource
 from kubewright.models.mirror import host_path as path
 
 __all__ = ["RELEASES", "File", "checksums", "files_of", "markers", "path"]
 
-RELEASES = "dl.k8s.io/release"
+RELEASES = path(RELEASE_URL)
 """Kubernetes' own downloads; its markers are `stable-1.36.txt` and the like right in it."""
 
 _SHAPES = {"kubernetes": "{digest}", "cri-tools": "{digest}\n"}
@@ -28,7 +29,7 @@ class File:
 
     def fill(self, template: str, url: str = "") -> str:
         """A text of `recipes/components.toml` with its {version}, {arch} and {url}."""
-        return template.format(version=self.version, arch=self.source.arch.get(self.arch, self.arch), url=url)
+        return self.source.fill(template, self.version, self.arch, url)
 
     @property
     def url(self) -> str:

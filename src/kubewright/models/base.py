@@ -1,5 +1,6 @@
 """The base of every model, and the small types that several of them share."""
 
+import platform
 import re
 from datetime import date
 from enum import StrEnum
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from kubewright.errors import VerificationFailed
+from kubewright.errors import RequestError, VerificationFailed
 from kubewright.files import canonical_json
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -18,6 +19,10 @@ Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.~+-]*$")]
 
 Minor = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$")]
 """A Kubernetes minor such as `1.36`."""
+
+
+DAY = 86_400
+"""Seconds."""
 
 
 def _day(text: str) -> str:
@@ -54,6 +59,20 @@ class Arch(StrEnum):
     def rpm(self) -> str:
         """The same architecture as rpm and the kernel (`uname -m`) call it."""
         return {"amd64": "x86_64", "arm64": "aarch64"}[self.value]
+
+    @property
+    def elf(self) -> int:
+        """ELF's number for the machine, `e_machine` (System V ABI)."""
+        return {"amd64": 62, "arm64": 183}[self.value]
+
+    @classmethod
+    def own(cls) -> Self:
+        """The one of this machine. Raises RequestError for a machine that nothing is built for."""
+        machine = platform.machine()
+        found = next((arch for arch in cls if machine in (arch, arch.rpm)), None)
+        if found is None:
+            raise RequestError(f"{machine}: nothing is built for this machine; use one of {', '.join(cls)}")
+        return found
 
 
 class Format(StrEnum):

@@ -15,6 +15,10 @@ from pydantic import AfterValidator, Field
 from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Day, Evidence, Minor, Model, Version
+from kubewright.models.sources import unexplained
+
+RELEASE_URL = "https://dl.k8s.io/release"
+"""Kubernetes' own downloads; its markers are `RELEASE_URL/stable-1.36.txt` and the like."""
 
 Status = Literal["validated", "supported", "unknown"]
 """validated: upstream says so · supported: inside a stated bound · unknown: carried forward."""
@@ -125,6 +129,11 @@ class Patch(Model):
     note: str = ""
     source: str
 
+    @property
+    def offered(self) -> bool:
+        """Whether it may be had without naming just this version."""
+        return not self.skipped and not self.avoid
+
 
 Statement = Stated | Bound | Pattern | Patch
 
@@ -142,6 +151,20 @@ class MinorFacts(Model):
     patches: tuple[Patch, ...]
     components: dict[str, ComponentFacts]
     sources: dict[str, str] = Field(description="what the short source names stand for")
+
+    def patch(self, version: str) -> Patch | None:
+        """What is stated of a version, if it is listed."""
+        return next((one for one in self.patches if one.version == version), None)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The versions that any request may have, newest first."""
+        return tuple(one.version for one in reversed(self.patches) if one.offered)
+
+    @property
+    def newest(self) -> str | None:
+        """Of these the newest final one."""
+        return next(filter(versions.is_final, self.offered), None)
 
     def groups(self) -> Iterator[tuple[str, tuple[Statement, ...]]]:
         """All statements by the key under which the file lists them, e.g. `components.etcd.exact`."""
@@ -172,25 +195,21 @@ class MinorFacts(Model):
         used = {"source": self.source, "dockershim_source": self.dockershim_source}
         for group, statements in self.groups():
             used |= {f"{group}[{index}].source": one.source for index, one in enumerate(statements)}
-        for key, source in used.items():
-            if source not in self.sources:
-                yield key, f"{source!r} is not explained; say under [sources] what it stands for"
-        for source in sorted(self.sources.keys() - set(used.values())):
-            yield f"sources.{source}", "nothing uses it; remove it, or name it where it is the evidence"
+        yield from unexplained(used, self.sources)
 
     def _misplaced(self, key: str, one: Stated | Bound) -> Iterator[tuple[str, str]]:
         """A `since` or `until` that is no version of this minor."""
-        stated = {"since": one.since, "until": one.until}
         if one.since and one.until and versions.order(one.until) <= versions.order(one.since):
             yield f"{key}.until", f"{one.until} is not after {one.since}, where it begins: it never holds; correct one"
-        named = {name: version for name, version in stated.items() if version is not None}
-        listed = {patch.version: patch for patch in self.patches} if named else {}
-        for name, version in named.items():
+        for name, version in (("since", one.since), ("until", one.until)):
+            if version is None:
+                continue
+            patch = self.patch(version)
             if versions.minor(version) != self.minor:
                 yield f"{key}.{name}", f"{version} is no version of {self.minor}; name one that is"
-            elif version in listed and listed[version].skipped:
+            elif patch is not None and patch.skipped:
                 yield f"{key}.{name}", f"{version} was never released; name the patch after it"
-            elif version not in listed and versions.is_final(version):
+            elif patch is None and versions.is_final(version):
                 yield f"{key}.{name}", f"{version} is not in patches; add it there, or name one that is"
 
 

@@ -49,9 +49,8 @@ class InputSource(Model):
 class ComponentSource(Model):
     """A component, its files and its known versions."""
 
-    summary: str
     home: str
-    license: str
+    license: str = Field(description="SPDX identifier")
     free: bool = Field(False, description="Kubernetes has no say in its version: the newest known is taken")
     inputs: tuple[InputSource, ...] = ()
     known: tuple[KnownVersion, ...] = ()

@@ -32,7 +32,6 @@ class Distribution(Model):
 
     title: str
     format: Format
-    architectures: tuple[str, ...] = ("amd64", "arm64")
     end_of_life: Day | None = None
     packages: tuple[DistroPackage, ...] = Field((), description="of one name and repository, the newest first")
 

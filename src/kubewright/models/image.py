@@ -40,6 +40,14 @@ class InputName(NamedTuple):
     name: str
     member: str
 
+    @classmethod
+    def of(cls, source: str) -> "InputName | None":
+        """Read `input:COMPONENT/NAME` or `input:COMPONENT/NAME!MEMBER`; None for a source of another kind."""
+        kind, _, rest = source.partition(":")
+        path, _, member = rest.partition("!")
+        component, _, name = path.partition("/")
+        return cls(component, name, member) if kind == "input" else None
+
 
 def _twice(names: Iterable[str]) -> str:
     """The names that come more than once, for a message."""
@@ -62,12 +70,7 @@ class LayerFile(Model):
     @property
     def input(self) -> InputName | None:
         """The input that the file comes from, or None for a file of ours."""
-        kind, _, rest = self.source.partition(":")
-        if kind != "input":
-            return None
-        path, _, member = rest.partition("!")
-        component, _, name = path.partition("/")
-        return InputName(component, name, member)
+        return InputName.of(self.source)
 
 
 class LayerDefinition(Model):
@@ -212,6 +215,16 @@ class Image(Model):
     platforms: tuple[Platform, ...]
     components: tuple[str, ...]
     links: dict[str, str] = Field(description="links in the image and what they point to")
+
+    @property
+    def repository(self) -> str:
+        """What `reference` names without its tag."""
+        return self.reference.rpartition(":")[0]
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """What is signed of it: who pulls for one architecture checks the manifest, who pulls all the index."""
+        return (self.index, *(platform.manifest for platform in self.platforms))
 
 
 class ImageArchive(Model):

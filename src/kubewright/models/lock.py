@@ -83,7 +83,7 @@ class Wish(Model):
     range: str = Field("*", description="`*` is any version")
 
 
-class Request(Model):
+class Asked(Model):
     """What a person asked for beside a version of Kubernetes."""
 
     wanted: tuple[Wish, ...] = Field((), description="what the release has to have")
@@ -105,7 +105,7 @@ class Release(Model):
     revision: int
     source_date_epoch: int
     architectures: tuple[Arch, ...]
-    request: Request | None = Field(None, description="absent where nothing but a version was asked for")
+    request: Asked | None = Field(None, description="absent where nothing but a version was asked for")
     runtime: Runtime = Field(
         "containerd", description="what runs containers on a node, unless its administrator differs"
     )

@@ -1,11 +1,12 @@
 """What Kubernetes asks of a node, as `recipes/node-spec.toml` states it and `kube-node-check` reads it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from kubewright.models.base import Evidence, Json, Minor, Model, Version
+from kubewright.models.sources import unexplained
 
 Level = Literal["ok", "warning", "error"]
 """How much it matters that a requirement is not met."""
@@ -113,16 +114,42 @@ class NodeSpecs(Model):
             specs.append(_merged(specs[-1], changes) if specs else changes)
         return {**table, "specs": specs}
 
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """What is wrong within the file, as key and problem: missing evidence, each told where it is first missing."""
+        used: dict[str, str] = {}
+        inherited: dict[str, Evidence] = {}
+        for index, spec in enumerate(self.specs):
+            own = {part: one for part, one in spec.evidence.items() if inherited.get(part) != one}
+            used |= {f"specs[{index}].evidence.{part}.source": one.source for part, one in own.items()}
+            for part in sorted(own.keys() - _PARTS):
+                yield f"specs[{index}].evidence.{part}", f"no part; known: {', '.join(sorted(_PARTS))}"
+            for part in sorted(_PARTS - spec.evidence.keys() if index == 0 else ()):
+                yield f"specs[{index}].evidence.{part}", "required, but not there; say where the values were read"
+            inherited = spec.evidence
+        yield from unexplained(used, self.sources)
+
     def find(self, minor: str) -> NodeSpec:
-        """What holds for a minor: its own, else the nearest older specification. Raises KeyError if all are newer."""
+        """What holds for a minor, its evidence in words: its own, else the nearest older specification.
+
+        Raises KeyError if all are newer.
+        """
         found = [spec for spec in self.specs if _numbers(spec.minor) <= _numbers(minor)]
         if not found:
             raise KeyError(minor)
-        return found[-1]
+        evidence = {
+            part: one.model_copy(update={"cited": self.sources.get(one.source, "")})
+            for part, one in found[-1].evidence.items()
+        }
+        return found[-1].model_copy(update={"evidence": evidence})
+
+
+_PARTS = (NodeSpec.model_fields.keys() | Runtime.model_fields.keys()) - {"minor", "runtime", "cri", "evidence"}
+"""What each specification states, and needs evidence for."""
 
 
 def _merged(old: Json, changes: Json) -> Json:
-    both = {key: _merged(old[key], changes[key]) for key in changes if isinstance(old.get(key), dict)}
+    """A table's keys replace those of the table before it, each whole: new evidence keeps no note of the old."""
+    both = {key: {**old[key], **changes[key]} for key in changes if isinstance(old.get(key), dict)}
     return {**old, **changes, **both}
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kubewright.models.base import Format, Minor, Model
+from kubewright.models.image import InputName
 
 
 class Content(Model):
@@ -25,6 +26,15 @@ class Content(Model):
     minors: dict[Minor, bool] = Field(
         default_factory=dict, description="whether packages of a minor have it; of one that is not named: no. None: all"
     )
+
+    @property
+    def input(self) -> InputName | None:
+        """The input that the file comes from, or None for a file of ours."""
+        return InputName.of(self.source)
+
+    def belongs(self, form: Format, minor: str) -> bool:
+        """Whether packages of a format and a minor have it."""
+        return self.only in (None, form) and (not self.minors or self.minors.get(minor, False))
 
 
 class Service(Model):
@@ -60,7 +70,6 @@ class Recipe(Model):
     version: str = Field("", description="only for what is versioned by nothing upstream")
     all_architectures: bool = Field(False, description="one package for every architecture (all, noarch)")
     section: str = "admin"
-    license: str = "Apache-2.0"
     monolith: bool = Field(False, description="only in releases whose hyperkube is one program")
     guard: bool = Field(False, description="refuse to jump over a minor or go down one")
     relations: Relations = Relations()

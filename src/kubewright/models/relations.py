@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kubewright.models.base import Evidence, Model
 from kubewright.models.catalog import RangeText
+from kubewright.models.sources import unexplained
 
 
 class Member(Model):
@@ -38,9 +39,7 @@ class Relations(Model):
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What is wrong within the file, as key and problem: missing evidence, relations that are there twice."""
         for index, one in enumerate(self.relations):
-            if one.source not in self.sources:
-                yield f"relations[{index}].source", f"{one.source!r} is not explained; say under [sources] what it is"
             if (one.when, one.needs) in [(other.when, other.needs) for other in self.relations[:index]]:
                 yield f"relations[{index}]", "stated twice; keep one"
-        for source in sorted(self.sources.keys() - {one.source for one in self.relations}):
-            yield f"sources.{source}", "nothing uses it; remove it, or name it where it is the evidence"
+        used = {f"relations[{index}].source": one.source for index, one in enumerate(self.relations)}
+        yield from unexplained(used, self.sources)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from kubewright.models.base import Day, Header, Model, RelativePath, Sha256, Version
+from kubewright.models.base import DAY, Day, Header, Model, RelativePath, Sha256, Version
 
 RESERVED = ("pool", "snapshots")
 """Directories of yum/ that no channel may be called like."""
@@ -18,6 +18,9 @@ def _free(name: str) -> str:
 
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"), AfterValidator(_free)]
 """A channel, which is also an apt suite, a yum channel and a marker: `stable-1.36`."""
+
+LONGEST = 36_500
+"""Days that a channel may be valid for: as good as for ever, and within what a date can say."""
 
 ReleaseStatus = Literal["current", "superseded", "yanked"]
 
@@ -42,7 +45,9 @@ class Channel(Model):
     parent: Sha256 | None = Field(None, description="of the record before this one")
     issued: int = Field(description="publication clock, epoch seconds")
     valid_until: int | None = Field(None, description="epoch seconds; apt refuses the suite from then on")
-    valid_for: int | None = Field(None, ge=1, description="days from issued to valid_until, kept for renewals")
+    valid_for: int | None = Field(
+        None, ge=1, le=LONGEST, description="days from issued to valid_until, kept for renewals"
+    )
     rollback_of: int | None = Field(None, description="the sequence that this record went back from")
     restores: int | None = Field(None, description="of a rollback: the sequence whose content this one has")
     url: str = Field("", description="the site's public base URL, where one is fixed")
@@ -53,6 +58,12 @@ class Channel(Model):
     def current(self) -> ChannelRelease | None:
         """The release that the channel points to."""
         return next((release for release in self.releases if release.status == "current"), None)
+
+    def due(self, now: int) -> bool:
+        """Whether less than half of the days that it is valid for are left from `now` (epoch seconds)."""
+        if self.valid_for is None or self.valid_until is None:
+            return False
+        return 2 * (self.valid_until - now) < self.valid_for * DAY
 
     @property
     def development(self) -> bool:

@@ -1,9 +1,12 @@
 """How far the versions of one cluster may be apart: `recipes/skew.toml`."""
 
+from collections.abc import Iterator
+
 from pydantic import Field
 
 from kubewright.models.base import Minor, Model
 from kubewright.models.relations import Member
+from kubewright.models.sources import unexplained
 
 
 class Distance(Model):
@@ -43,3 +46,10 @@ class Skew(Model):
     distances: tuple[Distance, ...]
     support: tuple[Support, ...]
     sources: dict[str, str]
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """What is wrong within the file, as key and problem: missing evidence."""
+        used = {"upgrade.source": self.upgrade.source}
+        used |= {f"distances[{index}].source": one.source for index, one in enumerate(self.distances)}
+        used |= {f"support[{index}].source": one.source for index, one in enumerate(self.support)}
+        return unexplained(used, self.sources)

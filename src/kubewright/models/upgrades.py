@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from kubewright import versions
 from kubewright.models.base import Model, Version
 from kubewright.models.lock import Runtime
 
@@ -37,6 +38,17 @@ class Hop(Model):
     kubelets: str = Field(description="range of the kubelets that may stay in the cluster after it")
     components: tuple[Change, ...] = Field((), description="what changes beside Kubernetes")
     runtime: Moved | None = Field(None, description="what runs a node's containers, where that changes")
+
+
+def etcd_downgrade(before: str | None, after: str | None) -> str:
+    """Why not to go from one version of etcd to another; empty: it is not older, or one of the two is not there."""
+    if before is None or after is None or versions.order(after) >= versions.order(before):
+        return ""
+    if versions.minor(after) == versions.minor(before):
+        why = "which etcd does not recommend; keep the newer one"
+    else:
+        why = "whose data an older minor does not open without etcd's own downgrade procedure"
+    return f"etcd would go back from {before} to {after}, {why}"
 
 
 class Node(Model):

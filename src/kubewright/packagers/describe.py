@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from kubewright import versions
 from kubewright.models.base import Arch, Format
+from kubewright.models.components import ComponentSource
 from kubewright.models.description import Description, Payload, Relation, Script
 from kubewright.models.lock import Component, Release
 from kubewright.models.recipe import Recipe, Relations
@@ -14,8 +15,6 @@ from kubewright.packagers import relations
 
 MAINTAINER = "Kubewright <maintainers@kubewright.invalid>"
 """Who packages name. `.invalid` until the project has an address of its own."""
-
-HOME = "https://kubernetes.io"
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,13 @@ def _containerd(component: Component) -> dict[str, str]:
 
 
 def describe(
-    recipe: Recipe, release: Release, arch: Arch | Literal["all"], form: Format,
+    recipe: Recipe, source: ComponentSource, release: Release, arch: Arch | Literal["all"], form: Format,
     payload: tuple[Payload, ...], scripts: Mapping[Script, str], extra: Mapping[str, str],
 ) -> Description:  # fmt: skip
-    """The package that a recipe makes of a release. Raises RequestError for relations that cannot be read."""
+    """The package that a recipe makes of a release; `source` is the component that it is of.
+
+    Raises RequestError for relations that cannot be read.
+    """
     values = {**placeholders(recipe, release), **extra}
     identity = identify(recipe, release, form, values)
     own = recipe.deb if form is Format.deb else recipe.rpm
@@ -96,7 +98,7 @@ def describe(
     return Description(
         name=recipe.name, version=identity.version, revision=identity.revision, epoch=identity.epoch, arch=arch,
         format=form, summary=recipe.summary, description=wrapped(recipe.description), section=recipe.section,
-        license=recipe.license, home=HOME, maintainer=MAINTAINER, source_date_epoch=identity.source_date_epoch,
+        license=source.license, home=source.home, maintainer=MAINTAINER, source_date_epoch=identity.source_date_epoch,
         **{key: related(key) for key in Relations.model_fields},
         payload=payload, scripts={name: text for name, text in scripts.items() if text.strip()},
     )  # fmt: skip

@@ -1,19 +1,28 @@
 """The documents that every package carries: its copyright, and for Debian its changelog."""
 
-import zlib
 from email.utils import formatdate
 from pathlib import Path
 
+from kubewright import files
+from kubewright.errors import RequestError
 from kubewright.models.base import Format
-from kubewright.models.components import ComponentSource
 from kubewright.models.description import Description, Payload
 
+_LICENSES = {
+    "Apache-2.0": """\
+ On Debian systems the text of the Apache License 2.0 is in
+ /usr/share/common-licenses/Apache-2.0; elsewhere at
+ https://www.apache.org/licenses/LICENSE-2.0.
+""",
+}
+"""Where the text of each licence is, as a copyright file says it."""
 
-def add(description: Description, source: ComponentSource, work: Path) -> Description:
-    """The description with its documents, which are written below `work`."""
-    texts = {"copyright": copyright_file(description, source).encode()}
+
+def add(description: Description, work: Path) -> Description:
+    """The description with its documents, which are written below `work`. Raises RequestError for a strange licence."""
+    texts = {"copyright": copyright_file(description).encode()}
     if description.format is Format.deb:
-        texts["changelog.Debian.gz"] = zlib.compress(changelog(description).encode(), level=9, wbits=31)
+        texts["changelog.Debian.gz"] = files.gzipped(changelog(description).encode())
     work.mkdir(parents=True, exist_ok=True)
     entries = []
     for name, data in texts.items():
@@ -25,21 +34,24 @@ def add(description: Description, source: ComponentSource, work: Path) -> Descri
     return description.model_copy(update={"payload": tuple(payload)})
 
 
-def copyright_file(description: Description, source: ComponentSource) -> str:
-    """A machine-readable copyright file (DEP 5)."""
+def copyright_file(description: Description) -> str:
+    """A machine-readable copyright file (DEP 5). Raises RequestError for a licence whose text is not known here."""
+    if description.license not in _LICENSES:
+        raise RequestError(
+            f"recipes/components.toml: {description.name}: license: no text for {description.license!r}; "
+            "say in src/kubewright/packagers/documents.py where it is"
+        )
     return (
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
         f"Upstream-Name: {description.name}\n"
-        f"Source: {source.home}\n"
+        f"Source: {description.home}\n"
         "\n"
         "Files: *\n"
-        f"Copyright: the authors of {source.home}\n"
-        f"License: {source.license}\n"
+        f"Copyright: the authors of {description.home}\n"
+        f"License: {description.license}\n"
         "\n"
-        f"License: {source.license}\n"
-        " On Debian systems the text of the Apache License 2.0 is in\n"
-        " /usr/share/common-licenses/Apache-2.0; elsewhere at\n"
-        " https://www.apache.org/licenses/LICENSE-2.0.\n"
+        f"License: {description.license}\n"
+        f"{_LICENSES[description.license]}"
     )
 
 

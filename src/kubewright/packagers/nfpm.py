@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
-from kubewright import run
+from kubewright import moments, run
 from kubewright.models.base import Arch, Format, Json
 from kubewright.models.description import Description, Payload, Script
 from kubewright.packagers import relations
@@ -45,7 +44,7 @@ def package(description: Description, work: Path, target: Path) -> None:
 def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
     """The nfpm configuration of a package. JSON, which is YAML too."""
     form = description.format
-    moment = datetime.fromtimestamp(description.source_date_epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = moments.rfc3339(description.source_date_epoch)
     related = {
         key: relations.render(getattr(description, key), form)
         for key in ("depends", "recommends", "provides", "conflicts")

@@ -13,6 +13,7 @@ from kubewright import content, files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Payload, Script
+from kubewright.models.image import InputName
 from kubewright.models.recipe import Content, Recipe
 
 Inputs = Callable[[str, str], Path]
@@ -29,7 +30,7 @@ def gather(
     """Put every file of a recipe below `work` and list them by target. Raises Missing, RequestError."""
     found: dict[str, Payload] = {}
     for number, entry in enumerate(recipe.contents):
-        if entry.only in (None, form) and (not entry.minors or entry.minors.get(variables["minor"])):
+        if entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
             for payload in _gather(entry, place, arch, inputs, variables, work / str(number)):
                 if payload.target in found:
@@ -45,16 +46,16 @@ def _gather(
     if entry.kind in ("dir", "link"):
         mode = 0o755 if entry.kind == "dir" and entry.mode == "0644" else mode
         return [Payload(target=entry.target, kind=entry.kind, mode=mode, to=entry.to)]
-    kind, _, name = entry.source.partition(":")
-    if kind == "input":
-        name = name.format(version=variables["version"], arch=arch.value, uname=arch.rpm)
-        paths = _from_input(name, place, inputs, work)
-        if not name.endswith("*"):
+    if entry.input is not None:
+        member = entry.input.member.format(version=variables["version"], arch=arch.value, uname=arch.rpm)
+        paths = _from_input(entry.input._replace(member=member), place, inputs, work)
+        if not member.endswith("*"):
             return [Payload(target=entry.target, kind=entry.kind, mode=mode, path=path) for path in paths]
         return [
             Payload(target=f"{entry.target.rstrip('/')}/{path.name}", kind=entry.kind, mode=mode, path=path)
             for path in paths
         ]
+    kind, _, name = entry.source.partition(":")
     path = _content_file(name, place)
     if kind == "template":
         text = render(path.read_text(encoding="utf-8"), variables, place)
@@ -75,12 +76,10 @@ def _content_file(name: str, place: str) -> Path:
     return path
 
 
-def _from_input(name: str, place: str, inputs: Inputs, work: Path) -> list[Path]:
+def _from_input(wanted: InputName, place: str, inputs: Inputs, work: Path) -> list[Path]:
     """The file itself, or members of an archive taken out below `work`."""
-    name, _, member = name.partition("!")
-    member = member.removeprefix("./")
-    component, _, file = name.partition("/")
-    archive = inputs(component, file)
+    name, member = f"{wanted.component}/{wanted.name}", wanted.member.removeprefix("./")
+    archive = inputs(wanted.component, wanted.name)
     if not member:
         return [archive]
     taken = []

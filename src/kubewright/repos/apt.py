@@ -1,6 +1,5 @@
 """An apt suite as bytes: the files of apt/dists/SUITE/, rendered from index entries."""
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
 
@@ -43,8 +42,7 @@ def suite(
     for arch in sorted(architectures):
         index = f"main/binary-{arch}/Packages"
         indexes[index] = _packages(ordered, arch)
-        # zlib's own gzip header has no name and no time; gzip.compress varies between Python versions.
-        indexes[f"{index}.gz"] = zlib.compress(indexes[index], level=9, wbits=31)
+        indexes[f"{index}.gz"] = files.gzipped(indexes[index])
     by_hash = {f"{name.rpartition('/')[0]}/by-hash/SHA256/{files.sha256(data)}": data for name, data in indexes.items()}
     fields = {
         "Origin": NAME,

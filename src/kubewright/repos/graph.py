@@ -8,7 +8,7 @@ import semver
 from kubewright import versions
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import IndexedRelease
-from kubewright.models.upgrades import Conditional, Graph, Node, Risk
+from kubewright.models.upgrades import Conditional, Graph, Node, Risk, etcd_downgrade
 from kubewright.versions import Range
 
 METADATA = "io.kubewright"
@@ -83,14 +83,9 @@ def _of_kubernetes(source: IndexedRelease, target: IndexedRelease) -> tuple[Risk
 
 def _of_etcd(before: str | None, after: str | None) -> tuple[Risk, ...]:
     """The newer release may have been made when an older etcd was the one to take."""
-    if before is None or after is None or versions.parse(after) >= versions.parse(before):
-        return ()
-    if versions.minor(after) == versions.minor(before):
-        why = "which etcd does not recommend; keep the newer one"
-    else:
-        why = "whose data an older minor does not open without etcd's own downgrade procedure"
-    message = f"etcd would go back from {before} to {after}, {why}."
-    return (Risk(url="https://etcd.io/docs/v3.6/downgrades/", name="EtcdDowngrade", message=message),)
+    why = etcd_downgrade(before, after)
+    url = "https://etcd.io/docs/v3.6/downgrades/"
+    return (Risk(url=url, name="EtcdDowngrade", message=f"{why}."),) if why else ()
 
 
 def upgrades_from(found: Sequence[Step]) -> dict[str, tuple[str, ...]]:

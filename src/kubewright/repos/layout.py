@@ -9,8 +9,17 @@ MEDIA_TYPES: Final = MappingProxyType(
     {Format.deb: "application/vnd.debian.binary-package", Format.rpm: "application/x-rpm"}
 )
 
+FRONT_PAGE: Final = "index.html"
 INDEX: Final = "releases/index.json"
 GRAPH: Final = "releases/graph.json"
+
+CHANNELS: Final = "channels/"
+"""What the path of every channel record begins with, and of every marker."""
+
+MANIFEST: Final = "manifest.json"
+CHECKSUMS: Final = "SHA256SUMS"
+ENTRIES: Final = MappingProxyType({Format.deb: "index/apt.json.gz", Format.rpm: "index/yum.json.gz"})
+"""Files in a release's directory: its facts, the digests of its files, and what repositories say of its packages."""
 
 
 def pool_path(package: str, filename: str, form: Format) -> str:
@@ -18,6 +27,11 @@ def pool_path(package: str, filename: str, form: Format) -> str:
     if form is Format.deb:
         initial = package[:4] if package.startswith("lib") else package[0]
         return f"apt/pool/main/{initial}/{package}/{filename}"
+    return rpm_path(filename)
+
+
+def rpm_path(filename: str) -> str:
+    """The same for an rpm, whose package need not be known."""
     return f"yum/pool/{filename}"
 
 
@@ -28,12 +42,12 @@ def release_path(name: str, file: str = "") -> str:
 
 def channel_path(channel: str) -> str:
     """The record that decides a channel."""
-    return f"channels/{channel}.json"
+    return f"{CHANNELS}{channel}.json"
 
 
 def marker_path(channel: str) -> str:
     """A dl.k8s.io-compatible marker."""
-    return f"channels/{channel}.txt"
+    return f"{CHANNELS}{channel}.txt"
 
 
 def channel_copy(channel: str, sequence: int) -> str:
@@ -49,6 +63,21 @@ def index_copy(sequence: int) -> str:
 def graph_copy(digest: str) -> str:
     """The immutable copy of the upgrade graph, by its SHA-256."""
     return f"publications/graph/{digest}.json"
+
+
+def image_claim(image: str, digest: str) -> str:
+    """What is signed about an index or manifest (`sha256:…`) of an image, in a release's directory."""
+    return f"images/{image}@{digest.removeprefix('sha256:')}.payload.json"
+
+
+def claim_signature(claim: str) -> str:
+    """The signature beside that."""
+    return f"{claim.removesuffix('.payload.json')}.sig"
+
+
+def schema_path(document: str) -> str:
+    """The JSON Schema of a kind of document."""
+    return f"schemas/{document}.json"
 
 
 def suite_path(channel: str) -> str:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jinja2
+import semver
 
 from kubewright import content
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, Index
+from kubewright.models.site import Channel, ChannelRelease, Index
+from kubewright.repos import graph
 
 
 def render(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> bytes:
@@ -23,8 +25,8 @@ def render(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[st
 
 def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> dict[str, Any]:
     """What the template shows; the release it presents is what `stable` points to, else the newest."""
-    channel = channels.get("stable") or next(iter(sorted(channels.values(), key=lambda one: one.channel)))
-    current = channel.current or channel.releases[0]
+    channel = channels.get("stable") or max(channels.values(), key=_newest)
+    current = _presented(channel)
     manifest = manifests[current.name]
     return {
         "site_url": channel.url,
@@ -56,6 +58,15 @@ def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping
         "development": manifest.development,
         "issued": datetime.fromtimestamp(max(one.issued for one in channels.values()), UTC).strftime("%Y-%m-%d"),
     }  # fmt: skip
+
+
+def _presented(channel: Channel) -> ChannelRelease:
+    return channel.current or channel.releases[0]
+
+
+def _newest(channel: Channel) -> tuple[semver.Version, int, str]:
+    release = _presented(channel)
+    return (*graph.rank(release.kubernetes, release.name), channel.channel)
 
 
 def requirements(manifest: Manifest) -> list[str]:

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
 from kubewright.errors import PublicationConflict, VerificationFailed
-from kubewright.files import canonical_json, sha256
-from kubewright.models.base import Arch, Model
+from kubewright.files import canonical_json, gzipped, sha256
+from kubewright.models.base import Arch, Format, Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index
@@ -68,12 +68,11 @@ class Publication:
         if data is None:
             return None
         self.raw[name] = data
-        return channel_record(data, path)
+        return Channel.read(data, path)
 
     def channels(self) -> dict[str, Channel]:
         """Every channel of the site by name."""
-        names = [PurePosixPath(path).stem for path in self.store.list("channels/") if path.endswith(".json")]
-        return {name: record for name in names if (record := self.channel(name)) is not None}
+        return {name: record for name in channel_names(self.store) if (record := self.channel(name)) is not None}
 
     def commit(self, previous: Channel | None, record: Channel) -> Channel:
         """Make a record the channel's. Raises PublicationConflict when somebody else was first."""
@@ -119,7 +118,7 @@ class Publication:
         while True:
             data = self.store.read(layout.INDEX)  # before the channels: then a swap never takes in older ones
             channels = self.channels()
-            previous = None if data is None else Index.from_bytes(data)
+            previous = None if data is None else Index.read(data, layout.INDEX)
             names = {release.name for channel in channels.values() for release in channel.releases}
             names |= {release.name for release in previous.releases} if previous else set()
             manifests = {name: self.manifest(name) for name in sorted(names)}
@@ -136,7 +135,7 @@ class Publication:
             self.store.replace(layout.GRAPH, upgrades)
             for path, schema in schemas().items():
                 self.store.replace(path, schema)
-            self.store.replace("index.html", self.render_page(index, manifests, channels))
+            self.store.replace(layout.FRONT_PAGE, self.render_page(index, manifests, channels))
             if self.store.read(layout.INDEX) == data and self.channels() == channels:
                 return index
 
@@ -153,14 +152,14 @@ class Publication:
         return new
 
     def manifest(self, name: str) -> Manifest:
-        """A published release's manifest. Raises VerificationFailed when the site has lost it."""
-        path = layout.release_path(name, "manifest.json")
+        """A published release's manifest. Raises VerificationFailed when the site has lost it or it cannot be read."""
+        path = layout.release_path(name, layout.MANIFEST)
         data = self.store.read(path)
         if data is None:
             raise VerificationFailed(
                 f"{path}: a channel lists this release, but its manifest is gone; publish it again"
             )
-        return Manifest.from_bytes(data)
+        return Manifest.read(data, path)
 
     def _copy(self, path: str, data: bytes, when: int) -> None:
         """The immutable copy with its signatures; one that exists keeps the signatures it has."""
@@ -176,16 +175,16 @@ class Publication:
         debs: list[DebEntry] = []
         rpms: list[RpmEntry] = []
         for release in channel.releases:
-            debs += read_entries(self._index_file(release.name, "apt.json.gz"), DebEntry)
-            rpms += read_entries(self._index_file(release.name, "yum.json.gz"), RpmEntry)
+            debs += self._entries_of(release.name, Format.deb, DebEntry)
+            rpms += self._entries_of(release.name, Format.rpm, RpmEntry)
         return Entries(tuple(debs), tuple(rpms))
 
-    def _index_file(self, name: str, file: str) -> bytes:
-        path = layout.release_path(name, f"index/{file}")
+    def _entries_of(self, name: str, form: Format, model: type[E]) -> list[E]:
+        path = layout.release_path(name, layout.ENTRIES[form])
         data = self.store.read(path)
         if data is None:
             raise VerificationFailed(f"{path}: missing; publish {name} again to bring it back")
-        return data
+        return read_entries(data, model, path)
 
     def _suite(self, channel: Channel, entries: Entries) -> None:
         """By-hash first, then the plain names, InRelease last of all: it alone is what apt follows."""
@@ -212,7 +211,7 @@ class Publication:
             self.store.create(f"{snapshot}/{name}", data)
         plain = layout.yum_path(channel.channel, arch.rpm)
         for entry in rpms:
-            self.store.link(f"yum/pool/{entry.basename}", f"{plain}/Packages/{entry.basename}")
+            self.store.link(layout.rpm_path(entry.basename), f"{plain}/Packages/{entry.basename}")
         files = self._signed(yum.repodata(rpms, href_prefix="Packages/", issued=channel.issued), channel.issued)
         for name, data in _pointer_last(files):
             self.store.replace(f"{plain}/{name}", data)
@@ -221,17 +220,16 @@ class Publication:
             self.store.replace(f"{plain}/mirrorlist", line.encode())
 
     def _signed(self, files: dict[str, bytes], when: int) -> dict[str, bytes]:
-        repomd = files["repodata/repomd.xml"]
         return {
             **files,
-            "repodata/repomd.xml.asc": self.signer.armored_detached(repomd, when),
-            "repodata/repomd.xml.key": self.armored_keys.encode(),
+            f"{yum.REPOMD}.asc": self.signer.armored_detached(files[yum.REPOMD], when),
+            f"{yum.REPOMD}.key": self.armored_keys.encode(),
         }
 
 
 def _pointer_last(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """Hash-named files, then the signature and key, then repomd.xml, which dnf reads first."""
-    rank = {"repodata/repomd.xml": 2, "repodata/repomd.xml.asc": 1, "repodata/repomd.xml.key": 1}
+    rank = {yum.REPOMD: 2, f"{yum.REPOMD}.asc": 1, f"{yum.REPOMD}.key": 1}
     for name in sorted(files, key=lambda name: (rank.get(name, 0), name)):
         yield name, files[name]
 
@@ -240,25 +238,26 @@ def schemas() -> dict[str, bytes]:
     """The JSON Schema of each kind of document that a site has, by where it lies."""
     documents: dict[str, type[Model]] = {"manifest": Manifest, "channel": Channel, "index": Index, "graph": Graph}
     return {
-        f"schemas/{name}.json": canonical_json(model.model_json_schema(by_alias=True))
+        layout.schema_path(name): canonical_json(model.model_json_schema(by_alias=True))
         for name, model in documents.items()
     }
 
 
-def channel_record(data: bytes, place: str) -> Channel:
-    """A channel's record. Raises VerificationFailed for anything else."""
+def channel_names(store: Store) -> list[str]:
+    """The names of every channel of a site."""
+    return [PurePosixPath(path).stem for path in store.list(layout.CHANNELS) if path.endswith(".json")]
+
+
+def read_entries(data: bytes, model: type[E], place: str) -> list[E]:
+    """Index entries as `write_entries` wrote them. Raises VerificationFailed for anything else."""
     try:
-        return Channel.from_bytes(data)
-    except ValueError as error:
-        raise VerificationFailed(f"{place}: not a channel record; restore it from publications/channels/") from error
-
-
-def read_entries(data: bytes, model: type[E]) -> list[E]:
-    """Index entries as `write_entries` wrote them."""
-    return [model.model_validate(one) for one in json.loads(gzip.decompress(data))]
+        return [model.model_validate(one) for one in json.loads(gzip.decompress(data))]
+    except (gzip.BadGzipFile, zlib.error, EOFError, ValueError, TypeError) as error:
+        problem = str(error).splitlines()[0]
+        raise VerificationFailed(f"{place}: not the index of a release ({problem}); publish it again") from error
 
 
 def write_entries(entries: list[DebEntry] | list[RpmEntry]) -> bytes:
     """Index entries as a release carries them: deterministic gzip of a JSON array."""
     text = json.dumps([entry.model_dump(mode="json") for entry in entries], sort_keys=True).encode()
-    return zlib.compress(text, level=9, wbits=31)  # gzip.compress varies between Python versions
+    return gzipped(text)

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from kubewright import files, versions
 from kubewright.errors import PublicationConflict, RequestError
+from kubewright.models.base import DAY
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
 from kubewright.repos import graph, layout
-
-DAY = 86400
-"""Seconds."""
 
 
 def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[str, ...]:
@@ -42,14 +40,14 @@ def add(
     """The channel's record with a release in it; the previous record itself when that changes nothing.
 
     The release becomes current unless a higher one is. `valid_for` days later the channel expires; it is
-    renewed when less than half of them are left. None means as before, 0 never. Raises PublicationConflict
+    renewed when it is due. None means as before, 0 never. Raises PublicationConflict
     when the channel has the name with another manifest.
     """
     there = {one.name: one for one in previous.releases} if previous else {}
     known = there.get(release.name)
     if known is not None and known.manifest_sha256 != release.manifest_sha256:
         raise PublicationConflict(
-            f"channels/{channel}.json: {release.name} is published with another manifest "
+            f"{layout.channel_path(channel)}: {release.name} is published with another manifest "
             f"({known.manifest_sha256[:12]}…, not {release.manifest_sha256[:12]}…); published releases never change: "
             f"choose the next revision with --revision"
         )
@@ -73,11 +71,9 @@ def resign(previous: Channel, *, now: int, repo_key: str) -> Channel:
 
 
 def _stands(previous: Channel, now: int, repo_key: str, valid_for: int | None) -> bool:
-    """Whether a record is under this key, valid for as long as is wanted, and for at least half of that from now."""
-    days = _days(previous, valid_for)
-    if (previous.repo_key, previous.valid_for) != (repo_key, days):
-        return False
-    return days is None or previous.valid_until is None or 2 * (previous.valid_until - now) >= days * DAY
+    """Whether a record is under this key, valid for as long as is wanted, and not due."""
+    wanted = (repo_key, _days(previous, valid_for))
+    return (previous.repo_key, previous.valid_for) == wanted and not previous.due(now)
 
 
 def _days(previous: Channel | None, valid_for: int | None) -> int | None:
@@ -101,7 +97,8 @@ def rollback(current: Channel, target: Channel, *, now: int, repo_key: str, vali
     Raises RequestError when that is what the channel already holds.
     """
     if current.releases == target.releases:
-        raise RequestError(f"channels/{current.channel}.json: publication {target.sequence} is what is there already")
+        path = layout.channel_path(current.channel)
+        raise RequestError(f"{path}: publication {target.sequence} is what is there already")
     record = _next(
         current, current.channel, target.releases, now=now, url=current.url, repo_key=repo_key, valid_for=valid_for
     )
@@ -190,8 +187,8 @@ def _indexed(
     rank = {"yanked": 2, "current": 1, "superseded": 0}
     status = max((there.status if there else "superseded", release.status), key=lambda one: rank[one])
     facts = minors.get(versions.minor(release.kubernetes))
-    patches = facts.patches if facts else ()
-    avoid = next((one.avoid for one in patches if one.version == release.kubernetes and one.avoid), None)
+    patch = facts.patch(release.kubernetes) if facts else None
+    avoid = (patch.avoid or None) if patch else None
     return IndexedRelease(
         name=release.name, kubernetes=release.kubernetes, status=status, channels=channels,
         manifest_url=release.manifest_url, manifest_sha256=release.manifest_sha256,

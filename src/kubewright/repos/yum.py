@@ -1,6 +1,5 @@
 """A yum repository's metadata as bytes: the files of repodata/, rendered from index entries."""
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from xml.sax.saxutils import quoteattr
 
@@ -35,8 +34,7 @@ def repodata(entries: Iterable[RpmEntry], *, href_prefix: str, issued: int) -> d
     written: dict[str, bytes] = {}
     records = []
     for kind, document in documents.items():
-        # zlib's own gzip header has no name and no time; gzip.compress varies between Python versions.
-        packed = zlib.compress(document, level=9, wbits=31)
+        packed = files.gzipped(document)
         location = f"repodata/{files.sha256(packed)}-{kind}.xml.gz"
         written[location] = packed
         records.append(_record(kind, location, document, packed, issued))

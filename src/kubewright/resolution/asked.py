@@ -8,22 +8,19 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
-from kubewright.models.lock import Request, Wish
-from kubewright.resolution.pose import DOCKER, FAMILIES
+from kubewright.models.lock import Asked, Wish
+from kubewright.resolution.pose import FAMILIES, GOES_WITH
 
 _WISH = re.compile(r"^([a-z][a-z-]*) *(?:= *(?=[<>=!\d])|(?=[<>=!])|$)(.*)$")
 """`docker`, `docker=20.10`, `containerd=>=2.2,<2.3` or `containerd>=2.2,<2.3`."""
-
-GOES_WITH = {"containerd": ("containerd",), "docker": DOCKER}
-"""What a node may do without, and what else then has no use."""
 
 
 def asked(
     components: Components, distributions: Distributions,
     *, wanted: Iterable[str] = (), without: Iterable[str] = (), distros: Iterable[str] = (),
     external_etcd: bool = False,
-) -> Request:  # fmt: skip
-    """The request that options make. Raises RequestError that names the option and what would do instead."""
+) -> Asked:  # fmt: skip
+    """What options ask for. Raises RequestError that names the option and what would do instead."""
     wishes = {_wish(text, components) for text in wanted}
     left_out = {_removable(name) for name in without}
     for name in sorted(left_out):
@@ -32,7 +29,7 @@ def asked(
     if left_out >= set(FAMILIES):
         raise RequestError(f"--without {','.join(FAMILIES)}: a node needs one of them; leave one of the options out")
     named = {_known(name, "--distro", "distribution", list(distributions.distributions)) for name in distros}
-    return Request(
+    return Asked(
         wanted=tuple(sorted(wishes, key=lambda one: (one.component, one.range))),
         without=tuple(sorted(left_out)),
         etcd="external" if external_etcd else "",

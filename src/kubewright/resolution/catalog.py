@@ -36,7 +36,7 @@ Found = Iterator[tuple[str, str]]
 
 
 def contradictions(
-    catalog: Mapping[str, MinorFacts], components: Components, relations: Relations, skew: Skew | None = None
+    catalog: Mapping[str, MinorFacts], components: Components, relations: Relations, skew: Skew
 ) -> Iterator[Contradiction]:
     """Every contradiction within and between the files of the catalog, oldest minor first.
 
@@ -45,7 +45,7 @@ def contradictions(
     for older, newer in pairwise(catalog.values()):
         yield from (Contradiction(_file(newer), *one) for one in _neighbours(older, newer))
     for facts in catalog.values():
-        found = chain(_minor(facts, components.components), _support(facts, skew.support if skew else ()),
+        found = chain(_minor(facts, components.components), _support(facts, skew.support),
                       _without_choice(facts, catalog, components, relations))  # fmt: skip
         yield from (Contradiction(_file(facts), *one) for one in found)
     for one in _relations(relations, catalog, components.components):
@@ -78,7 +78,7 @@ def _neighbours(older: MinorFacts, newer: MinorFacts) -> Found:
 
 def _minor(facts: MinorFacts, known: Mapping[str, ComponentSource]) -> Found:
     yield from _dates(facts)
-    if all(patch.skipped or patch.avoid for patch in facts.patches):
+    if not facts.offered:
         yield "patches", f"none may be had, so no upgrade leads through {facts.minor}; add a patch, or correct `avoid`"
     docker = facts.components.get("docker")
     if docker and docker.lines and not facts.dockershim:
@@ -235,8 +235,9 @@ def _within(version: str, bound: Bound) -> bool:
 
 def _ends(line: Bound) -> tuple[str, str] | None:
     """Both ends of a range such as `>=2.2.0,<2.3.0`, or None if it is another kind."""
-    found = re.fullmatch(r">=([^,|\s]+),<([^,|\s]+)", line.range)
-    return (found[1], found[2]) if found else None
+    first, *more = versions.range_of(line.range).terms
+    ends = dict(first)
+    return (str(ends[">="]), str(ends["<"])) if not more and ends.keys() == {">=", "<"} else None
 
 
 def _overlap(one: Bound, other: Bound) -> bool:

@@ -9,7 +9,7 @@ from kubewright import versions
 from kubewright.models.base import Evidence
 from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.components import Components
-from kubewright.models.lock import Component, Request
+from kubewright.models.lock import Asked, Component
 from kubewright.models.relations import Relations
 from kubewright.resolution.conflict import core, everywhere, missed, refusal
 from kubewright.resolution.elsewhere import Elsewhere
@@ -19,7 +19,7 @@ from kubewright.resolution.pose import Case, pose
 from kubewright.resolution.problem import Constraint, Rule, Value
 from kubewright.resolution.search import Chosen, fault, search
 
-PLAIN = Request()
+PLAIN = Asked()
 """Nothing was asked for but a version."""
 
 
@@ -54,7 +54,7 @@ def choose(
     return solve([(kubernetes, "asked for by its version")], Facts(catalog, components, relations), PLAIN).components
 
 
-def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Request) -> Solution:
+def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Asked) -> Solution:
     """The first Kubernetes version for which everything that was asked for can be had, and the choice.
 
     `wanted` gives at least one version, each with its reason, best first; only wishes make an older one better than
@@ -112,7 +112,7 @@ def _named(name: str, value: Value, facts: Facts) -> Value:
 def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
     """The release itself, with the patch's date, else the minor's (design: two clocks)."""
     minor = facts_of(version, catalog)
-    patch = next((one for one in minor.patches if one.version == version), None)
+    patch = minor.patch(version)
     source, note, day = (patch.source, patch.note, patch.date) if patch else (minor.source, "", None)
     status: Status = "unknown" if patch is None or patch.avoid else "validated"
     reason = f"to be avoided: {patch.avoid}" if patch and patch.avoid else "the release itself"
@@ -184,7 +184,7 @@ def _allowed(ruling: Ruling, version: str, wishes: list[str], known: list[str]) 
     if ruling.exact is not None and ruling.exact.value == version:
         return f"={version}"
     stated = [" || ".join(one.range for one in ruling.lines)] if ruling.lines else [one.range for one in ruling.bounds]
-    parts = [[part.strip() for part in one.split("||")] for one in (*stated, *wishes)]
+    parts = (versions.range_of(one).alternatives for one in (*stated, *wishes))
     every = [",".join(one) for one in product(*parts)]
     if wishes:
         every = [part for part in every if any(versions.inside(one, part) for one in known)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kubewright.errors import RequestError
-from kubewright.models.lock import Request, Wish
+from kubewright.models.lock import Asked, Wish
 from kubewright.resolution.elsewhere import Elsewhere
 from kubewright.resolution.facts import Facts
 from kubewright.resolution.pose import FAMILIES, Case, option, pose
@@ -32,7 +32,7 @@ def refusal(failed: Case, conflict: Problem, others: Elsewhere) -> RequestError:
     lines = [f"v{failed.kubernetes}: cannot be had like this; these do not go together:"]
     lines += [f"  {one}" for one in conflict.constraints]
     lines += [f"  {_offer(one, others.asked)}" for one in conflict.variables if _limits(one, conflict)]
-    works = list(_works(failed, conflict, others)) if others.asked != Request() else []
+    works = list(_works(failed, conflict, others)) if others.asked != Asked() else []
     if works:
         lines += ["what would work:", *(f"  {one}" for one in works)]
     else:
@@ -46,7 +46,7 @@ def missed(failed: Case, conflict: Problem) -> str:
     return f"v{failed.kubernetes} cannot be had with what was asked for: {stated or 'nothing known fits'}"
 
 
-def everywhere(conflict: Problem, asked: Request) -> bool:
+def everywhere(conflict: Problem, asked: Asked) -> bool:
     """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of some minors only."""
     stated = any(one.place.startswith("recipes/catalog/") or one.somewhere for one in conflict.constraints)
     return not stated and all(asked.wants(one.name) for one in conflict.variables)
@@ -58,7 +58,7 @@ def _limits(variable: Variable, conflict: Problem) -> bool:
     return "@" in variable.name or len(touching) < 2
 
 
-def _offer(variable: Variable, asked: Request) -> str:
+def _offer(variable: Variable, asked: Asked) -> str:
     component, _, distribution = variable.name.partition("@")
     there = ", ".join(str(one) for one in variable.domain if one != Value()) or "nothing"
     if distribution:
@@ -82,7 +82,7 @@ def _works(failed: Case, conflict: Problem, others: Elsewhere) -> Iterator[str]:
         yield f"v{found[0].kubernetes} with all that was asked for: {_summary(names, *found)}"
 
 
-def _relaxed(asked: Request) -> Iterator[tuple[str, Request]]:
+def _relaxed(asked: Asked) -> Iterator[tuple[str, Asked]]:
     for one in asked.wanted:
         kept = tuple(other for other in asked.wanted if other is not one)
         yield f"without {option(one)}", asked.model_copy(update={"wanted": kept})
@@ -94,7 +94,7 @@ def _relaxed(asked: Request) -> Iterator[tuple[str, Request]]:
         yield f"without --distro {name}", asked.model_copy(update={"distributions": others})
 
 
-def _extended(failed: Case, asked: Request) -> Iterator[tuple[str, Request]]:
+def _extended(failed: Case, asked: Asked) -> Iterator[tuple[str, Asked]]:
     """An etcd of one's own, and the other runtime where a distribution is what fails."""
     if asked.wants("etcd") and not asked.etcd:
         yield "with --etcd external", asked.model_copy(update={"etcd": "external"})
@@ -104,7 +104,7 @@ def _extended(failed: Case, asked: Request) -> Iterator[tuple[str, Request]]:
             yield f"with --with {family}", asked.model_copy(update={"wanted": more})
 
 
-def _tried(kubernetes: str, facts: Facts, asked: Request) -> tuple[Case, Chosen] | None:
+def _tried(kubernetes: str, facts: Facts, asked: Asked) -> tuple[Case, Chosen] | None:
     try:
         case = pose(kubernetes, facts, asked)
     except RequestError:

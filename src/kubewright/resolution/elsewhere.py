@@ -3,14 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
 from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import Bound, MinorFacts, Stated
-from kubewright.models.lock import Request
+from kubewright.models.lock import Asked
 from kubewright.resolution.facts import Facts, facts_of
-from kubewright.resolution.pose import FAMILIES, Case, pose, stated
+from kubewright.resolution.pose import FAMILIES, Case, pose, premises
 from kubewright.resolution.problem import Problem, component_of
 from kubewright.resolution.search import Chosen, search
 
@@ -24,13 +23,13 @@ class Elsewhere:
 
     components: Collection[str]
     facts: Facts
-    asked: Request
+    asked: Asked
     _moments: dict[str, Moments] = field(default_factory=dict)
     _failed: set[tuple[str, int]] = field(default_factory=set)
     """Minors, each with how many of its moments had come where there was no solution."""
 
     @classmethod
-    def of(cls, conflict: Problem, facts: Facts, asked: Request) -> "Elsewhere":
+    def of(cls, conflict: Problem, facts: Facts, asked: Asked) -> "Elsewhere":
         """The versions beside one that has this conflict."""
         components = {component_of(one.name) for one in conflict.variables}
         return cls(components.union(FAMILIES) if asked.distributions else components, facts, asked)
@@ -42,7 +41,7 @@ class Elsewhere:
             alike = minor.minor, bisect_right(self._moments_of(minor), versions.order(kubernetes))
             if alike in self._failed:
                 return None
-            part = stated(kubernetes, self.facts, self.asked, self.components)
+            part = premises(kubernetes, self.facts, self.asked, self.components)
             if not part.speaks_of(self.asked) or search(part.problem(self.facts, self.asked)) is None:
                 self._failed.add(alike)
                 return None
@@ -70,13 +69,8 @@ class Elsewhere:
     def _related(self, minor: str) -> Iterator[str]:
         """Where in a minor the relations of Kubernetes to a component begin or end."""
         ranges = (one.when.range for one in self.facts.relations.relations if one.when.component == "kubernetes")
-        yield from (end for text in ranges for end in _ends(text) if versions.minor(end) == minor)
-
-
-@cache
-def _ends(allowed: str) -> tuple[str, ...]:
-    """The versions that a range names."""
-    return tuple(str(bound) for part in versions.Range.parse(allowed).terms for _, bound in part)
+        ends = (end for allowed in ranges for end in versions.range_of(allowed).bounds)
+        yield from (end for end in ends if versions.minor(end) == minor)
 
 
 def _by_distance(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:
@@ -84,5 +78,4 @@ def _by_distance(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> Iterator
     own = versions.parse(kubernetes).minor
     numbers = {minor: versions.parse(minor).minor for minor in catalog}
     for minor in sorted(catalog, key=lambda one: (abs(numbers[one] - own), -numbers[one])):
-        good = [one.version for one in catalog[minor].patches if not one.skipped and not one.avoid]
-        yield from sorted(filter(versions.is_final, good), key=versions.order, reverse=True)
+        yield from filter(versions.is_final, catalog[minor].offered)

@@ -7,10 +7,10 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Model
 from kubewright.models.catalog import MinorFacts, Status
-from kubewright.models.lock import Request
-from kubewright.resolution.asked import GOES_WITH
+from kubewright.models.lock import Asked
 from kubewright.resolution.choose import Solution, rejected, solve
 from kubewright.resolution.facts import Facts, facts_of
+from kubewright.resolution.pose import GOES_WITH
 from kubewright.resolution.problem import Rule, Value, component_of
 from kubewright.resolution.search import fault
 
@@ -59,8 +59,8 @@ class Explanation(Model):
     """What kubeadm's own check says of the versions above."""
 
 
-def explain(name: str, found: Solution, facts: Facts, asked: Request, *, today: str = "") -> Explanation:
-    """The explanation of one component of a solution, as it is on a day; without one, nothing has ended yet."""
+def explain(name: str, found: Solution, facts: Facts, asked: Asked, *, today: str) -> Explanation:
+    """The explanation of one component of a solution, as it is on a `YYYY-MM-DD` day."""
     there = {one.name: one for one in found.components}
     kubernetes = found.case.kubernetes
     if name not in there:
@@ -80,7 +80,7 @@ def explain(name: str, found: Solution, facts: Facts, asked: Request, *, today: 
     )  # fmt: skip
 
 
-def _absence(name: str, kubernetes: str, facts: Facts, asked: Request) -> str:
+def _absence(name: str, kubernetes: str, facts: Facts, asked: Asked) -> str:
     if out := [one for one in asked.without if name in GOES_WITH[one]]:
         return f"--without {out[0]} leaves it out"
     minor = facts_of(kubernetes, facts.catalog)
@@ -92,7 +92,7 @@ def _absence(name: str, kubernetes: str, facts: Facts, asked: Request) -> str:
 def _released(kubernetes: str, minor: MinorFacts, today: str) -> Iterator[Ground]:
     """When a version was released, when the support of its minor ends, and which Go built it."""
     place = f"recipes/catalog/{minor.minor}.toml"
-    for patch in (one for one in minor.patches if one.version == kubernetes):
+    if patch := minor.patch(kubernetes):
         said = f"released {patch.date or ''}".strip() + (f"; {patch.note}" if patch.note else "")
         yield Ground(place=f"{place}: patches", reason=said, source=minor.sources.get(patch.source, patch.source))
     if end := minor.end_of_life:
@@ -119,7 +119,7 @@ def _bad_patches(kubernetes: str, name: str, catalog: Mapping[str, MinorFacts]) 
     if name != "kubernetes":
         return
     for patch in reversed(facts_of(kubernetes, catalog).patches):
-        if versions.order(patch.version) > versions.order(kubernetes) and (patch.skipped or patch.avoid):
+        if versions.order(patch.version) > versions.order(kubernetes) and not patch.offered:
             verdict = f"to be avoided: {patch.avoid}" if patch.avoid else f"never released. {patch.note}"
             yield Considered(what=patch.version, verdict=verdict)
 
@@ -171,13 +171,12 @@ def _packages(name: str, distribution: str, found: Solution) -> Iterator[Conside
         yield Considered(what=str(taken), verdict=verdict + only)
 
 
-def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Request) -> Iterator[Neighbour]:
+def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Asked) -> Iterator[Neighbour]:
     """The minors right before and after; none where they cannot meet what was asked for."""
     minors = list(facts.catalog)
     at = minors.index(versions.minor(kubernetes))
     for minor in (*minors[max(at - 1, 0) : at], *minors[at + 1 : at + 2]):
-        good = [one.version for one in facts.catalog[minor].patches if not (one.skipped or one.avoid)]
-        newest = versions.newest(filter(versions.is_final, good))
+        newest = facts.catalog[minor].newest
         if newest is None or name == "kubernetes":
             continue
         try:

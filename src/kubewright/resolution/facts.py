@@ -82,11 +82,11 @@ def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
     minor = versions.minor(kubernetes)
     if minor not in catalog:
         raise unknown_minor(minor, catalog)
-    for patch in catalog[minor].patches:
-        if patch.version == kubernetes and patch.skipped:
-            note = f" ({patch.note})" if patch.note else ""
-            raise RequestError(f"v{kubernetes}: upstream never released this patch{note}; ask for another")
-    return catalog[minor]
+    facts = catalog[minor]
+    if (patch := facts.patch(kubernetes)) and patch.skipped:
+        note = f" ({patch.note})" if patch.note else ""
+        raise RequestError(f"v{kubernetes}: upstream never released this patch{note}; ask for another")
+    return facts
 
 
 def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError:

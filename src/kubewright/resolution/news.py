@@ -8,7 +8,7 @@ from kubewright import versions
 from kubewright.models.base import Arch, Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import Components, ComponentSource
-from kubewright.resolution.request import RELEASE_URL, read_marker
+from kubewright.resolution.request import kubelet, read_marker
 from kubewright.upstream import Upstream
 
 CURRENT = 3
@@ -27,7 +27,7 @@ class News(Model):
 
 
 def news(
-    catalog: Mapping[str, MinorFacts], components: Components, upstream: Upstream, *, jobs: int = 4
+    catalog: Mapping[str, MinorFacts], components: Components, upstream: Upstream, *, jobs: int
 ) -> tuple[News, ...]:
     """Everything new, Kubernetes first, then the components by name, each oldest first.
 
@@ -69,7 +69,7 @@ def _kubernetes(
         recipe, evidence = f"recipes/catalog/{versions.minor(version)}.toml", found[version]
         if versions.minor(version) not in catalog:
             evidence += "; it has no file yet"
-        elif not upstream.exists(f"{RELEASE_URL}/v{version}/bin/linux/amd64/kubelet"):
+        elif not upstream.exists(kubelet(version)):
             evidence += ", but there is no kubelet of it: if the number was skipped, state that"
         yield News(component="kubernetes", version=version, recipe=recipe, evidence=evidence)
 
@@ -77,10 +77,9 @@ def _kubernetes(
 def _up_to(version: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:
     """What the catalog lacks of the final patches up to a version, and the version itself."""
     facts = catalog.get(versions.minor(version))
-    listed = {patch.version for patch in facts.patches} if facts else set()
     last = versions.parse(version).patch if versions.is_final(version) and facts else 0
     patches = (f"{versions.minor(version)}.{number}" for number in range(last))
-    yield from (patch for patch in (*patches, version) if patch not in listed)
+    yield from (patch for patch in (*patches, version) if facts is None or facts.patch(patch) is None)
 
 
 # ── companions ───────────────────────────────────────────────────────────────────────────────

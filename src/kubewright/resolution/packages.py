@@ -8,7 +8,7 @@ from semver import Version
 
 from kubewright import package_versions, versions
 from kubewright.models.base import Format
-from kubewright.models.distros import OWN, Distributions
+from kubewright.models.distros import Distributions
 
 OWN_REPOSITORY = "kubewright"
 """The repository of our own packages, which have whatever version a lock chooses."""
@@ -34,16 +34,10 @@ class Candidate:
     format: Format
 
 
-def candidates(
-    distribution: str, family: str, distributions: Distributions, chosen: str | None = None
-) -> tuple[Candidate, ...]:
-    """What may bring a component, best first: the distribution's own packages, then a vendor's, newest first.
-
-    With `chosen`, the version that a release packages itself, our own package comes before a vendor's: Docker's
-    containerd.io ships with CRI disabled.
-    """
+def candidates(distribution: str, family: str, distributions: Distributions) -> tuple[Candidate, ...]:
+    """What brings a component to a distribution, in the order of `recipes/distros.toml`."""
     facts = distributions.distributions[distribution]
-    found = [
+    return tuple(
         Candidate(
             distribution=distribution, family=family, package=one.name, version=one.version,
             upstream=_upstream(family, one.version, facts.format), repository=one.repository,
@@ -51,11 +45,7 @@ def candidates(
         )
         for one in facts.packages
         if one.family == family
-    ]  # fmt: skip
-    if chosen:
-        found.append(ours(distribution, family, distributions, chosen))
-    ranks = {OWN: 0, OWN_REPOSITORY: 1}
-    return tuple(sorted(found, key=lambda one: ranks.get(one.repository, 2)))  # the file has the newest first
+    )  # fmt: skip
 
 
 def ours(distribution: str, family: str, distributions: Distributions, upstream: str) -> Candidate:

@@ -9,7 +9,7 @@ from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource
 from kubewright.models.distros import OWN
-from kubewright.models.lock import Request, Runtime, Wish
+from kubewright.models.lock import Asked, Runtime, Wish
 from kubewright.resolution.facts import Facts, Ruling, facts_of, rule
 from kubewright.resolution.packages import candidates
 from kubewright.resolution.problem import Constraint, Pairing, Problem, Span, Value, Variable
@@ -17,12 +17,12 @@ from kubewright.resolution.problem import Constraint, Pairing, Problem, Span, Va
 FAMILIES: tuple[Runtime, ...] = ("containerd", "docker")
 """The components that distributions bring packages of, and that a node needs one of."""
 
-DOCKER = ("docker", "cri-dockerd")
-"""The one is what the other is for; from Kubernetes 1.24 on Docker needs it too."""
+GOES_WITH = {"containerd": ("containerd",), "docker": ("docker", "cri-dockerd")}
+"""What a node may do without, and all that then has no use."""
 
 
 @dataclass(frozen=True)
-class Stated:
+class Premises:
     """What is stated of some components at a Kubernetes version."""
 
     kubernetes: str
@@ -31,12 +31,12 @@ class Stated:
     """Whether packages of our own are made for its minor."""
     rulings: Mapping[str, Ruling]
 
-    def speaks_of(self, asked: Request) -> bool:
+    def speaks_of(self, asked: Asked) -> bool:
         """Whether something is stated about all of them that were asked for by name; else any version would do."""
         wanted = [self.rulings[one.component] for one in asked.wanted if one.component in self.rulings]
         return all(one.minor or one.free for one in wanted)
 
-    def problem(self, facts: Facts, asked: Request) -> Problem:
+    def problem(self, facts: Facts, asked: Asked) -> Problem:
         """The problem that it makes of these components."""
         known = facts.components.components
         variables = [
@@ -86,13 +86,13 @@ class Case:
         return _loose(self.runtime)
 
 
-def pose(kubernetes: str, facts: Facts, asked: Request) -> Case:
+def pose(kubernetes: str, facts: Facts, asked: Asked) -> Case:
     """The case of a Kubernetes version. Raises RequestError for one that is not to be had, or has no runtime."""
-    found = stated(kubernetes, facts, asked, facts.components.components)
+    found = premises(kubernetes, facts, asked, facts.components.components)
     return Case(kubernetes, found.runtime, found.rulings, found.problem(facts, asked), found.speaks_of(asked))
 
 
-def stated(kubernetes: str, facts: Facts, asked: Request, components: Collection[str]) -> Stated:
+def premises(kubernetes: str, facts: Facts, asked: Asked, components: Collection[str]) -> Premises:
     """What is stated of some components; those of `FAMILIES` have to be among them where packages are to be chosen.
 
     Raises what `pose` does.
@@ -101,7 +101,7 @@ def stated(kubernetes: str, facts: Facts, asked: Request, components: Collection
     rulings = dict(_rulings(kubernetes, minor, facts, asked, components))
     known = set(FAMILIES).issubset(components)
     runtime = _runtime(kubernetes, minor, rulings, asked) if known else FAMILIES[0]
-    return Stated(kubernetes, runtime, minor.minor in facts.packaged, rulings)
+    return Premises(kubernetes, runtime, minor.minor in facts.packaged, rulings)
 
 
 def _loose(runtime: Runtime) -> tuple[Runtime, ...]:
@@ -109,10 +109,10 @@ def _loose(runtime: Runtime) -> tuple[Runtime, ...]:
 
 
 def _rulings(
-    kubernetes: str, minor: MinorFacts, facts: Facts, asked: Request, components: Collection[str]
+    kubernetes: str, minor: MinorFacts, facts: Facts, asked: Asked, components: Collection[str]
 ) -> Iterator[tuple[str, Ruling]]:
     """Of these, every one that goes into the release, by name: it is stated, asked for, or Kubernetes has no say."""
-    left_out = {*asked.without, *(DOCKER if "docker" in asked.without else ())}
+    left_out = {useless for name in asked.without for useless in GOES_WITH[name]}
     if minor.dockershim and not asked.wants("cri-dockerd"):
         left_out.add("cri-dockerd")
     for name, source in sorted(facts.components.components.items()):
@@ -127,7 +127,7 @@ def _rulings(
             yield name, found
 
 
-def _runtime(kubernetes: str, minor: MinorFacts, rulings: Mapping[str, Ruling], asked: Request) -> Runtime:
+def _runtime(kubernetes: str, minor: MinorFacts, rulings: Mapping[str, Ruling], asked: Asked) -> Runtime:
     """What was asked for; else containerd, and Docker as long as kubelet spoke to it itself."""
     there = [family for family in FAMILIES if family in rulings]
     if not there:
@@ -160,7 +160,7 @@ def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
     return tuple(Value(version) for version in sorted(usable, key=place))
 
 
-def _brought(source: ComponentSource, family: str, facts: Facts, asked: Request) -> Iterator[Value]:
+def _brought(source: ComponentSource, family: str, facts: Facts, asked: Asked) -> Iterator[Value]:
     """The versions that only the distributions that were asked for bring, the last of all."""
     known = {one.version for one in source.known}
     there = {
@@ -214,7 +214,7 @@ def _pairs(facts: Facts) -> Iterator[Pairing]:
         yield Pairing(Span(one.docker, one.range), partners, place, reason, sources.get(one.source, one.source))
 
 
-def _wishes(asked: Request) -> Iterator[Constraint]:
+def _wishes(asked: Asked) -> Iterator[Constraint]:
     for one in asked.wanted:
         if one.range != "*":
             yield Constraint(Span(one.component, one.range), option(one), "asked for", asked=True)

@@ -6,23 +6,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 
 from kubewright import versions
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.models.catalog import MinorFacts
+from kubewright.models.catalog import RELEASE_URL, MinorFacts
 from kubewright.resolution.facts import facts_of, unknown_minor
 from kubewright.upstream import Upstream
 
-RELEASE_URL = "https://dl.k8s.io/release"
-"""Kubernetes' own download site; its markers are `RELEASE_URL/stable-1.36.txt` and the like."""
-
 _TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")
-
-
-def resolve_request(request: str, catalog: Mapping[str, MinorFacts], upstream: Upstream | None) -> tuple[str, str]:
-    """The Kubernetes version that a request means, and in words why.
-
-    Without an upstream the catalog alone answers. Raises RequestError for a request that cannot be read
-    or met, with what would be, and VerificationFailed for a marker that is none or names another version.
-    """
-    return next(candidates(request, catalog, upstream))
 
 
 def candidates(
@@ -30,8 +18,9 @@ def candidates(
 ) -> Iterator[tuple[str, str]]:
     """The Kubernetes versions that a request may mean with the reason for each: first what it means, then older ones.
 
-    One that the catalog tells to avoid is only had by its exact version. Of the `packaged` minors an upstream may
-    know more than the catalog. Raises what `resolve_request` does.
+    One that the catalog tells to avoid is only had by its exact version. Without an upstream the catalog alone
+    answers; of the `packaged` minors one may know more. Raises RequestError for a request that cannot be read or
+    met, with what would be, and VerificationFailed for a marker that is none or names another version.
     """
     wanted = versions.Request.parse(request)
     if wanted.word == "version":
@@ -48,11 +37,6 @@ def candidates(
         yield from _by_marker(wanted, catalog, upstream)
 
 
-def listed(version: str, catalog: Mapping[str, MinorFacts]) -> bool:
-    """Whether the catalog has a version among the patches of its minor."""
-    return any(patch.version == version for patch in catalog[versions.minor(version)].patches)
-
-
 def require_known(version: str, catalog: Mapping[str, MinorFacts], packaged: Container[str] = ()) -> None:
     """Refuse a version that the catalog lacks, where only it can say what exists.
 
@@ -60,10 +44,9 @@ def require_known(version: str, catalog: Mapping[str, MinorFacts], packaged: Con
     an upstream could say more.
     """
     facts = facts_of(version, catalog)
-    at = versions.parse(version)
-    released = {patch.version for patch in facts.patches if not patch.skipped}
-    if not listed(version, catalog) and (not at.prerelease or str(at.finalize_version()) not in released):
-        newest = next((f"v{one}" for one in _newest_first({facts.minor: facts})), "not released")
+    final = facts.patch(str(versions.parse(version).finalize_version()))
+    if facts.patch(version) is None and (final is None or final.skipped):
+        newest = next((f"v{one}" for one in facts.offered), "not released")
         raise RequestError(
             f"v{version}: not in the catalog, whose newest {facts.minor} is {newest}; "
             f"ask for that, {'resolve without --offline, ' if facts.minor in packaged else ''}"
@@ -74,7 +57,8 @@ def require_known(version: str, catalog: Mapping[str, MinorFacts], packaged: Con
 def avoided(version: str, catalog: Mapping[str, MinorFacts]) -> str:
     """Why only its exact version may ask for a patch; empty: any request may."""
     facts = catalog.get(versions.minor(version))
-    return next((patch.avoid for patch in facts.patches if patch.version == version), "") if facts else ""
+    patch = facts.patch(version) if facts else None
+    return patch.avoid if patch else ""
 
 
 def _by_catalog(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> Iterator[tuple[str, str]]:
@@ -173,7 +157,7 @@ def _kept_out(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> st
             return f"v{patch.version} is to be avoided: {patch.avoid}; ask for just v{patch.version} to have it"
         if patch.skipped:
             return f"upstream never released v{patch.version}"
-    named = [str(bound) for part in allowed.terms for _, bound in part if bound.prerelease]
+    named = [bound for bound in allowed.bounds if not versions.is_final(bound)]
     if not named:
         return ""
     return f"a range gives no pre-releases; ask for one by its version, such as v{versions.newest(named)}"
@@ -185,7 +169,7 @@ def _nearest(
     """Around each end of a range the releases right before and after it that can be had, newest first."""
     known = [one for one in _newest_first(catalog, None, marked) if versions.is_final(one)]
     found = set()
-    for bound in {str(bound) for part in versions.Range.parse(wanted.text).terms for _, bound in part}:
+    for bound in set(versions.Range.parse(wanted.text).bounds):
         below = (one for one in known if versions.order(one) < versions.order(bound))
         above = (one for one in reversed(known) if versions.order(one) >= versions.order(bound))
         found |= {next((one for one in side if _offered(one, upstream)), "") for side in (below, above)}
@@ -196,7 +180,12 @@ def _offered(version: str, upstream: Upstream | None) -> bool:
     """Whether a version can be had; only a mirror may lack what the catalog knows."""
     if upstream is None or not upstream.origin:
         return True
-    return upstream.exists(f"{RELEASE_URL}/v{version}/bin/linux/amd64/kubelet")
+    return upstream.exists(kubelet(version))
+
+
+def kubelet(version: str) -> str:
+    """The file by which an upstream shows that it has a version."""
+    return f"{RELEASE_URL}/v{version}/bin/linux/amd64/kubelet"
 
 
 def _reaches(wanted: versions.Request, minor: str) -> bool:
@@ -216,6 +205,5 @@ def _newest_first(
 ) -> Iterator[str]:
     """Every released patch that any request may have, or this one; with `more` versions of the same minors."""
     for minor in (one for one in reversed(list(catalog)) if wanted is None or _reaches(wanted, one)):
-        known = {patch.version for patch in catalog[minor].patches if not (patch.skipped or patch.avoid)}
-        more_of_it = {version for version in more if versions.minor(version) == minor}
-        yield from sorted(known | more_of_it, key=versions.order, reverse=True)
+        more_of_it = (version for version in more if versions.minor(version) == minor)
+        yield from sorted({*catalog[minor].offered, *more_of_it}, key=versions.order, reverse=True)

@@ -35,7 +35,7 @@ def inputs(chosen: Sequence[Component], components: Components, architectures: S
 
 def survey(
     wanted: Sequence[Input], components: Components, upstream: Upstream,
-    *, allow_unverified: Collection[str] = (), optional: Collection[str] = (), jobs: int = 4,
+    *, jobs: int, allow_unverified: Collection[str] = (), optional: Collection[str] = (),
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:  # fmt: skip
     """The inputs with their digests, and those that this upstream does not have.
 

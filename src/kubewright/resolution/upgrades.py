@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from kubewright import versions
 from kubewright.errors import RequestError
-from kubewright.models.catalog import MinorFacts, Patch
+from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Upgrade
 from kubewright.models.skew import Distance, Skew
 from kubewright.models.upgrades import Hop
+from kubewright.resolution.facts import facts_of
 from kubewright.versions import Range
 
 
@@ -71,7 +72,7 @@ def path(start: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -
     """
     at, goal = start.removeprefix("v"), goal.removeprefix("v")
     _require_known(at, catalog)
-    _require_minor(goal, catalog)
+    facts_of(goal, catalog)
     if versions.parse(at) > versions.parse(goal):
         raise RequestError(
             f"v{at} to v{goal}: a downgrade, which Kubernetes does not support; "
@@ -90,7 +91,7 @@ def _hop(at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -> H
         found = rule(at, to, skew)
         if found is not None:
             kubelets = partner("kubelet", ("kube-apiserver", "kubeadm"), to, skew)
-            patch = _patch(to, catalog)
+            patch = catalog[versions.minor(to)].patch(to)
             warning = f", although it is to be avoided: {patch.avoid}" if patch and patch.avoid else ""
             return Hop.model_validate(
                 {"from": at, "to": to, "skew": found.skew, "reason": reason + warning, "kubelets": kubelets}
@@ -108,38 +109,16 @@ def _between(at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) 
     found = []
     for minor, facts in reversed(list(catalog.items())):
         if versions.parse(at).minor <= versions.parse(minor).minor <= min(reach, versions.parse(goal).minor):
-            good = (one.version for one in facts.patches if not one.skipped and not one.avoid)
-            newest = versions.newest(filter(versions.is_final, good))
-            found += [(newest, f"the newest good patch of {minor}")] if newest else []
+            found += [(facts.newest, f"the newest good patch of {minor}")] if facts.newest else []
     return tuple(found)
-
-
-def _patch(version: str, catalog: Mapping[str, MinorFacts]) -> Patch | None:
-    return next((one for one in catalog[versions.minor(version)].patches if one.version == version), None)
-
-
-def _require_minor(version: str, catalog: Mapping[str, MinorFacts]) -> None:
-    minor = versions.minor(version)
-    if minor not in catalog:
-        known = list(catalog)
-        raise RequestError(
-            f"v{version}: Kubernetes {minor} is not in the catalog, which knows {known[0]} to {known[-1]}; "
-            f"start and end there, or state what you know of it in recipes/catalog/{minor}.toml"
-        )
-    patch = _patch(version, catalog)
-    if patch and patch.skipped:
-        raise RequestError(f"v{version}: upstream never released this patch; {_instead(version, catalog)}")
 
 
 def _require_known(version: str, catalog: Mapping[str, MinorFacts]) -> None:
     """A cluster runs what was released; of pre-releases the catalog need not know each."""
-    _require_minor(version, catalog)
-    if versions.is_final(version) and _patch(version, catalog) is None:
-        raise RequestError(f"v{version}: not in the catalog; {_instead(version, catalog)}")
-
-
-def _instead(version: str, catalog: Mapping[str, MinorFacts]) -> str:
-    minor = versions.minor(version)
-    newest = versions.newest(one.version for one in catalog[minor].patches if not one.skipped)
-    wanted = f"the newest {minor} there is v{newest}, " if newest else ""
-    return f"{wanted}say which version the cluster runs, or add the patch to recipes/catalog/{minor}.toml"
+    facts = facts_of(version, catalog)
+    if versions.is_final(version) and facts.patch(version) is None:
+        newest = f"the newest {facts.minor} there is v{facts.offered[0]}, " if facts.offered else ""
+        raise RequestError(
+            f"v{version}: not in the catalog; {newest}say which version the cluster runs, "
+            f"or add the patch to recipes/catalog/{facts.minor}.toml"
+        )

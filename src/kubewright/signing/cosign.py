@@ -43,11 +43,11 @@ class SignatureImage:
     payload: Blob
 
 
-def payload(reference: str, digest: str) -> bytes:
-    """What is signed for the image `reference` (repository without tag) with `digest` (`sha256:…`)."""
+def payload(repository: str, digest: str) -> bytes:
+    """What is signed for the image in `repository` (`PREFIX/NAME`, as cosign has it) with `digest` (`sha256:…`)."""
     claim = {
         "critical": {
-            "identity": {"docker-reference": reference},
+            "identity": {"docker-reference": repository},
             "image": {"docker-manifest-digest": digest},
             "type": "cosign container image signature",
         },
@@ -56,12 +56,13 @@ def payload(reference: str, digest: str) -> bytes:
     return _json(claim)
 
 
-def signature_image(reference: str, digest: str, key: ArtifactKey) -> SignatureImage:
+def signature_image(repository: str, digest: str, key: ArtifactKey) -> SignatureImage:
     """The signature of `key` on an image: do it for the index and for each of its manifests.
 
-    Policies that pull one platform ask for the signature of that platform's manifest.
+    Policies that pull one platform ask for the signature of that platform's manifest. Its tag follows from the
+    digest alone, so what it says must too: one image may have several tags.
     """
-    signed = Blob(PAYLOAD_TYPE, payload(reference, digest))
+    signed = Blob(PAYLOAD_TYPE, payload(repository, digest))
     config = Blob(
         CONFIG_TYPE, _json({"architecture": "", "os": "", "rootfs": {"type": "layers", "diff_ids": [signed.digest]}})
     )

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kubewright import files
 from kubewright.errors import RequestError
+from kubewright.models.base import DAY
 from kubewright.signing import development, keyfile, openpgp
 
 DEVELOPMENT = "Kubewright DEVELOPMENT key (do not trust)"
@@ -29,7 +30,9 @@ DEVELOPMENT = "Kubewright DEVELOPMENT key (do not trust)"
 _REPO, _ARTIFACT = "repo-key.asc", "artifact-key.pem"
 """The files of the secret keys."""
 
-_DAY = 86_400
+
+LONGEST = 2**32 // DAY
+"""Days that a key can be valid for: it says so in seconds, in four bytes."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,8 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     """
     if not name.strip() or not name.isprintable():
         raise RequestError(f"{name!r}: not a name for a key; write one like 'Example releases <releases@example.org>'")
-    if expires_days is not None and expires_days < 1:
-        raise RequestError(f"{expires_days} days: a key must be valid for at least a day")
+    if expires_days is not None and not 1 <= expires_days <= LONGEST:
+        raise RequestError(f"{expires_days} days: a key is valid for 1 to {LONGEST} days; leave --expires out for ever")
     paths = Paths(
         repo_secret=directory / _REPO,
         repo_public=directory / "repo-key.pub.asc",
@@ -172,7 +175,7 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     for path in astuple(paths):
         if path.exists():
             raise RequestError(f"{path}: exists already and keys are never replaced; choose an empty directory")
-    expires = None if expires_days is None else now + expires_days * _DAY
+    expires = None if expires_days is None else now + expires_days * DAY
     files.write(paths.repo_secret, _new_repo_key(name, now, expires), mode=0o600)
     files.write(paths.artifact_secret, _new_artifact_key(), mode=0o600)
     repo, artifact = repo_key(f"file:{paths.repo_secret}", now=now), artifact_key(f"file:{paths.artifact_secret}")

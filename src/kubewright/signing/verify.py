@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.base import DAY
 from kubewright.signing import keyfile
 
 PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
@@ -96,7 +97,7 @@ def expiry_warnings(certificates: Sequence[bytes], *, now: int, days: int = 30) 
         expires = keyfile.expires(bytes(certificate))
         if expires is None:
             continue
-        left = (expires - now) // 86_400
+        left = (expires - now) // DAY
         day = f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%d}"
         if expires <= now:
             found.append(f"key {certificate.fingerprint.upper()} expired on {day}")

@@ -1,11 +1,10 @@
 """What the stages would do: the answer to `--dry-run`, for which nothing is written anywhere."""
 
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 
 from kubewright import recipes
 from kubewright.cache import Cache
-from kubewright.errors import RequestError
+from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
 from kubewright.repos.store import Change
@@ -79,13 +78,7 @@ def plan(release: Release, settings: Settings) -> Plan:
     recipes.node_spec(release)  # refuses what can be resolved only
     cache = Cache(settings.cache)
     lacking = [entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)]
-    builds = {
-        build.id: _gap(build, release)
-        for build in package.plan(release)
-        if fnmatchcase(build.recipe.name, settings.only)
-    }
-    if not builds:
-        raise RequestError(f"--only {settings.only}: no package is called so")
+    builds = {build.id: _gap(build, release) for build in package.wanted(release, settings.only)}
     return Plan(
         release=release.name,
         inputs=len(release.inputs),
@@ -117,7 +110,7 @@ def _by(keys: Keys, workspace: Workspace, settings: Settings) -> bool:
     """Whether just these keys have signed just what the earlier stages made."""
     try:
         mark = sign.order(workspace, settings, keys, publish.store(settings)).mark
-    except RequestError:
+    except (RequestError, VerificationFailed):  # something is to be made first, or again
         return False
     return workspace.done("sign", mark) is not None
 
@@ -129,11 +122,6 @@ def _label(entry: Input) -> str:
 def _gap(build: package.Build, release: Release) -> str | None:
     """Why a package would be skipped: the first of its inputs that the upstream does not have."""
     arch = build.arch if isinstance(build.arch, Arch) else release.architectures[0]
-    for entry in build.recipe.contents:
-        kind, _, name = entry.source.partition(":")
-        if kind == "input" and entry.only in (None, build.format):
-            component, _, file = name.partition("!")[0].partition("/")
-            gap = release.missing(component, file, arch)
-            if gap is not None:
-                return gap
-    return None
+    wanted = (entry.input for entry in build.recipe.contents if entry.belongs(build.format, release.minor))
+    gaps = (release.missing(one.component, one.name, arch) for one in wanted if one is not None)
+    return next((gap for gap in gaps if gap is not None), None)

@@ -1,7 +1,6 @@
 """image: builds the hyperkube images into `dist/NAME/images/`, as an OCI layout and as loadable archives."""
 
 import logging
-import platform
 import shutil
 from pathlib import Path
 
@@ -90,8 +89,8 @@ def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.P
     extra = [
         images.Extra(one.name, signed.tag, signed.manifest.data, (signed.config.data, signed.payload.data))
         for one in built.images
-        for digest in (one.index, *(platform.manifest for platform in one.platforms))
-        for signed in [cosign.signature_image(one.reference, digest, key)]
+        for digest in one.digests
+        for signed in [cosign.signature_image(one.repository, digest, key)]
     ]
     return images.push(workspace.root / LAYOUT, built, settings.registry, extra=extra)
 
@@ -103,13 +102,16 @@ def read_images(workspace: Workspace) -> ImageRecord:
 
 def own_archive(workspace: Workspace, record: Record) -> Path:
     """The archive for this machine's architecture. Raises RequestError when the release has none."""
-    machine = platform.machine()
-    found = next(
-        (one for one in record.artifacts if isinstance(one.arch, Arch) and machine in (one.arch, one.arch.rpm)), None
-    )
+    arch = Arch.own()
+    found = next((one for one in record.artifacts if one.arch == arch), None)
     if found is None:
-        raise RequestError(f"{workspace.root / ARCHIVES}: no archive for {machine}; resolve with --arch for it")
+        raise RequestError(f"{workspace.root / ARCHIVES}: no archive for {arch}; resolve with --arch for it")
     return workspace.root / found.path
+
+
+def load(archive: Path) -> tuple[str, ...]:
+    """Load an archive into the Docker engine of this machine; give the references that it then knows."""
+    return images.load(archive)
 
 
 def copy_archive(workspace: Workspace, record: Record, target: Path) -> Path:

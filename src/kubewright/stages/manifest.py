@@ -105,7 +105,7 @@ def _dnf(site: str, channel: str, *, mirrorlist: bool) -> str:
     return (
         f"sudo tee /etc/yum.repos.d/kubewright.repo <<EOF\n"
         f"[kubewright]\nname=Kubewright {channel}\n{source}\n"
-        f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\nEOF\n"
+        f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\nmetadata_expire=1h\nEOF\n"
         "sudo dnf install kubernetes-node\nkube-node-check\n"
     )
 

@@ -47,7 +47,7 @@ class Build:
 
     @property
     def id(self) -> str:
-        """What messages and `--only` call it: `kubelet.amd64.deb`."""
+        """What messages call it: `kubelet.amd64.deb`."""
         return f"{self.recipe.name}.{self.arch}.{self.format}"
 
 
@@ -88,20 +88,16 @@ def job(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> J
 def package(workspace: Workspace, settings: Settings, key: RepoKey, keyring: bytes) -> Record:
     """Build what has changed; with `--only`, just that, keeping what else was built from the same inputs."""
     what = job(workspace.release(), settings, key, keyring)
-    everything = plan(what.release)
-    wanted = [build for build in everything if fnmatchcase(build.recipe.name, settings.only)]
-    if not wanted:
-        known = ", ".join(recipes.packages())
-        raise RequestError(f"--only {settings.only}: no package is called so; there are {known}")
+    builds = wanted(what.release, settings.only)
     done = workspace.done("package", what.mark)
     if done is not None:
         log.info("package %s: nothing to do, %d packages are there", what.release.name, len(done.packages))
         return done
-    built, skipped = _build_all(wanted, what, workspace)
+    built, skipped = _build_all(builds, what, workspace)
     if settings.only != "*":
         _refuse_skipped(skipped, settings.only)
         built, skipped = _merge(workspace, what, built, skipped)
-    complete = len(built) + len(skipped) == len(everything)
+    complete = len(built) + len(skipped) == len(plan(what.release))
     if complete:
         _refuse_gaps(built, skipped)
     record = Record(
@@ -124,6 +120,15 @@ def plan(release: Release) -> list[Build]:
         for arch in _architectures(recipe, release)
         for form in Format
     ]
+
+
+def wanted(release: Release, only: str) -> list[Build]:
+    """What of `plan` has a recipe whose name `only` matches (a name or a pattern). Raises RequestError for nothing."""
+    found = [build for build in plan(release) if fnmatchcase(build.recipe.name, only)]
+    if not found:
+        known = ", ".join(sorted({build.recipe.name for build in plan(release)}))
+        raise RequestError(f"--only {only}: no package is called so; there are {known}")
+    return found
 
 
 def _possible(recipe: Recipe, release: Release) -> bool:
@@ -198,9 +203,9 @@ def _build(build: Build, what: Job, workspace: Workspace, sources: Sources) -> P
         entries = payload.gather(build.recipe, build.format, arch, source, filled, work / "payload")
         scripts = payload.scripts(build.recipe, filled)
         extra = {"key_date": str(what.variables["key_date"]), **carried(build.recipe, what.release)}
-        description = describe(build.recipe, what.release, build.arch, build.format, entries, scripts, extra)
         upstream = recipes.components().components[build.recipe.component]
-        description = documents.add(description, upstream, work / "documents")
+        description = describe(build.recipe, upstream, what.release, build.arch, build.format, entries, scripts, extra)
+        description = documents.add(description, work / "documents")
         target = workspace.root / "packages" / build.format / description.filename
         made = work / description.filename
         PACKAGERS[what.settings.backend].package(description, work, made)

@@ -12,12 +12,11 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease
 from kubewright.repos import layout, page, records
 from kubewright.repos.journal import Journal
-from kubewright.repos.publication import Publication, channel_record
+from kubewright.repos.publication import Publication, channel_names
 from kubewright.repos.store import Change, DirectoryStore, Recorder, Store
 from kubewright.settings import Settings
 from kubewright.signing.keyring import armored, has_production_key, merged_pem
-from kubewright.signing.rpm import unsigned_sha256
-from kubewright.stages.sign import SIGNED, Keys, keyring, order, read_manifest
+from kubewright.stages.sign import MANIFEST, Keys, keyring, order, published, read_manifest
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
     names = settings.channels or records.default_channels(manifest.release.kubernetes, work.present)
     if not names:
         raise RequestError(f"{manifest.release.name}: lower than what every channel has; name one with --channel")
-    _upload(workspace, (*record.artifacts, *record.packages), work.target)
+    _upload(workspace, (*record.artifacts, *record.packages), work.target, keyring(keys, work.target))
     _keys(work.target, keys)
     entry = _entry(workspace, manifest)
     url = settings.url.rstrip("/")
@@ -133,22 +132,22 @@ def history(channel: str, settings: Settings) -> list[Channel]:
     data = site.read(path)
     if data is None:
         raise RequestError(f"{path}: no such channel on {settings.site}; try `kubewright history`")
-    found = [channel_record(data, path)]
+    found = [Channel.read(data, path)]
     while found[-1].parent is not None:
         path = layout.channel_copy(channel, found[-1].sequence - 1)
         data = site.read(path)
         if data is None or files.sha256(data) != found[-1].parent:
             sequence = found[-1].sequence
             raise VerificationFailed(f"{path}: missing, or not what publication {sequence} names as its parent")
-        found.append(channel_record(data, path))
+        found.append(Channel.read(data, path))
     return found[::-1]
 
 
 def channels(settings: Settings) -> list[Channel]:
     """The present record of every channel of the site."""
     site = store(settings)
-    paths = (path for path in site.list("channels/") if path.endswith(".json"))
-    return [channel_record(site.read(path) or b"", path) for path in paths]
+    paths = map(layout.channel_path, channel_names(site))
+    return [Channel.read(site.read(path) or b"", path) for path in paths]
 
 
 def _begin(settings: Settings, keys: Keys) -> Work:
@@ -205,35 +204,34 @@ def _finish(work: Work, settings: Settings, keys: Keys, changed: set[str]) -> No
     work.site.derive_index(recipes.catalog(), settings.now)
 
 
-def _upload(workspace: Workspace, artifacts: Sequence[Artifact], target: Store) -> None:
+def _upload(workspace: Workspace, artifacts: Sequence[Artifact], target: Store, known: bytes) -> None:
     """Every file of the release to its one place. Nothing is written when any published name has other bytes.
 
     Where the site's own manifest says that the bytes should be these, its copy is damaged: it is restored.
     """
     manifest = next(one for one in artifacts if one.kind == "manifest")
-    published = target.digest(manifest.url) == manifest.sha256
+    complete = target.digest(manifest.url) == manifest.sha256
     for artifact in artifacts:
-        if not published and target.digest(artifact.url) not in (None, artifact.sha256):
-            raise PublicationConflict(_conflict(artifact, target))
-    for artifact in sorted(artifacts, key=lambda one: (one.name.startswith("manifest.json"), one.url)):
+        if not complete and target.digest(artifact.url) not in (None, artifact.sha256):
+            raise PublicationConflict(_conflict(artifact, target, known))
+    for artifact in sorted(artifacts, key=lambda one: (one.name.startswith(layout.MANIFEST), one.url)):
         path = workspace.root / artifact.path
-        if not published:
+        if not complete:
             target.create(artifact.url, path)
         elif target.replace(artifact.url, path):
             log.warning("%s: was damaged or missing on the site; restored", artifact.url)
 
 
-def _conflict(artifact: Artifact, target: Store) -> str:
-    if isinstance(artifact, Package) and artifact.kind == "rpm":
-        published = target.read(artifact.url) or b""
-        if unsigned_sha256(published, name=artifact.url) == artifact.unsigned_sha256:
-            return (
-                f"{artifact.url}: published with the same content under another key's signature; "
-                "run `kubewright sign` with the same --site, which takes the published file over"
-            )
+def _conflict(artifact: Artifact, target: Store, known: bytes) -> str:
+    if isinstance(artifact, Package) and published(artifact, known, target) is not None:
+        return (
+            f"{artifact.url}: published with the same content under another key's signature; "
+            "run `kubewright sign` with the same --site, which takes the published file over"
+        )
     return (
         f"{artifact.url}: published already with other bytes; a published name keeps its bytes: "
-        "raise --revision for Kubernetes' own packages, or `revision` in a companion's recipe"
+        "raise --revision for Kubernetes' own packages, or `revision` in a companion's recipe; "
+        "if `kubewright verify` calls it damaged, publish again a release that has it"
     )
 
 
@@ -251,7 +249,7 @@ def _keys(target: Store, keys: Keys) -> None:
 def _entry(workspace: Workspace, manifest: Manifest) -> ChannelRelease:
     return ChannelRelease(
         name=manifest.release.name, kubernetes=manifest.release.kubernetes, status="current",
-        manifest_url=layout.release_path(manifest.release.name, "manifest.json"),
-        manifest_sha256=files.sha256_of(workspace.root / SIGNED / "manifest.json"),
+        manifest_url=layout.release_path(manifest.release.name, layout.MANIFEST),
+        manifest_sha256=files.sha256_of(workspace.root / MANIFEST),
         development=manifest.development,
     )  # fmt: skip

@@ -81,7 +81,8 @@ def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iter
 def _next_steps(home: Path, site: Path, keys: Keys) -> Iterator[str]:
     yield f"made in   {home}"
     yield f"site      {site}/index.html; any web server can serve the directory"
-    yield f"key       {keys.repo.fingerprint}, a development key: only this machine should trust the site"
+    trust = ", a development key: only this machine should trust the site" if keys.development else ""
+    yield f"key       {keys.repo.fingerprint}{trust}"
     command = "./nox -s" if (content.root() / "noxfile.py").is_file() else "kubewright"
     dashes = " --" if command.startswith("./nox") else ""
     yield f"next      {command} verify{dashes} {site}"

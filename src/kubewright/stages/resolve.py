@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 
 from kubewright import content, recipes, resolution, versions
 from kubewright.compile import build
-from kubewright.errors import RequestError
-from kubewright.models.lock import Check, Component, DistributionRuntime, Input, Release, Request, Unavailable, Wish
-from kubewright.models.upgrades import Change, Hop, Moved
+from kubewright.models.catalog import MinorFacts
+from kubewright.models.lock import Check, Component, DistributionRuntime, Input, Release, Unavailable
 from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
-from kubewright.resolution.explain import Explanation
 from kubewright.resolution.survey import inputs as all_inputs
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
@@ -26,18 +24,10 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
     For a minor that no packages are made for there is nothing to ask, and the lock has no inputs.
     """
     upstream = None if settings.offline else Upstream(settings.upstream)
-    return _lock(solution(request, settings, upstream), settings, upstream)
+    return lock(solution(request, settings, upstream), settings, upstream)
 
 
-def upgrade(start: str, request: str, settings: Settings) -> tuple[Workspace, Release, tuple[Hop, ...]]:
-    """What `resolve` does, and the way there from another version; without a way nothing is written."""
-    upstream = None if settings.offline else Upstream(settings.upstream)
-    found = solution(request, settings, upstream)
-    hops = path(start, found.case.kubernetes, settings.asked)
-    return (*_lock(found, settings, upstream), hops)
-
-
-def _lock(found: Solution, settings: Settings, upstream: Upstream | None) -> tuple[Workspace, Release]:
+def lock(found: Solution, settings: Settings, upstream: Upstream | None) -> tuple[Workspace, Release]:
     """The lock of a solution, written unless this is a dry run."""
     kubernetes, chosen = found.case.kubernetes, found.components
     if settings.source_date_epoch is not None:
@@ -75,110 +65,32 @@ def solution(request: str, settings: Settings, upstream: Upstream | None) -> Sol
     log.info("%s: v%s (%s)", request, kubernetes, found.why)
     if found.missed:
         log.warning("%s", found.missed)
-    own = versions.minor(kubernetes) in stated.packaged
+    minor = stated.catalog[versions.minor(kubernetes)]
+    own = minor.minor in stated.packaged
     if not own:
         resolution.require_known(kubernetes, stated.catalog)
-    if not resolution.listed(kubernetes, stated.catalog) and (upstream is None or not own):
+    patch = minor.patch(kubernetes)
+    if patch is None and (upstream is None or not own):
         log.warning("v%s: the catalog does not list this pre-release, so nothing says that it exists", kubernetes)
-    if why_not := resolution.avoided(kubernetes, stated.catalog):
-        log.warning("v%s: to be avoided: %s", kubernetes, why_not)
-    _warn_of_ends(kubernetes, settings)
+    if patch is not None and patch.avoid:
+        log.warning("v%s: to be avoided: %s", kubernetes, patch.avoid)
+    _warn_of_ends(minor, settings)
     return found
 
 
-def _warn_of_ends(kubernetes: str, settings: Settings) -> None:
+def _warn_of_ends(minor: MinorFacts, settings: Settings) -> None:
     """Say what nobody supports any more: the minor, and the distributions that were asked for."""
     there = recipes.distributions().distributions
-    minor = recipes.catalog()[versions.minor(kubernetes)]
     ends = {f"Kubernetes {minor.minor}": minor.end_of_life}
     ends |= {there[name].title: there[name].end_of_life for name in settings.asked.distributions}
     for name, end in ends.items():
-        if end is not None and end < _day(settings.now):
+        if end is not None and end < day(settings.now):
             log.warning("%s: its end of life was %s; no more fixes are made for it", name, end)
 
 
-def _day(now: int) -> str:
+def day(now: int) -> str:
+    """The `YYYY-MM-DD` day of a moment."""
     return datetime.fromtimestamp(now, UTC).date().isoformat()
-
-
-def explanation(name: str, request: str, settings: Settings) -> Explanation:
-    """Why a request gives this version of a component."""
-    name = resolution.component(name, recipes.components())
-    upstream = None if settings.offline else Upstream(settings.upstream)
-    found = solution(request, settings, upstream)
-    return resolution.explain(name, found, facts(), settings.asked, today=_day(settings.now))
-
-
-def path(start: str, goal: str, asked: Request = PLAIN) -> tuple[Hop, ...]:
-    """The upgrade from one version to another, each hop with what changes beside Kubernetes for the same request.
-
-    It warns of hops at which etcd goes back; an etcd outside the cluster is left alone by an upgrade.
-    Raises RequestError for a start that is no version or cannot be left, and where a version has no solution.
-    """
-    stated = facts()
-    try:
-        ways = resolution.upgrades.path(start, goal, stated.catalog, recipes.skew())
-    except RequestError as error:
-        raise RequestError(f"--from {start or repr(start)}: {error}") from error
-    if not ways:
-        return ()
-    hops, before = [], _on_the_way(ways[0].from_version, stated, asked)
-    for hop in ways:
-        after = _on_the_way(hop.to, stated, asked)
-        changes = _changes(before, after, asked)
-        _warn_of_etcd(hop, changes)
-        moved = (before.case.runtime, after.case.runtime)
-        runtime = Moved(before=moved[0], after=moved[1]) if moved[0] != moved[1] else None
-        hops.append(hop.model_copy(update={"components": changes, "runtime": runtime}))
-        before = after
-    return tuple(hops)
-
-
-def _on_the_way(kubernetes: str, stated: Facts, asked: Request) -> Solution:
-    """What a version on the way has: all that was asked for, else as much of it as it can have."""
-    by_version = asked.model_copy(update={"distributions": ()})
-    by_name = by_version.model_copy(update={"wanted": tuple({Wish(component=one.component) for one in asked.wanted})})
-    requests = dict.fromkeys((asked, by_version, by_name))
-    for number, request in enumerate(requests, start=1):
-        try:
-            found = resolution.solve([(kubernetes, "on the way")], stated, request)
-        except RequestError:
-            if number == len(requests):
-                raise
-            continue
-        if request != asked:
-            less = "the distributions" if request == by_version else "the versions that were asked for"
-            log.warning("v%s, on the way: cannot be had with %s; shown without", kubernetes, less)
-        return found
-    raise AssertionError("there is always a request")
-
-
-def _changes(before: Solution, after: Solution, asked: Request) -> tuple[Change, ...]:
-    """What changes beside Kubernetes, by name; an etcd of one's own does not."""
-    old, new = ({one.name: one.version for one in each.components} for each in (before, after))
-    kept = {"kubernetes", "etcd"} if asked.etcd == "external" else {"kubernetes"}
-    return tuple(
-        Change(component=name, before=old.get(name), after=new.get(name))
-        for name in sorted({*old, *new} - kept)
-        if old.get(name) != new.get(name)
-    )
-
-
-def _warn_of_etcd(hop: Hop, changes: Sequence[Change]) -> None:
-    for one in changes:
-        if one.component == "etcd" and one.before and one.after:
-            back = versions.order(one.after) < versions.order(one.before)
-            within = versions.minor(one.after) == versions.minor(one.before)
-            said = "within a minor of etcd that is allowed" if within else "its data does not go down a minor; keep it"
-            if back:
-                log.warning(
-                    "v%s to v%s: etcd goes back from %s to %s; %s",
-                    hop.from_version,
-                    hop.to,
-                    one.before,
-                    one.after,
-                    said,
-                )
 
 
 def facts() -> Facts:
@@ -249,7 +161,7 @@ def assemble(
         revision=settings.revision,
         source_date_epoch=chosen[0].epoch,
         architectures=settings.architectures,
-        request=settings.asked if settings.asked != Request() else None,
+        request=settings.asked if settings.asked != PLAIN else None,
         runtime=found.case.runtime,
         components=tuple(chosen),
         distributions=_distributions(found),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from kubewright.workspace import Workspace, fingerprint
 log = logging.getLogger(__name__)
 
 SIGNED = "signed"
+MANIFEST = f"{SIGNED}/{layout.MANIFEST}"
 
 PROJECT = "https://kubewright.invalid"
 """What provenance calls the project; `.invalid` until it has an address of its own."""
@@ -75,7 +77,7 @@ def order(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> 
     packages = workspace.require("package", package.job(release, settings, keys.repo, known).mark)
     built = workspace.require("image", image.mark(release, settings))
     images = image.read_images(workspace).images
-    adopted = {one.url: files.sha256(data) for one in packages.packages if (data := _published(one, known, site))}
+    adopted = {one.url: files.sha256(data) for one in packages.packages if (data := published(one, known, site))}
     mark = fingerprint(
         __version__, release.model_dump(), packages.model_dump(), built.model_dump(),
         [one.model_dump() for one in images], settings.url,
@@ -131,20 +133,19 @@ def _refuse_broken_layout(workspace: Workspace) -> None:
         raise VerificationFailed(f"{workspace.root / image.LAYOUT}: {finding}; run `kubewright image` again")
 
 
-def _published(one: Package, known: bytes, site: Store) -> bytes | None:
-    """A package of the same content that the site carries already, signed by a known key."""
-    if one.format is Format.deb:
-        return None
-    data = site.read(one.url)
-    if data is None or rpm_signature.unsigned_sha256(data, name=one.url) != one.unsigned_sha256:
-        return None
-    rpm_signature.verify(data, [known], name=one.url)
-    return data
+def published(one: Package, known: bytes, site: Store) -> bytes | None:
+    """An rpm of the same content that the site carries already, signed by a known key; a damaged one is none."""
+    data = site.read(one.url) if one.format is Format.rpm else None
+    with suppress(VerificationFailed):
+        if data is not None and rpm_signature.unsigned_sha256(data, name=one.url) == one.unsigned_sha256:
+            rpm_signature.verify(data, [known], name=one.url)
+            return data
+    return None
 
 
 def read_manifest(workspace: Workspace) -> Manifest:
     """The manifest that `sign` wrote."""
-    return Manifest.from_bytes((workspace.root / SIGNED / "manifest.json").read_bytes())
+    return Manifest.from_bytes((workspace.root / MANIFEST).read_bytes())
 
 
 def _signed(one: Package, workspace: Workspace, keys: Keys, what: Order, site: Store) -> Package:
@@ -178,8 +179,8 @@ def _indexes(workspace: Workspace, release: Release, packages: Iterable[Package]
         else:
             rpms.append(rpm.entry(path))
     return [
-        _write(workspace, release, "index/apt.json.gz", "index", publication.write_entries(debs), "application/gzip"),
-        _write(workspace, release, "index/yum.json.gz", "index", publication.write_entries(rpms), "application/gzip"),
+        _write(workspace, release, layout.ENTRIES[form], "index", publication.write_entries(found), "application/gzip")
+        for form, found in ((Format.deb, debs), (Format.rpm, rpms))
     ]
 
 
@@ -195,13 +196,15 @@ def _image_signatures(workspace: Workspace, release: Release, images: Iterable[I
     """A cosign payload and signature for each image index and each platform's manifest."""
     made = []
     for one in images:
-        for digest in (one.index, *(platform.manifest for platform in one.platforms)):
-            payload = cosign.payload(one.reference, digest)
-            base = f"images/{one.name}@{digest.removeprefix('sha256:')}"
+        for digest in one.digests:
+            payload, name = cosign.payload(one.repository, digest), layout.image_claim(one.name, digest)
             made += [
-                _write(workspace, release, f"{base}.payload.json", "image-signature", payload, "application/json"),
-                _write(workspace, release, f"{base}.sig", "image-signature", keys.artifact.sign(payload), "text/plain"),
-            ]
+                _write(workspace, release, name, "image-signature", payload, "application/json"),
+                _write(
+                    workspace, release, layout.claim_signature(name), "image-signature",
+                    keys.artifact.sign(payload), "text/plain",
+                ),
+            ]  # fmt: skip
     return made
 
 
@@ -244,17 +247,18 @@ def _keys(keys: Keys) -> list[Key]:
 def _manifest(workspace: Workspace, release: Release, whole: Manifest, keys: Keys, moment: int) -> list[Artifact]:
     """The manifest and SHA256SUMS, each with its signatures."""
     data = whole.to_bytes()
-    first = _write(workspace, release, "manifest.json", "manifest", data, "application/json")
+    first = _write(workspace, release, layout.MANIFEST, "manifest", data, "application/json")
     sums = manifest.checksums({one.url: one.sha256 for one in whole.files} | {first.url: first.sha256})
     return [
         first,
-        _write(
-            workspace, release, "manifest.json.asc", "signature", keys.repo.armored_detached(data, moment), "text/plain"
-        ),
-        _write(workspace, release, "manifest.json.sig", "signature", keys.artifact.sign(data), "text/plain"),
-        _write(workspace, release, "SHA256SUMS", "checksums", sums, "text/plain"),
-        _write(
-            workspace, release, "SHA256SUMS.asc", "signature", keys.repo.armored_detached(sums, moment), "text/plain"
+        *(
+            _write(workspace, release, name, kind, content, "text/plain")
+            for name, kind, content in (
+                (f"{layout.MANIFEST}.asc", "signature", keys.repo.armored_detached(data, moment)),
+                (f"{layout.MANIFEST}.sig", "signature", keys.artifact.sign(data)),
+                (layout.CHECKSUMS, "checksums", sums),
+                (f"{layout.CHECKSUMS}.asc", "signature", keys.repo.armored_detached(sums, moment)),
+            )
         ),
     ]
 

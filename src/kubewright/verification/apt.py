@@ -14,9 +14,6 @@ from kubewright.verification.repositories import unpacked, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk
 
-SOON = 14 * 86400
-"""How long before a suite expires `verify` warns, in seconds."""
-
 
 def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
     """InRelease and what stands beside it, every index that it lists, and every package in those."""
@@ -59,9 +56,9 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
     _moment(walk, place, "Valid-Until", until, channel.valid_until)
     if until is not None:
         left = int(parsedate_to_datetime(until).timestamp()) - walk.now
-        walk.tally.require(place, left > 0, f"expired at {until}; publish again with --valid-for")
-        if 0 < left < SOON:
-            walk.tally.warnings.append(f"{place}: expires at {until}; publish again before that, with --valid-for")
+        walk.tally.require(place, left > 0, f"expired at {until}; run `kubewright refresh`")
+        if left > 0 and channel.due(walk.now):
+            walk.tally.warnings.append(f"{place}: expires at {until}; run `kubewright refresh` before that")
 
 
 def _moment(walk: Walk, place: str, field: str, text: str | None, wanted: int | None) -> None:

@@ -11,15 +11,16 @@ from kubewright.verification.walk import Walk
 
 def front(walk: Walk, index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> None:
     """index.html is what this version of the program makes of the site."""
-    with walk.tally.check("index.html"):
-        data = walk.must("index.html")
+    place = layout.FRONT_PAGE
+    with walk.tally.check(place):
+        data = walk.must(place)
         try:
             expected = page.render(index, manifests, channels)
-        except (LookupError, StopIteration) as error:
+        except (LookupError, ValueError) as error:
             raise VerificationFailed(
-                "index.html: cannot be compared while a manifest or channel is unreadable; publish again"
+                f"{place}: cannot be compared while a manifest or channel is unreadable; publish again"
             ) from error
-        walk.tally.require("index.html", data == expected, "does not say what the site holds; publish again")
+        walk.tally.require(place, data == expected, "does not say what the site holds; publish again")
 
 
 def schemas(walk: Walk) -> None:

@@ -67,7 +67,7 @@ def _file(walk: Walk, one: File) -> None:
 
 def _checksums(walk: Walk, place: str, data: bytes, manifest: Manifest) -> None:
     """SHA256SUMS says of every file what the manifest says, and of the manifest what it is."""
-    path = layout.release_path(manifest.release.name, "SHA256SUMS")
+    path = layout.release_path(manifest.release.name, layout.CHECKSUMS)
     with walk.tally.check(path):
         sums = walk.must(path)
         walk.openpgp(f"{path}.asc", sums)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from kubewright.errors import KubewrightError
+from kubewright.errors import KubewrightError, UpstreamUnreachable
 from kubewright.models.base import Model
 from kubewright.verification.source import Measure
 
@@ -49,10 +49,12 @@ class Tally:
 
     @contextmanager
     def check(self, place: str) -> Iterator[None]:
-        """One check: what it raises becomes a finding at `place`."""
+        """One check: what it raises becomes a finding at `place`, but that a server cannot be reached says nothing."""
         self.checked += 1
         try:
             yield
+        except UpstreamUnreachable:
+            raise
         except KubewrightError as error:
             self.fail(place, str(error).removeprefix(f"{place}: "))
         except (ValueError, LookupError, EOFError, OSError) as error:

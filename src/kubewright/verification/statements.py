@@ -1,14 +1,13 @@
 """Checks what is signed about the files of a release: provenance, and the signatures of images."""
 
-import json
 from typing import Any
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import Manifest
+from kubewright.repos import layout
+from kubewright.signing import cosign
 from kubewright.signing import provenance as statements
 from kubewright.verification.walk import Walk
-
-_PAYLOAD, _SIGNATURE = ".payload.json", ".sig"
 
 
 def provenance(walk: Walk, place: str, manifest: Manifest) -> None:
@@ -43,36 +42,24 @@ def _subjects(statement: dict[str, Any], place: str) -> dict[str, str]:
 
 def images(walk: Walk, place: str, manifest: Manifest) -> None:
     """A signature for the index and for each platform's manifest of every image, and none for anything else."""
-    wanted = {
-        (one.reference, digest) for one in manifest.images
-        for digest in (one.index, *(platform.manifest for platform in one.platforms))
-    }  # fmt: skip
     signed = {one.url for one in manifest.files if one.kind == "image-signature"}
-    claimed = set()
-    for url in sorted(signed):
-        if url.endswith(_PAYLOAD):
-            claim = _claim(walk, url, signed)
-            if claim is not None and walk.tally.require(url, claim in wanted, f"claims {claim[1]}, no image of these"):
-                claimed.add(claim)
-        else:
-            payload = url.removesuffix(_SIGNATURE) + _PAYLOAD
-            walk.tally.require(url, payload in signed, f"signs nothing: {payload} is not in the manifest")
-    for reference, digest in sorted(wanted - claimed):
-        walk.tally.require(place, False, f"has no sound signature of {reference}@{digest}; sign the release again")
+    named = set()
+    for image in manifest.images:
+        for digest in image.digests:
+            claim = layout.release_path(manifest.release.name, layout.image_claim(image.name, digest))
+            both = {claim, layout.claim_signature(claim)}
+            absent = f"has no signature of {image.repository}@{digest}; sign the release again"
+            if walk.tally.require(place, both <= signed, absent):
+                _claim(walk, claim, image.repository, digest)
+            named |= both
+    for url in sorted(signed - named):
+        walk.tally.fail(url, "signs no image of these; sign the release again")
 
 
-def _claim(walk: Walk, url: str, signed: set[str]) -> tuple[str, str] | None:
-    """The image that a payload is about, if its signature holds."""
-    signature = url.removesuffix(_PAYLOAD) + _SIGNATURE
-    with walk.tally.check(url):
-        data = walk.must(url)
-        if not walk.tally.require(url, signature in signed, f"{signature} is not in the manifest"):
-            return None
-        if walk.artifact(signature, data) is None:
-            return None
-        try:
-            critical = json.loads(data)["critical"]
-            return str(critical["identity"]["docker-reference"]), str(critical["image"]["docker-manifest-digest"])
-        except (TypeError, LookupError) as error:
-            raise VerificationFailed(f"{url}: not what cosign signs; sign the release again") from error
-    return None
+def _claim(walk: Walk, place: str, repository: str, digest: str) -> None:
+    """What is signed about an image, and its signature."""
+    with walk.tally.check(place):
+        data = walk.must(place)
+        walk.artifact(layout.claim_signature(place), data)
+        right = data == cosign.payload(repository, digest)
+        walk.tally.require(place, right, f"does not claim {repository}@{digest}; sign the release again")

@@ -1,5 +1,6 @@
 """Checks yum repositories against their signatures, their channel and the packages that its releases have."""
 
+import posixpath
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -86,22 +87,12 @@ def _primary(walk: Walk, base: str, place: str, data: bytes, packages: dict[str,
     listed: dict[str, Measure] = {}
     with walk.tally.check(place):
         for element in _parsed(unpacked(data, place), place).iter(f"{_COMMON}package"):
-            path = _resolved(base, _attribute(element.find(f"{_COMMON}location"), "href"))
+            path = posixpath.normpath(f"{base}/{_attribute(element.find(f'{_COMMON}location'), 'href')}")
             size = int(_attribute(element.find(f"{_COMMON}size"), "package"))
             promised = (size, element.findtext(f"{_COMMON}checksum") or "")
-            listed[f"yum/pool/{path.rpartition('/')[2]}"] = promised
+            listed[layout.rpm_path(posixpath.basename(path))] = promised
             walk.file(path, promised)
         walk.tally.same(place, listed, packages, "the channel")
-
-
-def _resolved(base: str, href: str) -> str:
-    parts = base.split("/")
-    for part in href.split("/"):
-        if part == "..":
-            parts.pop()
-        elif part:
-            parts.append(part)
-    return "/".join(parts)
 
 
 def _parsed(data: bytes, place: str) -> ElementTree.Element:

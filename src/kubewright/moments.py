@@ -1,0 +1,8 @@
+"""Moments as text. Everywhere else they are whole seconds since 1970, in UTC."""
+
+from datetime import UTC, datetime
+
+
+def rfc3339(epoch: int) -> str:
+    """A moment as programs and images state it: `2026-01-01T00:00:00Z` (RFC 3339)."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,36 @@
+"""key: makes the two keys of a release manager, and reads those that the settings name."""
+
+from pathlib import Path
+
+from kubewright.errors import RequestError
+from kubewright.settings import Settings
+from kubewright.signing.keys import Paths, artifact_key, initialise, made, repo_key
+from kubewright.stages.sign import Keys
+
+
+def init(directory: Path, name: str, settings: Settings, *, expires_days: int | None) -> Paths:
+    """Make both keys in a directory; `name` is the OpenPGP key's user id. Raises what `initialise` does."""
+    return initialise(directory, name, now=settings.now, expires_days=expires_days)
+
+
+def keys(settings: Settings) -> Keys:
+    """The keys that the settings name, or the development keys, made on first use.
+
+    Raises RequestError where a dry run would have to make them.
+    """
+    found = there(settings) if settings.dry_run else _read(settings)
+    if found is None:
+        raise RequestError(
+            "--dry-run: there is no development key yet, and a dry run makes none; "
+            "name keys with --repo-key and --artifact-key"
+        )
+    return found
+
+
+def there(settings: Settings) -> Keys | None:
+    """The keys that the settings name, or the development keys; None where one would have to be made first."""
+    return _read(settings) if made(settings.repo_key, settings.artifact_key) else None
+
+
+def _read(settings: Settings) -> Keys:
+    return Keys(repo=repo_key(settings.repo_key, now=settings.now), artifact=artifact_key(settings.artifact_key))

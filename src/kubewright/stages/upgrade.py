@@ -1,0 +1,83 @@
+"""resolve --from: the lock, and the way to it from another version, hop by hop."""
+
+import logging
+
+from kubewright import recipes, resolution
+from kubewright.errors import RequestError
+from kubewright.models.lock import Asked, Release, Wish
+from kubewright.models.upgrades import Change, Hop, Moved, etcd_downgrade
+from kubewright.resolution import Facts, Solution
+from kubewright.settings import Settings
+from kubewright.stages.resolve import facts, lock, solution
+from kubewright.upstream import Upstream
+from kubewright.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+def upgrade(start: str, request: str, settings: Settings) -> tuple[Workspace, Release, tuple[Hop, ...]]:
+    """What `resolve` does, and the way there from another version; without a way nothing is written."""
+    upstream = None if settings.offline else Upstream(settings.upstream)
+    found = solution(request, settings, upstream)
+    hops = path(start, found.case.kubernetes, settings.asked)
+    return (*lock(found, settings, upstream), hops)
+
+
+def path(start: str, goal: str, asked: Asked) -> tuple[Hop, ...]:
+    """The upgrade from one version to another, each hop with what changes beside Kubernetes for the same request.
+
+    It warns of hops at which etcd goes back; an etcd outside the cluster is left alone by an upgrade.
+    Raises RequestError for a start that is no version or cannot be left, and where a version has no solution.
+    """
+    stated = facts()
+    try:
+        ways = resolution.upgrades.path(start, goal, stated.catalog, recipes.skew())
+    except RequestError as error:
+        raise RequestError(f"--from {start or repr(start)}: {error}") from error
+    if not ways:
+        return ()
+    hops, before = [], _on_the_way(ways[0].from_version, stated, asked)
+    for hop in ways:
+        after = _on_the_way(hop.to, stated, asked)
+        moved = (before.case.runtime, after.case.runtime)
+        runtime = Moved(before=moved[0], after=moved[1]) if moved[0] != moved[1] else None
+        hops.append(hop.model_copy(update={"components": _changes(before, after, asked), "runtime": runtime}))
+        _warn_of_etcd(hops[-1])
+        before = after
+    return tuple(hops)
+
+
+def _on_the_way(kubernetes: str, stated: Facts, asked: Asked) -> Solution:
+    """What a version on the way has: all that was asked for, else as much of it as it can have."""
+    by_version = asked.model_copy(update={"distributions": ()})
+    by_name = by_version.model_copy(update={"wanted": tuple({Wish(component=one.component) for one in asked.wanted})})
+    requests = dict.fromkeys((asked, by_version, by_name))
+    for number, request in enumerate(requests, start=1):
+        try:
+            found = resolution.solve([(kubernetes, "on the way")], stated, request)
+        except RequestError:
+            if number == len(requests):
+                raise
+            continue
+        if request != asked:
+            less = "the distributions" if request == by_version else "the versions that were asked for"
+            log.warning("v%s, on the way: cannot be had with %s; shown without", kubernetes, less)
+        return found
+    raise AssertionError("there is always a request")
+
+
+def _changes(before: Solution, after: Solution, asked: Asked) -> tuple[Change, ...]:
+    """What changes beside Kubernetes, by name; an etcd of one's own does not."""
+    old, new = ({one.name: one.version for one in each.components} for each in (before, after))
+    kept = {"kubernetes", "etcd"} if asked.etcd == "external" else {"kubernetes"}
+    return tuple(
+        Change(component=name, before=old.get(name), after=new.get(name))
+        for name in sorted({*old, *new} - kept)
+        if old.get(name) != new.get(name)
+    )
+
+
+def _warn_of_etcd(hop: Hop) -> None:
+    for one in hop.components:
+        if one.component == "etcd" and (why := etcd_downgrade(one.before, one.after)):
+            log.warning("v%s to v%s: %s", hop.from_version, hop.to, why)
