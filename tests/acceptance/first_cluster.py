@@ -59,7 +59,7 @@ def images(lab: Lab, version: str, *machines: str) -> None:
     manifest = {one["reference"]: one["index"] for one in lab.supply.manifest(version)["images"]}
     wanted = set(lab.as_person(machines[0], f"kubeadm config images list --config {KUBEADM}").split())
     for machine in machines:
-        there = json.loads(lab.shell(machine, "crictl images -o json"))["images"]
+        there = json.loads(lab.shell(machine, "crictl images -o json 2>/dev/null"))["images"]
         found = {tag: one["repoDigests"][0].rpartition("@")[2] for one in there for tag in one["repoTags"]}
         lines = [f"{tag}  {digest}" for tag, digest in sorted(found.items())]
         lab.report.show(f"{machine}: crictl images", "\n".join(lines))

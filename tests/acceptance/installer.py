@@ -91,7 +91,9 @@ def pull(lab: Lab, machine: str, version: str) -> str:
         raise Failed(f"{machine}: install.sh --pull names no image:\n{said}")
     wanted = {one["reference"]: one["index"] for one in lab.supply.manifest(version)["images"]}
     for reference in (line.split()[0] for line in images.splitlines()):
-        found = json.loads(lab.shell(machine, f"crictl inspecti -o json {reference}"))["status"]["repoDigests"]
+        found = json.loads(lab.shell(machine, f"crictl inspecti -o json {reference} 2>/dev/null"))["status"][
+            "repoDigests"
+        ]
         if not any(one.endswith(f"@{wanted[reference]}") for one in found):
             raise Failed(f"{machine}: {reference} is not {wanted[reference]} but {', '.join(found)}")
     return images
