@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from kubewright import recipes, resolution, versions
@@ -165,6 +165,7 @@ def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) ->
 
 
 @given(st.sampled_from(PATCHES), st.sampled_from(PATCHES), st.lists(wishes, min_size=1, max_size=2))
+@example("1.6.0", "1.19.0", [Wish(component="runc", range="=1.0.0-rc92")])  # which 1.19 itself deploys
 @settings(max_examples=200, deadline=None)
 def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
     one: str, other: str, wanted: list[Wish]

@@ -76,9 +76,11 @@ class Traces:
             _run("ip", "link", "delete", link)
 
     def _remove_groups(self) -> None:
-        for group in reversed(self.control_groups()):
-            with suppress(OSError):  # one that a process is in stays, and is reported
-                Path(group).rmdir()
+        _rmdir(self.control_groups())
+
+    def remove_groups(self, name: str) -> None:
+        """Remove a control group, which may be `A/B`, and those in it, in every hierarchy."""
+        _rmdir(_names(name))
 
     def _remove_folders(self) -> None:
         if not self.mounts():  # a mount may lead anywhere
@@ -155,6 +157,12 @@ def _groups(*names: str) -> list[Path]:
 
 def _names(*names: str) -> list[str]:
     return [str(path) for path in _groups(*names)]
+
+
+def _rmdir(groups: list[str]) -> None:
+    for group in reversed(groups):
+        with suppress(OSError):  # one that a process is in stays, and is reported
+            Path(group).rmdir()
 
 
 def _busy(group: Path) -> bool:

@@ -49,7 +49,7 @@ def missed(failed: Case, conflict: Problem) -> str:
 def everywhere(conflict: Problem, asked: Asked) -> bool:
     """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of some minors only."""
     stated = any(one.place.startswith("recipes/catalog/") or one.somewhere for one in conflict.constraints)
-    return not stated and all(asked.wants(one.name) for one in conflict.variables)
+    return not stated and all(asked.wants(one.name) and not one.wider for one in conflict.variables)
 
 
 def _limits(variable: Variable, conflict: Problem) -> bool:

@@ -40,7 +40,7 @@ class Premises:
         """The problem that it makes of these components."""
         known = facts.components.components
         variables = [
-            Variable(name, (*_domain(known[name], one), *_brought(known[name], name, facts, asked)))
+            Variable(name, (*_domain(known[name], one), *_brought(known[name], name, facts, asked)), wider(known[name]))
             for name, one in self.rulings.items()
         ]
         for distribution in asked.distributions:
@@ -158,6 +158,11 @@ def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
     there = _newest_first(known if exact in known or not exact else (*known, exact))
     usable = [version for version in there if version == exact or versions.is_final(version)]
     return tuple(Value(version) for version in sorted(usable, key=place))
+
+
+def wider(source: ComponentSource) -> bool:
+    """Whether some versions are only had with a Kubernetes that deploys just them."""
+    return not all(versions.is_final(one.version) for one in source.known)
 
 
 def _brought(source: ComponentSource, family: str, facts: Facts, asked: Asked) -> Iterator[Value]:

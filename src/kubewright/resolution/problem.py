@@ -39,6 +39,8 @@ class Variable:
     name: str
     domain: tuple[Value, ...]
     """Best first."""
+    wider: bool = False
+    """Whether more may be had with another Kubernetes: a pre-release, which only one that deploys it takes."""
 
 
 class Span(NamedTuple):
