@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cluster
@@ -58,6 +59,10 @@ class Lab:
     def as_person(self, machine: str, script: str, *, check: bool = True) -> str:
         """Type what a page says, as the person for whom it is written."""
         return self.engine.shell(machine, f"cd\n{script}", check=check, user=PERSON)
+
+    def meanwhile(self, machine: str, script: str) -> "Future[str]":
+        """Begin what the same person types and then has to wait for; its result is what it said."""
+        return ThreadPoolExecutor(1).submit(self.as_person, machine, script)
 
     def follow(self, machine: str, block: str, *, check: bool = True, **variables: str) -> str:
         """Type a block of docs/install.md on a machine, with the variables set that the page tells people to set."""

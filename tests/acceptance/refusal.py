@@ -38,9 +38,8 @@ systemctl show --property=Id,ActiveState,InvocationID,ConditionTimestamp kubelet
 
 
 def steps(lab: Lab, version: str) -> Steps:
-    """The chapter; `version` is two minors after the sample mirror's 1.35."""
+    """What is done beside a chapter; `version`, which is published, is two minors after the sample mirror's 1.35."""
     return [
-        (f"{version} is released, unless an earlier chapter has", lambda: release(lab, version)),
         ("a second site, with 1.35 from the sample mirror", lambda: old_site(lab)),
         (f"{MACHINE}: kubernetes-control-plane 1.35 from it, and the services", lambda: install(lab)),
         (f"{MACHINE}: apt's sources now name {channel(version)}", lambda: switch(lab, version)),
@@ -48,12 +47,6 @@ def steps(lab: Lab, version: str) -> Steps:
         (f"{MACHINE}: each package refuses by itself too", lambda: refuse_each(lab, version)),
         (f"{MACHINE}: the override that the message names", lambda: override(lab, version)),
     ]
-
-
-def release(lab: Lab, version: str) -> None:
-    """See to it that the version is on the site."""
-    if not (lab.supply.site / "releases" / f"v{version}-1").exists():
-        lab.supply.release(version)
 
 
 def old_site(lab: Lab) -> None:

@@ -20,7 +20,7 @@ def steps(lab: Lab, old: str, new: str) -> Steps:
         ("the site passes kubewright verify over HTTP", lambda: verify(lab)),
         (f"node1 keeps {new}", lambda: keeps(lab, new)),
         (f"fresh: a clean machine, the front page's commands, {old}", lambda: fresh(lab, old, new)),
-        (f"fresh: install.sh --pull, images of {old} whose tags {new} has taken", lambda: images(lab, old, new)),
+        (f"fresh: install.sh --pull, images of {old} whose tags later ones have taken", lambda: images(lab, old, new)),
         ("fresh: kubeadm join, Ready", lambda: join(lab, old)),
         (f"node1 goes back to {old} by name, Pods keep running", lambda: follow(lab, old)),
         (f"the site goes forward to {new}, and node1 with it", lambda: forward(lab, old, new)),

@@ -69,10 +69,12 @@ def chapters(lab: Lab) -> Chapters:
         ("A node from rpms", rpm_node.steps(lab, FIRST)),
         ("A reboot", reboot.steps(lab, FIRST)),
         ("A cluster by an installer that verifies before it trusts", installer.steps(lab, FIRST)),
-        ("A patch", upgrades.patch(lab, FIRST, PATCH)),
+        ("A patch", upgrades.patch(lab, FIRST, PATCH, meanwhile=upgrades.published(lab, MINOR))),
         ("The site goes back, and forward again", rollback.steps(lab, FIRST, PATCH)),
-        ("A minor", upgrades.minor(lab, PATCH, MINOR)),
-        ("A skipped minor is refused", refusal.steps(lab, MINOR)),
+        (
+            "A minor, and a skipped one is refused",
+            upgrades.minor(lab, PATCH, MINOR, meanwhile=refusal.steps(lab, MINOR)),
+        ),
     ]
 
 

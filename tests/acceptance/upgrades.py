@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import Future
 from functools import partial
 
 import cluster
@@ -16,27 +17,26 @@ PAGE = "upgrade.md"
 MACHINES = ("cp", "node1")
 
 
-def patch(lab: Lab, old: str, new: str) -> Steps:
-    """The chapter of a patch: apt on both machines, then kubeadm."""
+def patch(lab: Lab, old: str, new: str, *, meanwhile: Steps) -> Steps:
+    """The chapter of a patch: apt and dnf on all machines, then kubeadm, which takes its time: then `meanwhile`."""
     return [
         *published(lab, new),
         *((f"{one}: apt-get upgrade to {new}, Pods keep running", partial(packages, lab, one, old, new))
           for one in MACHINES),
         (f"docker1: apt-get upgrade to {new}, dockerd and Pods keep running", lambda: beside_docker(lab, old, new)),
         (f"rpm1: dnf upgrade to {new}, Pods keep running", lambda: rpms(lab, old, new)),
-        (f"cp: kubeadm upgrade plan and apply, {new}", lambda: control_plane(lab, new)),
+        *control_plane(lab, new, meanwhile),
         *((f"{one}: kubeadm upgrade node", partial(node, lab, one)) for one in ("node1", "docker1", "rpm1")),
         (f"the control plane's Pods are those of {new}, by digest", lambda: control_plane_runs(lab, new)),
     ]  # fmt: skip
 
 
-def minor(lab: Lab, old: str, new: str) -> Steps:
-    """The chapter of a minor: kubeadm and control plane first, then machine by machine, drained."""
+def minor(lab: Lab, old: str, new: str, *, meanwhile: Steps) -> Steps:
+    """The chapter of a minor that is published: kubeadm and control plane first, then machine by machine, drained."""
     return [
-        *published(lab, new),
         ("Pods that may be moved: a Deployment, a Service and a disruption budget", lambda: workload(lab, old)),
         (f"cp: {channel(new)}, kubeadm alone", lambda: kubeadm_alone(lab, "cp", old, new)),
-        (f"cp: kubeadm upgrade plan and apply, {new}", lambda: control_plane(lab, new)),
+        *control_plane(lab, new, meanwhile),
         (f"the control plane's Pods are those of {new}, by digest", lambda: control_plane_runs(lab, new)),
         ("cp: drained; the Service answers", lambda: drain(lab, "cp")),
         (f"cp: apt-get upgrade to {new}", lambda: rest(lab, "cp", new)),
@@ -58,7 +58,12 @@ def published(lab: Lab, version: str) -> Steps:
 
 def typed(lab: Lab, machine: str, block: str, *, at: str | None = None) -> str:
     """Type a block of the page on `at` (else on the machine itself), with NODE set to the machine's name."""
-    return lab.as_person(at or machine, f"set -eux\nNODE={machine}\n{commands(PAGE, block)}")
+    return lab.as_person(at or machine, script(machine, commands(PAGE, block)))
+
+
+def script(machine: str, block: str) -> str:
+    """A block with NODE set, as the page tells people to set it."""
+    return f"set -eux\nNODE={machine}\n{block}"
 
 
 def packages(lab: Lab, machine: str, old: str, new: str) -> None:
@@ -122,16 +127,32 @@ def accept_control_groups(lab: Lab, machine: str) -> None:
         lab.shell(machine, "chmod 755 /usr/local/sbin/kubeadm")
 
 
-def control_plane(lab: Lab, version: str) -> None:
-    """`kubeadm upgrade plan` offers the version, `apply` brings it; Pods of users go on."""
-    accept_control_groups(lab, "cp")
-    running = state.containers(lab, "-n default")
-    said = typed(lab, "cp", "control-plane")
-    lab.report.show(f"cp: kubeadm upgrade to {version}", said)
-    if not offers(said, version):
-        raise Failed(f"kubeadm upgrade plan does not offer v{version}:\n{said}")
-    settled(lab)
-    state.same_containers(running, state.containers(lab, "-n default"))
+def control_plane(lab: Lab, version: str, meanwhile: Steps) -> Steps:
+    """`kubeadm upgrade plan` offers the version, `apply` brings it; Pods of users go on.
+
+    It waits minutes for kubelet to start one component after the other, in which `meanwhile` is done.
+    """
+    running: state.Containers = {}
+    begun: list[Future[str]] = []
+
+    def begin() -> None:
+        accept_control_groups(lab, "cp")
+        running.update(state.containers(lab, "-n default"))
+        begun.append(lab.meanwhile("cp", script("cp", commands(PAGE, "control-plane"))))
+
+    def end() -> None:
+        said = begun[0].result()
+        lab.report.show(f"cp: kubeadm upgrade to {version}", said)
+        if not offers(said, version):
+            raise Failed(f"kubeadm upgrade plan does not offer v{version}:\n{said}")
+        settled(lab)
+        state.same_containers(running, state.containers(lab, "-n default"))
+
+    return [
+        (f"cp: kubeadm upgrade plan and apply, {version}, are typed", begin),
+        *((f"meanwhile: {name}", step) for name, step in meanwhile),
+        (f"cp: kubeadm upgrade plan and apply, {version}, have ended", end),
+    ]
 
 
 def offers(said: str, version: str) -> bool:
