@@ -46,8 +46,7 @@ def expired_repository(lab: Lab, version: str) -> Steps:
             "the front page's commands: apt refuses the repository",
             lambda: notice(
                 "front page's commands", follow(lab, "fresh", version),
-                [f"/apt/dists/{suite}/InRelease is expired", "Updates for this repository will not be applied",
-                 "exit code 100."],
+                [f"/apt/dists/{suite}/InRelease is expired", "Updates for this repository will not be applied"],
                 "leave apt's check on; tell those who run the site, who see a later step and run kubewright refresh",
             ),
         ),
