@@ -113,7 +113,7 @@ class Report:
     def verdict(self) -> str:
         """The result in words, with the time."""
         took = f"{self.result} in {duration(self.seconds)}"
-        if not self.allowed:
+        if not self.allowed or self.result != "passed":
             return took
         where = "over" if self.seconds > 60 * self.allowed else "within"
         return f"{took}, {where} the {self.allowed} min that it may take"
