@@ -75,8 +75,8 @@ case $role in
     *) misused "--role $role: the roles are node and control-plane" ;;
 esac
 case $runtime in # ours are for systems whose own do not fit, unless there is one of theirs already
-    containerd) adapter='' ours=kubernetes-containerd theirs='containerd containerd.io' ;;
-    docker) adapter=cri-dockerd ours='kubernetes-docker kubernetes-containerd' theirs='docker docker-ce moby-engine' ;;
+    containerd) adapter='' own=kubernetes-containerd ;;
+    docker) adapter=cri-dockerd own='kubernetes-docker kubernetes-containerd' ;;
     *) misused "--runtime $runtime: the runtimes are containerd and docker" ;;
 esac
 packages="$adapter kubernetes-runtime-$runtime $packages"
@@ -111,10 +111,14 @@ chmod 711 "$work" # apt reads local packages as another user
 # A sender may never stop, and curl before 8.4 heeds no limit without Content-Length: head bounds what comes to disk.
 get() { # PATH FILE BYTES: a file of the site, or false; one of more bytes is refused
     rm -f "$work/whole"
-    { curl -fsSL --retry 3 --connect-timeout 20 --speed-limit 1000 --speed-time 30 "$site/$1" && : >"$work/whole"; } \
-        | head -c $(($3 + 1)) >"$2" || return
-    [ "$(wc -c <"$2")" -le "$3" ] || refuse "$site/$1: has more than the $3 bytes it may have: do not install it"
-    [ -e "$work/whole" ] # the pipe tells only how head ended
+    for pause in 1 4 ''; do # curl --retry would go on in the pipe after what came before
+        { curl -fsSL --connect-timeout 20 --speed-limit 1000 --speed-time 30 "$site/$1" && : >"$work/whole"; } \
+            | head -c $(($3 + 1)) >"$2" || return
+        [ "$(wc -c <"$2")" -le "$3" ] || refuse "$site/$1: has more than the $3 bytes it may have: do not install it"
+        [ ! -e "$work/whole" ] || return 0 # the pipe tells only how head ended
+        [ -z "$pause" ] || sleep "$pause"
+    done
+    return 1
 }
 
 fetch() { get "$@" || refuse "$site/$1: cannot be had; check --site"; } # the same, for a file that must be there
@@ -198,10 +202,18 @@ case ${kubelet:-$minor.} in
 esac
 # The manifest says which distribution's own runtime fits. Elsewhere ours is at hand: apt takes it if nothing else meets
 # the dependencies, but dnf takes whatever it is given.
-jq -e --arg own "$system $runtime distribution" \
-    'any(.requirements.distributions[]; .fits and "\(.distribution) \(.family) \(.repository)" == $own)' "$manifest" \
-    >/dev/null && ours=''
-[ "$format" = deb ] || for package in $theirs; do [ -z "$(installed "$package")" ] || ours=''; done
+fits=$(jq -r --arg own "$system $runtime distribution" \
+    'first(.requirements.distributions[] | select(.fits and "\(.distribution) \(.family) \(.repository)" == $own)).package' \
+    "$manifest") ours=''
+for package in $own; do
+    case $format$package in
+        deb*) there='' ;;
+        *-containerd) there=$(installed containerd)$(installed containerd.io) ;;
+        *) there=$(installed docker)$(installed docker-ce)$(installed moby-engine) ;;
+    esac
+    # What an earlier run has installed is kept up to date.
+    if [ -z "$fits$there" ] || [ -n "$(installed "$package")" ]; then ours="$ours $package"; fi
+done
 for package in $packages $ours; do
     jq -er --arg package "$package" --arg format "$format" --arg arch "$arch" \
         'first(.packages[] | select(.package == $package and .format == $format and (.arch == $arch or .arch == "all")))
@@ -217,10 +229,10 @@ while read -r package size digest url; do
     file=$work/${url##*/}
     fetch "$url" "$file" "$size"
     vouched "$file" "$url" "$digest"
-    case "$format $ours " in deb*" $package "*) set -- "$@" --with-source ;; esac
+    case "$format $own " in deb*" $package "*) [ -n "$(installed "$package")" ] || set -- "$@" --with-source ;; esac
     set -- "$@" "$file"
 done <"$work/wanted"
-[ "$format" = rpm ] || [ -z "$ours" ] || echo "Of these, apt-get takes $ours only where nothing else fits."
+[ "$format" = rpm ] || [ -z "$ours" ] || echo "Of these, apt-get takes$ours only where nothing else fits."
 jq -r 'first(.images[].reference | select(test("kube-apiserver:"))) | "imageRepository: \(.[:rindex("/")])"' "$manifest"
 [ -n "$pull" ] && [ -z "$dry_run" ] || echo "Images come by tag when kubeadm pulls them; --pull takes the manifest's."
 [ -z "$dry_run" ] || exit 0
@@ -228,7 +240,7 @@ jq -r 'first(.images[].reference | select(test("kube-apiserver:"))) | "imageRepo
 # ── Install ──────────────────────────────────────────────────────────────────────────────────
 
 # Only now does anything change. The distribution brings what the packages need besides; files that people have changed
-# stay. Nothing is removed but what another containerd replaces: dnf does no more by itself, apt-get is asked first.
+# stay. Nothing is removed but what another containerd replaces: apt-get is asked first, dnf removes nothing.
 case $manager in
     apt-get)
         set -- -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 -y "$@"

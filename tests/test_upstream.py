@@ -188,7 +188,7 @@ def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(server: 
 def test_a_small_file_that_breaks_off_is_exit_7(server: Server) -> None:
     server.fault = "cut"
     for read in (Upstream(server.origin).read, Upstream().read):
-        with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: broke off \(.*check the network"):
+        with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: broke off at \S+ \(.*check the network"):
             read(f"{server.origin}/kubelet")
 
 

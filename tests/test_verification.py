@@ -701,3 +701,19 @@ def test_a_server_that_stops_answering_is_no_finding(past: Past, monkeypatch: py
         verified(Web(read), url, [], now=NOW)
     assert "--upstream" not in str(caught.value)
     assert len(gone) == 1
+
+
+def test_what_a_server_does_not_give_hides_nothing_that_is_wrong(past: Past) -> None:
+    good = DirectoryStore(past.sites[2])
+
+    def read(path: str) -> bytes | None:
+        if path.startswith("yum/"):
+            raise UpstreamUnreachable("example.org: broke off")
+        data = good.read(path)
+        return data and data[:-1] if path.startswith("apt/pool/") else data
+
+    with pytest.raises(UpstreamUnreachable):
+        verified(Web(lambda path: read(path) if path.startswith("yum/") else good.read(path)), "site", [], now=NOW)
+    *wrong, last = verified(Web(read), "site", [], now=NOW).findings
+    assert {one.place.partition("/pool/")[0] for one in wrong} == {"apt"}
+    assert (last.place, last.problem) == ("site", "the rest is not checked: example.org: broke off")

@@ -71,7 +71,7 @@ class _Web:
         except (requests.RequestException, HTTPError) as error:
             broken = isinstance(error, HTTPError)  # after the answer began, the body comes from urllib3 itself
             raise UpstreamUnreachable(
-                f"{host}: {'broke off' if broken else 'cannot be reached'} ({cause(error)}); "
+                f"{host}: {f'broke off at {shown(where)}' if broken else 'cannot be reached'} ({cause(error)}); "
                 f"check the network or the proxy variables{self._instead}"
             ) from error
 

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from kubewright import log
 from kubewright.errors import RequestError
+from kubewright.models.base import Arch
 from kubewright.models.image import Flavour
 from kubewright.packagers import PACKAGERS
 from kubewright.settings import Settings
+from kubewright.upstream import shown
 
 Command = Callable[..., None]
 
@@ -30,7 +32,7 @@ def _option(flag: str, field: str = "", **more: Any) -> Callable[[Command], Comm
 
 def _parts(_context: click.Context, _parameter: click.Parameter, given: Any) -> Any:
     """What stands between the commas."""
-    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
 
 SHARED = (
@@ -44,7 +46,7 @@ SHARED = (
     _option("--channel", "channels", multiple=True, help="Publish in this channel; repeatable."),
     _option("--valid-for", type=int, metavar="DAYS", help="Let the channels expire, 0: never; `refresh` renews them."),
     _option("--arch", "architectures", type=click.UNPROCESSED, callback=_parts, metavar="A,B",
-            help="Architectures, separated by commas."),
+            show_default=",".join(Arch), help="Architectures, separated by commas."),
     _option("--revision", type=int, help="Package revision of Kubernetes' own packages."),
     _option("--repo-key", metavar="URI", show_default="a development key",
             help="OpenPGP key, for repositories and rpms."),
@@ -105,7 +107,7 @@ def _refusal(error: ValidationError) -> RequestError:
     flag = next(one.opts[0] for one in click.get_current_context().command.params if one.name == field)
     said = first["msg"].removeprefix("Value error, ")
     example = "".join(f"; write it like {one}" for one in Settings.model_fields[str(field)].examples or ())
-    return RequestError(f"{flag} {first['input']}: {said}{example}")
+    return RequestError(f"{flag} {shown(str(first['input']))}: {said}{example}")
 
 
 def cache_directory() -> Path:
@@ -117,7 +119,7 @@ def cache_directory() -> Path:
 def refuse_dry_run(settings: Settings, verb: str) -> None:
     """Raise RequestError where a dry run is asked of a verb that has none."""
     if settings.dry_run:
-        raise RequestError(f"--dry-run: `{verb}` always writes; leave the option out")
+        raise RequestError(f"--dry-run: `{verb}` has no dry run; leave the option out")
 
 
 def show_json(value: Any) -> None:

@@ -45,9 +45,7 @@ class Channel(Model):
     parent: Sha256 | None = Field(None, description="of the record before this one")
     issued: int = Field(description="publication clock, epoch seconds")
     valid_until: int | None = Field(None, description="epoch seconds; apt refuses the suite from then on")
-    valid_for: int | None = Field(
-        None, ge=1, le=LONGEST, description="days from issued to valid_until, kept for renewals"
-    )
+    valid_for: int | None = Field(None, ge=1, description="days from issued to valid_until, kept for renewals")
     rollback_of: int | None = Field(None, description="the sequence that this record went back from")
     restores: int | None = Field(None, description="of a rollback: the sequence whose content this one has")
     url: str = Field("", description="the site's public base URL, where one is fixed")

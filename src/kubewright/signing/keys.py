@@ -31,10 +31,6 @@ _REPO, _ARTIFACT = "repo-key.asc", "artifact-key.pem"
 """The files of the secret keys."""
 
 
-LONGEST = 2**32 // DAY
-"""Days that a key can be valid for: it says so in seconds, in four bytes."""
-
-
 @dataclass(frozen=True)
 class RepoKey:
     """Signs repositories and rpms: OpenPGP, RSA. Times are epoch seconds."""
@@ -164,8 +160,9 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     """
     if not name.strip() or not name.isprintable():
         raise RequestError(f"{name!r}: not a name for a key; write one like 'Example releases <releases@example.org>'")
-    if expires_days is not None and not 1 <= expires_days <= LONGEST:
-        raise RequestError(f"{expires_days} days: a key is valid for 1 to {LONGEST} days; leave --expires out for ever")
+    longest = (2**32 - 1 - now) // DAY  # GnuPG counts the second of the end in four bytes too
+    if expires_days is not None and not 1 <= expires_days <= longest:
+        raise RequestError(f"{expires_days} days: a key is valid for 1 to {longest} days; leave --expires out for ever")
     paths = Paths(
         repo_secret=directory / _REPO,
         repo_public=directory / "repo-key.pub.asc",

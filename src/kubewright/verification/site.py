@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from kubewright.errors import VerificationFailed
+from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.repos import layout
@@ -18,13 +18,29 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
     """Check a whole site. `trusted` holds OpenPGP certificates and ECDSA keys as PEM.
 
     Without keys of a kind the site's own are believed: that finds damage, not an impostor. Raises
-    VerificationFailed when there is no site to check at all, RequestError for a trusted key that is none.
+    VerificationFailed when there is no site to check at all, RequestError for a trusted key that is none, and
+    UpstreamUnreachable when a server stops answering before anything wrong is found.
     """
     if source.read(layout.INDEX) is None:
         raise VerificationFailed(f"{site}: {layout.INDEX} is missing: this is no published site; give its root")
     tally = Tally()
     walk = Walk(source, now, keys.check(source, tally, trusted), tally)
     tally.warnings += signatures.expiry_warnings(walk.keys.certificates, now=now)
+    index: Index | None = None
+    try:
+        index = _all(walk)
+    except UpstreamUnreachable as error:
+        if not tally.findings:
+            raise
+        tally.fail(site, f"the rest is not checked: {error}")
+    return Report(
+        site=site, checked=tally.checked, releases=tuple(one.name for one in index.releases) if index else (),
+        keys=walk.keys.names, warnings=tuple(tally.warnings), findings=tuple(tally.findings),
+    )  # fmt: skip
+
+
+def _all(walk: Walk) -> Index | None:
+    """Everything that the index leads to; the index."""
     index = publications.document(walk, layout.INDEX, Index, layout.index_copy)
     manifests: dict[str, Manifest] = {}
     if index is not None:
@@ -34,10 +50,7 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
         _channels(walk, index, manifests)
     pages.schemas(walk)
     _development(walk, manifests)
-    return Report(
-        site=site, checked=tally.checked, releases=tuple(one.name for one in index.releases) if index else (),
-        keys=walk.keys.names, warnings=tuple(tally.warnings), findings=tuple(tally.findings),
-    )  # fmt: skip
+    return index
 
 
 def _channels(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
