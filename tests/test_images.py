@@ -170,7 +170,8 @@ def test_a_patch_release_leaves_the_images_of_unchanged_companions_as_they_were(
 ) -> None:
     kubernetes, *companions = release.components
     patch = kubernetes.model_copy(update={"version": "1.36.5", "epoch": EPOCH + 86400})
-    later = release.model_copy(update={"kubernetes": "1.36.5", "components": (patch, *companions)})
+    dated = {"kubernetes": "1.36.5", "source_date_epoch": EPOCH + 86400, "components": (patch, *companions)}
+    later = release.model_copy(update=dated)
     first, second = (make(definition, one, inputs, tmp_path / one.tag) for one in (release, later))
     same = {one.name for one, other in zip(first.images, second.images, strict=True) if one.index == other.index}
     assert same == {"coredns", "etcd", "pause"}

@@ -1,4 +1,4 @@
-"""Moments as text. Everywhere else they are whole seconds since 1970, in UTC."""
+"""Moments and days as text. Everywhere else they are whole seconds since 1970, in UTC."""
 
 from datetime import UTC, datetime
 
@@ -6,3 +6,13 @@ from datetime import UTC, datetime
 def rfc3339(epoch: int) -> str:
     """A moment as programs and images state it: `2026-01-01T00:00:00Z` (RFC 3339)."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def day(epoch: int) -> str:
+    """The day of a moment: `2026-01-01`."""
+    return datetime.fromtimestamp(epoch, UTC).date().isoformat()
+
+
+def midnight(day: str) -> int:
+    """When a `YYYY-MM-DD` day begins."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())

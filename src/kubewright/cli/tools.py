@@ -1,6 +1,5 @@
 """The verbs beside the pipeline: mirror, key, quickstart."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from kubewright.cli.options import refuse_dry_run, shared, show_json
 from kubewright.errors import RequestError
 from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
+from kubewright.moments import day
 from kubewright.settings import Settings
 from kubewright.stages import sample as sampling
 from kubewright.stages.keys import init as make_keys
@@ -76,8 +76,8 @@ def show(settings: Settings, as_json: bool) -> None:
         show_json(values)
         return
     expires = found.repo.expires
-    day = "never" if expires is None else datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%d")
-    for label, value in {**values, "expires": day, "development": "yes" if found.development else "no"}.items():
+    end = "never" if expires is None else day(expires)
+    for label, value in {**values, "expires": end, "development": "yes" if found.development else "no"}.items():
         click.echo(f"{label:12} {value}")
 
 

@@ -133,12 +133,8 @@ def versioned(tag: str) -> list[str]:
 
 
 def newest(components: Iterable[str], release: Release) -> int:
-    """The date of the newest of some components in epoch seconds; 0 of none. What is no component is Kubernetes."""
-    return max((_date(name, release) for name in components), default=0)
-
-
-def _date(component: str, release: Release) -> int:
-    return release.component(component).epoch if release.has(component) else release.source_date_epoch
+    """The date of the newest of some components in epoch seconds; 0 of none."""
+    return max(map(release.dated, components), default=0)
 
 
 def _write_layers(layout: Layout, definition: ImageDefinition, plan: Plan, release: Release) -> dict[Key, Layer]:

@@ -137,6 +137,15 @@ class Release(Model):
         """Whether the release has a component called `name`."""
         return any(component.name == name for component in self.components)
 
+    def dated(self, component: str) -> int:
+        """The date of a component, in epoch seconds, for what is made of it.
+
+        A companion has a date of its own, so it comes out the same for every release that it goes with; what is
+        no companion, hyperkube too, has Kubernetes'.
+        """
+        companion = component != "kubernetes" and self.has(component)
+        return self.component(component).epoch if companion else self.source_date_epoch
+
     def missing(self, component: str, name: str, arch: Arch) -> str | None:
         """Why an input is unavailable, or None when it is available."""
         for gap in self.unavailable:

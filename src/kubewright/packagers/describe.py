@@ -38,13 +38,8 @@ def identify(recipe: Recipe, release: Release, form: Format, values: Mapping[str
         version=versions.package_version(upstream),
         revision=str(revision),
         epoch=recipe.epoch.get(form, 0),
-        source_date_epoch=_date(recipe, release, component),
+        source_date_epoch=release.dated(recipe.component),
     )
-
-
-def _date(recipe: Recipe, release: Release, component: Component) -> int:
-    """A companion's own date, so that it comes out the same for every release that it goes with."""
-    return release.source_date_epoch if recipe.component == "kubernetes" else component.epoch
 
 
 def wrapped(text: str) -> str:

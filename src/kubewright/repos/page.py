@@ -1,7 +1,6 @@
 """The site's front page, rendered from the index, the manifests and the channels."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import jinja2
@@ -10,6 +9,7 @@ import semver
 from kubewright import content
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index
+from kubewright.moments import day
 from kubewright.repos import graph
 
 
@@ -56,7 +56,7 @@ def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping
         "install": [{"title": one.title, "commands": one.commands} for one in manifest.install],
         "keys": [{"fingerprint": key.id, "url": key.url, "kind": key.kind} for key in manifest.keys],
         "development": manifest.development,
-        "issued": datetime.fromtimestamp(max(one.issued for one in channels.values()), UTC).strftime("%Y-%m-%d"),
+        "issued": day(max(one.issued for one in channels.values())),
     }  # fmt: skip
 
 

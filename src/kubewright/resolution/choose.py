@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import product
 
 from kubewright import versions
@@ -11,6 +10,7 @@ from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.components import Components
 from kubewright.models.lock import Asked, Component
 from kubewright.models.relations import Relations
+from kubewright.moments import midnight
 from kubewright.resolution.conflict import core, everywhere, missed, refusal
 from kubewright.resolution.elsewhere import Elsewhere
 from kubewright.resolution.facts import NO_RELATIONS, Facts, Ruling, facts_of
@@ -75,11 +75,6 @@ def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Asked) -> Solu
     raise refusal(case, conflict, others)
 
 
-def epoch(day: str) -> int:
-    """Midnight UTC of a `YYYY-MM-DD` day, in epoch seconds."""
-    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
-
-
 def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
     """What would have been better for a variable, each with the constraint that it breaks."""
     found = []
@@ -121,7 +116,7 @@ def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
     evidence = Evidence(source=source, cited=minor.sources.get(source, ""), note=note)
     return Component(
         name="kubernetes", version=version, range=f"={version}", status=status, reason=reason,
-        evidence=(evidence,), epoch=epoch(day or minor.released),
+        evidence=(evidence,), epoch=midnight(day or minor.released),
     )  # fmt: skip
 
 
@@ -144,7 +139,7 @@ def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: 
     dates = {one.version: one.date for one in source.known}
     return Component(
         name=ruling.component, version=version, range=allowed, status=status, reason=reason,
-        evidence=evidence, epoch=epoch(dates.get(version) or facts.components.default_date),
+        evidence=evidence, epoch=midnight(dates.get(version) or facts.components.default_date),
     )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ import base64
 import os
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.models.base import DAY
+from kubewright.moments import day
 from kubewright.signing import development, keyfile, openpgp
 
 DEVELOPMENT = "Kubewright DEVELOPMENT key (do not trust)"
@@ -76,14 +76,14 @@ class RepoKey:
         """Raise RequestError if it has expired by `when` (epoch seconds)."""
         if self.expires is not None and when >= self.expires:
             raise RequestError(
-                f"key {self.fingerprint}: expired on {_day(self.expires)}; rotate it with `kubewright key init DIR` "
+                f"key {self.fingerprint}: expired on {day(self.expires)}; rotate it with `kubewright key init DIR` "
                 "(docs/keys.md)"
             )
 
     def _valid(self, when: int) -> None:
         if when < self.created:
             raise RequestError(
-                f"key {self.fingerprint}: made on {_day(self.created)}, so it cannot sign for {_day(when)}; "
+                f"key {self.fingerprint}: made on {day(self.created)}, so it cannot sign for {day(when)}; "
                 "check the clock, or sign for a later time"
             )
         self.refuse_expired(when)
@@ -224,7 +224,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise RequestError(f"{path}: {error.strerror}; make keys with `kubewright key init DIR`") from error
-
-
-def _day(when: int) -> str:
-    return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d}"

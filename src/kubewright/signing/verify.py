@@ -5,7 +5,6 @@ import binascii
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import pysequoia
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import DAY
+from kubewright.moments import day
 from kubewright.signing import keyfile
 
 PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
@@ -98,11 +98,10 @@ def expiry_warnings(certificates: Sequence[bytes], *, now: int, days: int = 30) 
         if expires is None:
             continue
         left = (expires - now) // DAY
-        day = f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%d}"
         if expires <= now:
-            found.append(f"key {certificate.fingerprint.upper()} expired on {day}")
+            found.append(f"key {certificate.fingerprint.upper()} expired on {day(expires)}")
         elif left <= days:
-            found.append(f"key {certificate.fingerprint.upper()} expires on {day}, in {left} days")
+            found.append(f"key {certificate.fingerprint.upper()} expires on {day(expires)}, in {left} days")
     return tuple(found)
 
 

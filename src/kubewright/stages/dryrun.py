@@ -78,7 +78,7 @@ def plan(release: Release, settings: Settings) -> Plan:
     recipes.node_spec(release)  # refuses what can be resolved only
     cache = Cache(settings.cache)
     lacking = [entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)]
-    builds = {build.id: _gap(build, release) for build in package.wanted(release, settings.only)}
+    builds = {build.id: _gap(build, release) for build in package.wanted(package.plan(release), settings.only)}
     return Plan(
         release=release.name,
         inputs=len(release.inputs),

@@ -1,9 +1,10 @@
 """explain: why a release has this version of a component."""
 
 from kubewright import recipes, resolution
+from kubewright.moments import day
 from kubewright.resolution.explain import Explanation
 from kubewright.settings import Settings
-from kubewright.stages.resolve import day, facts, solution
+from kubewright.stages.resolve import facts, solution
 from kubewright.upstream import Upstream
 
 

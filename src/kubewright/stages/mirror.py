@@ -16,7 +16,7 @@ from kubewright.models.base import Arch, Model
 from kubewright.models.components import Components
 from kubewright.models.golang import GoComponent
 from kubewright.models.lock import Component
-from kubewright.resolution.choose import epoch as midnight
+from kubewright.moments import midnight
 
 _OWN = ("kubernetes", "hyperkube")
 """The components that come from Kubernetes' modules."""

@@ -88,7 +88,8 @@ def job(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> J
 def package(workspace: Workspace, settings: Settings, key: RepoKey, keyring: bytes) -> Record:
     """Build what has changed; with `--only`, just that, keeping what else was built from the same inputs."""
     what = job(workspace.release(), settings, key, keyring)
-    builds = wanted(what.release, settings.only)
+    everything = plan(what.release)
+    builds = wanted(everything, settings.only)
     done = workspace.done("package", what.mark)
     if done is not None:
         log.info("package %s: nothing to do, %d packages are there", what.release.name, len(done.packages))
@@ -97,7 +98,7 @@ def package(workspace: Workspace, settings: Settings, key: RepoKey, keyring: byt
     if settings.only != "*":
         _refuse_skipped(skipped, settings.only)
         built, skipped = _merge(workspace, what, built, skipped)
-    complete = len(built) + len(skipped) == len(plan(what.release))
+    complete = len(built) + len(skipped) == len(everything)
     if complete:
         _refuse_gaps(built, skipped)
     record = Record(
@@ -122,11 +123,11 @@ def plan(release: Release) -> list[Build]:
     ]
 
 
-def wanted(release: Release, only: str) -> list[Build]:
-    """What of `plan` has a recipe whose name `only` matches (a name or a pattern). Raises RequestError for nothing."""
-    found = [build for build in plan(release) if fnmatchcase(build.recipe.name, only)]
+def wanted(everything: Sequence[Build], only: str) -> list[Build]:
+    """What has a recipe whose name `only` matches (a name or a pattern). Raises RequestError for nothing."""
+    found = [build for build in everything if fnmatchcase(build.recipe.name, only)]
     if not found:
-        known = ", ".join(sorted({build.recipe.name for build in plan(release)}))
+        known = ", ".join(sorted({build.recipe.name for build in everything}))
         raise RequestError(f"--only {only}: no package is called so; there are {known}")
     return found
 

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from kubewright import content, recipes, resolution, versions
 from kubewright.compile import build
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.lock import Check, Component, DistributionRuntime, Input, Release, Unavailable
+from kubewright.moments import day
 from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
 from kubewright.resolution.survey import inputs as all_inputs
@@ -86,11 +86,6 @@ def _warn_of_ends(minor: MinorFacts, settings: Settings) -> None:
     for name, end in ends.items():
         if end is not None and end < day(settings.now):
             log.warning("%s: its end of life was %s; no more fixes are made for it", name, end)
-
-
-def day(now: int) -> str:
-    """The `YYYY-MM-DD` day of a moment."""
-    return datetime.fromtimestamp(now, UTC).date().isoformat()
 
 
 def facts() -> Facts:

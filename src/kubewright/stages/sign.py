@@ -154,8 +154,7 @@ def _signed(one: Package, workspace: Workspace, keys: Keys, what: Order, site: S
         return one
     data = site.read(one.url) if one.url in what.adopted else None
     if data is None:
-        component = recipes.packages()[one.package].component
-        moment = keys.moment(what.release.component(component).epoch)
+        moment = keys.moment(what.release.dated(recipes.packages()[one.package].component))
         data = rpm_signature.sign((workspace.root / one.path).read_bytes(), keys.repo, moment, name=one.name)
     path = f"{SIGNED}/rpm/{one.name}"
     files.write(workspace.root / path, data)
