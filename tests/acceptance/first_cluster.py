@@ -1,10 +1,10 @@
 """A control plane and a node from our packages and images, and Pods on them that talk."""
 
-import json
 import re
 from functools import partial
 
 import cluster
+import state
 from engine import Failed
 from lab import KUBEADM, Lab, Steps
 from supply import channel
@@ -59,8 +59,7 @@ def images(lab: Lab, version: str, *machines: str) -> None:
     manifest = {one["reference"]: one["index"] for one in lab.supply.manifest(version)["images"]}
     wanted = set(lab.as_person(machines[0], f"kubeadm config images list --config {KUBEADM}").split())
     for machine in machines:
-        there = json.loads(lab.shell(machine, "crictl images -o json 2>/dev/null"))["images"]
-        found = {tag: one["repoDigests"][0].rpartition("@")[2] for one in there for tag in one["repoTags"]}
+        found = state.images(lab, machine)
         lines = [f"{tag}  {digest}" for tag, digest in sorted(found.items())]
         lab.report.show(f"{machine}: crictl images", "\n".join(lines))
         if strange := sorted(tag for tag, digest in found.items() if manifest.get(tag) != digest):

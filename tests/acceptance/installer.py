@@ -1,10 +1,10 @@
 """A second cluster by docs/install.sh alone, which reads releases/index.json and the manifest and no repository."""
 
-import json
 import re
 from functools import partial
 
 import first_cluster
+import state
 from engine import Failed
 from lab import PERSON, Lab, Steps
 from pages import DOCS, commands
@@ -90,12 +90,10 @@ def pull(lab: Lab, machine: str, version: str) -> str:
     if not images:
         raise Failed(f"{machine}: install.sh --pull names no image:\n{said}")
     wanted = {one["reference"]: one["index"] for one in lab.supply.manifest(version)["images"]}
+    found = state.images(lab, machine)
     for reference in (line.split()[0] for line in images.splitlines()):
-        found = json.loads(lab.shell(machine, f"crictl inspecti -o json {reference} 2>/dev/null"))["status"][
-            "repoDigests"
-        ]
-        if not any(one.endswith(f"@{wanted[reference]}") for one in found):
-            raise Failed(f"{machine}: {reference} is not {wanted[reference]} but {', '.join(found)}")
+        if found.get(reference) != wanted[reference]:
+            raise Failed(f"{machine}: {reference} is not {wanted[reference]} but {found.get(reference, 'not there')}")
     return images
 
 

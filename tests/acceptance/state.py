@@ -43,6 +43,12 @@ def packages(lab: Lab, machine: str) -> dict[str, str]:
     return {name: version for name, version, status in lines if name in ours and status == "installed"}
 
 
+def images(lab: Lab, machine: str) -> dict[str, str]:
+    """The digest of each image that containerd has on a machine, by the name with its tag."""
+    there = json.loads(lab.shell(machine, "crictl images -o json 2>/dev/null"))["images"]
+    return {tag: one["repoDigests"][0].rpartition("@")[2] for one in there for tag in one["repoTags"]}
+
+
 def unpacked(lab: Lab, machine: str) -> list[str]:
     """Every package that dpkg has unpacked on a machine since it was started, in order."""
     said = lab.shell(machine, 'awk \'$3 == "install" || $3 == "upgrade" { print $4 }\' /var/log/dpkg.log')
