@@ -1,7 +1,9 @@
 # /// script
 # dependencies = ["nox>=2026.10.20,<2027"]
 # ///
-"""The release manager's console: `./nox -l` lists it, `./nox -s VERB -- ARGUMENTS` runs one verb."""
+"""The release manager's console: `./nox -l` lists it, `./nox -s VERB -- ARGUMENTS` runs one
+verb.
+"""
 
 import fcntl
 import hashlib
@@ -42,21 +44,29 @@ VERBS = {
 def environment(session: nox.Session, name: str, *groups: str) -> str:
     """Return the Python of an environment with this checkout and dependency groups in it.
 
-    It lives in `.nox/NAME`, is shared by sessions and made again only when pyproject.toml, Python or the
-    checkout's place changes.
+    It lives in `.nox/NAME`, is shared by sessions and made again only when pyproject.toml, Python
+    or the checkout's place changes.
     """
     home = ROOT / ".nox" / name
     python, stamp = home / "bin" / "python", home / "made-for"
-    key = hashlib.sha256(f"{ROOT} {sys.base_prefix} {sys.version}\n".encode() + PYPROJECT.read_bytes()).hexdigest()
+    key = hashlib.sha256(
+        f"{ROOT} {sys.base_prefix} {sys.version}\n".encode() + PYPROJECT.read_bytes()
+    ).hexdigest()
     home.parent.mkdir(exist_ok=True)
     with home.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # sessions that start together make it once
         if not (python.exists() and stamp.is_file() and stamp.read_text() == key):
             shutil.rmtree(home, ignore_errors=True)
-            session.log(f"making {home.relative_to(ROOT)} (once, and after a change of pyproject.toml)")
+            session.log(
+                f"making {home.relative_to(ROOT)} (once, and after a change of pyproject.toml)"
+            )
             new = [sys.executable, "-m", "virtualenv", "--quiet", "--no-periodic-update", str(home)]
             pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            wanted = ["--editable", str(ROOT), *(f"--group={PYPROJECT}:{group}" for group in groups)]
+            wanted = [
+                "--editable",
+                str(ROOT),
+                *(f"--group={PYPROJECT}:{group}" for group in groups),
+            ]
             session.run(*new, external=True, log=False)
             session.run(*pip, *wanted, external=True, log=False)
             stamp.write_text(key)
@@ -64,7 +74,9 @@ def environment(session: nox.Session, name: str, *groups: str) -> str:
 
 
 def run(session: nox.Session, *command: str) -> None:
-    """Run a program; sessions have no environment of their own, so every program is an external one."""
+    """Run a program; sessions have no environment of their own, so every program is an external
+    one.
+    """
     session.run(*command, external=True)
 
 
@@ -89,7 +101,9 @@ for _verb, _summary in VERBS.items():
 
 @nox.session(venv_backend="none", default=False)
 def quickstart(session: nox.Session) -> None:
-    """Try everything on this machine: sample upstream, development key, local site, real apt and dnf."""
+    """Try everything on this machine: sample upstream, development key, local site, real apt and
+    dnf.
+    """
     kubewright(session, "quickstart")
 
 
@@ -103,7 +117,9 @@ def lint(session: nox.Session) -> None:
     if shutil.which("shellcheck"):
         run(session, "shellcheck", *shell_scripts())
     else:
-        session.warn("shellcheck is not installed: shell scripts were not checked (apt-get install shellcheck)")
+        session.warn(
+            "shellcheck is not installed: shell scripts were not checked (apt-get install shellcheck)"
+        )
 
 
 @nox.session(venv_backend="none")
@@ -114,17 +130,27 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
-    """Measure speed and size against other programs, on this machine: -- --json, -- layers --binary FILE."""
+    """Measure speed and size against other programs, on this machine: -- --json, -- layers --binary
+    FILE.
+    """
     script = str(ROOT / "tests" / "bench" / "bench.py")
     run(session, environment(session, "checks", "test", "lint"), script, *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)
 def acceptance(session: nox.Session) -> None:
-    """Install real Kubernetes on clean machines from a site of our own, and see Pods run; needs root and Docker."""
+    """Install real Kubernetes on clean machines from a site of our own, and see Pods run; needs
+    root and Docker.
+    """
     script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
-    command = (environment(session, "kubewright"), str(script), "--work", str(work), *session.posargs)
+    command = (
+        environment(session, "kubewright"),
+        str(script),
+        "--work",
+        str(work),
+        *session.posargs,
+    )
     # The run sees Ctrl-C too, and then stops its machines; nox would kill it half a second later.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -137,7 +163,9 @@ def shell_scripts() -> list[str]:
     """Every file of ours that starts as a shell script, by path relative to the checkout."""
     found = [ROOT / "nox", ROOT / ".ci" / "run"]
     for folder in ("packaging", "images", "repo", "docs"):
-        found += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".j2")
+        found += sorted(
+            path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".j2"
+        )
     return [str(path.relative_to(ROOT)) for path in found if is_shell(path)]
 
 
@@ -145,7 +173,11 @@ def is_shell(path: Path) -> bool:
     """Whether the first line of a file names sh or bash."""
     with path.open("rb") as stream:
         first = stream.readline(64).split()
-    return bool(first) and first[0].startswith(b"#!") and first[-1].rpartition(b"/")[2] in (b"sh", b"bash")
+    return (
+        bool(first)
+        and first[0].startswith(b"#!")
+        and first[-1].rpartition(b"/")[2] in (b"sh", b"bash")
+    )
 
 
 if __name__ == "__main__":

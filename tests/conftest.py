@@ -80,9 +80,14 @@ def build(sample_mirror: Path, keys: Keys) -> Callable[..., Settings]:
 
     def run(home: Path, request: str = "v1.36.4", **changes: object) -> Settings:
         settings = Settings(
-            upstream=str(sample_mirror), dist=home / "dist", cache=home / "cache", site=str(home / "site"), now=NOW,
-            architectures=(Arch.amd64,), jobs=2,
-        ).model_copy(update=changes)  # fmt: skip
+            upstream=str(sample_mirror),
+            dist=home / "dist",
+            cache=home / "cache",
+            site=str(home / "site"),
+            now=NOW,
+            architectures=(Arch.amd64,),
+            jobs=2,
+        ).model_copy(update=changes)
         release.release(request, settings, keys)
         return settings
 
@@ -99,7 +104,9 @@ def released(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Sett
 def run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run the command line in an empty directory; give its exit code, its output and what it said, as one line."""
+    """Run the command line in an empty directory; give its exit code, its output and what it said,
+    as one line.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -125,7 +132,9 @@ def home(released: Settings, tmp_path: Path) -> Settings:
     """A copy of everything, to go on from."""
     shutil.copytree(Path(released.site).parent, tmp_path / "home")
     base = tmp_path / "home"
-    return released.model_copy(update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")})
+    return released.model_copy(
+        update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
+    )
 
 
 Gpg = Callable[..., str]
@@ -158,7 +167,9 @@ def signing_gpg(tool: Callable[[str], Path]) -> Iterator[Gpg]:
 
 @pytest.fixture
 def golden() -> Callable[[str, str], None]:
-    """Compare a rendered text with its file in tests/golden/; KUBEWRIGHT_GOLDEN=write makes the file."""
+    """Compare a rendered text with its file in tests/golden/; KUBEWRIGHT_GOLDEN=write makes the
+    file.
+    """
 
     def compare(name: str, text: str) -> None:
         path = Path(__file__).parent / "golden" / name
@@ -170,7 +181,9 @@ def golden() -> Callable[[str, str], None]:
 
 
 def unexpected_skips(terminal: pytest.TerminalReporter) -> list[pytest.TestReport]:
-    """The skips that fail a run with KUBEWRIGHT_NO_SKIPS=1: all but those of tests marked `elsewhere`."""
+    """The skips that fail a run with KUBEWRIGHT_NO_SKIPS=1: all but those of tests marked
+    `elsewhere`.
+    """
     if os.environ.get("KUBEWRIGHT_NO_SKIPS") != "1":
         return []
     skipped = terminal.getreports("skipped")  # a file that is skipped as a whole has no keywords

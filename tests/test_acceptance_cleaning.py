@@ -1,4 +1,6 @@
-"""What an acceptance run removes and gives back: only what runs have made, all of it, whatever else fails."""
+"""What an acceptance run removes and gives back: only what runs have made, all of it, whatever else
+fails.
+"""
 
 import fcntl
 import importlib.util
@@ -92,7 +94,11 @@ def test_what_somebody_else_has_set_meanwhile_stays(machine: Path) -> None:
     run.begin([])
     put(machine, {**RUNS, "kernel/panic": "30", "fs/inotify/max_user_instances": "8192"})
     run.give_back()
-    assert values(machine) == {**IDLE, "kernel/panic": "30", "fs/inotify/max_user_instances": "8192"}
+    assert values(machine) == {
+        **IDLE,
+        "kernel/panic": "30",
+        "fs/inotify/max_user_instances": "8192",
+    }
     assert run.changed == []
 
 
@@ -130,7 +136,10 @@ def test_a_setting_that_cannot_be_given_back_is_named_and_stays_in_the_record(
     monkeypatch.setattr(Path, "write_text", refuse)
     run.give_back()
     assert run.changed == ["kernel/panic is 10, was 0"]
-    assert json.loads(run.record.read_text())["settings"]["kernel/panic"] == {"was": "0", "set": "10"}
+    assert json.loads(run.record.read_text())["settings"]["kernel/panic"] == {
+        "was": "0",
+        "set": "10",
+    }
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
@@ -144,7 +153,9 @@ def test_a_run_that_could_not_read_the_record_leaves_it(machine: Path) -> None:
         run.begin([])
     run.give_back()
     assert values(machine) == RUNS
-    assert [path.name for path in (machine / "locks").glob("*settings*")] == ["kubewright-acceptance.settings"]
+    assert [path.name for path in (machine / "locks").glob("*settings*")] == [
+        "kubewright-acceptance.settings"
+    ]
 
 
 def test_a_run_that_never_began_gives_nothing_back(machine: Path) -> None:
@@ -156,8 +167,12 @@ def test_a_run_that_never_began_gives_nothing_back(machine: Path) -> None:
 
 
 def test_a_run_waits_while_another_one_gives_back(machine: Path) -> None:
-    script = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import kernel\n" + "".join(
-        f"kernel.{name.upper()} = Path(sys.argv[2], {name!r})\n" for name in ("locks", "sys", "links", "processes")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import kernel\n"
+        + "".join(
+            f"kernel.{name.upper()} = Path(sys.argv[2], {name!r})\n"
+            for name in ("locks", "sys", "links", "processes")
+        )
     )
     script += "print('waits', flush=True); kernel.Kernel([]).begin([]); print('began', flush=True)"
     folder = Path(__file__).parent / "acceptance"
@@ -193,7 +208,9 @@ def test_a_directory_of_somebody_is_refused_and_stays_as_it_was(tmp_path: Path) 
     from work import claim
 
     (tmp_path / "lock").write_text("")  # as /var has it
-    with pytest.raises(Failed, match=rf"no run has made it.*name an empty directory.*touch {tmp_path}/\.kubewright"):
+    with pytest.raises(
+        Failed, match=rf"no run has made it.*name an empty directory.*touch {tmp_path}/\.kubewright"
+    ):
         claim(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
     with pytest.raises(Failed, match="not a directory"):
@@ -220,14 +237,24 @@ def test_a_removal_that_fails_stops_no_other() -> None:
 
     wrong = attempt({"mounts": fail, "bridge": lambda: done.append("bridge"), "files": fail})
     assert done == ["bridge"]
-    assert wrong == ["mounts: OSError: [Errno 5] Input/output error", "files: OSError: [Errno 5] Input/output error"]
+    assert wrong == [
+        "mounts: OSError: [Errno 5] Input/output error",
+        "files: OSError: [Errno 5] Input/output error",
+    ]
 
 
-def test_mounts_of_directories_with_a_space_are_found(acceptance: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mounts_of_directories_with_a_space_are_found(
+    acceptance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from network import Network
     from traces import Traces
 
-    text = r"overlay /a\040b/engine/data/merged overlay rw 0 0" + "\n" + r"tmpfs /a\040b/engines tmpfs rw 0 0" + "\n"
+    text = (
+        r"overlay /a\040b/engine/data/merged overlay rw 0 0"
+        + "\n"
+        + r"tmpfs /a\040b/engines tmpfs rw 0 0"
+        + "\n"
+    )
     monkeypatch.setattr("traces._names", lambda *_: [])
     traces = Traces(Path("/a b"), Network(NUMBER))
     monkeypatch.setattr(Path, "read_text", lambda _self: text)
@@ -297,20 +324,26 @@ def test_rpm_says_by_its_exit_code_whether_a_package_is_there(
 ) -> None:
     import rpm_node
 
-    (tmp_path / "rpm").write_text(f"#!/bin/sh\necho package kubernetes-node is not installed\nexit {code}\n")
+    (tmp_path / "rpm").write_text(
+        f"#!/bin/sh\necho package kubernetes-node is not installed\nexit {code}\n"
+    )
     (tmp_path / "rpm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
     class Here:
         def shell(self, _machine: str, script: str) -> str:
-            return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+            return subprocess.run(
+                ["sh", "-c", script], capture_output=True, text=True, check=True
+            ).stdout
 
     assert rpm_node.installed(Here(), "kubernetes-node") is (code == 0)  # type: ignore[arg-type]
 
 
 def noxfile() -> ModuleType:
     """The noxfile as a module."""
-    spec = importlib.util.spec_from_file_location("noxfile", Path(__file__).parents[1] / "noxfile.py")
+    spec = importlib.util.spec_from_file_location(
+        "noxfile", Path(__file__).parents[1] / "noxfile.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -318,7 +351,9 @@ def noxfile() -> ModuleType:
     return module
 
 
-def test_ctrl_c_is_for_nox_again_after_the_acceptance_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_for_nox_again_after_the_acceptance_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     module, seen = noxfile(), []
 
     def run(_session: object, *_command: str) -> None:

@@ -1,4 +1,6 @@
-"""What the chapters of other nodes and of the refusal tell apart, and what Docker runs where it lacks a capability."""
+"""What the chapters of other nodes and of the refusal tell apart, and what Docker runs where it
+lacks a capability.
+"""
 
 import json
 import os
@@ -27,9 +29,19 @@ To do it all the same: mkdir -p /etc/kubewright && touch /etc/kubewright/allow-m
         (REFUSED.replace("1.37.2: not", "1.37.1: not"), set()),
         ("dpkg: error processing archive kubelet_1.37.2-1_amd64.deb (--unpack):\n", set()),
     ],
-    ids=["one", "two", "other words", "no override", "no way to go on", "another version", "no reason"],
+    ids=[
+        "one",
+        "two",
+        "other words",
+        "no override",
+        "no way to go on",
+        "another version",
+        "no reason",
+    ],
 )
-def test_a_refusal_counts_with_its_reason_its_advice_and_its_override(said: str, refused: set[str]) -> None:
+def test_a_refusal_counts_with_its_reason_its_advice_and_its_override(
+    said: str, refused: set[str]
+) -> None:
     from refusal import refusals
 
     assert refusals(said, "1.37.2") == refused
@@ -38,7 +50,12 @@ def test_a_refusal_counts_with_its_reason_its_advice_and_its_override(said: str,
 def test_docker_asks_runc_for_nothing_that_the_machine_lacks(tmp_path: Path) -> None:
     from docker_node import RUNC
 
-    config = {"process": {"capabilities": {"bounding": ["CAP_SYS_RESOURCE", "CAP_CHOWN"]}, "oomScoreAdj": -998}}
+    config = {
+        "process": {
+            "capabilities": {"bounding": ["CAP_SYS_RESOURCE", "CAP_CHOWN"]},
+            "oomScoreAdj": -998,
+        }
+    }
     (tmp_path / "config.json").write_text(json.dumps(config, separators=(",", ":")))
     (tmp_path / "runc").write_text('#!/bin/sh\necho "$*"\n')
     (tmp_path / "runc").chmod(0o755)

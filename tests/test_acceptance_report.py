@@ -41,7 +41,10 @@ def test_a_fault_that_nothing_names_fails_the_run() -> None:
 
     report = Report("Faults")
     report.chapter("CRI")
-    with pytest.raises(Unnoticed, match="'cri: disabled' is not in what one sees"), report.step("kube-node-check"):
+    with (
+        pytest.raises(Unnoticed, match="'cri: disabled' is not in what one sees"),
+        report.step("kube-node-check"),
+    ):
         notice("kube-node-check", "ok    cri: enabled\nexit code 0", ["cri: disabled"])
     assert report.result == "failed"
     assert "cri: enabled" in report.steps[0].shown["why it failed"]

@@ -28,9 +28,9 @@ def test_a_container_that_was_started_again_is_named() -> None:
 def test_packages_before_and_after_are_a_table() -> None:
     import state
 
-    assert state.changes({"kubelet": "1.36.2-1", "etcd": "3.6.8-1"}, {"kubelet": "1.36.3-1", "etcd": "3.6.8-1"}) == (
-        "etcd     3.6.8-1     unchanged\nkubelet  1.36.2-1    → 1.36.3-1"
-    )
+    assert state.changes(
+        {"kubelet": "1.36.2-1", "etcd": "3.6.8-1"}, {"kubelet": "1.36.3-1", "etcd": "3.6.8-1"}
+    ) == ("etcd     3.6.8-1     unchanged\nkubelet  1.36.2-1    → 1.36.3-1")
 
 
 def test_a_version_that_the_plan_does_not_offer_is_not_read_from_the_echo_of_the_command() -> None:

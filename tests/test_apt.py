@@ -42,7 +42,16 @@ def build(tmp_path: Path, tool: Tool) -> Callable[..., Path]:
         tree = tmp_path / "tree"
         (tree / "DEBIAN").mkdir(parents=True, exist_ok=True)
         (tree / "DEBIAN/control").write_text(control)
-        run([tool("dpkg-deb"), "--root-owner-group", f"-Z{compression}", "--build", tree, tmp_path / "hello.deb"])
+        run(
+            [
+                tool("dpkg-deb"),
+                "--root-owner-group",
+                f"-Z{compression}",
+                "--build",
+                tree,
+                tmp_path / "hello.deb",
+            ]
+        )
         return tmp_path / "hello.deb"
 
     return call
@@ -52,14 +61,23 @@ def make_entry(
     package: str = "hello", version: str = "1.0-1", arch: str = "amd64", sha256: str = "0" * 64
 ) -> deb.DebEntry:
     filename = f"pool/main/{package[0]}/{package}/{package}_{version}_{arch}.deb"
-    return deb.DebEntry.model_validate({
-        "package": package, "version": version, "architecture": arch, "filename": filename, "size": 7,
-        "sha256": sha256, "stanza": f"Package: {package}\nVersion: {version}\nArchitecture: {arch}\n",
-    })  # fmt: skip
+    return deb.DebEntry.model_validate(
+        {
+            "package": package,
+            "version": version,
+            "architecture": arch,
+            "filename": filename,
+            "size": 7,
+            "sha256": sha256,
+            "stanza": f"Package: {package}\nVersion: {version}\nArchitecture: {arch}\n",
+        }
+    )
 
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "none"])
-def test_an_entry_says_what_apt_ftparchive_says(tool: Tool, build: Callable[..., Path], compression: str) -> None:
+def test_an_entry_says_what_apt_ftparchive_says(
+    tool: Tool, build: Callable[..., Path], compression: str
+) -> None:
     path = build(compression=compression)
     said = Deb822(run([tool("apt-ftparchive"), "packages", path.name], cwd=path.parent).stdout)
     for field in ("MD5sum", "SHA1", "SHA512"):
@@ -80,7 +98,9 @@ def test_a_package_made_by_nfpm_says_what_apt_ftparchive_says(tool: Tool, tmp_pa
     assert dict(Deb822(deb.entry(tmp_path / "hello.deb", "hello.deb").stanza)) == dict(said)
 
 
-def test_a_stanza_has_its_fields_in_one_order_whatever_the_package_had(build: Callable[..., Path]) -> None:
+def test_a_stanza_has_its_fields_in_one_order_whatever_the_package_had(
+    build: Callable[..., Path],
+) -> None:
     path = build()
     data = path.read_bytes()
     entry = deb.entry(path, "pool/hello.deb")
@@ -123,7 +143,10 @@ def test_an_archive_without_a_control_file_is_refused(tmp_path: Path, tool: Tool
     (tmp_path / "debian-binary").write_text("2.0\n")
     for name in ("control.tar.gz", "data.tar.gz"):
         tarfile.open(tmp_path / name, "w:gz").close()
-    run([tool("ar"), "rc", "bad.deb", "debian-binary", "control.tar.gz", "data.tar.gz"], cwd=tmp_path)
+    run(
+        [tool("ar"), "rc", "bad.deb", "debian-binary", "control.tar.gz", "data.tar.gz"],
+        cwd=tmp_path,
+    )
     with pytest.raises(VerificationFailed, match="no control file"):
         deb.entry(tmp_path / "bad.deb", "pool/bad.deb")
 
@@ -140,20 +163,29 @@ def test_a_missing_deb_is_named(tmp_path: Path) -> None:
 
 def test_packages_holds_an_architecture_and_all_by_name_and_debian_version() -> None:
     entries = [
-        make_entry("zebra", arch="all"), make_entry("hello", "1.10-1"), make_entry("hello", "1.9-1"),
-        make_entry("hello", "1.10~rc.1-1"), make_entry("hello", "1.9-1", arch="arm64"),
-    ]  # fmt: skip
+        make_entry("zebra", arch="all"),
+        make_entry("hello", "1.10-1"),
+        make_entry("hello", "1.9-1"),
+        make_entry("hello", "1.10~rc.1-1"),
+        make_entry("hello", "1.9-1", arch="arm64"),
+    ]
     paragraphs = apt.packages(entries, Arch.amd64).decode().split("\n\n")
     assert paragraphs.pop() == ""
-    listed = [(one["Package"], one["Version"], one["Architecture"]) for one in map(Deb822, paragraphs)]
+    listed = [
+        (one["Package"], one["Version"], one["Architecture"]) for one in map(Deb822, paragraphs)
+    ]
     assert listed == [
-        ("hello", "1.9-1", "amd64"), ("hello", "1.10~rc.1-1", "amd64"), ("hello", "1.10-1", "amd64"),
+        ("hello", "1.9-1", "amd64"),
+        ("hello", "1.10~rc.1-1", "amd64"),
+        ("hello", "1.10-1", "amd64"),
         ("zebra", "1.0-1", "all"),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_same_file_twice_is_listed_once() -> None:
-    assert apt.packages([make_entry(), make_entry()], Arch.amd64) == apt.packages([make_entry()], Arch.amd64)
+    assert apt.packages([make_entry(), make_entry()], Arch.amd64) == apt.packages(
+        [make_entry()], Arch.amd64
+    )
 
 
 def test_one_name_for_two_files_is_a_conflict() -> None:
@@ -163,7 +195,11 @@ def test_one_name_for_two_files_is_a_conflict() -> None:
 
 def render(*entries: deb.DebEntry, valid_until: int | None = None) -> dict[str, bytes]:
     return apt.suite(
-        entries, suite="stable-1.36", architectures=[Arch.arm64, Arch.amd64], issued=ISSUED, valid_until=valid_until
+        entries,
+        suite="stable-1.36",
+        architectures=[Arch.arm64, Arch.amd64],
+        issued=ISSUED,
+        valid_until=valid_until,
     )
 
 
@@ -191,7 +227,10 @@ def test_release_lists_every_index_with_its_digest() -> None:
 
 def test_valid_until_is_there_only_when_given() -> None:
     assert b"Valid-Until" not in render(make_entry())["Release"]
-    assert b"Valid-Until: Mon, 16 Jun 2025 15:06:40 UTC\n" in render(valid_until=ISSUED + 86400)["Release"]
+    assert (
+        b"Valid-Until: Mon, 16 Jun 2025 15:06:40 UTC\n"
+        in render(valid_until=ISSUED + 86400)["Release"]
+    )
 
 
 def test_every_index_is_there_under_its_digest_and_before_its_name_and_release_comes_last() -> None:

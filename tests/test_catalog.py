@@ -20,7 +20,9 @@ INPUTS = {
     for source in component.inputs
 }  # fmt: skip
 
-each_component = pytest.mark.parametrize("component", COMPONENTS.components.values(), ids=COMPONENTS.components.keys())
+each_component = pytest.mark.parametrize(
+    "component", COMPONENTS.components.values(), ids=COMPONENTS.components.keys()
+)
 each_input = pytest.mark.parametrize("source", INPUTS.values(), ids=INPUTS.keys())
 
 
@@ -28,7 +30,11 @@ each_input = pytest.mark.parametrize("source", INPUTS.values(), ids=INPUTS.keys(
 
 
 def finals(facts: MinorFacts) -> list[str]:
-    return [patch.version for patch in facts.patches if not patch.skipped and versions.is_final(patch.version)]
+    return [
+        patch.version
+        for patch in facts.patches
+        if not patch.skipped and versions.is_final(patch.version)
+    ]
 
 
 def test_nothing_in_the_catalog_contradicts_anything_else() -> None:
@@ -41,15 +47,24 @@ def test_every_minor_from_1_6_to_1_37_is_there() -> None:
 
 def test_every_patch_is_there_or_said_to_be_skipped() -> None:
     for facts in CATALOG.values():
-        numbers = [versions.parse(patch.version).patch for patch in facts.patches if versions.is_final(patch.version)]
+        numbers = [
+            versions.parse(patch.version).patch
+            for patch in facts.patches
+            if versions.is_final(patch.version)
+        ]
         assert numbers == list(range(len(numbers))), facts.minor
-    skipped = [patch.version for facts in CATALOG.values() for patch in facts.patches if patch.skipped]
+    skipped = [
+        patch.version for facts in CATALOG.values() for patch in facts.patches if patch.skipped
+    ]
     assert skipped == ["1.17.10", "1.18.7", "1.18.11"]
 
 
 def test_only_patches_whose_day_nobody_published_have_none() -> None:
     undated = [
-        patch.version for facts in CATALOG.values() for patch in facts.patches if not patch.date and not patch.skipped
+        patch.version
+        for facts in CATALOG.values()
+        for patch in facts.patches
+        if not patch.date and not patch.skipped
     ]
     assert undated == ["1.35.9", "1.37.0-rc.0"]
 
@@ -65,10 +80,20 @@ def test_any_request_may_have_what_is_neither_skipped_nor_bad() -> None:
 
 
 def test_bad_patches_are_to_be_avoided_and_say_why() -> None:
-    avoided = {patch.version: patch.avoid for facts in CATALOG.values() for patch in facts.patches if patch.avoid}
+    avoided = {
+        patch.version: patch.avoid
+        for facts in CATALOG.values()
+        for patch in facts.patches
+        if patch.avoid
+    }
     assert list(avoided) == ["1.18.19", "1.24.5", "1.25.1"]
     assert all("regression" in reason for reason in avoided.values())
-    unsigned = [patch.version for facts in CATALOG.values() for patch in facts.patches if "unsigned" in patch.note]
+    unsigned = [
+        patch.version
+        for facts in CATALOG.values()
+        for patch in facts.patches
+        if "unsigned" in patch.note
+    ]
     assert unsigned == ["1.24.11", "1.25.7", "1.26.2"]
 
 
@@ -83,13 +108,17 @@ def test_dockershim_is_there_until_1_23_with_a_list_of_docker_versions() -> None
 def test_every_minor_says_its_go_and_a_candidate_of_go_is_no_certainty() -> None:
     assert all(len(facts.go) == 1 for facts in CATALOG.values())
     unsure = [facts.go[0].value for facts in CATALOG.values() if facts.go[0].status == "unknown"]
-    assert unsure == [go.value for facts in CATALOG.values() for go in facts.go if not versions.is_final(go.value)]
+    assert unsure == [
+        go.value for facts in CATALOG.values() for go in facts.go if not versions.is_final(go.value)
+    ]
 
 
 def test_what_upstream_deploys_may_be_chosen() -> None:
     for minor, facts in CATALOG.items():
         for name, component in facts.components.items():
-            usable = {known.version for known in COMPONENTS.components[name].known if not known.avoid}
+            usable = {
+                known.version for known in COMPONENTS.components[name].known if not known.avoid
+            }
             assert {one.value for one in component.exact} <= usable, f"{minor} {name}"
 
 
@@ -116,7 +145,9 @@ def test_etcd_never_goes_back_within_a_minor_nor_from_one_first_patch_to_the_nex
 
 
 def test_the_image_of_etcd_is_its_version_and_a_revision() -> None:
-    tags = [(one.value, one.tag) for facts in CATALOG.values() for one in facts.components["etcd"].exact]
+    tags = [
+        (one.value, one.tag) for facts in CATALOG.values() for one in facts.components["etcd"].exact
+    ]
     assert all(tag == value or re.fullmatch(re.escape(value) + r"-\d", tag) for value, tag in tags)
     assert {("3.4.9", "3.4.9-1"), ("3.4.13", "3.4.13-3"), ("3.0.17", "3.0.17")} <= set(tags)
 
@@ -128,7 +159,10 @@ def test_lines_are_within_one_line_and_the_newest_is_first() -> None:
             for line in component.lines:
                 found = re.fullmatch(r">=(\d+\.\d+)\.(\d+),<(\d+\.\d+)\.(\d+)", line.range)
                 assert found is not None, f"{minor} {name}: {line.range}"
-                whole = versions.parse(versions.next_minor(found[1])) == versions.parse(found[3]) and found[4] == "0"
+                whole = (
+                    versions.parse(versions.next_minor(found[1])) == versions.parse(found[3])
+                    and found[4] == "0"
+                )
                 one = found[1] == found[3] and int(found[4]) == int(found[2]) + 1
                 assert whole or one, f"{minor} {name}: {line.range}"
                 starts.append(versions.parse(found[1]))
@@ -163,7 +197,9 @@ def test_dockers_list_is_what_the_release_notes_or_the_validator_say(
         ("1.23", "1.10.3", "error"),
     ],
 )
-def test_kubeadm_judges_what_dockerd_reports_by_its_patterns(minor: str, reported: str, verdict: str) -> None:
+def test_kubeadm_judges_what_dockerd_reports_by_its_patterns(
+    minor: str, reported: str, verdict: str
+) -> None:
     patterns = CATALOG[minor].components["docker"].patterns
     assert next(one.verdict for one in patterns if re.search(one.match, reported)) == verdict
 
@@ -172,7 +208,9 @@ def test_kubeadm_judges_what_dockerd_reports_by_its_patterns(minor: str, reporte
 
 
 def test_docker_29_asks_for_a_cri_dockerd_that_speaks_to_it() -> None:
-    wanted = next(one.needs for one in recipes.relations().relations if one.when.component == "docker")
+    wanted = next(
+        one.needs for one in recipes.relations().relations if one.when.component == "docker"
+    )
     allowed = versions.Range.parse(wanted.range)
     known = [one.version for one in COMPONENTS.components["cri-dockerd"].known]
     assert [version for version in known if version not in allowed][-1] == "0.3.15"
@@ -202,7 +240,9 @@ def test_the_newest_that_upstream_does_not_vouch_for_is_pinned_for_every_archite
 ) -> None:
     pinned = {(pin.version, pin.arch) for pin in component.pins}
     if any(source.checksum.kind == "none" for source in component.inputs):
-        newest = versions.newest(known.version for known in component.known if not known.avoid) or ""
+        newest = (
+            versions.newest(known.version for known in component.known if not known.avoid) or ""
+        )
         assert {(newest, arch) for arch in Arch} <= pinned
         assert pinned == {(version, arch) for version, _ in pinned for arch in Arch}
     else:

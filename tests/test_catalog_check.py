@@ -30,7 +30,9 @@ def changed(minor: str, change: Mapping[str, Any]) -> dict[str, MinorFacts]:
 
 
 def said(catalog: Mapping[str, MinorFacts]) -> list[str]:
-    return list(map(str, contradictions(catalog, recipes.components(), recipes.relations(), recipes.skew())))
+    return list(
+        map(str, contradictions(catalog, recipes.components(), recipes.relations(), recipes.skew()))
+    )
 
 
 def line(text: str) -> dict[str, str]:
@@ -127,14 +129,18 @@ def line(text: str) -> dict[str, str]:
         "unknown component", "dockershim back", "docker's list without dockershim", "line against pattern",
     ],
 )  # fmt: skip
-def test_a_contradiction_is_named_by_file_and_key(minor: str, change: dict[str, Any], complaint: str) -> None:
+def test_a_contradiction_is_named_by_file_and_key(
+    minor: str, change: dict[str, Any], complaint: str
+) -> None:
     found = said(changed(minor, change))
     assert any(one.startswith(f"recipes/catalog/{minor}.toml: {complaint}") for one in found), found
 
 
 def test_a_gap_between_minors_is_found() -> None:
     without = {minor: facts for minor, facts in CATALOG.items() if minor != "1.20"}
-    gap = "recipes/catalog/1.21.toml: minor: 1.21 follows 1.19; state 1.20 too, in a file of its own"
+    gap = (
+        "recipes/catalog/1.21.toml: minor: 1.21 follows 1.19; state 1.20 too, in a file of its own"
+    )
     assert said(without) == [gap]
 
 
@@ -144,7 +150,10 @@ def test_a_line_has_two_ends_however_they_are_written(written: str) -> None:
 
 
 def test_lines_that_follow_each_other_in_time_do_not_overlap() -> None:
-    early, late = {**line(">=2.1.3,<2.2.0"), "until": "1.34.3"}, {**line(">=2.1.5,<2.2.0"), "since": "1.34.3"}
+    early, late = (
+        {**line(">=2.1.3,<2.2.0"), "until": "1.34.3"},
+        {**line(">=2.1.5,<2.2.0"), "since": "1.34.3"},
+    )
     assert said(changed("1.34", {"components.containerd.lines": [early, late]})) == []
     late["since"] = "1.34.2"
     assert "overlaps" in said(changed("1.34", {"components.containerd.lines": [early, late]}))[0]
@@ -153,20 +162,30 @@ def test_lines_that_follow_each_other_in_time_do_not_overlap() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"component": "dokcer"}, "relations[0].when: recipes/components.toml has no 'dokcer'; add it there"),
+        (
+            {"component": "dokcer"},
+            "relations[0].when: recipes/components.toml has no 'dokcer'; add it there",
+        ),
         (
             {"component": "kubernetes", "range": ">=99"},
             "relations[0].when: no minor of the catalog is in >=99; correct",
         ),
-        ({"range": ">=99"}, "relations[0].when: no known docker is in >=99; add one to recipes/components.toml"),
+        (
+            {"range": ">=99"},
+            "relations[0].when: no known docker is in >=99; add one to recipes/components.toml",
+        ),
     ],
 )
-def test_a_relation_that_names_what_is_not_known_is_found(change: dict[str, str], complaint: str) -> None:
+def test_a_relation_that_names_what_is_not_known_is_found(
+    change: dict[str, str], complaint: str
+) -> None:
     shipped = recipes.relations()
     first = shipped.relations[0]
     wrong = first.model_copy(update={"when": first.when.model_copy(update=change)})
     relations = Relations(relations=(wrong,), sources=shipped.sources)
-    found = [str(one) for one in contradictions(CATALOG, recipes.components(), relations, recipes.skew())]
+    found = [
+        str(one) for one in contradictions(CATALOG, recipes.components(), relations, recipes.skew())
+    ]
     assert len(found) == 1
     assert found[0].startswith(f"recipes/relations.toml: {complaint}")
 
@@ -186,4 +205,7 @@ def test_check_fails_with_every_contradiction(monkeypatch: pytest.MonkeyPatch) -
     assert "2 contradictions" in str(told.exception)
     assert len(told.stdout.splitlines()) == 2
     as_json = CliRunner().invoke(kubewright, ["catalog", "check", "--json"])
-    assert [one["key"] for one in json.loads(as_json.stdout)["contradictions"]] == ["dockershim", "end_of_life"]
+    assert [one["key"] for one in json.loads(as_json.stdout)["contradictions"]] == [
+        "dockershim",
+        "end_of_life",
+    ]

@@ -49,15 +49,26 @@ def test_new_patches_minors_and_pre_releases_are_found_by_markers(upstream: Path
     place(upstream, f"{RELEASE}/v1.36.7/bin/linux/amd64/kubelet", "")
     answers = news(recipes.catalog(), recipes.components(), Upstream(str(upstream)), jobs=2)
     assert [(one.version, one.recipe, one.evidence) for one in answers] == [
-        ("1.36.6", "recipes/catalog/1.36.toml",
-         "stable-1.36.txt says v1.36.7, but there is no kubelet of it: if the number was skipped, state that"),
+        (
+            "1.36.6",
+            "recipes/catalog/1.36.toml",
+            "stable-1.36.txt says v1.36.7, but there is no kubelet of it: if the number was skipped, state that",
+        ),
         ("1.36.7", "recipes/catalog/1.36.toml", "stable-1.36.txt says v1.36.7"),
-        ("1.38.0-alpha.1", "recipes/catalog/1.38.toml", "latest.txt says v1.38.0-alpha.1; it has no file yet"),
-    ]  # fmt: skip
+        (
+            "1.38.0-alpha.1",
+            "recipes/catalog/1.38.toml",
+            "latest.txt says v1.38.0-alpha.1; it has no file yet",
+        ),
+    ]
 
 
 def test_new_companions_are_found_by_their_checksum_files(upstream: Path) -> None:
-    newest = max(one.version for one in recipes.components().components["etcd"].known if one.version.startswith("3.7."))
+    newest = max(
+        one.version
+        for one in recipes.components().components["etcd"].known
+        if one.version.startswith("3.7.")
+    )
     assert newest == "3.7.1"
     place(upstream, f"{ETCD}/v3.7.2/SHA256SUMS", "")
     place(upstream, f"{ETCD}/v3.7.3/SHA256SUMS", "")
@@ -65,7 +76,13 @@ def test_new_companions_are_found_by_their_checksum_files(upstream: Path) -> Non
     place(upstream, f"{ETCD}/v3.8.0/SHA256SUMS", "")
     place(upstream, f"{CONTAINERD}/v2.2.10/containerd-2.2.10-linux-amd64.tar.gz.sha256sum", "")
     place(upstream, "download.docker.com/linux/static/stable/x86_64/docker-30.0.0.tgz", "")
-    assert found(upstream) == ["containerd 2.2.10", "docker 30.0.0", "etcd 3.7.2", "etcd 3.7.3", "etcd 3.8.0"]
+    assert found(upstream) == [
+        "containerd 2.2.10",
+        "docker 30.0.0",
+        "etcd 3.7.2",
+        "etcd 3.7.3",
+        "etcd 3.8.0",
+    ]
 
 
 def test_a_marker_that_is_none_is_refused(upstream: Path) -> None:
@@ -77,8 +94,14 @@ def test_a_marker_that_is_none_is_refused(upstream: Path) -> None:
 def test_diff_speaks_to_people_and_to_programs(upstream: Path) -> None:
     place(upstream, f"{ETCD}/v3.7.2/SHA256SUMS", "")
     words = CliRunner().invoke(kubewright, ["catalog", "diff", "--upstream", str(upstream)])
-    assert words.stdout.startswith("etcd 3.7.2: not in recipes/components.toml; there is https://github.com/etcd-io/")
-    as_json = CliRunner().invoke(kubewright, ["catalog", "diff", "--json", "--upstream", str(upstream)])
-    assert [(one["component"], one["version"]) for one in json.loads(as_json.stdout)] == [("etcd", "3.7.2")]
+    assert words.stdout.startswith(
+        "etcd 3.7.2: not in recipes/components.toml; there is https://github.com/etcd-io/"
+    )
+    as_json = CliRunner().invoke(
+        kubewright, ["catalog", "diff", "--json", "--upstream", str(upstream)]
+    )
+    assert [(one["component"], one["version"]) for one in json.loads(as_json.stdout)] == [
+        ("etcd", "3.7.2")
+    ]
     refused = CliRunner().invoke(kubewright, ["catalog", "diff", "--offline"])
     assert isinstance(refused.exception, RequestError)

@@ -29,13 +29,33 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        (["resolve", "banana", "--upstream", "MIRROR"], 2, "'banana': not a request; use stable, latest, stable-1.36"),
+        (
+            ["resolve", "banana", "--upstream", "MIRROR"],
+            2,
+            "'banana': not a request; use stable, latest, stable-1.36",
+        ),
         (["resolve", "v1.36.77", "--upstream", "MIRROR"], 2, "that version does not exist there"),
         (["resolve", "1.99", "--upstream", "MIRROR"], 2, "Kubernetes 1.99: not in the catalog"),
-        (["resolve", "stable", "--upstream", "/nowhere"], 2, "--upstream /nowhere: no such directory; make one with"),
-        (["resolve", "stable", "--arch", "amd64,mips"], 2, "--arch mips: Input should be 'amd64' or 'arm64'"),
-        (["resolve", "stable", "--revision", "0"], 2, "--revision 0: Input should be greater than or equal to 1"),
-        (["resolve", "stable", "--upstream", "http://127.0.0.1:1"], 7, "127.0.0.1:1: cannot be reached"),
+        (
+            ["resolve", "stable", "--upstream", "/nowhere"],
+            2,
+            "--upstream /nowhere: no such directory; make one with",
+        ),
+        (
+            ["resolve", "stable", "--arch", "amd64,mips"],
+            2,
+            "--arch mips: Input should be 'amd64' or 'arm64'",
+        ),
+        (
+            ["resolve", "stable", "--revision", "0"],
+            2,
+            "--revision 0: Input should be greater than or equal to 1",
+        ),
+        (
+            ["resolve", "stable", "--upstream", "http://127.0.0.1:1"],
+            7,
+            "127.0.0.1:1: cannot be reached",
+        ),
         (["package"], 2, "dist: no release there; run `kubewright resolve REQUEST` first"),
         (["publish", "--site", "s3://bucket/prefix"], 2, "dist: no release there"),
         (["verify", "nowhere"], 2, "nowhere: no such directory"),
@@ -44,25 +64,65 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (["rollback", "stable"], 2, "channels/stable.json: no such channel on site"),
         (["refresh"], 2, "site: no channel there; publish a release first, or give another --site"),
         (["publish", "--valid-for", "-1"], 2, "--valid-for -1: "),
-        (["publish", "--valid-for", "3000000"], 2, "--valid-for 3000000: Input should be less than or equal to 36500"),
+        (
+            ["publish", "--valid-for", "3000000"],
+            2,
+            "--valid-for 3000000: Input should be less than or equal to 36500",
+        ),
         (["publish", "--channel", "edge", "--channel", "Foo"], 2, "--channel Foo: "),
         (["publish", "--channel", "Foo"], 2, "; write it like stable-1.36"),
-        (["publish", "--channel", "pool"], 2, "--channel pool: 'pool' is a directory of every site; choose another"),
+        (
+            ["publish", "--channel", "pool"],
+            2,
+            "--channel pool: 'pool' is a directory of every site; choose another",
+        ),
         (["publish", "--url", "example.org"], 2, "; write it like https://packages.example.org"),
         (["key", "show", "--repo-key", "hsm:1"], 2, "hsm:1"),
-        (["verify", "--key", "/missing"], 2, "Invalid value for '--key': File '/missing' does not exist"),
-        (["resolve", "v1.36.99", "--offline"], 2, "v1.36.99: not in the catalog, whose newest 1.36 is v1.36."),
-        (["mirror", "sample", "m", "--dry-run"], 2, "--dry-run: `mirror sample` has no dry run; leave the option out"),
+        (
+            ["verify", "--key", "/missing"],
+            2,
+            "Invalid value for '--key': File '/missing' does not exist",
+        ),
+        (
+            ["resolve", "v1.36.99", "--offline"],
+            2,
+            "v1.36.99: not in the catalog, whose newest 1.36 is v1.36.",
+        ),
+        (
+            ["mirror", "sample", "m", "--dry-run"],
+            2,
+            "--dry-run: `mirror sample` has no dry run; leave the option out",
+        ),
         (["quickstart", "--dry-run"], 2, "--dry-run: "),
-        (["mirror", "source", "1.36.4", "m", "--dry-run"], 2, "--dry-run: `mirror source` has no dry run"),
-        (["hyperkube", "lock", "1.36.4", "--dry-run"], 2, "--dry-run: `hyperkube lock` has no dry run"),
-        (["hyperkube", "parity", "1.36.4", "--dry-run"], 2, "--dry-run: `hyperkube parity` has no dry run"),
+        (
+            ["mirror", "source", "1.36.4", "m", "--dry-run"],
+            2,
+            "--dry-run: `mirror source` has no dry run",
+        ),
+        (
+            ["hyperkube", "lock", "1.36.4", "--dry-run"],
+            2,
+            "--dry-run: `hyperkube lock` has no dry run",
+        ),
+        (
+            ["hyperkube", "parity", "1.36.4", "--dry-run"],
+            2,
+            "--dry-run: `hyperkube parity` has no dry run",
+        ),
         (["key", "init", "k", "--dry-run"], 2, "--dry-run: `key init` has no dry run"),
         (["key", "init", "k", "--expires", "50000"], 2, "50000 days: a key is valid for 1 to "),
         (["image", "--load", "images.tar", "--dry-run"], 2, "--dry-run: `image --load FILE` "),
-        (["image", "v1.36.4-1", "--load", "images.tar"], 2, "--load images.tar: only loads that file; leave NAME,"),
+        (
+            ["image", "v1.36.4-1", "--load", "images.tar"],
+            2,
+            "--load images.tar: only loads that file; leave NAME,",
+        ),
         (["image", "--load", "images.tar", "--push"], 2, "leave NAME, --archive and --push out"),
-        (["image", "--load", "images.tar", "--archive", "x"], 2, "leave NAME, --archive and --push out"),
+        (
+            ["image", "--load", "images.tar", "--archive", "x"],
+            2,
+            "leave NAME, --archive and --push out",
+        ),
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["resolve"], 2, "Missing argument 'REQUEST'"),
         (["fetch", "--jobs", "many"], 2, "'many' is not a valid integer"),
@@ -93,7 +153,9 @@ def test_the_lock_is_the_same_byte_for_byte(run: Run, sample_mirror: Path) -> No
     assert Path("dist/v1.36.4-1/release.json").read_bytes() == before
 
 
-def test_what_is_given_twice_or_in_another_order_means_the_same(run: Run, sample_mirror: Path) -> None:
+def test_what_is_given_twice_or_in_another_order_means_the_same(
+    run: Run, sample_mirror: Path
+) -> None:
     words = ["resolve", "v1.36.4", "--upstream", str(sample_mirror), "--json"]
     assert run(*words, "--arch", "arm64, amd64,arm64")[:2] == run(*words)[:2]
 
@@ -151,10 +213,15 @@ def test_another_go_that_makes_other_bytes_is_named(
     run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(*MONOLITH)
-    for cache, data, code in (("one", "a program", 0), ("two", "a program", 0), ("three", "another", 5)):
+    for cache, data, code in (
+        ("one", "a program", 0),
+        ("two", "a program", 0),
+        ("three", "another", 5),
+    ):
         compile_as(monkeypatch, data)
         monkeypatch.setattr(
-            "kubewright.stages.fetch.toolchain.find", lambda: Toolchain(Path("go"), "1.27.0", {}, "1.27.0-X:jsonv2")
+            "kubewright.stages.fetch.toolchain.find",
+            lambda: Toolchain(Path("go"), "1.27.0", {}, "1.27.0-X:jsonv2"),
         )
         got, _, err = run("fetch", "--upstream", str(sample_mirror), "--cache", cache)
         assert got == code, err
@@ -170,12 +237,19 @@ def test_a_built_digest_is_forgotten_when_its_sources_change(
     compile_as(monkeypatch, "one program")
     assert run(*fetch)[0] == 0
     before = lock_of_a_built_one()
-    monkeypatch.setattr("kubewright.compile.build.variables", lambda *_: ["main.said=something else"])
+    monkeypatch.setattr(
+        "kubewright.compile.build.variables", lambda *_: ["main.said=something else"]
+    )
     (Path("cache/sha256") / before["sha256"][:2] / before["sha256"]).unlink()
     code, _, err = run(*fetch)
-    assert (code, "what it is made from has changed since; run `kubewright resolve` again" in err) == (2, True), err
+    assert (
+        code,
+        "what it is made from has changed since; run `kubewright resolve` again" in err,
+    ) == (2, True), err
     assert run(*MONOLITH)[0] == 0
-    assert "sha256" not in {name for name, value in lock_of_a_built_one().items() if value != "None"}
+    assert "sha256" not in {
+        name for name, value in lock_of_a_built_one().items() if value != "None"
+    }
     assert lock_of_a_built_one()["url"] != before["url"]
     assert run(*fetch)[0] == 0
 
@@ -183,7 +257,9 @@ def test_a_built_digest_is_forgotten_when_its_sources_change(
 def test_another_flavour_is_seen_offline(run: Run, sample_mirror: Path) -> None:
     plain = MONOLITH[:-2]
     path = Path("dist/v1.36.4-1/release.json")
-    assert run(*plain)[0] == run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")[0] == 0
+    assert (
+        run(*plain)[0] == run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")[0] == 0
+    )
     before = path.read_bytes()
     assert run(*MONOLITH)[0] == 0
     assert lock_of_a_built_one()["name"] == "hyperkube"
@@ -198,7 +274,10 @@ def test_several_locks_and_no_name_are_listed(run: Run, sample_mirror: Path) -> 
     assert code == 2
     assert "dist: several releases; name one of: v1.36.3-1, v1.36.4-1" in err
     code, _, err = run("fetch", "1.35")
-    assert (code, "dist: no release for '1.35'; name one of: v1.36.3-1, v1.36.4-1" in err) == (2, True)
+    assert (code, "dist: no release for '1.35'; name one of: v1.36.3-1, v1.36.4-1" in err) == (
+        2,
+        True,
+    )
     code, _, err = run("fetch", "newest")
     assert (code, "'newest': not a request; use stable" in err) == (2, True)
 
@@ -216,7 +295,9 @@ def test_several_locks_and_no_name_are_listed(run: Run, sample_mirror: Path) -> 
         (">=1.36", "v1.36.4-1"),
     ],
 )
-def test_a_request_means_the_newest_lock_that_fits(tmp_path: Path, request_: str, name: str) -> None:
+def test_a_request_means_the_newest_lock_that_fits(
+    tmp_path: Path, request_: str, name: str
+) -> None:
     for made in ("v1.36.3-1", "v1.36.4-1", "v1.37.0-rc.1-1", "old", "v1.36.9"):
         (tmp_path / made).mkdir()
         (tmp_path / made / "release.json").touch()
@@ -227,7 +308,9 @@ def test_revisions_of_one_version_are_told_apart_by_name(tmp_path: Path) -> None
     for made in ("v1.36.4-2", "v1.36.4-10"):
         (tmp_path / made).mkdir()
         (tmp_path / made / "release.json").touch()
-    with pytest.raises(RequestError, match=r"several releases for 'stable'; name one of: v1.36.4-2, v1.36.4-10"):
+    with pytest.raises(
+        RequestError, match=r"several releases for 'stable'; name one of: v1.36.4-2, v1.36.4-10"
+    ):
         select(tmp_path, "stable")
 
 
@@ -245,7 +328,10 @@ def test_a_damaged_lock_is_named(run: Run, sample_mirror: Path) -> None:
     Path("dist/v1.36.4-1/release.json").write_text('{"name": 1}')
     code, _, err = run("fetch")
     assert code == 2
-    assert re.search(r"dist/v1.36.4-1/release.json: [\w.]+: .*delete the file and run `kubewright resolve` again", err)
+    assert re.search(
+        r"dist/v1.36.4-1/release.json: [\w.]+: .*delete the file and run `kubewright resolve` again",
+        err,
+    )
 
 
 def test_a_stage_out_of_order_says_what_to_run_first(run: Run, sample_mirror: Path) -> None:
@@ -253,10 +339,15 @@ def test_a_stage_out_of_order_says_what_to_run_first(run: Run, sample_mirror: Pa
     code, _, err = run("package", "--cache", "cache")
     assert (code, "not fetched yet; run `kubewright fetch`" in err) == (5, True)
     code, _, err = run("publish")
-    assert (code, "nothing there from `package`; run `kubewright package v1.36.4-1` first" in err) == (2, True)
+    assert (
+        code,
+        "nothing there from `package`; run `kubewright package v1.36.4-1` first" in err,
+    ) == (2, True)
 
 
-def test_what_is_done_with_images_is_one_result(run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_done_with_images_is_one_result(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("kubewright.images.load", lambda archive: (f"loaded from {archive}",))
     upstream = ["--upstream", str(sample_mirror), "--cache", "cache", "--arch", "amd64"]
     assert run("resolve", "v1.36.4", *upstream)[0] == run("fetch", *upstream)[0] == 0
@@ -264,7 +355,9 @@ def test_what_is_done_with_images_is_one_result(run: Run, sample_mirror: Path, m
     made = json.loads(out)
     assert (code, made["stage"], made["copied"]) == (0, "image", ["copy.tar"])
     assert run("image", *upstream, "--archive", "copy.tar")[1].splitlines()[-1] == "copy.tar"
-    assert json.loads(run("image", "--json", "--load", "copy.tar")[1]) == {"loaded": ["loaded from copy.tar"]}
+    assert json.loads(run("image", "--json", "--load", "copy.tar")[1]) == {
+        "loaded": ["loaded from copy.tar"]
+    }
     assert run("image", "--load", "copy.tar")[1] == "loaded from copy.tar\n"
 
 
@@ -279,7 +372,9 @@ def test_asking_for_an_unknown_package_lists_the_known(run: Run, sample_mirror: 
     ("option", "words"),
     [("--dist", ["resolve", "v1.36.4"]), ("--cache", ["fetch"]), ("--site", ["publish"])],
 )
-def test_a_place_that_cannot_be_written_is_exit_8(run: Run, sample_mirror: Path, option: str, words: list[str]) -> None:
+def test_a_place_that_cannot_be_written_is_exit_8(
+    run: Run, sample_mirror: Path, option: str, words: list[str]
+) -> None:
     upstream = ["--upstream", str(sample_mirror), "--arch", "amd64"]
     Path("blocked").write_text("a file where a directory should be")
     if words != ["resolve", "v1.36.4"]:
@@ -325,18 +420,27 @@ def test_quickstart_says_whose_key_signs(
         raise ClientUnavailable("not here")
 
     monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda _: None)
-    made: tuple[Workspace, list[str], list[str]] = (Workspace(released.dist / "v1.36.4-1"), ["stable"], [])
+    made: tuple[Workspace, list[str], list[str]] = (
+        Workspace(released.dist / "v1.36.4-1"),
+        ["stable"],
+        [],
+    )
     monkeypatch.setattr("kubewright.stages.quickstart.release", lambda *_: made)
     for client in ("apt", "dnf"):
         monkeypatch.setattr(f"kubewright.stages.quickstart.{client}.install", unavailable)
     code, out, err = run("quickstart", *(run("key", "init", "keys")[1].split() if own else ()))
-    assert (code, "a development key: only this machine should trust the site" in out) == (0, not own), err
+    assert (code, "a development key: only this machine should trust the site" in out) == (
+        0,
+        not own,
+    ), err
 
 
 def test_defaults_come_from_the_file_and_the_environment(
     run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("kubewright.toml").write_text(f'upstream = "{sample_mirror}"\ndist = "from-file"\narch = "amd64"\n')
+    Path("kubewright.toml").write_text(
+        f'upstream = "{sample_mirror}"\ndist = "from-file"\narch = "amd64"\n'
+    )
     assert run("resolve", "v1.36.4")[0] == 0
     assert Path("from-file/v1.36.4-1/release.json").is_file()
     monkeypatch.setenv("KUBEWRIGHT_DIST", "from-environment")
@@ -351,7 +455,10 @@ def test_defaults_come_from_the_file_and_the_environment(
         ('channels = ["x"]', "kubewright.toml: channels: unknown option; did you mean 'channel'?"),
         ('where = "x"', "kubewright.toml: where: unknown option"),
         ('site = ["x"]', "kubewright.toml: site: ['x'] is not right here; give a single value"),
-        ("[channel]", "kubewright.toml: channel: {} is not right here; give text, or a list of texts"),
+        (
+            "[channel]",
+            "kubewright.toml: channel: {} is not right here; give text, or a list of texts",
+        ),
         ("site = ", "kubewright.toml: not TOML: "),
     ],
 )
@@ -414,7 +521,14 @@ def test_a_dry_run_of_a_signed_release_says_what_would_change_on_the_site(
     code, out, _ = run("release", "stable", *options, "--site", "one", "--dry-run")
     assert (code, "nothing changed" in out) == (0, True)
     code, out, _ = run(
-        "release", "stable", *options, "--site", "one", *["--channel", "edge"] * 2, "--dry-run", "--json"
+        "release",
+        "stable",
+        *options,
+        "--site",
+        "one",
+        *["--channel", "edge"] * 2,
+        "--dry-run",
+        "--json",
     )
     plan = json.loads(out)
     assert (code, plan["channels"], plan["fetch"]) == (0, ["edge"], [])
@@ -422,11 +536,16 @@ def test_a_dry_run_of_a_signed_release_says_what_would_change_on_the_site(
     assert everything(tmp_path) == before
 
 
-def test_a_dry_run_without_a_key_asks_for_one(run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_without_a_key_asks_for_one(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
     monkeypatch.setenv("KUBEWRIGHT_DATA", "no-keys-yet")
     code, _, err = run("publish", "--dry-run")
-    assert (code, "--dry-run: there is no development key yet, and a dry run makes none" in err) == (2, True)
+    assert (
+        code,
+        "--dry-run: there is no development key yet, and a dry run makes none" in err,
+    ) == (2, True)
     assert not Path("no-keys-yet").exists()
 
 
@@ -434,9 +553,21 @@ def test_a_dry_run_without_a_key_asks_for_one(run: Run, sample_mirror: Path, mon
     ("error", "code", "says"),
     [
         (OSError(errno.EFBIG, "File too large", "/tmp/x"), 8, "error: /tmp/x: File too large"),
-        (OSError(errno.ENOSPC, "No space left on device"), 8, "(TMPDIR) or the working directory: the disk is full"),
-        (OSError(errno.EROFS, "Read-only file system", "/x"), 8, "error: /x: not writable (Read-only file system)"),
-        (ToolFailed("nfpm: exit code 1: write x: no space left on device"), 8, "nfpm: exit code 1: write x: no space"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            8,
+            "(TMPDIR) or the working directory: the disk is full",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/x"),
+            8,
+            "error: /x: not writable (Read-only file system)",
+        ),
+        (
+            ToolFailed("nfpm: exit code 1: write x: no space left on device"),
+            8,
+            "nfpm: exit code 1: write x: no space",
+        ),
         (ValueError("a\nb"), 1, "unexpected: ValueError: a b; run again with -v and report it"),
     ],
     ids=["too-large", "full", "read-only", "tool", "other"],
@@ -456,7 +587,9 @@ def test_what_no_stage_explains_is_one_line_and_the_rest_with_v(
 
 def test_a_mirror_with_bytes_of_its_own_is_said_once(run: Run, sample_mirror: Path) -> None:
     _, _, err = run("resolve", "v1.36.4", "--upstream", str(sample_mirror), "-q")
-    assert re.fullmatch(rf"{sample_mirror}: a sample mirror, .*: the pins of busybox, .*docker do not apply", err)
+    assert re.fullmatch(
+        rf"{sample_mirror}: a sample mirror, .*: the pins of busybox, .*docker do not apply", err
+    )
 
 
 def test_the_sample_mirror_is_made_once(run: Run) -> None:

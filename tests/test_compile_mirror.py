@@ -38,7 +38,11 @@ def put(tmp_path: Path, wanted: Mapping[str, str]) -> Writer:
 def test_what_is_there_is_not_written_again(tmp_path: Path) -> None:
     wanted = {"kubernetes": "1.36.2", "runc": "1.4.2", "cri-dockerd": "0.4.4"}
     first = put(tmp_path, wanted).finish()
-    assert first.written == first.files == sum(path.is_file() for path in (tmp_path / "mirror").rglob("*"))
+    assert (
+        first.written
+        == first.files
+        == sum(path.is_file() for path in (tmp_path / "mirror").rglob("*"))
+    )
     assert put(tmp_path, wanted).finish() == Summary(files=first.files, written=0)
 
 
@@ -99,7 +103,9 @@ def test_an_archive_is_the_same_from_any_folder(tmp_path: Path) -> None:
         program = folder / "made"
         program.write_text("program")
         out = io.BytesIO()
-        archive.write({f"etcd-v3.6.8-linux-amd64/{name}": program for name in ("etcdctl", "etcd")}, out, EPOCH)
+        archive.write(
+            {f"etcd-v3.6.8-linux-amd64/{name}": program for name in ("etcdctl", "etcd")}, out, EPOCH
+        )
         archives.append(out.getvalue())
     assert archives[0] == archives[1]
     with tarfile.open(fileobj=io.BytesIO(archives[0])) as tar:
@@ -111,13 +117,22 @@ def test_an_archive_is_the_same_from_any_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "there", [{"mine": ""}, {"mirror.json": "{}"}, {"mirror.json": SAMPLE}], ids=["mine", "damaged", "sample"]
+    "there",
+    [{"mine": ""}, {"mirror.json": "{}"}, {"mirror.json": SAMPLE}],
+    ids=["mine", "damaged", "sample"],
 )
-def test_a_directory_with_something_else_is_not_touched(tmp_path: Path, there: dict[str, str]) -> None:
+def test_a_directory_with_something_else_is_not_touched(
+    tmp_path: Path, there: dict[str, str]
+) -> None:
     for name, text in there.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(RequestError, match="holds something other than a mirror from source"):
         source_mirror(
-            "1.36.2", tmp_path, recipes.components(), cache=tmp_path, architectures=(Arch.amd64,), progress=quiet
+            "1.36.2",
+            tmp_path,
+            recipes.components(),
+            cache=tmp_path,
+            architectures=(Arch.amd64,),
+            progress=quiet,
         )
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == there

@@ -1,4 +1,6 @@
-"""The parity gate: what differs between hyperkube's programs and the separate ones, and who has accepted it."""
+"""The parity gate: what differs between hyperkube's programs and the separate ones, and who has
+accepted it.
+"""
 
 from pathlib import Path
 
@@ -20,9 +22,11 @@ def program(folder: Path, text: str) -> Path:
 
 def parity(tmp_path: Path, ours: str, *accepted: Accepted) -> Parity:
     return compare(
-        "1.36.2", program(tmp_path / "ours", ours), {"kubelet": program(tmp_path / "theirs", SEPARATE)},
+        "1.36.2",
+        program(tmp_path / "ours", ours),
+        {"kubelet": program(tmp_path / "theirs", SEPARATE)},
         Accepting(accepted=accepted),
-    )  # fmt: skip
+    )
 
 
 def leak(**changes: object) -> Accepted:

@@ -14,14 +14,18 @@ from kubewright.models.golang import GoComponent
 
 
 def test_a_release_without_a_lock_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"only for v1\.35\.4, .*kubewright hyperkube lock v1\.36\.99"):
+    with pytest.raises(
+        RequestError, match=r"only for v1\.35\.4, .*kubewright hyperkube lock v1\.36\.99"
+    ):
         build.Source.of("1.36.99", content.folder("images") / "hyperkube")
     with pytest.raises(RequestError, match="only for no release"):
         build.Source.of("1.36.2", tmp_path)
 
 
 def locks() -> list[str]:
-    return sorted(path.name for path in (content.folder("images") / "hyperkube" / "locks").iterdir())
+    return sorted(
+        path.name for path in (content.folder("images") / "hyperkube" / "locks").iterdir()
+    )
 
 
 @pytest.mark.parametrize("release", locks())
@@ -81,7 +85,10 @@ def test_a_package_is_in_the_innermost_module() -> None:
 )
 def test_the_nearest_version_comes_first(wanted: str, order: list[str]) -> None:
     assert (
-        companions.candidates(wanted, ["2.2.7", "2.2.9", "2.3.0", "2.3.4", "2.3.5", "2.3.6", "2.4.1", "1.9.0"]) == order
+        companions.candidates(
+            wanted, ["2.2.7", "2.2.9", "2.3.0", "2.3.4", "2.3.5", "2.3.6", "2.4.1", "1.9.0"]
+        )
+        == order
     )
 
 

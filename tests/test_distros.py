@@ -1,4 +1,6 @@
-"""recipes/distros.toml, and what is made of it: candidates, dependencies, pins, the lock's lines, impostors."""
+"""recipes/distros.toml, and what is made of it: candidates, dependencies, pins, the lock's lines,
+impostors.
+"""
 
 import re
 import subprocess
@@ -29,7 +31,9 @@ def candidate(distribution: str, package: str, upstream: str = "") -> Candidate:
     """The first candidate of a package, or the one of an upstream version."""
     family = "docker" if "docker" in package or "moby" in package else "containerd"
     offered = candidates(distribution, family, ALL)
-    return next(one for one in offered if one.package == package and one.upstream.startswith(upstream))
+    return next(
+        one for one in offered if one.package == package and one.upstream.startswith(upstream)
+    )
 
 
 def lines(**ranges: str) -> dict[tuple[str, str], DistributionRuntime]:
@@ -61,18 +65,30 @@ def test_a_version_is_listed_once(name: str) -> None:
 def test_every_repository_and_source_has_a_reader() -> None:
     packages = [package for one in ALL.distributions.values() for package in one.packages]
     assert {one.repository for one in packages} - {OWN} == set(ALL.repositories)
-    cited = [one.source for one in packages] + [one.source for one in ALL.impostors] + [one.source for one in ALL.pairs]
+    cited = (
+        [one.source for one in packages]
+        + [one.source for one in ALL.impostors]
+        + [one.source for one in ALL.pairs]
+    )
     assert set(cited) == set(ALL.sources)
 
 
 PACKAGE = 'family = "docker", name = "docker-ce", version = "5:29.8.1-1", source = "S"'
 WRONG = {
-    "order": ("5:29.8.1-1", "5:27.5.1-1", "docker-ce 5:28.5.2-1 comes after 5:27.5.1-1, but is not older"),
+    "order": (
+        "5:29.8.1-1",
+        "5:27.5.1-1",
+        "docker-ce 5:28.5.2-1 comes after 5:27.5.1-1, but is not older",
+    ),
     "version": ("5:29.8.1-1", "latest-1", "'latest-1': names no upstream version"),
     "syntax": ("5:29.8.1-1", "29.8.1_ce", "'29.8.1_ce' is no deb version"),
     "float": ('"5:29.8.1-1"', "29.8", r"packages\[0\].version: .*valid string"),
     "source": ('"S"', '"NOWHERE"', "docker-ce: sources has no 'NOWHERE'"),
-    "repository": ('"S"', '"S", repository = "example.org"', "docker-ce 5:29.8.1-1: repositories has no 'example.org'"),
+    "repository": (
+        '"S"',
+        '"S", repository = "example.org"',
+        "docker-ce 5:29.8.1-1: repositories has no 'example.org'",
+    ),
     "unknown key": ('"S"', '"S", upstream = "29.8.1"', "upstream: unknown key"),
 }
 
@@ -89,7 +105,11 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, mess
 PAIR = '[[pairs]]\ndocker = "docker-ce"\ncontainerd = {"containerd.io" = "*"}\nreason = "r"\nsource = "S"\n'
 WRONG_PAIR = {
     "docker": ("docker-ce", "dockr", "the pairs of dockr: no distribution has a package 'dockr'"),
-    "containerd": ("containerd.io", "contained", "the pairs of docker-ce: no distribution has a package 'contained'"),
+    "containerd": (
+        "containerd.io",
+        "contained",
+        "the pairs of docker-ce: no distribution has a package 'contained'",
+    ),
     "range": ("*", "1.x", r"pairs\[0\].containerd"),
     "source": ('"S"', '"NOWHERE"', "the pairs of docker-ce: sources has no 'NOWHERE'"),
     "nothing": ('"containerd.io" = "*"', "", r"pairs\[0\].containerd: .*at least 1"),
@@ -99,7 +119,9 @@ WRONG_PAIR = {
 @pytest.mark.parametrize(("old", "new", "message"), WRONG_PAIR.values(), ids=list(WRONG_PAIR))
 def test_a_mistake_in_a_pair_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     other = PACKAGE.replace("docker-ce", "containerd.io").replace('"docker"', '"containerd"')
-    text = f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{{{PACKAGE}}}, {{{other}}}]\n'
+    text = (
+        f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{{{PACKAGE}}}, {{{other}}}]\n'
+    )
     (tmp_path / "distros.toml").write_text(f'{text}{PAIR.replace(old, new)}[sources]\nS = "s"\n')
     with pytest.raises(RequestError, match=message):
         recipes.load(tmp_path / "distros.toml", Distributions)
@@ -108,7 +130,11 @@ def test_a_mistake_in_a_pair_is_named(tmp_path: Path, old: str, new: str, messag
 def test_our_own_docker_pairs_with_what_its_recipe_depends_on() -> None:
     [pair] = [one for one in ALL.pairs if one.docker == "kubernetes-docker"]
     stated = {name: allowed.replace("*", "") for name, allowed in pair.containerd.items()}
-    [wanted] = [one for one in recipes.packages()["kubernetes-docker"].relations.depends if "containerd" in one]
+    [wanted] = [
+        one
+        for one in recipes.packages()["kubernetes-docker"].relations.depends
+        if "containerd" in one
+    ]
     alternatives = re.findall(r"([\w.-]+)(?: \((>=) ([\d.]+)~?\))?", wanted)
     assert {name: sign + version for name, sign, version in alternatives} == stated
 
@@ -116,7 +142,9 @@ def test_our_own_docker_pairs_with_what_its_recipe_depends_on() -> None:
 @each_distribution
 def test_the_document_shows_every_distribution_with_its_packages(name: str) -> None:
     text = (content.root() / "docs" / "distributions.md").read_text()
-    row = next(row for row in text.splitlines() if row.startswith(f"| {ALL.distributions[name].title} |"))
+    row = next(
+        row for row in text.splitlines() if row.startswith(f"| {ALL.distributions[name].title} |")
+    )
     for family in ("docker", "containerd"):
         for one in candidates(name, family, ALL):
             assert f"`{one.package}`" in row
@@ -133,11 +161,22 @@ def test_the_document_shows_every_impostor() -> None:
 
 @each_distribution
 @pytest.mark.parametrize("family", ["docker", "containerd"])
-def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(name: str, family: str) -> None:
-    facts = Facts(recipes.catalog(), recipes.components(), recipes.relations(), ALL, packaged=("1.36",))
+def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(
+    name: str, family: str
+) -> None:
+    facts = Facts(
+        recipes.catalog(), recipes.components(), recipes.relations(), ALL, packaged=("1.36",)
+    )
     asked = Asked(wanted=(Wish(component=family),), distributions=(name,))
-    [variable] = [one for one in pose("1.36.4", facts, asked).problem.variables if one.name == f"{family}@{name}"]
-    ranks = [1 if one.package is None else 0 if one.package.repository == OWN else 2 for one in variable.domain]
+    [variable] = [
+        one
+        for one in pose("1.36.4", facts, asked).problem.variables
+        if one.name == f"{family}@{name}"
+    ]
+    ranks = [
+        1 if one.package is None else 0 if one.package.repository == OWN else 2
+        for one in variable.domain
+    ]
     assert ranks == sorted(ranks)
     [own] = [one for one in variable.domain if one.package is None]
     assert own.name == f"kubernetes-{family}"
@@ -146,9 +185,11 @@ def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(name: 
 def test_a_candidate_is_known_by_what_the_package_manager_calls_it() -> None:
     found = candidates("debian-12", "docker", ALL)
     assert [one.version for one in found] == [
-        "20.10.24+dfsg1-1+deb12u1+b6", "5:29.8.1-1~debian.12~bookworm", "5:28.5.1-1~debian.12~bookworm",
+        "20.10.24+dfsg1-1+deb12u1+b6",
+        "5:29.8.1-1~debian.12~bookworm",
+        "5:28.5.1-1~debian.12~bookworm",
         "5:27.5.1-1~debian.12~bookworm",
-    ]  # fmt: skip
+    ]
     assert found[0].source == "Debian's package index, 2026-11-22"
 
 
@@ -158,18 +199,35 @@ DEPENDS = [
     ("debian-12", "docker.io", DOCKER_20, "docker.io (>= 20.10~), docker.io (<< 20.11~)"),
     ("ubuntu-22.04", "docker-ce", DOCKER_20, "docker-ce (>= 5:20.10~), docker-ce (<< 5:20.11~)"),
     ("rhel-9", "docker-ce", DOCKER_20, "docker-ce >= 3:20.10~, docker-ce < 3:20.11~"),
-    ("debian-12", "containerd.io", CONTAINERD_2, "containerd.io (>= 2.2~), containerd.io (<< 2.4~)"),
+    (
+        "debian-12",
+        "containerd.io",
+        CONTAINERD_2,
+        "containerd.io (>= 2.2~), containerd.io (<< 2.4~)",
+    ),
     ("amazon-2023", "containerd", CONTAINERD_2, "containerd >= 2.2~, containerd < 2.4~"),
     ("debian-13", "docker-ce", ">=1.13.1", "docker-ce (>= 5:1.13.1~)"),
     ("debian-13", "docker-ce", "*", "docker-ce"),
     ("debian-12", "containerd", "=1.6.20", "containerd (>= 1.6.20~), containerd (<< 1.6.21~)"),
-    ("debian-12", "containerd", ">1.6.19,!=1.6.21", "containerd (>= 1.6.20~), containerd (<< 1.6.21~)"),
-    ("debian-12", "containerd", ">=1.6.0,<1.7.0 || >=2.2.0,<2.3.0", "containerd (>= 1.6~), containerd (<< 1.7~)"),
+    (
+        "debian-12",
+        "containerd",
+        ">1.6.19,!=1.6.21",
+        "containerd (>= 1.6.20~), containerd (<< 1.6.21~)",
+    ),
+    (
+        "debian-12",
+        "containerd",
+        ">=1.6.0,<1.7.0 || >=2.2.0,<2.3.0",
+        "containerd (>= 1.6~), containerd (<< 1.7~)",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("distribution", "package", "allowed", "expected"), DEPENDS)
-def test_a_range_becomes_a_dependency(distribution: str, package: str, allowed: str, expected: str) -> None:
+def test_a_range_becomes_a_dependency(
+    distribution: str, package: str, allowed: str, expected: str
+) -> None:
     upstream = "20.10" if allowed == DOCKER_20 else ""
     assert depends(candidate(distribution, package, upstream), allowed) == expected
 
@@ -188,7 +246,10 @@ def test_several_packages_become_alternatives() -> None:
 
 def test_our_own_package_is_depended_on_by_the_same_range() -> None:
     own = ours("debian-12", "containerd", ALL, "2.3.6")
-    assert depends(own, CONTAINERD_2) == "kubernetes-containerd (>= 2.2~), kubernetes-containerd (<< 2.4~)"
+    assert (
+        depends(own, CONTAINERD_2)
+        == "kubernetes-containerd (>= 2.2~), kubernetes-containerd (<< 2.4~)"
+    )
 
 
 @each_distribution
@@ -199,12 +260,17 @@ def test_what_fits_meets_its_own_dependency(name: str, allowed: str) -> None:
         if fits(one, allowed):
             bounds = re.findall(r"(>=|<<|<) ([^\s,)]+)", depends(one, allowed))
             assert bounds
-            assert all(compare(one.version, bound, one.format) in signs[sign] for sign, bound in bounds)
+            assert all(
+                compare(one.version, bound, one.format) in signs[sign] for sign, bound in bounds
+            )
 
 
 def test_rpm_reads_the_dependencies(tool: Tool, tmp_path: Path) -> None:
     offered = [candidate("fedora-44", "moby-engine"), candidate("fedora-44", "docker-ce")]
-    requires = [depends(offered[0], ">=29.0.0,<30.0.0", offered[1:]), depends(offered[0], ">=29.0.0,<30.0.0")]
+    requires = [
+        depends(offered[0], ">=29.0.0,<30.0.0", offered[1:]),
+        depends(offered[0], ">=29.0.0,<30.0.0"),
+    ]
     head = "Name: x\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n"
     lines = "".join(f"Requires: {one}\n" for one in requires)
     (tmp_path / "x.spec").write_text(f"{head}{lines}%description\n%files\n")
@@ -219,8 +285,14 @@ def test_rpm_reads_the_dependencies(tool: Tool, tmp_path: Path) -> None:
 def test_a_vendors_newest_that_does_not_fit_is_held_back() -> None:
     found = lines(docker=DOCKER_20)
     jammy = found["ubuntu-22.04", "docker-ce"]
-    assert (jammy.version, jammy.fits, jammy.repository) == ("5:20.10.24~3-0~ubuntu-jammy", True, "download.docker.com")
-    assert jammy.pin == "Package: docker-ce docker-ce-cli\nPin: version 5:20.10.*\nPin-Priority: 1001"
+    assert (jammy.version, jammy.fits, jammy.repository) == (
+        "5:20.10.24~3-0~ubuntu-jammy",
+        True,
+        "download.docker.com",
+    )
+    assert (
+        jammy.pin == "Package: docker-ce docker-ce-cli\nPin: version 5:20.10.*\nPin-Priority: 1001"
+    )
     assert found["rhel-9", "docker-ce"].pin == (
         "dnf install docker-ce-20.10.24 docker-ce-cli-20.10.24\ndnf versionlock add docker-ce docker-ce-cli"
     )
@@ -250,7 +322,11 @@ def test_apt_takes_the_pinned_version(
     tool: Tool, tmp_path: Path, package: str, upstream: str, allowed: str, newer: list[str]
 ) -> None:
     held = candidate("ubuntu-22.04", package, upstream)
-    offered = [one.version for one in candidates("ubuntu-22.04", held.family, ALL) if one.package == package]
+    offered = [
+        one.version
+        for one in candidates("ubuntu-22.04", held.family, ALL)
+        if one.package == package
+    ]
     packages = [
         f"Package: {package}\nVersion: {one}\nArchitecture: all\nFilename: {number}.deb\nSize: 1\n"
         for number, one in enumerate([*offered, *newer])
@@ -260,10 +336,14 @@ def test_apt_takes_the_pinned_version(
     (tmp_path / "pin").write_text(pin(held, allowed) + "\n")
     (tmp_path / "state" / "lists" / "partial").mkdir(parents=True)
     options = {
-        "Dir::State": f"{tmp_path}/state", "Dir::State::status": "/dev/null", "Dir::Cache": f"{tmp_path}/cache",
-        "Dir::Etc::sourcelist": f"{tmp_path}/sources", "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::Etc::preferences": f"{tmp_path}/pin", "Dir::Etc::preferencesparts": "/dev/null",
-    }  # fmt: skip
+        "Dir::State": f"{tmp_path}/state",
+        "Dir::State::status": "/dev/null",
+        "Dir::Cache": f"{tmp_path}/cache",
+        "Dir::Etc::sourcelist": f"{tmp_path}/sources",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferences": f"{tmp_path}/pin",
+        "Dir::Etc::preferencesparts": "/dev/null",
+    }
     words = [word for option in options.items() for word in ("-o", "=".join(option))]
     subprocess.run([tool("apt-get"), *words, "update"], capture_output=True, check=True)
     policy = [str(tool("apt-cache")), *words, "policy", package]
@@ -279,8 +359,12 @@ def test_a_package_that_does_not_fit_says_so_and_nothing_else() -> None:
 
 def test_a_picked_version_is_shown_instead_of_the_newest() -> None:
     older = candidate("ubuntu-24.04", "docker-ce", "27.5")
-    chosen = Component(name="docker", version="27.5.1", range=">=1.13.1", status="supported", reason="", epoch=0)
-    found = {(one.distribution, one.package): one.version for one in runtimes([chosen], ALL, [older])}
+    chosen = Component(
+        name="docker", version="27.5.1", range=">=1.13.1", status="supported", reason="", epoch=0
+    )
+    found = {
+        (one.distribution, one.package): one.version for one in runtimes([chosen], ALL, [older])
+    }
     assert found["ubuntu-24.04", "docker-ce"] == "5:27.5.1-1~ubuntu.24.04~noble"
     assert found["debian-13", "docker-ce"] == "5:29.8.1-1~debian.13~trixie"
 
@@ -310,5 +394,9 @@ def test_kubernetes_docker_conflicts_with_every_engine_of_a_distribution() -> No
 
 def test_kube_node_check_knows_the_same_impostors() -> None:
     script = (content.folder("packaging") / "kubernetes-node" / "kube-node-check").read_text()
-    wanted = {f"{form}|{one.name}|{one.what}|{one.instead[form]}" for one in ALL.impostors for form in one.formats}
+    wanted = {
+        f"{form}|{one.name}|{one.what}|{one.instead[form]}"
+        for one in ALL.impostors
+        for form in one.formats
+    }
     assert set(re.findall(r"^(?:deb|rpm)\|.*$", script, re.MULTILINE)) == wanted

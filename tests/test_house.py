@@ -1,4 +1,6 @@
-"""The rules of the house that a machine can hold: who imports whom, one door each, nothing hides PyPI's `packaging`."""
+"""The rules of the house that a machine can hold: who imports whom, one door each, nothing hides
+PyPI's `packaging`.
+"""
 
 import ast
 import os
@@ -21,7 +23,9 @@ MODULES = {str(path.relative_to(SOURCE)): path.read_text() for path in sorted(SO
 """The text of every module of the engine, by its path below the package."""
 
 ROOMS = {"packagers", "repos", "images", "signing", "mirror", "resolution", "clients", "compile"}
-"""Areas that never meet but in stages; `verification` checks the work of several and so stands above them."""
+"""Areas that never meet but in stages; `verification` checks the work of several and so stands
+above them.
+"""
 
 SHOWN = {
     "kubewright.mirror.KUBERNETES",
@@ -32,7 +36,9 @@ SHOWN = {
     "kubewright.resolution.explain.Considered",
     "kubewright.resolution.explain.Explanation",
 }
-"""What the command line has of rooms, which it reaches through stages else: choices, types, how words are read."""
+"""What the command line has of rooms, which it reaches through stages else: choices, types, how
+words are read.
+"""
 
 DOORS = {
     "subprocess": {"run.py"},
@@ -52,7 +58,9 @@ DOORS = {
 
 
 def imports(tree: ast.AST) -> dict[str, str]:
-    """What each name that a module imports stands for: `{"sp": "subprocess", "now": "time.time"}`."""
+    """What each name that a module imports stands for: `{"sp": "subprocess", "now":
+    "time.time"}`.
+    """
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -65,7 +73,9 @@ def imports(tree: ast.AST) -> dict[str, str]:
 
 @cache
 def uses(source: str) -> frozenset[str]:
-    """Every dotted name that a module imports or reaches through an import, whatever it is called there."""
+    """Every dotted name that a module imports or reaches through an import, whatever it is called
+    there.
+    """
     tree = ast.parse(source)
     known = imports(tree)
     found = set(known.values())
@@ -88,14 +98,20 @@ def areas_used(source: str) -> set[str]:
 
 
 def areas_refused(user: str) -> set[str]:
-    """The areas that an area must not use: cli → stages → verification → rooms → the rest, models at the bottom."""
+    """The areas that an area must not use: cli → stages → verification → rooms → the rest, models
+    at the bottom.
+    """
     if user in ("cli", "__main__"):
         return set()
     above = {"stages": {"cli"}, "verification": {"cli", "stages"}}.get(user)
     if above is not None:
         return above
     others = {"cli", "stages", "verification", *(ROOMS - {user})}
-    return others | {"run", "upstream", "registry_http", "content", "log"} if user == "models" else others
+    return (
+        others | {"run", "upstream", "registry_http", "content", "log"}
+        if user == "models"
+        else others
+    )
 
 
 def rooms_reached(source: str) -> set[str]:
@@ -106,7 +122,10 @@ def rooms_reached(source: str) -> set[str]:
 
 def keeps(place: str, door: str) -> bool:
     """Whether a module may use a door."""
-    return any(place == keeper or (keeper.endswith("/") and place.startswith(keeper)) for keeper in DOORS[door])
+    return any(
+        place == keeper or (keeper.endswith("/") and place.startswith(keeper))
+        for keeper in DOORS[door]
+    )
 
 
 def test_imports_go_one_way() -> None:
@@ -125,7 +144,9 @@ def test_the_command_line_reaches_rooms_through_stages_only() -> None:
         if place.startswith("cli/") and (bad := rooms_reached(source))
     ]
     assert not wrong
-    there = frozenset[str]().union(*(uses(source) for place, source in MODULES.items() if place.startswith("cli/")))
+    there = frozenset[str]().union(
+        *(uses(source) for place, source in MODULES.items() if place.startswith("cli/"))
+    )
     assert there >= SHOWN, "what is not shown any more is not allowed any more"
 
 
@@ -184,17 +205,23 @@ def test_what_only_looks_like_a_door_is_none(source: str, door: str) -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [place for place, source in MODULES.items() if not ast.get_docstring(ast.parse(source))]
+    silent = [
+        place for place, source in MODULES.items() if not ast.get_docstring(ast.parse(source))
+    ]
     assert not silent, "each starts with a docstring of one sentence"
 
 
 def test_every_module_stays_short() -> None:
-    long = {place: lines for place, source in MODULES.items() if (lines := source.count("\n")) > 300}
+    long = {
+        place: lines for place, source in MODULES.items() if (lines := source.count("\n")) > 300
+    }
     assert not long, "find the seam and make two modules"
 
 
 def test_content_folders_hold_no_python() -> None:
-    found = [str(path.relative_to(ROOT)) for folder in CONTENT for path in (ROOT / folder).rglob("*.py")]
+    found = [
+        str(path.relative_to(ROOT)) for folder in CONTENT for path in (ROOT / folder).rglob("*.py")
+    ]
     assert not found, f"the engine lives in src/kubewright: {found}"
 
 
@@ -206,18 +233,25 @@ def test_nothing_hides_the_library_called_packaging() -> None:
 
 
 def test_the_noxfile_imports_nothing_of_ours() -> None:
-    names = {name.partition(".")[0] for name in imports(ast.parse((ROOT / "noxfile.py").read_text())).values()}
+    names = {
+        name.partition(".")[0]
+        for name in imports(ast.parse((ROOT / "noxfile.py").read_text())).values()
+    }
     assert names <= {"nox"} | sys.stdlib_module_names
 
 
 def test_every_verb_is_a_session_that_says_what_it_does() -> None:
-    from kubewright import cli  # here, so that a mistake in the engine does not hide the other rules
+    from kubewright import (
+        cli,
+    )  # here, so that a mistake in the engine does not hide the other rules
 
     listed = subprocess.run(
         [sys.executable, "-I", "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--list"],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    sessions = dict(line[2:].split(" -> ", 1) for line in listed.splitlines() if line.startswith(("- ", "* ")))
+    sessions = dict(
+        line[2:].split(" -> ", 1) for line in listed.splitlines() if line.startswith(("- ", "* "))
+    )
     others = {"tests", "lint", "bench", "acceptance"}
     assert sessions.keys() == {*cli.kubewright.commands, *others}, "every verb is a session"
 
@@ -229,12 +263,26 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    build = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        str(tmp_path),
+    ]
     subprocess.run(build, check=True, cwd=source, capture_output=True)
     [wheel] = tmp_path.glob("kubewright-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         carried = set(archive.namelist())
-    ours = {path.relative_to(ROOT) for folder in CONTENT for path in (ROOT / folder).rglob("*") if path.is_file()}
+    ours = {
+        path.relative_to(ROOT)
+        for folder in CONTENT
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+    }
     assert {f"kubewright/content/{path}" for path in ours} <= carried
     assert wheel.name == f"kubewright-{kubewright.__version__}-py3-none-any.whl"
 
@@ -244,13 +292,20 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
     [("1", "", 1), ("1", "@pytest.mark.elsewhere('why')", 0), ("0", "", 0)],
     ids=["refused", "elsewhere", "allowed"],
 )
-def test_a_skip_fails_a_run_that_takes_none(tmp_path: Path, strict: str, mark: str, code: int) -> None:
+def test_a_skip_fails_a_run_that_takes_none(
+    tmp_path: Path, strict: str, mark: str, code: int
+) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
-    (tmp_path / "test_skip.py").write_text(f"import pytest\n{mark}\ndef test_it(): pytest.skip('no kernel here')\n")
+    (tmp_path / "test_skip.py").write_text(
+        f"import pytest\n{mark}\ndef test_it(): pytest.skip('no kernel here')\n"
+    )
     alone = ["-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *alone, str(tmp_path)],
-        env=os.environ | {"KUBEWRIGHT_NO_SKIPS": strict}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=os.environ | {"KUBEWRIGHT_NO_SKIPS": strict},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == code, done.stdout
     assert ("test_it: Skipped: no kernel here" in done.stdout) is bool(code)

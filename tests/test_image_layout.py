@@ -61,7 +61,13 @@ def test_a_tar_names_each_parent_once_and_before_its_children() -> None:
 def test_a_tar_holds_nothing_of_the_machine_that_wrote_it() -> None:
     with tarfile.open(fileobj=io.BytesIO(tar_of(TREE))) as tar:
         for member in tar:
-            assert (member.uid, member.gid, member.uname, member.gname, member.mtime) == (0, 0, "", "", EPOCH)
+            assert (member.uid, member.gid, member.uname, member.gname, member.mtime) == (
+                0,
+                0,
+                "",
+                "",
+                EPOCH,
+            )
 
 
 def test_types_modes_and_contents_come_back() -> None:
@@ -80,7 +86,9 @@ def test_only_what_needs_one_has_a_pax_header() -> None:
     data = tar_of(TREE)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         headers = {member.name: member.pax_headers for member in tar if member.pax_headers}
-    assert {name: set(found) for name, found in headers.items()} == {"coredns": {"SCHILY.xattr.security.capability"}}
+    assert {name: set(found) for name, found in headers.items()} == {
+        "coredns": {"SCHILY.xattr.security.capability"}
+    }
     value = headers["coredns"]["SCHILY.xattr.security.capability"].encode()
     assert value == (0x02000001).to_bytes(4, "little") + (1 << 10).to_bytes(4, "little") + bytes(12)
 
@@ -96,7 +104,9 @@ def test_a_path_cannot_come_twice() -> None:
 
 @pytest.mark.parametrize("promised", [2, 4], ids=["longer", "shorter"])
 def test_a_file_that_is_not_as_long_as_promised_is_refused(promised: int) -> None:
-    with pytest.raises(VerificationFailed, match=f"kubelet: 3 bytes where {promised} were promised"):
+    with pytest.raises(
+        VerificationFailed, match=f"kubelet: 3 bytes where {promised} were promised"
+    ):
         tar_of([File("kubelet", promised, lambda: io.BytesIO(b"abc"))])
 
 
@@ -113,18 +123,26 @@ def test_a_gzip_header_says_nothing_about_time_or_system() -> None:
     assert layer_of(TREE)[1][:10] == b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
 
-DEFINITION = ImageDefinition.model_validate({
-    "name": "hyperkube",
-    "flavour": "dispatcher",
-    "layers": {"kubelet": {"files": [{"target": "/kubelet", "source": "input:kubernetes/kubelet"}]}},
-    "images": {
-        name: {
-            "description": "A test", "tag": "v{kubernetes}", "layers": ["kubelet"], "entrypoint": ["/kubelet"],
-            "components": ["kubelet"], "source": "https://example.test",
-        }
-        for name in ("kubelet", "other")
-    },
-})  # fmt: skip
+DEFINITION = ImageDefinition.model_validate(
+    {
+        "name": "hyperkube",
+        "flavour": "dispatcher",
+        "layers": {
+            "kubelet": {"files": [{"target": "/kubelet", "source": "input:kubernetes/kubelet"}]}
+        },
+        "images": {
+            name: {
+                "description": "A test",
+                "tag": "v{kubernetes}",
+                "layers": ["kubelet"],
+                "entrypoint": ["/kubelet"],
+                "components": ["kubelet"],
+                "source": "https://example.test",
+            }
+            for name in ("kubelet", "other")
+        },
+    }
+)
 
 
 @pytest.fixture
@@ -134,7 +152,9 @@ def layout(tmp_path: Path) -> Path:
 
     def layer(arch: Arch) -> Layer:
         entries = [file("kubelet", arch.encode())]
-        return made.add_layer(arch, lambda out: write_layer(entries, out, epoch=EPOCH, compression="gzip"))
+        return made.add_layer(
+            arch, lambda out: write_layer(entries, out, epoch=EPOCH, compression="gzip")
+        )
 
     layers = {arch: [layer(arch)] for arch in Arch}
     images = [
@@ -189,8 +209,12 @@ def test_a_tampered_blob_is_named(layout: Path, kind: str) -> None:
     data[len(data) // 2] ^= 1
     blob.write_bytes(data)
     findings = list(check_layout(layout))
-    assert any(f"blobs/sha256/{blob.name}: its digest is sha256:" in finding for finding in findings)
-    assert all(finding.startswith(f"{layout}: ") and finding.endswith("again") for finding in findings)
+    assert any(
+        f"blobs/sha256/{blob.name}: its digest is sha256:" in finding for finding in findings
+    )
+    assert all(
+        finding.startswith(f"{layout}: ") and finding.endswith("again") for finding in findings
+    )
 
 
 @pytest.mark.parametrize("kind", ["image", "manifest", "config", "layer"])
@@ -202,7 +226,9 @@ def test_a_missing_blob_is_named_with_what_refers_to_it(layout: Path, kind: str)
 
 
 def rewrite(layout: Path, change: Callable[[dict[str, Json]], None]) -> None:
-    """Change the documents above the first layer and put every digest right again, as an attacker would."""
+    """Change the documents above the first layer and put every digest right again, as an attacker
+    would.
+    """
     paths = documents(layout)
     names = ["config", "manifest", "image"]
     found = {name: json.loads(paths[name].read_bytes()) for name in names}
@@ -225,17 +251,23 @@ def rewrite(layout: Path, change: Callable[[dict[str, Json]], None]) -> None:
 def test_a_layer_that_unpacks_to_something_else_is_found(layout: Path) -> None:
     wrong = f"sha256:{'0' * 64}"
     rewrite(layout, lambda found: found["config"]["rootfs"].update(diff_ids=[wrong]))
-    assert [finding for finding in check_layout(layout) if "unpacks to" in finding and wrong in finding]
+    assert [
+        finding for finding in check_layout(layout) if "unpacks to" in finding and wrong in finding
+    ]
 
 
 def test_a_layer_without_a_diff_id_is_found(layout: Path) -> None:
     rewrite(layout, lambda found: found["config"]["rootfs"].update(diff_ids=[]))
-    assert any("1 layers, but its config has 0 diff_ids" in finding for finding in check_layout(layout))
+    assert any(
+        "1 layers, but its config has 0 diff_ids" in finding for finding in check_layout(layout)
+    )
 
 
 def test_an_image_listed_for_another_architecture_is_found(layout: Path) -> None:
     rewrite(layout, lambda found: found["config"].update(architecture="s390x"))
-    assert any("listed for amd64, but made for linux/s390x" in finding for finding in check_layout(layout))
+    assert any(
+        "listed for amd64, but made for linux/s390x" in finding for finding in check_layout(layout)
+    )
 
 
 def test_a_wrong_size_is_found(layout: Path) -> None:
@@ -257,7 +289,9 @@ def test_a_wrong_size_is_found(layout: Path) -> None:
     ],
     ids=["empty", "not-json", "digest-that-climbs", "no-version"],
 )
-def test_a_malformed_document_is_a_finding(layout: Path, name: str, data: bytes, found: str) -> None:
+def test_a_malformed_document_is_a_finding(
+    layout: Path, name: str, data: bytes, found: str
+) -> None:
     (layout / name).write_bytes(data)
     assert any(found in finding for finding in check_layout(layout))
 
@@ -267,10 +301,15 @@ def test_a_malformed_document_is_a_finding(layout: Path, name: str, data: bytes,
     [
         (lambda index: index["manifests"][0].update(mediaType="a/b"), "is of the unknown type a/b"),
         (lambda index: index.update(mediaType="a/b"), "index.json: is of the type a/b instead of"),
-        (lambda index: index["manifests"][0].pop("platform"), "does not say which machines sha256:"),
+        (
+            lambda index: index["manifests"][0].pop("platform"),
+            "does not say which machines sha256:",
+        ),
         (lambda index: index["manifests"][0].pop("annotations"), "are missing or disagree"),
         (
-            lambda index: index["manifests"][0]["annotations"].update({"org.opencontainers.image.ref.name": "a:b"}),
+            lambda index: index["manifests"][0]["annotations"].update(
+                {"org.opencontainers.image.ref.name": "a:b"}
+            ),
             "are missing or disagree",
         ),
         (lambda index: index.update(more=1), "index.json: not as it was written"),
@@ -319,7 +358,9 @@ def member_json(tar: tarfile.TarFile, name: str) -> Any:
     return json.load(stream)
 
 
-def test_an_archive_is_a_layout_of_one_architecture_that_docker_reads_too(layout: Path, archive: Path) -> None:
+def test_an_archive_is_a_layout_of_one_architecture_that_docker_reads_too(
+    layout: Path, archive: Path
+) -> None:
     with tarfile.open(archive) as tar:
         names = tar.getnames()
         docker, index = member_json(tar, "manifest.json"), member_json(tar, "index.json")
@@ -336,7 +377,9 @@ def test_an_archive_is_a_layout_of_one_architecture_that_docker_reads_too(layout
     assert len([name for name in names if name.startswith("blobs/sha256/")]) == 1 + 2 * 2
 
 
-def test_a_manifest_json_that_disagrees_with_the_index_is_found(archive: Path, tmp_path: Path) -> None:
+def test_a_manifest_json_that_disagrees_with_the_index_is_found(
+    archive: Path, tmp_path: Path
+) -> None:
     forged = tmp_path / "forged.tar"
     with tarfile.open(archive) as source, tarfile.open(forged, "w") as target:
         for member in source:
@@ -346,7 +389,9 @@ def test_a_manifest_json_that_disagrees_with_the_index_is_found(archive: Path, t
                 stream = io.BytesIO(data)
             target.addfile(member, stream)
     assert [
-        finding for finding in check_layout(forged) if "manifest.json: does not say what index.json says" in finding
+        finding
+        for finding in check_layout(forged)
+        if "manifest.json: does not say what index.json says" in finding
     ]
 
 

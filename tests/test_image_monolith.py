@@ -1,4 +1,6 @@
-"""The images over one program that is all of them, and the layer of host tools from Debian packages."""
+"""The images over one program that is all of them, and the layer of host tools from Debian
+packages.
+"""
 
 import io
 import subprocess
@@ -22,7 +24,13 @@ from kubewright.models.lock import Component, Release
 IMAGES = content.folder("images")
 NODE = IMAGES / "hyperkube" / "node-packages.toml"
 EPOCH = 1_755_000_000
-VERSIONS = {"kubernetes": "1.36.4", "etcd": "3.6.8", "coredns": "1.14.2", "pause": "3.10.2", "hyperkube": "1.36.4"}
+VERSIONS = {
+    "kubernetes": "1.36.4",
+    "etcd": "3.6.8",
+    "coredns": "1.14.2",
+    "pause": "3.10.2",
+    "hyperkube": "1.36.4",
+}
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 
 
@@ -34,17 +42,25 @@ def definition() -> ImageDefinition:
 @pytest.fixture
 def release() -> Release:
     return Release(
-        name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=EPOCH, architectures=(Arch.amd64,),
+        name="v1.36.4-1",
+        kubernetes="1.36.4",
+        revision=1,
+        source_date_epoch=EPOCH,
+        architectures=(Arch.amd64,),
         components=tuple(
-            Component(name=name, version=version, range="", status="validated", reason="", epoch=EPOCH)
+            Component(
+                name=name, version=version, range="", status="validated", reason="", epoch=EPOCH
+            )
             for name, version in VERSIONS.items()
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
 def supply(tmp_path: Path, tool: Callable[[str], Path]) -> Supply:
-    """One program that does not compress, the other two as archives, and a package with an `nft` in it."""
+    """One program that does not compress, the other two as archives, and a package with an `nft` in
+    it.
+    """
     package = deb(tool, tmp_path, "nftables", {"usr/sbin/nft": b"nft", "lib/libnft.so": b"library"})
 
     def inputs(component: str, name: str, arch: Arch) -> Path:
@@ -68,7 +84,9 @@ def supply(tmp_path: Path, tool: Callable[[str], Path]) -> Supply:
     return Supply(inputs, packages, {"etcd": "3.6.8"})
 
 
-def make(definition: ImageDefinition, release: Release, supply: Supply, root: Path) -> dict[str, Image]:
+def make(
+    definition: ImageDefinition, release: Release, supply: Supply, root: Path
+) -> dict[str, Image]:
     record = made(definition, release, supply, root)
     assert list(check_layout(root / "layout")) == []
     return {image.name: image for image in record.images}
@@ -76,12 +94,19 @@ def make(definition: ImageDefinition, release: Release, supply: Supply, root: Pa
 
 def made(definition: ImageDefinition, release: Release, supply: Supply, root: Path) -> ImageRecord:
     return build(
-        definition, release, supply,
-        registry="registry.test/kube", dest=root / "layout", archives=root / "archives", content=IMAGES,
-    )  # fmt: skip
+        definition,
+        release,
+        supply,
+        registry="registry.test/kube",
+        dest=root / "layout",
+        archives=root / "archives",
+        content=IMAGES,
+    )
 
 
-def deb(tool: Callable[[str], Path], folder: Path, name: str, contents: dict[str, bytes], **links: str) -> Path:
+def deb(
+    tool: Callable[[str], Path], folder: Path, name: str, contents: dict[str, bytes], **links: str
+) -> Path:
     """A package by Debian's own tool; its links are given as PATH__WITH__SLASHES=TARGET."""
     root = folder / f"{name}.root"
     (root / "DEBIAN").mkdir(parents=True, exist_ok=True)
@@ -98,7 +123,14 @@ def deb(tool: Callable[[str], Path], folder: Path, name: str, contents: dict[str
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(target)
-    argv = [str(tool("dpkg-deb")), "--build", "--root-owner-group", "-z1", str(root), str(folder / f"{name}.deb")]
+    argv = [
+        str(tool("dpkg-deb")),
+        "--build",
+        "--root-owner-group",
+        "-z1",
+        str(root),
+        str(folder / f"{name}.deb"),
+    ]
     subprocess.run(argv, check=True, capture_output=True)
     return folder / f"{name}.deb"
 
@@ -111,14 +143,19 @@ def test_both_definitions_make_the_same_images_and_components(definition: ImageD
         assert (same.tag, same.user, same.entrypoint, same.components, same.source) == (
             image.tag, image.user, image.entrypoint, image.components, image.source,
         )  # fmt: skip
-    links = {path for layer in other.images["hyperkube"].layers for path in other.layers[layer].links}
+    links = {
+        path for layer in other.images["hyperkube"].layers for path in other.layers[layer].links
+    }
     assert links <= set(definition.layers["hyperkube"].links)
 
 
 def test_every_program_of_hyperkube_can_be_called_by_its_name(definition: ImageDefinition) -> None:
     links = definition.layers["hyperkube"].links
     for name in definition.images["hyperkube"].components:
-        assert links.get(f"/usr/local/bin/{name}", links.get(f"/{name}")) in ("hyperkube", "usr/local/bin/hyperkube")
+        assert links.get(f"/usr/local/bin/{name}", links.get(f"/{name}")) in (
+            "hyperkube",
+            "usr/local/bin/hyperkube",
+        )
 
 
 def test_every_image_stands_on_the_one_layer(
@@ -130,8 +167,12 @@ def test_every_image_stands_on_the_one_layer(
     for name in (*COMPONENTS, "hyperkube", "hyperkube-node", "kubectl", "etcd"):
         assert layers[name][-1] == shared
     assert layers["kube-proxy"] == layers["hyperkube-node"]
-    assert len({layer for over in layers.values() for layer in over}) == 4  # /tmp, host tools, the program, CoreDNS
-    blobs = sum(path.stat().st_size for path in (tmp_path / "layout" / "blobs").rglob("*") if path.is_file())
+    assert (
+        len({layer for over in layers.values() for layer in over}) == 4
+    )  # /tmp, host tools, the program, CoreDNS
+    blobs = sum(
+        path.stat().st_size for path in (tmp_path / "layout" / "blobs").rglob("*") if path.is_file()
+    )
     assert shared.size < blobs < 1.2 * shared.size
     assert {image.flavour for image in images.values()} == {"monolith"}
 
@@ -142,7 +183,12 @@ def test_every_image_stands_on_the_one_layer(
     ids=["the-same", "another", "unknown"],
 )
 def test_the_etcd_image_always_has_the_etcd_of_the_release(
-    definition: ImageDefinition, release: Release, supply: Supply, tmp_path: Path, carried: dict[str, str], own: bool
+    definition: ImageDefinition,
+    release: Release,
+    supply: Supply,
+    tmp_path: Path,
+    carried: dict[str, str],
+    own: bool,
 ) -> None:
     images = make(definition, release, Supply(supply.inputs, supply.packages, carried), tmp_path)
     shared = images["hyperkube"].platforms[0].layers[-1]
@@ -156,7 +202,9 @@ def test_without_packages_the_images_over_them_are_skipped(
 ) -> None:
     record = made(definition, release, Supply(supply.inputs), tmp_path)
     assert {one.name for one in record.skipped} == {"kube-proxy", "hyperkube-node"}
-    assert {one.reason for one in record.skipped} == {"hyperkube/node-packages.toml: this build takes no packages"}
+    assert {one.reason for one in record.skipped} == {
+        "hyperkube/node-packages.toml: this build takes no packages"
+    }
 
 
 def test_packages_are_not_fetched_for_images_that_lack_their_program(
@@ -184,12 +232,21 @@ def unpacked(packages: dict[str, Path], scratch: Path, *without: str) -> dict[st
         return {member.name: member for member in tar}
 
 
-def test_what_was_below_the_root_lies_below_usr(tool: Callable[[str], Path], tmp_path: Path) -> None:
+def test_what_was_below_the_root_lies_below_usr(
+    tool: Callable[[str], Path], tmp_path: Path
+) -> None:
     package = deb(
-        tool, tmp_path, "kmod", {"bin/kmod": b"kmod", "lib/libkmod.so.2": b"library", "etc/kmod.conf": b""},
-        sbin__modprobe="/bin/kmod", bin__lsmod="kmod", usr__bin__kmod="/bin/kmod",
-        lib64__ld="../lib/ld.so", lib__near="../etc/kmod.conf", usr__lib__far="../../etc/kmod.conf",
-    )  # fmt: skip
+        tool,
+        tmp_path,
+        "kmod",
+        {"bin/kmod": b"kmod", "lib/libkmod.so.2": b"library", "etc/kmod.conf": b""},
+        sbin__modprobe="/bin/kmod",
+        bin__lsmod="kmod",
+        usr__bin__kmod="/bin/kmod",
+        lib64__ld="../lib/ld.so",
+        lib__near="../etc/kmod.conf",
+        usr__lib__far="../../etc/kmod.conf",
+    )
     found = unpacked({"kmod": package}, tmp_path / "scratch")
     assert {name: member.linkname for name, member in found.items() if member.issym()} == {
         "usr/sbin/modprobe": "/bin/kmod", "usr/bin/lsmod": "kmod", "usr/lib64/ld": "/lib/ld.so",
@@ -203,27 +260,40 @@ def test_what_was_below_the_root_lies_below_usr(tool: Callable[[str], Path], tmp
 
 
 def test_what_a_pattern_matches_is_left_out(tool: Callable[[str], Path], tmp_path: Path) -> None:
-    package = deb(tool, tmp_path, "a", {"usr/share/man/man8/a.8.gz": b"", "usr/share/doc/a/copyright": b"mine"})
+    package = deb(
+        tool,
+        tmp_path,
+        "a",
+        {"usr/share/man/man8/a.8.gz": b"", "usr/share/doc/a/copyright": b"mine"},
+    )
     names = unpacked({"a": package}, tmp_path / "scratch", "usr/share/man/*")
     assert "usr/share/doc/a/copyright" in names
     assert not [name for name in names if "man8" in name]
 
 
-def test_two_packages_cannot_have_the_same_file(tool: Callable[[str], Path], tmp_path: Path) -> None:
+def test_two_packages_cannot_have_the_same_file(
+    tool: Callable[[str], Path], tmp_path: Path
+) -> None:
     packages = {name: deb(tool, tmp_path, name, {"bin/tool": b""}) for name in ("one", "two")}
     with pytest.raises(RequestError, match=r"^two: usr/bin/tool is in another package too"):
         unpacked(packages, tmp_path / "scratch")
 
 
 @pytest.mark.parametrize("path", ["/abs/y", "../../evil", "./usr/../../evil"])
-def test_a_path_outside_of_its_package_is_refused(tool: Callable[[str], Path], tmp_path: Path, path: str) -> None:
+def test_a_path_outside_of_its_package_is_refused(
+    tool: Callable[[str], Path], tmp_path: Path, path: str
+) -> None:
     package = deb(tool, tmp_path, "a", {})
     data = tmp_path / "data.tar"
     with tarfile.open(data, "w") as tar:
         tar.addfile(tarfile.TarInfo(path))
-    subprocess.run([tool("ar"), "d", package, "data.tar.gz", "data.tar.xz", "data.tar.zst"], check=True)
+    subprocess.run(
+        [tool("ar"), "d", package, "data.tar.gz", "data.tar.xz", "data.tar.zst"], check=True
+    )
     subprocess.run([tool("ar"), "q", package, data], check=True)
-    with pytest.raises(VerificationFailed, match=rf"^{package}: {path} lies outside of it; leave the package out"):
+    with pytest.raises(
+        VerificationFailed, match=rf"^{package}: {path} lies outside of it; leave the package out"
+    ):
         unpacked({"a": package}, tmp_path / "scratch")
     assert not (tmp_path / "scratch").exists()
 
@@ -276,6 +346,9 @@ def test_a_package_that_is_not_what_is_pinned_is_refused(
 
     tool("apt-get")
     monkeypatch.setattr(debs, "Apt", Liar)
-    with pytest.raises(VerificationFailed, match=rf"^{pin.path}: its sha256 is .+; pin what there is now: python -m"):
+    with pytest.raises(
+        VerificationFailed,
+        match=rf"^{pin.path}: its sha256 is .+; pin what there is now: python -m",
+    ):
         bring([pin], Arch.amd64, Cache(tmp_path))
     assert not list(tmp_path.rglob("*deb*"))

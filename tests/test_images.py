@@ -1,4 +1,6 @@
-"""Images from their definition: what is built, what is skipped and why, and the dispatcher itself."""
+"""Images from their definition: what is built, what is skipped and why, and the dispatcher
+itself.
+"""
 
 import gc
 import io
@@ -27,7 +29,13 @@ from kubewright.models.lock import Component, Release, Unavailable
 IMAGES = content.folder("images")
 DISPATCHER = IMAGES / "hyperkube" / "hyperkube"
 EPOCH = 1_755_000_000
-VERSIONS = {"kubernetes": "1.36.4", "etcd": "3.6.8", "coredns": "1.14.2", "pause": "3.10.2", "busybox": "1.38.0"}
+VERSIONS = {
+    "kubernetes": "1.36.4",
+    "etcd": "3.6.8",
+    "coredns": "1.14.2",
+    "pause": "3.10.2",
+    "busybox": "1.38.0",
+}
 
 Inputs = Callable[[str, str, Arch], Path | None]
 
@@ -54,10 +62,16 @@ def release() -> Release:
         source_date_epoch=EPOCH,
         architectures=(Arch.amd64, Arch.arm64),
         components=tuple(
-            Component(name=name, version=version, range="", status="validated", reason="", epoch=EPOCH)
+            Component(
+                name=name, version=version, range="", status="validated", reason="", epoch=EPOCH
+            )
             for name, version in VERSIONS.items()
         ),
-        unavailable=(Unavailable(component="coredns", name="coredns", arch=Arch.arm64, reason="not in this mirror"),),
+        unavailable=(
+            Unavailable(
+                component="coredns", name="coredns", arch=Arch.arm64, reason="not in this mirror"
+            ),
+        ),
     )
 
 
@@ -83,7 +97,8 @@ def inputs(tmp_path: Path) -> Inputs:
         program = elf(arch) + f"{component}/{name} {arch}".encode()
         if component == "etcd":
             members = {
-                f"etcd-v3.6.8-linux-{arch}/{one}": program + one.encode() for one in ("etcd", "etcdctl", "etcdutl")
+                f"etcd-v3.6.8-linux-{arch}/{one}": program + one.encode()
+                for one in ("etcd", "etcdctl", "etcdutl")
             }
             return archive(path, {"etcd-v3.6.8-linux-README.md": b"", **members})
         if component == "busybox":
@@ -98,13 +113,22 @@ def inputs(tmp_path: Path) -> Inputs:
 
 def make(definition: ImageDefinition, release: Release, inputs: Inputs, root: Path) -> ImageRecord:
     return build(
-        definition, release, inputs,
-        registry="registry.test/kube", dest=root / "layout", archives=root / "archives", content=IMAGES,
-    )  # fmt: skip
+        definition,
+        release,
+        inputs,
+        registry="registry.test/kube",
+        dest=root / "layout",
+        archives=root / "archives",
+        content=IMAGES,
+    )
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_every_image_has_kubeadms_name_and_tag(
@@ -112,9 +136,16 @@ def test_every_image_has_kubeadms_name_and_tag(
 ) -> None:
     record = make(definition, release, inputs, tmp_path)
     assert {image.reference.removeprefix("registry.test/kube/") for image in record.images} == {
-        "hyperkube:v1.36.4", "kube-apiserver:v1.36.4", "kube-controller-manager:v1.36.4", "kube-scheduler:v1.36.4",
-        "kube-proxy:v1.36.4", "kubectl:v1.36.4", "etcd:3.6.8-0", "pause:3.10.2", "coredns:v1.14.2",
-    }  # fmt: skip
+        "hyperkube:v1.36.4",
+        "kube-apiserver:v1.36.4",
+        "kube-controller-manager:v1.36.4",
+        "kube-scheduler:v1.36.4",
+        "kube-proxy:v1.36.4",
+        "kubectl:v1.36.4",
+        "etcd:3.6.8-0",
+        "pause:3.10.2",
+        "coredns:v1.14.2",
+    }
     assert [image.name for image in record.images] == sorted(image.name for image in record.images)
     assert {archive.name for archive in record.archives} == {
         "hyperkube-v1.36.4-linux-amd64.tar", "hyperkube-v1.36.4-linux-arm64.tar",
@@ -131,9 +162,12 @@ def test_an_image_without_its_input_is_skipped_with_the_reason(
     assert [(one.name, one.arch, one.reason) for one in record.skipped] == [
         ("coredns", "arm64", "coredns/coredns: not in this mirror")
     ]
-    assert [platform.arch for image in record.images if image.name == "coredns" for platform in image.platforms] == [
-        "amd64"
-    ]
+    assert [
+        platform.arch
+        for image in record.images
+        if image.name == "coredns"
+        for platform in image.platforms
+    ] == ["amd64"]
 
 
 def test_images_share_the_bytes_of_their_programs(
@@ -170,13 +204,26 @@ def test_a_patch_release_leaves_the_images_of_unchanged_companions_as_they_were(
 ) -> None:
     kubernetes, *companions = release.components
     patch = kubernetes.model_copy(update={"version": "1.36.5", "epoch": EPOCH + 86400})
-    dated = {"kubernetes": "1.36.5", "source_date_epoch": EPOCH + 86400, "components": (patch, *companions)}
+    dated = {
+        "kubernetes": "1.36.5",
+        "source_date_epoch": EPOCH + 86400,
+        "components": (patch, *companions),
+    }
     later = release.model_copy(update=dated)
     first, second = (make(definition, one, inputs, tmp_path / one.tag) for one in (release, later))
-    same = {one.name for one, other in zip(first.images, second.images, strict=True) if one.index == other.index}
+    same = {
+        one.name
+        for one, other in zip(first.images, second.images, strict=True)
+        if one.index == other.index
+    }
     assert same == {"coredns", "etcd", "pause"}
     before, after = (
-        {layer.digest for image in one.images if image.name == "hyperkube" for layer in image.platforms[0].layers}
+        {
+            layer.digest
+            for image in one.images
+            if image.name == "hyperkube"
+            for layer in image.platforms[0].layers
+        }
         for one in (first, second)
     )
     assert len(before & after) == 3, "root, dispatcher and etcd"
@@ -259,7 +306,10 @@ def test_a_dynamic_program_is_refused_except_where_the_definition_allows_it(
     record = make(definition, release, find, tmp_path)
     reasons = {one.name: one.reason for one in record.skipped if one.arch == "amd64"}
     assert set(reasons) == {"hyperkube", "kube-proxy"}
-    assert reasons["kube-proxy"] == "kubernetes/kube-proxy is linked dynamically, and the image has no C library"
+    assert (
+        reasons["kube-proxy"]
+        == "kubernetes/kube-proxy is linked dynamically, and the image has no C library"
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,7 +318,10 @@ def test_a_dynamic_program_is_refused_except_where_the_definition_allows_it(
         (elf(Arch.amd64), None),
         (b"#!/bin/sh\n", None),
         (elf(Arch.arm64), "is not for amd64 (ELF machine 183)"),
-        (elf(Arch.amd64, interpreter=True), "is linked dynamically, and the image has no C library"),
+        (
+            elf(Arch.amd64, interpreter=True),
+            "is linked dynamically, and the image has no C library",
+        ),
         (b"\x7fELF\x01\x01" + bytes(100), "is not a 64-bit little-endian program"),
         (elf(Arch.amd64)[:50], "is a damaged program"),
     ],
@@ -282,16 +335,26 @@ def test_what_cannot_run_is_told_by_its_head(head: bytes, reason: str | None) ->
     ("old", "new", "found"),
     [
         ('layers = ["root", "etcd"]', 'layers = ["root", "etdc"]', "image etcd: no layer 'etdc'"),
-        ('entrypoint = ["/pause"]', 'entrypoint = ["/stop"]', "image pause: its layers have no /stop"),
+        (
+            'entrypoint = ["/pause"]',
+            'entrypoint = ["/stop"]',
+            "image pause: its layers have no /stop",
+        ),
         ('"/tmp"', '"tmp"', "'tmp' is not a plain absolute path"),
-        ('"/bin/ln" = "/bin/busybox"', '"/bin/ln" = "/bin/toybox"', "hard link /bin/ln: /bin/toybox is no file"),
+        (
+            '"/bin/ln" = "/bin/busybox"',
+            '"/bin/ln" = "/bin/toybox"',
+            "hard link /bin/ln: /bin/toybox is no file",
+        ),
         ('"/apiserver" =', '"/tmp" =', "image hyperkube: in two of its layers: /tmp"),
         ('user = "65535:65535"', 'user = "nobody"', "images.pause.user"),
         ("flavour =", "flavor =", "did you mean 'flavour'?"),
     ],
     ids=["layer", "entry-point", "path", "hard-link", "twice", "user", "key"],
 )
-def test_a_mistake_in_the_definition_is_named(tmp_path: Path, old: str, new: str, found: str) -> None:
+def test_a_mistake_in_the_definition_is_named(
+    tmp_path: Path, old: str, new: str, found: str
+) -> None:
     text = (IMAGES / "hyperkube" / "image.toml").read_text()
     assert old in text
     (tmp_path / "image.toml").write_text(text.replace(old, new))
@@ -300,18 +363,32 @@ def test_a_mistake_in_the_definition_is_named(tmp_path: Path, old: str, new: str
     assert found in str(caught.value)
 
 
-def test_only_coredns_has_a_capability_and_only_pause_and_coredns_are_not_root(definition: ImageDefinition) -> None:
-    capable = {name for name, layer in definition.layers.items() if any(file.capability for file in layer.files)}
+def test_only_coredns_has_a_capability_and_only_pause_and_coredns_are_not_root(
+    definition: ImageDefinition,
+) -> None:
+    capable = {
+        name
+        for name, layer in definition.layers.items()
+        if any(file.capability for file in layer.files)
+    }
     assert capable == {"coredns"}
-    assert {name: image.user for name, image in definition.images.items() if image.user != "0:0"} == {
+    assert {
+        name: image.user for name, image in definition.images.items() if image.user != "0:0"
+    } == {
         "pause": "65535:65535",
         "coredns": "65532:65532",
     }
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker forgets to close its socket
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # docker forgets to close its socket
 def test_loading_without_an_engine_says_what_to_do(
-    definition: ImageDefinition, release: Release, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    definition: ImageDefinition,
+    release: Release,
+    inputs: Inputs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     record = make(definition, release, inputs, tmp_path)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
@@ -345,7 +422,9 @@ def test_skopeo_finds_each_image_by_name(
     images = make(definition, release, inputs, tmp_path).images
     for image in (image for image in images if image.name != "coredns"):
         name = f"oci:{tmp_path}/layout:{image.name}:{image.tag}"
-        found = json.loads(said([skopeo], "inspect", "--override-os=linux", f"--override-arch={arch}", name))
+        found = json.loads(
+            said([skopeo], "inspect", "--override-os=linux", f"--override-arch={arch}", name)
+        )
         platform = next(platform for platform in image.platforms if platform.arch == arch)
         assert found["Layers"] == [layer.digest for layer in platform.layers]
         assert found["Labels"]["org.opencontainers.image.version"] == image.tag
@@ -355,14 +434,21 @@ def test_skopeo_finds_each_image_by_name(
 
 
 @pytest.fixture(params=["dash", "busybox sh"], ids=["dash", "busybox"])
-def hyperkube(request: pytest.FixtureRequest, tool: Callable[[str], Path], tmp_path: Path) -> list[str]:
+def hyperkube(
+    request: pytest.FixtureRequest, tool: Callable[[str], Path], tmp_path: Path
+) -> list[str]:
     """The dispatcher beside a few programs, as an argv under one shell."""
-    shell = [str(tool(word)) if number == 0 else word for number, word in enumerate(request.param.split())]
+    shell = [
+        str(tool(word)) if number == 0 else word
+        for number, word in enumerate(request.param.split())
+    ]
     here = tmp_path / "bin"
     here.mkdir()
     shutil.copy(DISPATCHER, here / "hyperkube")
     for name in ("kubelet", "kubectl", "kube-apiserver", "etcdctl"):
-        (here / name).write_text(f'#!/bin/sh\necho "{name}:" "$#" "$@"\necho more\nexit "${{CODE:-0}}"\n')
+        (here / name).write_text(
+            f'#!/bin/sh\necho "{name}:" "$#" "$@"\necho more\nexit "${{CODE:-0}}"\n'
+        )
         (here / name).chmod(0o755)
     return [*shell, str(here / "hyperkube")]
 
@@ -370,15 +456,23 @@ def hyperkube(request: pytest.FixtureRequest, tool: Callable[[str], Path], tmp_p
 def said(argv: list[str], *arguments: str, code: int = 0, **env: str) -> str:
     """What a command prints, both streams, when it ends with `code`."""
     done = subprocess.run(
-        [*argv, *arguments], check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=os.environ | env, timeout=30,
-    )  # fmt: skip
+        [*argv, *arguments],
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | env,
+        timeout=30,
+    )
     assert done.returncode == code, done.stdout
     return done.stdout
 
 
 def test_the_dispatcher_passes_arguments_and_the_exit_code_on(hyperkube: list[str]) -> None:
-    assert said(hyperkube, "kubelet", "--a b", "*", "", code=7, CODE="7") == "kubelet: 3 --a b * \nmore\n"
+    assert (
+        said(hyperkube, "kubelet", "--a b", "*", "", code=7, CODE="7")
+        == "kubelet: 3 --a b * \nmore\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -395,10 +489,18 @@ def test_the_dispatcher_goes_by_the_name_it_is_called(
 
 
 def test_the_dispatcher_lists_what_is_here(hyperkube: list[str]) -> None:
-    assert said(hyperkube, "--list").split() == ["kube-apiserver", "kubelet", "kubectl", "etcdctl", "pause"]
+    assert said(hyperkube, "--list").split() == [
+        "kube-apiserver",
+        "kubelet",
+        "kubectl",
+        "etcdctl",
+        "pause",
+    ]
 
 
-def test_a_complete_image_lists_all_its_components(hyperkube: list[str], definition: ImageDefinition) -> None:
+def test_a_complete_image_lists_all_its_components(
+    hyperkube: list[str], definition: ImageDefinition
+) -> None:
     components = definition.images["hyperkube"].components
     for name in components[:-1]:
         shutil.copy(DISPATCHER, Path(hyperkube[-1]).parent / name)
@@ -416,7 +518,10 @@ def test_usage_is_an_error_unless_asked_for(hyperkube: list[str]) -> None:
     assert asked.stdout.startswith("Usage: hyperkube PROGRAM")
     assert not asked.stderr
     assert said(hyperkube, code=2) == asked.stdout
-    assert said(hyperkube, "--wrong", code=2) == "hyperkube: there is no option '--wrong'; see hyperkube --help\n"
+    assert (
+        said(hyperkube, "--wrong", code=2)
+        == "hyperkube: there is no option '--wrong'; see hyperkube --help\n"
+    )
 
 
 def test_versions_are_one_line_each(hyperkube: list[str]) -> None:
@@ -427,10 +532,14 @@ def test_versions_are_one_line_each(hyperkube: list[str]) -> None:
         "etcdctl                  etcdctl: 1 version",
         "pause                    built into hyperkube",
     ]
-    assert "kubelet                  does not run here (exit code 3)" in said(hyperkube, "--version", code=1, CODE="3")
+    assert "kubelet                  does not run here (exit code 3)" in said(
+        hyperkube, "--version", code=1, CODE="3"
+    )
 
 
-def test_symlinks_are_made_once_and_never_over_something_else(hyperkube: list[str], tmp_path: Path) -> None:
+def test_symlinks_are_made_once_and_never_over_something_else(
+    hyperkube: list[str], tmp_path: Path
+) -> None:
     links = tmp_path / "links"
     assert "no such directory" in said(hyperkube, "--make-symlinks", str(links), code=2)
     links.mkdir()
@@ -449,7 +558,9 @@ def test_symlinks_are_made_once_and_never_over_something_else(hyperkube: list[st
 
 def test_a_program_that_cannot_start_is_explained(hyperkube: list[str]) -> None:
     (Path(hyperkube[-1]).parent / "kubelet").write_text("#!/no/such/loader\n")
-    assert "hyperkube: kubelet: built for another processor, or for a C library" in said(hyperkube, "kubelet", code=127)
+    assert "hyperkube: kubelet: built for another processor, or for a C library" in said(
+        hyperkube, "kubelet", code=127
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
@@ -467,7 +578,9 @@ def test_pause_waits_until_it_is_told_to_end(hyperkube: list[str], number: signa
     until(lambda: ended(child))
 
 
-def test_pause_says_what_it_is_and_ends_as_kubeadms_health_check_wants_it(hyperkube: list[str]) -> None:
+def test_pause_says_what_it_is_and_ends_as_kubeadms_health_check_wants_it(
+    hyperkube: list[str],
+) -> None:
     assert said(hyperkube, "pause", "-v") == "pause, built into hyperkube\n"
 
 

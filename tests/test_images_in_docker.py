@@ -27,7 +27,13 @@ pytestmark = pytest.mark.elsewhere("needs root and Docker's engine")
 
 IMAGES = content.folder("images")
 EPOCH = 1_755_000_000
-VERSIONS = {"kubernetes": "1.36.4", "etcd": "3.6.8", "coredns": "1.14.2", "pause": "3.10.2", "busybox": "1.35.0"}
+VERSIONS = {
+    "kubernetes": "1.36.4",
+    "etcd": "3.6.8",
+    "coredns": "1.14.2",
+    "pause": "3.10.2",
+    "busybox": "1.35.0",
+}
 PREFIX = "registry.test/kube"
 TOOLS = "registry.test/tools"
 
@@ -35,14 +41,18 @@ TOOLS = "registry.test/tools"
 def program(text: str) -> bytes:
     """A whole static program for linux/amd64 that prints a text: write(1, text), exit(0)."""
     message = text.encode()
-    code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\x8d\x35" + struct.pack("<I", 16)  # mov eax,1; mov edi,1; lea rsi,[rip+16]
+    code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\x8d\x35" + struct.pack(
+        "<I", 16
+    )  # mov eax,1; mov edi,1; lea rsi,[rip+16]
     code += b"\xba" + struct.pack("<I", len(message)) + b"\x0f\x05"  # mov edx,length; syscall
     code += b"\xb8\x3c\0\0\0\x31\xff\x0f\x05"  # mov eax,60; xor edi,edi; syscall
     start, base = 64 + 56, 0x400000
     size = start + len(code) + len(message)
     header = b"\x7fELF\x02\x01\x01" + bytes(9)
     header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, base + start, 64, 0, 0, 64, 56, 1, 0, 0, 0)
-    return header + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000) + code + message
+    return (
+        header + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000) + code + message
+    )
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +64,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], Path]
     root = tmp_path_factory.mktemp("engine")
     address = f"unix://{root}/docker.sock"
     argv: list[str | Path] = [
-        dockerd, "--data-root", root / "data", "--exec-root", root / "exec", "--pidfile", root / "pid",
-        "--host", address, "--iptables=false", "--bridge=none", "--storage-driver=vfs",
-    ]  # fmt: skip
+        dockerd,
+        "--data-root",
+        root / "data",
+        "--exec-root",
+        root / "exec",
+        "--pidfile",
+        root / "pid",
+        "--host",
+        address,
+        "--iptables=false",
+        "--bridge=none",
+        "--storage-driver=vfs",
+    ]
     with (root / "log").open("w") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
         try:
             deadline = time.monotonic() + 60
@@ -98,7 +118,9 @@ def release() -> Release:
         source_date_epoch=EPOCH,
         architectures=(Arch.amd64,),
         components=tuple(
-            Component(name=name, version=version, range="", status="validated", reason="", epoch=EPOCH)
+            Component(
+                name=name, version=version, range="", status="validated", reason="", epoch=EPOCH
+            )
             for name, version in VERSIONS.items()
         ),
     )
@@ -106,7 +128,10 @@ def release() -> Release:
 
 @pytest.fixture(scope="session")
 def loaded(
-    engine: str, release: Release, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    engine: str,
+    release: Release,
+    tool: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> ImageRecord:
     """Images over this machine's static busybox, in the engine."""
     busybox = tool("busybox")
@@ -139,7 +164,9 @@ def loaded(
     )  # fmt: skip
     if record.skipped:
         pytest.skip(f"no static busybox here: {record.skipped[0].reason}")
-    assert load_into(engine, root, record) == tuple(sorted(image.reference for image in record.images))
+    assert load_into(engine, root, record) == tuple(
+        sorted(image.reference for image in record.images)
+    )
     return record
 
 
@@ -150,14 +177,24 @@ def load_into(engine: str, root: Path, record: ImageRecord) -> tuple[str, ...]:
 
 
 def run(
-    client: docker.DockerClient, image: str, *arguments: str,
-    entrypoint: str | None = None, user: str | None = None, prefix: str = PREFIX, capabilities: tuple[str, ...] = (),
-) -> tuple[int, str]:  # fmt: skip
+    client: docker.DockerClient,
+    image: str,
+    *arguments: str,
+    entrypoint: str | None = None,
+    user: str | None = None,
+    prefix: str = PREFIX,
+    capabilities: tuple[str, ...] = (),
+) -> tuple[int, str]:
     """The exit code of a container and what it printed on both streams."""
     container = client.containers.run(
-        f"{prefix}/{image}", list(arguments), entrypoint=entrypoint, user=user, network_mode="none", detach=True,
+        f"{prefix}/{image}",
+        list(arguments),
+        entrypoint=entrypoint,
+        user=user,
+        network_mode="none",
+        detach=True,
         cap_add=list(capabilities),
-    )  # fmt: skip
+    )
     try:
         code = container.wait(timeout=60)["StatusCode"]
         return code, b"".join(container.logs(stream=True)).decode()
@@ -165,11 +202,16 @@ def run(
         container.remove(force=True)
 
 
-def test_the_engine_has_the_very_images_that_were_recorded(client: docker.DockerClient, loaded: ImageRecord) -> None:
+def test_the_engine_has_the_very_images_that_were_recorded(
+    client: docker.DockerClient, loaded: ImageRecord
+) -> None:
     for image in loaded.images:
         found = client.images.get(image.reference)
         (made,) = image.platforms
-        assert found.id in (made.config, made.manifest)  # the former in Docker's own store, the latter in containerd's
+        assert found.id in (
+            made.config,
+            made.manifest,
+        )  # the former in Docker's own store, the latter in containerd's
         assert found.attrs["RootFS"]["Layers"] == list(made.diff_ids)
         assert found.attrs["Config"]["Labels"]["kubewright.flavour"] == "dispatcher"
 
@@ -196,7 +238,11 @@ def test_each_image_starts_its_program(client: docker.DockerClient, image: str, 
     [
         (["kubelet", "--version"], 0, "kubelet here\n"),
         (["apiserver"], 0, "kube-apiserver here\n"),
-        (["--list"], 0, "kube-apiserver\nkube-controller-manager\nkube-scheduler\nkube-proxy\nkubelet\nkubeadm\n"),
+        (
+            ["--list"],
+            0,
+            "kube-apiserver\nkube-controller-manager\nkube-scheduler\nkube-proxy\nkubelet\nkubeadm\n",
+        ),
         (["--version"], 0, "kubelet                  kubelet here\n"),
         (["--help"], 0, "Usage: hyperkube PROGRAM"),
         (["nonsense"], 2, "hyperkube: there is no program 'nonsense' here, only: kube-apiserver "),
@@ -217,23 +263,37 @@ def test_the_historical_links_work(client: docker.DockerClient) -> None:
     code, text = run(client, "hyperkube:v1.36.4", "-c", script, entrypoint="sh")
     assert code == 0
     assert [line.removesuffix(" here") for line in text.splitlines()] == [
-        "kube-apiserver", "kube-controller-manager", "kubectl", "kubelet", "kube-proxy", "kube-scheduler",
-    ]  # fmt: skip
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kubectl",
+        "kubelet",
+        "kube-proxy",
+        "kube-scheduler",
+    ]
 
 
 def test_pods_find_programs_by_name_alone(client: docker.DockerClient) -> None:
     assert run(client, "etcd:3.6.8-0", entrypoint="etcdctl") == (0, "etcdctl here\n")
 
 
-def test_there_is_a_place_for_temporary_files_that_anybody_may_write(client: docker.DockerClient) -> None:
+def test_there_is_a_place_for_temporary_files_that_anybody_may_write(
+    client: docker.DockerClient,
+) -> None:
     script = "echo written >/tmp/file && busybox cat /tmp/file"
-    assert run(client, "hyperkube:v1.36.4", "-c", script, entrypoint="sh", user="1000:1000") == (0, "written\n")
+    assert run(client, "hyperkube:v1.36.4", "-c", script, entrypoint="sh", user="1000:1000") == (
+        0,
+        "written\n",
+    )
 
 
 def test_pause_is_not_root_reaps_orphans_and_ends_when_told_to(client: docker.DockerClient) -> None:
-    container = client.containers.run(f"{PREFIX}/pause:3.10.2", network_mode="none", read_only=True, detach=True)
+    container = client.containers.run(
+        f"{PREFIX}/pause:3.10.2", network_mode="none", read_only=True, detach=True
+    )
     try:
-        assert container.exec_run("sh -c 'sleep 0.01 & sleep 0.01 & echo begun'").output == b"begun\n"
+        assert (
+            container.exec_run("sh -c 'sleep 0.01 & sleep 0.01 & echo begun'").output == b"begun\n"
+        )
         time.sleep(0.5)
         processes = container.exec_run("busybox ps -o user,pid,stat,args").output
         assert isinstance(processes, bytes)
@@ -248,7 +308,9 @@ def test_pause_is_not_root_reaps_orphans_and_ends_when_told_to(client: docker.Do
         container.remove(force=True)
 
 
-def test_coredns_may_bind_port_53_without_being_root(client: docker.DockerClient, engine: str) -> None:
+def test_coredns_may_bind_port_53_without_being_root(
+    client: docker.DockerClient, engine: str
+) -> None:
     assert client.images.get(f"{PREFIX}/coredns:v1.14.2").attrs["Config"]["User"] == "65532:65532"
     data = Path(engine.removeprefix("unix://")).parent / "data"
     (unpacked, *_) = data.glob("vfs/dir/*/coredns")
@@ -262,9 +324,14 @@ def test_coredns_may_bind_port_53_without_being_root(client: docker.DockerClient
 
 @pytest.fixture(scope="session")
 def with_tools(
-    engine: str, release: Release, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    engine: str,
+    release: Release,
+    tool: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[docker.DockerClient]:
-    """A client of the engine that has hyperkube-node and kube-proxy over the packages that are pinned."""
+    """A client of the engine that has hyperkube-node and kube-proxy over the packages that are
+    pinned.
+    """
     tool("apt-get")
     root = tmp_path_factory.mktemp("monolith")
 
@@ -311,7 +378,13 @@ TOOL_VERSIONS = {
 def test_the_host_tools_of_kube_proxy_run(with_tools: docker.DockerClient) -> None:
     script = "; ".join(f"echo '# {command}'; {command} 2>&1; echo $?" for command in TOOL_VERSIONS)
     _, said = run(
-        with_tools, "kube-proxy:v1.36.4", "-c", script, entrypoint="sh", prefix=TOOLS, capabilities=("NET_ADMIN",)
+        with_tools,
+        "kube-proxy:v1.36.4",
+        "-c",
+        script,
+        entrypoint="sh",
+        prefix=TOOLS,
+        capabilities=("NET_ADMIN",),
     )
     found = {part.partition("\n")[0]: part for part in said.removeprefix("# ").split("\n# ")}
     for command, text in TOOL_VERSIONS.items():
@@ -319,7 +392,9 @@ def test_the_host_tools_of_kube_proxy_run(with_tools: docker.DockerClient) -> No
         assert found[command].splitlines()[-1] == "0", found[command]
 
 
-@pytest.mark.parametrize("image", ["kube-proxy:v1.36.4", "hyperkube-node:v1.36.4", "pause:3.10.2", "etcd:3.6.8-0"])
+@pytest.mark.parametrize(
+    "image", ["kube-proxy:v1.36.4", "hyperkube-node:v1.36.4", "pause:3.10.2", "etcd:3.6.8-0"]
+)
 def test_every_image_starts_the_one_program(with_tools: docker.DockerClient, image: str) -> None:
     assert run(with_tools, image, prefix=TOOLS) == (0, "hyperkube here\n")
 

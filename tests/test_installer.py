@@ -1,4 +1,6 @@
-"""docs/install.sh against a real site over HTTP with real curl, gpgv and jq; just the package manager is a stand-in."""
+"""docs/install.sh against a real site over HTTP with real curl, gpgv and jq; just the package
+manager is a stand-in.
+"""
 
 import json
 import os
@@ -23,9 +25,26 @@ from kubewright.stages.sign import Keys
 
 INSTALLER = Path(__file__).parent.parent / "docs" / "install.sh"
 NEEDS = (
-    "sh", "curl", "gpgv", "jq", "sha256sum", "awk", "cat", "chmod", "grep", "head", "id", "mkdir", "mktemp", "mv", "rm",
-    "sed", "sync", "tr", "wc",
-)  # fmt: skip
+    "sh",
+    "curl",
+    "gpgv",
+    "jq",
+    "sha256sum",
+    "awk",
+    "cat",
+    "chmod",
+    "grep",
+    "head",
+    "id",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "rm",
+    "sed",
+    "sync",
+    "tr",
+    "wc",
+)
 CHANNEL = "stable-1.36"
 MANIFEST = "releases/v1.36.4-1/manifest.json"
 KUBELET = "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb"
@@ -33,7 +52,10 @@ Installer = Callable[..., subprocess.CompletedProcess[str]]
 Shells = list[list[str | Path]]
 
 
-DEBIAN, ROCKY = "ID=debian\nVERSION_ID=12\n", 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\n'
+DEBIAN, ROCKY = (
+    "ID=debian\nVERSION_ID=12\n",
+    'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\n',
+)
 """What /etc/os-release says of a system."""
 
 
@@ -51,9 +73,11 @@ grep "^$name " "${0%/bin/*}/has" | sed 's/^[^ ]*/installed/' | grep . || { echo 
 
 @pytest.fixture
 def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A directory of programs for a Debian: what the installer needs, and an apt-get that notes what it is told.
+    """A directory of programs for a Debian: what the installer needs, and an apt-get that notes
+    what it is told.
 
-    `has` beside it says which packages are installed, and `removals` what a simulation of apt-get removes.
+    `has` beside it says which packages are installed, and `removals` what a simulation of apt-get
+    removes.
     """
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -61,8 +85,13 @@ def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
         (programs / name).symlink_to(tool(name))
     note = 'for word; do case $word in /*) cat "$word" > "${0%/bin/*}/${word##*/}" ;; esac; done'
     simulated = '[ "$1" != --simulate ] || exec cat "${0%/bin/*}/removals"'
-    script(programs / "apt-get", f'{simulated}\necho "${{0##*/}} $*" >> "${{0%/bin/*}}/told"\n{note}')
-    script(programs / "dpkg-query", f'[ "$*" != "-Wf \\${{Architecture}} dpkg" ] || {{ echo amd64; exit; }}\n{FOUND}')
+    script(
+        programs / "apt-get", f'{simulated}\necho "${{0##*/}} $*" >> "${{0%/bin/*}}/told"\n{note}'
+    )
+    script(
+        programs / "dpkg-query",
+        f'[ "$*" != "-Wf \\${{Architecture}} dpkg" ] || {{ echo amd64; exit; }}\n{FOUND}',
+    )
     script(programs / "rpm", f'[ "$1" != --eval ] || {{ echo x86_64; exit; }}\n{FOUND}')
     (tmp_path / "has").touch()
     (tmp_path / "removals").touch()
@@ -71,7 +100,9 @@ def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
     (tmp_path / "os-release").write_text(DEBIAN)
     text = INSTALLER.read_text()
     assert text.count(". /etc/os-release") == 1
-    (tmp_path / "install.sh").write_text(text.replace(". /etc/os-release", f". {tmp_path}/os-release"))
+    (tmp_path / "install.sh").write_text(
+        text.replace(". /etc/os-release", f". {tmp_path}/os-release")
+    )
     return programs
 
 
@@ -95,7 +126,15 @@ def install(machine: Path, url: str, keys: Keys, tmp_path: Path) -> Installer:
 
     def run(*words: str, shell: Sequence[str | Path] = ("sh",)) -> subprocess.CompletedProcess[str]:
         given = ["--site", url, "--fingerprint", keys.repo.fingerprint, "--channel", CHANNEL]
-        argv = [*shell, tmp_path / "install.sh", *given, "--state", tmp_path / "state", "--allow-development", *words]
+        argv = [
+            *shell,
+            tmp_path / "install.sh",
+            *given,
+            "--state",
+            tmp_path / "state",
+            "--allow-development",
+            *words,
+        ]
         environment = {"PATH": str(machine), "TMPDIR": str(tmp_path)}
         return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
@@ -111,7 +150,9 @@ def publish_index(site: Path, keys: Keys, *, sequence: int, **changes: object) -
     for path in (site / layout.INDEX, copy):
         path.unlink(missing_ok=True)
         path.write_bytes(data)
-    copy.with_name(f"{copy.name}.asc").write_bytes(keys.repo.armored_detached(data, keys.moment(index.issued)))
+    copy.with_name(f"{copy.name}.asc").write_bytes(
+        keys.repo.armored_detached(data, keys.moment(index.issued))
+    )
 
 
 def told(tmp_path: Path) -> str:
@@ -124,7 +165,9 @@ def told(tmp_path: Path) -> str:
 def test_a_control_plane_gets_what_the_manifest_has_for_it(
     install: Installer, tool: Callable[[str], Path], site: Path, tmp_path: Path, shell: str
 ) -> None:
-    done = install("--role", "control-plane", shell=[tool(shell), *(["sh"] if shell == "busybox" else [])])
+    done = install(
+        "--role", "control-plane", shell=[tool(shell), *(["sh"] if shell == "busybox" else [])]
+    )
     assert done.returncode == 0, done.stderr
     update, command = told(tmp_path).splitlines()
     words = command.split()
@@ -132,7 +175,9 @@ def test_a_control_plane_gets_what_the_manifest_has_for_it(
     names = [Path(word).name for word in words if word.startswith("/")]
     manifest = Manifest.from_bytes((site / MANIFEST).read_bytes())
     digests = {one.name: one.sha256 for one in manifest.packages}
-    assert {name: files.sha256_of(tmp_path / name) for name in names} == {name: digests[name] for name in names}
+    assert {name: files.sha256_of(tmp_path / name) for name in names} == {
+        name: digests[name] for name in names
+    }
     wanted = {"kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools", "kubernetes-node",
               "kubernetes-control-plane", "kubernetes-runtime-containerd"}  # fmt: skip
     assert {name.partition("_")[0] for name in names} == wanted | {"kubernetes-containerd"}
@@ -140,7 +185,9 @@ def test_a_control_plane_gets_what_the_manifest_has_for_it(
     assert not list(tmp_path.glob("tmp.*")), "its downloads are left behind"
 
 
-def test_a_node_gets_no_kubectl_and_a_dry_run_changes_nothing(install: Installer, tmp_path: Path) -> None:
+def test_a_node_gets_no_kubectl_and_a_dry_run_changes_nothing(
+    install: Installer, tmp_path: Path
+) -> None:
     done = install("--dry-run")
     assert done.returncode == 0, done.stderr
     assert "kubelet_1.36.4-1_amd64.deb  " in done.stdout
@@ -149,7 +196,9 @@ def test_a_node_gets_no_kubectl_and_a_dry_run_changes_nothing(install: Installer
     assert not (tmp_path / "state").exists()
 
 
-def test_a_system_of_fedoras_kin_gets_rpms(install: Installer, machine: Path, tmp_path: Path) -> None:
+def test_a_system_of_fedoras_kin_gets_rpms(
+    install: Installer, machine: Path, tmp_path: Path
+) -> None:
     shutil.copy(machine / "apt-get", machine / "dnf")
     (tmp_path / "os-release").write_text(ROCKY)
     done = install()
@@ -179,7 +228,9 @@ SYSTEMS = {
     "opensuse-tumbleweed": "ID=opensuse-tumbleweed\nID_LIKE='opensuse suse'\nVERSION_ID=20261101\n",
     "amazon-2023": "ID=amzn\nID_LIKE=fedora\nVERSION_ID=2023\n",
 }
-"""What /etc/os-release says of each distribution of `recipes/distros.toml`, or of a rebuild of it."""
+"""What /etc/os-release says of each distribution of `recipes/distros.toml`, or of a rebuild of
+it.
+"""
 
 
 def test_systems_are_called_what_the_manifest_calls_them(machine: Path, tmp_path: Path) -> None:
@@ -188,14 +239,27 @@ def test_systems_are_called_what_the_manifest_calls_them(machine: Path, tmp_path
     (machine / "dnf").symlink_to("apt-get")
     start, _, _ = (tmp_path / "install.sh").read_text().partition("umask 022")
     (tmp_path / "start.sh").write_text(f'{start}echo "$system $format"')
-    argv = ["sh", str(tmp_path / "start.sh"), "--site", "x", "--channel", "x", "--fingerprint", "0" * 40]
+    argv = [
+        "sh",
+        str(tmp_path / "start.sh"),
+        "--site",
+        "x",
+        "--channel",
+        "x",
+        "--fingerprint",
+        "0" * 40,
+    ]
     found = {}
     for name, text in SYSTEMS.items():
         (tmp_path / "os-release").write_text(text)
-        done = subprocess.run(argv, env={"PATH": str(machine)}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            argv, env={"PATH": str(machine)}, capture_output=True, text=True, check=False
+        )
         found[name] = done.stdout.strip() or done.stderr.partition(": is of kin ")[2].split(":")[0]
     refused = "neither to Debian nor to Fedora"  # zypper is not among its package managers
-    assert found == {name: refused if "suse" in name else f"{name} {one.format}" for name, one in known.items()}
+    assert found == {
+        name: refused if "suse" in name else f"{name} {one.format}" for name, one in known.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -234,7 +298,9 @@ def another_document(site: Path, _keys: Keys) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Path, Keys], object], str]] = {
     "index": (
-        lambda site, _: other_bytes(site, layout.INDEX, lambda data: data.replace(b"current", b"curreNt")),
+        lambda site, _: other_bytes(
+            site, layout.INDEX, lambda data: data.replace(b"current", b"curreNt")
+        ),
         "releases/index.json: its signature is not good",
     ),
     "index-unsigned": (
@@ -284,7 +350,12 @@ DAMAGE: dict[str, tuple[Callable[[Path, Keys], object], str]] = {
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
 def test_what_cannot_be_vouched_for_is_refused_before_anything_changes(
-    install: Installer, site: Path, keys: Keys, tmp_path: Path, damage: Callable[[Path, Keys], object], message: str
+    install: Installer,
+    site: Path,
+    keys: Keys,
+    tmp_path: Path,
+    damage: Callable[[Path, Keys], object],
+    message: str,
 ) -> None:
     damage(site, keys)
     done = install()
@@ -302,7 +373,9 @@ def test_another_fingerprint_is_refused_with_the_one_that_signed(
     assert not told(tmp_path)
 
 
-def test_a_development_key_must_be_allowed(machine: Path, url: str, keys: Keys, tmp_path: Path) -> None:
+def test_a_development_key_must_be_allowed(
+    machine: Path, url: str, keys: Keys, tmp_path: Path
+) -> None:
     argv = [
         "sh",
         str(tmp_path / "install.sh"),
@@ -341,26 +414,40 @@ class Endless(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_an_answer_without_an_end_is_cut_off(install: Installer, shells: Shells, tmp_path: Path) -> None:
+def test_an_answer_without_an_end_is_cut_off(
+    install: Installer, shells: Shells, tmp_path: Path
+) -> None:
     with HTTPServer(("127.0.0.1", 0), Endless) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        runs = [install("--site", f"http://127.0.0.1:{server.server_address[1]}", shell=shell) for shell in shells]
+        runs = [
+            install("--site", f"http://127.0.0.1:{server.server_address[1]}", shell=shell)
+            for shell in shells
+        ]
         server.shutdown()
         thread.join()
     assert [done.returncode for done in runs] == [1, 1, 1]
-    assert all("keys/kubewright.gpg: has more than the 1000000 bytes" in done.stderr for done in runs)
+    assert all(
+        "keys/kubewright.gpg: has more than the 1000000 bytes" in done.stderr for done in runs
+    )
     assert not list(tmp_path.glob("tmp.*"))
 
 
-def test_a_file_that_curl_did_not_get_to_its_end_is_refused(install: Installer, machine: Path, shells: Shells) -> None:
+def test_a_file_that_curl_did_not_get_to_its_end_is_refused(
+    install: Installer, machine: Path, shells: Shells
+) -> None:
     script(machine / "curl", "echo part; exit 18")
     for shell in shells:
         done = install(shell=shell)
-        assert (done.returncode, "keys/kubewright.gpg: cannot be had" in done.stderr) == (1, True), done.stderr
+        assert (done.returncode, "keys/kubewright.gpg: cannot be had" in done.stderr) == (
+            1,
+            True,
+        ), done.stderr
 
 
-def test_nobody_else_can_write_where_it_works(install: Installer, machine: Path, tmp_path: Path) -> None:
+def test_nobody_else_can_write_where_it_works(
+    install: Installer, machine: Path, tmp_path: Path
+) -> None:
     look = f'/bin/ls -ld "${{word%/*}}" "$word" >{tmp_path}/modes'
     script(machine / "apt-get", f"for word; do case $word in /*) {look} ;; esac; done")
     before = os.umask(0)
@@ -378,14 +465,19 @@ def test_an_index_whose_signature_comes_a_moment_later_is_read_again(
     publish_index(site, keys, sequence=2)
     signature = site / f"{layout.index_copy(2)}.asc"
     signature.rename(tmp_path / "later")
-    script(machine / "sleep", f'/bin/mv {tmp_path}/later {signature}; echo "slept $1" >>{tmp_path}/told')
+    script(
+        machine / "sleep",
+        f'/bin/mv {tmp_path}/later {signature}; echo "slept $1" >>{tmp_path}/told',
+    )
     done = install()
     assert done.returncode == 0, done.stderr
     assert told(tmp_path).count("slept 1\n") == 1
     assert "from index number 2 of " in done.stdout
 
 
-def test_an_older_index_than_was_seen_is_refused(install: Installer, site: Path, keys: Keys, tmp_path: Path) -> None:
+def test_an_older_index_than_was_seen_is_refused(
+    install: Installer, site: Path, keys: Keys, tmp_path: Path
+) -> None:
     shutil.copytree(site, tmp_path / "old")
     publish_index(site, keys, sequence=2)
     first, second = install(), install()
@@ -412,7 +504,9 @@ def test_a_first_run_can_be_told_what_is_too_old(install: Installer, tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["", "3 4", "x\n"], ids=["empty", "two", "word"])
-def test_a_damaged_memory_is_named(install: Installer, keys: Keys, shells: Shells, tmp_path: Path, text: str) -> None:
+def test_a_damaged_memory_is_named(
+    install: Installer, keys: Keys, shells: Shells, tmp_path: Path, text: str
+) -> None:
     memory = tmp_path / "state" / keys.repo.fingerprint
     memory.parent.mkdir()
     memory.write_text(text)
@@ -428,10 +522,16 @@ def test_a_release_to_be_avoided_must_be_named(install: Installer, site: Path, k
     done = install()
     assert (done.returncode, "no advisable release" in done.stderr) == (1, True), done.stderr
     done = install("--release", "v1.36.4-1")
-    assert (done.returncode, "v1.36.4-1: to be avoided: its kubelet forgets Pods\n" in done.stderr) == (0, True)
+    assert (
+        done.returncode,
+        "v1.36.4-1: to be avoided: its kubelet forgets Pods\n" in done.stderr,
+    ) == (0, True)
     publish_index(site, keys, sequence=3, status="yanked")
     done = install("--release", "v1.36.4-1")
-    assert (done.returncode, f"channel {CHANNEL}: no v1.36.4-1 that is not" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, f"channel {CHANNEL}: no v1.36.4-1 that is not" in done.stderr) == (
+        1,
+        True,
+    ), done.stderr
 
 
 def test_a_machine_that_no_package_is_for_is_named(install: Installer, machine: Path) -> None:
@@ -441,7 +541,9 @@ def test_a_machine_that_no_package_is_for_is_named(install: Installer, machine: 
     assert "for armhf; it is for amd64" in done.stderr
 
 
-def test_apt_is_given_our_containerd_only_to_choose_from(install: Installer, tmp_path: Path) -> None:
+def test_apt_is_given_our_containerd_only_to_choose_from(
+    install: Installer, tmp_path: Path
+) -> None:
     assert install().returncode == 0
     *_, option, path = told(tmp_path).split()
     assert (option, Path(path).name.partition("_")[0]) == ("--with-source", "kubernetes-containerd")
@@ -450,7 +552,9 @@ def test_apt_is_given_our_containerd_only_to_choose_from(install: Installer, tmp
     assert (done.returncode, "kubernetes-containerd" in done.stdout) == (0, False), done.stderr
 
 
-def test_only_what_another_containerd_replaces_is_removed_and_said(install: Installer, tmp_path: Path) -> None:
+def test_only_what_another_containerd_replaces_is_removed_and_said(
+    install: Installer, tmp_path: Path
+) -> None:
     (tmp_path / "removals").write_text(
         "Remv containerd [1.6.20~ds1-1+b1]\nInst kubelet (1.36.4-1 local)\nRemv runc [1.1.5]\n"
     )
@@ -460,10 +564,14 @@ def test_only_what_another_containerd_replaces_is_removed_and_said(install: Inst
     assert "runc is removed: another" in done.stdout
     assert "--no-remove" not in told(tmp_path)
     (tmp_path / "told").unlink()
-    (tmp_path / "removals").write_text("Remv docker-ce [5:29.8.1-1] \nRemv containerd.io [1.7.29-1]\n")
+    (tmp_path / "removals").write_text(
+        "Remv docker-ce [5:29.8.1-1] \nRemv containerd.io [1.7.29-1]\n"
+    )
     done = install()
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "docker-ce")
-    assert "apt-get would remove these packages: remove them yourself, or see --runtime" in done.stderr
+    assert (
+        "apt-get would remove these packages: remove them yourself, or see --runtime" in done.stderr
+    )
     assert told(tmp_path) == "apt-get update\n"
 
 
@@ -473,7 +581,9 @@ def test_apt_asks_nobody_and_waits_for_its_lock(install: Installer, tmp_path: Pa
     assert words in told(tmp_path)
 
 
-def test_dnf_is_not_given_ours_where_there_is_one(install: Installer, machine: Path, tmp_path: Path) -> None:
+def test_dnf_is_not_given_ours_where_there_is_one(
+    install: Installer, machine: Path, tmp_path: Path
+) -> None:
     shutil.copy(machine / "apt-get", machine / "dnf")
     (tmp_path / "os-release").write_text(ROCKY)
     (tmp_path / "has").write_text("containerd.io 2.3.5\n")
@@ -492,19 +602,28 @@ def test_docker_comes_with_its_adapter_and_pulls_images_itself(
     _, command, *pulled = told(tmp_path).splitlines()
     names = {Path(word).name.partition("_")[0] for word in command.split() if word.startswith("/")}
     assert {"cri-dockerd", "kubernetes-runtime-docker"} < names
-    assert not {name for name in names if name.endswith("containerd") or name == "kubernetes-docker"}
-    pause = next(one for one in json.loads((site / MANIFEST).read_text())["images"] if one["name"] == "pause")
+    assert not {
+        name for name in names if name.endswith("containerd") or name == "kubernetes-docker"
+    }
+    pause = next(
+        one for one in json.loads((site / MANIFEST).read_text())["images"] if one["name"] == "pause"
+    )
     exact = f"{pause['reference'].rpartition(':')[0]}@{pause['index']}"
     assert pulled[:2] == [f"docker pull {exact}", f"docker tag {exact} {pause['reference']}"]
 
 
-@pytest.mark.parametrize(("kubelet", "code"), [("1.35.9-1", 1), ("1.37.0~rc.1-1", 1), ("1.36.2-1", 0)])
+@pytest.mark.parametrize(
+    ("kubelet", "code"), [("1.35.9-1", 1), ("1.37.0~rc.1-1", 1), ("1.36.2-1", 0)]
+)
 def test_a_kubelet_of_another_minor_is_not_the_first_to_be_upgraded(
     install: Installer, tmp_path: Path, kubelet: str, code: int
 ) -> None:
     (tmp_path / "has").write_text(f"kubelet {kubelet}\n")
     done = install("--dry-run")
-    assert (done.returncode, f"kubelet {kubelet} is of another minor" in done.stderr) == (code, bool(code)), done.stderr
+    assert (done.returncode, f"kubelet {kubelet} is of another minor" in done.stderr) == (
+        code,
+        bool(code),
+    ), done.stderr
 
 
 def note(machine: Path, name: str, code: str = "") -> None:
@@ -523,7 +642,10 @@ def test_images_are_pulled_by_digest_and_get_the_tags_that_kubeadm_asks_for(
     wanted, crictl = [], "crictl --runtime-endpoint unix:///run/containerd/containerd.sock"
     for one in (images["pause"], images["kube-proxy"], images["coredns"]):
         exact = f"{one['reference'].rpartition(':')[0]}@{one['index']}"
-        wanted += [f"{crictl} pull {exact}", f"ctr --namespace k8s.io images tag --force {exact} {one['reference']}"]
+        wanted += [
+            f"{crictl} pull {exact}",
+            f"ctr --namespace k8s.io images tag --force {exact} {one['reference']}",
+        ]
         assert f"  {one['reference']}  {one['index']}\n" in done.stdout
     assert told(tmp_path).splitlines()[2:] == wanted
 
@@ -543,19 +665,31 @@ def test_images_that_were_not_pulled_are_said_to_come_by_tag(
 
 
 @pytest.mark.parametrize("command", ["update", "install"])
-def test_a_package_manager_that_fails_ends_it(install: Installer, machine: Path, command: str) -> None:
+def test_a_package_manager_that_fails_ends_it(
+    install: Installer, machine: Path, command: str
+) -> None:
     script(machine / "apt-get", f'test "$1" != {command} || exit 100')
     done = install("--pull")
-    assert (done.returncode, "apt-get failed" in done.stderr, "crictl" in done.stderr) == (1, True, False)
+    assert (done.returncode, "apt-get failed" in done.stderr, "crictl" in done.stderr) == (
+        1,
+        True,
+        False,
+    )
 
 
-@pytest.mark.parametrize(("program", "found"), [("crictl", "cannot be pulled"), ("ctr", "cannot be tagged; ctr says")])
-def test_an_image_that_cannot_be_had_is_named(install: Installer, machine: Path, program: str, found: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "found"), [("crictl", "cannot be pulled"), ("ctr", "cannot be tagged; ctr says")]
+)
+def test_an_image_that_cannot_be_had_is_named(
+    install: Installer, machine: Path, program: str, found: str
+) -> None:
     note(machine, "crictl")
     note(machine, "ctr")
     script(machine / program, "exit 7")
     done = install("--pull")
-    assert (done.returncode, "/pause" in done.stderr, found in done.stderr) == (1, True, True), done.stderr
+    assert (done.returncode, "/pause" in done.stderr, found in done.stderr) == (1, True, True), (
+        done.stderr
+    )
 
 
 def test_a_channel_without_releases_is_named_with_those_that_have_some(install: Installer) -> None:
@@ -568,7 +702,10 @@ def test_a_channel_without_releases_is_named_with_those_that_have_some(install: 
 def test_a_missing_program_is_named_with_its_package(install: Installer, machine: Path) -> None:
     (machine / "jq").unlink()
     done = install()
-    assert (done.returncode, "jq is missing: apt-get install curl gpgv jq" in done.stderr) == (1, True)
+    assert (done.returncode, "jq is missing: apt-get install curl gpgv jq" in done.stderr) == (
+        1,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -585,7 +722,9 @@ def test_a_missing_program_is_named_with_its_package(install: Installer, machine
     ],
     ids=["role", "runtime", "short", "words", "empty", "nothing", "number", "unknown"],
 )
-def test_bad_usage_is_explained(install: Installer, shells: Shells, words: list[str], message: str) -> None:
+def test_bad_usage_is_explained(
+    install: Installer, shells: Shells, words: list[str], message: str
+) -> None:
     for shell in shells:
         done = install(*words, shell=shell)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr
@@ -610,8 +749,20 @@ def test_it_reads_the_index_the_manifest_and_what_they_name(
     ]
     argv = ["sh", str(tmp_path / "install.sh"), *words, "--state", str(tmp_path / "state")]
     subprocess.run(argv, env=os.environ | {"PATH": str(machine)}, capture_output=True, check=True)
-    asked = [line.removeprefix(f"file://{site}/") for line in (tmp_path / "asked").read_text().splitlines()]
-    assert asked[:4] == ["keys/kubewright.gpg", layout.INDEX, f"{layout.index_copy(1)}.asc", MANIFEST]
-    assert set(asked[4:]) < {one["url"] for one in json.loads((site / MANIFEST).read_text())["packages"]}
+    asked = [
+        line.removeprefix(f"file://{site}/")
+        for line in (tmp_path / "asked").read_text().splitlines()
+    ]
+    assert asked[:4] == [
+        "keys/kubewright.gpg",
+        layout.INDEX,
+        f"{layout.index_copy(1)}.asc",
+        MANIFEST,
+    ]
+    assert set(asked[4:]) < {
+        one["url"] for one in json.loads((site / MANIFEST).read_text())["packages"]
+    }
     patience = "--connect-timeout 20 --speed-limit 1000 --speed-time 30"
-    assert patience in (tmp_path / "words").read_text(), "a server that says nothing holds it for ever"
+    assert patience in (tmp_path / "words").read_text(), (
+        "a server that says nothing holds it for ever"
+    )

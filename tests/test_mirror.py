@@ -111,7 +111,9 @@ def test_a_url_becomes_host_and_path() -> None:
     ],
     ids=["kubernetes", "cri-tools", "cni-plugins", "containerd", "coredns"],
 )
-def test_a_checksum_file_has_upstreams_shape(mirror: Path, place: str, named: str, shape: str) -> None:
+def test_a_checksum_file_has_upstreams_shape(
+    mirror: Path, place: str, named: str, shape: str
+) -> None:
     file = mirror / place
     expected = shape.format(digest=files.sha256_of(file), name=file.name)
     assert Path(f"{file}{named}").read_text() == expected
@@ -124,17 +126,24 @@ def test_a_checksum_file_has_upstreams_shape(mirror: Path, place: str, named: st
             f"{GITHUB}/etcd-io/etcd/releases/download/v3.6.6/SHA256SUMS",
             ["etcd-v3.6.6-linux-amd64.tar.gz", "etcd-v3.6.6-linux-arm64.tar.gz"],
         ),
-        (f"{GITHUB}/opencontainers/runc/releases/download/v1.4.2/runc.sha256sum", ["runc.amd64", "runc.arm64"]),
+        (
+            f"{GITHUB}/opencontainers/runc/releases/download/v1.4.2/runc.sha256sum",
+            ["runc.amd64", "runc.arm64"],
+        ),
     ],
     ids=["etcd", "runc"],
 )
-def test_a_checksum_list_names_both_architectures(mirror: Path, place: str, names: list[str]) -> None:
+def test_a_checksum_list_names_both_architectures(
+    mirror: Path, place: str, names: list[str]
+) -> None:
     folder = (mirror / place).parent
     expected = [f"{files.sha256_of(folder / name)}  {name}" for name in names]
     assert (mirror / place).read_text().splitlines() == expected
 
 
-def test_what_has_no_upstream_checksum_is_in_the_mirrors_own_list(mirror: Path, tool: Callable[[str], Path]) -> None:
+def test_what_has_no_upstream_checksum_is_in_the_mirrors_own_list(
+    mirror: Path, tool: Callable[[str], Path]
+) -> None:
     listed = [line.split("  ")[1] for line in (mirror / "SHA256SUMS").read_text().splitlines()]
     assert {place.split("/")[0] for place in listed} == {"download.docker.com", GITHUB}
     assert listed == sorted(listed)
@@ -144,10 +153,16 @@ def test_what_has_no_upstream_checksum_is_in_the_mirrors_own_list(mirror: Path, 
 def test_the_markers_of_the_default_sample_are_bare_tags(mirror: Path) -> None:
     found = {path.name: path.read_text() for path in (mirror / layout.RELEASES).glob("*.txt")}
     assert found == {
-        "stable.txt": "v1.36.4", "stable-1.txt": "v1.36.4", "stable-1.35.txt": "v1.35.9", "stable-1.36.txt": "v1.36.4",
-        "latest.txt": "v1.37.0-rc.1", "latest-1.txt": "v1.37.0-rc.1", "latest-1.35.txt": "v1.35.9",
-        "latest-1.36.txt": "v1.36.4", "latest-1.37.txt": "v1.37.0-rc.1",
-    }  # fmt: skip
+        "stable.txt": "v1.36.4",
+        "stable-1.txt": "v1.36.4",
+        "stable-1.35.txt": "v1.35.9",
+        "stable-1.36.txt": "v1.36.4",
+        "latest.txt": "v1.37.0-rc.1",
+        "latest-1.txt": "v1.37.0-rc.1",
+        "latest-1.35.txt": "v1.35.9",
+        "latest-1.36.txt": "v1.36.4",
+        "latest-1.37.txt": "v1.37.0-rc.1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -158,20 +173,35 @@ def test_the_markers_of_the_default_sample_are_bare_tags(mirror: Path) -> None:
         (["1.36.0", "1.36.1-rc.0"], b"v1.36.0", b"v1.36.1-rc.0"),
         (["1.36.0-beta.0"], None, b"v1.36.0-beta.0"),
     ],
-    ids=["numbers-not-text", "final-beats-its-candidates", "candidate-is-latest-only", "no-final-no-stable"],
+    ids=[
+        "numbers-not-text",
+        "final-beats-its-candidates",
+        "candidate-is-latest-only",
+        "no-final-no-stable",
+    ],
 )
-def test_markers_name_the_newest(kubernetes: list[str], stable: bytes | None, latest: bytes) -> None:
+def test_markers_name_the_newest(
+    kubernetes: list[str], stable: bytes | None, latest: bytes
+) -> None:
     found = layout.markers(kubernetes)
     assert found.get("dl.k8s.io/release/stable-1.36.txt") == stable
     assert found["dl.k8s.io/release/latest.txt"] == latest
 
 
 @pytest.mark.parametrize("kubernetes", KUBERNETES)
-def test_the_resolver_finds_every_input_of_a_release_with_its_digest(mirror: Path, kubernetes: str) -> None:
+def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
+    mirror: Path, kubernetes: str
+) -> None:
     chosen = resolution.choose(kubernetes, recipes.catalog(), recipes.components())
     upstream = Upstream(str(mirror))
     wanted = [
-        Input(component=file.component, name=file.source.name, version=file.version, arch=file.arch, url=file.url)
+        Input(
+            component=file.component,
+            name=file.source.name,
+            version=file.version,
+            arch=file.arch,
+            url=file.url,
+        )
         for one in chosen
         for file in layout.files_of(recipes.components(), {one.name: [one.version]}, tuple(Arch))
     ]
@@ -190,7 +220,9 @@ def test_a_program_says_what_it_is_and_succeeds(
     mirror: Path, tmp_path: Path, tool: Callable[[str], Path], arch: Arch
 ) -> None:
     program = tmp_path / "kubelet"
-    program.write_bytes((mirror / f"dl.k8s.io/release/v1.36.4/bin/linux/{arch}/kubelet").read_bytes())
+    program.write_bytes(
+        (mirror / f"dl.k8s.io/release/v1.36.4/bin/linux/{arch}/kubelet").read_bytes()
+    )
     program.chmod(0o755)
     emulator = [] if arch is Arch.own() else [tool(f"qemu-{arch.rpm}-static")]
     said = run.run([*emulator, program, "--version"]).stdout
@@ -204,14 +236,18 @@ def test_a_program_says_what_it_is_and_succeeds(
     ("machine", "arch"),
     [("x86_64", Arch.amd64), ("amd64", Arch.amd64), ("aarch64", Arch.arm64), ("arm64", Arch.arm64)],
 )
-def test_a_machine_is_known_by_either_of_its_names(machine: str, arch: Arch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_is_known_by_either_of_its_names(
+    machine: str, arch: Arch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert Arch.own() is arch
 
 
 def test_a_machine_that_nothing_is_built_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    with pytest.raises(RequestError, match="riscv64: nothing is built for this machine; use one of amd64, arm64"):
+    with pytest.raises(
+        RequestError, match="riscv64: nothing is built for this machine; use one of amd64, arm64"
+    ):
         Arch.own()
 
 
@@ -243,10 +279,20 @@ def test_dockers_archive_brings_its_own_containerd_and_runc(mirror: Path, tmp_pa
     archive = mirror / "download.docker.com/linux/static/stable/x86_64/docker-29.8.1.tgz"
     with tarfile.open(archive) as tar:
         assert tar.getnames() == [
-            "docker", "docker/containerd", "docker/containerd-shim-runc-v2", "docker/ctr", "docker/docker",
-            "docker/docker-init", "docker/docker-proxy", "docker/dockerd", "docker/runc",
-        ]  # fmt: skip
-    assert b"dockerd v29.8.1 (docker, linux/amd64)" in program_of("docker/dockerd", archive, tmp_path).read_bytes()
+            "docker",
+            "docker/containerd",
+            "docker/containerd-shim-runc-v2",
+            "docker/ctr",
+            "docker/docker",
+            "docker/docker-init",
+            "docker/docker-proxy",
+            "docker/dockerd",
+            "docker/runc",
+        ]
+    assert (
+        b"dockerd v29.8.1 (docker, linux/amd64)"
+        in program_of("docker/dockerd", archive, tmp_path).read_bytes()
+    )
 
 
 def test_archives_tell_nothing_of_who_made_them(mirror: Path) -> None:
@@ -257,9 +303,14 @@ def test_archives_tell_nothing_of_who_made_them(mirror: Path) -> None:
         assert owners == {(0, 0, "", "", EPOCH)}
 
 
-@pytest.mark.parametrize("name", ["etcd", "containerd", "cri-tools", "coredns", "cri-dockerd", "cni-plugins", "docker"])
+@pytest.mark.parametrize(
+    "name", ["etcd", "containerd", "cri-tools", "coredns", "cri-dockerd", "cni-plugins", "docker"]
+)
 def test_an_archive_has_every_member_that_the_recipe_requires(mirror: Path, name: str) -> None:
-    chosen = {one.name: one.version for one in resolution.choose("1.36.4", recipes.catalog(), recipes.components())}
+    chosen = {
+        one.name: one.version
+        for one in resolution.choose("1.36.4", recipes.catalog(), recipes.components())
+    }
     for file in layout.files_of(recipes.components(), {name: [chosen[name]]}, tuple(Arch)):
         with tarfile.open(mirror / layout.path(file.url)) as tar:
             assert {file.fill(member) for member in file.source.members} <= set(tar.getnames())
@@ -270,7 +321,9 @@ def test_a_real_busybox_takes_the_samples_place(tmp_path: Path) -> None:
     real.write_bytes(b"\x7fELF real")
     dest = tmp_path / "mirror"
     sample(dest, ["1.36.4"], epoch=EPOCH, busybox={Arch.amd64: real})
-    amd64, arm64 = sorted((dest / "github.com/docker-library").rglob("rootfs.tar.gz"), key=lambda path: path.parts[-2])
+    amd64, arm64 = sorted(
+        (dest / "github.com/docker-library").rglob("rootfs.tar.gz"), key=lambda path: path.parts[-2]
+    )
     assert busybox(amd64) == real.read_bytes()
     assert b"a sample made by" in busybox(arm64)
 
@@ -288,7 +341,9 @@ def busybox(archive: Path) -> bytes:
 def test_the_same_arguments_make_the_same_bytes(mirror: Path, tmp_path: Path) -> None:
     make(tmp_path)
     names = {str(path.relative_to(mirror)) for path in mirror.rglob("*") if path.is_file()}
-    assert names == {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {
+        str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()
+    }
     assert filecmp.cmpfiles(mirror, tmp_path, names, shallow=False)[1:] == ([], [])
 
 

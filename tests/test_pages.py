@@ -1,4 +1,6 @@
-"""Commands of our pages: each that is marked is typed in an acceptance run, and the front page says the same."""
+"""Commands of our pages: each that is marked is typed in an acceptance run, and the front page says
+the same.
+"""
 
 import ast
 import importlib
@@ -19,7 +21,9 @@ CHAPTERS = sorted((ROOT / "tests" / "acceptance").glob("*.py"))
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGE = ROOT / "docs" / "install.md"
 TYPE = {"commands", "follow", "owner", "typed"}
-"""What chapters call to type a block; its name is the one word among the arguments that is no machine's."""
+"""What chapters call to type a block; its name is the one word among the arguments that is no
+machine's.
+"""
 
 
 @pytest.fixture
@@ -44,7 +48,11 @@ def asked() -> set[str]:
     for path in CHAPTERS:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
-                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                name = (
+                    node.func.attr
+                    if isinstance(node.func, ast.Attribute)
+                    else getattr(node.func, "id", "")
+                )
                 if name in TYPE:
                     found |= set().union(*map(words, node.args))
     return {one for one in found - machines - {page.name for page in DOCS} if " " not in one}
@@ -63,9 +71,15 @@ def test_every_mark_has_its_block(pages: ModuleType) -> None:
 
 
 def test_the_install_page_is_the_front_page(pages: ModuleType) -> None:
-    ways = {one.format: one.commands for one in install(Entry(site_url="$SITE", channel="$CHANNEL", provenance=""))}
+    ways = {
+        one.format: one.commands
+        for one in install(Entry(site_url="$SITE", channel="$CHANNEL", provenance=""))
+    }
     blocks = pages.blocks(PAGE.name)
-    deb, rpm = ("key", "repository", "install-node", "check-node"), ("dnf-repository", "dnf-install", "check-node")
+    deb, rpm = (
+        ("key", "repository", "install-node", "check-node"),
+        ("dnf-repository", "dnf-install", "check-node"),
+    )
     assert "".join(blocks[name] for name in deb) == ways["deb"]
     assert "".join(blocks[name] for name in rpm) == ways["rpm"]
 
@@ -92,25 +106,38 @@ done"""
 
 @pytest.fixture
 def typed(pages: ModuleType, tool: Callable[[str], Path], tmp_path: Path) -> Callable[..., str]:
-    """Type blocks of the page as root of a network of its own, 192.0.2.0/24; what a last command then says."""
+    """Type blocks of the page as root of a network of its own, 192.0.2.0/24; what a last command
+    then says.
+    """
     tool("systemd-analyze")
     inside = [str(tool("unshare")), "--user", "--map-root-user", "--net"]
-    if subprocess.run([*inside, tool("iptables"), "-t", "nat", "-S"], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        [*inside, tool("iptables"), "-t", "nat", "-S"], capture_output=True, check=False
+    ).returncode:
         pytest.skip("no network of its own with a firewall can be made")
     programs = tmp_path / "bin"
     for folder in (programs, tmp_path / "etc/systemd/system", tmp_path / "etc/kubernetes"):
         folder.mkdir(parents=True)
-    for name, text in (("sudo", 'exec "$@"'), ("systemctl", SYSTEMCTL.replace("ROOT", str(tmp_path)))):
+    for name, text in (
+        ("sudo", 'exec "$@"'),
+        ("systemctl", SYSTEMCTL.replace("ROOT", str(tmp_path))),
+    ):
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
 
     def run(*names: str, then: str, **variables: str) -> str:
-        lines = "".join(pages.blocks(PAGE.name)[name] for name in names).replace(" /etc/", f" {tmp_path}/etc/")
+        lines = "".join(pages.blocks(PAGE.name)[name] for name in names).replace(
+            " /etc/", f" {tmp_path}/etc/"
+        )
         network = "ip link add one type bridge && ip address add 192.0.2.1/24 dev one && ip link set one up"
         script = f"set -eu; umask 022\n{network}\n{{\n{lines}}} >&2\n{then}"
         environment = variables | {"PATH": f"{programs}:{os.environ['PATH']}"}
         done = subprocess.run(
-            [*inside, "sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+            [*inside, "sh", "-c", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -128,14 +155,23 @@ def test_the_network_of_the_pods_is_the_same_however_often_it_is_typed(
     assert policy == "-P POSTROUTING ACCEPT"
     assert rule == "-A POSTROUTING -s 10.244.1.0/24 ! -d 10.244.0.0/16 -j MASQUERADE"
     assert route.startswith("10.244.2.0/24 via 192.0.2.2 ")
-    assert forward == ["-P FORWARD ACCEPT", "-A FORWARD -o cni0 -j ACCEPT", "-A FORWARD -i cni0 -j ACCEPT"]
+    assert forward == [
+        "-P FORWARD ACCEPT",
+        "-A FORWARD -o cni0 -j ACCEPT",
+        "-A FORWARD -i cni0 -j ACCEPT",
+    ]
     (bridge, _) = json.loads((tmp_path / "etc/cni/net.d/10-pods.conflist").read_text())["plugins"]
-    assert (bridge["ipam"]["ranges"], "ipMasq" in bridge) == ([[{"subnet": "10.244.1.0/24"}]], False)
+    assert (bridge["ipam"]["ranges"], "ipMasq" in bridge) == (
+        [[{"subnet": "10.244.1.0/24"}]],
+        False,
+    )
 
 
 def test_nobody_but_root_can_read_the_token(typed: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / "etc/kubernetes/kubeadm.yaml"
     file.write_text("of an earlier time\n")
-    said = typed("join-configuration", then="", ENDPOINT="192.0.2.1:6443", TOKEN="a.b", CA_HASH="sha256:0")
+    said = typed(
+        "join-configuration", then="", ENDPOINT="192.0.2.1:6443", TOKEN="a.b", CA_HASH="sha256:0"
+    )
     assert (said, file.stat().st_mode & 0o777) == ("", 0o600)
     assert file.read_text().splitlines()[-1].endswith('token: a.b, caCertHashes: ["sha256:0"]}')

@@ -25,7 +25,11 @@ NOW = 1_790_000_000
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def times(root: Path) -> dict[str, int]:
@@ -48,7 +52,9 @@ def test_the_second_run_does_no_work_and_writes_nothing(
 ) -> None:
     home = Path(released.site).parent
     before = times(home)
-    _, _, changes = release.release("v1.36.4", released.model_copy(update={"now": NOW + 5000}), keys)
+    _, _, changes = release.release(
+        "v1.36.4", released.model_copy(update={"now": NOW + 5000}), keys
+    )
     assert changes == []
     assert times(home) == before
 
@@ -60,7 +66,9 @@ def test_two_independent_releases_are_identical_byte_for_byte(
     one, two = Path(released.site).parent, tmp_path
     for part in ("dist", "site"):
         assert tree(one / part).keys() == tree(two / part).keys()
-        different = [name for name, data in tree(one / part).items() if tree(two / part)[name] != data]
+        different = [
+            name for name, data in tree(one / part).items() if tree(two / part)[name] != data
+        ]
         assert different == []
     assert other.site != released.site
 
@@ -69,9 +77,23 @@ def test_the_manifest_names_every_file_that_the_site_has_of_the_release(released
     site = Path(released.site)
     manifest = json.loads((site / "releases/v1.36.4-1/manifest.json").read_text())
     promised = {one["url"] for one in (*manifest["artifacts"], *manifest["packages"])}
-    pools = {str(path.relative_to(site)) for pool in ("apt/pool", "yum/pool") for path in (site / pool).rglob("*.*")}
-    own = {"manifest.json", "manifest.json.asc", "manifest.json.sig", "SHA256SUMS", "SHA256SUMS.asc"}
-    there = {str(path.relative_to(site)) for path in (site / "releases/v1.36.4-1").rglob("*") if path.is_file()}
+    pools = {
+        str(path.relative_to(site))
+        for pool in ("apt/pool", "yum/pool")
+        for path in (site / pool).rglob("*.*")
+    }
+    own = {
+        "manifest.json",
+        "manifest.json.asc",
+        "manifest.json.sig",
+        "SHA256SUMS",
+        "SHA256SUMS.asc",
+    }
+    there = {
+        str(path.relative_to(site))
+        for path in (site / "releases/v1.36.4-1").rglob("*")
+        if path.is_file()
+    }
     assert {path for path in pools if not Path(site / path).is_dir()} <= promised
     assert there - promised == {f"releases/v1.36.4-1/{name}" for name in own}
     assert manifest["development"] is True
@@ -80,8 +102,12 @@ def test_the_manifest_names_every_file_that_the_site_has_of_the_release(released
 
 def test_index_and_channel_equal_their_newest_immutable_copies(released: Settings) -> None:
     site = Path(released.site)
-    assert (site / "releases/index.json").read_bytes() == (site / "publications/index/1.json").read_bytes()
-    assert (site / "channels/stable.json").read_bytes() == (site / "publications/channels/stable/1.json").read_bytes()
+    assert (site / "releases/index.json").read_bytes() == (
+        site / "publications/index/1.json"
+    ).read_bytes()
+    assert (site / "channels/stable.json").read_bytes() == (
+        site / "publications/channels/stable/1.json"
+    ).read_bytes()
     assert (site / "channels/stable-1.36.txt").read_bytes() == b"v1.36.4"
 
 
@@ -106,11 +132,20 @@ def test_a_dry_run_prints_exactly_what_the_run_then_writes(home: Settings, keys:
 @pytest.mark.parametrize(
     ("name", "where"),
     [
-        ("apt/dists/stable/main/binary-amd64/Packages", "apt/dists/stable/main/binary-amd64/Packages: its SHA-256"),
+        (
+            "apt/dists/stable/main/binary-amd64/Packages",
+            "apt/dists/stable/main/binary-amd64/Packages: its SHA-256",
+        ),
         ("apt/dists/stable/InRelease", "apt/dists/stable/InRelease: "),
         ("apt/dists/stable/Release", "apt/dists/stable/InRelease: "),
-        ("apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb", "kubelet_1.36.4-1_amd64.deb: its SHA-256"),
-        ("yum/pool/kubelet-1.36.4-1.x86_64.rpm", "yum/pool/kubelet-1.36.4-1.x86_64.rpm: its SHA-256"),
+        (
+            "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb",
+            "kubelet_1.36.4-1_amd64.deb: its SHA-256",
+        ),
+        (
+            "yum/pool/kubelet-1.36.4-1.x86_64.rpm",
+            "yum/pool/kubelet-1.36.4-1.x86_64.rpm: its SHA-256",
+        ),
         ("yum/stable/x86_64/repodata/repomd.xml", "yum/stable/x86_64/repodata/repomd.xml: "),
         ("releases/v1.36.4-1/manifest.json", "releases/v1.36.4-1/manifest.json: its SHA-256"),
         ("releases/v1.36.4-1/SHA256SUMS", "releases/v1.36.4-1/SHA256SUMS: "),
@@ -131,7 +166,11 @@ def test_one_flipped_byte_is_found_and_named(site: Path, name: str, where: str) 
 
 @pytest.mark.parametrize(
     "name",
-    ["yum/pool/kubelet-1.36.4-1.x86_64.rpm", "releases/v1.36.4-1/index/apt.json.gz", "channels/stable.json"],
+    [
+        "yum/pool/kubelet-1.36.4-1.x86_64.rpm",
+        "releases/v1.36.4-1/index/apt.json.gz",
+        "channels/stable.json",
+    ],
 )
 def test_a_missing_object_is_found(site: Path, name: str) -> None:
     (site / name).unlink()
@@ -146,7 +185,9 @@ def test_a_site_signed_by_somebody_else_is_refused(released: Settings, tmp_path:
     assert any("which is not a known key" in one.problem for one in report.findings)
 
 
-def test_a_second_release_keeps_the_first_and_reuses_companions(home: Settings, build: Callable[..., Settings]) -> None:
+def test_a_second_release_keeps_the_first_and_reuses_companions(
+    home: Settings, build: Callable[..., Settings]
+) -> None:
     site = Path(home.site)
     etcd = next((site / "apt/pool/main/e/etcd").glob("*amd64.deb"))
     before = etcd.stat().st_ino
@@ -174,7 +215,9 @@ def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Ke
     before = tree(Path(home.site))
     complaint = r"v1.36.4-1/.*: published already with other bytes; .*raise --revision|published already with other"
     with pytest.raises(KubewrightError, match=complaint) as caught:
-        release.release("v1.36.4", home.model_copy(update={"registry": "registry.example.org"}), keys)
+        release.release(
+            "v1.36.4", home.model_copy(update={"registry": "registry.example.org"}), keys
+        )
     assert caught.value.exit_code == 6
     assert tree(Path(home.site)) == before
 
@@ -229,13 +272,17 @@ def test_a_document_of_a_site_that_cannot_be_read_is_named(
 
 
 def expiring(site: Path) -> dict[str, int | None]:
-    """For how many days from its publication each suite is valid; the suite says what the record does."""
+    """For how many days from its publication each suite is valid; the suite says what the record
+    does.
+    """
     found: dict[str, int | None] = {}
     for path in sorted((site / "channels").glob("*.json")):
         record = Channel.from_bytes(path.read_bytes())
         text = (site / "apt/dists" / record.channel / "InRelease").read_text()
         assert ("Valid-Until" in text) == (record.valid_until is not None)
-        found[record.channel] = None if record.valid_until is None else (record.valid_until - record.issued) // DAY
+        found[record.channel] = (
+            None if record.valid_until is None else (record.valid_until - record.issued) // DAY
+        )
     return found
 
 
@@ -301,12 +348,16 @@ def test_a_rollback_brings_the_old_release_back_and_history_tells(
 ) -> None:
     site = Path(home.site)
     build(site.parent, "v1.36.3", site=home.site, now=NOW + 60, channels=("stable-1.36",))
-    record, _ = publish.rollback("stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None)
+    record, _ = publish.rollback(
+        "stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None
+    )
     assert [one.name for one in record.releases] == ["v1.36.4-1"]
     assert [one.sequence for one in publish.history("stable-1.36", home)] == [1, 2, 3]
     assert "1.36.3-1" not in (site / "apt/dists/stable-1.36/main/binary-amd64/Packages").read_text()
     assert findings(site) == []
-    with pytest.raises(KubewrightError, match=r"stable-1.36.json: no publication 9; there are: 1, 2, 3"):
+    with pytest.raises(
+        KubewrightError, match=r"stable-1.36.json: no publication 9; there are: 1, 2, 3"
+    ):
         publish.rollback("stable-1.36", home, keys, 9)
 
 
@@ -345,7 +396,11 @@ class Fragile(DirectoryStore):
 
 @pytest.mark.parametrize("quantile", range(12))
 def test_a_crash_at_any_write_is_repaired_by_the_next_run(
-    home: Settings, keys: Keys, build: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, quantile: int
+    home: Settings,
+    keys: Keys,
+    build: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    quantile: int,
 ) -> None:
     site = Path(home.site)
     shutil.rmtree(site)
@@ -381,7 +436,9 @@ def test_a_development_key_is_refused_where_the_public_looks(home: Settings, key
     assert caught.value.exit_code == 2
 
 
-def test_a_fixed_url_gives_a_mirrorlist_and_absolute_texts(tmp_path: Path, build: Callable[..., Settings]) -> None:
+def test_a_fixed_url_gives_a_mirrorlist_and_absolute_texts(
+    tmp_path: Path, build: Callable[..., Settings]
+) -> None:
     settings = build(tmp_path, url="http://127.0.0.1:8080", allow_development=True)
     site = Path(settings.site)
     line = (site / "yum/stable-1.36/x86_64/mirrorlist").read_text().strip()
@@ -391,7 +448,9 @@ def test_a_fixed_url_gives_a_mirrorlist_and_absolute_texts(tmp_path: Path, build
     assert findings(site) == []
 
 
-def test_the_command_line_verifies_with_exit_5(site: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_command_line_verifies_with_exit_5(
+    site: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
     assert run("verify", str(site))[0] == 0
     (site / "channels/stable.txt").write_text("v9.9.9")
     code, out, _ = run("verify", str(site), "--json")

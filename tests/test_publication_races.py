@@ -1,4 +1,6 @@
-"""Two publishers at once: whenever one overtakes the other, the index ends up as the channels say."""
+"""Two publishers at once: whenever one overtakes the other, the index ends up as the channels
+say.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -85,7 +87,9 @@ class Publisher:
 
     def __init__(self, store: Store, name: str, now: int) -> None:
         self.now = now
-        self.site = Publication(store, Dated(name), "", lambda index, _, channels: f"{index}{channels}".encode())
+        self.site = Publication(
+            store, Dated(name), "", lambda index, _, channels: f"{index}{channels}".encode()
+        )
 
     def add(self, version: str, channel: str = "test") -> None:
         name = f"v{version}-1"
@@ -110,7 +114,9 @@ class Publisher:
 @pytest.fixture
 def begun(released: Settings, tmp_path: Path) -> Path:
     """A site with the manifests of three releases, of which one is in a channel."""
-    manifest = Manifest.from_bytes(Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes())
+    manifest = Manifest.from_bytes(
+        Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
+    )
     store = DirectoryStore(tmp_path / "site")
     for version in PATCHES:
         facts = manifest.release.model_copy(update={"name": f"v{version}-1", "kubernetes": version})
@@ -151,7 +157,9 @@ def test_a_publisher_that_is_overtaken_anywhere_leaves_the_right_index(
     begun: Path, act: Callable[[Publisher], None], clock: int
 ) -> None:
     for number in itertools.count(1):
-        site = Recorder(DirectoryStore(begun))  # what both publishers write is forgotten after each round
+        site = Recorder(
+            DirectoryStore(begun)
+        )  # what both publishers write is forgotten after each round
         other = Publisher(site, "other", clock)
         seen: list[int] = []
 
@@ -176,7 +184,9 @@ def right(site: Store, place: str) -> None:
     index = Index.from_bytes(data)
     channels = Publisher(site, "reader", 0).site.channels()
     listed = {(channel, one.name) for one in index.releases for channel in one.channels}
-    assert listed == {(name, one.name) for name, record in channels.items() for one in record.releases}, place
+    assert listed == {
+        (name, one.name) for name, record in channels.items() for one in record.releases
+    }, place
     current = {one.name for one in index.releases if one.status == "current"}
     assert current == {record.current.name for record in channels.values() if record.current}, place
     assert content(site, "index.html").decode() == f"{index}{channels}", place
@@ -194,9 +204,13 @@ def content(site: Store, path: str) -> bytes:
     return data
 
 
-def test_a_copy_with_other_bytes_ends_the_publication_and_is_no_reason_to_try_again(begun: Path) -> None:
+def test_a_copy_with_other_bytes_ends_the_publication_and_is_no_reason_to_try_again(
+    begun: Path,
+) -> None:
     (begun / layout.index_copy(1)).write_bytes(b"damaged")
     this = Publisher(DirectoryStore(begun), "this", 200)
     this.add("1.36.4")
-    with pytest.raises(PublicationConflict, match=r"publications/index/1.json: published already with other bytes"):
+    with pytest.raises(
+        PublicationConflict, match=r"publications/index/1.json: published already with other bytes"
+    ):
         this.finish()

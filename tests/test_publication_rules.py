@@ -26,14 +26,18 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> list[Keys]:
     pairs = []
     for name in ("first", "second"):
         folder = tmp_path_factory.mktemp("keys") / name
-        paths = initialise(folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None)
+        paths = initialise(
+            folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None
+        )
         uris = f"file:{paths.repo_secret}", f"file:{paths.artifact_secret}"
         pairs.append(Keys(repo=repo_key(uris[0], now=NOW), artifact=artifact_key(uris[1])))
     return pairs
 
 
 def sound(site: str) -> None:
-    assert [f"{one.place}: {one.problem}" for one in verify.verify(site, [], now=NOW).findings] == []
+    assert [
+        f"{one.place}: {one.problem}" for one in verify.verify(site, [], now=NOW).findings
+    ] == []
 
 
 def again(settings: Settings, request: str, keys: Keys, **changes: object) -> list[str]:
@@ -46,7 +50,9 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
 ) -> None:
     shutil.rmtree(home.site)
     again(home, "v1.36.4", production[0])
-    with pytest.raises(KubewrightError, match="it has been signed by production keys; give --repo-key") as caught:
+    with pytest.raises(
+        KubewrightError, match="it has been signed by production keys; give --repo-key"
+    ) as caught:
         again(home, "v1.36.4", keys)
     assert caught.value.exit_code == 2
     with pytest.raises(KubewrightError, match="it has been signed by production keys"):
@@ -57,30 +63,39 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
 def test_production_keys_never_join_a_site_that_trusts_a_development_key(
     home: Settings, production: list[Keys]
 ) -> None:
-    with pytest.raises(KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"):
+    with pytest.raises(
+        KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"
+    ):
         again(home, "v1.36.4", production[0])
 
 
 def test_packages_of_another_lock_are_not_signed(
     home: Settings, sample_mirror: Path, keys: Keys, tmp_path: Path
 ) -> None:
-    """The packages hold what the lock said when they were built: sign must not vouch for a newer lock."""
+    """The packages hold what the lock said when they were built: sign must not vouch for a newer
+    lock.
+    """
     mirror = tmp_path / "changed"
     shutil.copytree(sample_mirror, mirror)
     kubelet = mirror / "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet"
     kubelet.write_bytes(kubelet.read_bytes() + b"\n")
-    digest = subprocess.run(["sha256sum", kubelet], check=True, capture_output=True, text=True).stdout.split()[0]
+    digest = subprocess.run(
+        ["sha256sum", kubelet], check=True, capture_output=True, text=True
+    ).stdout.split()[0]
     kubelet.with_name("kubelet.sha256").write_text(digest)
     changed = home.model_copy(update={"upstream": str(mirror)})
     workspace, _ = resolve.resolve("v1.36.4", changed)
     fetch.fetch(workspace, changed)
     with pytest.raises(
-        KubewrightError, match=r"package.json: not of this lock.*run `kubewright package v1.36.4-1` first"
+        KubewrightError,
+        match=r"package.json: not of this lock.*run `kubewright package v1.36.4-1` first",
     ):
         sign.sign(workspace, changed, keys, publish.store(changed))
 
 
-def test_packages_with_another_key_inside_are_not_signed(home: Settings, production: list[Keys]) -> None:
+def test_packages_with_another_key_inside_are_not_signed(
+    home: Settings, production: list[Keys]
+) -> None:
     shutil.rmtree(home.site)
     with pytest.raises(KubewrightError, match="not of this lock, these keys and these options"):
         sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], publish.store(home))
@@ -88,10 +103,14 @@ def test_packages_with_another_key_inside_are_not_signed(home: Settings, product
 
 def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> None:
     shutil.rmtree(home.dist / "v1.36.4-1" / "packages")
-    with pytest.raises(KubewrightError, match=r"package.json: .* or only a part; run `kubewright package"):
+    with pytest.raises(
+        KubewrightError, match=r"package.json: .* or only a part; run `kubewright package"
+    ):
         again(home, "v1.36.4", keys, only="kubelet")
     some = home.model_copy(update={"only": "kubea*"})
-    record = package.package(Workspace(home.dist / "v1.36.4-1"), some, keys.repo, keys.repo.certificate)
+    record = package.package(
+        Workspace(home.dist / "v1.36.4-1"), some, keys.repo, keys.repo.certificate
+    )
     assert {one.package for one in record.packages} == {"kubelet", "kubeadm"}
 
 
@@ -112,14 +131,30 @@ def test_new_keys_take_over_a_site_and_old_signatures_stay_good(
     site = Path(home.site)
     for suite in ("stable-1.35", "stable-1.36"):
         checked = subprocess.run(
-            [tool("gpgv"), "--keyring", site / "keys/kubewright.gpg", site / f"apt/dists/{suite}/InRelease"],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+            [
+                tool("gpgv"),
+                "--keyring",
+                site / "keys/kubewright.gpg",
+                site / f"apt/dists/{suite}/InRelease",
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         assert second.repo.fingerprint in checked.stderr
     known = subprocess.run(
-        [tool("gpg"), "--homedir", tmp_path, "--show-keys", "--with-colons", site / "keys/kubewright.asc"],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
+        [
+            tool("gpg"),
+            "--homedir",
+            tmp_path,
+            "--show-keys",
+            "--with-colons",
+            site / "keys/kubewright.asc",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     assert [line.split(":")[9] for line in known.splitlines() if line.startswith("fpr")] == [
         second.repo.fingerprint,
         first.repo.fingerprint,
@@ -131,7 +166,10 @@ def test_a_second_rollback_goes_further_back(home: Settings, keys: Keys) -> None
         again(home, version, keys, channels=("test",), now=NOW + number)
     again(home, "v1.36.4", keys, channels=("test",), now=NOW + 3)
     there = [publish.rollback("test", home, keys, None)[0] for _ in range(2)]
-    assert [[one.kubernetes for one in record.releases] for record in there] == [["1.36.3", "1.35.9"], ["1.36.3"]]
+    assert [[one.kubernetes for one in record.releases] for record in there] == [
+        ["1.36.3", "1.35.9"],
+        ["1.36.3"],
+    ]
     with pytest.raises(KubewrightError, match="nothing to go back to; there are: 1, 2, 3, 4, 5"):
         publish.rollback("test", home, keys, None)
     sound(home.site)
@@ -166,7 +204,9 @@ def test_a_publisher_that_was_overtaken_writes_what_is_now_right(
         again(home, "v1.36.4", keys, channels=("both",), now=NOW + 5)
 
     path = "apt/dists/both/InRelease"
-    monkeypatch.setattr(publish, "store", lambda settings: Interrupting(Path(settings.site), path, overtake))
+    monkeypatch.setattr(
+        publish, "store", lambda settings: Interrupting(Path(settings.site), path, overtake)
+    )
     again(home, "v1.36.3", keys, channels=("both",))
     packages = Path(home.site, "apt/dists/both/main/binary-amd64/Packages").read_text()
     assert "Version: 1.36.4-1" in packages
@@ -175,9 +215,12 @@ def test_a_publisher_that_was_overtaken_writes_what_is_now_right(
 
 
 @pytest.mark.parametrize(
-    "name", ["apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb", "yum/pool/kubelet-1.36.4-1.x86_64.rpm"]
+    "name",
+    ["apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb", "yum/pool/kubelet-1.36.4-1.x86_64.rpm"],
 )
-def test_a_conflict_is_found_before_anything_is_written(home: Settings, keys: Keys, name: str) -> None:
+def test_a_conflict_is_found_before_anything_is_written(
+    home: Settings, keys: Keys, name: str
+) -> None:
     site = Path(home.site)
     shutil.rmtree(site)
     taken = site / name
@@ -186,10 +229,14 @@ def test_a_conflict_is_found_before_anything_is_written(home: Settings, keys: Ke
     with pytest.raises(KubewrightError, match="published already with other bytes") as caught:
         again(home, "v1.36.4", keys)
     assert caught.value.exit_code == 6
-    assert [path for path in site.rglob("*") if path.suffix in (".deb", ".rpm") and path != taken] == []
+    assert [
+        path for path in site.rglob("*") if path.suffix in (".deb", ".rpm") and path != taken
+    ] == []
 
 
-def test_quickstart_replaces_nothing_of_others(tmp_path: Path, keys: Keys, released: Settings) -> None:
+def test_quickstart_replaces_nothing_of_others(
+    tmp_path: Path, keys: Keys, released: Settings
+) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site/index.html").write_text("mine")
     with pytest.raises(KubewrightError, match="holds other things, which quickstart would replace"):
@@ -198,6 +245,8 @@ def test_quickstart_replaces_nothing_of_others(tmp_path: Path, keys: Keys, relea
 
 
 @pytest.mark.parametrize("name", ["Foo", "foo bar", "pool", "snapshots", "../up"])
-def test_a_bad_channel_name_is_refused_before_anything_happens(released: Settings, name: str) -> None:
+def test_a_bad_channel_name_is_refused_before_anything_happens(
+    released: Settings, name: str
+) -> None:
     with pytest.raises(ValueError, match="channels"):
         Settings.model_validate({**released.model_dump(), "channels": (name,)})

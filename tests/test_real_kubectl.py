@@ -42,11 +42,21 @@ def test_apt_installs_the_real_kubectl_and_it_runs(
     site.mkdir()
     with serve(site) as url:
         settings = Settings(
-            upstream=str(real_mirror), dist=tmp_path / "dist", cache=tmp_path / "cache", site=str(site), url=url,
-            now=NOW, architectures=(Arch.amd64,), jobs=2,
-        )  # fmt: skip
-        release.release("v1.36.4", settings, Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None)))
-        installed = apt.install(url, "stable-1.36", site / "keys/kubewright.gpg", ["kubectl"], tmp_path / "root")
+            upstream=str(real_mirror),
+            dist=tmp_path / "dist",
+            cache=tmp_path / "cache",
+            site=str(site),
+            url=url,
+            now=NOW,
+            architectures=(Arch.amd64,),
+            jobs=2,
+        )
+        release.release(
+            "v1.36.4", settings, Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+        )
+        installed = apt.install(
+            url, "stable-1.36", site / "keys/kubewright.gpg", ["kubectl"], tmp_path / "root"
+        )
     assert ("kubectl", "1.36.4-1") in installed.packages
     said = run_installed(tmp_path / "root", ["/usr/bin/kubectl", "version", "--client"])
     assert said.splitlines()[0] == "Client Version: v1.36.4"

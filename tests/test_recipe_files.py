@@ -15,7 +15,12 @@ from kubewright.models.relations import Relations
 from kubewright.models.skew import Skew
 
 RELEASE = Release(
-    name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=0, architectures=(), components=()
+    name="v1.36.4-1",
+    kubernetes="1.36.4",
+    revision=1,
+    source_date_epoch=0,
+    architectures=(),
+    components=(),
 )
 GOOD = 'name = "kubelet"\nsummary = "Node agent"\ndescription = "Runs pods."\n'
 
@@ -24,9 +29,15 @@ GOOD = 'name = "kubelet"\nsummary = "Node agent"\ndescription = "Runs pods."\n'
     ("text", "complaint"),
     [
         (GOOD + 'sumary = "x"', r"kubelet.toml: sumary: unknown key; did you mean 'summary'\?"),
-        (GOOD + "[relations]\ndepend = []", r"kubelet.toml: relations.depend: unknown key; did you mean 'depends'\?"),
+        (
+            GOOD + "[relations]\ndepend = []",
+            r"kubelet.toml: relations.depend: unknown key; did you mean 'depends'\?",
+        ),
         ('name = "kubelet"', r"kubelet.toml: summary: required, but not there"),
-        (GOOD + '[[contents]]\ntarget = "usr/bin/kubelet"', r"contents\[0\].target: string should match pattern"),
+        (
+            GOOD + '[[contents]]\ntarget = "usr/bin/kubelet"',
+            r"contents\[0\].target: string should match pattern",
+        ),
         (
             GOOD + '[[contents]]\ntarget = "/usr/bin/x"\nmode = 493',
             r"contents\[0\].mode: input should be a valid string",
@@ -34,7 +45,15 @@ GOOD = 'name = "kubelet"\nsummary = "Node agent"\ndescription = "Runs pods."\n'
         (GOOD + "revision = 1.5", r"revision: input should be a valid integer"),
         ("name = ", r"kubelet.toml: not TOML: Invalid value"),
     ],
-    ids=["misspelt", "misspelt below", "missing", "bad path", "number for a mode", "float", "not TOML"],
+    ids=[
+        "misspelt",
+        "misspelt below",
+        "missing",
+        "bad path",
+        "number for a mode",
+        "float",
+        "not TOML",
+    ],
 )
 def test_a_bad_recipe_names_the_key(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "kubelet.toml"
@@ -49,7 +68,10 @@ def test_a_version_written_as_a_number_is_refused(tmp_path: Path) -> None:
         'default_date = "2026-01-01"\n[components.etcd]\nhome = "h"\nlicense = "l"\n'
         "[[components.etcd.known]]\nversion = 3.10\n"
     )
-    with pytest.raises(RequestError, match=r"components.etcd.known\[0\].version: input should be a valid string .*3.1"):
+    with pytest.raises(
+        RequestError,
+        match=r"components.etcd.known\[0\].version: input should be a valid string .*3.1",
+    ):
         recipes.load(path, Components)
 
 
@@ -76,7 +98,9 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     ],
     ids=["no such day", "no day", "until of a value", "until of a bound", "expression"],
 )  # fmt: skip
-def test_a_mistake_in_a_minors_file_is_named(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+def test_a_mistake_in_a_minors_file_is_named(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
     text = (content.folder("recipes") / "catalog" / "1.24.toml").read_text()
     assert old in text
     (tmp_path / "1.24.toml").write_text(text.replace(old, new, 1))
@@ -171,21 +195,30 @@ def test_a_catalog_file_may_begin_a_statement_at_a_pre_release(tmp_path: Path) -
     path = tmp_path / "1.36.toml"
     path.write_text(MINOR.replace('"3.6.8"', '"3.6.8", since = "1.36.0-rc.0"'))
     etcd = recipes.minor_facts(path).components["etcd"]
-    assert {etcd.in_force(version) for version in ("1.36.0-alpha.1", "1.36.0-rc.1", "1.36.2")} == {etcd.exact[0]}
+    assert {etcd.in_force(version) for version in ("1.36.0-alpha.1", "1.36.0-rc.1", "1.36.2")} == {
+        etcd.exact[0]
+    }
 
 
 @pytest.mark.parametrize(
     ("relation", "complaint"),
     [
-        ({"source": "OTHER"}, "relations[0].source: 'OTHER' is not explained; say under [sources] what it stands for"),
+        (
+            {"source": "OTHER"},
+            "relations[0].source: 'OTHER' is not explained; say under [sources] what it stands for",
+        ),
         ({}, "relations[1]: stated twice; keep one"),
     ],
     ids=["unexplained", "twice"],
 )
-def test_a_relation_needs_evidence_and_is_there_once(relation: dict[str, str], complaint: str) -> None:
+def test_a_relation_needs_evidence_and_is_there_once(
+    relation: dict[str, str], complaint: str
+) -> None:
     shipped = recipes.relations()
     first = shipped.relations[0]
-    changed = Relations(relations=(first.model_copy(update=relation), first), sources=shipped.sources)
+    changed = Relations(
+        relations=(first.model_copy(update=relation), first), sources=shipped.sources
+    )
     assert complaint in [f"{key}: {problem}" for key, problem in changed.mistakes()]
 
 

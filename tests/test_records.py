@@ -26,7 +26,9 @@ def release(version: str, revision: int = 1, digest: str = "0") -> ChannelReleas
 def published(*versions: str, channel: str = "stable-1.36") -> Channel:
     record = None
     for number, version in enumerate(versions):
-        record = records.add(record, channel, release(version), now=1000 + number, url="", repo_key=KEY)
+        record = records.add(
+            record, channel, release(version), now=1000 + number, url="", repo_key=KEY
+        )
     assert record is not None
     return record
 
@@ -44,19 +46,33 @@ def test_an_older_patch_published_later_does_not_become_current() -> None:
 
 
 def test_a_higher_revision_supersedes() -> None:
-    record = records.add(published("1.36.4"), "stable-1.36", release("1.36.4", 2), now=2000, url="", repo_key=KEY)
+    record = records.add(
+        published("1.36.4"), "stable-1.36", release("1.36.4", 2), now=2000, url="", repo_key=KEY
+    )
     ranked = [(one.name, one.status) for one in record.releases]
     assert ranked == [("v1.36.4-2", "current"), ("v1.36.4-1", "superseded")]
 
 
 def test_publishing_the_same_again_changes_nothing() -> None:
     record = published("1.36.4")
-    assert records.add(record, "stable-1.36", release("1.36.4"), now=9999, url="", repo_key=KEY) is record
+    assert (
+        records.add(record, "stable-1.36", release("1.36.4"), now=9999, url="", repo_key=KEY)
+        is record
+    )
 
 
 def test_a_published_release_never_changes() -> None:
-    with pytest.raises(PublicationConflict, match=r"v1.36.4-1 is published with another manifest .*--revision"):
-        records.add(published("1.36.4"), "stable-1.36", release("1.36.4", digest="f"), now=2000, url="", repo_key=KEY)
+    with pytest.raises(
+        PublicationConflict, match=r"v1.36.4-1 is published with another manifest .*--revision"
+    ):
+        records.add(
+            published("1.36.4"),
+            "stable-1.36",
+            release("1.36.4", digest="f"),
+            now=2000,
+            url="",
+            repo_key=KEY,
+        )
 
 
 def test_each_publication_names_its_parent_and_time_never_goes_back() -> None:
@@ -94,10 +110,14 @@ def test_rolling_back_to_what_is_there_is_refused() -> None:
 def test_publishing_again_renews_what_is_about_to_expire(
     days_later: int, asked: int | None, sequence: int, left: int | None
 ) -> None:
-    first = records.add(None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10)
+    first = records.add(
+        None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10
+    )
     assert (first.valid_until, first.valid_for) == (1000 + 10 * DAY, 10)
     now = 1000 + days_later * DAY + (sequence - 1)
-    again = records.add(first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=asked)
+    again = records.add(
+        first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=asked
+    )
     assert again.sequence == sequence
     assert again.valid_until == (None if left is None else now + left * DAY)
     if asked is None:
@@ -105,7 +125,9 @@ def test_publishing_again_renews_what_is_about_to_expire(
 
 
 def test_a_channel_that_expires_does_so_with_every_new_content() -> None:
-    first = records.add(None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10)
+    first = records.add(
+        None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10
+    )
     second = records.add(first, "stable", release("1.36.4"), now=2000, url="", repo_key=KEY)
     back = records.rollback(second, first, now=3000, repo_key=KEY)
     ends = [(one.valid_for, (one.valid_until or 0) - one.issued) for one in (first, second, back)]
@@ -119,15 +141,23 @@ def test_a_channel_that_does_not_expire_stays_so() -> None:
     assert records.resign(first, now=2000, repo_key=KEY) is first
     other = records.resign(first, now=2000, repo_key="B" * 40)
     assert (other.sequence, other.valid_for, other.valid_until) == (2, None, None)
-    again = records.add(first, "stable-1.36", release("1.36.4"), now=9 * DAY, url="", repo_key=KEY, valid_for=0)
+    again = records.add(
+        first, "stable-1.36", release("1.36.4"), now=9 * DAY, url="", repo_key=KEY, valid_for=0
+    )
     assert again is first
 
 
 def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> None:
-    first = records.add(None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10)
-    second = records.add(first, "stable", release("1.36.4"), now=990, url="", repo_key=KEY, valid_for=10)
+    first = records.add(
+        None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10
+    )
+    second = records.add(
+        first, "stable", release("1.36.4"), now=990, url="", repo_key=KEY, valid_for=10
+    )
     assert (second.issued, second.valid_until) == (1001, 1001 + 10 * DAY)
-    again = records.add(second, "stable", release("1.36.4"), now=995, url="", repo_key=KEY, valid_for=10)
+    again = records.add(
+        second, "stable", release("1.36.4"), now=995, url="", repo_key=KEY, valid_for=10
+    )
     assert again is second
     assert records.resign(second, now=0, repo_key=KEY) is second
 
@@ -143,7 +173,9 @@ def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> Non
         ("1.37.0-rc.1", {"latest": "1.37.0"}, ()),
     ],
 )
-def test_channels_by_default(version: str, there: dict[str, str], expected: tuple[str, ...]) -> None:
+def test_channels_by_default(
+    version: str, there: dict[str, str], expected: tuple[str, ...]
+) -> None:
     channels = {name: published(current, channel=name) for name, current in there.items()}
     assert records.default_channels(version, channels) == expected
 
@@ -171,7 +203,9 @@ def test_a_release_that_left_its_channel_stays_in_the_index() -> None:
 
 
 def test_the_front_page_presents_stable_or_else_the_newest_release(released: Settings) -> None:
-    manifest = Manifest.from_bytes(Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes())
+    manifest = Manifest.from_bytes(
+        Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
+    )
     names = {"stable-1.9": "1.9.11", "stable-1.36": "1.36.4", "stable-1.37": "1.37.1"}
     channels = {name: published(version, channel=name) for name, version in names.items()}
     index, _ = records.index(None, list(channels.values()), {}, {}, now=3000)
@@ -184,7 +218,11 @@ def test_the_front_page_presents_stable_or_else_the_newest_release(released: Set
 
 def test_a_channel_is_not_valid_for_longer_than_a_date_can_say(released: Settings) -> None:
     longest = Settings.model_validate({**released.model_dump(), "valid_for": LONGEST}).valid_for
-    record = records.add(None, "stable", release("1.36.4"), now=released.now, url="", repo_key=KEY, valid_for=longest)
-    assert apt.suite((), suite="stable", architectures=(), issued=record.issued, valid_until=record.valid_until)
+    record = records.add(
+        None, "stable", release("1.36.4"), now=released.now, url="", repo_key=KEY, valid_for=longest
+    )
+    assert apt.suite(
+        (), suite="stable", architectures=(), issued=record.issued, valid_until=record.valid_until
+    )
     with pytest.raises(ValueError, match="valid_for"):
         Settings.model_validate({**released.model_dump(), "valid_for": 3_000_000})

@@ -1,4 +1,6 @@
-"""Images pushed to a real registry, Debian's docker-registry: what is sent, what is not, and what a refusal says."""
+"""Images pushed to a real registry, Debian's docker-registry: what is sent, what is not, and what a
+refusal says.
+"""
 
 import json
 import logging
@@ -43,24 +45,30 @@ from kubewright.signing import cosign, keys
 EPOCH = 1_755_000_000
 PROGRAMS = ("kube-apiserver", "kube-scheduler", "pause")
 
-DEFINITION = ImageDefinition.model_validate({
-    "name": "hyperkube",
-    "flavour": "monolith",
-    "layers": {
-        "root": {"directories": {"/tmp": "1777"}},
-        "hyperkube": {
-            "files": [{"target": "/hyperkube", "source": "input:hyperkube/hyperkube"}],
-            "links": {f"/{name}": "hyperkube" for name in PROGRAMS},
+DEFINITION = ImageDefinition.model_validate(
+    {
+        "name": "hyperkube",
+        "flavour": "monolith",
+        "layers": {
+            "root": {"directories": {"/tmp": "1777"}},
+            "hyperkube": {
+                "files": [{"target": "/hyperkube", "source": "input:hyperkube/hyperkube"}],
+                "links": {f"/{name}": "hyperkube" for name in PROGRAMS},
+            },
         },
-    },
-    "images": {
-        name: {
-            "description": name, "tag": "v{kubernetes}", "layers": ["root", "hyperkube"], "entrypoint": [f"/{name}"],
-            "components": [name], "source": "https://example.org",
-        }
-        for name in PROGRAMS
-    },
-})  # fmt: skip
+        "images": {
+            name: {
+                "description": name,
+                "tag": "v{kubernetes}",
+                "layers": ["root", "hyperkube"],
+                "entrypoint": [f"/{name}"],
+                "components": [name],
+                "source": "https://example.org",
+            }
+            for name in PROGRAMS
+        },
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -85,12 +93,22 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         return path
 
     release = Release(
-        name="v1.36.4-1", kubernetes="1.36.4", revision=1, source_date_epoch=EPOCH,
+        name="v1.36.4-1",
+        kubernetes="1.36.4",
+        revision=1,
+        source_date_epoch=EPOCH,
         architectures=(Arch.amd64, Arch.arm64),
         components=(
-            Component(name="kubernetes", version="1.36.4", range="", status="validated", reason="", epoch=EPOCH),
+            Component(
+                name="kubernetes",
+                version="1.36.4",
+                range="",
+                status="validated",
+                reason="",
+                epoch=EPOCH,
+            ),
         ),
-    )  # fmt: skip
+    )
     record = build(
         DEFINITION, release, inputs,
         registry="registry.test", dest=root / "layout", archives=root / "archives", content=root,
@@ -105,14 +123,23 @@ def serving(program: Path, root: Path, **more: Any) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     settings = {
-        "version": "0.1", "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": str(root / "data")}},
-        "http": {"addr": address, "secret": "of this test"}, **more,
-    }  # fmt: skip
+        "version": "0.1",
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(root / "data")}},
+        "http": {"addr": address, "secret": "of this test"},
+        **more,
+    }
     root.mkdir(parents=True, exist_ok=True)
     (root / "config.yml").write_text(json.dumps(settings))  # JSON is YAML
-    with (root / "log").open("w") as log, subprocess.Popen(
-        [program, "serve", root / "config.yml"], stdout=log, stderr=log, env={"OTEL_TRACES_EXPORTER": "none"}
-    ) as process:  # fmt: skip
+    with (
+        (root / "log").open("w") as log,
+        subprocess.Popen(
+            [program, "serve", root / "config.yml"],
+            stdout=log,
+            stderr=log,
+            env={"OTEL_TRACES_EXPORTER": "none"},
+        ) as process,
+    ):
         try:
             deadline = time.monotonic() + 20
             while not answers(address):
@@ -149,7 +176,9 @@ def registry(tool: Callable[[str], Path], tmp_path: Path) -> Iterator[str]:
 
 def stored(root: Path) -> int:
     """Bytes of all blobs that a registry below `root` keeps."""
-    return sum(path.stat().st_size for path in (root / "registry" / "data").rglob("data") if path.is_file())
+    return sum(
+        path.stat().st_size for path in (root / "registry" / "data").rglob("data") if path.is_file()
+    )
 
 
 def tags(address: str, repository: str) -> list[str]:
@@ -171,11 +200,20 @@ def test_what_was_pushed_comes_back_by_digest_and_by_tag(
             target = tmp_path / f"{image.name}-{arch}"
             argv = [str(tool("skopeo")), "--override-os=linux", f"--override-arch={arch}", "copy"]
             subprocess.run(
-                [*argv, "--src-tls-verify=false", f"docker://{repository}@{digest}", f"dir:{target}"],
-                check=True, capture_output=True,
-            )  # fmt: skip
+                [
+                    *argv,
+                    "--src-tls-verify=false",
+                    f"docker://{repository}@{digest}",
+                    f"dir:{target}",
+                ],
+                check=True,
+                capture_output=True,
+            )
             manifest = (target / "manifest.json").read_bytes()
-            assert manifest == (built.layout / "blobs" / platform.manifest.replace(":", "/")).read_bytes()
+            assert (
+                manifest
+                == (built.layout / "blobs" / platform.manifest.replace(":", "/")).read_bytes()
+            )
             for layer in platform.layers:
                 assert (target / layer.digest.removeprefix("sha256:")).stat().st_size == layer.size
         by_tag = requests.head(
@@ -185,12 +223,16 @@ def test_what_was_pushed_comes_back_by_digest_and_by_tag(
         assert by_tag.headers["Docker-Content-Digest"] == image.index
 
 
-def test_the_bytes_of_the_shared_layer_are_sent_and_stored_once(built: Built, registry: str, tmp_path: Path) -> None:
+def test_the_bytes_of_the_shared_layer_are_sent_and_stored_once(
+    built: Built, registry: str, tmp_path: Path
+) -> None:
     report = push(built.layout, built.record, f"{registry}/kube")
     shared = 2 * built.layer().stat().st_size
     assert shared <= report.uploaded <= 1.05 * shared
     assert shared <= stored(tmp_path) <= 1.05 * shared
-    assert report.mounted == 2 * 3  # both architectures' program and their common /tmp, in two more repositories
+    assert (
+        report.mounted == 2 * 3
+    )  # both architectures' program and their common /tmp, in two more repositories
 
 
 def test_a_second_push_sends_nothing(built: Built, registry: str) -> None:
@@ -221,7 +263,12 @@ def test_signatures_lie_beside_their_images(built: Built, registry: str, tmp_pat
     key = keys.artifact_key(None)
     image = built.record.images[0]
     signature = cosign.signature_image(f"{registry}/kube/{image.name}", image.index, key)
-    extra = Extra(image.name, signature.tag, signature.manifest.data, (signature.config.data, signature.payload.data))
+    extra = Extra(
+        image.name,
+        signature.tag,
+        signature.manifest.data,
+        (signature.config.data, signature.payload.data),
+    )
     push(built.layout, built.record, f"{registry}/kube", extra=[extra])
     assert sorted(tags(registry, f"kube/{image.name}")) == sorted(["v1.36.4", signature.tag])
     found = requests.get(
@@ -236,7 +283,8 @@ def test_signatures_lie_beside_their_images(built: Built, registry: str, tmp_pat
 
 @dataclass
 class Proxy:
-    """Passes bytes on to a server, but breaks a connection inside its `number`-th request that begins with `word`.
+    """Passes bytes on to a server, but breaks a connection inside its `number`-th request that
+    begins with `word`.
 
     `let` bytes of that request arrive; with None all of it does, and only the answer is lost.
     """
@@ -300,7 +348,9 @@ def hanging_up(*ends: socket.socket) -> Iterator[None]:
 
 
 @contextmanager
-def breaking(server: str, word: bytes, number: int, let: int | None, *, always: bool = False) -> Iterator[Proxy]:
+def breaking(
+    server: str, word: bytes, number: int, let: int | None, *, always: bool = False
+) -> Iterator[Proxy]:
     proxy = Proxy(server, word, number, let, always)
     with hanging_up(proxy.listener):
         thread = threading.Thread(target=proxy.serve, daemon=True)
@@ -337,10 +387,15 @@ def test_a_broken_upload_goes_on_where_the_registry_has_got_to(
     assert push(built.layout, built.record, f"{registry}/kube").uploaded == 0
 
 
-def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(built: Built, registry: str) -> None:
+def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(
+    built: Built, registry: str
+) -> None:
     with (
         breaking(registry, b"PATCH", 3, 1000, always=True) as proxy,
-        pytest.raises(UpstreamUnreachable, match=rf"^{proxy.address}: .*broke off \(.+\); check the network and push"),
+        pytest.raises(
+            UpstreamUnreachable,
+            match=rf"^{proxy.address}: .*broke off \(.+\); check the network and push",
+        ),
     ):
         push(built.layout, built.record, f"{proxy.address}/kube")
     assert [tags(registry, f"kube/{name}") for name in PROGRAMS] == [[], [], []]
@@ -350,9 +405,16 @@ def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(built: Buil
 def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) -> None:
     image = built.record.images[0]
     signature = cosign.signature_image(f"kube/{image.name}", image.index, keys.artifact_key(None))
-    extra = Extra(image.name, signature.tag, signature.manifest.data, (signature.config.data, signature.payload.data))
+    extra = Extra(
+        image.name,
+        signature.tag,
+        signature.manifest.data,
+        (signature.config.data, signature.payload.data),
+    )
     with (
-        breaking(registry, b"PUT /v2/kube/kube-apiserver/manifests/v1.36.4", 1, 0, always=True) as proxy,
+        breaking(
+            registry, b"PUT /v2/kube/kube-apiserver/manifests/v1.36.4", 1, 0, always=True
+        ) as proxy,
         pytest.raises(UpstreamUnreachable),
     ):
         push(built.layout, built.record, f"{proxy.address}/kube", extra=[extra])
@@ -415,7 +477,9 @@ def test_who_may_not_push_is_told_how_to_log_in(
 
 
 class Tokens(BaseHTTPRequestHandler):
-    """Gives admin, secret a token for the repositories that are asked for, and anybody else a useless one."""
+    """Gives admin, secret a token for the repositories that are asked for, and anybody else a
+    useless one.
+    """
 
     key = ec.generate_private_key(ec.SECP256R1())
     asked: list[list[str]]
@@ -427,12 +491,23 @@ class Tokens(BaseHTTPRequestHandler):
         known = self.headers.get("Authorization") == "Basic " + b64encode(b"admin:secret").decode()
         now = int(time.time())
         claims = {
-            "iss": "test", "sub": "admin", "aud": query["service"][0], "exp": now + 60, "nbf": now - 60, "iat": now,
-            "jti": "1", "access": [
-                {"type": kind.partition(":")[0] or kind, "name": name, "actions": actions.split(",")}
-                for kind, name, actions in scopes if known
+            "iss": "test",
+            "sub": "admin",
+            "aud": query["service"][0],
+            "exp": now + 60,
+            "nbf": now - 60,
+            "iat": now,
+            "jti": "1",
+            "access": [
+                {
+                    "type": kind.partition(":")[0] or kind,
+                    "name": name,
+                    "actions": actions.split(","),
+                }
+                for kind, name, actions in scopes
+                if known
             ],
-        }  # fmt: skip
+        }
         body = json.dumps({"token": self.jwt(claims)}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -451,7 +526,9 @@ class Tokens(BaseHTTPRequestHandler):
     def certificate(cls) -> x509.Certificate:
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
         day = datetime(2026, 1, 1, tzinfo=UTC)
-        made = x509.CertificateBuilder(name, name, cls.key.public_key(), 1, day, day + timedelta(36500))
+        made = x509.CertificateBuilder(
+            name, name, cls.key.public_key(), 1, day, day + timedelta(36500)
+        )
         return made.sign(cls.key, SHA256())
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -476,26 +553,39 @@ def tokened(tool: Callable[[str], Path], tmp_path: Path) -> Iterator[str]:
             "issuer": "test",
             "rootcertbundle": str(tmp_path / "roots.pem"),
         }
-        with serving(tool("docker-registry"), tmp_path / "registry", auth={"token": token}) as address:
+        with serving(
+            tool("docker-registry"), tmp_path / "registry", auth={"token": token}
+        ) as address:
             yield address
         server.shutdown()
 
 
-def test_a_registry_with_tokens_gets_one_for_each_repository(built: Built, tokened: str, tmp_path: Path) -> None:
+def test_a_registry_with_tokens_gets_one_for_each_repository(
+    built: Built, tokened: str, tmp_path: Path
+) -> None:
     log_in(tmp_path, tokened, "admin", "secret")
     report = push(built.layout, built.record, f"{tokened}/kube")
     assert (report.sent, report.mounted) == (3 + 2 * 3, 2 * 3)
     scopes = [scope.split(":") for scopes in Tokens.asked for scope in scopes]
-    assert {name for _, name, actions in scopes if "push" in actions} == {f"kube/{name}" for name in PROGRAMS}
+    assert {name for _, name, actions in scopes if "push" in actions} == {
+        f"kube/{name}" for name in PROGRAMS
+    }
 
 
 def test_a_token_that_does_not_suffice_is_a_refusal(built: Built, tokened: str) -> None:
-    with pytest.raises(RequestError, match=r"refused a look at sha256:\w+ in kube/kube-apiserver \(401\)"):
+    with pytest.raises(
+        RequestError, match=r"refused a look at sha256:\w+ in kube/kube-apiserver \(401\)"
+    ):
         push(built.layout, built.record, f"{tokened}/kube")
 
 
-def test_a_registry_that_only_reads_says_so(built: Built, tool: Callable[[str], Path], tmp_path: Path) -> None:
-    storage = {"filesystem": {"rootdirectory": str(tmp_path / "data")}, "maintenance": {"readonly": {"enabled": True}}}
+def test_a_registry_that_only_reads_says_so(
+    built: Built, tool: Callable[[str], Path], tmp_path: Path
+) -> None:
+    storage = {
+        "filesystem": {"rootdirectory": str(tmp_path / "data")},
+        "maintenance": {"readonly": {"enabled": True}},
+    }
     with (
         serving(tool("docker-registry"), tmp_path, storage=storage) as address,
         pytest.raises(RequestError, match=r"refused an upload of .+ \(405\); it takes no pushes"),
@@ -504,9 +594,15 @@ def test_a_registry_that_only_reads_says_so(built: Built, tool: Callable[[str], 
 
 
 def test_a_registry_without_tls_is_asked_for_by_its_scheme(built: Built, registry: str) -> None:
-    with pytest.raises(UpstreamUnreachable, match=rf"^{registry}: no TLS connection .+ or write http:// before"):
+    with pytest.raises(
+        UpstreamUnreachable, match=rf"^{registry}: no TLS connection .+ or write http:// before"
+    ):
         push(built.layout, built.record, f"https://{registry}/kube")
-    assert push(built.layout, built.record, f"http://{registry}/kube").references[0].startswith(f"{registry}/kube/")
+    assert (
+        push(built.layout, built.record, f"http://{registry}/kube")
+        .references[0]
+        .startswith(f"{registry}/kube/")
+    )
 
 
 def test_a_host_that_is_not_there_is_named(built: Built) -> None:
@@ -519,7 +615,9 @@ def test_a_host_that_is_not_there_is_named(built: Built) -> None:
 
 @dataclass
 class Scripted:
-    """A server that answers by a script, and every `(method, path, Authorization)` that it was sent."""
+    """A server that answers by a script, and every `(method, path, Authorization)` that it was
+    sent.
+    """
 
     address: str
     heard: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -552,12 +650,16 @@ def scripted(script: Callable[[str, str], tuple[int, dict[str, str]]]) -> Iterat
 
 
 def test_a_registry_with_tls_is_never_asked_in_clear() -> None:
-    with scripted(lambda _method, _path: (201, {})) as clear, scripted(lambda _method, _path: (201, {})) as other:
+    with (
+        scripted(lambda _method, _path: (201, {})) as clear,
+        scripted(lambda _method, _path: (201, {})) as other,
+    ):
         registry = Registry(f"https://{clear.address}", ("me", "secret"))
         with pytest.raises(UpstreamUnreachable, match=rf"^{clear.address}: no TLS connection"):
             registry.ask("PUT", f"http://{clear.address}/v2/a/blobs/uploads/1", "a", body=b"layer")
         with pytest.raises(
-            RequestError, match=rf"^{clear.address}: wants this sent in clear to http://{other.address}/1;"
+            RequestError,
+            match=rf"^{clear.address}: wants this sent in clear to http://{other.address}/1;",
         ):
             registry.ask("PUT", f"http://{other.address}/1?signature=hidden", "a", body=b"layer")
         assert not [one for one in (*clear.heard, *other.heard) if one[0] == "PUT"]
@@ -570,7 +672,9 @@ def test_another_scheme_is_another_server() -> None:
         assert registry.ask("GET", "/v2/", "a").status == 401
         assert [bool(proof) for _, _, proof in server.heard] == [False, True]
         server.heard.clear()
-        registry.ask("GET", f"http://{server.address.replace('127.0.0.1', 'localhost')}/elsewhere", "a")
+        registry.ask(
+            "GET", f"http://{server.address.replace('127.0.0.1', 'localhost')}/elsewhere", "a"
+        )
         assert server.heard == [("GET", "/elsewhere", None)]
 
 
@@ -580,29 +684,46 @@ def test_a_registry_that_keeps_nothing_is_not_asked_forever(built: Built) -> Non
     with (
         scripted(lambda method, _path: answers.get(method, kept)) as server,
         pytest.raises(
-            UpstreamUnreachable, match=rf"^{server.address}: took a piece of sha256:\w+ and has not kept it;"
+            UpstreamUnreachable,
+            match=rf"^{server.address}: took a piece of sha256:\w+ and has not kept it;",
         ),
     ):
         push(built.layout, built.record, f"{server.address}/kube")
     assert len([1 for method, *_ in server.heard if method == "PATCH"]) == upload.TRIES + 1
 
 
-def test_a_login_in_netrc_does_not_follow_a_redirect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_in_netrc_does_not_follow_a_redirect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with (
         scripted(lambda _method, _path: (200, {})) as storage,
-        scripted(lambda _method, _path: (307, {"Location": f"http://{storage.address}/blob"})) as server,
+        scripted(
+            lambda _method, _path: (307, {"Location": f"http://{storage.address}/blob"})
+        ) as server,
     ):
-        assert Registry(f"http://localhost:{server.address.partition(':')[2]}").ask("GET", "/v2/", "a").status == 200
+        assert (
+            Registry(f"http://localhost:{server.address.partition(':')[2]}")
+            .ask("GET", "/v2/", "a")
+            .status
+            == 200
+        )
         assert storage.heard == [("GET", "/blob", None)]
 
 
-def test_the_log_and_errors_hold_no_secrets(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_and_errors_hold_no_secrets(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logging.getLogger("kubewright"), "propagate", True)
     caplog.set_level(logging.DEBUG, "kubewright")
-    with scripted(lambda _method, _path: (500, {})) as server, pytest.raises(UpstreamUnreachable) as caught:
-        Registry("http://r.example").ask("PATCH", f"http://me:hidden@{server.address}/up?X-Amz-Signature=hidden", "a")
+    with (
+        scripted(lambda _method, _path: (500, {})) as server,
+        pytest.raises(UpstreamUnreachable) as caught,
+    ):
+        Registry("http://r.example").ask(
+            "PATCH", f"http://me:hidden@{server.address}/up?X-Amz-Signature=hidden", "a"
+        )
     assert f"PATCH http://{server.address}/up" in caplog.text
     assert str(caught.value).startswith(f"{server.address}: answered 500 to PATCH /up;")
     assert "hidden" not in caplog.text + str(caught.value)
@@ -615,7 +736,9 @@ def test_a_damaged_blob_is_not_pushed(built: Built, registry: str, tmp_path: Pat
     shutil.copytree(built.layout, tmp_path / "layout")
     blob = tmp_path / "layout" / built.layer().relative_to(built.layout)
     blob.write_bytes(blob.read_bytes()[:-1] + b"!")
-    with pytest.raises(VerificationFailed, match=rf"^{blob}: missing or damaged; build the images again"):
+    with pytest.raises(
+        VerificationFailed, match=rf"^{blob}: missing or damaged; build the images again"
+    ):
         push(tmp_path / "layout", built.record, f"{registry}/kube")
 
 
@@ -636,7 +759,9 @@ def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, ur
     assert (found.name, found.url) == (name, url)
 
 
-@pytest.mark.parametrize("text", ["", "Registry.example", "ftp://registry.example", "registry.example/", "a b"])
+@pytest.mark.parametrize(
+    "text", ["", "Registry.example", "ftp://registry.example", "registry.example/", "a b"]
+)
 def test_what_is_no_prefix_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match=r"--registry: .+ is no image prefix; give HOST"):
         prefix(text)
@@ -646,11 +771,16 @@ def test_what_is_no_prefix_is_refused(text: str) -> None:
     ("login", "found"),
     [
         ({"auths": {"registry.example": {"identitytoken": "abc"}}}, "has stored an identity token"),
-        ({"auths": {"registry.example": "admin"}}, "the login that Docker has stored is unreadable"),
+        (
+            {"auths": {"registry.example": "admin"}},
+            "the login that Docker has stored is unreadable",
+        ),
     ],
     ids=["identity-token", "damaged"],
 )
-def test_a_login_that_is_of_no_use_is_named(built: Built, tmp_path: Path, login: Any, found: str) -> None:
+def test_a_login_that_is_of_no_use_is_named(
+    built: Built, tmp_path: Path, login: Any, found: str
+) -> None:
     (tmp_path / "docker").mkdir()
     (tmp_path / "docker" / "config.json").write_text(json.dumps(login))
     with pytest.raises(RequestError, match=rf"^registry.example: .*{found}.*docker login"):

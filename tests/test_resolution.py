@@ -24,10 +24,15 @@ def meant(request: str, upstream: Upstream | None = None) -> tuple[str, str]:
 
 
 def surveyed(
-    wanted: Sequence[Input], components: Components, mirror: Path, allow_unverified: Sequence[str] = ()
+    wanted: Sequence[Input],
+    components: Components,
+    mirror: Path,
+    allow_unverified: Sequence[str] = (),
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
     """What a mirror says of some inputs."""
-    return resolution.survey(wanted, components, Upstream(str(mirror)), jobs=2, allow_unverified=allow_unverified)
+    return resolution.survey(
+        wanted, components, Upstream(str(mirror)), jobs=2, allow_unverified=allow_unverified
+    )
 
 
 def chosen(kubernetes: str) -> dict[str, Component]:
@@ -67,7 +72,10 @@ def test_offline_the_catalog_answers(request_: str) -> None:
 
 def test_offline_a_version_must_be_in_the_catalog() -> None:
     newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])
-    with pytest.raises(RequestError, match=rf"v1.36.99: not in the catalog, whose newest 1.36 is v{newest}; ask for"):
+    with pytest.raises(
+        RequestError,
+        match=rf"v1.36.99: not in the catalog, whose newest 1.36 is v{newest}; ask for",
+    ):
         meant("v1.36.99")
     with pytest.raises(RequestError, match=r"Kubernetes 1.99: not in the catalog"):
         meant("v1.99.0")
@@ -80,18 +88,26 @@ def test_offline_a_version_must_be_in_the_catalog() -> None:
             "=1.24.5",
             r"v1.24.5 is to be avoided: a regression.*; ask for just v1.24.5 to have it; the nearest .* v1.24.6",
         ),
-        ("=1.37.0-rc.1", r"a range gives no pre-releases; ask for one by its version, such as v1.37.0-rc.1; "),
+        (
+            "=1.37.0-rc.1",
+            r"a range gives no pre-releases; ask for one by its version, such as v1.37.0-rc.1; ",
+        ),
         (
             ">=1.37.0-rc.0,<1.37.0",
             r"a range gives no pre-releases; .* v1.37.0-rc.0; the nearest known are v1.37.0, v1.36",
         ),
         ("<1.6", r"no known release is in this range; the nearest known are v1.6.0$"),
-        ("stable-2", r"the catalog knows no such release; ask for stable, or for one of 1.6 to 1.37"),
+        (
+            "stable-2",
+            r"the catalog knows no such release; ask for stable, or for one of 1.6 to 1.37",
+        ),
         ("=1.18.7", r"upstream never released v1.18.7; the nearest known are v1.18.8, v1.18.6$"),
         ("v1.36.99-rc.0", r"v1.36.99-rc.0: not in the catalog"),
     ],
 )
-def test_what_the_catalog_cannot_give_is_said_with_how_to_ask(request_: str, complaint: str) -> None:
+def test_what_the_catalog_cannot_give_is_said_with_how_to_ask(
+    request_: str, complaint: str
+) -> None:
     with pytest.raises(RequestError, match=complaint):
         meant(request_)
 
@@ -111,7 +127,11 @@ def test_a_pre_release_of_a_listed_patch_is_had_by_its_version() -> None:
 def test_kubernetes_itself_is_known_from_its_own_patch() -> None:
     found = chosen("1.24.17")["kubernetes"]
     [evidence] = found.evidence
-    assert (found.status, evidence.source, evidence.note) == ("validated", "AM", "released after the end of life")
+    assert (found.status, evidence.source, evidence.note) == (
+        "validated",
+        "AM",
+        "released after the end of life",
+    )
     assert "apimachinery" in evidence.cited
     bad = chosen("1.24.5")["kubernetes"]
     assert (bad.status, bad.reason.partition(",")[0]) == ("unknown", "to be avoided: a regression")
@@ -130,7 +150,8 @@ def test_what_containerd_was_released_with_is_not_called_pinned_by_kubernetes() 
 
 
 @pytest.mark.parametrize(
-    ("kubernetes", "version", "status"), [("1.24.4", "0.9.1", "validated"), ("1.24.5", "", "supported")]
+    ("kubernetes", "version", "status"),
+    [("1.24.4", "0.9.1", "validated"), ("1.24.5", "", "supported")],
 )
 def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: str) -> None:
     plugins = chosen(kubernetes)["cni-plugins"]
@@ -141,10 +162,30 @@ def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: s
 @pytest.mark.parametrize(
     ("marker", "says", "request_", "complaint"),
     [
-        ("stable-1.36", "v1.37.1", "stable-1.36", r"stable-1.36.txt: says v1.37.1, which is no final release of 1.36"),
-        ("stable-1.36", "v1.36.5-rc.0", "1.36", r"says v1.36.5-rc.0, which is no final release of 1.36"),
-        ("stable", "v1.37.0-rc.1", "stable", r"stable.txt: says v1.37.0-rc.1, which is no final release, as stable"),
-        ("latest-1.36", "v1.35.9", "latest-1.36", r"says v1.35.9, which is no release of 1.36, as latest-1.36"),
+        (
+            "stable-1.36",
+            "v1.37.1",
+            "stable-1.36",
+            r"stable-1.36.txt: says v1.37.1, which is no final release of 1.36",
+        ),
+        (
+            "stable-1.36",
+            "v1.36.5-rc.0",
+            "1.36",
+            r"says v1.36.5-rc.0, which is no final release of 1.36",
+        ),
+        (
+            "stable",
+            "v1.37.0-rc.1",
+            "stable",
+            r"stable.txt: says v1.37.0-rc.1, which is no final release, as stable",
+        ),
+        (
+            "latest-1.36",
+            "v1.35.9",
+            "latest-1.36",
+            r"says v1.35.9, which is no release of 1.36, as latest-1.36",
+        ),
         ("stable-1.36", "v1.37.1", ">=1.36", r"stable-1.36.txt: says v1.37.1"),
     ],
 )
@@ -163,12 +204,17 @@ def test_a_marker_that_names_another_version_is_refused(
     [
         ("newest", "not a request; use stable"),
         ("", "not a request"),
-        ("1.99", r"Kubernetes 1.99: not in the catalog, which knows 1.6 to 1.37; .*recipes/catalog/1.99.toml"),
+        (
+            "1.99",
+            r"Kubernetes 1.99: not in the catalog, which knows 1.6 to 1.37; .*recipes/catalog/1.99.toml",
+        ),
         (">=2", "no known release is in this range; the nearest known are v1.36.4"),
         ("stable-1.34", "upstream has no marker https://dl.k8s.io/release/stable-1.34.txt"),
     ],
 )
-def test_a_request_that_cannot_be_met_says_what_could(sample_mirror: Path, request_: str, complaint: str) -> None:
+def test_a_request_that_cannot_be_met_says_what_could(
+    sample_mirror: Path, request_: str, complaint: str
+) -> None:
     with pytest.raises(RequestError, match=complaint):
         meant(request_, Upstream(str(sample_mirror)))
 
@@ -177,7 +223,9 @@ def test_a_marker_that_is_an_error_page_is_refused(tmp_path: Path) -> None:
     marker = tmp_path / "dl.k8s.io/release/stable.txt"
     marker.parent.mkdir(parents=True)
     marker.write_text("<html><body>Sign in to the network</body></html>")
-    with pytest.raises(VerificationFailed, match=r"stable.txt: is not a version marker, it begins '<html>"):
+    with pytest.raises(
+        VerificationFailed, match=r"stable.txt: is not a version marker, it begins '<html>"
+    ):
         meant("stable", Upstream(str(tmp_path)))
 
 
@@ -189,7 +237,10 @@ def test_a_marker_with_a_byte_order_mark_and_a_newline_is_read(tmp_path: Path) -
 
 
 def test_what_kubernetes_deploys_is_validated_per_patch() -> None:
-    assert (chosen("1.34.1")["etcd"].version, chosen("1.34.2")["etcd"].version) == ("3.6.4", "3.6.5")
+    assert (chosen("1.34.1")["etcd"].version, chosen("1.34.2")["etcd"].version) == (
+        "3.6.4",
+        "3.6.5",
+    )
     assert chosen("1.36.4")["etcd"].status == "validated"
     assert chosen("1.36.4")["etcd"].evidence[0].source
 
@@ -208,11 +259,17 @@ def test_a_bound_makes_supported_and_silence_is_carried_forward_as_unknown() -> 
 
 
 def test_an_unrelated_known_version_never_changes_a_choice() -> None:
-    other = COMPONENTS.components["docker"].known[0].model_copy(update={"version": "99.0.0", "avoid": ""})
+    other = (
+        COMPONENTS.components["docker"]
+        .known[0]
+        .model_copy(update={"version": "99.0.0", "avoid": ""})
+    )
     docker = COMPONENTS.components["docker"].model_copy(
         update={"known": (*COMPONENTS.components["docker"].known, other)}
     )
-    wider = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "docker": docker}})
+    wider = COMPONENTS.model_copy(
+        update={"components": {**COMPONENTS.components, "docker": docker}}
+    )
     again = {one.name: one for one in resolution.choose("1.36.4", CATALOG, wider)}
     assert again.pop("docker").version == "99.0.0"
     assert again == {name: one for name, one in chosen("1.36.4").items() if name != "docker"}
@@ -221,10 +278,10 @@ def test_an_unrelated_known_version_never_changes_a_choice() -> None:
 def test_a_range_that_nothing_known_is_in_names_the_constraint() -> None:
     old = COMPONENTS.components["containerd"].known[0].model_copy(update={"version": "1.0.3"})
     bare = COMPONENTS.components["containerd"].model_copy(update={"known": (old,)})
-    without = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "containerd": bare}})
-    complaint = (
-        r"1.36.toml: components.containerd.lines: validated .*\n  containerd: known are 1.0.3 .*\nadd a known version"
+    without = COMPONENTS.model_copy(
+        update={"components": {**COMPONENTS.components, "containerd": bare}}
     )
+    complaint = r"1.36.toml: components.containerd.lines: validated .*\n  containerd: known are 1.0.3 .*\nadd a known version"
     with pytest.raises(RequestError, match=complaint):
         resolution.choose("1.36.4", CATALOG, without)
 
@@ -242,10 +299,16 @@ def test_every_input_of_the_sample_mirror_is_known_with_its_check(sample_mirror:
     assert gaps == ()
     assert all(one.sha256 for one in found)
     checks = {one.component: one.check for one in found}
-    assert (checks["kubernetes"], checks["etcd"], checks["docker"]) == (Check.checksum, Check.checksum, Check.mirror)
+    assert (checks["kubernetes"], checks["etcd"], checks["docker"]) == (
+        Check.checksum,
+        Check.checksum,
+        Check.mirror,
+    )
 
 
-def test_a_component_that_the_upstream_lacks_is_recorded_as_unavailable(sample_mirror: Path, tmp_path: Path) -> None:
+def test_a_component_that_the_upstream_lacks_is_recorded_as_unavailable(
+    sample_mirror: Path, tmp_path: Path
+) -> None:
     mirror = tmp_path / "mirror"
     _copy_without(sample_mirror, mirror, "download.docker.com")
     wanted = inputs(list(chosen("1.36.4").values()), COMPONENTS, (Arch.amd64,))
@@ -257,20 +320,29 @@ def test_a_component_that_the_upstream_lacks_is_recorded_as_unavailable(sample_m
 def test_a_kubernetes_that_the_upstream_lacks_does_not_exist(sample_mirror: Path) -> None:
     wanted = inputs(list(chosen("1.36.1").values()), COMPONENTS, (Arch.amd64,))
     with pytest.raises(
-        RequestError, match=r"this upstream has no https://dl.k8s.io/release/v1.36.1/.*does not exist there"
+        RequestError,
+        match=r"this upstream has no https://dl.k8s.io/release/v1.36.1/.*does not exist there",
     ):
         surveyed(wanted, COMPONENTS, sample_mirror)
 
 
-def test_what_nothing_vouches_for_is_refused_unless_told(sample_mirror: Path, tmp_path: Path) -> None:
+def test_what_nothing_vouches_for_is_refused_unless_told(
+    sample_mirror: Path, tmp_path: Path
+) -> None:
     mirror = tmp_path / "mirror"
     _copy_without(sample_mirror, mirror, "SHA256SUMS")
     bare = COMPONENTS.components["docker"].model_copy(update={"pins": ()})
-    unpinned = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "docker": bare}})
+    unpinned = COMPONENTS.model_copy(
+        update={"components": {**COMPONENTS.components, "docker": bare}}
+    )
     wanted = [
-        one for one in inputs(list(chosen("1.36.4").values()), unpinned, (Arch.amd64,)) if one.component == "docker"
+        one
+        for one in inputs(list(chosen("1.36.4").values()), unpinned, (Arch.amd64,))
+        if one.component == "docker"
     ]
-    with pytest.raises(VerificationFailed, match=r"publishes no checksum .*--allow-unverified docker"):
+    with pytest.raises(
+        VerificationFailed, match=r"publishes no checksum .*--allow-unverified docker"
+    ):
         surveyed(wanted, unpinned, mirror)
     found, _ = surveyed(wanted, unpinned, mirror, allow_unverified=["docker"])
     assert found[0].check is Check.unverified
@@ -281,25 +353,37 @@ def docker_inputs() -> list[Input]:
     return [one for one in everything if one.component == "docker"]
 
 
-def test_a_pin_wins_where_a_mirror_states_nothing_of_itself(sample_mirror: Path, tmp_path: Path) -> None:
+def test_a_pin_wins_where_a_mirror_states_nothing_of_itself(
+    sample_mirror: Path, tmp_path: Path
+) -> None:
     _copy_without(sample_mirror, tmp_path / "mirror", "mirror.json", "SHA256SUMS")
     [docker], _ = surveyed(docker_inputs(), COMPONENTS, tmp_path / "mirror")
-    pins = {pin.arch: pin.sha256 for pin in COMPONENTS.components["docker"].pins if pin.version == docker.version}
+    pins = {
+        pin.arch: pin.sha256
+        for pin in COMPONENTS.components["docker"].pins
+        if pin.version == docker.version
+    }
     assert (docker.check, docker.sha256) == (Check.pin, pins[Arch.amd64])
 
 
 @pytest.mark.parametrize("kind", [None, "download"])
-def test_a_mirror_cannot_replace_a_pin(sample_mirror: Path, tmp_path: Path, kind: Kind | None) -> None:
+def test_a_mirror_cannot_replace_a_pin(
+    sample_mirror: Path, tmp_path: Path, kind: Kind | None
+) -> None:
     mirror = tmp_path / "mirror"
     _copy_without(sample_mirror, mirror, "mirror.json")
     if kind:
         (mirror / "mirror.json").write_bytes(Mirror(kind=kind).to_bytes())
-    with pytest.raises(VerificationFailed, match=r"own SHA256SUMS: says \w{64} of .*components.toml pins \w{64}"):
+    with pytest.raises(
+        VerificationFailed, match=r"own SHA256SUMS: says \w{64} of .*components.toml pins \w{64}"
+    ):
         surveyed(docker_inputs(), COMPONENTS, mirror)
 
 
 @pytest.mark.parametrize("kind", ["sample", "source"])
-def test_a_mirror_with_bytes_of_its_own_says_so(sample_mirror: Path, tmp_path: Path, kind: Kind) -> None:
+def test_a_mirror_with_bytes_of_its_own_says_so(
+    sample_mirror: Path, tmp_path: Path, kind: Kind
+) -> None:
     mirror = tmp_path / "mirror"
     _copy_without(sample_mirror, mirror, "mirror.json")
     (mirror / "mirror.json").write_bytes(Mirror(kind=kind).to_bytes())
@@ -307,15 +391,28 @@ def test_a_mirror_with_bytes_of_its_own_says_so(sample_mirror: Path, tmp_path: P
     assert docker.check is Check.mirror
 
 
-def test_a_pin_that_upstreams_own_checksum_contradicts_is_refused(sample_mirror: Path, tmp_path: Path) -> None:
+def test_a_pin_that_upstreams_own_checksum_contradicts_is_refused(
+    sample_mirror: Path, tmp_path: Path
+) -> None:
     _copy_without(sample_mirror, tmp_path / "mirror", "mirror.json")
     etcd = COMPONENTS.components["etcd"]
     pin = Pin(version="3.6.8", arch=Arch.amd64, sha256="0" * 64, source="a test")
     pinned = COMPONENTS.model_copy(
-        update={"components": {**COMPONENTS.components, "etcd": etcd.model_copy(update={"pins": (pin,)})}}
+        update={
+            "components": {
+                **COMPONENTS.components,
+                "etcd": etcd.model_copy(update={"pins": (pin,)}),
+            }
+        }
     )
-    wanted = [one for one in inputs(list(chosen("1.36.4").values()), pinned, (Arch.amd64,)) if one.component == "etcd"]
-    with pytest.raises(VerificationFailed, match=r"v3.6.8/SHA256SUMS: says \w{64} of .*pins 0{64} \(a test\)"):
+    wanted = [
+        one
+        for one in inputs(list(chosen("1.36.4").values()), pinned, (Arch.amd64,))
+        if one.component == "etcd"
+    ]
+    with pytest.raises(
+        VerificationFailed, match=r"v3.6.8/SHA256SUMS: says \w{64} of .*pins 0{64} \(a test\)"
+    ):
         surveyed(wanted, pinned, tmp_path / "mirror")
 
 

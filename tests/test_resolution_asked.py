@@ -22,9 +22,19 @@ DISTRIBUTIONS = recipes.distributions()
 CATALOG = recipes.catalog()
 
 
-def ask(*options: str, without: Sequence[str] = (), distros: Sequence[str] = (), external_etcd: bool = False) -> Asked:
+def ask(
+    *options: str,
+    without: Sequence[str] = (),
+    distros: Sequence[str] = (),
+    external_etcd: bool = False,
+) -> Asked:
     return resolution.asked(
-        COMPONENTS, DISTRIBUTIONS, wanted=options, without=without, distros=distros, external_etcd=external_etcd
+        COMPONENTS,
+        DISTRIBUTIONS,
+        wanted=options,
+        without=without,
+        distros=distros,
+        external_etcd=external_etcd,
     )
 
 
@@ -47,16 +57,44 @@ def test_a_wish_is_a_component_and_a_range(option: str, wish: Wish) -> None:
 @pytest.mark.parametrize(
     ("wanted", "more", "said"),
     [
-        (["dockr"], {}, "--with dockr: no such component; did you mean docker? known are busybox, "),
+        (
+            ["dockr"],
+            {},
+            "--with dockr: no such component; did you mean docker? known are busybox, ",
+        ),
         (["docker new"], {}, "--with 'docker new': cannot be read; write it like docker"),
         (["docker=new"], {}, "--with docker=new: '=new' is not a range"),
         (["docker=>=new"], {}, "--with docker=>=new: '>=new' is not a range"),
-        (["kubernetes=1.36"], {}, "--with kubernetes=1.36: Kubernetes itself is asked for by the request"),
-        ([], {"without": ["etcd"]}, "--without etcd: a release is none without it; possible are containerd, docker"),
-        ([], {"without": ["containerd", "docker"]}, "--without containerd,docker: a node needs one of them"),
-        (["docker"], {"without": ["docker"]}, "--with docker, --without docker: contradict each other"),
-        (["cri-dockerd"], {"without": ["docker"]}, "--with cri-dockerd, --without docker: contradict each other"),
-        ([], {"distros": ["debain-12"]}, "--distro debain-12: no such distribution; did you mean debian-12? known are"),
+        (
+            ["kubernetes=1.36"],
+            {},
+            "--with kubernetes=1.36: Kubernetes itself is asked for by the request",
+        ),
+        (
+            [],
+            {"without": ["etcd"]},
+            "--without etcd: a release is none without it; possible are containerd, docker",
+        ),
+        (
+            [],
+            {"without": ["containerd", "docker"]},
+            "--without containerd,docker: a node needs one of them",
+        ),
+        (
+            ["docker"],
+            {"without": ["docker"]},
+            "--with docker, --without docker: contradict each other",
+        ),
+        (
+            ["cri-dockerd"],
+            {"without": ["docker"]},
+            "--with cri-dockerd, --without docker: contradict each other",
+        ),
+        (
+            [],
+            {"distros": ["debain-12"]},
+            "--distro debain-12: no such distribution; did you mean debian-12? known are",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_by_option(
@@ -68,7 +106,9 @@ def test_what_cannot_be_asked_for_is_refused_by_option(
 
 
 def solved(kubernetes: str, asked: Asked) -> resolution.Solution:
-    facts = resolution.Facts(CATALOG, COMPONENTS, recipes.relations(), DISTRIBUTIONS, packaged=("1.36",))
+    facts = resolution.Facts(
+        CATALOG, COMPONENTS, recipes.relations(), DISTRIBUTIONS, packaged=("1.36",)
+    )
     return resolution.solve([(kubernetes, "")], facts, asked)
 
 
@@ -109,8 +149,18 @@ def test_an_etcd_outside_the_cluster_follows_its_own_rule() -> None:
 @pytest.mark.parametrize(
     ("kubernetes", "line", "asked", "reason"),
     [
-        ("1.23.17", "3.5", "", "newest known 3.5, which Kubernetes itself deploys, that meets >=3.2.18"),
-        ("1.34.1", "3.6", "", "newest known 3.6, which Kubernetes itself deploys, that meets >=3.5.21"),
+        (
+            "1.23.17",
+            "3.5",
+            "",
+            "newest known 3.5, which Kubernetes itself deploys, that meets >=3.2.18",
+        ),
+        (
+            "1.34.1",
+            "3.6",
+            "",
+            "newest known 3.6, which Kubernetes itself deploys, that meets >=3.5.21",
+        ),
         ("1.23.17", "3.6", "etcd=3.6", "newest known that meets >=3.2.18 and =3.6, as asked for"),
     ],
     ids=["1.23", "1.34", "asked for"],
@@ -119,15 +169,21 @@ def test_an_etcd_outside_the_cluster_is_of_the_minor_that_kubernetes_deploys_its
     kubernetes: str, line: str, asked: str, reason: str
 ) -> None:
     wanted = [asked] if asked else []
-    etcd = {one.name: one for one in solved(kubernetes, ask(*wanted, external_etcd=True)).components}["etcd"]
+    etcd = {
+        one.name: one for one in solved(kubernetes, ask(*wanted, external_etcd=True)).components
+    }["etcd"]
     known = [one.version for one in COMPONENTS.components["etcd"].known if not one.avoid]
-    newest = versions.newest(one for one in known if versions.minor(one) == line and versions.is_final(one))
+    newest = versions.newest(
+        one for one in known if versions.minor(one) == line and versions.is_final(one)
+    )
     assert (etcd.version, etcd.status) == (newest, "supported")
     assert etcd.reason.endswith(reason)
 
 
 def test_another_version_than_the_deployed_one_is_held_to_the_bound_that_is_stated() -> None:
-    plugins = {one.name: one for one in solved("1.34.1", ask("cni-plugins=1.9.1")).components}["cni-plugins"]
+    plugins = {one.name: one for one in solved("1.34.1", ask("cni-plugins=1.9.1")).components}[
+        "cni-plugins"
+    ]
     assert (plugins.status, plugins.range) == ("supported", ">=1.2.0,=1.9.1")
     with pytest.raises(RequestError, match=r"components.cni-plugins.bounds: must be >=1.2.0"):
         solved("1.34.1", ask("cni-plugins=0.9.1"))
@@ -153,7 +209,11 @@ def test_a_distribution_takes_its_own_package_then_ours_where_it_is_made_then_a_
     chosen = {one.name: one for one in found.components}[family]
     assert taken.package == package
     assert family in found.case.loose or fits(taken, chosen.range)
-    offered = [one.version for one in DISTRIBUTIONS.distributions[distribution].packages if one.name == package]
+    offered = [
+        one.version
+        for one in DISTRIBUTIONS.distributions[distribution].packages
+        if one.name == package
+    ]
     assert taken.version in (offered or [chosen.version])
 
 
@@ -165,9 +225,22 @@ def test_a_distribution_takes_its_own_package_then_ours_where_it_is_made_then_a_
         ("1.36.4", ["docker"], "rhel-9", "kubernetes-containerd 2.3.", "kubernetes-docker 29."),
         ("1.24.17", ["docker=28.5.2"], "debian-13", "containerd.io 1.7.29", "docker-ce 5:28.5.2"),
         ("1.24.17", ["docker=29.8.1"], "debian-13", "containerd.io 2.3.5", "docker-ce 5:29.8.1"),
-        ("1.36.4", ["docker", "containerd"], "debian-12", "kubernetes-containerd 2.3.", "docker.io 20.10.24"),
+        (
+            "1.36.4",
+            ["docker", "containerd"],
+            "debian-12",
+            "kubernetes-containerd 2.3.",
+            "docker.io 20.10.24",
+        ),
     ],
-    ids=["its own", "by dependency", "ours", "one that fits", "one that only Docker takes", "both asked for"],
+    ids=[
+        "its own",
+        "by dependency",
+        "ours",
+        "one that fits",
+        "one that only Docker takes",
+        "both asked for",
+    ],
 )
 def test_containerd_that_only_docker_uses_goes_by_the_package_of_docker(
     kubernetes: str, wanted: list[str], distribution: str, containerd: str, docker: str
@@ -181,12 +254,19 @@ def test_packages_that_exclude_each_other_are_a_conflict_like_any_other() -> Non
     with pytest.raises(RequestError) as caught:
         solved("1.23.17", ask("containerd>=1.6.21,<1.7", "docker=20.10.24", distros=["debian-12"]))
     said = str(caught.value)
-    assert "recipes/distros.toml: pairs[0]: docker.io goes with containerd or kubernetes-containerd only: " in said
+    assert (
+        "recipes/distros.toml: pairs[0]: docker.io goes with containerd or kubernetes-containerd only: "
+        in said
+    )
     assert "v1.23.17 without --with 'containerd>=1.6.21,<1.7': " in said
 
 
-def test_statements_hold_from_their_version_on_and_are_carried_forward_from_the_nearest_older_minor() -> None:
-    found = [rule("etcd", version, CATALOG).exact for version in ("1.34.1", "1.34.2-rc.0", "1.34.2")]
+def test_statements_hold_from_their_version_on_and_are_carried_forward_from_the_nearest_older_minor() -> (
+    None
+):
+    found = [
+        rule("etcd", version, CATALOG).exact for version in ("1.34.1", "1.34.2-rc.0", "1.34.2")
+    ]
     assert [one.value for one in found if one] == ["3.6.4", "3.6.4", "3.6.5"]
     carried = rule("containerd", "1.37.1", CATALOG)
     assert (carried.minor, carried.carried) == ("1.36", True)
@@ -218,10 +298,14 @@ def test_what_people_read_fits_80_columns_and_keeps_words_whole(
     assert json.loads(told)
     whole = {word.strip(",:;.()[]") for word in told.replace('"', " ").split()}
     long = {word.strip(",:;.()[]") for word in text.split() if len(word) > 20}
-    assert {word for word in long if word not in whole and "/" not in word and "~" not in word} == set()
+    assert {
+        word for word in long if word not in whole and "/" not in word and "~" not in word
+    } == set()
 
 
-def test_the_lock_records_only_what_was_asked_for(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_lock_records_only_what_was_asked_for(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
     lock = tmp_path / "v1.36.4-1/release.json"
     run("resolve", "v1.36.4", "--offline", "--dist", str(tmp_path))
     plain = lock.read_bytes()
@@ -232,7 +316,9 @@ def test_the_lock_records_only_what_was_asked_for(tmp_path: Path, run: Callable[
     assert release.request == ask("docker=20.10", distros=["debian-12", "rhel-9"])
     assert release.runtime == "docker"
     chosen = [(one.distribution, one.family) for one in release.distributions if one.chosen]
-    assert sorted(chosen) == [(name, family) for name in ("debian-12", "rhel-9") for family in ("containerd", "docker")]
+    assert sorted(chosen) == [
+        (name, family) for name in ("debian-12", "rhel-9") for family in ("containerd", "docker")
+    ]
     run("resolve", "v1.36.4", "--offline", "--dist", str(tmp_path))
     assert lock.read_bytes() == plain
 
@@ -256,14 +342,22 @@ def test_a_wish_that_nothing_vouches_for_is_unavailable_and_says_what_to_do(
     bundle.write_bytes(b"a bundle")
     for path in sample_mirror.rglob("*"):
         name = path.relative_to(sample_mirror)
-        if path.is_file() and name.parts[0] not in ("SHA256SUMS", "mirror.json", "download.docker.com"):
+        if path.is_file() and name.parts[0] not in (
+            "SHA256SUMS",
+            "mirror.json",
+            "download.docker.com",
+        ):
             copy = mirror / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.hardlink_to(path)
     settings = Settings(
-        upstream=str(mirror), dist=tmp_path / "dist", cache=tmp_path, now=0, architectures=(Arch.amd64,),
+        upstream=str(mirror),
+        dist=tmp_path / "dist",
+        cache=tmp_path,
+        now=0,
+        architectures=(Arch.amd64,),
         asked=ask("docker=20.10"),
-    )  # fmt: skip
+    )
     _, release = resolve.resolve("v1.36.4", settings)
     said = release.missing("docker", "docker", Arch.amd64)
     assert said is not None
@@ -280,7 +374,9 @@ def test_a_wish_that_nothing_vouches_for_is_unavailable_and_says_what_to_do(
         ("containerd", {"kubernetes-containerd", "kubernetes-runtime-containerd"}),
     ],
 )
-def test_packages_of_what_a_release_does_without_are_not_made(without: str, gone: set[str], tmp_path: Path) -> None:
+def test_packages_of_what_a_release_does_without_are_not_made(
+    without: str, gone: set[str], tmp_path: Path
+) -> None:
     settings = Settings(dist=tmp_path, cache=tmp_path, now=0, offline=True)
 
     def made(asked: Asked) -> set[str]:
@@ -303,7 +399,8 @@ def test_a_patch_to_avoid_is_had_by_its_exact_version_only(monkeypatch: pytest.M
 def test_a_marker_that_names_a_patch_to_avoid_gives_the_one_before(tmp_path: Path) -> None:
     facts = CATALOG["1.36"]
     bad = tuple(
-        one.model_copy(update={"avoid": "it loses data"}) if one.version == "1.36.4" else one for one in facts.patches
+        one.model_copy(update={"avoid": "it loses data"}) if one.version == "1.36.4" else one
+        for one in facts.patches
     )
     marker = tmp_path / "dl.k8s.io/release/stable-1.36.txt"
     kubelet = tmp_path / "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
@@ -315,7 +412,10 @@ def test_a_marker_that_names_a_patch_to_avoid_gives_the_one_before(tmp_path: Pat
     assert found == "1.36.3"
     assert "to be avoided: it loses data" in why
     kubelet.unlink()
-    with pytest.raises(RequestError, match=r"to be avoided: it loses data; ask for another minor, or for just v1.36.4"):
+    with pytest.raises(
+        RequestError,
+        match=r"to be avoided: it loses data; ask for another minor, or for just v1.36.4",
+    ):
         next(resolution.candidates("1.36", catalog, Upstream(str(tmp_path))))
 
 
@@ -324,7 +424,11 @@ def test_an_explanation_says_what_else_was_considered() -> None:
     facts = resolve.facts()
     found, older = (
         resolution.explain(
-            "containerd", resolution.solve([(kubernetes, "")], facts, asked), facts, asked, today="2026-11-22"
+            "containerd",
+            resolution.solve([(kubernetes, "")], facts, asked),
+            facts,
+            asked,
+            today="2026-11-22",
         )
         for kubernetes in ("1.36.4", "1.35.8")
     )
@@ -332,7 +436,9 @@ def test_an_explanation_says_what_else_was_considered() -> None:
     assert {"2.3.4", "2.3.5", "2.3.6"} <= excluded.keys()
     assert all("components.containerd" in verdict for verdict in excluded.values())
     [*rejected, taken] = found.packages["debian-12"]
-    assert "does not fit recipes/catalog/1.36.toml: components.containerd.lines" in rejected[0].verdict
+    assert (
+        "does not fit recipes/catalog/1.36.toml: components.containerd.lines" in rejected[0].verdict
+    )
     assert taken.verdict.startswith("taken, from ")
     assert [one.kubernetes.rpartition(".")[0] for one in found.neighbours] == ["1.35", "1.37"]
     assert found.grounds[0].source.startswith("containerd/containerd RELEASES.md")
@@ -341,7 +447,9 @@ def test_an_explanation_says_what_else_was_considered() -> None:
 def test_an_upgrade_says_what_changes_at_every_hop() -> None:
     hops = upgrade.path("v1.34.5", "1.36.4", ask())
     assert [one.to.rpartition(".")[0] for one in hops] == ["1.35", "1.36"]
-    etcd = [(one.before, one.after) for hop in hops for one in hop.components if one.component == "etcd"]
+    etcd = [
+        (one.before, one.after) for hop in hops for one in hop.components if one.component == "etcd"
+    ]
     assert etcd == [("3.6.5", "3.6.6"), ("3.6.6", "3.6.8")]
 
 
@@ -359,7 +467,9 @@ def test_a_hop_at_which_etcd_goes_back_says_so(caplog: pytest.LogCaptureFixture)
     assert caplog.messages == []
 
 
-def changes(*options: str, start: str, goal: str, without: Sequence[str] = ()) -> dict[str, tuple[str | None, ...]]:
+def changes(
+    *options: str, start: str, goal: str, without: Sequence[str] = ()
+) -> dict[str, tuple[str | None, ...]]:
     [hop] = upgrade.path(start, goal, ask(*options, without=without))
     return {one.component: (one.before, one.after) for one in hop.components}
 
@@ -380,11 +490,15 @@ def test_a_hop_at_which_nodes_change_their_runtime_says_so() -> None:
     assert hop.runtime is None
 
 
-def test_what_a_version_on_the_way_cannot_have_is_left_out_there_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_version_on_the_way_cannot_have_is_left_out_there_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level("WARNING", logger="kubewright"):
         found = changes("docker=29.8.1", start="1.23.17", goal="1.24.17")
     assert found["docker"] == ("20.10.24", "29.8.1")
-    said = "v1.23.17, on the way: cannot be had with the versions that were asked for; shown without"
+    said = (
+        "v1.23.17, on the way: cannot be had with the versions that were asked for; shown without"
+    )
     assert caplog.messages == [said]
 
 
@@ -403,7 +517,12 @@ def test_what_a_distribution_brings_and_cannot_be_packaged_is_unavailable_with_t
 ) -> None:
     asked = ask("docker=26.1.5", distros=["debian-13"])
     settings = Settings(
-        upstream=str(sample_mirror), dist=tmp_path, cache=tmp_path, now=0, architectures=(Arch.amd64,), asked=asked
+        upstream=str(sample_mirror),
+        dist=tmp_path,
+        cache=tmp_path,
+        now=0,
+        architectures=(Arch.amd64,),
+        asked=asked,
     )
     _, release = resolve.resolve("v1.36.4", settings)
     assert "docker-26.1.5.tgz" in (release.missing("docker", "docker", Arch.amd64) or "")
@@ -414,7 +533,13 @@ def test_what_a_distribution_brings_and_cannot_be_packaged_is_unavailable_with_t
 def test_the_end_of_life_of_a_minor_and_of_a_distribution_is_said_when_it_is_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(dist=tmp_path, cache=tmp_path, now=1795375754, offline=True, asked=ask(distros=["debian-11"]))
+    settings = Settings(
+        dist=tmp_path,
+        cache=tmp_path,
+        now=1795375754,
+        offline=True,
+        asked=ask(distros=["debian-11"]),
+    )
     with caplog.at_level("WARNING", logger="kubewright"):
         resolve.resolve("v1.34.1", settings)
         resolve.resolve("v1.36.4", settings.model_copy(update={"now": 0}))
@@ -428,7 +553,9 @@ def test_the_end_of_life_of_a_minor_and_of_a_distribution_is_said_when_it_is_ove
 def test_the_table_says_how_to_enable_a_vendors_repository(
     tmp_path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    _, out, _ = run("resolve", "1.23", "--distro", "ubuntu-22.04", "--offline", "--dist", str(tmp_path))
+    _, out, _ = run(
+        "resolve", "1.23", "--distro", "ubuntu-22.04", "--offline", "--dist", str(tmp_path)
+    )
     enable = DISTRIBUTIONS.repositories["download.docker.com"].enable[
         DISTRIBUTIONS.distributions["ubuntu-22.04"].format
     ]
@@ -445,13 +572,23 @@ def test_an_explanation_of_kubernetes_shows_go_and_the_end_of_life_in_its_tense(
         assert "released 2023-08-23; released after the end of life" in reasons
 
 
-def test_a_hop_to_a_patch_to_avoid_says_why(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
-    _, out, _ = run("resolve", "v1.24.5", "--from", "v1.23.17", "--offline", "--dist", str(tmp_path))
-    assert "v1.24.5: what was asked for, although it is to be avoided: a regression" in " ".join(out.split())
-    assert "nodes run containerd, not docker" in " ".join(word for word in out.split() if "v1." not in word)
+def test_a_hop_to_a_patch_to_avoid_says_why(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    _, out, _ = run(
+        "resolve", "v1.24.5", "--from", "v1.23.17", "--offline", "--dist", str(tmp_path)
+    )
+    assert "v1.24.5: what was asked for, although it is to be avoided: a regression" in " ".join(
+        out.split()
+    )
+    assert "nodes run containerd, not docker" in " ".join(
+        word for word in out.split() if "v1." not in word
+    )
 
 
-@pytest.mark.parametrize(("version", "said"), [("1.34.0-alpha.1", 1), ("1.37.0-rc.0", 0), ("1.36.4", 0)])
+@pytest.mark.parametrize(
+    ("version", "said"), [("1.34.0-alpha.1", 1), ("1.37.0-rc.0", 0), ("1.36.4", 0)]
+)
 def test_offline_a_pre_release_that_the_catalog_does_not_list_is_had_with_a_warning(
     version: str, said: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,6 @@
-"""The search: its first solution, the smallest conflict, and what holds for every choice from the real catalog."""
+"""The search: its first solution, the smallest conflict, and what holds for every choice from the
+real catalog.
+"""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -23,12 +25,19 @@ FACTS = resolution.Facts(
     CATALOG, COMPONENTS, recipes.relations(), recipes.distributions(),
     packaged=frozenset(filter(recipes.packaged, CATALOG)),
 )  # fmt: skip
-PATCHES = [patch.version for minor in CATALOG.values() for patch in minor.patches if not patch.skipped]
-KNOWN = [(name, one.version) for name, source in COMPONENTS.components.items() for one in source.known]
+PATCHES = [
+    patch.version for minor in CATALOG.values() for patch in minor.patches if not patch.skipped
+]
+KNOWN = [
+    (name, one.version) for name, source in COMPONENTS.components.items() for one in source.known
+]
 
 NAMES = ("a", "b", "b@x", "c", "d")
 VERSIONS = tuple(f"1.{number}.0" for number in range(4))
-RANGES = ("*", *(f"{operator}{version}" for operator in (">=", "<", "=", "!=") for version in VERSIONS))
+RANGES = (
+    "*",
+    *(f"{operator}{version}" for operator in (">=", "<", "=", "!=") for version in VERSIONS),
+)
 
 spans = st.builds(Span, st.sampled_from("abcd"), st.sampled_from(RANGES))
 constraints = st.builds(Constraint, spans, st.just("a test"), st.just(""), when=st.none() | spans)
@@ -47,19 +56,34 @@ def holds(problem: Problem, chosen: Chosen) -> bool:
 
     def of(span: Span, packages: bool) -> list[str]:
         there = {name: one.version for name, one in chosen.items() if packages or "@" not in name}
-        return [version for name, version in there.items() if name.split("@")[0] == span.component and version]
+        return [
+            version
+            for name, version in there.items()
+            if name.split("@")[0] == span.component and version
+        ]
 
     return together(chosen) and all(
         all(versions.inside(version, rule.needs.range) for version in of(rule.needs, rule.packages))
         for rule in problem.ranges
-        if rule.when is None or any(versions.inside(version, rule.when.range) for version in of(rule.when, True))
+        if rule.when is None
+        or any(versions.inside(version, rule.when.range) for version in of(rule.when, True))
     )
 
 
 def together(chosen: Chosen) -> bool:
-    """Whether the packages that each distribution takes can be installed together, by what is stated of pairs."""
-    docker = {name.split("@")[1]: one for name, one in chosen.items() if name.startswith("docker@") and one.name}
-    both = [(one, chosen[f"containerd@{name}"]) for name, one in docker.items() if f"containerd@{name}" in chosen]
+    """Whether the packages that each distribution takes can be installed together, by what is
+    stated of pairs.
+    """
+    docker = {
+        name.split("@")[1]: one
+        for name, one in chosen.items()
+        if name.startswith("docker@") and one.name
+    }
+    both = [
+        (one, chosen[f"containerd@{name}"])
+        for name, one in docker.items()
+        if f"containerd@{name}" in chosen
+    ]
     return all(
         versions.inside(containerd.version, pair.containerd.get(containerd.name, "=0.0.1"))
         for one, containerd in both
@@ -72,19 +96,28 @@ def tried_one_by_one(problem: Problem) -> Chosen | None:
     """The first solution by trying everything, in order."""
     names = [variable.name for variable in problem.variables]
     every = product(*(variable.domain for variable in problem.variables))
-    return next((one for values in every if holds(problem, one := dict(zip(names, values, strict=True)))), None)
+    return next(
+        (one for values in every if holds(problem, one := dict(zip(names, values, strict=True)))),
+        None,
+    )
 
 
 @given(problems())
 @settings(max_examples=300, deadline=None)
 def test_the_search_finds_what_trying_everything_in_order_finds_first(problem: Problem) -> None:
-    usable = Problem(problem.variables, tuple(rule for rule in problem.constraints if not _of_one(rule)))
+    usable = Problem(
+        problem.variables, tuple(rule for rule in problem.constraints if not _of_one(rule))
+    )
     assert search(usable) == tried_one_by_one(usable)
 
 
 def _of_one(rule: Rule) -> bool:
     """A relation of a component to itself, which nobody states."""
-    return isinstance(rule, Constraint) and rule.when is not None and rule.when.component == rule.needs.component
+    return (
+        isinstance(rule, Constraint)
+        and rule.when is not None
+        and rule.when.component == rule.needs.component
+    )
 
 
 @given(problems())
@@ -104,7 +137,9 @@ def test_without_any_one_constraint_a_conflict_is_none(problem: Problem) -> None
 
 def test_what_has_no_part_in_a_failure_costs_nothing() -> None:
     many = tuple(Variable(f"other{number}", tuple(map(Value, VERSIONS))) for number in range(40))
-    problem = Problem((*many, Variable("a", (Value("1.0.0"),))), (Constraint(Span("a", ">=2"), "a test", ""),))
+    problem = Problem(
+        (*many, Variable("a", (Value("1.0.0"),))), (Constraint(Span("a", ">=2"), "a test", ""),)
+    )
     assert search(problem) is None  # 4 to the power of 40 ways to fail, if each were tried
 
 
@@ -118,9 +153,9 @@ requests = st.builds(
     wanted=st.lists(wishes, max_size=2).map(tuple),
     without=st.sampled_from([(), (), ("docker",), ("containerd",)]),
     etcd=st.sampled_from(["", "external"]),
-    distributions=st.sets(st.sampled_from(sorted(recipes.distributions().distributions)), max_size=2).map(
-        lambda names: tuple(sorted(names))
-    ),
+    distributions=st.sets(
+        st.sampled_from(sorted(recipes.distributions().distributions)), max_size=2
+    ).map(lambda names: tuple(sorted(names))),
 )
 
 
@@ -144,12 +179,22 @@ def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, aske
         assert wish.component in left_out or versions.inside(there[wish.component], wish.range)
     for relation in recipes.relations().relations:
         when, needs = relation.when, relation.needs
-        if when.component in there and needs.component in there and versions.inside(there[when.component], when.range):
+        if (
+            when.component in there
+            and needs.component in there
+            and versions.inside(there[when.component], when.range)
+        ):
             assert versions.inside(there[needs.component], needs.range)
-    assert not any(one.component == "etcd" and one.external for one in found.case.rulings.values()) or asked.etcd
+    assert (
+        not any(one.component == "etcd" and one.external for one in found.case.rulings.values())
+        or asked.etcd
+    )
 
 
-@given(st.sampled_from(PATCHES), st.sampled_from([name for name in COMPONENTS.components if name != "kubernetes"]))
+@given(
+    st.sampled_from(PATCHES),
+    st.sampled_from([name for name in COMPONENTS.components if name != "kubernetes"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) -> None:
     found = resolution.solve([(kubernetes, "")], FACTS, Asked())
@@ -165,7 +210,9 @@ def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) ->
 
 
 @given(st.sampled_from(PATCHES), st.sampled_from(PATCHES), st.lists(wishes, min_size=1, max_size=2))
-@example("1.6.0", "1.19.0", [Wish(component="runc", range="=1.0.0-rc92")])  # which 1.19 itself deploys
+@example(
+    "1.6.0", "1.19.0", [Wish(component="runc", range="=1.0.0-rc92")]
+)  # which 1.19 itself deploys
 @settings(max_examples=200, deadline=None)
 def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
     one: str, other: str, wanted: list[Wish]
@@ -178,15 +225,23 @@ def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
 
 @pytest.mark.parametrize("distribution", recipes.distributions().distributions)
 @pytest.mark.parametrize("wanted", ["", "docker"])
-def test_what_a_distribution_takes_can_be_installed_together(distribution: str, wanted: str) -> None:
+def test_what_a_distribution_takes_can_be_installed_together(
+    distribution: str, wanted: str
+) -> None:
     asked = wish(f"{wanted} --distro {distribution}")
     found = []
     for minor in (f"1.{number}" for number in range(20, 38)):
         if minor in FACTS.packaged:
-            found.append(resolution.solve(resolution.candidates(minor, CATALOG, None), FACTS, asked))
+            found.append(
+                resolution.solve(resolution.candidates(minor, CATALOG, None), FACTS, asked)
+            )
         else:
-            with suppress(RequestError):  # no package of the distribution fits, and none of ours is made
-                found.append(resolution.solve(resolution.candidates(minor, CATALOG, None), FACTS, asked))
+            with suppress(
+                RequestError
+            ):  # no package of the distribution fits, and none of ours is made
+                found.append(
+                    resolution.solve(resolution.candidates(minor, CATALOG, None), FACTS, asked)
+                )
     for one in found:
         assert together(one.chosen)
         assert one.chosen[f"{one.case.runtime}@{distribution}"].name
@@ -201,7 +256,10 @@ def test_a_choice_is_the_same_in_any_order_of_what_was_asked() -> None:
     given_ = ["docker=20.10", "containerd=>=2.2,<2.3"]
     one, other = (
         resolution.asked(COMPONENTS, recipes.distributions(), wanted=order, distros=distros)
-        for order, distros in ((given_, ["debian-12", "rhel-9"]), (given_[::-1], ["rhel-9", "debian-12"]))
+        for order, distros in (
+            (given_, ["debian-12", "rhel-9"]),
+            (given_[::-1], ["rhel-9", "debian-12"]),
+        )
     )
     assert one == other
 
@@ -242,17 +300,25 @@ def wish(text: str) -> Asked:
     ],
     ids=["etcd", "docker", "relation", "distribution", "unknown"],
 )  # fmt: skip
-def test_a_conflict_names_what_is_in_it_and_what_would_work(kubernetes: str, asked: str, said: list[str]) -> None:
+def test_a_conflict_names_what_is_in_it_and_what_would_work(
+    kubernetes: str, asked: str, said: list[str]
+) -> None:
     with pytest.raises(RequestError) as caught:
         resolution.solve([(kubernetes, "")], FACTS, wish(asked))
     for text in said:
         assert text in str(caught.value)
 
 
-@pytest.mark.parametrize("words", ["etcd=3.5.24", "docker=20.10 --distro rhel-9", "docker=17.03 containerd=1.0"])
+@pytest.mark.parametrize(
+    "words", ["etcd=3.5.24", "docker=20.10 --distro rhel-9", "docker=17.03 containerd=1.0"]
+)
 def test_elsewhere_finds_what_trying_every_version_in_full_finds(words: str) -> None:
     asked = wish(words)
-    failed = next(case for one in reversed(PATCHES) if search((case := pose(one, FACTS, asked)).problem) is None)
+    failed = next(
+        case
+        for one in reversed(PATCHES)
+        if search((case := pose(one, FACTS, asked)).problem) is None
+    )
     others = Elsewhere.of(core(failed.problem), FACTS, asked)
     for kubernetes in PATCHES[::2]:
         case = pose(kubernetes, FACTS, asked)
@@ -275,23 +341,35 @@ def test_no_older_version_is_taken_that_says_nothing_of_what_was_asked_for() -> 
     with pytest.raises(RequestError) as caught:
         resolution.solve([("1.36.4", ""), ("1.6.13", "")], FACTS, asked)
     assert "with all that was asked for" not in str(caught.value)
-    assert solved("1.6.13", asked)["cni-plugins"] == ("0.6.0", "unknown")  # who asks for just this may have it
+    assert solved("1.6.13", asked)["cni-plugins"] == (
+        "0.6.0",
+        "unknown",
+    )  # who asks for just this may have it
 
 
 @pytest.mark.parametrize(
     ("kubernetes", "wanted", "version"),
     [("1.6.13", "containerd", "1.0.3"), ("1.22.17", "containerd", "1.5.18")],
 )
-def test_containerd_speaks_a_cri_that_kubernetes_speaks(kubernetes: str, wanted: str, version: str) -> None:
+def test_containerd_speaks_a_cri_that_kubernetes_speaks(
+    kubernetes: str, wanted: str, version: str
+) -> None:
     assert solved(kubernetes, wish(wanted))["containerd"][0] == version
 
 
 def test_a_containerd_without_the_cri_of_an_old_kubernetes_is_refused_with_the_reason() -> None:
-    told = {one.needs.range: one for one in FACTS.relations.relations if one.when.component == "kubernetes"}
+    told = {
+        one.needs.range: one
+        for one in FACTS.relations.relations
+        if one.when.component == "kubernetes"
+    }
     one = FACTS.relations.model_copy(update={"relations": (told["<2.0.0"],)})
     with pytest.raises(RequestError) as caught:
         resolution.solve([("1.6.13", "")], replace(FACTS, relations=one), wish("containerd>=2"))
-    assert "kubernetes <1.23 needs containerd <2.0.0: containerd 2.0 and newer speak CRI v1 only" in str(caught.value)
+    assert (
+        "kubernetes <1.23 needs containerd <2.0.0: containerd 2.0 and newer speak CRI v1 only"
+        in str(caught.value)
+    )
     assert "v1.30.14 with all that was asked for: containerd 2." in str(caught.value)
 
 
@@ -333,6 +411,10 @@ def test_without_a_wish_no_older_version_is_a_way_out() -> None:
     known = COMPONENTS.components["containerd"].known
     fewer = tuple(one for one in known if one.version.startswith("1.7."))
     bare = COMPONENTS.components["containerd"].model_copy(update={"known": fewer})
-    broken = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, "containerd": bare}})
+    broken = COMPONENTS.model_copy(
+        update={"components": {**COMPONENTS.components, "containerd": bare}}
+    )
     with pytest.raises(RequestError, match=r"v1.36.4: cannot be had like this"):
-        resolution.solve([("1.36.4", ""), ("1.35.8", "")], resolution.Facts(CATALOG, broken), Asked())
+        resolution.solve(
+            [("1.36.4", ""), ("1.35.8", "")], resolution.Facts(CATALOG, broken), Asked()
+        )

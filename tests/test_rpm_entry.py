@@ -1,4 +1,6 @@
-"""rpm entries: letter for letter createrepo_c's for what rpmbuild can make, and a refusal for headers that lie."""
+"""rpm entries: letter for letter createrepo_c's for what rpmbuild can make, and a refusal for
+headers that lie.
+"""
 
 import struct
 from collections.abc import Callable
@@ -142,19 +144,36 @@ def built(tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory)
     program, top = tool("rpmbuild"), tmp_path_factory.mktemp("rpmbuild")
     for name, spec in SPECS.items():
         (top / f"{name}.spec").write_bytes(spec)
-    defined = {"_topdir": str(top), "_invalid_encoding_terminates_build": "0", "_rpmfilename": "%%{NAME}.rpm"}
+    defined = {
+        "_topdir": str(top),
+        "_invalid_encoding_terminates_build": "0",
+        "_rpmfilename": "%%{NAME}.rpm",
+    }
     options = [f"--define={name} {value}" for name, value in defined.items()]
-    run([program, "-bb", "--quiet", "--target=x86_64", *options, *(top / f"{name}.spec" for name in SPECS)])
+    run(
+        [
+            program,
+            "-bb",
+            "--quiet",
+            "--target=x86_64",
+            *options,
+            *(top / f"{name}.spec" for name in SPECS),
+        ]
+    )
     return {name: top / "RPMS" / f"{name}.rpm" for name in SPECS}
 
 
 @pytest.fixture(scope="module")
 def theirs() -> Callable[[Path], tuple[str, ...]]:
-    """The three fragments that createrepo_c makes of an rpm; its wheel needs a libglib of the machine."""
+    """The three fragments that createrepo_c makes of an rpm; its wheel needs a libglib of the
+    machine.
+    """
     module: ModuleType = pytest.importorskip("createrepo_c", exc_type=ImportError)
 
     def fragments(path: Path) -> tuple[str, ...]:
-        package = module.package_from_rpm(str(path), checksum_type=module.SHA256, location_href=rpm.LOCATION)
+        package = module.package_from_rpm(
+            str(path), checksum_type=module.SHA256, location_href=rpm.LOCATION
+        )
         package.time_file = package.time_build
         return tuple(module.xml_dump(package))
 
@@ -183,7 +202,9 @@ def test_requirements_with_any_flags_are_createrepo_cs(
     for bit in range(32):
         flags = [1 << bit | (number % 16 if bit > 3 else 0) for number in range(count)]
         path = tmp_path / f"{bit}.rpm"
-        path.write_bytes(data[:start] + struct.pack(f">{count}I", *flags) + data[start + 4 * count :])
+        path.write_bytes(
+            data[:start] + struct.pack(f">{count}I", *flags) + data[start + 4 * count :]
+        )
         assert ours(path) == theirs(path)
 
 
@@ -215,8 +236,12 @@ def made(values: Values, signature: Values | None = None) -> bytes:
 
 
 FILE: Values = {
-    1117: strings("one"), 1118: strings("/etc/"), 1116: numbers(0), 1030: numbers(0o100644, form="H"), 1037: numbers(0),
-}  # fmt: skip
+    1117: strings("one"),
+    1118: strings("/etc/"),
+    1116: numbers(0),
+    1030: numbers(0o100644, form="H"),
+    1037: numbers(0),
+}
 
 
 def test_sizes_beyond_32_bits_are_read(tmp_path: Path) -> None:
@@ -237,27 +262,38 @@ LIES = {
     "a string without end": ({1004: (rpmfile.STRING, 1, b"a")}, "tag 1004 goes beyond its header"),
     "more strings than there are": ({1047: (rpmfile.STRINGS, 9, b"a\0")}, "tag 1047 goes beyond"),
     "more numbers than there are": ({1116: (4, 9, bytes(4))}, "tag 1116 goes beyond"),
-    "billions of strings": ({1047: (rpmfile.STRINGS, 0xFFFFFFFF, b"a\0")}, "tag 1047 .* far too many"),
+    "billions of strings": (
+        {1047: (rpmfile.STRINGS, 0xFFFFFFFF, b"a\0")},
+        "tag 1047 .* far too many",
+    ),
     "billions of numbers": ({1116: (4, 0xFFFFFFFF, bytes(4))}, "tag 1116 .* far too many"),
     "a long path many times": (
-        FILE | {
-            1118: strings("/" + "x" * 9999), 1117: strings(*[""] * 9999), 1116: numbers(*[0] * 9999),
-            1030: numbers(*[0] * 9999, form="H"), 1037: numbers(*[0] * 9999),
+        FILE
+        | {
+            1118: strings("/" + "x" * 9999),
+            1117: strings(*[""] * 9999),
+            1116: numbers(*[0] * 9999),
+            1030: numbers(*[0] * 9999, form="H"),
+            1037: numbers(*[0] * 9999),
         },
         "longer than any rpm's",
     ),
     "names without flags": ({1047: strings("a")}, "shorter"),
-    "names without versions": ({1047: strings("a", "b"), 1112: numbers(0, 0), 1113: strings("")}, "shorter"),
+    "names without versions": (
+        {1047: strings("a", "b"), 1112: numbers(0, 0), 1113: strings("")},
+        "shorter",
+    ),
     "a file without mode": (FILE | {1030: numbers(form="H")}, "shorter"),
     "a directory out of range": (FILE | {1116: numbers(1)}, "a directory that it does not name"),
     "a file list of rpm 3": ({1027: strings("/etc/one")}, "rpm 3"),
     "an epoch that is no number": (
-        {1047: strings("a"), 1112: numbers(8), 1113: strings("x:1")}, "a x:1: the epoch",
+        {1047: strings("a"), 1112: numbers(8), 1113: strings("x:1")},
+        "a x:1: the epoch",
     ),
     "a control character": ({1004: string("\x1b[1m")}, r"cannot hold the character '\\x1b'"),
     "another architecture": ({1022: string("s390x")}, "'s390x' is not an architecture"),
     "a source package": ({1106: numbers(1)}, "'src' is not an architecture"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("values", "said"), LIES.values(), ids=LIES)
@@ -269,8 +305,12 @@ def test_a_header_that_lies_is_refused(values: Values, said: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("at", [96, 112], ids=["signature", "main"])
-@pytest.mark.parametrize("claim", [(0xFFFFFFFF, 0), (0, 0xFFFFFFFF), (0, 64 << 20), (31, 0)], ids=str)
-def test_a_header_larger_than_its_file_is_refused(at: int, claim: tuple[int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "claim", [(0xFFFFFFFF, 0), (0, 0xFFFFFFFF), (0, 64 << 20), (31, 0)], ids=str
+)
+def test_a_header_larger_than_its_file_is_refused(
+    at: int, claim: tuple[int, int], tmp_path: Path
+) -> None:
     path, data = tmp_path / "liar.rpm", bytearray(made({}))
     data[at + 8 : at + 16] = struct.pack(">II", *claim)
     path.write_bytes(data)

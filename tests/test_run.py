@@ -14,12 +14,25 @@ def seen(monkeypatch: pytest.MonkeyPatch, name: str) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"],
+    [
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ],
 )
-def test_a_program_reaches_the_network_the_way_that_the_caller_does(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_program_reaches_the_network_the_way_that_the_caller_does(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     assert seen(monkeypatch, name) == "set by the caller"
 
 
 @pytest.mark.parametrize("name", ["LC_ALL", "TZ", "SOURCE_DATE_EPOCH", "KUBEWRIGHT_SITE"])
-def test_a_program_sees_nothing_that_could_leak_into_what_it_writes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_program_sees_nothing_that_could_leak_into_what_it_writes(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     assert seen(monkeypatch, name) != "set by the caller"

@@ -1,4 +1,6 @@
-"""Where keys come from: made on first use, made by `key init`, or brought along from gpg and openssl."""
+"""Where keys come from: made on first use, made by `key init`, or brought along from gpg and
+openssl.
+"""
 
 import stat
 import sys
@@ -39,7 +41,9 @@ Gpg = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    return initialise(tmp_path_factory.mktemp("keys") / "new", "Test <t@example.org>", now=MADE, expires_days=10)
+    return initialise(
+        tmp_path_factory.mktemp("keys") / "new", "Test <t@example.org>", now=MADE, expires_days=10
+    )
 
 
 def mode(path: Path) -> int:
@@ -47,16 +51,27 @@ def mode(path: Path) -> int:
 
 
 def test_two_first_users_at_once_end_with_one_private_key(tmp_path: Path) -> None:
-    env = {"KUBEWRIGHT_DATA": str(tmp_path), "PYTHONPATH": str(Path(kubewright.__file__).parent.parent)}
+    env = {
+        "KUBEWRIGHT_DATA": str(tmp_path),
+        "PYTHONPATH": str(Path(kubewright.__file__).parent.parent),
+    }
     with ThreadPoolExecutor(2) as pool:
-        seen = list(pool.map(lambda _: run([sys.executable, "-c", FIRST_USE], env=env).stdout, range(2)))
+        seen = list(
+            pool.map(lambda _: run([sys.executable, "-c", FIRST_USE], env=env).stdout, range(2))
+        )
     assert seen[0] == seen[1]
     assert mode(tmp_path / "development") == 0o700
-    keys = {path.name: mode(path) for path in (tmp_path / "development").iterdir() if not path.name.startswith(".")}
+    keys = {
+        path.name: mode(path)
+        for path in (tmp_path / "development").iterdir()
+        if not path.name.startswith(".")
+    }
     assert keys == {"repo-key.asc": 0o600, "artifact-key.pem": 0o600}
 
 
-def test_development_keys_say_so_and_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_development_keys_say_so_and_are_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("KUBEWRIGHT_DATA", raising=False)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -73,7 +88,9 @@ def test_development_keys_say_so_and_are_found_again(tmp_path: Path, monkeypatch
     assert artifact_key(None).key_id != artifact.key_id
 
 
-def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_directory_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("KUBEWRIGHT_DATA", str(tmp_path / "file"))
     with pytest.raises(DiskError, match=r"file/development: .*point KUBEWRIGHT_DATA at"):
@@ -81,8 +98,15 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path, monkeypat
 
 
 def test_init_writes_both_keys_and_keeps_the_secret_ones_private(paths: Paths) -> None:
-    key, artifact = repo_key(f"file:{paths.repo_secret}", now=MADE), artifact_key(f"file:{paths.artifact_secret}")
-    assert (key.user_id, key.created, key.expires) == ("Test <t@example.org>", MADE, MADE + 10 * DAY)
+    key, artifact = (
+        repo_key(f"file:{paths.repo_secret}", now=MADE),
+        artifact_key(f"file:{paths.artifact_secret}"),
+    )
+    assert (key.user_id, key.created, key.expires) == (
+        "Test <t@example.org>",
+        MADE,
+        MADE + 10 * DAY,
+    )
     assert not key.development
     assert not artifact.development
     assert paths.repo_public.read_text() == key.armored
@@ -112,7 +136,9 @@ def test_a_key_signs_only_while_it_is_valid(paths: Paths) -> None:
     key = repo_key(f"file:{paths.repo_secret}", now=MADE)
     with pytest.raises(RequestError, match="made on 2023-11-14, so it cannot sign for 2023-11-13"):
         key.detached(b"", MADE - DAY)
-    with pytest.raises(RequestError, match=f"^key {key.fingerprint}: expired on 2023-11-24; rotate it"):
+    with pytest.raises(
+        RequestError, match=f"^key {key.fingerprint}: expired on 2023-11-24; rotate it"
+    ):
         key.clearsign(b"", MADE + 10 * DAY)
     key.detached(b"", MADE + 10 * DAY - 1)
 
@@ -122,7 +148,9 @@ def test_an_expired_key_is_refused_when_it_is_asked_for(paths: Paths) -> None:
         repo_key(f"file:{paths.repo_secret}", now=MADE + 11 * DAY)
 
 
-@pytest.mark.parametrize("uri", ["", "awskms://alias/x", "repo-key.asc", "file:"], ids=["empty", "kms", "path", "bare"])
+@pytest.mark.parametrize(
+    "uri", ["", "awskms://alias/x", "repo-key.asc", "file:"], ids=["empty", "kms", "path", "bare"]
+)
 def test_an_unknown_kind_of_uri_lists_what_is_supported(uri: str) -> None:
     with pytest.raises(RequestError, match="supported: file:PATH"):
         repo_key(uri, now=MADE)
@@ -130,7 +158,9 @@ def test_an_unknown_kind_of_uri_lists_what_is_supported(uri: str) -> None:
         artifact_key(uri)
 
 
-def test_a_key_that_gpg_exported_signs_what_gpgv_accepts(gpg: Gpg, tool: Tool, tmp_path: Path) -> None:
+def test_a_key_that_gpg_exported_signs_what_gpgv_accepts(
+    gpg: Gpg, tool: Tool, tmp_path: Path
+) -> None:
     gpg(
         "--pinentry-mode",
         "loopback",
@@ -150,24 +180,38 @@ def test_a_key_that_gpg_exported_signs_what_gpgv_accepts(gpg: Gpg, tool: Tool, t
     assert (key.user_id, key.expires) == ("Exported <e@example.org>", created + 2 * 365 * DAY)
     (tmp_path / "InRelease").write_bytes(key.clearsign(b"Origin: x\n", created))
     run([tool("gpgv"), "--keyring", shared, tmp_path / "InRelease"])
-    assert verify.detached(b"x", key.detached(b"x", created), [key.certificate], place="x") == key.fingerprint
+    assert (
+        verify.detached(b"x", key.detached(b"x", created), [key.certificate], place="x")
+        == key.fingerprint
+    )
 
 
 def test_a_key_with_a_passphrase_is_refused(paths: Paths) -> None:
     key = repo_key(f"file:{paths.repo_secret}", now=MADE).key
-    locked = b"\xfe\x09\x03\x08" + bytes(8) + b"\xff" + bytes(16) + b"as gpg writes it: AES-256, salt, vector, secret"
+    locked = (
+        b"\xfe\x09\x03\x08"
+        + bytes(8)
+        + b"\xff"
+        + bytes(16)
+        + b"as gpg writes it: AES-256, salt, vector, secret"
+    )
     with pytest.raises(RequestError, match=r"^test: protected by a passphrase"):
         keyfile.read(file_with(key, key.public_body + locked), place="test")
 
 
 def file_with(key: openpgp.RsaKey, body: bytes, revocation: bytes = b"") -> bytes:
     """A key file with another secret part, and something between it and the name."""
-    whole, secret = openpgp.secret_key(key, "Test", None), openpgp.packet(openpgp.SECRET_KEY, key.secret_body)
+    whole, secret = (
+        openpgp.secret_key(key, "Test", None),
+        openpgp.packet(openpgp.SECRET_KEY, key.secret_body),
+    )
     return openpgp.packet(openpgp.SECRET_KEY, body) + revocation + whole.removeprefix(secret)
 
 
 def small() -> bytes:
-    return openpgp.secret_key(openpgp.RsaKey(rsa.generate_private_key(65537, 2048), MADE), "Small", None)
+    return openpgp.secret_key(
+        openpgp.RsaKey(rsa.generate_private_key(65537, 2048), MADE), "Small", None
+    )
 
 
 def elliptic() -> bytes:
@@ -181,7 +225,11 @@ def elliptic() -> bytes:
         pytest.param(elliptic, "not an RSA key", id="another algorithm"),
         pytest.param(lambda: b"text", "not an OpenPGP key", id="text"),
         pytest.param(lambda: b"", "holds no OpenPGP secret key", id="empty"),
-        pytest.param(lambda: bytes(pysequoia.Cert.from_bytes(small())), "holds no OpenPGP secret key", id="public"),
+        pytest.param(
+            lambda: bytes(pysequoia.Cert.from_bytes(small())),
+            "holds no OpenPGP secret key",
+            id="public",
+        ),
     ],
 )
 def test_a_file_that_holds_no_usable_repository_key_is_named(
@@ -206,14 +254,18 @@ def test_a_cut_key_file_is_refused(cut: int, paths: Paths) -> None:
         keyfile.read(openpgp.secret_key(key, "Test", None)[:cut], place="test")
 
 
-def pem(key: ec.EllipticCurvePrivateKey, protection: KeySerializationEncryption | None = None) -> bytes:
+def pem(
+    key: ec.EllipticCurvePrivateKey, protection: KeySerializationEncryption | None = None
+) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection or NoEncryption())
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        pytest.param(pem(ec.generate_private_key(ec.SECP384R1())), "not an ECDSA P-256 key", id="P-384"),
+        pytest.param(
+            pem(ec.generate_private_key(ec.SECP384R1())), "not an ECDSA P-256 key", id="P-384"
+        ),
         pytest.param(
             pem(ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"x")),
             "protected by a passphrase",
@@ -222,7 +274,9 @@ def pem(key: ec.EllipticCurvePrivateKey, protection: KeySerializationEncryption 
         pytest.param(b"text", "not a private key in PEM form", id="text"),
     ],
 )
-def test_a_file_that_holds_no_usable_artifact_key_is_named(data: bytes, words: str, tmp_path: Path) -> None:
+def test_a_file_that_holds_no_usable_artifact_key_is_named(
+    data: bytes, words: str, tmp_path: Path
+) -> None:
     (tmp_path / "key").write_bytes(data)
     with pytest.raises(RequestError, match=f"^{tmp_path}/key: {words}"):
         artifact_key(f"file:{tmp_path}/key")
@@ -233,9 +287,23 @@ def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
         artifact_key(f"file:{tmp_path}/none")
 
 
-def test_the_artifact_key_is_named_by_its_der_form_and_openssl_reads_it(paths: Paths, tool: Tool) -> None:
+def test_the_artifact_key_is_named_by_its_der_form_and_openssl_reads_it(
+    paths: Paths, tool: Tool
+) -> None:
     key = artifact_key(f"file:{paths.artifact_secret}")
     assert load_pem_public_key(key.public_pem) == key.key.public_key()
     der = paths.artifact_public.with_suffix(".der")
-    run([tool("openssl"), "pkey", "-pubin", "-in", paths.artifact_public, "-outform", "DER", "-out", der])
+    run(
+        [
+            tool("openssl"),
+            "pkey",
+            "-pubin",
+            "-in",
+            paths.artifact_public,
+            "-outform",
+            "DER",
+            "-out",
+            der,
+        ]
+    )
     assert key.key_id == sha256(der.read_bytes())

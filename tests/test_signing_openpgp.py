@@ -1,4 +1,6 @@
-"""OpenPGP signatures: the same bytes each time, accepted by gpg, gpgv, sqv and Sequoia, refused when touched."""
+"""OpenPGP signatures: the same bytes each time, accepted by gpg, gpgv, sqv and Sequoia, refused
+when touched.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +66,9 @@ def test_the_same_key_data_and_time_give_the_same_bytes(key: RepoKey) -> None:
 
 
 @pytest.mark.parametrize("program", ["gpgv", "sqv"])
-def test_stock_tools_accept_a_detached_signature_and_refuse_other_bytes(program: str, signed: Path, tool: Tool) -> None:
+def test_stock_tools_accept_a_detached_signature_and_refuse_other_bytes(
+    program: str, signed: Path, tool: Tool
+) -> None:
     check = [str(tool(program)), "--keyring", "./key.gpg", "Release.gpg", "Release"]
     run(check, cwd=signed)
     (signed / "Release").write_bytes(RELEASE + b"\n")
@@ -76,19 +80,31 @@ def test_gpgv_accepts_a_clearsigned_text_and_refuses_other_bytes(signed: Path, t
     run(check, cwd=signed)
     assert (signed / "text").read_bytes() == READABLE
     (signed / "text").unlink()
-    (signed / "InRelease").write_bytes((signed / "InRelease").read_bytes().replace(b"Origin", b"origin"))
+    (signed / "InRelease").write_bytes(
+        (signed / "InRelease").read_bytes().replace(b"Origin", b"origin")
+    )
     run(check, cwd=signed, codes=(1,))
 
 
 @pytest.mark.parametrize("program", ["gpgv", "sqv"])
-def test_stock_tools_refuse_a_foreign_key(program: str, signed: Path, foreign: RepoKey, tool: Tool) -> None:
+def test_stock_tools_refuse_a_foreign_key(
+    program: str, signed: Path, foreign: RepoKey, tool: Tool
+) -> None:
     (signed / "key.gpg").write_bytes(foreign.certificate)
-    run([tool(program), "--keyring", "./key.gpg", "Release.gpg", "Release"], cwd=signed, codes=(1, 2))
+    run(
+        [tool(program), "--keyring", "./key.gpg", "Release.gpg", "Release"],
+        cwd=signed,
+        codes=(1, 2),
+    )
 
 
-def test_gpg_imports_the_secret_key_and_sees_what_it_is_for(key: RepoKey, gpg: Gpg, tmp_path: Path) -> None:
+def test_gpg_imports_the_secret_key_and_sees_what_it_is_for(
+    key: RepoKey, gpg: Gpg, tmp_path: Path
+) -> None:
     secret = tmp_path / "secret.asc"
-    secret.write_bytes(openpgp.armored("PRIVATE KEY BLOCK", openpgp.secret_key(key.key, USER_ID, MADE + DAY)))
+    secret.write_bytes(
+        openpgp.armored("PRIVATE KEY BLOCK", openpgp.secret_key(key.key, USER_ID, MADE + DAY))
+    )
     gpg("--import", secret)
     listed = gpg("--with-colons", "--list-secret-keys")
     assert f"fpr:::::::::{key.fingerprint}:" in listed
@@ -100,7 +116,9 @@ def test_gpg_imports_the_secret_key_and_sees_what_it_is_for(key: RepoKey, gpg: G
     assert "key flags: 03" in packets
 
 
-def test_armor_carries_the_checksum_that_gpg_recomputes(key: RepoKey, gpg: Gpg, tmp_path: Path) -> None:
+def test_armor_carries_the_checksum_that_gpg_recomputes(
+    key: RepoKey, gpg: Gpg, tmp_path: Path
+) -> None:
     (tmp_path / "key.asc").write_text(key.armored)
     gpg("--output", tmp_path / "key.gpg", "--dearmor", tmp_path / "key.asc")
     assert (tmp_path / "key.gpg").read_bytes() == key.certificate
@@ -109,13 +127,20 @@ def test_armor_carries_the_checksum_that_gpg_recomputes(key: RepoKey, gpg: Gpg, 
 
 def test_a_signature_is_verified_and_names_its_key(key: RepoKey, foreign: RepoKey) -> None:
     both = [foreign.certificate, key.armored.encode()]
-    assert verify.detached(RELEASE, key.detached(RELEASE, WHEN), both, place="Release") == key.fingerprint
+    assert (
+        verify.detached(RELEASE, key.detached(RELEASE, WHEN), both, place="Release")
+        == key.fingerprint
+    )
     assert verify.clearsigned(key.clearsign(RELEASE, WHEN), both, place="InRelease") == READABLE
 
 
-def test_what_a_foreign_key_signed_is_refused_with_both_names(key: RepoKey, foreign: RepoKey) -> None:
+def test_what_a_foreign_key_signed_is_refused_with_both_names(
+    key: RepoKey, foreign: RepoKey
+) -> None:
     known = [key.certificate]
-    with pytest.raises(VerificationFailed, match=f"^Release: signed by {foreign.fingerprint}.*{key.fingerprint}"):
+    with pytest.raises(
+        VerificationFailed, match=f"^Release: signed by {foreign.fingerprint}.*{key.fingerprint}"
+    ):
         verify.detached(RELEASE, foreign.detached(RELEASE, WHEN), known, place="Release")
     with pytest.raises(VerificationFailed, match=f"^InRelease: signed by {foreign.fingerprint}"):
         verify.clearsigned(foreign.clearsign(RELEASE, WHEN), known, place="InRelease")
@@ -137,20 +162,31 @@ def test_what_a_foreign_key_signed_is_refused_with_both_names(key: RepoKey, fore
 )
 def test_a_touched_text_is_refused(touch: Callable[[bytes], bytes], key: RepoKey) -> None:
     with pytest.raises(VerificationFailed, match=r"^InRelease: "):
-        verify.clearsigned(touch(key.clearsign(RELEASE, WHEN)), [key.certificate], place="InRelease")
+        verify.clearsigned(
+            touch(key.clearsign(RELEASE, WHEN)), [key.certificate], place="InRelease"
+        )
 
 
-@pytest.mark.parametrize("data", [b"", b"junk", b"\x89\x01"], ids=["nothing", "text", "a cut packet"])
+@pytest.mark.parametrize(
+    "data", [b"", b"junk", b"\x89\x01"], ids=["nothing", "text", "a cut packet"]
+)
 def test_what_is_no_signature_is_refused(data: bytes, key: RepoKey) -> None:
     with pytest.raises(VerificationFailed, match=r"^Release\.gpg: holds no OpenPGP signature"):
         verify.detached(RELEASE, data, [key.certificate], place="Release.gpg")
 
 
 @given(st.lists(st.text(alphabet="- \tFrom\u00fc", max_size=8), max_size=6), st.booleans())
-def test_any_text_is_read_back_as_it_was_signed(key: RepoKey, lines: list[str], ended: bool) -> None:
+def test_any_text_is_read_back_as_it_was_signed(
+    key: RepoKey, lines: list[str], ended: bool
+) -> None:
     text = "\n".join(lines).encode() + b"\n" * ended
-    readable = b"\n".join(line.rstrip(b" \t") for line in text.removesuffix(b"\n").split(b"\n")) + b"\n"
-    assert verify.clearsigned(key.clearsign(text, WHEN), [key.certificate], place="InRelease") == readable
+    readable = (
+        b"\n".join(line.rstrip(b" \t") for line in text.removesuffix(b"\n").split(b"\n")) + b"\n"
+    )
+    assert (
+        verify.clearsigned(key.clearsign(text, WHEN), [key.certificate], place="InRelease")
+        == readable
+    )
 
 
 def test_a_carriage_return_is_not_signed(key: RepoKey) -> None:
@@ -159,7 +195,9 @@ def test_a_carriage_return_is_not_signed(key: RepoKey) -> None:
 
 
 @pytest.mark.parametrize("when", [MADE - 1, MADE + DAY], ids=["before the key", "after its end"])
-def test_a_signature_outside_the_keys_life_is_refused(when: int, private: rsa.RSAPrivateKey) -> None:
+def test_a_signature_outside_the_keys_life_is_refused(
+    when: int, private: rsa.RSAPrivateKey
+) -> None:
     short = dated(private, MADE, MADE + DAY)
     made = openpgp.signature(short.key, openpgp.BINARY, [RELEASE], when)
     with pytest.raises(VerificationFailed, match="the key was not valid then"):
@@ -174,7 +212,9 @@ def test_a_signature_outside_the_keys_life_is_refused(when: int, private: rsa.RS
         pytest.param(MADE + 100 * DAY, ("expired on 2024-02-22",), id="over"),
     ],
 )
-def test_expiry_is_told_ahead(now: int, words: tuple[str, ...], private: rsa.RSAPrivateKey, key: RepoKey) -> None:
+def test_expiry_is_told_ahead(
+    now: int, words: tuple[str, ...], private: rsa.RSAPrivateKey, key: RepoKey
+) -> None:
     short = dated(private, MADE, MADE + 100 * DAY)
     told = verify.expiry_warnings([short.certificate, key.certificate], now=now)
     assert told == tuple(f"key {short.fingerprint} {word}" for word in words)

@@ -1,4 +1,6 @@
-"""Signed rpms: real rpm says OK, touched ones are refused, and only the signature differs from the unsigned file."""
+"""Signed rpms: real rpm says OK, touched ones are refused, and only the signature differs from the
+unsigned file.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -87,13 +89,19 @@ def test_real_rpm_verifies_header_and_payload(real_rpm: Rpm, signed: bytes, key:
     assert all(line.endswith(": OK") for line in said.splitlines()[1:])
 
 
-def test_real_rpm_reads_the_package_and_who_signed_it(real_rpm: Rpm, signed: bytes, key: RepoKey) -> None:
+def test_real_rpm_reads_the_package_and_who_signed_it(
+    real_rpm: Rpm, signed: bytes, key: RepoKey
+) -> None:
     asked = "--qf=%{NAME} %{VERSION} %{RSAHEADER:pgpsig}"
-    assert real_rpm("-qp", asked, about=signed).startswith("demo 1.2.3 RSA/SHA512, Tue Nov 14 22:30:00 2023, Key ID ")
+    assert real_rpm("-qp", asked, about=signed).startswith(
+        "demo 1.2.3 RSA/SHA512, Tue Nov 14 22:30:00 2023, Key ID "
+    )
     assert key.fingerprint[-16:].lower() in real_rpm("-qpi", about=signed)
 
 
-def test_only_the_signature_differs_and_it_is_the_same_each_time(unsigned: bytes, signed: bytes, key: RepoKey) -> None:
+def test_only_the_signature_differs_and_it_is_the_same_each_time(
+    unsigned: bytes, signed: bytes, key: RepoKey
+) -> None:
     assert rpm.sign(unsigned, key, WHEN) == signed
     assert rpm.unsigned_sha256(signed) == rpm.unsigned_sha256(unsigned)
     assert rpm.signing_key(unsigned) is None
@@ -107,14 +115,21 @@ def test_the_digests_of_the_builder_stay(real_rpm: Rpm, unsigned: bytes, signed:
     assert real_rpm("-qp", "--nosignature", kept, about=signed) == before
 
 
-def test_signing_again_replaces_the_signature(signed: bytes, key: RepoKey, foreign: RepoKey) -> None:
+def test_signing_again_replaces_the_signature(
+    signed: bytes, key: RepoKey, foreign: RepoKey
+) -> None:
     again = rpm.sign(signed, foreign, WHEN)
     assert rpm.signing_key(again) == foreign.fingerprint
     assert rpm.sign(again, key, WHEN) == signed
 
 
-def test_a_foreign_key_is_refused(real_rpm: Rpm, signed: bytes, key: RepoKey, foreign: RepoKey) -> None:
-    with pytest.raises(VerificationFailed, match=rf"^demo\.rpm: signed by {key.fingerprint}, which is not a known key"):
+def test_a_foreign_key_is_refused(
+    real_rpm: Rpm, signed: bytes, key: RepoKey, foreign: RepoKey
+) -> None:
+    with pytest.raises(
+        VerificationFailed,
+        match=rf"^demo\.rpm: signed by {key.fingerprint}, which is not a known key",
+    ):
         rpm.verify(signed, [foreign.certificate], name="demo.rpm")
     with pytest.raises(ToolFailed, match="NOKEY"):
         real_rpm("-Kv", about=rpm.sign(signed, foreign, WHEN))
@@ -147,7 +162,9 @@ def test_a_truncated_rpm_is_named(share: float, signed: bytes, key: RepoKey) -> 
         rpm.sign(signed[: max(4, int(len(signed) * share))], key, WHEN, name="demo.rpm")
 
 
-@pytest.mark.parametrize("data", [b"", b"!<arch>\n", b"\xed\xab"], ids=["nothing", "a deb", "two bytes"])
+@pytest.mark.parametrize(
+    "data", [b"", b"!<arch>\n", b"\xed\xab"], ids=["nothing", "a deb", "two bytes"]
+)
 def test_what_is_no_rpm_is_named(data: bytes) -> None:
     with pytest.raises(VerificationFailed, match=r"^demo\.rpm: not an rpm"):
         rpm.unsigned_sha256(data, name="demo.rpm")
@@ -155,5 +172,7 @@ def test_what_is_no_rpm_is_named(data: bytes) -> None:
 
 def test_damage_anywhere_in_the_headers_is_understood(signed: bytes, key: RepoKey) -> None:
     for at in range(96, 1600, 11):
-        with suppress(VerificationFailed):  # not every byte of the signature header is covered; none may confuse
+        with suppress(
+            VerificationFailed
+        ):  # not every byte of the signature header is covered; none may confuse
             rpm.verify(flipped(signed, at), [key.certificate])

@@ -1,4 +1,6 @@
-"""What the artifact key signs: files, images as cosign stores them, and statements about how things were made."""
+"""What the artifact key signs: files, images as cosign stores them, and statements about how things
+were made.
+"""
 
 import base64
 import json
@@ -19,15 +21,24 @@ from kubewright.signing.keys import ArtifactKey
 IMAGE = "registry.example.org/kubewright/hyperkube"
 DIGEST = "sha256:" + "ab" * 32
 PAYLOAD = (
-    '{"critical":{"identity":{"docker-reference":"' + IMAGE + '"},"image":{"docker-manifest-digest":"' + DIGEST + '"},'
+    '{"critical":{"identity":{"docker-reference":"'
+    + IMAGE
+    + '"},"image":{"docker-manifest-digest":"'
+    + DIGEST
+    + '"},'
     '"type":"cosign container image signature"},"optional":null}'
 )
 STATEMENT = provenance.statement(
-    [provenance.Subject(name="b.rpm", sha256="b" * 64), provenance.Subject(name="a.deb", sha256="a" * 64)],
+    [
+        provenance.Subject(name="b.rpm", sha256="b" * 64),
+        provenance.Subject(name="a.deb", sha256="a" * 64),
+    ],
     build_type="https://example.org/package/v1",
     builder_id="https://example.org/builder",
     external_parameters={"request": "stable-1.36"},
-    dependencies=[provenance.Dependency(uri="https://dl.k8s.io/kubelet", sha256="c" * 64, name="kubelet")],
+    dependencies=[
+        provenance.Dependency(uri="https://dl.k8s.io/kubelet", sha256="c" * 64, name="kubelet")
+    ],
     builder_version={"nfpm": "2.48.0"},
 )
 
@@ -48,7 +59,11 @@ def test_a_file_signature_is_the_same_each_time_and_openssl_accepts_it(
     signature = key.sign(b"data")
     assert signature == key.sign(b"data")
     verify.artifact(b"data", signature + b"\n", key.public_pem, place="manifest.json")
-    for name, data in (("data", b"data"), ("sig", base64.b64decode(signature)), ("pub", key.public_pem)):
+    for name, data in (
+        ("data", b"data"),
+        ("sig", base64.b64decode(signature)),
+        ("pub", key.public_pem),
+    ):
         (tmp_path / name).write_bytes(data)
     check = ["dgst", "-sha256", "-verify", "pub", "-signature", "sig", "data"]
     assert "Verified OK" in run([tool("openssl"), *check], cwd=tmp_path).stdout
@@ -63,7 +78,9 @@ def test_a_file_signature_is_the_same_each_time_and_openssl_accepts_it(
         pytest.param(b"data", b"AAAA", id="no DER"),
     ],
 )
-def test_a_wrong_file_signature_is_refused(data: bytes, signature: bytes | None, key: ArtifactKey) -> None:
+def test_a_wrong_file_signature_is_refused(
+    data: bytes, signature: bytes | None, key: ArtifactKey
+) -> None:
     made = key.sign(b"data") if signature is None else signature
     with pytest.raises(VerificationFailed, match=r"^manifest\.json: the signature does not hold"):
         verify.artifact(data, made, key.public_pem, place="manifest.json")
@@ -80,16 +97,26 @@ def test_the_image_payload_is_what_cosign_writes() -> None:
     assert cosign.payload(IMAGE, DIGEST).decode() == PAYLOAD
 
 
-def test_every_digest_of_a_released_image_is_claimed_for_its_repository_without_the_tag(released: Settings) -> None:
+def test_every_digest_of_a_released_image_is_claimed_for_its_repository_without_the_tag(
+    released: Settings,
+) -> None:
     site = Path(released.site)
     manifest = Manifest.from_bytes((site / "releases/v1.36.4-1/manifest.json").read_bytes())
     claims = [json.loads((site / one.url).read_bytes())["critical"] for one in manifest.files
               if one.url.endswith(".payload.json")]  # fmt: skip
-    assert sorted((one["identity"]["docker-reference"], one["image"]["docker-manifest-digest"]) for one in claims) == [
-        *sorted((f"registry.k8s.io/{one.name}", digest) for one in manifest.images
-                for digest in (one.index, *(platform.manifest for platform in one.platforms)))
-    ]  # fmt: skip
-    other = manifest.images[0].model_copy(update={"reference": "localhost:5000/kubewright/pause:3.10"})
+    assert sorted(
+        (one["identity"]["docker-reference"], one["image"]["docker-manifest-digest"])
+        for one in claims
+    ) == [
+        *sorted(
+            (f"registry.k8s.io/{one.name}", digest)
+            for one in manifest.images
+            for digest in (one.index, *(platform.manifest for platform in one.platforms))
+        )
+    ]
+    other = manifest.images[0].model_copy(
+        update={"reference": "localhost:5000/kubewright/pause:3.10"}
+    )
     assert other.repository == "localhost:5000/kubewright/pause"
 
 
@@ -120,10 +147,16 @@ def test_a_statement_says_what_was_made_from_what_and_by_whom() -> None:
                 "buildType": "https://example.org/package/v1",
                 "externalParameters": {"request": "stable-1.36"},
                 "resolvedDependencies": [
-                    {"name": "kubelet", "uri": "https://dl.k8s.io/kubelet", "digest": {"sha256": "c" * 64}}
+                    {
+                        "name": "kubelet",
+                        "uri": "https://dl.k8s.io/kubelet",
+                        "digest": {"sha256": "c" * 64},
+                    }
                 ],
             },
-            "runDetails": {"builder": {"id": "https://example.org/builder", "version": {"nfpm": "2.48.0"}}},
+            "runDetails": {
+                "builder": {"id": "https://example.org/builder", "version": {"nfpm": "2.48.0"}}
+            },
         },
     }
 

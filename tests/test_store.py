@@ -34,7 +34,9 @@ def test_what_is_written_can_be_read(store: Store, tmp_path: Path) -> None:
     assert store.exists("pool/a.deb")
 
 
-@pytest.mark.parametrize("path", ["nothing", "pool", "index.html/below"], ids=["absent", "a prefix", "below an object"])
+@pytest.mark.parametrize(
+    "path", ["nothing", "pool", "index.html/below"], ids=["absent", "a prefix", "below an object"]
+)
 def test_what_was_never_written_is_not_there(store: Store, path: str) -> None:
     store.create("pool/a.deb", b"a")
     store.create("index.html", b"page")
@@ -131,7 +133,9 @@ def test_a_link_takes_no_room_and_is_not_read_again_where_the_disk_can_share(
     assert not store.link("pool/a.rpm", "Packages/a.rpm")
 
 
-def test_a_link_is_a_copy_where_the_disk_cannot_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_is_a_copy_where_the_disk_cannot_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "no hard links here")
 
@@ -143,7 +147,9 @@ def test_a_link_is_a_copy_where_the_disk_cannot_share(tmp_path: Path, monkeypatc
     assert not (tmp_path / "pool/a.rpm").samefile(tmp_path / "Packages/a.rpm")
 
 
-def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_named_and_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -162,7 +168,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def python(script: str, *, code: int = 0) -> None:
-    run.run([sys.executable, "-c", textwrap.dedent(script)], env={"PYTHONPATH": SOURCES}, codes=[code])
+    run.run(
+        [sys.executable, "-c", textwrap.dedent(script)], env={"PYTHONPATH": SOURCES}, codes=[code]
+    )
 
 
 def test_of_several_processes_that_swap_none_loses_a_change(tmp_path: Path) -> None:
@@ -189,7 +197,9 @@ def test_of_several_processes_that_swap_none_loses_a_change(tmp_path: Path) -> N
 @pytest.mark.parametrize("operation", ['swap("a", b"old", b"new")', 'replace("a", b"new")', 'create("b", b"new")',
                                        'link("c", "a")'], ids=["swap", "replace", "create", "link"])  # fmt: skip
 @pytest.mark.parametrize("moment", ["os.fsync", "os.replace"])
-def test_a_killed_process_leaves_nothing_to_clean_up(tmp_path: Path, operation: str, moment: str) -> None:
+def test_a_killed_process_leaves_nothing_to_clean_up(
+    tmp_path: Path, operation: str, moment: str
+) -> None:
     store = DirectoryStore(tmp_path)
     store.create("a", b"old")
     store.create("c", b"linked")
@@ -208,7 +218,9 @@ def test_a_killed_process_leaves_nothing_to_clean_up(tmp_path: Path, operation: 
         (b"next", None, b"linked"),
         (b"next", b"new", b"linked"),
     )
-    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted({*store.list(""), ".kubewright", "lock"})
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        {*store.list(""), ".kubewright", "lock"}
+    )
 
 
 def publish(store: Store, local: Path) -> None:
@@ -241,7 +253,9 @@ def test_a_dry_run_writes_nothing_and_tells_what_the_run_then_does(tmp_path: Pat
     assert snapshot(root) == before
     publish(store, local)
     after = snapshot(root)
-    assert {change.path for change in recorder.changes} == {path for path in after if after[path] != before.get(path)}
+    assert {change.path for change in recorder.changes} == {
+        path for path in after if after[path] != before.get(path)
+    }
     assert {path: recorder.read(path) for path in after} == after
     assert recorder.changes == [
         Change(path="pool/a.rpm", action="create", size=3),
@@ -260,4 +274,6 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     publish(store, local)
     recorder = Recorder(store)
     publish(recorder, local)
-    assert [change.path for change in recorder.changes] == ["channels/stable.json"]  # a swap is asked for, not compared
+    assert [change.path for change in recorder.changes] == [
+        "channels/stable.json"
+    ]  # a swap is asked for, not compared

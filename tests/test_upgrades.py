@@ -37,7 +37,9 @@ def listed(version: str, revision: int = 1, **facts: object) -> IndexedRelease:
     name = f"v{version}-{revision}"
     url = layout.release_path(name, "manifest.json")
     given = {"status": "superseded", "channels": ("stable",), "manifest_sha256": "0" * 64} | facts
-    return IndexedRelease.model_validate({"name": name, "kubernetes": version, "manifest_url": url} | given)
+    return IndexedRelease.model_validate(
+        {"name": name, "kubernetes": version, "manifest_url": url} | given
+    )
 
 
 def drawn(*releases: IndexedRelease, etcd: Mapping[str, str] = MappingProxyType({})) -> Graph:
@@ -108,13 +110,21 @@ def test_what_may_run_beside_what(component: str, of: str, kubernetes: str, expe
 
 
 def test_every_rule_names_its_source() -> None:
-    named = {one.source for one in SKEW.distances} | {SKEW.upgrade.source} | {one.source for one in SKEW.support}
+    named = (
+        {one.source for one in SKEW.distances}
+        | {SKEW.upgrade.source}
+        | {one.source for one in SKEW.support}
+    )
     assert named == SKEW.sources.keys()
 
 
 @pytest.mark.parametrize("facts", recipes.catalog().values(), ids=lambda facts: facts.minor)
 def test_a_minor_is_supported_for_as_long_as_the_policy_promises(facts: MinorFacts) -> None:
-    begun = [one for one in SKEW.support if versions.parse(one.since or "0") <= versions.parse(facts.minor)]
+    begun = [
+        one
+        for one in SKEW.support
+        if versions.parse(one.since or "0") <= versions.parse(facts.minor)
+    ]
     if facts.end_of_life is not None:
         days = (date.fromisoformat(facts.end_of_life) - date.fromisoformat(facts.released)).days
         assert days / 30.44 > begun[-1].months - 1.5, "nine months were approximate"
@@ -126,10 +136,23 @@ def test_a_minor_is_supported_for_as_long_as_the_policy_promises(facts: MinorFac
 def test_a_long_path_goes_over_the_last_patch_of_each_minor() -> None:
     hops = upgrades.path("v1.23.5", "v1.36.4", recipes.catalog(), SKEW)
     assert [hop.to for hop in hops[:-3]] == [
-        "1.24.17", "1.25.16", "1.26.15", "1.27.16", "1.28.15", "1.29.15", "1.30.14", "1.31.14", "1.32.13", "1.33.13"
-    ]  # fmt: skip
+        "1.24.17",
+        "1.25.16",
+        "1.26.15",
+        "1.27.16",
+        "1.28.15",
+        "1.29.15",
+        "1.30.14",
+        "1.31.14",
+        "1.32.13",
+        "1.33.13",
+    ]
     assert [versions.minor(hop.to) for hop in hops[-3:]] == ["1.34", "1.35", "1.36"]
-    assert (hops[0].from_version, hops[-1].to, hops[-1].reason) == ("1.23.5", "1.36.4", "what was asked for")
+    assert (hops[0].from_version, hops[-1].to, hops[-1].reason) == (
+        "1.23.5",
+        "1.36.4",
+        "what was asked for",
+    )
     assert hops[3].kubelets == ">=1.26.0,<1.28.0"
 
 
@@ -156,15 +179,25 @@ def test_a_bad_patch_that_was_asked_for_by_name_is_the_goal_and_warned_about() -
 @pytest.mark.parametrize(
     ("start", "goal", "message"),
     [
-        ("1.36.4", "1.35.9", r"^v1.36.4 to v1.35.9: a downgrade, which .*; ask for v1.36.4 or newer"),
+        (
+            "1.36.4",
+            "1.35.9",
+            r"^v1.36.4 to v1.35.9: a downgrade, which .*; ask for v1.36.4 or newer",
+        ),
         ("1.36.0", "1.36.0-rc.1", "a downgrade"),
-        ("1.24.99", "1.36.4", r"^v1.24.99: not in the catalog; the newest 1.24 there is v1.24.17, say which"),
+        (
+            "1.24.99",
+            "1.36.4",
+            r"^v1.24.99: not in the catalog; the newest 1.24 there is v1.24.17, say which",
+        ),
         ("1.17.10", "1.36.4", r"^v1.17.10: upstream never released this patch .*; ask for another"),
         ("1.5.8", "1.36.4", r"^Kubernetes 1.5: not in the catalog, which knows 1.6 to"),
         ("1.36.4", "1.99.0", r"recipes/catalog/1.99.toml"),
     ],
 )
-def test_what_is_no_upgrade_is_refused_with_what_would_be(start: str, goal: str, message: str) -> None:
+def test_what_is_no_upgrade_is_refused_with_what_would_be(
+    start: str, goal: str, message: str
+) -> None:
     with pytest.raises(RequestError, match=message):
         upgrades.path(start, goal, recipes.catalog(), SKEW)
 
@@ -175,7 +208,9 @@ def test_a_minor_without_a_release_cannot_be_gone_through() -> None:
         upgrades.path("1.24.0", "1.26.0", {**recipes.catalog(), "1.25": empty}, SKEW)
 
 
-PATCHES = [one.version for facts in recipes.catalog().values() for one in facts.patches if not one.skipped]
+PATCHES = [
+    one.version for facts in recipes.catalog().values() for one in facts.patches if not one.skipped
+]
 
 
 @settings(deadline=None, max_examples=40)
@@ -187,24 +222,37 @@ def test_every_hop_is_an_edge_and_one_minor_takes_one_hop(one: str, other: str) 
     assert stations[-1] == goal
     assert [(hop.from_version, hop.to) for hop in hops] == list(pairwise(stations))
     found = drawn(*map(listed, dict.fromkeys(stations)))
-    assert {(f"v{hop.from_version}-1", f"v{hop.to}-1") for hop in hops} <= {*safe(found), *risky(found)}
+    assert {(f"v{hop.from_version}-1", f"v{hop.to}-1") for hop in hops} <= {
+        *safe(found),
+        *risky(found),
+    }
     apart = versions.parse(goal).minor - versions.parse(start).minor
     assert len(hops) == apart or (apart == 0 and len(hops) == 1)
 
 
 # The graph
 
-numbers = st.tuples(st.integers(8, 12), st.integers(0, 3), st.sampled_from(["", "", "-rc.0", "-alpha.1"]))
+numbers = st.tuples(
+    st.integers(8, 12), st.integers(0, 3), st.sampled_from(["", "", "-rc.0", "-alpha.1"])
+)
 sites = st.lists(
     st.builds(
         lambda number, revision, status, channels, avoid: listed(
-            f"1.{number[0]}.{number[1]}{number[2]}", revision, status=status, channels=channels, avoid=avoid
+            f"1.{number[0]}.{number[1]}{number[2]}",
+            revision,
+            status=status,
+            channels=channels,
+            avoid=avoid,
         ),
-        numbers, st.integers(1, 2), st.sampled_from(["current", "superseded", "superseded", "yanked"]),
-        st.sampled_from([("stable",), ("latest", "stable"), ()]), st.sampled_from([None, None, "a regression"]),
+        numbers,
+        st.integers(1, 2),
+        st.sampled_from(["current", "superseded", "superseded", "yanked"]),
+        st.sampled_from([("stable",), ("latest", "stable"), ()]),
+        st.sampled_from([None, None, "a regression"]),
     ),
-    unique_by=lambda one: one.name, max_size=12,
-)  # fmt: skip
+    unique_by=lambda one: one.name,
+    max_size=12,
+)
 
 
 @settings(deadline=None)
@@ -220,7 +268,9 @@ def test_no_edge_skips_a_minor_or_goes_down(releases: list[IndexedRelease]) -> N
 
 @settings(deadline=None)
 @given(sites)
-def test_what_was_withdrawn_is_never_entered_but_stays_a_node(releases: list[IndexedRelease]) -> None:
+def test_what_was_withdrawn_is_never_entered_but_stays_a_node(
+    releases: list[IndexedRelease],
+) -> None:
     found = drawn(*releases)
     withdrawn = {one.name for one in releases if one.status == "yanked" or not one.channels}
     assert not withdrawn & {target for _, target in {*safe(found), *risky(found)}}
@@ -229,7 +279,9 @@ def test_what_was_withdrawn_is_never_entered_but_stays_a_node(releases: list[Ind
 
 @settings(deadline=None)
 @given(sites)
-def test_every_final_release_reaches_the_newest_good_one_of_the_next_minor(releases: list[IndexedRelease]) -> None:
+def test_every_final_release_reaches_the_newest_good_one_of_the_next_minor(
+    releases: list[IndexedRelease],
+) -> None:
     edges = safe(drawn(*releases))
     good = [one for one in releases if one.channels and one.status != "yanked" and not one.avoid]
     newest = {
@@ -250,7 +302,9 @@ def test_another_release_changes_no_edge_between_the_others(
     more = listed(f"1.{number[0]}.{number[1]}{number[2]}", 3)
     before, after = drawn(*releases), drawn(*releases, more)
     assert safe(before) == {edge for edge in safe(after) if more.name not in edge}
-    assert risky(before) == {edge: why for edge, why in risky(after).items() if more.name not in edge}
+    assert risky(before) == {
+        edge: why for edge, why in risky(after).items() if more.name not in edge
+    }
 
 
 def test_a_higher_revision_of_the_same_version_follows_the_lower() -> None:
@@ -264,9 +318,14 @@ def test_a_bad_patch_is_entered_by_name_only_and_left_freely() -> None:
     bad = [listed("1.24.5", revision, avoid="a regression") for revision in (1, 2)]
     found = drawn(listed("1.24.4"), *bad, listed("1.24.6"))
     assert risky(found) == {
-        ("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease"], ("v1.24.4-1", "v1.24.5-2"): ["AvoidedRelease"]
-    }  # fmt: skip
-    assert {("v1.24.4-1", "v1.24.6-1"), ("v1.24.5-1", "v1.24.5-2"), ("v1.24.5-1", "v1.24.6-1")} <= safe(found)
+        ("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease"],
+        ("v1.24.4-1", "v1.24.5-2"): ["AvoidedRelease"],
+    }
+    assert {
+        ("v1.24.4-1", "v1.24.6-1"),
+        ("v1.24.5-1", "v1.24.5-2"),
+        ("v1.24.5-1", "v1.24.6-1"),
+    } <= safe(found)
     (risk,) = found.conditional_edges[0].risks
     assert risk.message == "Kubernetes 1.24.5 is to be avoided: a regression."
     assert risk.url.endswith("/v1.24.5")
@@ -275,8 +334,9 @@ def test_a_bad_patch_is_entered_by_name_only_and_left_freely() -> None:
 def test_a_pre_release_is_entered_by_name_only_unless_one_is_there_already() -> None:
     found = drawn(*map(listed, ("1.36.4", "1.37.0-beta.0", "1.37.0-rc.1", "1.37.0")))
     assert risky(found) == {
-        ("v1.36.4-1", "v1.37.0-beta.0-1"): ["PreRelease"], ("v1.36.4-1", "v1.37.0-rc.1-1"): ["PreRelease"]
-    }  # fmt: skip
+        ("v1.36.4-1", "v1.37.0-beta.0-1"): ["PreRelease"],
+        ("v1.36.4-1", "v1.37.0-rc.1-1"): ["PreRelease"],
+    }
     assert ("v1.37.0-beta.0-1", "v1.37.0-rc.1-1") in safe(found)
     assert ("v1.37.0-rc.1-1", "v1.37.0-1") in safe(found)
 
@@ -284,8 +344,16 @@ def test_a_pre_release_is_entered_by_name_only_unless_one_is_there_already() -> 
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("3.6.5", "3.5.24", "etcd would go back from 3.6.5 to 3.5.24, whose data an older minor does not open"),
-        ("3.6.12", "3.6.9", "etcd would go back from 3.6.12 to 3.6.9, which etcd does not recommend"),
+        (
+            "3.6.5",
+            "3.5.24",
+            "etcd would go back from 3.6.5 to 3.5.24, whose data an older minor does not open",
+        ),
+        (
+            "3.6.12",
+            "3.6.9",
+            "etcd would go back from 3.6.12 to 3.6.9, which etcd does not recommend",
+        ),
         ("3.5.24", "3.6.5", ""),
         ("3.6.9", "3.6.12", ""),
         ("3.6.5", "3.6.5", ""),
@@ -302,9 +370,15 @@ def test_a_step_that_takes_etcd_back_is_taken_by_name_only(
     pair: tuple[IndexedRelease, IndexedRelease], before: str | None, after: str | None, message: str
 ) -> None:
     names = tuple(one.name for one in pair)
-    etcd = {name: version for name, version in zip(names, (before, after), strict=True) if version is not None}
+    etcd = {
+        name: version
+        for name, version in zip(names, (before, after), strict=True)
+        if version is not None
+    }
     found = drawn(*pair, etcd=etcd)
-    assert (safe(found), risky(found)) == ((set(), {names: ["EtcdDowngrade"]}) if message else ({names}, {}))
+    assert (safe(found), risky(found)) == (
+        (set(), {names: ["EtcdDowngrade"]}) if message else ({names}, {})
+    )
     for conditional in found.conditional_edges:
         assert conditional.risks[0].message.startswith(message)
 
@@ -313,14 +387,17 @@ def test_an_older_etcd_is_a_risk_beside_the_others_and_in_no_upgrades_from() -> 
     pair = (listed("1.24.4"), listed("1.24.5", avoid="a regression"), listed("1.24.6"))
     etcd = {"v1.24.4-1": "3.5.6", "v1.24.5-1": "3.5.3", "v1.24.6-1": "3.5.3"}
     assert risky(drawn(*pair, etcd=etcd)) == {
-        ("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease", "EtcdDowngrade"], ("v1.24.4-1", "v1.24.6-1"): ["EtcdDowngrade"]
-    }  # fmt: skip
+        ("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease", "EtcdDowngrade"],
+        ("v1.24.4-1", "v1.24.6-1"): ["EtcdDowngrade"],
+    }
     said = {name: graph.Declared([">=1.24.0"], version) for name, version in etcd.items()}
     assert graph.upgrades_from(graph.steps(pair, said)) == {"v1.24.6-1": ("v1.24.5-1",)}
 
 
 def test_what_a_manifest_says_of_etcd_is_what_counts(released: Settings) -> None:
-    manifest = Manifest.from_bytes(Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes())
+    manifest = Manifest.from_bytes(
+        Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
+    )
     (said,) = graph.declared({"v1.36.4-1": manifest}).values()
     assert said == graph.Declared(
         tuple(one.from_range for one in manifest.upgrades), manifest.components["etcd"].version
@@ -328,7 +405,9 @@ def test_what_a_manifest_says_of_etcd_is_what_counts(released: Settings) -> None
 
 
 def test_the_document_has_the_shape_of_cincinnati() -> None:
-    found = drawn(listed("1.24.4"), listed("1.24.5", avoid="a regression", end_of_life="2023-07-28"))
+    found = drawn(
+        listed("1.24.4"), listed("1.24.5", avoid="a regression", end_of_life="2023-07-28")
+    )
     document = json.loads(found.to_bytes())
     assert Graph.from_bytes(found.to_bytes()) == found
     assert document["nodes"][1] == {
@@ -342,14 +421,24 @@ def test_the_document_has_the_shape_of_cincinnati() -> None:
     (conditional,) = document.pop("conditionalEdges")
     assert conditional["edges"] == [{"from": "v1.24.4-1", "to": "v1.24.5-1"}]
     assert conditional["risks"][0]["matchingRules"] == [{"type": "Always"}]
-    assert (document["version"], document["edges"], document.keys()) == (1, [], {"version", "nodes", "edges"})
+    assert (document["version"], document["edges"], document.keys()) == (
+        1,
+        [],
+        {"version", "nodes", "edges"},
+    )
 
 
 def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
-    facts = {"status": "current", "manifest_url": "releases/a/manifest.json", "manifest_sha256": "0" * 64}
+    facts = {
+        "status": "current",
+        "manifest_url": "releases/a/manifest.json",
+        "manifest_sha256": "0" * 64,
+    }
     channel = None
     for version in ("1.24.4", "1.24.5"):
-        one = ChannelRelease.model_validate({"name": f"v{version}-1", "kubernetes": version} | facts)
+        one = ChannelRelease.model_validate(
+            {"name": f"v{version}-1", "kubernetes": version} | facts
+        )
         channel = records.add(channel, "old", one, now=NOW, url="", repo_key="A" * 40)
     assert channel is not None
     declared = {"v1.24.5-1": graph.Declared([">=1.24.0,<=1.24.5"])}
@@ -367,7 +456,9 @@ def test_the_documented_command_finds_the_way(tool: Tool, tmp_path: Path) -> Non
     versions_there = ("1.35.8", "1.35.9", "1.36.3", "1.36.4", "1.37.0-rc.1", "1.37.1")
     withdrawn = listed("1.37.2", status="yanked")
     (tmp_path / "graph.json").write_bytes(drawn(withdrawn, *map(listed, versions_there)).to_bytes())
-    way = run([tool("jq"), "-r", "--arg", "from", command[1], command[2], tmp_path / "graph.json"]).stdout
+    way = run(
+        [tool("jq"), "-r", "--arg", "from", command[1], command[2], tmp_path / "graph.json"]
+    ).stdout
     assert way.split() == ["v1.35.9-1", "v1.36.4-1", "v1.37.1-1"]
 
 
@@ -375,7 +466,9 @@ def test_the_documented_command_finds_the_way(tool: Tool, tmp_path: Path) -> Non
 
 
 class Past(NamedTuple):
-    """A site after 1.36.4, after a pre-release of the next minor beside it, and after that one's rollback."""
+    """A site after 1.36.4, after a pre-release of the next minor beside it, and after that one's
+    rollback.
+    """
 
     sites: tuple[Path, ...]
     settings: Settings
@@ -385,7 +478,9 @@ class Past(NamedTuple):
 def past(released: Settings, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Past:
     base = tmp_path_factory.mktemp("upgrades") / "home"
     shutil.copytree(Path(released.site).parent, base)
-    home = released.model_copy(update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")})
+    home = released.model_copy(
+        update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
+    )
     shutil.copytree(base / "site", base / "1")
     release.release("v1.37.0-rc.1", home.model_copy(update={"now": NOW + 60}), keys)
     shutil.copytree(base / "site", base / "2")
@@ -402,7 +497,10 @@ def named(site: Path) -> Index:
 
 
 def findings(site: Path) -> list[str]:
-    return [f"{one.place}: {one.problem}" for one in verify.verify(str(site), [], now=NOW + 200).findings]
+    return [
+        f"{one.place}: {one.problem}"
+        for one in verify.verify(str(site), [], now=NOW + 200).findings
+    ]
 
 
 def test_the_graph_follows_every_publication(past: Past) -> None:
@@ -419,7 +517,10 @@ def test_the_graph_is_the_copy_that_the_index_names_and_every_copy_stays(past: P
     for site in past.sites:
         index, data = named(site), (site / layout.GRAPH).read_bytes()
         assert index.graph_url is not None
-        assert (index.graph_sha256, data) == (files.sha256(data), (last / index.graph_url).read_bytes())
+        assert (index.graph_sha256, data) == (
+            files.sha256(data),
+            (last / index.graph_url).read_bytes(),
+        )
     copies = sorted(path.name.partition(".")[2] for path in (last / "publications/graph").iterdir())
     assert copies == sorted(["json", "json.asc", "json.sig"] * 3)
 
@@ -428,7 +529,9 @@ def test_a_site_with_a_graph_is_sound(past: Past) -> None:
     assert findings(past.sites[2]) == []
 
 
-def test_the_manifest_declares_what_leads_to_it_and_what_may_run_beside_it(released: Settings) -> None:
+def test_the_manifest_declares_what_leads_to_it_and_what_may_run_beside_it(
+    released: Settings,
+) -> None:
     data = Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
     manifest = Manifest.from_bytes(data)
     assert manifest.upgrades == upgrades.sources("1.36.4", SKEW)
@@ -445,8 +548,12 @@ def test_a_lost_or_damaged_graph_is_found_and_the_next_run_brings_it_back(
     (site / layout.graph_copy(files.sha256(right))).with_suffix(".json.sig").unlink()
     found = findings(site)
     assert f"{layout.GRAPH}: its SHA-256 is not the one in {layout.INDEX}; publish again" in found
-    assert any(line.startswith("publications/graph/") and line.endswith(".sig: missing") for line in found)
-    release.release("v1.37.0-rc.1", past.settings.model_copy(update={"site": str(site), "now": NOW + 300}), keys)
+    assert any(
+        line.startswith("publications/graph/") and line.endswith(".sig: missing") for line in found
+    )
+    release.release(
+        "v1.37.0-rc.1", past.settings.model_copy(update={"site": str(site), "now": NOW + 300}), keys
+    )
     assert (site / layout.GRAPH).read_bytes() == right
     assert findings(site) == []
 
@@ -466,7 +573,9 @@ class Interrupting(DirectoryStore):
 def test_a_publisher_that_was_overtaken_leaves_the_right_graph(
     past: Past, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One rolls a channel back; another one puts it back as it was, between the first one's index and its graph."""
+    """One rolls a channel back; another one puts it back as it was, between the first one's index
+    and its graph.
+    """
     site = tmp_path / "site"
     shutil.copytree(past.sites[1], site)
     right = shown(site)
@@ -497,12 +606,21 @@ def forged(site: Path, keys: Keys, index: Index, changed: Graph) -> None:
         (site / f"{path}.sig").write_bytes(keys.artifact.sign(content))
 
 
-def test_a_signed_graph_that_contradicts_the_manifests_is_found(past: Past, keys: Keys, tmp_path: Path) -> None:
+def test_a_signed_graph_that_contradicts_the_manifests_is_found(
+    past: Past, keys: Keys, tmp_path: Path
+) -> None:
     site = tmp_path / "site"
     shutil.copytree(past.sites[1], site)
     index, found = named(site), shown(site)
-    forged(site, keys, index, found.model_copy(update={"edges": ((0, 1),), "conditional_edges": ()}))
-    assert findings(site) == [f"{layout.GRAPH}: does not say what the index and the manifests do; publish again"]
+    forged(
+        site, keys, index, found.model_copy(update={"edges": ((0, 1),), "conditional_edges": ()})
+    )
+    assert findings(site) == [
+        f"{layout.GRAPH}: does not say what the index and the manifests do; publish again"
+    ]
     newest = index.releases[0].model_copy(update={"upgrades_from": ("v1.36.4-1",)})
     forged(site, keys, index.model_copy(update={"releases": (newest, *index.releases[1:])}), found)
-    assert f"{layout.INDEX}: says other upgrades of v1.37.0-rc.1-1 than the manifests; publish again" in findings(site)
+    assert (
+        f"{layout.INDEX}: says other upgrades of v1.37.0-rc.1-1 than the manifests; publish again"
+        in findings(site)
+    )

@@ -48,7 +48,11 @@ def server() -> Iterator[Server]:
             asked = self.headers.get("Range", "")
             state.encodings.add(self.headers.get("Accept-Encoding", ""))
             state.ranges.append(asked)
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and state.fault != "no ranges" else 0
+            start = (
+                int(asked.removeprefix("bytes=").rstrip("-"))
+                if asked and state.fault != "no ranges"
+                else 0
+            )
             if state.fault.isdigit() or not self.path.endswith("kubelet"):
                 self.send_response(int(state.fault) if state.fault.isdigit() else 404)
                 self.send_header("Content-Length", "0")
@@ -123,7 +127,9 @@ def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) ->
     assert cache.use(entry()).read_bytes() == DATA
 
 
-def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(
+    server: Server, tmp_path: Path
+) -> None:
     cache = Cache(tmp_path)
     partial = tmp_path / "partial" / DIGEST
     partial.parent.mkdir()
@@ -133,7 +139,9 @@ def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(server: Serve
 
 
 @pytest.mark.parametrize("more", [b"", b"and more"], ids=["complete", "too-long"])
-def test_a_partial_that_lacks_nothing_is_finished_or_thrown_away(server: Server, tmp_path: Path, more: bytes) -> None:
+def test_a_partial_that_lacks_nothing_is_finished_or_thrown_away(
+    server: Server, tmp_path: Path, more: bytes
+) -> None:
     cache = Cache(tmp_path)
     partial = tmp_path / "partial" / DIGEST
     partial.parent.mkdir()
@@ -167,16 +175,23 @@ print(Cache(Path(sys.argv[1])).fetch(Upstream(sys.argv[2]), entry, lambda have, 
 """
 
 
-def test_of_two_processes_that_want_the_same_one_fetches_it_for_both(server: Server, tmp_path: Path) -> None:
+def test_of_two_processes_that_want_the_same_one_fetches_it_for_both(
+    server: Server, tmp_path: Path
+) -> None:
     server.fault = "slow"
     words = [sys.executable, "-c", FETCH, str(tmp_path), server.origin, entry().model_dump_json()]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
     assert [process.communicate()[0] for process in both] == [f"{DIGEST}\n"] * 2
     assert server.ranges == [""]
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [DIGEST]
 
 
-def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(server: Server, tmp_path: Path) -> None:
+def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(
+    server: Server, tmp_path: Path
+) -> None:
     server.fault = "mislabelled"
     cache = Cache(tmp_path)
     cache.fetch(Upstream(server.origin), entry(), quiet)
@@ -188,29 +203,43 @@ def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(server: 
 def test_a_small_file_that_breaks_off_is_exit_7(server: Server) -> None:
     server.fault = "cut"
     for read in (Upstream(server.origin).read, Upstream().read):
-        with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: broke off at \S+ \(.*check the network"):
+        with pytest.raises(
+            UpstreamUnreachable, match=r"127.0.0.1:\d+: broke off at \S+ \(.*check the network"
+        ):
             read(f"{server.origin}/kubelet")
 
 
-def test_other_bytes_than_promised_are_refused_and_leave_nothing(server: Server, tmp_path: Path) -> None:
+def test_other_bytes_than_promised_are_refused_and_leave_nothing(
+    server: Server, tmp_path: Path
+) -> None:
     cache = Cache(tmp_path)
-    with pytest.raises(VerificationFailed, match=rf"kubelet: its SHA-256 is {DIGEST} .* says {'0' * 64}; the download"):
+    with pytest.raises(
+        VerificationFailed,
+        match=rf"kubelet: its SHA-256 is {DIGEST} .* says {'0' * 64}; the download",
+    ):
         cache.fetch(Upstream(server.origin), entry("0" * 64), quiet)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_corrupted_cache_entry_is_refused_by_stages_and_repaired_by_fetch(server: Server, tmp_path: Path) -> None:
+def test_a_corrupted_cache_entry_is_refused_by_stages_and_repaired_by_fetch(
+    server: Server, tmp_path: Path
+) -> None:
     cache = Cache(tmp_path)
     cache.fetch(Upstream(server.origin), entry(), quiet)
     cache.path(DIGEST).write_bytes(DATA[:-1] + b"!")
-    with pytest.raises(VerificationFailed, match=r"corrupted in the cache .*run `kubewright fetch` to repair it"):
+    with pytest.raises(
+        VerificationFailed, match=r"corrupted in the cache .*run `kubewright fetch` to repair it"
+    ):
         cache.use(entry())
     cache.fetch(Upstream(server.origin), entry(), quiet)
     assert cache.use(entry()).read_bytes() == DATA
 
 
 def test_what_was_never_fetched_is_named(tmp_path: Path) -> None:
-    with pytest.raises(VerificationFailed, match="kubernetes/kubelet amd64: not fetched yet; run `kubewright fetch`"):
+    with pytest.raises(
+        VerificationFailed,
+        match="kubernetes/kubelet amd64: not fetched yet; run `kubewright fetch`",
+    ):
         Cache(tmp_path).use(entry())
 
 
@@ -234,7 +263,8 @@ def test_absent_is_not_unreachable(server: Server) -> None:
 def test_a_refusal_names_the_host_and_a_remedy(server: Server) -> None:
     server.fault = "418"
     with pytest.raises(
-        UpstreamUnreachable, match=r"127.0.0.1:\d+: answered 418 for .*; try again later, or use a mirror"
+        UpstreamUnreachable,
+        match=r"127.0.0.1:\d+: answered 418 for .*; try again later, or use a mirror",
     ):
         Upstream(server.origin).read(URL)
 
@@ -260,13 +290,19 @@ def test_a_mirror_says_what_it_is(tmp_path: Path, sample_mirror: Path) -> None:
     assert Upstream(str(sample_mirror)).kind == "sample"
     assert Upstream(str(tmp_path)).kind is None
     assert Upstream().kind is None
-    (tmp_path / "mirror.json").write_text('{"header": {"type": "kubewright.mirror", "version": "1"}, "kind": "best"}')
-    with pytest.raises(VerificationFailed, match=r"mirror.json: kind: Input should be 'sample', 'source'"):
+    (tmp_path / "mirror.json").write_text(
+        '{"header": {"type": "kubewright.mirror", "version": "1"}, "kind": "best"}'
+    )
+    with pytest.raises(
+        VerificationFailed, match=r"mirror.json: kind: Input should be 'sample', 'source'"
+    ):
         print(Upstream(str(tmp_path)).kind)
 
 
 def test_a_mirror_that_is_no_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="no such directory; make one with `kubewright mirror sample"):
+    with pytest.raises(
+        RequestError, match="no such directory; make one with `kubewright mirror sample"
+    ):
         Upstream(str(tmp_path / "nowhere"))
 
 
@@ -292,8 +328,14 @@ def test_the_password_of_a_mirror_is_in_no_log_and_no_error(
     [
         ("https://host:5000/a", "https://host:5000/a"),
         ("https://me:p@ss@host/a?X-Amz-Signature=s)'", "https://host/a"),
-        ("Failed to parse: http://me:pass@host:x/a, sorry", "Failed to parse: http://host:x/a, sorry"),
-        ("Max retries exceeded with url: /a?token=s (refused)", "Max retries exceeded with url: /a (refused)"),
+        (
+            "Failed to parse: http://me:pass@host:x/a, sorry",
+            "Failed to parse: http://host:x/a, sorry",
+        ),
+        (
+            "Max retries exceeded with url: /a?token=s (refused)",
+            "Max retries exceeded with url: /a (refused)",
+        ),
         ("/srv/mirror@2026", "/srv/mirror@2026"),
     ],
     ids=["nothing-secret", "user-and-query", "in-a-sentence", "relative", "a-path"],

@@ -1,4 +1,6 @@
-"""A site that somebody tampered with: every change is found and named, and nothing is found where nothing is wrong."""
+"""A site that somebody tampered with: every change is found and named, and nothing is found where
+nothing is wrong.
+"""
 
 import json
 import os
@@ -62,9 +64,16 @@ def past(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
         artifact=artifact_key(f"file:{home}/keys/artifact-key.pem"),
     )
     settings = Settings(
-        upstream=str(sample_mirror), dist=home / "dist", cache=home / "cache", site=str(home / "site"), now=NOW,
-        architectures=(Arch.amd64,), jobs=2, url=URL, allow_development=True,
-    )  # fmt: skip
+        upstream=str(sample_mirror),
+        dist=home / "dist",
+        cache=home / "cache",
+        site=str(home / "site"),
+        now=NOW,
+        architectures=(Arch.amd64,),
+        jobs=2,
+        url=URL,
+        allow_development=True,
+    )
     release.release("v1.36.4", settings, keys)
     linked(home / "site", home / "1")
     second = settings.model_copy(update={"now": NOW + 60, "channels": (CHANNEL,)})
@@ -116,7 +125,9 @@ class Site:
 
     def channel(self, **changes: object) -> None:
         """Publish a changed record of the channel under the same number."""
-        record = Channel.from_bytes(self.read(f"channels/{CHANNEL}.json")).model_copy(update=changes)
+        record = Channel.from_bytes(self.read(f"channels/{CHANNEL}.json")).model_copy(
+            update=changes
+        )
         self.write(f"channels/{CHANNEL}.json", record.to_bytes())
         self.sign(layout.channel_copy(CHANNEL, record.sequence), record.to_bytes())
 
@@ -137,11 +148,16 @@ class Site:
         return Manifest.from_bytes(self.read(MANIFEST))
 
     def release(self, **changes: object) -> None:
-        """Publish a changed manifest under the same name: everything that leads to it is signed again."""
+        """Publish a changed manifest under the same name: everything that leads to it is signed
+        again.
+        """
         data = self.manifest().model_copy(update=changes).to_bytes()
         old, new = files.sha256(self.read(MANIFEST)), files.sha256(data)
         self.sign(MANIFEST, data)
-        for path in (layout.INDEX, *(f"channels/{one.name}" for one in (self.root / "channels").glob("*.json"))):
+        for path in (
+            layout.INDEX,
+            *(f"channels/{one.name}" for one in (self.root / "channels").glob("*.json")),
+        ):
             text = self.read(path).decode().replace(old, new).encode()
             self.write(path, text)
             copy = "index" if path == layout.INDEX else path.removesuffix(".json")
@@ -216,83 +232,131 @@ def with_more_keys(site: Site) -> None:
 
 def history(site: Site, ending: str) -> str:
     keys = site.past.keys
-    return layout.key_history(f"{keys.repo.fingerprint if ending == 'asc' else keys.artifact.key_id}.{ending}")
+    return layout.key_history(
+        f"{keys.repo.fingerprint if ending == 'asc' else keys.artifact.key_id}.{ending}"
+    )
 
 
 KEYS: dict[str, Case] = {
     "armored keys replaced": (
         lambda site: site.write("keys/kubewright.asc", site.past.stranger.repo.armored.encode()),
-        "keys/kubewright.asc", "holds other keys than keys/kubewright.gpg",
+        "keys/kubewright.asc",
+        "holds other keys than keys/kubewright.gpg",
     ),
     "armored key added": (
         lambda site: site.write(
-            "keys/kubewright.asc", site.read("keys/kubewright.asc") + site.past.stranger.repo.armored.encode()
+            "keys/kubewright.asc",
+            site.read("keys/kubewright.asc") + site.past.stranger.repo.armored.encode(),
         ),
-        "keys/kubewright.asc", "holds other keys than keys/kubewright.gpg",
+        "keys/kubewright.asc",
+        "holds other keys than keys/kubewright.gpg",
     ),
     "text beside armored keys": (
         lambda site: site.write("keys/kubewright.asc", site.read("keys/kubewright.asc") + b"more"),
-        "keys/kubewright.asc", "not just armored public keys",
+        "keys/kubewright.asc",
+        "not just armored public keys",
     ),
-    "armored keys missing": (lambda site: site.delete("keys/kubewright.asc"), "keys/kubewright.asc", "missing"),
+    "armored keys missing": (
+        lambda site: site.delete("keys/kubewright.asc"),
+        "keys/kubewright.asc",
+        "missing",
+    ),
     "keyring replaced": (
         lambda site: site.write("keys/kubewright.gpg", strangers_keyring(site)),
-        f"channels/{CHANNEL}.json", "but the first in keys/kubewright.gpg is",
+        f"channels/{CHANNEL}.json",
+        "but the first in keys/kubewright.gpg is",
     ),
     "keyring of nothing": (
-        lambda site: site.write("keys/kubewright.gpg", b"<html>"), "keys/kubewright.gpg", "not an OpenPGP keyring"
+        lambda site: site.write("keys/kubewright.gpg", b"<html>"),
+        "keys/kubewright.gpg",
+        "not an OpenPGP keyring",
     ),
     "keyring empty": (
-        lambda site: site.write("keys/kubewright.gpg", b""), "keys/kubewright.gpg", "holds no public key"
+        lambda site: site.write("keys/kubewright.gpg", b""),
+        "keys/kubewright.gpg",
+        "holds no public key",
     ),
     "keyring armored": (
         lambda site: site.write("keys/kubewright.gpg", site.read("keys/kubewright.asc")),
-        "keys/kubewright.gpg", "armored, but apt",
+        "keys/kubewright.gpg",
+        "armored, but apt",
     ),
-    "keyring missing": (lambda site: site.delete("keys/kubewright.gpg"), "keys/kubewright.gpg", "missing"),
+    "keyring missing": (
+        lambda site: site.delete("keys/kubewright.gpg"),
+        "keys/kubewright.gpg",
+        "missing",
+    ),
     "artifact key replaced": (
         lambda site: site.write("keys/kubewright.pub", site.past.stranger.artifact.public_pem),
-        MANIFEST, "names the key",
+        MANIFEST,
+        "names the key",
     ),
     "artifact key of nothing": (
-        lambda site: site.write("keys/kubewright.pub", b"key"), "keys/kubewright.pub", "not just public keys in PEM"
+        lambda site: site.write("keys/kubewright.pub", b"key"),
+        "keys/kubewright.pub",
+        "not just public keys in PEM",
     ),
-    "artifact key missing": (lambda site: site.delete("keys/kubewright.pub"), "keys/kubewright.pub", "missing"),
+    "artifact key missing": (
+        lambda site: site.delete("keys/kubewright.pub"),
+        "keys/kubewright.pub",
+        "missing",
+    ),
     "history of the artifact key replaced": (
         lambda site: site.write(history(site, "pub"), site.past.stranger.artifact.public_pem),
-        "keys/history/", "does not hold this key",
+        "keys/history/",
+        "does not hold this key",
     ),
     "history of the repository key replaced": (
         lambda site: site.write(history(site, "asc"), site.past.stranger.repo.armored.encode()),
-        "keys/history/", "does not hold this key",
+        "keys/history/",
+        "does not hold this key",
     ),
     "history of the repository key missing": (
-        lambda site: site.delete(history(site, "asc")), "keys/history/", "missing"
+        lambda site: site.delete(history(site, "asc")),
+        "keys/history/",
+        "missing",
     ),
     "repomd.xml.key replaced": (
-        lambda site: site.write(f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()),
-        f"{YUM}/repodata/repomd.xml.key", "no key of this site",
+        lambda site: site.write(
+            f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()
+        ),
+        f"{YUM}/repodata/repomd.xml.key",
+        "no key of this site",
     ),
     "repomd.xml.key missing": (
-        lambda site: site.delete(f"{YUM}/repodata/repomd.xml.key"), f"{YUM}/repodata/repomd.xml.key", "missing"
+        lambda site: site.delete(f"{YUM}/repodata/repomd.xml.key"),
+        f"{YUM}/repodata/repomd.xml.key",
+        "missing",
     ),
     "repomd.xml.key without the signer": (
         steps(
             with_more_keys,
-            lambda site: site.write(f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()),
+            lambda site: site.write(
+                f"{YUM}/repodata/repomd.xml.key", site.past.stranger.repo.armored.encode()
+            ),
         ),
-        f"{YUM}/repodata/repomd.xml.key", ", which signed",
+        f"{YUM}/repodata/repomd.xml.key",
+        ", which signed",
     ),
     "page with a script": (
-        lambda site: site.write("index.html", site.read("index.html").replace(b"</body>", b"<script></script></body>")),
-        "index.html", "does not say what the site holds",
+        lambda site: site.write(
+            "index.html", site.read("index.html").replace(b"</body>", b"<script></script></body>")
+        ),
+        "index.html",
+        "does not say what the site holds",
     ),
     "page missing": (lambda site: site.delete("index.html"), "index.html", "missing"),
     "schema changed": (
-        lambda site: site.write("schemas/channel.json", b"{}\n"), "schemas/channel.json", "not the schema"
+        lambda site: site.write("schemas/channel.json", b"{}\n"),
+        "schemas/channel.json",
+        "not the schema",
     ),
-    "schema missing": (lambda site: site.delete("schemas/index.json"), "schemas/index.json", "missing"),
-}  # fmt: skip
+    "schema missing": (
+        lambda site: site.delete("schemas/index.json"),
+        "schemas/index.json",
+        "missing",
+    ),
+}
 
 
 def another_gz(site: Site) -> None:
@@ -301,7 +365,11 @@ def another_gz(site: Site) -> None:
     site.write(f"{SUITE}/{PACKAGES}.gz", new)
     site.write(f"{SUITE}/main/binary-amd64/by-hash/SHA256/{files.sha256(new)}", new)
     before = f"{files.sha256(old)} {len(old):>9} {PACKAGES}.gz".encode()
-    site.suite(lambda text: text.replace(before, f"{files.sha256(new)} {len(new):>9} {PACKAGES}.gz".encode()))
+    site.suite(
+        lambda text: text.replace(
+            before, f"{files.sha256(new)} {len(new):>9} {PACKAGES}.gz".encode()
+        )
+    )
 
 
 def another_snapshot(site: Site) -> None:
@@ -320,98 +388,147 @@ def snapshot_with_key_of_a_stranger(site: Site) -> None:
 
 REPOSITORIES: dict[str, Case] = {
     "suite of the time before a rollback": (
-        lambda site: site.restore(2, SUITE), f"{SUITE}/{PACKAGES}",
-        "lists apt/pool/main/k/kube-apiserver/kube-apiserver_1.36.3"
+        lambda site: site.restore(2, SUITE),
+        f"{SUITE}/{PACKAGES}",
+        "lists apt/pool/main/k/kube-apiserver/kube-apiserver_1.36.3",
     ),
-    "date of the time before a rollback": (lambda site: site.restore(2, SUITE), f"{SUITE}/InRelease", "Date is "),
+    "date of the time before a rollback": (
+        lambda site: site.restore(2, SUITE),
+        f"{SUITE}/InRelease",
+        "Date is ",
+    ),
     "repositories of the time before a rollback": (
-        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/repomd.xml", "is not of when the channel's"
+        lambda site: site.restore(2, f"yum/{CHANNEL}"),
+        f"{YUM}/repodata/repomd.xml",
+        "is not of when the channel's",
     ),
     "repositories that list too much": (
-        lambda site: site.restore(2, f"yum/{CHANNEL}"), f"{YUM}/repodata/", "lists yum/pool/kube-apiserver-1.36.3"
+        lambda site: site.restore(2, f"yum/{CHANNEL}"),
+        f"{YUM}/repodata/",
+        "lists yum/pool/kube-apiserver-1.36.3",
     ),
     "mirrorlist of the time before a rollback": (
         lambda site: site.restore(2, f"{YUM}/mirrorlist"),
-        f"yum/snapshots/{CHANNEL}/x86_64/", "which the channel does not",
+        f"yum/snapshots/{CHANNEL}/x86_64/",
+        "which the channel does not",
     ),
     "mirrorlist of another site": (
-        lambda site: site.write(f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist").replace(b"127", b"128")),
-        f"{YUM}/mirrorlist", "no snapshot of this channel",
+        lambda site: site.write(
+            f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist").replace(b"127", b"128")
+        ),
+        f"{YUM}/mirrorlist",
+        "no snapshot of this channel",
     ),
     "mirrorlist with two lines": (
-        lambda site: site.write(f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist") + b"http://example.org/\n"),
-        f"{YUM}/mirrorlist", "no snapshot of this channel",
+        lambda site: site.write(
+            f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist") + b"http://example.org/\n"
+        ),
+        f"{YUM}/mirrorlist",
+        "no snapshot of this channel",
     ),
     "mirrorlist of another channel": (
         lambda site: site.write(f"{YUM}/mirrorlist", site.read("yum/stable/x86_64/mirrorlist")),
-        f"{YUM}/mirrorlist", "no snapshot of this channel",
+        f"{YUM}/mirrorlist",
+        "no snapshot of this channel",
     ),
-    "mirrorlist missing": (lambda site: site.delete(f"{YUM}/mirrorlist"), f"{YUM}/mirrorlist", "missing"),
+    "mirrorlist missing": (
+        lambda site: site.delete(f"{YUM}/mirrorlist"),
+        f"{YUM}/mirrorlist",
+        "missing",
+    ),
     "mirrorlist where no URL is fixed": (
-        lambda site: site.channel(url=""), f"{YUM}/mirrorlist", "although the channel has no URL"
+        lambda site: site.channel(url=""),
+        f"{YUM}/mirrorlist",
+        "although the channel has no URL",
     ),
     "snapshot under another name": (another_snapshot, f"{YUM}/mirrorlist", "whose content is"),
     "snapshot with a stranger's key": (
-        snapshot_with_key_of_a_stranger, f"yum/snapshots/{CHANNEL}/x86_64/", "no key of this site"
+        snapshot_with_key_of_a_stranger,
+        f"yum/snapshots/{CHANNEL}/x86_64/",
+        "no key of this site",
     ),
     "suite of another channel": (
         steps(
             lambda site: shutil.rmtree(site.root / SUITE),
             lambda site: linked(site.root / "apt/dists/stable", site.root / SUITE),
         ),
-        f"{SUITE}/InRelease", "is the suite stable",
+        f"{SUITE}/InRelease",
+        "is the suite stable",
     ),
     "suite that ends when the record does not": (
         lambda site: site.suite(
-            lambda text: text.replace(b"Acquire", b"Valid-Until: Fri, 01 Jan 2027 00:00:00 UTC\nAcquire")
+            lambda text: text.replace(
+                b"Acquire", b"Valid-Until: Fri, 01 Jan 2027 00:00:00 UTC\nAcquire"
+            )
         ),
-        f"{SUITE}/InRelease", "Valid-Until is Fri, 01 Jan 2027",
+        f"{SUITE}/InRelease",
+        "Valid-Until is Fri, 01 Jan 2027",
     ),
     "record that ends when the suite does not": (
-        lambda site: site.channel(valid_until=NOW + 9999), f"{SUITE}/InRelease", "Valid-Until is None",
+        lambda site: site.channel(valid_until=NOW + 9999),
+        f"{SUITE}/InRelease",
+        "Valid-Until is None",
     ),
     "suite that expired": (
         lambda site: site.suite(
-            lambda text: text.replace(b"Acquire", b"Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC\nAcquire")
+            lambda text: text.replace(
+                b"Acquire", b"Valid-Until: Fri, 02 Jan 2026 00:00:00 UTC\nAcquire"
+            )
         ),
-        f"{SUITE}/InRelease", "expired at Fri, 02 Jan 2026 00:00:00 UTC; run `kubewright refresh`",
+        f"{SUITE}/InRelease",
+        "expired at Fri, 02 Jan 2026 00:00:00 UTC; run `kubewright refresh`",
     ),
     "suite without an architecture": (
         lambda site: site.suite(lambda text: re.sub(rb".* main/binary-arm64/.*\n", b"", text)),
-        f"{SUITE}/InRelease", "lacks main/binary-arm64/Packages",
+        f"{SUITE}/InRelease",
+        "lacks main/binary-arm64/Packages",
     ),
     "suite with another index": (
-        lambda site: site.suite(lambda text: text + b" " + b"0" * 64 + b" 1 main/binary-i386/Packages\n"),
-        f"{SUITE}/InRelease", "lists main/binary-i386/Packages",
+        lambda site: site.suite(
+            lambda text: text + b" " + b"0" * 64 + b" 1 main/binary-i386/Packages\n"
+        ),
+        f"{SUITE}/InRelease",
+        "lists main/binary-i386/Packages",
     ),
-    "packed index that says something else": (another_gz, f"{SUITE}/{PACKAGES}.gz", "unpacks to something else"),
+    "packed index that says something else": (
+        another_gz,
+        f"{SUITE}/{PACKAGES}.gz",
+        "unpacks to something else",
+    ),
     "InRelease damaged and an index missing": (
         steps(
             lambda site: site.write(f"{SUITE}/InRelease", b"x"),
             lambda site: site.delete(f"{SUITE}/{PACKAGES}"),
         ),
-        f"{SUITE}/{PACKAGES}", "missing",
+        f"{SUITE}/{PACKAGES}",
+        "missing",
     ),
     "signature damaged and an index missing": (
         steps(
             lambda site: site.write(f"{YUM}/repodata/repomd.xml.asc", b"x"),
             lambda site: site.delete(*(site.root / YUM / "repodata").glob("*-filelists.xml.gz")),
         ),
-        f"{YUM}/repodata/", "-filelists.xml.gz: missing",
+        f"{YUM}/repodata/",
+        "-filelists.xml.gz: missing",
     ),
     "repomd.xml with entities": (
-        lambda site: site.repomd(lambda data: data.replace(b"<repomd", b'<!DOCTYPE a [<!ENTITY b "b">]>\n<repomd', 1)),
-        f"{YUM}/repodata/repomd.xml", "XML with declarations",
+        lambda site: site.repomd(
+            lambda data: data.replace(b"<repomd", b'<!DOCTYPE a [<!ENTITY b "b">]>\n<repomd', 1)
+        ),
+        f"{YUM}/repodata/repomd.xml",
+        "XML with declarations",
     ),
     "repomd.xml without a file": (
         lambda site: site.repomd(lambda data: data.replace(b'type="other"', b'type="updateinfo"')),
-        f"{YUM}/repodata/repomd.xml", "lists filelists, primary, updateinfo",
+        f"{YUM}/repodata/repomd.xml",
+        "lists filelists, primary, updateinfo",
     ),
     "package of the plain repository missing": (
         lambda site: site.delete(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm"),
-        f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm", "missing",
+        f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm",
+        "missing",
     ),
-}  # fmt: skip
+}
 
 
 def replay(site: Site) -> None:
@@ -427,51 +544,87 @@ def replaced_first_index(site: Site) -> None:
 FIRST = layout.channel_copy(CHANNEL, 1)
 
 PUBLICATIONS: dict[str, Case] = {
-    "channel put back": (replay, f"channels/{CHANNEL}.json", f"is older than publications/channels/{CHANNEL}/3.json"),
-    "index put back": (replay, "releases/index.json", "is older than publications/index/3.json"),
-    "first index replaced": (replaced_first_index, "publications/index/1.json", "is not the parent"),
-    "signature of the first index missing": (replaced_first_index, "publications/index/1.json.asc", "missing"),
-    "first index missing": (
-        lambda site: site.delete("publications/index/1.json"), "publications/index/1.json", "missing"
+    "channel put back": (
+        replay,
+        f"channels/{CHANNEL}.json",
+        f"is older than publications/channels/{CHANNEL}/3.json",
     ),
-    "channel copy replaced": (lambda site: site.sign(FIRST, site.read(FIRST) + b"\n"), FIRST, "is not the parent"),
+    "index put back": (replay, "releases/index.json", "is older than publications/index/3.json"),
+    "first index replaced": (
+        replaced_first_index,
+        "publications/index/1.json",
+        "is not the parent",
+    ),
+    "signature of the first index missing": (
+        replaced_first_index,
+        "publications/index/1.json.asc",
+        "missing",
+    ),
+    "first index missing": (
+        lambda site: site.delete("publications/index/1.json"),
+        "publications/index/1.json",
+        "missing",
+    ),
+    "channel copy replaced": (
+        lambda site: site.sign(FIRST, site.read(FIRST) + b"\n"),
+        FIRST,
+        "is not the parent",
+    ),
     "channel copy damaged in the middle": (
         steps(
             lambda site: site.write(layout.channel_copy(CHANNEL, 2), b"{"),
             lambda site: site.delete(f"{FIRST}.sig"),
         ),
-        f"{FIRST}.sig", "missing",
+        f"{FIRST}.sig",
+        "missing",
     ),
-    "ECDSA signature of a channel copy missing": (lambda site: site.delete(f"{FIRST}.sig"), f"{FIRST}.sig", "missing"),
+    "ECDSA signature of a channel copy missing": (
+        lambda site: site.delete(f"{FIRST}.sig"),
+        f"{FIRST}.sig",
+        "missing",
+    ),
     "OpenPGP signature of a channel copy replaced": (
-        lambda site: site.write(f"{FIRST}.asc", site.read(f"{layout.channel_copy(CHANNEL, 2)}.asc")),
-        f"{FIRST}.asc", "does not hold",
+        lambda site: site.write(
+            f"{FIRST}.asc", site.read(f"{layout.channel_copy(CHANNEL, 2)}.asc")
+        ),
+        f"{FIRST}.asc",
+        "does not hold",
     ),
     "newest copy changed": (
-        lambda site: site.write("publications/index/3.json", b"{}"), "releases/index.json", "differs from"
+        lambda site: site.write("publications/index/3.json", b"{}"),
+        "releases/index.json",
+        "differs from",
     ),
     "record with another key's name": (
         lambda site: site.channel(repo_key=site.past.stranger.repo.fingerprint),
-        f"channels/{CHANNEL}.json", "names the key",
+        f"channels/{CHANNEL}.json",
+        "names the key",
     ),
     "record of another channel": (
-        lambda site: site.channel(channel="stable"), f"channels/{CHANNEL}.json", "is the record of stable"
+        lambda site: site.channel(channel="stable"),
+        f"channels/{CHANNEL}.json",
+        "is the record of stable",
     ),
     "marker changed": (
         lambda site: site.write(f"channels/{CHANNEL}.txt", b"v1.36.3"),
-        f"channels/{CHANNEL}.txt", "does not say v1.36.4",
+        f"channels/{CHANNEL}.txt",
+        "does not say v1.36.4",
     ),
-}  # fmt: skip
+}
 
 
-def subjects(site: Site, change: Callable[[dict[str, str]], object], signer: Keys | None = None) -> None:
+def subjects(
+    site: Site, change: Callable[[dict[str, str]], object], signer: Keys | None = None
+) -> None:
     """Provenance about other files than the manifest's."""
     about = {one.url: one.sha256 for one in site.manifest().files if one.kind != "provenance"}
     change(about)
     statement = provenance.statement(
         [provenance.Subject(name=name, sha256=digest) for name, digest in about.items()],
-        build_type="https://example.org/type", builder_id="https://example.org/builder", external_parameters={},
-    )  # fmt: skip
+        build_type="https://example.org/type",
+        builder_id="https://example.org/builder",
+        external_parameters={},
+    )
     site.file(PROVENANCE, provenance.envelope(statement, (signer or site.past.keys).artifact))
 
 
@@ -515,69 +668,128 @@ def damaged_archive(site: Site) -> None:
 NOTHING = f"sha256:{'0' * 64}"
 
 RELEASES: dict[str, Case] = {
-    "provenance of nothing": (lambda site: site.file(PROVENANCE, b"garbage"), PROVENANCE, "not a signed statement"),
+    "provenance of nothing": (
+        lambda site: site.file(PROVENANCE, b"garbage"),
+        PROVENANCE,
+        "not a signed statement",
+    ),
     "provenance by a stranger": (
-        lambda site: subjects(site, dict.copy, site.past.stranger), PROVENANCE, "the signature does not hold"
+        lambda site: subjects(site, dict.copy, site.past.stranger),
+        PROVENANCE,
+        "the signature does not hold",
     ),
     "provenance that leaves a file out": (
-        lambda site: subjects(site, lambda about: about.pop(ARCHIVE)), PROVENANCE, f"says nothing of {ARCHIVE}"
+        lambda site: subjects(site, lambda about: about.pop(ARCHIVE)),
+        PROVENANCE,
+        f"says nothing of {ARCHIVE}",
     ),
     "provenance of another file": (
-        lambda site: subjects(site, lambda about: about.update({"evil": "0" * 64})), PROVENANCE, "is about evil"
+        lambda site: subjects(site, lambda about: about.update({"evil": "0" * 64})),
+        PROVENANCE,
+        "is about evil",
     ),
     "provenance of other bytes": (
         lambda site: subjects(site, lambda about: about.update({ARCHIVE: "0" * 64})),
-        PROVENANCE, f"contradicts the manifest about {ARCHIVE}",
+        PROVENANCE,
+        f"contradicts the manifest about {ARCHIVE}",
     ),
     "no provenance": (lambda site: site.file(PROVENANCE, None), MANIFEST, "names no provenance"),
     "image signature of nothing": (
-        lambda site: site.file(beside(image_signature(site)), b"garbage"), "", ".sig: the signature does not hold"
+        lambda site: site.file(beside(image_signature(site)), b"garbage"),
+        "",
+        ".sig: the signature does not hold",
     ),
     "image signature left out": (
-        lambda site: site.file(beside(image_signature(site)), None), MANIFEST, "has no signature of"
+        lambda site: site.file(beside(image_signature(site)), None),
+        MANIFEST,
+        "has no signature of",
     ),
     "image payload left out": (
-        lambda site: site.file(image_signature(site), None), MANIFEST, "has no signature of"
+        lambda site: site.file(image_signature(site), None),
+        MANIFEST,
+        "has no signature of",
     ),
     "image payload that is none": (
-        lambda site: sign_instead_of_an_image(site, b"[]"), "", ".payload.json: does not claim registry.k8s.io/",
+        lambda site: sign_instead_of_an_image(site, b"[]"),
+        "",
+        ".payload.json: does not claim registry.k8s.io/",
     ),
     "signature of another image": (
-        lambda site: sign_instead_of_an_image(site, cosign.payload("registry.example.org/evil", NOTHING)),
-        "", ".payload.json: does not claim registry.k8s.io/",
+        lambda site: sign_instead_of_an_image(
+            site, cosign.payload("registry.example.org/evil", NOTHING)
+        ),
+        "",
+        ".payload.json: does not claim registry.k8s.io/",
     ),
     "signature of an image that is not there": (
-        lambda site: site.release(images=site.manifest().images[1:]), "", ".sig: signs no image of these",
+        lambda site: site.release(images=site.manifest().images[1:]),
+        "",
+        ".sig: signs no image of these",
     ),
     "images with another index": (
-        lambda site: other_image(site, index=NOTHING), MANIFEST, f" is {NOTHING}, but its archives make it sha256:"
+        lambda site: other_image(site, index=NOTHING),
+        MANIFEST,
+        f" is {NOTHING}, but its archives make it sha256:",
     ),
-    "images with another manifest": (lambda site: other_platform(site, manifest=NOTHING), ARCHIVE, "holds another"),
-    "images with another config": (lambda site: other_platform(site, config=NOTHING), ARCHIVE, "holds another"),
-    "images with other content": (lambda site: other_platform(site, diff_ids=(NOTHING,)), ARCHIVE, "holds another"),
+    "images with another manifest": (
+        lambda site: other_platform(site, manifest=NOTHING),
+        ARCHIVE,
+        "holds another",
+    ),
+    "images with another config": (
+        lambda site: other_platform(site, config=NOTHING),
+        ARCHIVE,
+        "holds another",
+    ),
+    "images with other content": (
+        lambda site: other_platform(site, diff_ids=(NOTHING,)),
+        ARCHIVE,
+        "holds another",
+    ),
     "images that the archive lacks": (
-        lambda site: other_image(site, reference="registry.example.org/a:1"), ARCHIVE, "lacks registry.example.org/a:1"
+        lambda site: other_image(site, reference="registry.example.org/a:1"),
+        ARCHIVE,
+        "lacks registry.example.org/a:1",
     ),
     "archive with an image too many": (
-        lambda site: site.release(images=site.manifest().images[1:]), ARCHIVE, "which the manifest does not have"
+        lambda site: site.release(images=site.manifest().images[1:]),
+        ARCHIVE,
+        "which the manifest does not have",
     ),
-    "archive that is none": (lambda site: site.file(ARCHIVE, b"not a tar" * 99), ARCHIVE, "not a readable archive"),
+    "archive that is none": (
+        lambda site: site.file(ARCHIVE, b"not a tar" * 99),
+        ARCHIVE,
+        "not a readable archive",
+    ),
     "archive cut short": (
-        lambda site: site.file(ARCHIVE, halved(site.read(ARCHIVE))), ARCHIVE, "not a readable archive"
+        lambda site: site.file(ARCHIVE, halved(site.read(ARCHIVE))),
+        ARCHIVE,
+        "not a readable archive",
     ),
     "archive with a damaged layer": (damaged_archive, ARCHIVE, "its digest is sha256:"),
     "manifest of another release": (
-        lambda site: site.release(release=site.manifest().release.model_copy(update={"name": "v9.9.9-1"})),
-        MANIFEST, "says other things of the release",
+        lambda site: site.release(
+            release=site.manifest().release.model_copy(update={"name": "v9.9.9-1"})
+        ),
+        MANIFEST,
+        "says other things of the release",
     ),
     "manifest that hides its development keys": (
-        lambda site: site.release(development=False), MANIFEST, "says other things of the release"
+        lambda site: site.release(development=False),
+        MANIFEST,
+        "says other things of the release",
     ),
-    "manifest that does not name its keys": (lambda site: site.release(keys=()), MANIFEST, "which it does not name"),
+    "manifest that does not name its keys": (
+        lambda site: site.release(keys=()),
+        MANIFEST,
+        "which it does not name",
+    ),
     "checksums of another file": (
-        lambda site: site.sign(SUMS, site.read(SUMS) + b"0" * 64 + b"  evil\n"), SUMS, "lacks or contradicts evil",
+        lambda site: site.sign(SUMS, site.read(SUMS) + b"0" * 64 + b"  evil\n"),
+        SUMS,
+        "lacks or contradicts evil",
     ),
-}  # fmt: skip
+}
 
 CASES = KEYS | REPOSITORIES | PUBLICATIONS | RELEASES
 
@@ -592,13 +804,23 @@ def test_what_was_tampered_with_is_found_and_named(site: Site, case: str) -> Non
 
 @pytest.mark.parametrize("days", [1, 7, 20, 60])
 def test_a_suite_is_warned_about_from_when_refresh_would_renew_it(site: Site, days: int) -> None:
-    settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 180, "channels": (CHANNEL,)})
-    publish.publish(Workspace(settings.dist / NAME), settings.model_copy(update={"valid_for": days}), site.past.keys)
+    settings = site.past.settings.model_copy(
+        update={"site": str(site.root), "now": NOW + 180, "channels": (CHANNEL,)}
+    )
+    publish.publish(
+        Workspace(settings.dist / NAME),
+        settings.model_copy(update={"valid_for": days}),
+        site.past.keys,
+    )
     half = settings.now + days * DAY // 2
     for now, due in ((settings.now, False), (half, False), (half + 1, True)):
         dry = settings.model_copy(update={"now": now, "dry_run": True})
         renewed, _ = publish.refresh(dry, site.past.keys)
-        warned = [line for line in verify.verify(str(site.root), [], now=now).warnings if "InRelease" in line]
+        warned = [
+            line
+            for line in verify.verify(str(site.root), [], now=now).warnings
+            if "InRelease" in line
+        ]
         assert (bool(renewed), bool(warned)) == (due, due)
     (warning,) = warned
     assert warning.startswith(f"{SUITE}/InRelease: expires at ")
@@ -639,8 +861,15 @@ def test_a_key_of_one_kind_leaves_the_other_to_the_site_and_says_so(past: Past) 
 def test_a_site_of_a_stranger_is_refused(past: Past) -> None:
     found = Site(past.sites[2], past).found(*foreign(past))
     for place in ("keys/kubewright.gpg", "keys/kubewright.asc", "keys/kubewright.pub"):
-        assert any(line.startswith(f"{place}: holds ") and "none of the keys given" in line for line in found)
-    for place in ("publications/index/1.json.asc", "publications/index/1.json.sig", f"{YUM}/repodata/repomd.xml.asc"):
+        assert any(
+            line.startswith(f"{place}: holds ") and "none of the keys given" in line
+            for line in found
+        )
+    for place in (
+        "publications/index/1.json.asc",
+        "publications/index/1.json.sig",
+        f"{YUM}/repodata/repomd.xml.asc",
+    ):
         assert any(line.startswith(f"{place}: ") for line in found)
 
 
@@ -652,7 +881,9 @@ def test_a_key_that_a_stranger_slipped_in_is_refused(site: Site, name: str) -> N
     assert any(line.startswith(f"keys/kubewright.{name}: holds ") for line in found)
 
 
-@pytest.mark.parametrize("key", [b"", b"garbage", b"-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----\n"])
+@pytest.mark.parametrize(
+    "key", [b"", b"garbage", b"-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----\n"]
+)
 def test_a_trusted_key_that_is_none_is_a_mistake_of_the_caller(past: Past, key: bytes) -> None:
     with pytest.raises(RequestError, match=r"^--key 1: "):
         Site(past.sites[2], past).verified(key)
@@ -664,11 +895,16 @@ def test_a_site_that_changed_its_keys_is_sound(site: Site) -> None:
     assert site.found() == []
     assert site.found(*own(site.past), *foreign(site.past)) == []
     assert any("keys/kubewright.gpg: holds" in line for line in site.found(*foreign(site.past)))
-    assert json.loads(site.read("channels/stable.json"))["repo_key"] == site.past.stranger.repo.fingerprint
+    assert (
+        json.loads(site.read("channels/stable.json"))["repo_key"]
+        == site.past.stranger.repo.fingerprint
+    )
 
 
 def test_what_is_no_site_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(VerificationFailed, match=r"releases/index\.json is missing: this is no published site"):
+    with pytest.raises(
+        VerificationFailed, match=r"releases/index\.json is missing: this is no published site"
+    ):
         verify.verify(str(tmp_path), [], now=NOW)
     with pytest.raises(RequestError, match="no such directory"):
         verify.verify(str(tmp_path / "nowhere"), [], now=NOW)
@@ -679,11 +915,16 @@ def test_damage_is_found_over_http_too(site: Site) -> None:
     site.file(ARCHIVE, b"not a tar" * 99)
     with serve(site.root) as url:
         found = [f"{one.place}: {one.problem}" for one in verify.verify(url, [], now=NOW).findings]
-    assert any(line.startswith(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm: has 5 bytes") for line in found)
+    assert any(
+        line.startswith(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm: has 5 bytes")
+        for line in found
+    )
     assert any(line.startswith(f"{ARCHIVE}: not a readable archive") for line in found)
 
 
-def test_a_server_that_stops_answering_is_no_finding(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stops_answering_is_no_finding(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What could not be read says nothing about the site."""
     monkeypatch.setattr("kubewright.upstream.BACKOFF", 0)
     with serve(past.sites[2]) as url:
@@ -697,7 +938,9 @@ def test_a_server_that_stops_answering_is_no_finding(past: Past, monkeypatch: py
             return files.read(path)
         return DirectoryStore(past.sites[2]).read(path)
 
-    with pytest.raises(UpstreamUnreachable, match=r"127.0.0.1:\d+: cannot be reached .*; check the network") as caught:
+    with pytest.raises(
+        UpstreamUnreachable, match=r"127.0.0.1:\d+: cannot be reached .*; check the network"
+    ) as caught:
         verified(Web(read), url, [], now=NOW)
     assert "--upstream" not in str(caught.value)
     assert len(gone) == 1
@@ -713,7 +956,12 @@ def test_what_a_server_does_not_give_hides_nothing_that_is_wrong(past: Past) -> 
         return data and data[:-1] if path.startswith("apt/pool/") else data
 
     with pytest.raises(UpstreamUnreachable):
-        verified(Web(lambda path: read(path) if path.startswith("yum/") else good.read(path)), "site", [], now=NOW)
+        verified(
+            Web(lambda path: read(path) if path.startswith("yum/") else good.read(path)),
+            "site",
+            [],
+            now=NOW,
+        )
     *wrong, last = verified(Web(read), "site", [], now=NOW).findings
     assert {one.place.partition("/pool/")[0] for one in wrong} == {"apt"}
     assert (last.place, last.problem) == ("site", "the rest is not checked: example.org: broke off")

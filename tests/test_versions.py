@@ -25,17 +25,27 @@ def test_versions_are_read_and_written(text: str, minor: str, package: str, fina
 
 
 numbers = st.integers(0, 12).map(str)
-prereleases = st.lists(st.one_of(numbers, st.sampled_from(["alpha", "beta", "rc", "rc1"])), max_size=3).map(".".join)
-texts = st.builds(lambda core, more: ".".join(core) + (more and f"-{more}"), st.tuples(*[numbers] * 3), prereleases)
+prereleases = st.lists(
+    st.one_of(numbers, st.sampled_from(["alpha", "beta", "rc", "rc1"])), max_size=3
+).map(".".join)
+texts = st.builds(
+    lambda core, more: ".".join(core) + (more and f"-{more}"),
+    st.tuples(*[numbers] * 3),
+    prereleases,
+)
 
 
 @given(texts, texts)
 @settings(max_examples=300)
 def test_what_versions_are_sorted_by_agrees_with_how_they_compare(one: str, other: str) -> None:
     first, second = versions.parse(one), versions.parse(other)
-    assert (versions.order(one) < versions.order(other), versions.order(one) == versions.order(other)) == (
-        first < second, first == second,
-    )  # fmt: skip
+    assert (
+        versions.order(one) < versions.order(other),
+        versions.order(one) == versions.order(other),
+    ) == (
+        first < second,
+        first == second,
+    )
 
 
 def test_minors_are_numbers_and_not_fractions() -> None:
@@ -114,7 +124,17 @@ def test_a_request_asks_for_the_newest_that_fits(request_: str, newest: str | No
 
 
 @pytest.mark.parametrize(
-    "text", ["1.036", "v1.036.1", "stable-1.036", "1.36.04", "１.３６", "v１.３６.1", ">=１.３６", "=1.036"]
+    "text",
+    [
+        "1.036",
+        "v1.036.1",
+        "stable-1.036",
+        "1.36.04",
+        "１.３６",
+        "v１.３６.1",
+        ">=１.３６",
+        "=1.036",
+    ],
 )
 def test_a_number_is_ascii_and_has_no_leading_zero(text: str) -> None:
     with pytest.raises(RequestError):
@@ -127,7 +147,9 @@ def test_what_semantic_versions_forbid_is_no_version(text: str) -> None:
         versions.parse(text)
 
 
-@pytest.mark.parametrize(("text", "meant"), [("17.03.2", "17.3.2"), ("19.03", "19.3.0"), ("18.06.3-ce", "18.6.3-ce")])
+@pytest.mark.parametrize(
+    ("text", "meant"), [("17.03.2", "17.3.2"), ("19.03", "19.3.0"), ("18.06.3-ce", "18.6.3-ce")]
+)
 def test_the_months_of_docker_are_numbers(text: str, meant: str) -> None:
     assert str(versions.parse(text)) == meant
 

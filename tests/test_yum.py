@@ -60,10 +60,18 @@ def build(tmp_path: Path) -> Callable[..., Path]:
 
 def make_entry(basename: str = "hello-1.rpm", sha256: str = "0" * 64) -> rpm.RpmEntry:
     return rpm.RpmEntry(
-        name="hello", epoch=0, version="1", release="1", arch="x86_64", basename=basename, size=7, sha256=sha256,
+        name="hello",
+        epoch=0,
+        version="1",
+        release="1",
+        arch="x86_64",
+        basename=basename,
+        size=7,
+        sha256=sha256,
         primary='<package type="rpm">\n  <location href="@LOCATION@"/>\n</package>\n',
-        filelists='<package name="hello"/>\n', other='<package name="hello"/>\n',
-    )  # fmt: skip
+        filelists='<package name="hello"/>\n',
+        other='<package name="hello"/>\n',
+    )
 
 
 def content(files: dict[str, bytes], kind: str) -> bytes:
@@ -82,7 +90,9 @@ def createrepo_c() -> ModuleType:
     return module
 
 
-def test_an_entry_says_what_createrepo_c_says(createrepo_c: ModuleType, build: Callable[..., Path]) -> None:
+def test_an_entry_says_what_createrepo_c_says(
+    createrepo_c: ModuleType, build: Callable[..., Path]
+) -> None:
     path = build()
     os.utime(path, (BUILT, BUILT))
     theirs = createrepo_c.package_from_rpm(
@@ -93,7 +103,9 @@ def test_an_entry_says_what_createrepo_c_says(createrepo_c: ModuleType, build: C
 
 
 @pytest.mark.usefixtures("createrepo_c")  # or its program does not run either
-def test_metadata_says_what_createrepo_c_says(tool: Tool, build: Callable[..., Path], tmp_path: Path) -> None:
+def test_metadata_says_what_createrepo_c_says(
+    tool: Tool, build: Callable[..., Path], tmp_path: Path
+) -> None:
     paths = [build("1"), build("2")]
     for path in paths:
         os.utime(path, (BUILT, BUILT))
@@ -171,7 +183,9 @@ def test_createrepo_c_reads_what_is_rendered(
     createrepo_c: ModuleType, build: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "site/repodata").mkdir(parents=True)
-    for name, data in yum.repodata([rpm.entry(build())], href_prefix="Packages/", issued=ISSUED).items():
+    for name, data in yum.repodata(
+        [rpm.entry(build())], href_prefix="Packages/", issued=ISSUED
+    ).items():
         (tmp_path / "site" / name).write_bytes(data)
     reader = createrepo_c.RepositoryReader.from_path(str(tmp_path / "site"))
     (package,) = reader.iter_packages()
@@ -188,14 +202,17 @@ def test_compressed_files_hold_no_time_or_name() -> None:
 def test_metadata_does_not_depend_on_the_order_of_its_entries() -> None:
     entries = [make_entry(f"hello-{number}.rpm") for number in range(3)]
     rendered = {
-        tuple(yum.repodata(order, href_prefix="", issued=ISSUED).items()) for order in itertools.permutations(entries)
+        tuple(yum.repodata(order, href_prefix="", issued=ISSUED).items())
+        for order in itertools.permutations(entries)
     }
     assert len(rendered) == 1
 
 
 def test_the_same_package_twice_is_listed_once() -> None:
     one = make_entry()
-    twice, once = (yum.repodata(entries, href_prefix="", issued=ISSUED) for entries in ([one, one], [one]))
+    twice, once = (
+        yum.repodata(entries, href_prefix="", issued=ISSUED) for entries in ([one, one], [one])
+    )
     assert twice == once
 
 
@@ -207,7 +224,9 @@ def test_one_name_for_two_packages_is_a_conflict() -> None:
 def test_a_snapshot_is_named_by_content_and_time() -> None:
     entry = make_entry()
     variants = [([entry], ISSUED), ([entry], ISSUED), ([entry], ISSUED + 1), ([], ISSUED)]
-    rendered = [yum.repodata(entries, href_prefix="", issued=issued) for entries, issued in variants]
+    rendered = [
+        yum.repodata(entries, href_prefix="", issued=issued) for entries, issued in variants
+    ]
     first, same, later, empty = (yum.snapshot_id(files) for files in rendered)
     assert first == same
     assert len({first, later, empty}) == 3

@@ -26,7 +26,9 @@ Progress = Callable[[int, int | None], None]
 
 
 class Cache:
-    """Files by their digest; a file that is here has been checked, and is checked again before use."""
+    """Files by their digest; a file that is here has been checked, and is checked again before
+    use.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -77,9 +79,9 @@ class Cache:
     def fetch(self, upstream: Upstream, entry: Input, progress: Progress) -> str:
         """Bring one input and return its SHA-256.
 
-        What an interrupted download left is continued, if a digest can tell in the end that it fits. Of several
-        processes that want the same, one works and the others wait. Raises VerificationFailed when the bytes are
-        not the promised ones; they are removed.
+        What an interrupted download left is continued, if a digest can tell in the end that it
+        fits. Of several processes that want the same, one works and the others wait. Raises
+        VerificationFailed when the bytes are not the promised ones; they are removed.
         """
         if entry.sha256 is not None and self.holds(entry.sha256):
             return entry.sha256
@@ -115,8 +117,12 @@ class Cache:
             )
         return digest
 
-    def _download(self, upstream: Upstream, entry: Input, partial: Path, progress: Progress) -> None:
-        mode = "wb" if entry.sha256 is None else "ab"  # without a digest nobody would notice two halves of two files
+    def _download(
+        self, upstream: Upstream, entry: Input, partial: Path, progress: Progress
+    ) -> None:
+        mode = (
+            "wb" if entry.sha256 is None else "ab"
+        )  # without a digest nobody would notice two halves of two files
         for attempt in range(1, ATTEMPTS + 1):
             with partial.open(mode) as stream:
                 begun = stream.tell()
@@ -124,17 +130,25 @@ class Cache:
                     found = upstream.stream(entry.url, stream, progress)
                     break
                 except UpstreamUnreachable as error:
-                    if attempt == ATTEMPTS or stream.tell() == begun:  # it brings nothing: no use asking on
+                    if (
+                        attempt == ATTEMPTS or stream.tell() == begun
+                    ):  # it brings nothing: no use asking on
                         raise
-                    log.info("%s; going on from %d bytes", error, stream.tell() if mode == "ab" else 0)
+                    log.info(
+                        "%s; going on from %d bytes", error, stream.tell() if mode == "ab" else 0
+                    )
                     time.sleep(PAUSE * attempt)
         if not found:
-            raise VerificationFailed(f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again")
+            raise VerificationFailed(
+                f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again"
+            )
 
 
 @contextmanager
 def _turn(partial: Path) -> Iterator[None]:
-    """Wait until no other process or thread works on this download; the lock ends with its process."""
+    """Wait until no other process or thread works on this download; the lock ends with its
+    process.
+    """
     path = partial.with_name(f"{partial.name}.lock")
     while True:
         with path.open("ab") as lock:

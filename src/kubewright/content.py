@@ -1,4 +1,6 @@
-"""Where the content folders (recipes/, packaging/, images/, repo/) are: in a checkout or inside the wheel."""
+"""Where the content folders (recipes/, packaging/, images/, repo/) are: in a checkout or inside the
+wheel.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,9 @@ def root() -> Path:
     for candidate in (here.parent.parent, here / "content"):
         if all((candidate / folder).is_dir() for folder in FOLDERS):
             return candidate
-    raise RequestError(f"{here}: no recipes/ beside it; install the wheel again or use a complete checkout")
+    raise RequestError(
+        f"{here}: no recipes/ beside it; install the wheel again or use a complete checkout"
+    )
 
 
 def folder(name: str) -> Path:

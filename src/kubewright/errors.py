@@ -1,7 +1,8 @@
 """Errors that stop the pipeline; each family has its own exit code.
 
 A message starts with the place (`recipes/packages/kubelet.toml: contents[2].mode: …`), says what is
-wrong there and ends with what to do about it. What nobody on the way can act on ends in `kubewright.cli`.
+wrong there and ends with what to do about it. What nobody on the way can act on ends in
+`kubewright.cli`.
 """
 
 from typing import ClassVar

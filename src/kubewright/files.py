@@ -20,7 +20,9 @@ CHUNK = 1 << 20
 def disk_error(error: OSError, path: Path | str) -> DiskError:
     """Explain an `OSError` that came from writing `path`."""
     if error.errno == errno.ENOSPC:
-        return DiskError(f"{path}: the disk is full; free some space and run the same command again")
+        return DiskError(
+            f"{path}: the disk is full; free some space and run the same command again"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DiskError(
             f"{path}: not writable ({os.strerror(error.errno)}); choose a directory that you own, "
@@ -72,7 +74,9 @@ def write(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
 
 
 def gzipped(data: bytes) -> bytes:
-    """`data` as gzip that states no name and no time; `gzip.compress` varies between Python versions."""
+    """`data` as gzip that states no name and no time; `gzip.compress` varies between Python
+    versions.
+    """
     return zlib.compress(data, level=9, wbits=31)
 
 
@@ -97,5 +101,7 @@ def sha256_of(path: Path) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON as this project writes it everywhere: sorted keys, two spaces, UTF-8, a final newline."""
+    """JSON as this project writes it everywhere: sorted keys, two spaces, UTF-8, a final
+    newline.
+    """
     return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from rich.console import Console
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Everything that is not a result goes here; NO_COLOR and a missing terminal are respected by rich."""
+"""Everything that is not a result goes here; NO_COLOR and a missing terminal are respected by
+rich.
+"""
 
 
 class _Handler(logging.Handler):

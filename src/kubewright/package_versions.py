@@ -1,4 +1,6 @@
-"""Versions as packages write them: taken apart, ordered as dpkg and rpm do, and read back as upstream wrote them."""
+"""Versions as packages write them: taken apart, ordered as dpkg and rpm do, and read back as
+upstream wrote them.
+"""
 
 import re
 from typing import NamedTuple
@@ -9,9 +11,14 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Format
 
 _PARTS = re.compile(r"^(?:(?P<epoch>\d+):)?(?P<upstream>\S+?)(?:-(?P<revision>[^\s-]+))?$")
-_CHARACTERS = {Format.deb: re.compile(r"[0-9A-Za-z.+~:-]+"), Format.rpm: re.compile(r"[0-9A-Za-z._+~^]+")}
+_CHARACTERS = {
+    Format.deb: re.compile(r"[0-9A-Za-z.+~:-]+"),
+    Format.rpm: re.compile(r"[0-9A-Za-z._+~^]+"),
+}
 _SEGMENT = re.compile(r"~|\^|[A-Za-z]+|[0-9]+")
-_UPSTREAM = re.compile(r"(?P<base>\d+(?:\.\d+)*)(?:~(?P<word>alpha|beta|rc)\.?(?P<number>\d+(?:\.\d+)*)?)?")
+_UPSTREAM = re.compile(
+    r"(?P<base>\d+(?:\.\d+)*)(?:~(?P<word>alpha|beta|rc)\.?(?P<number>\d+(?:\.\d+)*)?)?"
+)
 _NAMED_CE = ((17, 3), (18, 9))
 """From which Docker version on upstream's own versions end in `-ce`, and from which no longer."""
 
@@ -32,7 +39,9 @@ def parse_deb(text: str) -> PackageVersion:
 
 
 def parse_rpm(text: str) -> PackageVersion:
-    """Read `3:20.10.24-3.el9`, with or without a release. Raises RequestError for what is no rpm version."""
+    """Read `3:20.10.24-3.el9`, with or without a release. Raises RequestError for what is no rpm
+    version.
+    """
     return _parse(text, Format.rpm)
 
 
@@ -45,13 +54,17 @@ def _parse(text: str, form: Format) -> PackageVersion:
 
 
 def compare_deb(one: str, other: str) -> int:
-    """Below, at or above zero, as `dpkg --compare-versions` has `one` before, equal to or after `other`."""
+    """Below, at or above zero, as `dpkg --compare-versions` has `one` before, equal to or after
+    `other`.
+    """
     first, second = Version(one), Version(other)
     return (first > second) - (first < second)
 
 
 def compare_rpm(one: str, other: str) -> int:
-    """Below, at or above zero, as rpm orders the two; one without a release comes before those with one."""
+    """Below, at or above zero, as rpm orders the two; one without a release comes before those with
+    one.
+    """
     first, second = _rpm_key(one), _rpm_key(other)
     return (first > second) - (first < second)
 
@@ -61,15 +74,28 @@ _RpmPart = tuple[tuple[int, int, str], ...]
 
 def _rpm_key(text: str) -> tuple[int, _RpmPart, bool, _RpmPart]:
     version = parse_rpm(text)
-    return version.epoch, _rpm_part(version.upstream), bool(version.revision), _rpm_part(version.revision)
+    return (
+        version.epoch,
+        _rpm_part(version.upstream),
+        bool(version.revision),
+        _rpm_part(version.revision),
+    )
 
 
 def _rpm_part(text: str) -> _RpmPart:
-    """What rpmvercmp compares: `~` comes before the end, then `^`, words and numbers; separators do not count."""
+    """What rpmvercmp compares: `~` comes before the end, then `^`, words and numbers; separators do
+    not count.
+    """
     marks = {"~": (0, 0, ""), "^": (2, 0, "")}
     segments = _SEGMENT.findall(text)
     end = (1, 0, "")
-    return (*(marks.get(one) or ((4, int(one), "") if one.isdigit() else (3, 0, one)) for one in segments), end)
+    return (
+        *(
+            marks.get(one) or ((4, int(one), "") if one.isdigit() else (3, 0, one))
+            for one in segments
+        ),
+        end,
+    )
 
 
 def compare(one: str, other: str, form: Format) -> int:
@@ -78,9 +104,11 @@ def compare(one: str, other: str, form: Format) -> int:
 
 
 def upstream_of(family: str, version: str, form: Format) -> str:
-    """The upstream version in a package's version, in upstream's own spelling: `17.03.2-ce`, `2.1.0-rc.1`.
+    """The upstream version in a package's version, in upstream's own spelling: `17.03.2-ce`,
+    `2.1.0-rc.1`.
 
-    `family` is `docker`, `containerd` or any other component. Raises RequestError for what cannot be read.
+    `family` is `docker`, `containerd` or any other component. Raises RequestError for what cannot
+    be read.
     """
     found = _UPSTREAM.match(_parse(version, form).upstream)
     if found is None:

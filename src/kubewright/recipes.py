@@ -84,7 +84,9 @@ def catalog() -> Catalog:
 
 
 def minor_facts(path: Path) -> MinorFacts:
-    """One file of the catalog. Raises RequestError with every mistake in it, values without evidence included."""
+    """One file of the catalog. Raises RequestError with every mistake in it, values without
+    evidence included.
+    """
     facts, place = load(path, MinorFacts), _place(path)
     if path.stem != facts.minor:
         raise RequestError(f"{place}: minor: is {facts.minor!r}; it must match the file's name")
@@ -92,7 +94,9 @@ def minor_facts(path: Path) -> MinorFacts:
 
 
 def evidenced(path: Path, model: type[E]) -> E:
-    """`load`, for a file whose values all state where they were read: one that does not is a mistake too."""
+    """`load`, for a file whose values all state where they were read: one that does not is a
+    mistake too.
+    """
     return _right(load(path, model), _place(path))
 
 
@@ -129,12 +133,16 @@ def packages() -> dict[str, Recipe]:
     loaded = {file.stem: load(file, Recipe) for file in files}
     for name, recipe in loaded.items():
         if recipe.name != name:
-            raise RequestError(f"recipes/packages/{name}.toml: name: is {recipe.name!r}; it must match the file's name")
+            raise RequestError(
+                f"recipes/packages/{name}.toml: name: is {recipe.name!r}; it must match the file's name"
+            )
     return loaded
 
 
 def node_spec(release: Release) -> NodeSpec:
-    """What a release asks of a node. Raises RequestError for a minor that packages and images are not made for."""
+    """What a release asks of a node. Raises RequestError for a minor that packages and images are
+    not made for.
+    """
     try:
         return _node_specs().find(release.minor)
     except KeyError as error:
@@ -145,7 +153,9 @@ def node_spec(release: Release) -> NodeSpec:
 
 
 def packaged(minor: str) -> bool:
-    """Whether packages are made for a minor: one that `recipes/node-spec.toml` states something for."""
+    """Whether packages are made for a minor: one that `recipes/node-spec.toml` states something
+    for.
+    """
     try:
         _node_specs().find(minor)
     except KeyError:
@@ -175,7 +185,11 @@ def _mistakes(place: str, error: ValidationError, model: type[BaseModel]) -> Ite
             yield f"{place}: {key}: required, but not there; add it"
         else:
             said = mistake["msg"].removeprefix("Value error, ")
-            unquoted = "; quote it" if isinstance(mistake["input"], int | float | date) and "string" in said else ""
+            unquoted = (
+                "; quote it"
+                if isinstance(mistake["input"], int | float | date) and "string" in said
+                else ""
+            )
             given = f" (got {mistake['input']!r:.80})"
             yield f"{place}: {key or 'the file'}: {said[:1].lower()}{said[1:]}{given}{unquoted}"
 
@@ -188,7 +202,9 @@ def _dotted(location: tuple[str | int, ...]) -> str:
 
 
 def _suggestion(location: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    """Name the known key that was probably meant; all models' keys are candidates below the top level."""
+    """Name the known key that was probably meant; all models' keys are candidates below the top
+    level.
+    """
     known = set(model.model_fields) if len(location) == 1 else _all_keys(model)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
@@ -196,4 +212,8 @@ def _suggestion(location: tuple[str | int, ...], model: type[BaseModel]) -> str:
 
 def _all_keys(model: type[BaseModel]) -> set[str]:
     schema = model.model_json_schema()
-    return {key for part in [schema, *schema.get("$defs", {}).values()] for key in part.get("properties", {})}
+    return {
+        key
+        for part in [schema, *schema.get("$defs", {}).values()]
+        for key in part.get("properties", {})
+    }

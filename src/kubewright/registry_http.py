@@ -1,4 +1,6 @@
-"""The door to image registries: requests with the proof of identity that a registry asks for, and never in clear."""
+"""The door to image registries: requests with the proof of identity that a registry asks for, and
+never in clear.
+"""
 
 import json
 import logging
@@ -17,7 +19,9 @@ from kubewright.upstream import address, cause, patient, server, shown
 log = logging.getLogger(__name__)
 
 PATIENCE = (10, 300)
-"""Seconds to connect, and between two reads: a registry may have to move a whole layer before it answers."""
+"""Seconds to connect, and between two reads: a registry may have to move a whole layer before it
+answers.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,27 @@ class Registry:
         self._session = patient("POST")
 
     def ask(
-        self, method: str, url: str, repository: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        method: str,
+        url: str,
+        repository: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> Answer:
         """Send a request about `repository`; `url` is absolute, or begins with `/`.
 
-        A proof is kept for each repository. Raises UpstreamUnreachable when no answer comes, or one that says
-        "not now", and RequestError rather than leave TLS; any other answer is the caller's to judge.
+        A proof is kept for each repository. Raises UpstreamUnreachable when no answer comes, or one
+        that says "not now", and RequestError rather than leave TLS; any other answer is the
+        caller's to judge.
         """
         where = self._place(url)
-        ours = server(where) == server(self.base)  # a place to upload to may be another's, with its own proof in it
-        answer = self._send(method, where, self._proofs.get(repository, "") if ours else "", headers, body)
+        ours = server(where) == server(
+            self.base
+        )  # a place to upload to may be another's, with its own proof in it
+        answer = self._send(
+            method, where, self._proofs.get(repository, "") if ours else "", headers, body
+        )
         if ours and answer.status == requests.codes.unauthorized:
             proof = self._proof(answer.headers.get("WWW-Authenticate", ""))
             if proof:
@@ -73,7 +88,9 @@ class Registry:
         return answer
 
     def _place(self, url: str) -> str:
-        """An absolute URL. A registry behind a proxy that ends TLS may call itself http://: it is asked as before."""
+        """An absolute URL. A registry behind a proxy that ends TLS may call itself http://: it is
+        asked as before.
+        """
         if url.startswith("/"):
             return self.base + url
         parts = urlsplit(url)
@@ -86,27 +103,41 @@ class Registry:
         return url
 
     def _proof(self, challenge: str) -> str:
-        """The Authorization header that a challenge wants (RFC 7235; distribution, spec/auth/token.md), or nothing."""
+        """The Authorization header that a challenge wants (RFC 7235; distribution,
+        spec/auth/token.md), or nothing.
+        """
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() != "bearer":
             return self._account
         try:
             asked = parse_keqv_list(parse_http_list(rest))
             realm, service = asked["realm"], asked.get("service", "")
-            query = [("service", service), *(("scope", one) for one in asked.get("scope", "").split())]
+            query = [
+                ("service", service),
+                *(("scope", one) for one in asked.get("scope", "").split()),
+            ]
             in_clear = realm.startswith("http://") and not self.base.startswith("http://")
-            answer = self._send("GET", f"{realm}?{urlencode(query)}", "" if in_clear else self._account, None, b"")
+            answer = self._send(
+                "GET", f"{realm}?{urlencode(query)}", "" if in_clear else self._account, None, b""
+            )
             found = json.loads(answer.body)
             return f"Bearer {found.get('token') or found['access_token']}"
         except (ValueError, LookupError, AttributeError):
             return ""
 
-    def _send(self, method: str, url: str, proof: str, headers: Mapping[str, str] | None, body: bytes) -> Answer:
+    def _send(
+        self, method: str, url: str, proof: str, headers: Mapping[str, str] | None, body: bytes
+    ) -> Answer:
         host = address(url)
         log.debug("%s %s", method, shown(url))
         try:
             with self._session.request(
-                method, url, data=body or None, headers=headers, auth=_Header(proof), timeout=PATIENCE
+                method,
+                url,
+                data=body or None,
+                headers=headers,
+                auth=_Header(proof),
+                timeout=PATIENCE,
             ) as response:
                 answer = Answer(response.status_code, response.headers, response.content)
         except requests.exceptions.SSLError as error:
@@ -119,7 +150,10 @@ class Registry:
                 f"{host}: cannot be reached or broke off ({cause(error)}); "
                 "check the network and push again: what has arrived is not sent twice"
             ) from error
-        if answer.status >= requests.codes.server_error or answer.status == requests.codes.too_many_requests:
+        if (
+            answer.status >= requests.codes.server_error
+            or answer.status == requests.codes.too_many_requests
+        ):
             raise UpstreamUnreachable(
                 f"{host}: answered {answer.status} to {method} {urlsplit(url).path}; push again later: "
                 "what has arrived is not sent twice"

@@ -1,6 +1,8 @@
-"""How an rpm file is laid out: a lead, the signature header, the header, and the payload, which nothing here reads.
+"""How an rpm file is laid out: a lead, the signature header, the header, and the payload, which
+nothing here reads.
 
-The format is in rpm's own docs/manual/format_v4.md and format_header.md; the tags are in its rpmtag.h.
+The format is in rpm's own docs/manual/format_v4.md and format_header.md; the tags are in its
+rpmtag.h.
 """
 
 import struct
@@ -13,13 +15,17 @@ MAGIC = b"\xed\xab\xee\xdb"
 
 HEADER_MAGIC = b"\x8e\xad\xe8\x01\x00\x00\x00\x00"
 BINARY, STRING, STRINGS, TRANSLATED = 7, 6, 8, 9
-"""Types of values that are not numbers. A translated string's first item is the untranslated one."""
+"""Types of values that are not numbers. A translated string's first item is the untranslated
+one.
+"""
 
 WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, BINARY: 1}
 """Bytes per item of each type of fixed width, which is also its alignment."""
 
 SIZE, LONG_SIZE = 1000, 270
-"""Tags of the signature header with the bytes of header and payload together; the second for 4 GiB and more."""
+"""Tags of the signature header with the bytes of header and payload together; the second for 4 GiB
+and more.
+"""
 
 _LEAD, _ENTRY = 96, 16
 _FORMATS = {2: "B", 3: "H", 4: "I", 5: "Q"}
@@ -27,11 +33,15 @@ _SIGNATURE_TAGS, _MAIN_TAGS = 32, 0xFFFF
 """The most tags of each header: rpm's own limits."""
 
 _LARGEST_STORE, _MOST_ITEMS = 32 << 20, 1 << 20
-"""Far more than any real package has, and little enough to hold in memory, whatever a header claims."""
+"""Far more than any real package has, and little enough to hold in memory, whatever a header
+claims.
+"""
 
 
 class Place(NamedTuple):
-    """Where a header has a value: its type, the byte of the store at which it starts, and how many items it has."""
+    """Where a header has a value: its type, the byte of the store at which it starts, and how many
+    items it has.
+    """
 
     kind: int
     offset: int
@@ -42,7 +52,8 @@ class Place(NamedTuple):
 class Header:
     """A header: tags by number, and the values that they have.
 
-    Its methods raise ValueError for a value that is not of the type asked for or not inside the header.
+    Its methods raise ValueError for a value that is not of the type asked for or not inside the
+    header.
     """
 
     start: int
@@ -53,7 +64,11 @@ class Header:
     def raw(self, tag: int) -> bytes:
         """The bytes of the value of `tag`, which must be there."""
         kind, offset, count = self.index[tag]
-        length = count * WIDTHS[kind] if kind in WIDTHS else sum(len(item) + 1 for item in self.strings(tag))
+        length = (
+            count * WIDTHS[kind]
+            if kind in WIDTHS
+            else sum(len(item) + 1 for item in self.strings(tag))
+        )
         if offset + length > len(self.store):
             raise ValueError(f"tag {tag} goes beyond its header")
         return self.store[offset : offset + length]
@@ -92,7 +107,8 @@ class Headers(NamedTuple):
 def headers(stream: IO[bytes], size: int) -> Headers:
     """Read the headers of the rpm of `size` bytes in `stream`, which stands at its start.
 
-    Raises ValueError for what is no rpm, and for an rpm that is shorter or longer than its signature header says.
+    Raises ValueError for what is no rpm, and for an rpm that is shorter or longer than its
+    signature header says.
     """
     lead = stream.read(_LEAD)
     if not lead.startswith(MAGIC):
@@ -102,7 +118,9 @@ def headers(stream: IO[bytes], size: int) -> Headers:
     main = _header(stream, start, size, _MAIN_TAGS)
     declared = [*signature.numbers(LONG_SIZE), *signature.numbers(SIZE)]
     if declared and start + declared[0] != size:
-        raise ValueError(f"it has {size} bytes where its signature header says {start + declared[0]}")
+        raise ValueError(
+            f"it has {size} bytes where its signature header says {start + declared[0]}"
+        )
     return Headers(lead, signature, main)
 
 

@@ -91,7 +91,9 @@ def follow(
         raise _failure(words, process.returncode, "".join(last).strip())
 
 
-def _prepare(argv: Sequence[str | Path], env: Mapping[str, str] | None) -> tuple[list[str], dict[str, str]]:
+def _prepare(
+    argv: Sequence[str | Path], env: Mapping[str, str] | None
+) -> tuple[list[str], dict[str, str]]:
     """The words and the environment of a program."""
     words = [str(word) for word in argv]
     log.debug("+ %s", shlex.join(words))
@@ -100,4 +102,6 @@ def _prepare(argv: Sequence[str | Path], env: Mapping[str, str] | None) -> tuple
 
 
 def _failure(words: Sequence[str], code: int, said: str) -> ToolFailed:
-    return ToolFailed(f"{shlex.join(words)}: exit code {code}:\n{said[-4000:] or 'it said nothing'}")
+    return ToolFailed(
+        f"{shlex.join(words)}: exit code {code}:\n{said[-4000:] or 'it said nothing'}"
+    )

@@ -17,7 +17,9 @@ URL = r"^(|https?://[^\s/]+[^\s]*)$"
 class Settings(Model):
     """What the command line, the environment and `kubewright.toml` have settled."""
 
-    upstream: str | None = Field(None, description="a mirror directory or its URL; None: the real upstreams")
+    upstream: str | None = Field(
+        None, description="a mirror directory or its URL; None: the real upstreams"
+    )
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"
@@ -27,11 +29,15 @@ class Settings(Model):
     )  # fmt: skip
     registry: str = "registry.k8s.io"
     channels: tuple[ChannelName, ...] = Field((), examples=["stable-1.36"])
-    asked: Asked = Field(Asked(), description="what a release has to have beside a version of Kubernetes")
+    asked: Asked = Field(
+        Asked(), description="what a release has to have beside a version of Kubernetes"
+    )
     valid_for: int | None = Field(
-        None, ge=0, le=LONGEST,
+        None,
+        ge=0,
+        le=LONGEST,
         description="days until the suites of the published channels expire; 0: never; None: as before",
-    )  # fmt: skip
+    )
     architectures: tuple[Arch, ...] = Field((Arch.amd64, Arch.arm64), min_length=1)
     revision: int = Field(1, ge=1)
     repo_key: str | None = None
@@ -41,7 +47,9 @@ class Settings(Model):
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
     backend: str = "nfpm"
-    flavour: Flavour = Field("dispatcher", description="of hyperkube: separate programs, or one compiled here")
+    flavour: Flavour = Field(
+        "dispatcher", description="of hyperkube: separate programs, or one compiled here"
+    )
     only: str = "*"
     offline: bool = False
     allow_unverified: tuple[str, ...] = ()

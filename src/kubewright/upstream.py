@@ -1,4 +1,6 @@
-"""The door to the network: reads upstream files from where they really are or from a mirror of them."""
+"""The door to the network: reads upstream files from where they really are or from a mirror of
+them.
+"""
 
 import logging
 import re
@@ -50,9 +52,14 @@ class _Web:
         return patient()
 
     @contextmanager
-    def _answer(self, method: str, where: str, *, offset: int = 0) -> Iterator[requests.Response | None]:
+    def _answer(
+        self, method: str, where: str, *, offset: int = 0
+    ) -> Iterator[requests.Response | None]:
         """The answer to a request, None where there is no such file."""
-        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+        headers = {
+            "Accept-Encoding": "identity",
+            **({"Range": f"bytes={offset}-"} if offset else {}),
+        }
         host = address(where)
         log.debug("%s %s", method, shown(where))
         try:
@@ -69,7 +76,9 @@ class _Web:
                     )
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            broken = isinstance(error, HTTPError)  # after the answer began, the body comes from urllib3 itself
+            broken = isinstance(
+                error, HTTPError
+            )  # after the answer began, the body comes from urllib3 itself
             raise UpstreamUnreachable(
                 f"{host}: {f'broke off at {shown(where)}' if broken else 'cannot be reached'} ({cause(error)}); "
                 f"check the network or the proxy variables{self._instead}"
@@ -79,8 +88,8 @@ class _Web:
 class Upstream(_Web):
     """Upstream files by their real URL.
 
-    With an `origin`, a directory or the URL of one, `https://HOST/PATH` is read from `ORIGIN/HOST/PATH`.
-    The attribute `origin` is for people: a password in the URL is not in it.
+    With an `origin`, a directory or the URL of one, `https://HOST/PATH` is read from
+    `ORIGIN/HOST/PATH`. The attribute `origin` is for people: a password in the URL is not in it.
     """
 
     _instead = ", or use a mirror with --upstream DIR"
@@ -98,7 +107,9 @@ class Upstream(_Web):
                 )
 
     def local(self, url: str) -> Path | None:
-        """The file of a directory mirror that stands for `url`, or None for an origin on the network."""
+        """The file of a directory mirror that stands for `url`, or None for an origin on the
+        network.
+        """
         return self.root / host_path(url) if self.root else None
 
     def exists(self, url: str) -> bool:
@@ -118,12 +129,16 @@ class Upstream(_Web):
             return None if response is None else response.raw.read(SMALL, decode_content=True)
 
     def mirror_digest(self, url: str) -> str | None:
-        """What a mirror's own top-level SHA256SUMS says of a file; None without a mirror or a line."""
+        """What a mirror's own top-level SHA256SUMS says of a file; None without a mirror or a
+        line.
+        """
         return self._mirror_sums.get(host_path(url))
 
     @cached_property
     def kind(self) -> Kind | None:
-        """What a mirror says that it is; None without a mirror or its word. Raises VerificationFailed for another."""
+        """What a mirror says that it is; None without a mirror or its word. Raises
+        VerificationFailed for another.
+        """
         data = self._top(NAME)
         return Mirror.read(data, f"{self.origin}/{NAME}").kind if data else None
 
@@ -135,11 +150,14 @@ class Upstream(_Web):
         """A small file at the top of a mirror: it is where a host of that name would be."""
         return self.read(f"https://{name}") if self.origin else None
 
-    def stream(self, url: str, into: IO[bytes], progress: Callable[[int, int | None], None]) -> bool:
-        """Append what `into` lacks of a file, from its present end; False if upstream has no such file.
+    def stream(
+        self, url: str, into: IO[bytes], progress: Callable[[int, int | None], None]
+    ) -> bool:
+        """Append what `into` lacks of a file, from its present end; False if upstream has no such
+        file.
 
-        Bytes are taken as they are sent: a server may call a .tar.gz a "gzip encoding" of something else.
-        `progress` gets the bytes there are and the total, where upstream says it.
+        Bytes are taken as they are sent: a server may call a .tar.gz a "gzip encoding" of something
+        else. `progress` gets the bytes there are and the total, where upstream says it.
         """
         have = into.tell()
         path = self.local(url)
@@ -179,19 +197,28 @@ class WebFiles(_Web):
 
 
 class _Session(requests.Session):
-    """Keeps to the proof that a request was given: where it is redirected to, ~/.netrc is not asked for another."""
+    """Keeps to the proof that a request was given: where it is redirected to, ~/.netrc is not asked
+    for another.
+    """
 
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
         if server(response.request.url or "") != server(prepared_request.url or ""):
             prepared_request.headers.pop("Authorization", None)
 
 
 def patient(*more: str) -> requests.Session:
-    """A session that tries again what may be sent twice: the methods that HTTP says so of, and `more`."""
+    """A session that tries again what may be sent twice: the methods that HTTP says so of, and
+    `more`.
+    """
     retry = Retry(
-        total=4, backoff_factor=BACKOFF, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False,
+        total=4,
+        backoff_factor=BACKOFF,
+        status_forcelist=(429, 500, 502, 503, 504),
+        raise_on_status=False,
         allowed_methods=(*(Retry.DEFAULT_ALLOWED_METHODS or ()), *more),
-    )  # fmt: skip
+    )
     session = _Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
@@ -210,7 +237,9 @@ def server(url: str) -> tuple[str, str | None, int | None]:
 
 
 def shown(text: str) -> str:
-    """A text fit for logs and errors: its URLs have lost name, password and query, where secrets are."""
+    """A text fit for logs and errors: its URLs have lost name, password and query, where secrets
+    are.
+    """
     return re.sub(r"\?\S+", "", re.sub(r"//[^\s/?#]*@", "//", text))
 
 
@@ -221,7 +250,9 @@ def cause(error: BaseException) -> str:
     return shown(str(error)) or type(error).__name__
 
 
-def _copy(path: Path, into: IO[bytes], have: int, progress: Callable[[int, int | None], None]) -> bool:
+def _copy(
+    path: Path, into: IO[bytes], have: int, progress: Callable[[int, int | None], None]
+) -> bool:
     total = path.stat().st_size
     with path.open("rb") as stream:
         stream.seek(have)

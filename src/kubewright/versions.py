@@ -1,4 +1,6 @@
-"""Versions: semantic ones, ranges over them, requests for one of them, and how deb and rpm write them."""
+"""Versions: semantic ones, ranges over them, requests for one of them, and how deb and rpm write
+them.
+"""
 
 import re
 from collections.abc import Callable, Iterable
@@ -35,15 +37,20 @@ _EXACT = re.compile(rf"^v?({_NUMBER}(?:\.{_NUMBER}){{2}}(?:-[0-9A-Za-z.-]+)?)$")
 
 @lru_cache(maxsize=1 << 14)
 def parse(text: str) -> semver.Version:
-    """Read `1.36.4`, `v1.37.0-rc.1`, `3.10` or `29` (missing parts are zero), or Docker's `17.03.2`, of March.
+    """Read `1.36.4`, `v1.37.0-rc.1`, `3.10` or `29` (missing parts are zero), or Docker's
+    `17.03.2`, of March.
 
     Raises RequestError for anything else.
     """
     try:
         text.encode("ascii")  # else semver takes the digits of every script
-        return semver.Version.parse(_MONTH.sub(r"\1.", text.removeprefix("v")), optional_minor_and_patch=True)
+        return semver.Version.parse(
+            _MONTH.sub(r"\1.", text.removeprefix("v")), optional_minor_and_patch=True
+        )
     except ValueError as error:
-        raise RequestError(f"{text!r} is not a version; write it like v1.36.4 or v1.37.0-rc.1") from error
+        raise RequestError(
+            f"{text!r} is not a version; write it like v1.36.4 or v1.37.0-rc.1"
+        ) from error
 
 
 @lru_cache(maxsize=1 << 14)
@@ -81,8 +88,8 @@ def package_version(text: str) -> str:
 class Range:
     """A union of intersections: `>=2.3.0,<2.4.0 || >=2.2.0,<2.3.0`.
 
-    A minor means the whole of it: `<=1.35` is `<1.36`, `>1.35` is `>=1.36`, and `=1.35` is both its ends.
-    `<1.37` also excludes the pre-releases of 1.37: they are part of what comes next.
+    A minor means the whole of it: `<=1.35` is `<1.36`, `>1.35` is `>=1.36`, and `=1.35` is both its
+    ends. `<1.37` also excludes the pre-releases of 1.37: they are part of what comes next.
     """
 
     text: str
@@ -108,11 +115,15 @@ class Range:
     def __contains__(self, version: str) -> bool:
         """Whether a version is in the range."""
         parsed = parse(version)
-        return any(all(_holds(operator, parsed, bound) for operator, bound in part) for part in self.terms)
+        return any(
+            all(_holds(operator, parsed, bound) for operator, bound in part) for part in self.terms
+        )
 
 
 def _meanings(text: str) -> tuple[tuple[Comparison, ...], ...]:
-    """What a term such as `<=1.35` compares; where it has two meanings (`!=1.35`), either will do."""
+    """What a term such as `<=1.35` compares; where it has two meanings (`!=1.35`), either will
+    do.
+    """
     found = _TERM.match(text.strip())
     if found is None:
         raise RequestError(f"{text.strip()!r} is not a range; write it like '>=1.35,<1.37'")
@@ -122,7 +133,12 @@ def _meanings(text: str) -> tuple[tuple[Comparison, ...], ...]:
         return (((operator, bound),),)
     below, above = ("<", bound), (">=", bound.bump_minor() if parts == 2 else bound.bump_major())
     up_to, from_here = ("<", above[1]), (">=", bound)
-    return {"<=": ((up_to,),), ">": ((above,),), "=": ((from_here, up_to),), "!=": ((below,), (above,))}[operator]
+    return {
+        "<=": ((up_to,),),
+        ">": ((above,),),
+        "=": ((from_here, up_to),),
+        "!=": ((below,), (above,)),
+    }[operator]
 
 
 def _holds(operator: str, version: semver.Version, bound: semver.Version) -> bool:
@@ -148,11 +164,15 @@ class Request:
     text: str
     word: Literal["stable", "latest", "range", "version"]
     scope: str = ""
-    """Of stable and latest: the minor or major, empty for all; of a version: itself, without `v`."""
+    """Of stable and latest: the minor or major, empty for all; of a version: itself, without
+    `v`.
+    """
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a request; a minor alone asks for its newest final release. Raises RequestError for anything else."""
+        """Read a request; a minor alone asks for its newest final release. Raises RequestError for
+        anything else.
+        """
         text = text.strip()
         if found := _EXACT.match(text):
             parse(found[1])

@@ -35,7 +35,9 @@ class Workspace:
         try:
             return Release.from_bytes(self.lock_path.read_bytes())
         except FileNotFoundError as error:
-            raise RequestError(f"{self.lock_path}: there is no lock; run `kubewright resolve REQUEST` first") from error
+            raise RequestError(
+                f"{self.lock_path}: there is no lock; run `kubewright resolve REQUEST` first"
+            ) from error
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
@@ -58,7 +60,8 @@ class Workspace:
     def require(self, stage: str, fingerprint: str) -> Record:
         """What a stage made of just these inputs.
 
-        Raises RequestError if it has not run on them, VerificationFailed if a file of its is gone or changed.
+        Raises RequestError if it has not run on them, VerificationFailed if a file of its is gone
+        or changed.
         """
         record = self.record(stage)
         remedy = f"run `kubewright {stage} {self.root.name}` first, with the same options"
@@ -73,7 +76,9 @@ class Workspace:
         return record
 
     def done(self, stage: str, fingerprint: str) -> Record | None:
-        """The record of a stage that needs no new run: same inputs, and every file is still what it was."""
+        """The record of a stage that needs no new run: same inputs, and every file is still what it
+        was.
+        """
         record = self.record(stage)
         if record is None or record.fingerprint != fingerprint:
             return None
@@ -95,20 +100,30 @@ class Workspace:
     def sound(self, artifact: Artifact) -> bool:
         """Whether a recorded file is there, unchanged."""
         path = self.root / artifact.path
-        return path.is_file() and path.stat().st_size == artifact.size and files.sha256_of(path) == artifact.sha256
+        return (
+            path.is_file()
+            and path.stat().st_size == artifact.size
+            and files.sha256_of(path) == artifact.sha256
+        )
 
 
 def locks(dist: Path) -> list[str]:
-    """The names of the releases in `dist/`, oldest Kubernetes first; what is called otherwise is not ours."""
+    """The names of the releases in `dist/`, oldest Kubernetes first; what is called otherwise is
+    not ours.
+    """
     found = {path.parent.name for path in dist.glob("*/release.json")}
     foreign = sorted(name for name in found if not _NAME.match(name))
     if foreign:
         log.debug("%s: ignored, not the name of a release: %s", dist, ", ".join(foreign))
-    return sorted(found.difference(foreign), key=lambda name: (versions.parse(_version(name)), _revision(name)))
+    return sorted(
+        found.difference(foreign),
+        key=lambda name: (versions.parse(_version(name)), _revision(name)),
+    )
 
 
 def matching(dist: Path, wanted: str | None) -> list[str]:
-    """The names of the releases in `dist/` that a NAME or REQUEST may mean; all of them when none is given.
+    """The names of the releases in `dist/` that a NAME or REQUEST may mean; all of them when none
+    is given.
 
     A request means what it means to `resolve`, but among the releases here: the newest that fits.
     """
@@ -121,13 +136,16 @@ def matching(dist: Path, wanted: str | None) -> list[str]:
 
 
 def select(dist: Path, wanted: str | None) -> Workspace:
-    """The workspace that a NAME (`v1.36.4-1`) or REQUEST (`stable-1.36`) means; the only one when none is given.
+    """The workspace that a NAME (`v1.36.4-1`) or REQUEST (`stable-1.36`) means; the only one when
+    none is given.
 
     Raises RequestError when there is none or more than one, and lists what there is.
     """
     names = locks(dist)
     if not names:
-        raise RequestError(f"{dist}: no release there; run `kubewright resolve REQUEST` first, for example `stable`")
+        raise RequestError(
+            f"{dist}: no release there; run `kubewright resolve REQUEST` first, for example `stable`"
+        )
     found = matching(dist, wanted)
     if len(found) == 1:
         return Workspace(dist / found[0])

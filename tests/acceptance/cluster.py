@@ -1,4 +1,6 @@
-"""What the machines of a run are told: their networks, and what only containers on this machine need."""
+"""What the machines of a run are told: their networks, and what only containers on this machine
+need.
+"""
 
 from network import Network
 
@@ -28,7 +30,9 @@ case "${1-} ${2-}" in
     *) exec /usr/bin/kubeadm "$@" ;;
 esac
 """
-"""Comes before the program on the PATH of machines with control groups v1, so that our pages need not mention them."""
+"""Comes before the program on the PATH of machines with control groups v1, so that our pages need
+not mention them.
+"""
 
 CONTAINERD_SOCKET, DOCKER_SOCKET = "/run/containerd/containerd.sock", "/run/cri-dockerd.sock"
 """Where the runtimes listen for kubelet."""
@@ -61,7 +65,9 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 conntrack: {maxPerCore: 0, min: 0}  # nf_conntrack_max is read-only in a container
 """
-"""What follows in the file for `kubeadm init`: a kubelet and a kube-proxy that accept this machine."""
+"""What follows in the file for `kubeadm init`: a kubelet and a kube-proxy that accept this
+machine.
+"""
 
 
 def join(socket: str) -> str:
@@ -76,15 +82,20 @@ ASK = (
     "/bin/sh -c 'for _ in 1 2 3 4 5 6 7 8 9; do "
     "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local && exit; sleep 1; done'"
 )
-"""What a Pod runs to ask the Service by its name; kube-proxy on its machine may not have heard of it yet."""
+"""What a Pod runs to ask the Service by its name; kube-proxy on its machine may not have heard of
+it yet.
+"""
 
 
 def pods(network: Network, version: str, node: str, control_plane: str) -> str:
-    """A Pod with a web server on the node, its Service, and a Pod on the control plane that asks it.
+    """A Pod with a web server on the node, its Service, and a Pod on the control plane that asks
+    it.
 
     Both run our own image: `kubectl proxy` serves, `kubectl get --raw` asks.
     """
-    serve = "echo hello from a pod; exec kubectl proxy --address=0.0.0.0 --port=8080 --accept-hosts=.*"
+    serve = (
+        "echo hello from a pod; exec kubectl proxy --address=0.0.0.0 --port=8080 --accept-hosts=.*"
+    )
     return f"""apiVersion: v1
 kind: Pod
 metadata: {{name: server, labels: {{app: server}}}}
@@ -119,7 +130,9 @@ spec:
 
 
 def deployment(network: Network, version: str) -> str:
-    """Two web servers that may be moved, one to a machine where there are two, the control plane among them."""
+    """Two web servers that may be moved, one to a machine where there are two, the control plane
+    among them.
+    """
     image = f"{network.registry}/hyperkube-node:v{version}"
     return f"""apiVersion: apps/v1
 kind: Deployment

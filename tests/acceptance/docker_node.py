@@ -1,4 +1,6 @@
-"""A node with Docker: the engine that the resolver picks for Debian 12, cri-dockerd from our packages, Pods on it."""
+"""A node with Docker: the engine that the resolver picks for Debian 12, cri-dockerd from our
+packages, Pods on it.
+"""
 
 import json
 import re
@@ -10,8 +12,16 @@ from lab import Lab, Steps
 
 MACHINE, DISTRIBUTION = "docker1", "debian-12"
 
-BESIDE_DOCKER = ("runtime-socket", "containerd-version", "containerd-cni", "sandbox-image", "containerd-cgroup-driver")
-"""What kube-node-check warns of because Docker brings a containerd of its own, which kubelet is not to use."""
+BESIDE_DOCKER = (
+    "runtime-socket",
+    "containerd-version",
+    "containerd-cni",
+    "sandbox-image",
+    "containerd-cgroup-driver",
+)
+"""What kube-node-check warns of because Docker brings a containerd of its own, which kubelet is not
+to use.
+"""
 
 RUNC = """#!/bin/sh
 # Machines here have no CAP_SYS_RESOURCE: a privileged container cannot have it either, and nothing may be made safer
@@ -33,19 +43,31 @@ def steps(lab: Lab, version: str) -> Steps:
         (f"{MACHINE}: key, repository, kubernetes-node with Docker", lambda: install(lab, version)),
         (f"{MACHINE}: Docker's configuration and pod network", lambda: configure(lab)),
         (f"{MACHINE}: kube-node-check", lambda: lab.node_check(MACHINE, "node", *BESIDE_DOCKER)),
-        (f"{MACHINE}: kubeadm join over cri-dockerd", lambda: lab.join(MACHINE, socket=cluster.DOCKER_SOCKET)),
+        (
+            f"{MACHINE}: kubeadm join over cri-dockerd",
+            lambda: lab.join(MACHINE, socket=cluster.DOCKER_SOCKET),
+        ),
         (f"{MACHINE}: Ready, with the Docker that was picked", lambda: ready(lab, version)),
-        (f"{MACHINE}: a Pod runs, logs, exec, and the Service of another node", lambda: talk(lab, version)),
+        (
+            f"{MACHINE}: a Pod runs, logs, exec, and the Service of another node",
+            lambda: talk(lab, version),
+        ),
     ]
 
 
 def choice(lab: Lab, version: str) -> dict[str, str]:
-    """The Docker that the release's manifest picks for the machine's distribution: its first that fits."""
+    """The Docker that the release's manifest picks for the machine's distribution: its first that
+    fits.
+    """
     offers = lab.supply.manifest(version)["requirements"]["distributions"]
-    mine = [one for one in offers if (one["distribution"], one["family"]) == (DISTRIBUTION, "docker")]
+    mine = [
+        one for one in offers if (one["distribution"], one["family"]) == (DISTRIBUTION, "docker")
+    ]
     found: dict[str, str] = next((one for one in mine if one["fits"]), {})
     if not found:
-        raise Failed(f"v{version}: its manifest has no Docker that fits {DISTRIBUTION}: requirements.distributions")
+        raise Failed(
+            f"v{version}: its manifest has no Docker that fits {DISTRIBUTION}: requirements.distributions"
+        )
     return found
 
 
@@ -70,31 +92,47 @@ def install(lab: Lab, version: str) -> None:
 def configure(lab: Lab) -> None:
     """Tell Docker what only containers on this machine need, and connect the machine."""
     settings = {
-        "exec-opts": ["native.cgroupdriver=cgroupfs"],  # no systemd here may make pods' control groups
+        "exec-opts": [
+            "native.cgroupdriver=cgroupfs"
+        ],  # no systemd here may make pods' control groups
         "insecure-registries": [lab.network.registry],  # no TLS
         "runtimes": {"here": {"path": "/usr/local/sbin/runc-here"}},
         "default-runtime": "here",
     }
     lab.engine.put(MACHINE, "/usr/local/sbin/runc-here", RUNC)
     lab.engine.put(MACHINE, "/etc/docker/daemon.json", json.dumps(settings, indent=2) + "\n")
-    lab.shell(MACHINE, "chmod 755 /usr/local/sbin/runc-here && systemctl restart docker && systemctl is-active docker")
+    lab.shell(
+        MACHINE,
+        "chmod 755 /usr/local/sbin/runc-here && systemctl restart docker && systemctl is-active docker",
+    )
     lab.connect(MACHINE)
 
 
 def ready(lab: Lab, version: str) -> None:
     """The node is Ready, and the cluster sees the Docker that the manifest picks."""
     lab.wait(f"node/{MACHINE}")
-    seen = lab.kubectl(f"get node {MACHINE} -o jsonpath={{.status.nodeInfo.containerRuntimeVersion}}")
+    seen = lab.kubectl(
+        f"get node {MACHINE} -o jsonpath={{.status.nodeInfo.containerRuntimeVersion}}"
+    )
     upstream = re.split(r"[+~-]", choice(lab, version)["version"].rpartition(":")[2])[0]
     if not seen.startswith(f"docker://{upstream}"):
-        raise Failed(f"{MACHINE}: the cluster sees {seen}, not docker://{upstream}: kubectl get nodes -o wide")
+        raise Failed(
+            f"{MACHINE}: the cluster sees {seen}, not docker://{upstream}: kubectl get nodes -o wide"
+        )
 
 
 def talk(lab: Lab, version: str) -> None:
     """A Pod runs here, on Docker, and reaches the other nodes."""
     said = first_cluster.talk_from(lab, version, MACHINE)
     containers = lab.shell(MACHINE, "docker ps --format '{{.Image}} {{.Status}} {{.Names}}'")
-    runtime = lab.shell(MACHINE, f"crictl --runtime-endpoint unix://{cluster.DOCKER_SOCKET} version")
-    lab.report.show(f"{MACHINE}: a Pod on Docker", f"{said}\n$ docker ps\n{containers}\n$ crictl version\n{runtime}")
+    runtime = lab.shell(
+        MACHINE, f"crictl --runtime-endpoint unix://{cluster.DOCKER_SOCKET} version"
+    )
+    lab.report.show(
+        f"{MACHINE}: a Pod on Docker",
+        f"{said}\n$ docker ps\n{containers}\n$ crictl version\n{runtime}",
+    )
     if f"{MACHINE}-client" not in containers or "RuntimeName:  docker" not in runtime:
-        raise Failed(f"{MACHINE}: its Pod is not Docker's; look at docker ps there:\n{containers}\n{runtime}")
+        raise Failed(
+            f"{MACHINE}: its Pod is not Docker's; look at docker ps there:\n{containers}\n{runtime}"
+        )

@@ -1,4 +1,6 @@
-"""A private Docker engine with one network: started for a run, and gone without a trace after it."""
+"""A private Docker engine with one network: started for a run, and gone without a trace after
+it.
+"""
 
 import os
 import re
@@ -14,16 +16,26 @@ from network import Network
 from traces import MARK, Traces, attempt
 
 SYSTEMD = [
-    "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
-    "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined", "--device-cgroup-rule=a *:* rwm",
-    "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run:exec", "--tmpfs=/run/lock",
-    "--env=container=docker", "--volume=/var/lib/containerd",
+    "--cap-add=ALL",
+    "--cap-drop=SYS_RESOURCE",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--security-opt=systempaths=unconfined",
+    "--device-cgroup-rule=a *:* rwm",
+    "--cgroupns=host",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup",
+    "--tmpfs=/run:exec",
+    "--tmpfs=/run/lock",
+    "--env=container=docker",
+    "--volume=/var/lib/containerd",
     "--volume=/var/lib/docker",
-    "--sysctl=net.ipv4.ip_forward=0", "--stop-signal=SIGRTMIN+3",
-]  # fmt: skip
+    "--sysctl=net.ipv4.ip_forward=0",
+    "--stop-signal=SIGRTMIN+3",
+]
 """What a container needs to have systemd and a kubelet in it, where --privileged cannot be had.
 
-The last two make it a machine: it forwards nothing until a package sees to that, and systemd shuts it down in order.
+The last two make it a machine: it forwards nothing until a package sees to that, and systemd shuts
+it down in order.
 """
 
 BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount --make-rshared /"
@@ -43,7 +55,9 @@ for controller in /sys/fs/cgroup/*; do
         for setting in cpuset.cpus cpuset.mems; do cat "$controller/$setting" > "$controller/$group/$setting"; done
     done
 done"""
-"""Makes the control group of a machine's pods in every hierarchy that the machine sees; kubelet wants them all."""
+"""Makes the control group of a machine's pods in every hierarchy that the machine sees; kubelet
+wants them all.
+"""
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """What programs put around words for a terminal."""
@@ -54,7 +68,9 @@ class Failed(Exception):
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
-    """End a program and its children as Ctrl-C does, with time to clean up: mmdebstrap has mounts."""
+    """End a program and its children as Ctrl-C does, with time to clean up: mmdebstrap has
+    mounts.
+    """
     for number in (signal.SIGINT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -88,21 +104,37 @@ class Engine:
         return {**os.environ, MARK: str(self.folder.parent), "TMPDIR": str(self.temporary)}
 
     def run(
-        self, argv: Sequence[str | Path], *, stdin: str = "", cwd: Path | None = None, check: bool = True,
+        self,
+        argv: Sequence[str | Path],
+        *,
+        stdin: str = "",
+        cwd: Path | None = None,
+        check: bool = True,
         seconds: float | None = None,
-    ) -> str:  # fmt: skip
-        """Run a command to its end, for which it has `seconds`, and return what it said; it is kept in the log too."""
+    ) -> str:
+        """Run a command to its end, for which it has `seconds`, and return what it said; it is kept
+        in the log too.
+        """
         self.temporary.mkdir(exist_ok=True)
         process = subprocess.Popen(
-            argv, text=True, errors="replace", cwd=cwd, start_new_session=True, env=self.environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            argv,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            start_new_session=True,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         try:
             said = COLOURS.sub("", process.communicate(stdin, timeout=seconds)[0])
         except BaseException as error:
             interrupt(process)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise Failed(f"{' '.join(map(str, argv))}: has not ended after {seconds:.0f} s") from error
+                raise Failed(
+                    f"{' '.join(map(str, argv))}: has not ended after {seconds:.0f} s"
+                ) from error
             raise
         with self.log.open("a") as stream:
             stream.write(f"$ {' '.join(map(str, argv))}\n{said}\n")
@@ -123,7 +155,9 @@ class Engine:
         ]  # fmt: skip
         with (self.folder / "log").open("wb") as log:
             # A session of its own: Ctrl-C is for the run, which then stops the engine in order.
-            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True, env=self.environment)
+            self.daemon = subprocess.Popen(
+                argv, stdout=log, stderr=log, start_new_session=True, env=self.environment
+            )
         for _ in range(300):
             if self.daemon.poll() is not None:
                 raise Failed(f"dockerd ended: {(self.folder / 'log').read_text()[-2000:]}")
@@ -136,16 +170,37 @@ class Engine:
             self.run(["iptables", "-w", "-t", table, "-I", chain, *rule])
         self.traces.kernel.raise_watchers()
 
-    def container(self, name: str, image: str, options: Sequence[str], command: Sequence[str]) -> None:
+    def container(
+        self, name: str, image: str, options: Sequence[str], command: Sequence[str]
+    ) -> None:
         """Start a container at its address of the network."""
         self.names.append(name)
-        self.run([*self.docker, "run", "--detach", f"--name={name}", f"--hostname={name}", "--network=nodes",
-                  f"--ip={self.network.address(name)}", f"--cgroup-parent=/{self.network.group}",
-                  *options, image, *command])  # fmt: skip
+        self.run(
+            [
+                *self.docker,
+                "run",
+                "--detach",
+                f"--name={name}",
+                f"--hostname={name}",
+                "--network=nodes",
+                f"--ip={self.network.address(name)}",
+                f"--cgroup-parent=/{self.network.group}",
+                *options,
+                image,
+                *command,
+            ]
+        )
 
     def machine(self, name: str, image: str, resolv: Path) -> None:
-        """Start a container that is a machine: systemd is its first process, names resolve as `resolv` says."""
-        self.container(name, image, [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"], ["/lib/systemd/systemd"])
+        """Start a container that is a machine: systemd is its first process, names resolve as
+        `resolv` says.
+        """
+        self.container(
+            name,
+            image,
+            [*SYSTEMD, f"--volume={resolv}:/etc/resolv.conf:ro"],
+            ["/lib/systemd/systemd"],
+        )
         self.booted(name)
 
     def restart(self, *names: str) -> None:
@@ -162,14 +217,25 @@ class Engine:
 
     def booted(self, name: str) -> None:
         """Wait for systemd and give the container what it lacks of a machine."""
-        state = self.shell(name, "for i in $(seq 50); do test -S /run/systemd/private && break; sleep 0.2; done; "
-                                 "systemctl is-system-running --wait", check=False)  # fmt: skip
+        state = self.shell(
+            name,
+            "for i in $(seq 50); do test -S /run/systemd/private && break; sleep 0.2; done; "
+            "systemctl is-system-running --wait",
+            check=False,
+        )
         if state.strip() not in ("running", "degraded"):
             raise Failed(f"{name}: systemd is {state.strip()!r}")
-        self.shell(name, f"{BOOT}\n{GROUPS.format(group=self.network.pods(name), parent=self.network.group)}")
+        self.shell(
+            name,
+            f"{BOOT}\n{GROUPS.format(group=self.network.pods(name), parent=self.network.group)}",
+        )
 
-    def shell(self, name: str, script: str, *, stdin: str = "", check: bool = True, user: str = "root") -> str:
-        """Run a script in a container and return what it said. Ordinary users have an ordinary user's PATH."""
+    def shell(
+        self, name: str, script: str, *, stdin: str = "", check: bool = True, user: str = "root"
+    ) -> str:
+        """Run a script in a container and return what it said. Ordinary users have an ordinary
+        user's PATH.
+        """
         environment = ["--env=DEBIAN_FRONTEND=noninteractive"]
         if user != "root":
             environment += ["--env=PATH=/usr/local/bin:/usr/bin:/bin"]
@@ -187,7 +253,13 @@ class Engine:
 
     def stop(self) -> dict[str, list[str]]:
         """Stop and remove everything; what was looked at, and what could not be removed."""
-        wrong = attempt({"containers": self._remove_containers, "network": self._remove_network, "engine": self._end})
+        wrong = attempt(
+            {
+                "containers": self._remove_containers,
+                "network": self._remove_network,
+                "engine": self._end,
+            }
+        )
         wrong += self.traces.remove()
         wrong += attempt({"settings of the kernel": self.traces.kernel.give_back})
         return {"what went wrong meanwhile": wrong, **self.traces.found()}
@@ -197,7 +269,9 @@ class Engine:
 
     def _remove_containers(self) -> None:
         if self._runs() and self.names:
-            self.run([*self.docker, "rm", "--force", "--volumes", *self.names], check=False, seconds=180)
+            self.run(
+                [*self.docker, "rm", "--force", "--volumes", *self.names], check=False, seconds=180
+            )
 
     def _remove_network(self) -> None:
         if self._runs():

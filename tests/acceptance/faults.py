@@ -1,4 +1,6 @@
-"""Deliberate faults: each must be named where a person would look, and what is advised there must end it."""
+"""Deliberate faults: each must be named where a person would look, and what is advised there must
+end it.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -45,8 +47,12 @@ def expired_repository(lab: Lab, version: str) -> Steps:
         (
             "the front page's commands: apt refuses the repository",
             lambda: notice(
-                "front page's commands", follow(lab, "fresh", version),
-                [f"/apt/dists/{suite}/InRelease is expired", "Updates for this repository will not be applied"],
+                "front page's commands",
+                follow(lab, "fresh", version),
+                [
+                    f"/apt/dists/{suite}/InRelease is expired",
+                    "Updates for this repository will not be applied",
+                ],
                 "leave apt's check on; tell those who run the site, who see a later step and run kubewright refresh",
             ),
         ),
@@ -54,13 +60,21 @@ def expired_repository(lab: Lab, version: str) -> Steps:
         (
             "kubewright verify: names the suite and what to do",
             lambda: notice(
-                "kubewright verify", verify(lab),
-                [f"FAILED apt/dists/{suite}/InRelease: expired at", "run `kubewright refresh`", "exit code 5\n"],
+                "kubewright verify",
+                verify(lab),
+                [
+                    f"FAILED apt/dists/{suite}/InRelease: expired at",
+                    "run `kubewright refresh`",
+                    "exit code 5\n",
+                ],
             ),
         ),
         ("kubewright refresh", lambda: verb(lab, "refresh", "--url", lab.network.site)),
-        ("kubewright verify and apt-get update are content", lambda: sound(lab, "fresh", "apt-get update")),
-    ]  # fmt: skip
+        (
+            "kubewright verify and apt-get update are content",
+            lambda: sound(lab, "fresh", "apt-get update"),
+        ),
+    ]
 
 
 def tampered_package(lab: Lab, version: str) -> Steps:
@@ -72,8 +86,13 @@ def tampered_package(lab: Lab, version: str) -> Steps:
         (
             "the front page's commands: apt refuses the package",
             lambda: notice(
-                "front page's commands", follow(lab, "fresh", version),
-                ["Hash Sum mismatch", f"E: Failed to fetch {lab.network.site}/{name}", "exit code 100."],
+                "front page's commands",
+                follow(lab, "fresh", version),
+                [
+                    "Hash Sum mismatch",
+                    f"E: Failed to fetch {lab.network.site}/{name}",
+                    "exit code 100.",
+                ],
                 "try past any proxy; then tell those who run the site, who see a later step and publish again",
             ),
         ),
@@ -81,8 +100,13 @@ def tampered_package(lab: Lab, version: str) -> Steps:
         (
             "kubewright verify: names the object and what to do",
             lambda: notice(
-                "kubewright verify", verify(lab),
-                [f"FAILED {name}: its SHA-256 is not the promised", "publish again from sound files", "exit code 5\n"],
+                "kubewright verify",
+                verify(lab),
+                [
+                    f"FAILED {name}: its SHA-256 is not the promised",
+                    "publish again from sound files",
+                    "exit code 5\n",
+                ],
             ),
         ),
         ("published again", lambda: publish(lab, version)),
@@ -90,7 +114,7 @@ def tampered_package(lab: Lab, version: str) -> Steps:
             "kubewright verify is content, and kubernetes-node installs",
             lambda: sound(lab, "fresh", "apt-get install kubernetes-node"),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def cri_disabled(lab: Lab, version: str) -> Steps:
@@ -100,27 +124,39 @@ def cri_disabled(lab: Lab, version: str) -> Steps:
         "--cri-socket unix:///run/containerd/containerd.sock --ignore-preflight-errors=SystemVerification"
     )
     return [
-        ("a clean machine installs kubernetes-node", lambda: installed(lab, "fresh", version, "kubernetes-node")),
-        ("containerd gets the configuration of Docker's containerd.io", lambda: containerd(lab, "fresh", DOCKERS)),
+        (
+            "a clean machine installs kubernetes-node",
+            lambda: installed(lab, "fresh", version, "kubernetes-node"),
+        ),
+        (
+            "containerd gets the configuration of Docker's containerd.io",
+            lambda: containerd(lab, "fresh", DOCKERS),
+        ),
         (
             "kube-node-check: fails, and says what to do",
             lambda: notice(
-                "kube-node-check", said(lab, "fresh", "kube-node-check"),
-                ["fail  containerd-cri: disabled", "take it out of disabled_plugins in /etc/containerd/config.toml",
-                 'add imports = ["/etc/containerd/conf.d/*.toml"] there', "exit code 1."],
+                "kube-node-check",
+                said(lab, "fresh", "kube-node-check"),
+                [
+                    "fail  containerd-cri: disabled",
+                    "take it out of disabled_plugins in /etc/containerd/config.toml",
+                    'add imports = ["/etc/containerd/conf.d/*.toml"] there',
+                    "exit code 1.",
+                ],
             ),
         ),
         (
             "kubeadm join: its preflight fails",
             lambda: notice(
-                "kubeadm join", said(lab, "fresh", join),
+                "kubeadm join",
+                said(lab, "fresh", join),
                 ["[ERROR CRI]", "unknown service runtime.v1.RuntimeService", "exit code 1."],
                 "kube-node-check says what to do",
             ),
         ),
         ("what kube-node-check advises is done", lambda: containerd(lab, "fresh", REMEDIED)),
         ("kube-node-check is content with the runtime", lambda: content(lab, "fresh", "node")),
-    ]  # fmt: skip
+    ]
 
 
 def cgroup_v1(lab: Lab, version: str) -> Steps:
@@ -136,22 +172,32 @@ def cgroup_v1(lab: Lab, version: str) -> Steps:
         (
             "kube-node-check: fails, and says what to do",
             lambda: notice(
-                "kube-node-check", said(lab, "cp", "kube-node-check --role control-plane"),
+                "kube-node-check",
+                said(lab, "cp", "kube-node-check --role control-plane"),
                 ["fail  cgroup-version: v1", "failCgroupV1: false", "exit code 1."],
             ),
         ),
-        ("kubeadm's configuration accepts nothing", lambda: lab.engine.put("cp", "/etc/kubernetes/plain.yaml", plain)),
+        (
+            "kubeadm's configuration accepts nothing",
+            lambda: lab.engine.put("cp", "/etc/kubernetes/plain.yaml", plain),
+        ),
         (
             "kubeadm init: its preflight fails",
             lambda: notice(
-                "kubeadm init", said(lab, "cp", init),
-                ["[ERROR SystemVerification]: cgroups v1 support", "'FailCgroupV1' to 'false'", "exit code 1."],
+                "kubeadm init",
+                said(lab, "cp", init),
+                [
+                    "[ERROR SystemVerification]: cgroups v1 support",
+                    "'FailCgroupV1' to 'false'",
+                    "exit code 1.",
+                ],
             ),
         ),
         (
             "kubelet, started all the same: its journal says why it ends",
             lambda: notice(
-                "journal of kubelet", said(lab, "cp", start),
+                "journal of kubelet",
+                said(lab, "cp", start),
                 ["kubelet is configured to not run on a host using cgroup v1"],
                 "kube-node-check says what to do",
             ),
@@ -160,7 +206,7 @@ def cgroup_v1(lab: Lab, version: str) -> Steps:
         ("kubeadm init with what kube-node-check advises", lambda: accepted(lab)),
         ("cp: Ready", lambda: lab.wait("node/cp")),
         ("kube-node-check warns of what it refused before", lambda: warned(lab)),
-    ]  # fmt: skip
+    ]
 
 
 FAULTS: dict[str, tuple[str, Callable[[Lab, str], Steps]]] = {
@@ -189,7 +235,9 @@ def said(lab: Lab, name: str, script: str) -> str:
 
 
 def follow(lab: Lab, name: str, version: str) -> str:
-    """What a machine says of the commands of the site's front page, and the exit code of the one that failed."""
+    """What a machine says of the commands of the site's front page, and the exit code of the one
+    that failed.
+    """
     script = f"set -ex\n{front_page(lab.supply.manifest(version))}"
     return lab.as_person(name, f"({script}\n) 2>&1; echo exit code $?.")
 
@@ -242,7 +290,9 @@ def tamper(lab: Lab, name: str) -> None:
 
 def nothing_installed(lab: Lab, name: str) -> None:
     """No package of the release is there, not even in part."""
-    there = lab.shell(name, "dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' 'kube*' 2>/dev/null || true")
+    there = lab.shell(
+        name, "dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' 'kube*' 2>/dev/null || true"
+    )
     if there.strip():
         raise Failed(f"{name}: apt refused one package and yet installed:\n{there}")
 
@@ -266,7 +316,10 @@ def content(lab: Lab, name: str, role: str) -> None:
 
 def stop_kubelet(lab: Lab) -> None:
     """As `kubeadm reset` does, without the rest of it."""
-    lab.shell("cp", "systemctl stop kubelet; rm -r /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env")
+    lab.shell(
+        "cp",
+        "systemctl stop kubelet; rm -r /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env",
+    )
 
 
 def accepted(lab: Lab) -> None:

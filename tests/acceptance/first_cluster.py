@@ -27,8 +27,14 @@ def steps(lab: Lab, version: str) -> Steps:
         ("node1: kube-node-check", lambda: lab.node_check("node1", "node")),
         ("node1: kubeadm join", lambda: lab.join("node1")),
         ("node1: Ready", lambda: lab.wait("node/node1")),
-        ("CoreDNS, kube-proxy and the control plane are Ready", lambda: lab.wait("pod --all -n kube-system")),
-        ("cp, node1: every image is the manifest's, by digest", lambda: images(lab, version, "cp", "node1")),
+        (
+            "CoreDNS, kube-proxy and the control plane are Ready",
+            lambda: lab.wait("pod --all -n kube-system"),
+        ),
+        (
+            "cp, node1: every image is the manifest's, by digest",
+            lambda: images(lab, version, "cp", "node1"),
+        ),
         ("Pods run on both nodes", lambda: pods(lab, version)),
         ("logs, exec, and a Service by its name from the other node", lambda: talk(lab, version)),
     ]
@@ -55,24 +61,38 @@ def repository(lab: Lab, machine: str, version: str) -> None:
 
 
 def images(lab: Lab, version: str, *machines: str) -> None:
-    """containerd has the images that kubeadm wants and the sandbox's, and no other image than the manifest's."""
+    """containerd has the images that kubeadm wants and the sandbox's, and no other image than the
+    manifest's.
+    """
     manifest = {one["reference"]: one["index"] for one in lab.supply.manifest(version)["images"]}
-    wanted = set(lab.as_person(machines[0], f"kubeadm config images list --config {KUBEADM}").split())
+    wanted = set(
+        lab.as_person(machines[0], f"kubeadm config images list --config {KUBEADM}").split()
+    )
     for machine in machines:
         found = state.images(lab, machine)
         lines = [f"{tag}  {digest}" for tag, digest in sorted(found.items())]
         lab.report.show(f"{machine}: crictl images", "\n".join(lines))
         if strange := sorted(tag for tag, digest in found.items() if manifest.get(tag) != digest):
-            raise Failed(f"{machine}: not images of the manifest of {version}: {', '.join(strange)}")
-        missing = {one for one in wanted if machine == machines[0] or "/pause:" in one or "/kube-proxy:" in one}
+            raise Failed(
+                f"{machine}: not images of the manifest of {version}: {', '.join(strange)}"
+            )
+        missing = {
+            one
+            for one in wanted
+            if machine == machines[0] or "/pause:" in one or "/kube-proxy:" in one
+        }
         if missing := missing - set(found):
-            raise Failed(f"{machine}: images that kubeadm wants are not there: {', '.join(sorted(missing))}")
+            raise Failed(
+                f"{machine}: images that kubeadm wants are not there: {', '.join(sorted(missing))}"
+            )
 
 
 def pods(lab: Lab, version: str, control_plane: str = "cp", node: str = "node1") -> None:
     """Run two Pods and a Service."""
     lab.kubectl(
-        "apply -f -", stdin=cluster.pods(lab.network, version, node, control_plane), control_plane=control_plane
+        "apply -f -",
+        stdin=cluster.pods(lab.network, version, node, control_plane),
+        control_plane=control_plane,
     )
     lab.wait("pod/server pod/client", control_plane=control_plane)
 
@@ -94,7 +114,9 @@ def talk(lab: Lab, version: str, control_plane: str = "cp") -> None:
 
 
 def talk_from(lab: Lab, version: str, machine: str) -> str:
-    """Run a Pod on a machine; its logs, and by exec what the Service whose Pod is on another node answers it."""
+    """Run a Pod on a machine; its logs, and by exec what the Service whose Pod is on another node
+    answers it.
+    """
     name = f"{machine}-client"
     lab.kubectl("apply -f -", stdin=cluster.client(lab.network, version, name, machine))
     lab.wait(f"pod --namespace=kube-system --field-selector=spec.nodeName={machine}")  # kube-proxy

@@ -1,4 +1,6 @@
-"""What a run depends on: the machine, the checkout, and what earlier runs have left to use again."""
+"""What a run depends on: the machine, the checkout, and what earlier runs have left to use
+again.
+"""
 
 import os
 import platform
@@ -10,7 +12,9 @@ import traces
 from supply import Supply
 
 COLD, WARM = 75, 15
-"""How many minutes a full run may take on two cores: with Kubernetes to compile, and with everything cached."""
+"""How many minutes a full run may take on two cores: with Kubernetes to compile, and with
+everything cached.
+"""
 
 
 def facts(supply: Supply, versions: list[str]) -> dict[str, str]:
@@ -31,19 +35,31 @@ def facts(supply: Supply, versions: list[str]) -> dict[str, str]:
 def checkout() -> str:
     """The commit, and whether files differ from it."""
     said = [
-        subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout
+        subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        ).stdout
         for words in (("log", "-1", "--format=%h %s"), ("status", "--porcelain"))
     ]
-    return (said[0].strip() or "not a Git checkout") + (", with changes that are not committed" if said[1] else "")
+    return (said[0].strip() or "not a Git checkout") + (
+        ", with changes that are not committed" if said[1] else ""
+    )
 
 
 def caches(supply: Supply, versions: list[str]) -> str:
     """What earlier runs have left, after one word for it: cold, warm or partly warm."""
-    compiled = [one for one in versions if (supply.upstream / "dl.k8s.io" / "release" / f"v{one}").is_dir()]
+    compiled = [
+        one for one in versions if (supply.upstream / "dl.k8s.io" / "release" / f"v{one}").is_dir()
+    ]
     made = [one for one in versions if (supply.work / "dist" / f"v{one}-1" / "sign.json").exists()]
     roots = sorted(path.stem for path in (supply.work / "roots").glob("*.tar"))
     there = {"compiled": compiled, "released": made, "clean roots": roots}
-    word = "cold" if len(compiled) < len(versions) else "warm" if made == versions and len(roots) > 1 else "partly warm"
+    word = (
+        "cold"
+        if len(compiled) < len(versions)
+        else "warm"
+        if made == versions and len(roots) > 1
+        else "partly warm"
+    )
     listed = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in there.items())
     return f"{word} ({listed})"
 

@@ -1,4 +1,6 @@
-"""Where everything of a run is: the bridge, the machines' addresses, their pods' networks and control groups."""
+"""Where everything of a run is: the bridge, the machines' addresses, their pods' networks and
+control groups.
+"""
 
 import fcntl
 from dataclasses import dataclass
@@ -6,10 +8,21 @@ from pathlib import Path
 from typing import IO
 
 HOSTS = {
-    "site": 4, "registry": 5, "old-site": 6, "cp": 10, "node1": 11, "docker1": 12, "rpm1": 13, "fresh": 14, "skip": 15,
-    "cp2": 20, "node2": 21,
-}  # fmt: skip
-"""Every container that a run may start, by the last number of its address. Addresses, because nobody serves names."""
+    "site": 4,
+    "registry": 5,
+    "old-site": 6,
+    "cp": 10,
+    "node1": 11,
+    "docker1": 12,
+    "rpm1": 13,
+    "fresh": 14,
+    "skip": 15,
+    "cp2": 20,
+    "node2": 21,
+}
+"""Every container that a run may start, by the last number of its address. Addresses, because
+nobody serves names.
+"""
 
 SERVICES = ("site", "registry", "old-site")
 """Those of them that are no machines: a program each, without systemd."""
@@ -34,7 +47,9 @@ class Network:
         The same one again keeps the site's address, which the packages of an earlier run hold.
         """
         kept = work / "network"
-        last = [cls(int(kept.read_text()))] if kept.exists() else []  # with its bridge, if that run was killed
+        last = (
+            [cls(int(kept.read_text()))] if kept.exists() else []
+        )  # with its bridge, if that run was killed
         others = [cls(number) for number in NUMBERS]
         unused = (one for one in others if not Path("/sys/class/net", one.bridge).exists())
         for network in (*last, *unused):
@@ -62,10 +77,16 @@ class Network:
 
     @property
     def rules(self) -> tuple[tuple[str, str, list[str]], ...]:
-        """Table, chain and rule of each line in this machine's firewall. dockerd writes none: another engine stays."""
+        """Table, chain and rule of each line in this machine's firewall. dockerd writes none:
+        another engine stays.
+        """
         comment = ["-m", "comment", "--comment", self.group]
         return (
-            ("nat", "POSTROUTING", ["-s", self.subnet, "!", "-o", self.bridge, *comment, "-j", "MASQUERADE"]),
+            (
+                "nat",
+                "POSTROUTING",
+                ["-s", self.subnet, "!", "-o", self.bridge, *comment, "-j", "MASQUERADE"],
+            ),
             ("filter", "FORWARD", ["-i", self.bridge, *comment, "-j", "ACCEPT"]),
             ("filter", "FORWARD", ["-o", self.bridge, *comment, "-j", "ACCEPT"]),
         )
@@ -94,7 +115,9 @@ class Network:
 
     @property
     def registry(self) -> str:
-        """Where images live. An address, so that this machine, which pushes, calls it as the nodes do."""
+        """Where images live. An address, so that this machine, which pushes, calls it as the nodes
+        do.
+        """
         return f"{self.address('registry')}:5000"
 
 

@@ -12,16 +12,23 @@ class Unnoticed(Exception):
 def notice(place: str, seen: str, words: Sequence[str], advice: str = "") -> None:
     """Raise Noticed with what a person sees if all words are in it, else Unnoticed.
 
-    `advice` is for where the program that speaks is not ours and says what is wrong, but not what to do.
+    `advice` is for where the program that speaks is not ours and says what is wrong, but not what
+    to do.
     """
     missing = [word for word in words if word not in seen]
     if missing:
-        raise Unnoticed(f"{place}: the fault is not named: {missing[0]!r} is not in what one sees:\n{seen}")
-    raise Noticed(f"{place}\n\n{excerpt(seen, words)}" + (f"\n\nWhat to do: {advice}." if advice else ""))
+        raise Unnoticed(
+            f"{place}: the fault is not named: {missing[0]!r} is not in what one sees:\n{seen}"
+        )
+    raise Noticed(
+        f"{place}\n\n{excerpt(seen, words)}" + (f"\n\nWhat to do: {advice}." if advice else "")
+    )
 
 
 def excerpt(seen: str, words: Sequence[str]) -> str:
-    """The lines that hold the words, each with one before and five after it; … stands for others."""
+    """The lines that hold the words, each with one before and five after it; … stands for
+    others.
+    """
     lines = seen.splitlines()
     kept = {
         near

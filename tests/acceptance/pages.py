@@ -1,4 +1,6 @@
-"""The commands of the documentation: a chapter types what a page says, so that the two cannot differ."""
+"""The commands of the documentation: a chapter types what a page says, so that the two cannot
+differ.
+"""
 
 import re
 from pathlib import Path

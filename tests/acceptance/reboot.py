@@ -1,4 +1,6 @@
-"""Every machine of a cluster is shut down and started again; what people have set up must come back by itself."""
+"""Every machine of a cluster is shut down and started again; what people have set up must come back
+by itself.
+"""
 
 import first_cluster
 import state
@@ -15,7 +17,9 @@ for setting in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables; do
     test "$(cat /proc/sys/$setting)" = 1
 done
 """
-"""What a machine has after a boot. Each begins with ip_forward 0; the kernel's modules are this machine's."""
+"""What a machine has after a boot. Each begins with ip_forward 0; the kernel's modules are this
+machine's.
+"""
 
 
 def steps(lab: Lab, version: str) -> Steps:
@@ -29,14 +33,22 @@ def steps(lab: Lab, version: str) -> Steps:
     names = ", ".join(MACHINES)
     return [
         (f"{names}: shut down and started again", restart),
-        ("every container of the cluster has started anew, every node and Pod is Ready", lambda: back(lab, before)),
+        (
+            "every container of the cluster has started anew, every node and Pod is Ready",
+            lambda: back(lab, before),
+        ),
         (f"{names}: units and kernel settings", lambda: settings(lab)),
-        ("logs, exec, and a Service by its name from the other node", lambda: first_cluster.talk(lab, version)),
+        (
+            "logs, exec, and a Service by its name from the other node",
+            lambda: first_cluster.talk(lab, version),
+        ),
     ]
 
 
 def back(lab: Lab, before: state.Containers) -> None:
-    """Wait for what ran before; a container that seems to go on is one of which nobody has news yet."""
+    """Wait for what ran before; a container that seems to go on is one of which nobody has news
+    yet.
+    """
 
     def missing() -> str:
         after = state.containers(lab)

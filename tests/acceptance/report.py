@@ -1,4 +1,6 @@
-"""What an acceptance run did: chapters of steps with their times, as words while it runs, then as JSON and a page."""
+"""What an acceptance run did: chapters of steps with their times, as words while it runs, then as
+JSON and a page.
+"""
 
 import json
 import time
@@ -13,17 +15,26 @@ import jinja2
 Result = Literal["passed", "noticed", "failed", "interrupted"]
 """How a step ended. Noticed: it failed as it should, because of a fault that the run had made."""
 
-MARKS: dict[Result, str] = {"passed": "ok", "noticed": "found", "failed": "FAIL", "interrupted": "STOP"}
+MARKS: dict[Result, str] = {
+    "passed": "ok",
+    "noticed": "found",
+    "failed": "FAIL",
+    "interrupted": "STOP",
+}
 """The same in a column of words."""
 
 
 class Noticed(Exception):
-    """A deliberate fault was named where a person would look; the message is what that person sees."""
+    """A deliberate fault was named where a person would look; the message is what that person
+    sees.
+    """
 
 
 @dataclass
 class Step:
-    """One step: what it was, how it ended, how long it took in seconds, and what it showed, by title."""
+    """One step: what it was, how it ended, how long it took in seconds, and what it showed, by
+    title.
+    """
 
     name: str
     result: Result = "passed"
@@ -51,7 +62,9 @@ class Chapter:
 
 @dataclass
 class Report:
-    """The chapters of a run in their order, the facts that they depend on, and how long they may take."""
+    """The chapters of a run in their order, the facts that they depend on, and how long they may
+    take.
+    """
 
     title: str
     facts: dict[str, str] = field(default_factory=dict)
@@ -66,7 +79,9 @@ class Report:
 
     @contextmanager
     def step(self, name: str, look: Callable[[], str] = str) -> Iterator[None]:
-        """Time a step. If it fails, show what `look` finds, and let the error through; not so a noticed fault."""
+        """Time a step. If it fails, show what `look` finds, and let the error through; not so a
+        noticed fault.
+        """
         step = Step(name)
         self.chapters[-1].steps.append(step)
         say(f"…     {name}")
@@ -121,7 +136,11 @@ class Report:
     def words(self) -> str:
         """The summary: facts, chapters with their sums, and steps."""
         width = max(len(name) for name in self.facts) if self.facts else 0
-        lines = [self.title, *(f"  {name:<{width}}  {value}" for name, value in self.facts.items()), ""]
+        lines = [
+            self.title,
+            *(f"  {name:<{width}}  {value}" for name, value in self.facts.items()),
+            "",
+        ]
         for chapter in self.chapters:
             lines.append(f"{chapter.title}: {duration(chapter.seconds)}")
             for step in chapter.steps:
@@ -130,7 +149,12 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """Write report.txt, report.json and report.html."""
-        whole = {"title": self.title, "result": self.result, "seconds": round(self.seconds, 1), **asdict(self)}
+        whole = {
+            "title": self.title,
+            "result": self.result,
+            "seconds": round(self.seconds, 1),
+            **asdict(self),
+        }
         (folder / "report.txt").write_text(self.words() + "\n")
         (folder / "report.json").write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
         environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -148,10 +172,16 @@ def seen(look: Callable[[], str]) -> str:
 
 def duration(seconds: float) -> str:
     """A time as people read it: 4.2 s, 3 min 07 s."""
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+    return (
+        f"{seconds:.1f} s"
+        if seconds < 60
+        else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+    )
 
 
 def say(words: str) -> None:
-    """Print, unless nobody listens any more: Ctrl-C ends what stands behind a pipe, and the run has to clean up."""
+    """Print, unless nobody listens any more: Ctrl-C ends what stands behind a pipe, and the run has
+    to clean up.
+    """
     with suppress(OSError):
         print(words, flush=True)

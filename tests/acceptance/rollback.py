@@ -1,4 +1,6 @@
-"""The site goes back a publication: machines keep what they have, a new one gets the old release and joins."""
+"""The site goes back a publication: machines keep what they have, a new one gets the old release
+and joins.
+"""
 
 import json
 import shlex
@@ -20,7 +22,10 @@ def steps(lab: Lab, old: str, new: str) -> Steps:
         ("the site passes kubewright verify over HTTP", lambda: verify(lab)),
         (f"node1 keeps {new}", lambda: keeps(lab, new)),
         (f"fresh: a clean machine, the front page's commands, {old}", lambda: fresh(lab, old, new)),
-        (f"fresh: install.sh --pull, images of {old} whose tags later ones have taken", lambda: images(lab, old, new)),
+        (
+            f"fresh: install.sh --pull, images of {old} whose tags later ones have taken",
+            lambda: images(lab, old, new),
+        ),
         ("fresh: kubeadm join, Ready", lambda: join(lab, old)),
         (f"node1 goes back to {old} by name, Pods keep running", lambda: follow(lab, old)),
         (f"the site goes forward to {new}, and node1 with it", lambda: forward(lab, old, new)),
@@ -33,13 +38,17 @@ def owner(lab: Lab, block: str) -> str:
     settings.write_text(f'url = "{lab.network.site}"\n')
     try:
         lines = commands(upgrades.PAGE, block).splitlines()
-        return "".join(f"$ {line}\n{lab.supply.kubewright(*shlex.split(line)[1:])}" for line in lines)
+        return "".join(
+            f"$ {line}\n{lab.supply.kubewright(*shlex.split(line)[1:])}" for line in lines
+        )
     finally:
         settings.unlink()
 
 
 def back(lab: Lab, old: str, new: str) -> None:
-    """`kubewright rollback`, as the page says; the channel's record and the index agree about it."""
+    """`kubewright rollback`, as the page says; the channel's record and the index agree about
+    it.
+    """
     lab.report.show(f"the site goes back to {old}", owner(lab, "rollback"))
     name = channel(old)
     record = json.loads((lab.supply.site / "channels" / f"{name}.json").read_text())
@@ -49,7 +58,9 @@ def back(lab: Lab, old: str, new: str) -> None:
     index = json.loads((lab.supply.site / "releases" / "index.json").read_text())
     listed = {one["kubernetes"]: one["channels"] for one in index["releases"]}
     if listed.get(old) != [name] or listed.get(new) != []:
-        raise Failed(f"releases/index.json: {old} should be in {name} and {new} in no channel: {listed}")
+        raise Failed(
+            f"releases/index.json: {old} should be in {name} and {new} in no channel: {listed}"
+        )
 
 
 def verify(lab: Lab) -> None:
@@ -65,24 +76,35 @@ def keeps(lab: Lab, new: str) -> None:
 
 
 def fresh(lab: Lab, old: str, new: str) -> None:
-    """A new machine gets the old release and is offered no other; its exact version may be named too."""
+    """A new machine gets the old release and is offered no other; its exact version may be named
+    too.
+    """
     lab.start("fresh")
     first_cluster.install(lab, "fresh", old)
     lab.shell("fresh", f"apt-get install kubelet={old}-1")
     versions = state.packages(lab, "fresh")
     offered = lab.shell("fresh", "apt-cache madison kubelet kubeadm kubernetes-node")
-    if versions["kubernetes-node"] != f"{old}-1" or versions["kubelet"] != f"{old}-1" or new in offered:
+    if (
+        versions["kubernetes-node"] != f"{old}-1"
+        or versions["kubelet"] != f"{old}-1"
+        or new in offered
+    ):
         raise Failed(f"fresh: {old} alone should be installed and offered:\n{versions}\n{offered}")
 
 
 def images(lab: Lab, old: str, new: str) -> None:
-    """Tags in a registry are those of the last release pushed; the installer gives the old one its own images."""
+    """Tags in a registry are those of the last release pushed; the installer gives the old one its
+    own images.
+    """
     before, after = (
-        {one["reference"]: one["index"] for one in lab.supply.manifest(one)["images"]} for one in (old, new)
+        {one["reference"]: one["index"] for one in lab.supply.manifest(one)["images"]}
+        for one in (old, new)
     )
     moved = [name for name, digest in before.items() if after.get(name, digest) != digest]
     if not moved:
-        raise Failed(f"no tag is in both releases with another digest, so this proves nothing: {', '.join(before)}")
+        raise Failed(
+            f"no tag is in both releases with another digest, so this proves nothing: {', '.join(before)}"
+        )
     lab.configure("fresh")
     lab.shell("fresh", "apt-get install curl gpgv jq")
     said = installer.pull(lab, "fresh", old)

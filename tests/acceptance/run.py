@@ -1,12 +1,14 @@
-"""Real Kubernetes from a version word to Pods that talk: released, installed on clean machines, joined, upgraded.
+"""Real Kubernetes from a version word to Pods that talk: released, installed on clean machines,
+joined, upgraded.
 
     ./nox -s acceptance -- --upstream MIRROR --cache DIR, or in an environment with kubewright:
     python tests/acceptance/run.py --upstream MIRROR --cache DIR --work DIR
     … --fault cri-disabled (or all): a fault on purpose, which must be named where one looks
 
-Without a mirror it compiles one first (`kubewright mirror source`), which takes long once. It needs root, docker.io and
-mmdebstrap; everything that it starts is gone afterwards. The work directory keeps the report as txt, json and html,
-the log, the mirror, the releases and the clean roots. docs/acceptance.md says more.
+Without a mirror it compiles one first (`kubewright mirror source`), which takes long once. It needs
+root, docker.io and mmdebstrap; everything that it starts is gone afterwards. The work directory
+keeps the report as txt, json and html, the log, the mirror, the releases and the clean roots.
+docs/acceptance.md says more.
 """
 
 import argparse
@@ -35,7 +37,12 @@ from report import Report, say
 from supply import Supply
 from work import claim
 
-PROGRAMS = {"dockerd": "docker.io", "mmdebstrap": "mmdebstrap", "iptables": "iptables", "ps": "procps"}
+PROGRAMS = {
+    "dockerd": "docker.io",
+    "mmdebstrap": "mmdebstrap",
+    "iptables": "iptables",
+    "ps": "procps",
+}
 
 FIRST, PATCH, MINOR = "1.36.2", "1.36.3", "1.37.2"
 """The release that clusters start with, the patch and the minor that they are upgraded to."""
@@ -45,11 +52,16 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def foundation(lab: Lab, *later: str) -> Steps:
-    """What every run begins with: Kubernetes compiled (`later` too) and released, served to clean machines."""
+    """What every run begins with: Kubernetes compiled (`later` too) and released, served to clean
+    machines.
+    """
     supply = lab.supply
     versions = (FIRST, *later) if supply.compiles else ()
     return [
-        *((f"Kubernetes {one} is compiled from source", lambda one=one: supply.mirror(one)) for one in versions),
+        *(
+            (f"Kubernetes {one} is compiled from source", lambda one=one: supply.mirror(one))
+            for one in versions
+        ),
         ("the site of an earlier run is removed", supply.clear),
         (f"{FIRST} is released: made, signed, published, verified", lambda: supply.release(FIRST)),
         ("a private Docker engine starts", lab.engine.start),
@@ -93,7 +105,9 @@ def go(lab: Lab, chapters: Chapters) -> int:
     try:
         for chapter in chapters:
             play(lab, chapter)
-        ends: Steps = [(f"{one}: nodes and Pods, all Ready", partial(members, lab, one)) for one in lab.members]
+        ends: Steps = [
+            (f"{one}: nodes and Pods, all Ready", partial(members, lab, one)) for one in lab.members
+        ]
         play(lab, ("What is there at the end", ends))
     except KeyboardInterrupt:
         code = 130
@@ -126,7 +140,10 @@ def clean(lab: Lab) -> int:
             lines = [f"{what}: {', '.join(there) or 'none'}" for what, there in found.items()]
             lab.report.show("what was looked for", "\n".join(lines))
             if any(found.values()):
-                raise Failed("still there: " + "; ".join(line for line in lines if not line.endswith(": none")))
+                raise Failed(
+                    "still there: "
+                    + "; ".join(line for line in lines if not line.endswith(": none"))
+                )
     except Exception:  # the report has it, and must be written
         return 1
     return 0
@@ -141,10 +158,16 @@ def interrupt(_signal: int, _frame: object) -> None:
 
 def main() -> int:
     """Read the options and run."""
-    parser = argparse.ArgumentParser(description="Install and run real Kubernetes from our own site.")
-    parser.add_argument("--upstream", type=Path, help="a mirror made by `kubewright mirror source` [compile one]")
+    parser = argparse.ArgumentParser(
+        description="Install and run real Kubernetes from our own site."
+    )
+    parser.add_argument(
+        "--upstream", type=Path, help="a mirror made by `kubewright mirror source` [compile one]"
+    )
     parser.add_argument("--cache", type=Path, help="what is kept between runs [WORK/cache]")
-    parser.add_argument("--work", type=Path, required=True, help="where the run works and leaves its report")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="where the run works and leaves its report"
+    )
     parser.add_argument("--fault", action="append", choices=[*faults.FAULTS, "all"], default=[],
                         help="instead of a full run, make this fault and see it named; repeatable")  # fmt: skip
     options = parser.parse_args()
@@ -152,7 +175,9 @@ def main() -> int:
     left_out = {}
     if "cgroup-v1" in names and traces.two():
         names.remove("cgroup-v1")
-        left_out["Left out"] = "--fault cgroup-v1: this machine has control groups v2, which nothing refuses"
+        left_out["Left out"] = (
+            "--fault cgroup-v1: this machine has control groups v2, which nothing refuses"
+        )
         if not names:
             parser.error(left_out["Left out"])
     if os.geteuid() != 0:
@@ -165,10 +190,14 @@ def main() -> int:
     except Failed as refusal:
         parser.error(str(refusal))
     if not hold(options.work / "lock"):
-        parser.error(f"{options.work}: another run works there; wait for it, or name another directory with --work")
+        parser.error(
+            f"{options.work}: another run works there; wait for it, or name another directory with --work"
+        )
     (options.work / "log.txt").write_text("")
     for number in ENDINGS:
-        signal.signal(number, interrupt)  # also where a shell has told its background jobs to ignore Ctrl-C
+        signal.signal(
+            number, interrupt
+        )  # also where a shell has told its background jobs to ignore Ctrl-C
     supply = Supply(options.work, options.upstream, options.cache, Network.free(options.work))
     lab = Lab(supply, report(supply, names, left_out))
     if names:
@@ -181,7 +210,9 @@ def report(supply: Supply, names: list[str], left_out: dict[str, str]) -> Report
     if names:
         return Report(f"Deliberate faults: {', '.join(names)}", facts(supply, [FIRST]) | left_out)
     found = facts(supply, [FIRST, PATCH, MINOR])
-    return Report("Kubernetes from our own site, on clean machines", found, allowed(found["Caches"]))
+    return Report(
+        "Kubernetes from our own site, on clean machines", found, allowed(found["Caches"])
+    )
 
 
 if __name__ == "__main__":

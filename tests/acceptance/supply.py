@@ -1,4 +1,6 @@
-"""What the machines of a run come from: the mirror, the releases on a site, the registry, and clean Debian roots."""
+"""What the machines of a run come from: the mirror, the releases on a site, the registry, and clean
+Debian roots.
+"""
 
 import json
 import shutil
@@ -14,7 +16,9 @@ ROOTS = {
     "machine": "systemd,systemd-sysv,dbus,ca-certificates,curl,sudo,procps,iproute2,kmod",
     "services": "docker-registry,busybox-static",
 }
-"""Clean Debian 12 roots by name, with what each has beyond the minimum; none has anything of ours."""
+"""Clean Debian 12 roots by name, with what each has beyond the minimum; none has anything of
+ours.
+"""
 
 Manifest = dict[str, Any]
 """A release's manifest.json."""
@@ -39,7 +43,9 @@ def front_page(manifest: Manifest) -> str:
 class Supply:
     """The work directory of a run, and what is made in it."""
 
-    def __init__(self, work: Path, upstream: Path | None, cache: Path | None, network: Network) -> None:
+    def __init__(
+        self, work: Path, upstream: Path | None, cache: Path | None, network: Network
+    ) -> None:
         self.work = work.resolve()
         self.compiles = upstream is None
         self.upstream = (upstream or self.work / "mirror").resolve()
@@ -51,35 +57,67 @@ class Supply:
     def kubewright(self, *words: str) -> str:
         """Run a verb of the console command in the work directory; what it said."""
         keys = f"KUBEWRIGHT_DATA={self.work}/keys"
-        return self.engine.run(["env", keys, sys.executable, "-m", "kubewright", *words], cwd=self.work)
+        return self.engine.run(
+            ["env", keys, sys.executable, "-m", "kubewright", *words], cwd=self.work
+        )
 
     def options(self, registry: str) -> list[str]:
         """The options that every verb of a release gets."""
-        return ["--upstream", str(self.upstream), "--cache", str(self.cache), "--flavour", "monolith",
-                "--arch", "amd64", "--url", self.network.site, "--registry", registry]  # fmt: skip
+        return [
+            "--upstream",
+            str(self.upstream),
+            "--cache",
+            str(self.cache),
+            "--flavour",
+            "monolith",
+            "--arch",
+            "amd64",
+            "--url",
+            self.network.site,
+            "--registry",
+            registry,
+        ]
 
     def mirror(self, version: str) -> None:
         """Compile real Kubernetes and its companions; what an earlier run has compiled is kept."""
-        words = ["mirror", "source", f"v{version}", str(self.upstream), "--arch", "amd64", "--cache", str(self.cache)]
+        words = [
+            "mirror",
+            "source",
+            f"v{version}",
+            str(self.upstream),
+            "--arch",
+            "amd64",
+            "--cache",
+            str(self.cache),
+        ]
         self.kubewright(*words)
 
     def release(self, version: str, *more: str) -> None:
-        """Make a release and publish it on the site, in the channel of its minor; `more` are options."""
+        """Make a release and publish it on the site, in the channel of its minor; `more` are
+        options.
+        """
         options = ["--channel", channel(version), *more, *self.options(self.network.registry)]
         self.kubewright("release", f"v{version}", *options)
 
     def push(self, version: str) -> None:
         """Push the images of a release."""
-        self.kubewright("image", f"v{version}", "--push", *self.options(f"http://{self.network.registry}"))
+        self.kubewright(
+            "image", f"v{version}", "--push", *self.options(f"http://{self.network.registry}")
+        )
 
     def manifest(self, version: str) -> Manifest:
         """The manifest of a release on the site."""
-        found: Manifest = json.loads((self.site / "releases" / f"v{version}-1" / "manifest.json").read_text())
+        found: Manifest = json.loads(
+            (self.site / "releases" / f"v{version}-1" / "manifest.json").read_text()
+        )
         return found
 
     def manifests(self) -> list[Manifest]:
         """The manifests of all releases on the site."""
-        return [json.loads(path.read_text()) for path in sorted(self.site.glob("releases/*/manifest.json"))]
+        return [
+            json.loads(path.read_text())
+            for path in sorted(self.site.glob("releases/*/manifest.json"))
+        ]
 
     def clear(self) -> None:
         """Remove what is on the site; its directory stays, as a container may serve it."""
@@ -94,7 +132,14 @@ class Supply:
         if not archive.exists():
             partial = self.engine.temporary / archive.name
             self.engine.run(
-                ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={ROOTS[name]}", "bookworm", partial]
+                [
+                    "mmdebstrap",
+                    "--quiet",
+                    "--variant=minbase",
+                    f"--include={ROOTS[name]}",
+                    "bookworm",
+                    partial,
+                ]
             )
             partial.rename(archive)
         self.engine.run([*self.engine.docker, "import", archive, f"{name}:clean"])
@@ -104,7 +149,9 @@ class Supply:
         (self.work / "registry.yml").write_text(cluster.REGISTRY_CONFIG)
         self.serve_site("site", self.site)
         settings = f"--volume={self.work}/registry.yml:/registry.yml:ro"
-        self.engine.container("registry", "services:clean", [settings], ["docker-registry", "serve", "/registry.yml"])
+        self.engine.container(
+            "registry", "services:clean", [settings], ["docker-registry", "serve", "/registry.yml"]
+        )
 
     def serve_site(self, name: str, folder: Path) -> None:
         """Serve a folder over HTTP from a container of this name, at network.url."""

@@ -1,4 +1,6 @@
-"""What a run leaves on the machine that carries it: how each kind of trace is looked for, and how it is removed."""
+"""What a run leaves on the machine that carries it: how each kind of trace is looked for, and how
+it is removed.
+"""
 
 import os
 import re
@@ -14,12 +16,16 @@ from kernel import SETTINGS, Kernel
 from network import Network
 
 MARK = "KUBEWRIGHT_ACCEPTANCE"
-"""In the environment of every program that a run starts, and so of all that those start: its work directory."""
+"""In the environment of every program that a run starts, and so of all that those start: its work
+directory.
+"""
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 INNER = ("docker", "init.scope", "kubepods", "system.slice", "user.slice")
-"""Control groups that programs in a machine may make at the top, as it shares the hierarchies with this machine."""
+"""Control groups that programs in a machine may make at the top, as it shares the hierarchies with
+this machine.
+"""
 
 PATIENCE = 60.0
 """Seconds that a program may take which removes something."""
@@ -37,7 +43,8 @@ class Traces:
     def remove(self) -> list[str]:
         """Remove what is there once the engine has ended, or was killed; what went wrong.
 
-        Other runs on this machine lose nothing. The kernel's settings are given back afterwards: kernel.give_back.
+        Other runs on this machine lose nothing. The kernel's settings are given back afterwards:
+        kernel.give_back.
         """
         return attempt({
             "what was there before any run": lambda: self.kernel.begin(_names(*INNER)),
@@ -96,10 +103,11 @@ class Traces:
             f"bridge {self.network.bridge} in /sys/class/net": self._links(),
             f"firewall rules that say {group}": self._rules(),
             f"control groups {group}, and {', '.join(INNER)} that were not there before": self.control_groups(),
-            "files " + " and ".join(map(str, self.folders)): [str(one) for one in self.folders if one.exists()],
-            f"settings of the kernel ({self.kernel.kept or 'given back'}): {', '.join(SETTINGS)}":
-                self.kernel.changed,
-        }  # fmt: skip
+            "files " + " and ".join(map(str, self.folders)): [
+                str(one) for one in self.folders if one.exists()
+            ],
+            f"settings of the kernel ({self.kernel.kept or 'given back'}): {', '.join(SETTINGS)}": self.kernel.changed,
+        }
 
     def processes(self) -> list[str]:
         """Process ids with their commands."""
@@ -108,21 +116,36 @@ class Traces:
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 marked = mark in (folder / "environ").read_bytes().split(b"\0")
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                command = (
+                    (folder / "cmdline")
+                    .read_bytes()
+                    .replace(b"\0", b" ")
+                    .decode(errors="replace")
+                    .strip()
+                )
                 ours = marked or f"/{group}/" in (folder / "cgroup").read_text()
-                if ours and command and int(folder.name) != os.getpid():  # one that has ended has no command
+                if (
+                    ours and command and int(folder.name) != os.getpid()
+                ):  # one that has ended has no command
                     found.append(f"{folder.name} {command[:100]}")
         return found
 
     def mounts(self) -> list[str]:
         """Mount points in their order."""
         points = [_plain(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
-        return [one for one in points if any(one.startswith(f"{folder}/") for folder in self.folders)]
+        return [
+            one for one in points if any(one.startswith(f"{folder}/") for folder in self.folders)
+        ]
 
     def control_groups(self) -> list[str]:
-        """Control groups, a parent before its children; inner ones only where no process is in any of that name."""
+        """Control groups, a parent before its children; inner ones only where no process is in any
+        of that name.
+        """
         idle = [name for name in INNER if not any(_busy(path) for path in _groups(name))]
-        return [*_names(self.network.group), *(one for one in _names(*idle) if one not in self.kernel.groups)]
+        return [
+            *_names(self.network.group),
+            *(one for one in _names(*idle) if one not in self.kernel.groups),
+        ]
 
     def _links(self) -> list[str]:
         bridge = self.network.bridge

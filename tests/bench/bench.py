@@ -1,4 +1,6 @@
-"""Measures what the project claims of speed and size: `./nox -s bench`; README.md beside this file says how."""
+"""Measures what the project claims of speed and size: `./nox -s bench`; README.md beside this file
+says how.
+"""
 
 import argparse
 import json
@@ -19,8 +21,15 @@ from kubewright.errors import ToolMissing
 def main() -> int:
     """Run every bench, or those that are named, and print their rows. 1: a goal was missed."""
     parser = argparse.ArgumentParser(prog="./nox -s bench --", description=__doc__)
-    parser.add_argument("only", nargs="*", metavar="BENCH", help="layers, apt, yum, resolve, release; all without one")
-    parser.add_argument("--binary", type=Path, help="a program to make the image of, such as a real hyperkube")
+    parser.add_argument(
+        "only",
+        nargs="*",
+        metavar="BENCH",
+        help="layers, apt, yum, resolve, release; all without one",
+    )
+    parser.add_argument(
+        "--binary", type=Path, help="a program to make the image of, such as a real hyperkube"
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
     benches: dict[str, Callable[[Path], Iterator[Result]]] = {
@@ -38,7 +47,9 @@ def main() -> int:
         print(f"measuring {name} …", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="kubewright-bench-") as work:
             results += measured(name, benches[name], Path(work))
-    print(json.dumps([as_json(one) for one in results], indent=2) if options.json else table(results))
+    print(
+        json.dumps([as_json(one) for one in results], indent=2) if options.json else table(results)
+    )
     return int(any(isinstance(one, Row) and one.verdict == "MISS" for one in results))
 
 

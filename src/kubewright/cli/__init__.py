@@ -25,14 +25,25 @@ CONFIG = Path("kubewright.toml")
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says when the disk is full or not ours to write."""
 
-FULL = re.compile("no space left on device|file too large|disk quota exceeded|read-only file system", re.IGNORECASE)
+FULL = re.compile(
+    "no space left on device|file too large|disk quota exceeded|read-only file system",
+    re.IGNORECASE,
+)
 """The same in the last words of a tool."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True})
+@click.group(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+        "show_default": True,
+    }
+)
 @click.version_option(__version__, prog_name="kubewright")
 def kubewright() -> None:
-    """From one version word to signed apt and yum repositories, hyperkube images and a release manifest."""
+    """From one version word to signed apt and yum repositories, hyperkube images and a release
+    manifest.
+    """
 
 
 for room in (build, explain, site, tools, catalog, compiling):
@@ -43,7 +54,9 @@ for room in (build, explain, site, tools, catalog, compiling):
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit with the code that docs/errors.md explains."""
     try:
-        code = kubewright.main(argv, prog_name="kubewright", standalone_mode=False, default_map=defaults())
+        code = kubewright.main(
+            argv, prog_name="kubewright", standalone_mode=False, default_map=defaults()
+        )
     except click.ClickException as error:
         error.show()
         code = RequestError.exit_code
@@ -53,7 +66,11 @@ def main(argv: list[str] | None = None) -> None:
     except KubewrightError as error:
         console.print(f"error: {error}", style="bold red", markup=False)
         logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
-        code = DiskError.exit_code if isinstance(error, ToolFailed) and FULL.search(str(error)) else error.exit_code
+        code = (
+            DiskError.exit_code
+            if isinstance(error, ToolFailed) and FULL.search(str(error))
+            else error.exit_code
+        )
     except Exception as error:  # the last resort: one line for people, the whole story with -v
         code = _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
@@ -62,7 +79,9 @@ def main(argv: list[str] | None = None) -> None:
 def _unforeseen(error: Exception) -> int:
     """Say what no stage has explained; give the exit code."""
     if isinstance(error, OSError) and error.errno in DISK:
-        place = error.filename or f"a file in {tempfile.gettempdir()} (TMPDIR) or the working directory"
+        place = (
+            error.filename or f"a file in {tempfile.gettempdir()} (TMPDIR) or the working directory"
+        )
         said, code = str(disk_error(error, place)), DiskError.exit_code
     else:
         words = " ".join(f"{type(error).__name__}: {error}".split())
@@ -73,7 +92,8 @@ def _unforeseen(error: Exception) -> int:
 
 
 def defaults() -> dict[str, Any]:
-    """Defaults from `kubewright.toml` in the working directory: option names, the same for every verb that has them.
+    """Defaults from `kubewright.toml` in the working directory: option names, the same for every
+    verb that has them.
 
     Raises RequestError for a name that no verb knows, and for a list where one value is wanted.
     """
@@ -111,7 +131,9 @@ def _names(command: click.Command) -> set[str]:
 
 
 def _defaults(command: click.Command, table: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of a verb as click wants them: by parameter, and one level deeper for a group."""
+    """The defaults of a verb as click wants them: by parameter, and one level deeper for a
+    group.
+    """
     if isinstance(command, click.Group):
         return {name: _defaults(verb, table) for name, verb in command.commands.items()}
     return {
@@ -124,6 +146,8 @@ def _defaults(command: click.Command, table: Mapping[str, Any]) -> dict[str, Any
 def _value(name: str, option: click.Option, value: Any) -> Any:
     values = value if option.multiple and isinstance(value, list) else [value]
     if not all(isinstance(one, str | int | bool) for one in values):
-        wanted = "text, or a list of texts" if option.multiple else "a single value, not a list or table"
+        wanted = (
+            "text, or a list of texts" if option.multiple else "a single value, not a list or table"
+        )
         raise RequestError(f"{CONFIG}: {name}: {value!r} is not right here; give {wanted}")
     return values if option.multiple else value

@@ -13,14 +13,33 @@ from kubewright.settings import Settings
 Command = Callable[..., None]
 
 OPTIONS = (
-    click.option("--with", "wanted", multiple=True, metavar="NAME[=RANGE]",
-                 help="Have a component, in a range: docker, docker=20.10, 'containerd>=2.2,<2.3'; repeatable."),
-    click.option("--without", multiple=True, metavar="NAME", help="Do without docker or containerd; repeatable."),
-    click.option("--distro", "distros", multiple=True, metavar="NAME",
-                 help="Say what a distribution takes, such as debian-12; repeatable."),
-    click.option("--etcd", type=click.Choice(["kubeadm", "external"]), default="kubeadm",
-                 help="external: etcd is not kubeadm's but your own."),
-)  # fmt: skip
+    click.option(
+        "--with",
+        "wanted",
+        multiple=True,
+        metavar="NAME[=RANGE]",
+        help="Have a component, in a range: docker, docker=20.10, 'containerd>=2.2,<2.3'; repeatable.",
+    ),
+    click.option(
+        "--without",
+        multiple=True,
+        metavar="NAME",
+        help="Do without docker or containerd; repeatable.",
+    ),
+    click.option(
+        "--distro",
+        "distros",
+        multiple=True,
+        metavar="NAME",
+        help="Say what a distribution takes, such as debian-12; repeatable.",
+    ),
+    click.option(
+        "--etcd",
+        type=click.Choice(["kubeadm", "external"]),
+        default="kubeadm",
+        help="external: etcd is not kubeadm's but your own.",
+    ),
+)
 
 
 def asking(command: Command) -> Command:

@@ -1,4 +1,6 @@
-"""The verbs that work in dist/: resolve, fetch, package, image, sign, and release, which is all of them."""
+"""The verbs that work in dist/: resolve, fetch, package, image, sign, and release, which is all of
+them.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -34,7 +36,9 @@ NAME = click.argument("name", required=False, metavar="[NAME|REQUEST]")
 
 @click.command()
 @click.argument("request_", metavar="REQUEST")
-@click.option("--from", "start", metavar="VERSION", help="Show the way from this version, hop by hop.")
+@click.option(
+    "--from", "start", metavar="VERSION", help="Show the way from this version, hop by hop."
+)
 @shared
 @asking
 def resolve(settings: Settings, as_json: bool, request_: str, start: str | None) -> None:
@@ -48,7 +52,11 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
     else:
         workspace, release, hops = upgrading.upgrade(start, request_, settings)
     if as_json:
-        way = {} if hops is None else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
+        way = (
+            {}
+            if hops is None
+            else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
+        )
         show_json(release.model_dump(mode="json", exclude_none=True) | way)
         return
     show_release(release)
@@ -83,7 +91,9 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         return
     workspace = select(settings.dist, name)
     own = keys(settings)
-    record = packaging.package(workspace, settings, own.repo, signing_stage.keyring(own, publish.store(settings)))
+    record = packaging.package(
+        workspace, settings, own.repo, signing_stage.keyring(own, publish.store(settings))
+    )
     _report(workspace, record, as_json)
 
 
@@ -96,7 +106,12 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
 @shared
 def image(
-    settings: Settings, as_json: bool, name: str | None, load: str | None, archive: Path | None, push: bool
+    settings: Settings,
+    as_json: bool,
+    name: str | None,
+    load: str | None,
+    archive: Path | None,
+    push: bool,
 ) -> None:
     """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
     if load not in (None, OWN):
@@ -122,7 +137,9 @@ def image(
 def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> None:
     """Load a file from anywhere."""
     if not alone:
-        raise RequestError(f"--load {archive}: only loads that file; leave NAME, --archive and --push out")
+        raise RequestError(
+            f"--load {archive}: only loads that file; leave NAME, --archive and --push out"
+        )
     refuse_dry_run(settings, "image --load FILE")
     loaded = imaging.load(archive)
     if as_json:
@@ -157,7 +174,9 @@ def release(settings: Settings, as_json: bool, request_: str) -> None:
     report_changes(workspace.root.name, channels, changes, settings, as_json)
 
 
-def _plan(name: str | None, settings: Settings, as_json: bool, lines: Callable[[Plan], Iterator[str]]) -> None:
+def _plan(
+    name: str | None, settings: Settings, as_json: bool, lines: Callable[[Plan], Iterator[str]]
+) -> None:
     """What a stage would do."""
     found = plan(planned(name, settings), settings)
     if as_json:
@@ -177,7 +196,10 @@ def _rehearsed(found: Plan, settings: Settings, as_json: bool) -> None:
 
 
 def _report(
-    workspace: Workspace, record: Record, as_json: bool, more: Mapping[str, Iterable[str]] = MappingProxyType({})
+    workspace: Workspace,
+    record: Record,
+    as_json: bool,
+    more: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> None:
     """What a stage made, and under a word each what else was done with it."""
     if as_json:

@@ -24,15 +24,21 @@ def check(settings: Settings, as_json: bool) -> None:
         for one in found:
             click.echo(one)
     if found:
-        raise VerificationFailed(f"recipes/catalog: {len(found)} contradictions; correct the files that they name")
+        raise VerificationFailed(
+            f"recipes/catalog: {len(found)} contradictions; correct the files that they name"
+        )
     if not as_json:
-        click.echo(f"no contradictions in {', '.join(f'{number} {what}' for what, number in size.items())}")
+        click.echo(
+            f"no contradictions in {', '.join(f'{number} {what}' for what, number in size.items())}"
+        )
 
 
 @catalog.command()
 @shared
 def diff(settings: Settings, as_json: bool) -> None:
-    """Show what an upstream has that the recipes lack: Kubernetes, and the newest of each companion."""
+    """Show what an upstream has that the recipes lack: Kubernetes, and the newest of each
+    companion.
+    """
     if settings.offline:
         raise RequestError(
             "--offline: `catalog diff` asks the upstream; leave the option out, or name a mirror with --upstream"

@@ -15,7 +15,8 @@ from kubewright.stages import explain as explaining
 @shared
 @asking
 def explain(settings: Settings, as_json: bool, component: str, request_: str) -> None:
-    """Say why a release has this version of a component: who states it, and what else was considered.
+    """Say why a release has this version of a component: who states it, and what else was
+    considered.
 
     REQUEST is what `resolve` takes, `stable` without one; nothing is written.
     """

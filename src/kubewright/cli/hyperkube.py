@@ -24,10 +24,17 @@ def source(settings: Settings, as_json: bool, version: str, directory: Path) -> 
         show_json(summary.model_dump(mode="json", exclude_none=True))
         return
     for one in summary.nearest:
-        click.echo(f"{one.component}: {one.wanted} cannot be had from modules; {one.there} is there instead", err=True)
+        click.echo(
+            f"{one.component}: {one.wanted} cannot be had from modules; {one.there} is there instead",
+            err=True,
+        )
     for gap in summary.unavailable:
-        click.echo(f"{gap.component} {gap.version} {gap.arch or ''}: not there: {gap.reason}", err=True)
-    click.echo(f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}")
+        click.echo(
+            f"{gap.component} {gap.version} {gap.arch or ''}: not there: {gap.reason}", err=True
+        )
+    click.echo(
+        f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}"
+    )
 
 
 @click.group()
@@ -53,14 +60,20 @@ def lock(settings: Settings, as_json: bool, version: str) -> None:
 @VERSION
 @shared
 def parity(settings: Settings, as_json: bool, version: str) -> None:
-    """Compare every program's help and version with the separate binary's; differences have to be accepted."""
+    """Compare every program's help and version with the separate binary's; differences have to be
+    accepted.
+    """
     refuse_dry_run(settings, "hyperkube parity")
     found = compiling.parity(version, settings)
     if as_json:
         show_json(found.model_dump(mode="json"))
     else:
         for answer in found.answers:
-            verdict = "same" if answer.same else f"{len(answer.accepted)} accepted, {len(answer.refused)} not"
+            verdict = (
+                "same"
+                if answer.same
+                else f"{len(answer.accepted)} accepted, {len(answer.refused)} not"
+            )
             click.echo(f"{answer.program:24} {answer.asked:12} {answer.lines:5} lines  {verdict}")
             for line in (*answer.accepted, *answer.refused):
                 click.echo(f"    {line}")

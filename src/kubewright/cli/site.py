@@ -21,7 +21,9 @@ from kubewright.workspace import select
 @click.argument("name", required=False, metavar="[NAME|REQUEST]")
 @shared
 def publish(settings: Settings, as_json: bool, name: str | None) -> None:
-    """Put a signed release on the site, in its channels; --dry-run lists the objects that would change."""
+    """Put a signed release on the site, in its channels; --dry-run lists the objects that would
+    change.
+    """
     workspace = select(settings.dist, name)
     channels, changes = publishing.publish(workspace, settings, keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)
@@ -38,11 +40,14 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
 )
 @shared
 def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[Path, ...]) -> None:
-    """Check every object of a site as a stranger would: digests, signatures, indexes against the pool.
+    """Check every object of a site as a stranger would: digests, signatures, indexes against the
+    pool.
 
     Without --key the site's own keys are believed, and their fingerprints are shown.
     """
-    report = verifying.verify(where or settings.site, [path.read_bytes() for path in trusted], now=settings.now)
+    report = verifying.verify(
+        where or settings.site, [path.read_bytes() for path in trusted], now=settings.now
+    )
     if as_json:
         show_json(report.model_dump(mode="json"))
     else:
@@ -60,7 +65,9 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
 @shared
 def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     """List the publications of a channel, or the channels of the site."""
-    found = publishing.channels(settings) if channel is None else publishing.history(channel, settings)
+    found = (
+        publishing.channels(settings) if channel is None else publishing.history(channel, settings)
+    )
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in found])
         return
@@ -70,7 +77,12 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
 
 @click.command()
 @click.argument("channel")
-@click.option("--to", type=int, show_default="the one before the present", help="The publication to go back to.")
+@click.option(
+    "--to",
+    type=int,
+    show_default="the one before the present",
+    help="The publication to go back to.",
+)
 @shared
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
     """Publish the content of an earlier publication of a channel again."""
@@ -85,7 +97,8 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
 @click.command()
 @shared
 def refresh(settings: Settings, as_json: bool) -> None:
-    """Renew the channels that --valid-for lets expire, each for its own days, when less than half of them are left.
+    """Renew the channels that --valid-for lets expire, each for its own days, when less than half
+    of them are left.
 
     Channels that another key has signed are signed again too. Needs no release in --dist.
     """
@@ -112,8 +125,14 @@ def report_changes(
         return
     _changes(changes, settings)
     verb = "would be published" if settings.dry_run else "published"
-    count = f"{len(changes)} objects written" if changes and not settings.dry_run else f"{len(changes)} objects"
-    click.echo(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {count if changes else 'nothing changed'}")
+    count = (
+        f"{len(changes)} objects written"
+        if changes and not settings.dry_run
+        else f"{len(changes)} objects"
+    )
+    click.echo(
+        f"{name} {verb} to {', '.join(channels)} of {settings.site}: {count if changes else 'nothing changed'}"
+    )
 
 
 def _changes(changes: Sequence[Change], settings: Settings) -> None:
@@ -128,7 +147,9 @@ def _line(record: Channel) -> str:
     back = f" (rolled back from {record.rollback_of})" if record.rollback_of else ""
     until = f"  valid until {_when(record.valid_until)}" if record.valid_until else ""
     also = f"  also {others}" if others else ""
-    return f"{record.channel} {record.sequence}  {_when(record.issued)}  {current}{also}{until}{back}"
+    return (
+        f"{record.channel} {record.sequence}  {_when(record.issued)}  {current}{also}{until}{back}"
+    )
 
 
 def _when(epoch: int) -> str:

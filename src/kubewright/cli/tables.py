@@ -1,4 +1,6 @@
-"""What `resolve` and `explain` show to people: tables that fit into 80 columns and keep words whole."""
+"""What `resolve` and `explain` show to people: tables that fit into 80 columns and keep words
+whole.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -21,15 +23,29 @@ LEGEND = (
 
 
 def show_release(release: Release) -> None:
-    """The choice, the packages of the distributions that were asked for, and what the evidence stands for."""
+    """The choice, the packages of the distributions that were asked for, and what the evidence
+    stands for.
+    """
     rows = [
-        (one.name, one.version, one.status, one.reason, ", ".join(dict.fromkeys(item.source for item in one.evidence)))
+        (
+            one.name,
+            one.version,
+            one.status,
+            one.reason,
+            ", ".join(dict.fromkeys(item.source for item in one.evidence)),
+        )
         for one in release.components
     ]
-    _table(f"{release.name}, nodes run {release.runtime}", ("component", "version", "status", "why", "evidence"), rows)
+    _table(
+        f"{release.name}, nodes run {release.runtime}",
+        ("component", "version", "status", "why", "evidence"),
+        rows,
+    )
     _print(LEGEND)
     for name in release.request.distributions if release.request else ():
-        _distribution(name, release.tag, [one for one in release.distributions if one.distribution == name])
+        _distribution(
+            name, release.tag, [one for one in release.distributions if one.distribution == name]
+        )
     click.echo()
     for line in _sources(release):
         _print(line)
@@ -43,7 +59,8 @@ def show_path(hops: Sequence[Hop]) -> None:
     rows = []
     for one in hops:
         changes = ", ".join(
-            f"{each.component} {each.before or 'none'} to {each.after or 'none'}" for each in one.components
+            f"{each.component} {each.before or 'none'} to {each.after or 'none'}"
+            for each in one.components
         )
         if one.runtime is not None:
             changes = f"nodes run {one.runtime.after}, not {one.runtime.before}; {changes}"
@@ -67,14 +84,17 @@ def show_explanation(found: Explanation) -> None:
         return
     _print(f"{head}: {found.status}, {found.reason}")
     _section("allowed", [found.range])
-    _section("what it had to meet", (f"{one.place}: {one.reason}\n{one.source}" for one in found.grounds))
+    _section(
+        "what it had to meet", (f"{one.place}: {one.reason}\n{one.source}" for one in found.grounds)
+    )
     _section("newer, but not chosen", _considered(found.newer))
     _section("would do too", [", ".join(found.others)] if found.others else [])
     for name, packages in found.packages.items():
         _section(f"on {name}, best first", _considered(packages))
     _section("kubeadm's own check says of", _considered(found.judgements))
     _section(
-        "in the minors beside it", (f"v{one.kubernetes}: {one.version} ({one.status})" for one in found.neighbours)
+        "in the minors beside it",
+        (f"v{one.kubernetes}: {one.version} ({one.status})" for one in found.neighbours),
     )
 
 
@@ -88,7 +108,12 @@ def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRun
     """The packages of a distribution, and what holds a chosen one at its version."""
     verdicts = {True: "fits", False: "does not fit"}
     rows = [
-        (one.family, f"{one.package} {one.version}", one.repository, "taken" if one.chosen else verdicts[one.fits])
+        (
+            one.family,
+            f"{one.package} {one.version}",
+            one.repository,
+            "taken" if one.chosen else verdicts[one.fits],
+        )
         for one in packages
     ]
     click.echo()
@@ -107,7 +132,12 @@ def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRun
 
 def _sources(release: Release) -> Iterator[str]:
     """What the short names of evidence stand for, each once."""
-    named = {(item.source, item.cited) for one in release.components for item in one.evidence if item.cited}
+    named = {
+        (item.source, item.cited)
+        for one in release.components
+        for item in one.evidence
+        if item.cited
+    }
     yield from (f"{key}: {text}" for key, text in sorted(named))
 
 

@@ -25,21 +25,33 @@ def mirror() -> None:
 @mirror.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
-    "--kubernetes", multiple=True, default=KUBERNETES, metavar="VERSION", help="A version to have; repeatable."
+    "--kubernetes",
+    multiple=True,
+    default=KUBERNETES,
+    metavar="VERSION",
+    help="A version to have; repeatable.",
 )
 @click.option("--busybox", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="A static busybox for amd64, so that the sample's hyperkube image can dispatch.")  # fmt: skip
 @shared
 def sample(
-    settings: Settings, as_json: bool, directory: Path, kubernetes: tuple[str, ...], busybox: Path | None
+    settings: Settings,
+    as_json: bool,
+    directory: Path,
+    kubernetes: tuple[str, ...],
+    busybox: Path | None,
 ) -> None:
     """Small placeholder programs in the exact layout of the real upstreams; takes seconds."""
     refuse_dry_run(settings, "mirror sample")
-    summary = sampling.sample(directory, kubernetes, busybox={Arch.amd64: busybox} if busybox else None)
+    summary = sampling.sample(
+        directory, kubernetes, busybox={Arch.amd64: busybox} if busybox else None
+    )
     if as_json:
         show_json(summary.model_dump())
         return
-    click.echo(f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}")
+    click.echo(
+        f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}"
+    )
 
 
 @click.group()
@@ -49,17 +61,31 @@ def key() -> None:
 
 @key.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--name", default="Kubewright", help="The user id of the OpenPGP key, e.g. 'Example <keys@example.org>'.")
-@click.option("--expires", type=int, metavar="DAYS", show_default="never", help="When the OpenPGP key expires.")
+@click.option(
+    "--name",
+    default="Kubewright",
+    help="The user id of the OpenPGP key, e.g. 'Example <keys@example.org>'.",
+)
+@click.option(
+    "--expires",
+    type=int,
+    metavar="DAYS",
+    show_default="never",
+    help="When the OpenPGP key expires.",
+)
 @shared
-def init(settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None) -> None:
+def init(
+    settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None
+) -> None:
     """Make a repository key and an artifact key in DIR."""
     refuse_dry_run(settings, "key init")
     paths = make_keys(directory, name, settings, expires_days=expires)
     if as_json:
         show_json({field: str(path) for field, path in vars(paths).items()})
         return
-    click.echo("the secret files have no passphrase: keep them safe, and a copy elsewhere", err=True)
+    click.echo(
+        "the secret files have no passphrase: keep them safe, and a copy elsewhere", err=True
+    )
     click.echo(f"--repo-key file:{paths.repo_secret} --artifact-key file:{paths.artifact_secret}")
 
 
@@ -69,15 +95,22 @@ def show(settings: Settings, as_json: bool) -> None:
     """Show the keys that the options name: fingerprints, and whether they are development keys."""
     found = keys(settings)
     values = {
-        "openpgp": found.repo.fingerprint, "user_id": found.repo.user_id, "expires": found.repo.expires,
-        "ecdsa": found.artifact.key_id, "development": found.development,
-    }  # fmt: skip
+        "openpgp": found.repo.fingerprint,
+        "user_id": found.repo.user_id,
+        "expires": found.repo.expires,
+        "ecdsa": found.artifact.key_id,
+        "development": found.development,
+    }
     if as_json:
         show_json(values)
         return
     expires = found.repo.expires
     end = "never" if expires is None else day(expires)
-    for label, value in {**values, "expires": end, "development": "yes" if found.development else "no"}.items():
+    for label, value in {
+        **values,
+        "expires": end,
+        "development": "yes" if found.development else "no",
+    }.items():
         click.echo(f"{label:12} {value}")
 
 
@@ -86,7 +119,9 @@ def show(settings: Settings, as_json: bool) -> None:
               help="Where to leave what is made.")  # fmt: skip
 @shared
 def quickstart(settings: Settings, as_json: bool, keep: Path) -> None:
-    """Try all of it on this machine: sample upstream, development key, local site, real apt and dnf."""
+    """Try all of it on this machine: sample upstream, development key, local site, real apt and
+    dnf.
+    """
     refuse_dry_run(settings, "quickstart")
     if as_json:
         raise RequestError("--json: quickstart speaks to people only; leave the option out")

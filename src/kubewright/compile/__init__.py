@@ -1,1 +1,3 @@
-"""Compiles Kubernetes, hyperkube and their companions from Go modules, reproducibly and never twice."""
+"""Compiles Kubernetes, hyperkube and their companions from Go modules, reproducibly and never
+twice.
+"""

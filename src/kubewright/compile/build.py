@@ -15,8 +15,14 @@ from kubewright.models.base import Arch
 from kubewright.models.golang import GoRecipe
 
 KUBERNETES = (
-    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubeadm", "kubectl",
-)  # fmt: skip
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "kubeadm",
+    "kubectl",
+)
 """The programs that Kubernetes itself publishes."""
 
 ETCD = ("etcd", "etcdctl", "etcdutl")
@@ -34,17 +40,22 @@ HYPERKUBE = {"hyperkube": "."}
 """All of them in one."""
 
 ROOM = 1_500_000_000
-"""Bytes that must be free where the results go: all of the programs, and as much while they are linked."""
+"""Bytes that must be free where the results go: all of the programs, and as much while they are
+linked.
+"""
 
 GO_ROOM = 5_000_000_000
 """Bytes that must be free for Go's own caches; Kubernetes 1.36 fills 4.2 GB of them."""
 
 
-def hyperkube(kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: Path, progress: go.Progress) -> Path:
+def hyperkube(
+    kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: Path, progress: go.Progress
+) -> Path:
     """The static hyperkube of a release, compiled unless the cache has it.
 
-    `content` is the folder images/, `epoch` (seconds) the build date that the programs state. Raises RequestError
-    (no such release, no lock), ToolMissing (no Go, or too old), VerificationFailed (a checksum), DiskError.
+    `content` is the folder images/, `epoch` (seconds) the build date that the programs state.
+    Raises RequestError (no such release, no lock), ToolMissing (no Go, or too old),
+    VerificationFailed (a checksum), DiskError.
     """
     [built] = compiled(
         kubernetes, arch, HYPERKUBE, epoch=epoch, cache=cache, content=content, progress=progress
@@ -53,9 +64,11 @@ def hyperkube(kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: 
 
 
 def origin(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> str:
-    """The address of a hyperkube in the lock, `build:hyperkube@v1.36.2?from=…`: another one when its bytes may differ.
+    """The address of a hyperkube in the lock, `build:hyperkube@v1.36.2?from=…`: another one when
+    its bytes may differ.
 
-    It covers all that decides them but the Go that compiles, and needs none. Raises RequestError (no lock).
+    It covers all that decides them but the Go that compiles, and needs none. Raises RequestError
+    (no lock).
     """
     source = Source.of(kubernetes, content / "hyperkube")
     made_from = _inputs(source, kubernetes, arch, HYPERKUBE, epoch)
@@ -66,9 +79,13 @@ def separate(
     kubernetes: str, arch: Arch, names: Sequence[str] = KUBERNETES,
     *, epoch: int, cache: Path, content: Path, progress: go.Progress,
 ) -> dict[str, Path]:  # fmt: skip
-    """The separate programs of a release by name, from the same modules as its hyperkube. Raises as `hyperkube`."""
+    """The separate programs of a release by name, from the same modules as its hyperkube. Raises as
+    `hyperkube`.
+    """
     wanted = {name: PROGRAMS[name] for name in names}
-    return compiled(kubernetes, arch, wanted, epoch=epoch, cache=cache, content=content, progress=progress)
+    return compiled(
+        kubernetes, arch, wanted, epoch=epoch, cache=cache, content=content, progress=progress
+    )
 
 
 def compiled(
@@ -80,33 +97,49 @@ def compiled(
     tools = toolchain.find()
     tools.need(source.mod.go, f"Kubernetes v{kubernetes}")
     env = tools.environment(arch)
-    inputs = _inputs(source, kubernetes, arch, targets, epoch).model_copy(update={"go": tools.identity})
+    inputs = _inputs(source, kubernetes, arch, targets, epoch).model_copy(
+        update={"go": tools.identity}
+    )
 
     def compile_into(out: Path, scratch: Path) -> None:
         need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
         _check_lock(source, kubernetes, tools, scratch)
         source.copy(scratch / "hyperkube")
-        modcache.check(source.paths["go.sum"].read_text(encoding="utf-8"), Path(tools.settings["GOMODCACHE"]))
+        modcache.check(
+            source.paths["go.sum"].read_text(encoding="utf-8"), Path(tools.settings["GOMODCACHE"])
+        )
         heard = go.counting(inputs.what, progress)
         for name, package in targets.items():
             go.build(
-                tools, package, out / name, cwd=scratch / "hyperkube", flags=inputs.flags, heard=heard,
-                what=inputs.what, env={**env, "GOTMPDIR": str(scratch)},
-            )  # fmt: skip
+                tools,
+                package,
+                out / name,
+                cwd=scratch / "hyperkube",
+                flags=inputs.flags,
+                heard=heard,
+                what=inputs.what,
+                env={**env, "GOTMPDIR": str(scratch)},
+            )
 
     return Store(cache).make(inputs, compile_into, room=ROOM)
 
 
-def _inputs(source: "Source", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int) -> Inputs:
+def _inputs(
+    source: "Source", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int
+) -> Inputs:
     """Everything that decides the bytes but Go."""
     flags = (
         *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)),
         "-ldflags", go.link(variables(kubernetes, source.mod, epoch, recipe())),
     )  # fmt: skip
     return Inputs(
-        what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}", go="", flags=flags,
-        settings=toolchain.fixed(arch), targets=dict(targets), sources=source.digests(ours="." in targets.values()),
-    )  # fmt: skip
+        what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}",
+        go="",
+        flags=flags,
+        settings=toolchain.fixed(arch),
+        targets=dict(targets),
+        sources=source.digests(ours="." in targets.values()),
+    )
 
 
 def recipe() -> GoRecipe:
@@ -115,7 +148,9 @@ def recipe() -> GoRecipe:
 
 
 def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) -> list[str]:
-    """What the programs say about themselves, as Kubernetes' own hack/lib/version.sh and etcd's scripts state it."""
+    """What the programs say about themselves, as Kubernetes' own hack/lib/version.sh and etcd's
+    scripts state it.
+    """
     major, minor, _ = kubernetes.split(".", 2)
     said = {"gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor}
     said |= {"gitCommit": mod.commit, "gitTreeState": "clean"} if mod.commit else {}
@@ -127,7 +162,9 @@ def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) ->
 
 @dataclass(frozen=True)
 class Source:
-    """Our own Go files and the lock of one release, by their path in the module; `place` is what messages say."""
+    """Our own Go files and the lock of one release, by their path in the module; `place` is what
+    messages say.
+    """
 
     paths: dict[str, Path]
     mod: gomod.GoMod
@@ -135,10 +172,15 @@ class Source:
 
     @classmethod
     def of(cls, kubernetes: str, folder: Path) -> "Source":
-        """What `folder` (images/hyperkube) has for a release. Raises RequestError if it has no lock for it."""
+        """What `folder` (images/hyperkube) has for a release. Raises RequestError if it has no lock
+        for it.
+        """
         lock = folder / "locks" / f"v{kubernetes}"
         if not (lock / "go.sum").is_file():
-            known = ", ".join(sorted(path.name for path in (folder / "locks").glob("v*"))) or "no release"
+            known = (
+                ", ".join(sorted(path.name for path in (folder / "locks").glob("v*")))
+                or "no release"
+            )
             raise RequestError(
                 f"{lock}: there is no lock of hyperkube's modules for v{kubernetes}, only for {known}; "
                 f"make one with `kubewright hyperkube lock v{kubernetes}`"
@@ -149,8 +191,12 @@ class Source:
         return cls(paths, gomod.parse((lock / "go.mod").read_text(encoding="utf-8"), place), place)
 
     def digests(self, *, ours: bool) -> dict[str, str]:
-        """The SHA-256 of each file; without `ours`, of go.mod and go.sum only, which are all that others depend on."""
-        wanted = {name: path for name, path in self.paths.items() if ours or name in ("go.mod", "go.sum")}
+        """The SHA-256 of each file; without `ours`, of go.mod and go.sum only, which are all that
+        others depend on.
+        """
+        wanted = {
+            name: path for name, path in self.paths.items() if ours or name in ("go.mod", "go.sum")
+        }
         return {name: files.sha256_of(path) for name, path in wanted.items()}
 
     def copy(self, target: Path) -> None:
@@ -163,5 +209,7 @@ class Source:
 def _check_lock(source: Source, kubernetes: str, tools: Toolchain, scratch: Path) -> None:
     """Refuse a lock that is not what the release itself asks for."""
     release = go.download(tools, gomod.KUBERNETES, kubernetes, cwd=scratch)
-    stated = gomod.parse(release.go_mod.read_text(encoding="utf-8"), f"{gomod.KUBERNETES} v{kubernetes}")
+    stated = gomod.parse(
+        release.go_mod.read_text(encoding="utf-8"), f"{gomod.KUBERNETES} v{kubernetes}"
+    )
     gomod.check(source.mod, kubernetes, stated, source.place)

@@ -27,23 +27,36 @@ def build(
 ) -> dict[str, Path]:
     """The programs of a component by file name, compiled unless the cache has them.
 
-    Raises NotOffered when the module proxy lacks the version, RequestError for an architecture that cannot be had,
-    ToolMissing, VerificationFailed, UpstreamUnreachable, DiskError.
+    Raises NotOffered when the module proxy lacks the version, RequestError for an architecture that
+    cannot be had, ToolMissing, VerificationFailed, UpstreamUnreachable, DiskError.
     """
     if arch not in recipe.architectures:
-        raise RequestError(f"recipes/go.toml: {name}: cannot be compiled for {arch}: {reason(recipe)}")
+        raise RequestError(
+            f"recipes/go.toml: {name}: cannot be compiled for {arch}: {reason(recipe)}"
+        )
     tools = toolchain.find()
-    modules = {folder: _module(tools, path, version, cache) for folder, path in sorted(recipe.modules.items())}
+    modules = {
+        folder: _module(tools, path, version, cache)
+        for folder, path in sorted(recipe.modules.items())
+    }
     static = ("-linkmode=external", "-extldflags=-static") if recipe.cgo else ()
     flags = (
-        *go.FLAGS, "-tags", ",".join(recipe.tags), "-ldflags", go.link(recipe.variables(version), *static),
-    )  # fmt: skip
+        *go.FLAGS,
+        "-tags",
+        ",".join(recipe.tags),
+        "-ldflags",
+        go.link(recipe.variables(version), *static),
+    )
     env = tools.environment(arch, cgo=recipe.cgo)
     inputs = Inputs(
-        what=f"{name} {version} {arch}", go=tools.identity, flags=flags,
-        settings=toolchain.fixed(arch, cgo=recipe.cgo), targets=dict(recipe.programs), compiler=_compiler(name, recipe),
+        what=f"{name} {version} {arch}",
+        go=tools.identity,
+        flags=flags,
+        settings=toolchain.fixed(arch, cgo=recipe.cgo),
+        targets=dict(recipe.programs),
+        compiler=_compiler(name, recipe),
         modules={f"{module.path}@v{version}": module.sum for module in modules.values()},
-    )  # fmt: skip
+    )
 
     def compile_into(out: Path, scratch: Path) -> None:
         need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
@@ -56,14 +69,22 @@ def build(
             _need_go(tools, tree / folder, inputs.what)
             inside = f"./{Path(package).relative_to(folder)}"
             go.build(
-                tools, inside, out / program, cwd=tree / folder, flags=flags, heard=heard, what=inputs.what,
+                tools,
+                inside,
+                out / program,
+                cwd=tree / folder,
+                flags=flags,
+                heard=heard,
+                what=inputs.what,
                 env={**env, "GOTMPDIR": str(scratch)},
-            )  # fmt: skip
+            )
 
     return Store(cache).make(inputs, compile_into, room=ROOM)
 
 
-def nearest(name: str, recipe: GoComponent, wanted: str, known: Iterable[str], *, cache: Path) -> str:
+def nearest(
+    name: str, recipe: GoComponent, wanted: str, known: Iterable[str], *, cache: Path
+) -> str:
     """The version of a component that can be had: the wanted one, else the nearest of the known.
 
     Raises NotOffered if the module proxy has none of them.
@@ -83,7 +104,8 @@ def nearest(name: str, recipe: GoComponent, wanted: str, known: Iterable[str], *
 
 
 def candidates(wanted: str, known: Iterable[str]) -> list[str]:
-    """The wanted version, then the other known ones of its major: the nearest minor, in it the nearest patch.
+    """The wanted version, then the other known ones of its major: the nearest minor, in it the
+    nearest patch.
 
     Of two that are as near the newer one comes first; in another minor the newest patch does.
     """
@@ -103,7 +125,9 @@ def reason(recipe: GoComponent) -> str:
 
 
 def lay_out(modules: dict[str, Module], tree: Path) -> None:
-    """Put modules beside each other as in their source tree; go.mod's replacements find each other there."""
+    """Put modules beside each other as in their source tree; go.mod's replacements find each other
+    there.
+    """
     for folder, module in sorted(modules.items()):
         shutil.copytree(module.folder, tree / folder, dirs_exist_ok=True)
     for path in (tree, *tree.rglob("*")):  # Go's cache is read-only
@@ -118,7 +142,9 @@ def _module(tools: Toolchain, path: str, version: str, cache: Path) -> Module:
 
 
 def _check(modules: dict[str, Module], modcache_folder: Path) -> None:
-    """What Go has unpacked of the modules, and of all that their go.sum names, is still what was checked."""
+    """What Go has unpacked of the modules, and of all that their go.sum names, is still what was
+    checked.
+    """
     for module in modules.values():
         modcache.same(f"{module.path}@v{module.version}", module.folder, module.sum)
         if (sums := module.folder / "go.sum").is_file():

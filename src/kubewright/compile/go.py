@@ -57,11 +57,18 @@ def download(go: Toolchain, path: str, version: str, *, cwd: Path) -> Module:
     Raises NotOffered, VerificationFailed, UpstreamUnreachable, DiskError.
     """
     name = f"{path}@v{version}"
-    done = run.run([go.go, "mod", "download", "-json", name], env=go.environment(Arch.amd64), cwd=cwd, codes=(0, 1))
+    done = run.run(
+        [go.go, "mod", "download", "-json", name],
+        env=go.environment(Arch.amd64),
+        cwd=cwd,
+        codes=(0, 1),
+    )
     try:
         found: dict[str, str | dict[str, str]] = json.loads(done.stdout)
     except json.JSONDecodeError as error:
-        raise explain(done.stderr or done.stdout, name) or ToolFailed(f"{name}: go said: {done.stderr}") from error
+        raise explain(done.stderr or done.stdout, name) or ToolFailed(
+            f"{name}: go said: {done.stderr}"
+        ) from error
     if problem := str(found.get("Error", "")):
         raise explain(problem, name) or ToolFailed(f"{name}: {problem}")
     origin = found.get("Origin")
@@ -99,7 +106,9 @@ def announce(what: str, packages: int) -> None:
 
 
 def counting(what: str, progress: Progress) -> Callable[[str], None]:
-    """Hear what `go build -v` says, a line for each package, and tell `progress` how many there were."""
+    """Hear what `go build -v` says, a line for each package, and tell `progress` how many there
+    were.
+    """
     heard = 0
 
     def count(line: str) -> None:
@@ -112,10 +121,16 @@ def counting(what: str, progress: Progress) -> Callable[[str], None]:
 
 
 def explain(said: str, what: str) -> KubewrightError | None:
-    """The error that stands behind what Go said about `what`, or None if it is not one of those known."""
+    """The error that stands behind what Go said about `what`, or None if it is not one of those
+    known.
+    """
     for pattern, family, message in _CAUSES:
         if found := re.search(pattern, said, re.MULTILINE):
-            return family(message.format(what=what, found=next(filter(None, found.groups()), what), install=INSTALL))
+            return family(
+                message.format(
+                    what=what, found=next(filter(None, found.groups()), what), install=INSTALL
+                )
+            )
     return None
 
 

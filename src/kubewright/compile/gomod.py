@@ -35,7 +35,9 @@ class GoMod:
 
 
 def parse(text: str, place: str) -> GoMod:
-    """Read a go.mod; `place` is what messages call it. Raises RequestError if it has no `go` line."""
+    """Read a go.mod; `place` is what messages call it. Raises RequestError if it has no `go`
+    line.
+    """
     go = re.search(r"^go (\S+)$", text, re.MULTILINE)
     if go is None:
         raise RequestError(f"{place}: has no `go` line; it is no go.mod of a release")
@@ -53,11 +55,14 @@ def parse(text: str, place: str) -> GoMod:
 def render(kubernetes: str, release: GoMod, commit: str = "") -> str:
     """The go.mod of hyperkube for a release, before `go mod tidy` adds what is required indirectly.
 
-    Replacements of a dependency do not count in Go, so those of the staging modules are stated again, at
-    the versions under which they are published. `commit` is kept as a comment: only a module's origin knows it.
+    Replacements of a dependency do not count in Go, so those of the staging modules are stated
+    again, at the versions under which they are published. `commit` is kept as a comment: only a
+    module's origin knows it.
     """
     if not release.staging or f"{ETCD}/client/v3" not in release.requires:
-        raise RequestError(f"{KUBERNETES} v{kubernetes}: its go.mod has no staging modules or no etcd client")
+        raise RequestError(
+            f"{KUBERNETES} v{kubernetes}: its go.mod has no staging modules or no etcd client"
+        )
     published = staging_version(kubernetes)
     lines = ["module hyperkube", ""]
     lines += [f"// commit {commit}", ""] if commit else []
@@ -76,11 +81,15 @@ def staging_version(kubernetes: str) -> str:
 
 
 def check(locked: GoMod, kubernetes: str, release: GoMod, place: str) -> None:
-    """Raises VerificationFailed, naming the line, where a locked go.mod is not what `release` makes of it."""
+    """Raises VerificationFailed, naming the line, where a locked go.mod is not what `release` makes
+    of it.
+    """
     wanted = parse(render(kubernetes, release), place)
     found: dict[str, str | None] = {
         "go": None if locked.go == wanted.go else f"go {wanted.go}",
-        "godebug": None if locked.godebug == wanted.godebug else f"godebug {' '.join(wanted.godebug)}",
+        "godebug": None
+        if locked.godebug == wanted.godebug
+        else f"godebug {' '.join(wanted.godebug)}",
     }
     for name, version in wanted.requires.items():
         found[name] = None if locked.requires.get(name) == version else f"{name} {version}"
@@ -97,4 +106,8 @@ def check(locked: GoMod, kubernetes: str, release: GoMod, place: str) -> None:
 
 def tags(kubernetes: str) -> tuple[str, ...]:
     """The build tags of our own sources for a release: which of its interfaces it has."""
-    return ("kubernetes_1_37",) if versions.parse(versions.minor(kubernetes)) >= versions.parse("1.37") else ()
+    return (
+        ("kubernetes_1_37",)
+        if versions.parse(versions.minor(kubernetes)) >= versions.parse("1.37")
+        else ()
+    )

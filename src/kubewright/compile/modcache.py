@@ -1,7 +1,7 @@
 """Checks what Go's module cache holds unpacked, which Go itself trusts, against go.sum.
 
-`go mod verify` of Go 1.26 passes over replaced modules (its cmd/go/internal/modcmd/verify.go), and all of Kubernetes'
-staging modules are replaced here.
+`go mod verify` of Go 1.26 passes over replaced modules (its cmd/go/internal/modcmd/verify.go), and
+all of Kubernetes' staging modules are replaced here.
 """
 
 import base64
@@ -14,17 +14,23 @@ from kubewright.errors import VerificationFailed
 
 
 def check(go_sum: str, cache: Path) -> None:
-    """Compare every module of a go.sum that is unpacked in `cache` (GOMODCACHE). Raises VerificationFailed."""
+    """Compare every module of a go.sum that is unpacked in `cache` (GOMODCACHE). Raises
+    VerificationFailed.
+    """
     for line in go_sum.splitlines():
         path, version, said = line.split()
         folder = cache / _escaped(f"{path}@{version}")
         half = cache / "cache" / "download" / _escaped(path) / "@v" / f"{_escaped(version)}.partial"
-        if folder.is_dir() and not half.exists():  # Go unpacks a half one again; `VERSION/go.mod` is never a folder
+        if (
+            folder.is_dir() and not half.exists()
+        ):  # Go unpacks a half one again; `VERSION/go.mod` is never a folder
             same(f"{path}@{version}", folder, said)
 
 
 def same(name: str, folder: Path, said: str) -> None:
-    """Raises VerificationFailed unless the files of module `name` (PATH@VERSION) have the sum that is said."""
+    """Raises VerificationFailed unless the files of module `name` (PATH@VERSION) have the sum that
+    is said.
+    """
     with files.explained(folder):
         found = tree_sum(name, folder)
     if found != said:
@@ -35,8 +41,14 @@ def same(name: str, folder: Path, said: str) -> None:
 
 
 def tree_sum(name: str, folder: Path) -> str:
-    """The sum of a module as go.sum has it: `h1:` of the list of its files (https://go.dev/ref/mod#go-sum-files)."""
-    found = sorted((f"{name}/{path.relative_to(folder)}", path) for path in folder.rglob("*") if not path.is_dir())
+    """The sum of a module as go.sum has it: `h1:` of the list of its files
+    (https://go.dev/ref/mod#go-sum-files).
+    """
+    found = sorted(
+        (f"{name}/{path.relative_to(folder)}", path)
+        for path in folder.rglob("*")
+        if not path.is_dir()
+    )
     listed = "".join(f"{files.sha256_of(path)}  {place}\n" for place, path in found)
     return "h1:" + base64.b64encode(hashlib.sha256(listed.encode()).digest()).decode()
 

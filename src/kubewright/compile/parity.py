@@ -29,7 +29,9 @@ class Accepted(Model):
     program: str
     asked: str = Field(description="the arguments, e.g. `--help`")
     minors: tuple[str, ...] = Field((), description="of Kubernetes; none: all")
-    lines: tuple[str, ...] = Field(description="as in a diff: `-` only the separate program, `+` only hyperkube")
+    lines: tuple[str, ...] = Field(
+        description="as in a diff: `-` only the separate program, `+` only hyperkube"
+    )
     reason: str
 
 
@@ -59,7 +61,9 @@ class Parity(Model):
 
     kubernetes: str
     answers: tuple[Answer, ...]
-    unused: tuple[str, ...] = Field((), description="accepted differences that are not there any more")
+    unused: tuple[str, ...] = Field(
+        (), description="accepted differences that are not there any more"
+    )
 
     @property
     def holds(self) -> bool:
@@ -67,22 +71,34 @@ class Parity(Model):
         return not self.unused and not any(answer.refused for answer in self.answers)
 
 
-def check(kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: Path, progress: Progress) -> Parity:
+def check(
+    kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: Path, progress: Progress
+) -> Parity:
     """Compile a release's hyperkube and its programs one by one, and compare them.
 
-    `arch` must be that of this machine; `content` is the folder images/. Raises as `build.hyperkube`.
+    `arch` must be that of this machine; `content` is the folder images/. Raises as
+    `build.hyperkube`.
     """
-    whole = build.hyperkube(kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress)
-    alone = build.separate(kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress)
-    etcd = build.separate(kubernetes, arch, build.ETCD, epoch=epoch, cache=cache, content=content, progress=progress)
+    whole = build.hyperkube(
+        kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
+    )
+    alone = build.separate(
+        kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
+    )
+    etcd = build.separate(
+        kubernetes, arch, build.ETCD, epoch=epoch, cache=cache, content=content, progress=progress
+    )
     accepting = recipes.load(content / "hyperkube" / "parity.toml", Accepting)
     return compare(kubernetes, whole, {**alone, **etcd}, accepting)
 
 
-def compare(kubernetes: str, hyperkube: Path, separate: Mapping[str, Path], accepting: Accepting) -> Parity:
+def compare(
+    kubernetes: str, hyperkube: Path, separate: Mapping[str, Path], accepting: Accepting
+) -> Parity:
     """Ask each of the separate programs, and hyperkube under its name, the same questions.
 
-    Both are reached through a link of the same path, so that a program that says its own name says the same.
+    Both are reached through a link of the same path, so that a program that says its own name says
+    the same.
     """
     minor = versions.minor(kubernetes)
     answers = []
@@ -103,13 +119,17 @@ def compare(kubernetes: str, hyperkube: Path, separate: Mapping[str, Path], acce
             )  # fmt: skip
     wanted = {
         (one.program, one.asked, line)
-        for one in accepting.accepted if one.program in separate and minor in (one.minors or (minor,))
+        for one in accepting.accepted
+        if one.program in separate and minor in (one.minors or (minor,))
         for line in one.lines
-    }  # fmt: skip
+    }
     return Parity(
-        kubernetes=kubernetes, answers=tuple(answers),
-        unused=tuple(f"{program} {asked}: {line}" for program, asked, line in sorted(wanted - used)),
-    )  # fmt: skip
+        kubernetes=kubernetes,
+        answers=tuple(answers),
+        unused=tuple(
+            f"{program} {asked}: {line}" for program, asked, line in sorted(wanted - used)
+        ),
+    )
 
 
 def differences(theirs: str, ours: str) -> list[str]:

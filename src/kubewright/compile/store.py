@@ -28,7 +28,9 @@ class Inputs(Model):
     flags: tuple[str, ...]
     targets: dict[str, str] = Field(description="file name: what is compiled into it")
     sources: dict[str, Sha256] = Field(default_factory=dict, description="the files that we bring")
-    modules: dict[str, str] = Field(default_factory=dict, description="PATH@VERSION: its sum in the checksum database")
+    modules: dict[str, str] = Field(
+        default_factory=dict, description="PATH@VERSION: its sum in the checksum database"
+    )
     compiler: str = Field("", description="of C, where one takes part")
 
     @property
@@ -61,10 +63,14 @@ class Store:
             pass
         return None
 
-    def make(self, inputs: Inputs, compile_into: Callable[[Path, Path], None], *, room: int) -> dict[str, Path]:
-        """The files of a build; unless they are here, `compile_into(FOLDER, SCRATCH)` writes them into FOLDER.
+    def make(
+        self, inputs: Inputs, compile_into: Callable[[Path, Path], None], *, room: int
+    ) -> dict[str, Path]:
+        """The files of a build; unless they are here, `compile_into(FOLDER, SCRATCH)` writes them
+        into FOLDER.
 
-        `room` is how many bytes must be free. Raises DiskError; whatever fails, nothing stays but what is whole.
+        `room` is how many bytes must be free. Raises DiskError; whatever fails, nothing stays but
+        what is whole.
         """
         if found := self.find(inputs):
             return found
@@ -80,7 +86,9 @@ class Store:
                     (work / name).mkdir()
                 compile_into(work / "out", work / "scratch")
                 outputs = {name: files.sha256_of(work / "out" / name) for name in inputs.targets}
-                files.write(work / "out" / RECORD, Record(inputs=inputs, outputs=outputs).to_bytes())
+                files.write(
+                    work / "out" / RECORD, Record(inputs=inputs, outputs=outputs).to_bytes()
+                )
                 target = self.root / inputs.fingerprint
                 shutil.rmtree(target, ignore_errors=True)
                 (work / "out").replace(target)
@@ -97,9 +105,13 @@ class Store:
 
 @contextmanager
 def _turn(work: Path) -> Iterator[Path]:
-    """A folder that this process alone works in, once it has its turn; the lock ends with the process."""
+    """A folder that this process alone works in, once it has its turn; the lock ends with the
+    process.
+    """
     while True:
-        with suppress(FileExistsError):  # and not exist_ok, which looks again: it may be gone by then
+        with suppress(
+            FileExistsError
+        ):  # and not exist_ok, which looks again: it may be gone by then
             work.mkdir()
         with _held(work, fcntl.LOCK_EX) as handle:
             if handle is None:

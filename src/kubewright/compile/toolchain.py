@@ -28,7 +28,8 @@ class Toolchain:
     identity: str
 
     def environment(self, arch: Arch, *, cgo: bool = False) -> dict[str, str]:
-        """Every variable that `go` sees; the user's other settings and the machine's must not change the bytes.
+        """Every variable that `go` sees; the user's other settings and the machine's must not
+        change the bytes.
 
         Downloads are checked against the Go checksum database, and no other Go is fetched.
         """
@@ -37,15 +38,26 @@ class Toolchain:
     def need(self, version: str, what: str) -> None:
         """Raises ToolMissing if this Go is older than the `go` line of `what` asks for."""
         if parse(self.version) < parse(version):
-            raise ToolMissing(f"{self.go}: is Go {self.version}, but {what} needs at least Go {version}; {INSTALL}")
+            raise ToolMissing(
+                f"{self.go}: is Go {self.version}, but {what} needs at least Go {version}; {INSTALL}"
+            )
 
 
 def fixed(arch: Arch, *, cgo: bool = False) -> dict[str, str]:
-    """The part of the environment that decides bytes: not where caches are or which proxy is asked."""
+    """The part of the environment that decides bytes: not where caches are or which proxy is
+    asked.
+    """
     return {
-        "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly", "GOOS": "linux",
-        "GOARCH": arch.value, "GOAMD64": "v1", "GOARM64": "v8.0", "CGO_ENABLED": "1" if cgo else "0",
-    }  # fmt: skip
+        "GOENV": "off",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOFLAGS": "-mod=readonly",
+        "GOOS": "linux",
+        "GOARCH": arch.value,
+        "GOAMD64": "v1",
+        "GOARM64": "v8.0",
+        "CGO_ENABLED": "1" if cgo else "0",
+    }
 
 
 def find() -> Toolchain:
@@ -63,7 +75,9 @@ def read(program: Path, answer: str) -> Toolchain:
     values: dict[str, str] = json.loads(answer)
     number = re.match(r"go(\d+(\.\d+)*(?:rc\d+)?)(.*)", values["GOVERSION"])
     if number is None:
-        raise ToolMissing(f"{program}: its version is {values['GOVERSION']!r}, not a released Go; {INSTALL}")
+        raise ToolMissing(
+            f"{program}: its version is {values['GOVERSION']!r}, not a released Go; {INSTALL}"
+        )
     if values["GOSUMDB"] == "off":
         raise RequestError(
             "GOSUMDB: is off, so that nothing would check what Go downloads; unset it (`go env -u GOSUMDB`)"

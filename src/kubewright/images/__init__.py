@@ -1,4 +1,6 @@
-"""Container images without a daemon: built, checked, loaded into an engine and pushed to a registry."""
+"""Container images without a daemon: built, checked, loaded into an engine and pushed to a
+registry.
+"""
 
 from kubewright.images.build import build, load_definition
 from kubewright.images.check import check_layout

@@ -1,4 +1,6 @@
-"""Writes the archive that Docker and containerd load: an OCI layout in a tar, with Docker's manifest.json beside it."""
+"""Writes the archive that Docker and containerd load: an OCI layout in a tar, with Docker's
+manifest.json beside it.
+"""
 
 from collections.abc import Iterable
 from io import BytesIO
@@ -14,7 +16,8 @@ from kubewright.models.base import Arch
 def write_archive(layout: Path, arch: Arch, target: Path, *, epoch: int) -> None:
     """Write every image of a layout for one architecture into the tar `target`.
 
-    Docker before 25 knows manifest.json alone, whose files may lie anywhere: here they are the blobs.
+    Docker before 25 knows manifest.json alone, whose files may lie anywhere: here they are the
+    blobs.
     """
     found = list(_manifests(layout, arch))
     blobs = {blob for entry, manifest in found for blob in (entry.digest, *_parts(manifest))}
@@ -48,7 +51,9 @@ def blob_path(digest: str) -> str:
 
 
 def _manifests(layout: Path, arch: Arch) -> Iterable[tuple[Descriptor, Manifest]]:
-    """The manifest of each image for `arch`, with a descriptor that bears the image's names; by name."""
+    """The manifest of each image for `arch`, with a descriptor that bears the image's names; by
+    name.
+    """
     for image in Index.from_bytes((layout / "index.json").read_bytes()).manifests:
         for entry in Index.from_bytes((layout / blob_path(image.digest)).read_bytes()).manifests:
             if entry.platform is not None and entry.platform.architecture == arch:

@@ -1,4 +1,6 @@
-"""Renders one image's configuration, manifests and index from its definition and its finished layers."""
+"""Renders one image's configuration, manifests and index from its definition and its finished
+layers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +39,16 @@ class Assembled:
 
 
 def assemble(
-    definition: ImageDefinition, name: str, tag: str, reference: str, layers: Mapping[Arch, Sequence[Layer]], epoch: int
+    definition: ImageDefinition,
+    name: str,
+    tag: str,
+    reference: str,
+    layers: Mapping[Arch, Sequence[Layer]],
+    epoch: int,
 ) -> Assembled:
-    """Render the image called `name` for every architecture that has layers (lowest first in each)."""
+    """Render the image called `name` for every architecture that has layers (lowest first in
+    each).
+    """
     image = definition.images[name]
     about = annotations(name, tag, image, definition.flavour, epoch)
     platforms: list[Platform] = []
@@ -50,7 +59,8 @@ def assemble(
         manifest = Manifest(
             config=descriptor(CONFIG, configuration),
             layers=tuple(
-                Descriptor(media_type=one.media_type, digest=one.digest, size=one.size) for one in layers[arch]
+                Descriptor(media_type=one.media_type, digest=one.digest, size=one.size)
+                for one in layers[arch]
             ),
             annotations=about,
         ).to_bytes()
@@ -66,20 +76,31 @@ def assemble(
     return Assembled(made, (*documents, index), entry)
 
 
-def config(image: NamedImage, arch: Arch, layers: Sequence[Layer], about: Mapping[str, str], epoch: int) -> bytes:
+def config(
+    image: NamedImage, arch: Arch, layers: Sequence[Layer], about: Mapping[str, str], epoch: int
+) -> bytes:
     """The configuration: what runs, as whom, and what the layers are when unpacked."""
     return Config(
         architecture=arch.value,
         os="linux",
         created=rfc3339(epoch),
-        config=Execution(user=image.user, environment=(PATH,), entrypoint=image.entrypoint, labels=dict(about)),
+        config=Execution(
+            user=image.user, environment=(PATH,), entrypoint=image.entrypoint, labels=dict(about)
+        ),
         rootfs=RootFs(diff_ids=tuple(layer.diff_id for layer in layers)),
-        history=tuple(Step(created=rfc3339(epoch), created_by=f"kubewright image: {name}") for name in image.layers),
+        history=tuple(
+            Step(created=rfc3339(epoch), created_by=f"kubewright image: {name}")
+            for name in image.layers
+        ),
     ).to_bytes()
 
 
-def annotations(name: str, tag: str, image: NamedImage, flavour: Flavour, epoch: int) -> dict[str, str]:
-    """What an image says about itself, as labels and as annotations (image-spec, annotations.md)."""
+def annotations(
+    name: str, tag: str, image: NamedImage, flavour: Flavour, epoch: int
+) -> dict[str, str]:
+    """What an image says about itself, as labels and as annotations (image-spec,
+    annotations.md).
+    """
     return {
         "org.opencontainers.image.created": rfc3339(epoch),
         "org.opencontainers.image.description": image.description,
@@ -99,12 +120,16 @@ def links(definition: ImageDefinition, image: NamedImage) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _platform(arch: Arch, manifest: bytes, configuration: bytes, layers: Sequence[Layer]) -> Platform:
+def _platform(
+    arch: Arch, manifest: bytes, configuration: bytes, layers: Sequence[Layer]
+) -> Platform:
     return Platform(
         arch=arch,
         manifest=descriptor(MANIFEST, manifest).digest,
         config=descriptor(CONFIG, configuration).digest,
         diff_ids=tuple(layer.diff_id for layer in layers),
-        layers=tuple(LayerBlob(digest=one.digest, size=one.size, media_type=one.media_type) for one in layers),
+        layers=tuple(
+            LayerBlob(digest=one.digest, size=one.size, media_type=one.media_type) for one in layers
+        ),
         compressor=layers[0].compressor,
     )

@@ -1,4 +1,6 @@
-"""Builds the images of a release: an OCI layout of all of them, and an archive for each architecture."""
+"""Builds the images of a release: an OCI layout of all of them, and an archive for each
+architecture.
+"""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +32,9 @@ Key = tuple[str, Arch]
 
 @dataclass(frozen=True)
 class Plan:
-    """What can be made: a tag and the architectures of each image, the entries of each layer, and the rest."""
+    """What can be made: a tag and the architectures of each image, the entries of each layer, and
+    the rest.
+    """
 
     images: dict[str, tuple[str, list[Arch]]]
     layers: dict[Key, list[Entry]]
@@ -48,15 +52,20 @@ def build(
 ) -> ImageRecord:  # fmt: skip
     """Make the layout `dest` and one archive for each architecture in `archives`.
 
-    `registry` is the prefix of every reference, `content` the folder images/; where there are but inputs, these
-    are the supply. Layers and images have the dates of the components in them and no other time, so releases
-    with the same etcd or CoreDNS have the same image of it. `dest` is replaced whole, or left as it was when
-    anything fails.
+    `registry` is the prefix of every reference, `content` the folder images/; where there are but
+    inputs, these are the supply. Layers and images have the dates of the components in them and no
+    other time, so releases with the same etcd or CoreDNS have the same image of it. `dest` is
+    replaced whole, or left as it was when anything fails.
     """
     where = prefix(registry)
     supply = supply if isinstance(supply, Supply) else Supply(supply)
-    definition = definition.chosen({one.name: one.version for one in release.components}, supply.carried)
-    with replacing_directory(dest) as root, TemporaryDirectory(prefix="kubewright-image-") as scratch:
+    definition = definition.chosen(
+        {one.name: one.version for one in release.components}, supply.carried
+    )
+    with (
+        replacing_directory(dest) as root,
+        TemporaryDirectory(prefix="kubewright-image-") as scratch,
+    ):
         plan = make_plan(definition, release, Sources(supply, content, Path(scratch)))
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release)
@@ -72,7 +81,9 @@ def build(
     return ImageRecord(
         images=tuple(one.image for one in made),
         archives=tuple(
-            _archive(dest, archives / f"{definition.name}-{release.tag}-linux-{arch}.tar", arch, release)
+            _archive(
+                dest, archives / f"{definition.name}-{release.tag}-linux-{arch}.tar", arch, release
+            )
             for arch in sorted({arch for _, arches in plan.images.values() for arch in arches})
         ),
         skipped=tuple(plan.skipped),
@@ -93,7 +104,9 @@ def make_plan(definition: ImageDefinition, release: Release, sources: Sources) -
     plan = Plan({}, {}, [])
     for name, image in definition.images.items():
         tag = _tag(name, image.tag, release)
-        fetched_last = sorted(image.layers, key=lambda layer: definition.layers[layer].packages is not None)
+        fetched_last = sorted(
+            image.layers, key=lambda layer: definition.layers[layer].packages is not None
+        )
         for arch in release.architectures:
             reasons = [] if tag else [f"the release has no version for its tag {image.tag!r}"]
             found: dict[Key, list[Entry]] = {}
@@ -137,13 +150,17 @@ def newest(components: Iterable[str], release: Release) -> int:
     return max(map(release.dated, components), default=0)
 
 
-def _write_layers(layout: Layout, definition: ImageDefinition, plan: Plan, release: Release) -> dict[Key, Layer]:
+def _write_layers(
+    layout: Layout, definition: ImageDefinition, plan: Plan, release: Release
+) -> dict[Key, Layer]:
     def write(key: Key) -> Layer:
         inputs = (file.input for file in definition.layers[key[0]].files)
         epoch = newest((wanted.component for wanted in inputs if wanted), release)
 
         def into(out: IO[bytes]) -> Layer:
-            return write_layer(plan.layers[key], out, epoch=epoch, compression=definition.compression)
+            return write_layer(
+                plan.layers[key], out, epoch=epoch, compression=definition.compression
+            )
 
         return layout.add_layer("-".join(key), into)
 
@@ -153,4 +170,6 @@ def _write_layers(layout: Layout, definition: ImageDefinition, plan: Plan, relea
 
 def _archive(layout: Path, target: Path, arch: Arch, release: Release) -> ImageArchive:
     write_archive(layout, arch, target, epoch=release.source_date_epoch)
-    return ImageArchive(name=target.name, arch=arch, size=target.stat().st_size, sha256=files.sha256_of(target))
+    return ImageArchive(
+        name=target.name, arch=arch, size=target.stat().st_size, sha256=files.sha256_of(target)
+    )

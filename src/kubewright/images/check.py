@@ -1,4 +1,6 @@
-"""Re-checks a layout as a stranger would: digests, sizes, that nothing is missing, and what the layers unpack to."""
+"""Re-checks a layout as a stranger would: digests, sizes, that nothing is missing, and what the
+layers unpack to.
+"""
 
 import gzip
 import hashlib
@@ -43,7 +45,8 @@ class Readable(Protocol):
 
 
 def check_layout(layout: Path) -> Findings:
-    """Yield what is wrong with a layout (its directory) or an archive of one; nothing means that all is well.
+    """Yield what is wrong with a layout (its directory) or an archive of one; nothing means that
+    all is well.
 
     A finding is one line: `LAYOUT: FILE: what is wrong; what to do`.
     """
@@ -79,7 +82,9 @@ class _Check:
             yield from self._docker(index)
 
     def _top(self, name: str, model: type[D]) -> Generator[str, None, D | None]:
-        """Read a document that no digest protects: so it has to be written as we write it, to the byte."""
+        """Read a document that no digest protects: so it has to be written as we write it, to the
+        byte.
+        """
         found = yield from self._document(name, model)
         if found is not None and self._read(name) != found.to_bytes():
             yield f"{name}: not as it was written"
@@ -88,7 +93,10 @@ class _Check:
     def _names(self, index: Index) -> Findings:
         for entry in index.manifests:
             known = entry.annotations or {}
-            if not known.get(SHORT_NAME) or known[SHORT_NAME] != known.get(REFERENCE, "").rpartition("/")[2]:
+            if (
+                not known.get(SHORT_NAME)
+                or known[SHORT_NAME] != known.get(REFERENCE, "").rpartition("/")[2]
+            ):
                 yield f"index.json: the names of {entry.digest} are missing or disagree"
 
     def _typed(self, place: str, found: str, wanted: str) -> Findings:
@@ -138,7 +146,10 @@ class _Check:
                 yield from self._image(name, entry, manifest, config)
 
     def _image(self, name: str, entry: Descriptor, manifest: Manifest, config: Config) -> Findings:
-        if entry.platform and (entry.platform.os, entry.platform.architecture) != (config.os, config.architecture):
+        if entry.platform and (entry.platform.os, entry.platform.architecture) != (
+            config.os,
+            config.architecture,
+        ):
             yield f"{name}: listed for {entry.platform.architecture}, but made for {config.os}/{config.architecture}"
         if len(manifest.layers) != len(config.rootfs.diff_ids):
             yield f"{name}: {len(manifest.layers)} layers, but its config has {len(config.rootfs.diff_ids)} diff_ids"
@@ -152,17 +163,24 @@ class _Check:
         if layer.digest not in self.unpacked:
             with self.store.open(blob_path(layer.digest)) as stream:
                 try:
-                    self.unpacked[layer.digest] = _measure(_decompressed(stream, layer.media_type))[0]
+                    self.unpacked[layer.digest] = _measure(_decompressed(stream, layer.media_type))[
+                        0
+                    ]
                 except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
                     self.unpacked[layer.digest] = f"nothing ({error})"
         return self.unpacked[layer.digest]
 
     def _docker(self, index: Index) -> Findings:
-        """In an archive, manifest.json must say what index.json says: Docker reads the one, containerd the other."""
+        """In an archive, manifest.json must say what index.json says: Docker reads the one,
+        containerd the other.
+        """
         if "manifest.json" not in self.store.names:
             return
         try:
-            found = [(entry, Manifest.from_bytes(self._read(blob_path(entry.digest)))) for entry in index.manifests]
+            found = [
+                (entry, Manifest.from_bytes(self._read(blob_path(entry.digest))))
+                for entry in index.manifests
+            ]
             agrees = self._read("manifest.json") == docker_manifest(found)
         except (KeyError, ValidationError):
             agrees = False

@@ -1,4 +1,6 @@
-"""Brings pinned Debian packages, and pins them: with the machine's own apt, from the machine's own sources."""
+"""Brings pinned Debian packages, and pins them: with the machine's own apt, from the machine's own
+sources.
+"""
 
 import re
 import tempfile
@@ -25,16 +27,26 @@ _URI: Final = re.compile(
 
 
 class Apt:
-    """apt for one architecture, with a state of its own below `root`: the machine's is neither read nor changed."""
+    """apt for one architecture, with a state of its own below `root`: the machine's is neither read
+    nor changed.
+    """
 
     def __init__(self, root: Path, arch: Arch) -> None:
         self._program = find("apt-get", install=INSTALL)
         settings = {
-            "Dir::State::Lists": root / "lists", "Dir::State::Status": "/dev/null", "Dir::Cache": root / "cache",
-            "APT::Architecture": arch, "APT::Architectures": arch, "APT::Sandbox::User": "",
-            "APT::Install-Recommends": "false", "Acquire::Languages": "none", "Acquire::ForceHash": "SHA256",
-        }  # fmt: skip
-        self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+            "Dir::State::Lists": root / "lists",
+            "Dir::State::Status": "/dev/null",
+            "Dir::Cache": root / "cache",
+            "APT::Architecture": arch,
+            "APT::Architectures": arch,
+            "APT::Sandbox::User": "",
+            "APT::Install-Recommends": "false",
+            "Acquire::Languages": "none",
+            "Acquire::ForceHash": "SHA256",
+        }
+        self._options = [
+            word for name, value in settings.items() for word in ("-o", f"{name}={value}")
+        ]
         for folder in ("lists/partial", "cache/archives/partial"):
             (root / folder).mkdir(parents=True)
         try:
@@ -52,8 +64,8 @@ class Apt:
 def bring(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
     """The file of every package; what the cache lacks, apt fetches.
 
-    Raises ToolMissing without apt, UpstreamUnreachable when its sources have no such version any more,
-    VerificationFailed when a file is not what its pin says.
+    Raises ToolMissing without apt, UpstreamUnreachable when its sources have no such version any
+    more, VerificationFailed when a file is not what its pin says.
     """
     wanted = tuple(pins)
     lacking = [pin for pin in wanted if not cache.holds(pin.sha256)]
@@ -64,7 +76,9 @@ def bring(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
 
 
 def closure(names: Sequence[str], arch: Arch) -> list[Pin]:
-    """The packages `names` and everything that they depend on, as apt would install them on an empty system."""
+    """The packages `names` and everything that they depend on, as apt would install them on an
+    empty system.
+    """
     with private_apt(arch) as (apt, _):
         said = apt.run("install", "--print-uris", *names)
     found = [_pin(line) for line in said.splitlines() if line.startswith("'")]
@@ -84,18 +98,24 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
     try:
         apt.run("download", *(f"{pin.package}={pin.version}" for pin in pins), cwd=folder)
     except ToolFailed as error:
-        raise UpstreamUnreachable(f"apt: its sources do not have what is pinned; {PIN_ANEW}\n{error}") from error
+        raise UpstreamUnreachable(
+            f"apt: its sources do not have what is pinned; {PIN_ANEW}\n{error}"
+        ) from error
     for pin in pins:
         (found,) = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
         if (digest := files.sha256_of(found)) != pin.sha256:
-            raise VerificationFailed(f"{pin.path}: its sha256 is {digest}, but {pin.sha256} is pinned; {PIN_ANEW}")
+            raise VerificationFailed(
+                f"{pin.path}: its sha256 is {digest}, but {pin.sha256} is pinned; {PIN_ANEW}"
+            )
         files.write(cache.path(pin.sha256), found.read_bytes())
 
 
 def _pin(line: str) -> Pin:
     found = _URI.match(line)
     if found is None:
-        raise ToolFailed(f"apt-get: said {line!r}, which is no package in a pool; use a Debian mirror as source")
+        raise ToolFailed(
+            f"apt-get: said {line!r}, which is no package in a pool; use a Debian mirror as source"
+        )
     package, version, arch = found["name"].split("_")
     return Pin(
         package=package, version=unquote(version), arch="all" if arch == "all" else Arch(arch),

@@ -1,4 +1,6 @@
-"""The JSON documents of an OCI image (image-spec 1.1): rendered from models, and read back into them."""
+"""The JSON documents of an OCI image (image-spec 1.1): rendered from models, and read back into
+them.
+"""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -111,7 +113,11 @@ class Config(Document):
 
 
 def descriptor(
-    media_type: str, data: bytes, *, arch: Arch | None = None, annotations: Mapping[str, str] | None = None
+    media_type: str,
+    data: bytes,
+    *,
+    arch: Arch | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> Descriptor:
     """Describe a document, as linux/`arch` if one is given."""
     return Descriptor(

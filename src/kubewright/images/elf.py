@@ -1,4 +1,6 @@
-"""Looks at the head of a program: which processor it is for, and whether it needs a loader (System V ABI, ELF)."""
+"""Looks at the head of a program: which processor it is for, and whether it needs a loader (System
+V ABI, ELF).
+"""
 
 import struct
 from typing import Final
@@ -24,7 +26,9 @@ def objection(head: bytes, arch: Arch, *, loader: bool) -> str | None:
         (machine,) = struct.unpack_from("<H", head, 18)
         (table,) = struct.unpack_from("<Q", head, 32)
         size, count = struct.unpack_from("<HH", head, 54)
-        kinds = [struct.unpack_from("<I", head, table + number * size)[0] for number in range(count)]
+        kinds = [
+            struct.unpack_from("<I", head, table + number * size)[0] for number in range(count)
+        ]
     except struct.error:
         return "is a damaged program"
     if machine != arch.elf:

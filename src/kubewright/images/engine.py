@@ -12,8 +12,8 @@ TIMEOUT = 900
 def load(archive: Path) -> tuple[str, ...]:
     """Load the images of an archive and return their references.
 
-    The engine is the one that DOCKER_HOST names, else the local one. Raises VerificationFailed when the
-    archive is not sound, ToolMissing when no engine answers, ToolFailed when it refuses.
+    The engine is the one that DOCKER_HOST names, else the local one. Raises VerificationFailed when
+    the archive is not sound, ToolMissing when no engine answers, ToolFailed when it refuses.
     """
     import docker
     from docker.errors import DockerException

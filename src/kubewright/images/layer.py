@@ -1,4 +1,6 @@
-"""Writes a deterministic tar, and an image layer in one pass: tar, compression and both digests together."""
+"""Writes a deterministic tar, and an image layer in one pass: tar, compression and both digests
+together.
+"""
 
 import hashlib
 import struct
@@ -21,8 +23,12 @@ from kubewright.models.image import Compression
 GZIP_LEVEL: Final = 6
 ZSTD_LEVEL: Final = 3
 
-CAPABILITIES: Final = MappingProxyType({"cap_net_bind_service": bytes.fromhex("0100000200040000" + "00" * 12)})
-"""Values of the extended attribute security.capability: version 2, permitted and effective (capability.h)."""
+CAPABILITIES: Final = MappingProxyType(
+    {"cap_net_bind_service": bytes.fromhex("0100000200040000" + "00" * 12)}
+)
+"""Values of the extended attribute security.capability: version 2, permitted and effective
+(capability.h).
+"""
 
 
 @dataclass(frozen=True)
@@ -103,12 +109,18 @@ def compressor(compression: Compression) -> tuple[Compressor, str]:
     """A new compressor with its description: another library or version may give other bytes."""
     if compression == "zstd":
         version = ".".join(str(part) for part in zstandard.ZSTD_VERSION)
-        return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj(), f"zstd {version} level {ZSTD_LEVEL}"
+        return zstandard.ZstdCompressor(
+            level=ZSTD_LEVEL
+        ).compressobj(), f"zstd {version} level {ZSTD_LEVEL}"
     return Gzip(), f"zlib {zlib.ZLIB_RUNTIME_VERSION} level {GZIP_LEVEL}"
 
 
-def write_layer(entries: Iterable[Entry], out: IO[bytes], *, epoch: int, compression: Compression) -> Layer:
-    """Write a compressed layer to `out`. Raises VerificationFailed when a file is not as long as promised."""
+def write_layer(
+    entries: Iterable[Entry], out: IO[bytes], *, epoch: int, compression: Compression
+) -> Layer:
+    """Write a compressed layer to `out`. Raises VerificationFailed when a file is not as long as
+    promised.
+    """
     squeeze, description = compressor(compression)
     content, blob, size = hashlib.sha256(), hashlib.sha256(), 0
 
@@ -136,7 +148,8 @@ def write_layer(entries: Iterable[Entry], out: IO[bytes], *, epoch: int, compres
 def write_tar(entries: Iterable[Entry], write: Callable[[bytes], object], *, epoch: int) -> None:
     """Pass a tar to `write`, piece by piece; it depends on nothing but its arguments.
 
-    Every parent directory comes once and before its children; hard links come last, after their files.
+    Every parent directory comes once and before its children; hard links come last, after their
+    files.
     """
     ordered = _in_order(entries)
     modes = {entry.path: entry.mode for entry in ordered if isinstance(entry, File)}
@@ -148,7 +161,9 @@ def write_tar(entries: Iterable[Entry], write: Callable[[bytes], object], *, epo
                 info.size, info.mode = entry.size, entry.mode
                 if entry.capability:
                     info.pax_headers = {
-                        "SCHILY.xattr.security.capability": CAPABILITIES[entry.capability].decode("ascii")
+                        "SCHILY.xattr.security.capability": CAPABILITIES[entry.capability].decode(
+                            "ascii"
+                        )
                     }
             case Directory():
                 info.type, info.mode = tarfile.DIRTYPE, entry.mode
@@ -163,7 +178,9 @@ def write_tar(entries: Iterable[Entry], write: Callable[[bytes], object], *, epo
 
 
 def _in_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Entries by path with their parents filled in. Raises ValueError when two have the same path."""
+    """Entries by path with their parents filled in. Raises ValueError when two have the same
+    path.
+    """
     found: dict[str, Entry] = {}
     for entry in entries:
         if entry.path in found:
@@ -172,7 +189,9 @@ def _in_order(entries: Iterable[Entry]) -> list[Entry]:
     for path in list(found):
         for parent in PurePosixPath(path).parents[:-1]:
             found.setdefault(str(parent), Directory(str(parent)))
-    return sorted(found.values(), key=lambda entry: (isinstance(entry, Link) and entry.hard, entry.path))
+    return sorted(
+        found.values(), key=lambda entry: (isinstance(entry, Link) and entry.hard, entry.path)
+    )
 
 
 def _write_content(file: File, write: Callable[[bytes], object]) -> None:

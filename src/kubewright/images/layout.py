@@ -1,4 +1,6 @@
-"""Writes an OCI image layout: a directory of blobs named by their digests, and an index over them."""
+"""Writes an OCI image layout: a directory of blobs named by their digests, and an index over
+them.
+"""
 
 import shutil
 import tempfile

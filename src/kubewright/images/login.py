@@ -6,15 +6,17 @@ from kubewright.errors import RequestError
 def account(host: str) -> tuple[str, str] | None:
     """The user's name and password for a registry, or None.
 
-    From `config.json` in the directory DOCKER_CONFIG or ~/.docker, and the credential helpers that it names.
-    Raises RequestError when they cannot be read.
+    From `config.json` in the directory DOCKER_CONFIG or ~/.docker, and the credential helpers that
+    it names. Raises RequestError when they cannot be read.
     """
     from docker import auth
     from docker.errors import DockerException
 
     try:
         found = auth.load_config().resolve_authconfig(host) or {}
-        found = {key.lower(): value for key, value in found.items()}  # those of credential helpers have capitals
+        found = {
+            key.lower(): value for key, value in found.items()
+        }  # those of credential helpers have capitals
     except (DockerException, ValueError) as error:
         raise RequestError(
             f"{host}: the login that Docker has stored is unreadable ({error}); log in again: docker login {host}"

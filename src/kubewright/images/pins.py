@@ -1,4 +1,6 @@
-"""Writes node-packages.toml anew: `python -m kubewright.images.pins [FILE]` pins what apt's sources have now."""
+"""Writes node-packages.toml anew: `python -m kubewright.images.pins [FILE]` pins what apt's sources
+have now.
+"""
 
 import json
 import sys
@@ -14,8 +16,15 @@ HEAD = "packages = [\n"
 
 
 def pinned(old: PinnedPackages) -> tuple[Pin, ...]:
-    """Pin what `old` wants, without what it leaves out, for every architecture; by name and architecture."""
-    found = {pin for arch in Arch for pin in debs.closure(old.wanted, arch) if pin.package not in old.left_out}
+    """Pin what `old` wants, without what it leaves out, for every architecture; by name and
+    architecture.
+    """
+    found = {
+        pin
+        for arch in Arch
+        for pin in debs.closure(old.wanted, arch)
+        if pin.package not in old.left_out
+    }
     return tuple(sorted(found, key=lambda pin: (pin.package, pin.arch)))
 
 
@@ -26,7 +35,9 @@ def render(text: str, pins: Iterable[Pin]) -> str:
 
 
 def _line(pin: Pin) -> str:
-    values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in pin.model_dump(mode="json").items())
+    values = ", ".join(
+        f"{key} = {json.dumps(value)}" for key, value in pin.model_dump(mode="json").items()
+    )
     return f"  {{ {values} }},\n"
 
 
@@ -37,4 +48,8 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else content.folder("images") / "hyperkube" / "node-packages.toml")
+    main(
+        Path(sys.argv[1])
+        if len(sys.argv) > 1
+        else content.folder("images") / "hyperkube" / "node-packages.toml"
+    )

@@ -1,4 +1,6 @@
-"""Pushes a layout to a registry (OCI distribution-spec 1.1): blobs first, then manifests, and names last of all."""
+"""Pushes a layout to a registry (OCI distribution-spec 1.1): blobs first, then manifests, and names
+last of all.
+"""
 
 import logging
 import re
@@ -24,7 +26,9 @@ NAMES_OF_DOCKER_HUB = ("docker.io", "index.docker.io")
 
 @dataclass(frozen=True)
 class Extra:
-    """A manifest to put beside an image under a tag of its own, with its blobs: a signature, say."""
+    """A manifest to put beside an image under a tag of its own, with its blobs: a signature,
+    say.
+    """
 
     name: str
     tag: str
@@ -36,8 +40,9 @@ class Extra:
 class PushReport:
     """What a push did.
 
-    `references` are `PREFIX/NAME:TAG@sha256:…`, by name, and `uploaded` the bytes that were sent. The others count
-    blobs: sent, taken over from another repository of the same registry, and there already.
+    `references` are `PREFIX/NAME:TAG@sha256:…`, by name, and `uploaded` the bytes that were sent.
+    The others count blobs: sent, taken over from another repository of the same registry, and there
+    already.
     """
 
     references: tuple[str, ...]
@@ -66,26 +71,34 @@ class Prefix:
 
 
 def prefix(text: str) -> Prefix:
-    """Read `[http://|https://]HOST[:PORT][/PATH]`. Without a scheme only the loopback is asked over plain HTTP.
+    """Read `[http://|https://]HOST[:PORT][/PATH]`. Without a scheme only the loopback is asked over
+    plain HTTP.
 
     Raises RequestError for anything else.
     """
     found = re.fullmatch(
-        r"(https?://)?([a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?)((/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)", text
+        r"(https?://)?([a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?)((/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)",
+        text,
     )
     if found is None:
-        raise RequestError(f"--registry: {text!r} is no image prefix; give HOST[:PORT][/PATH] in lower case")
+        raise RequestError(
+            f"--registry: {text!r} is no image prefix; give HOST[:PORT][/PATH] in lower case"
+        )
     host = found[2]
     server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
-    return Prefix(f"{host}{found[5]}", f"{found[1] or ('http://' if _loopback(host) else 'https://')}{server}")
+    return Prefix(
+        f"{host}{found[5]}", f"{found[1] or ('http://' if _loopback(host) else 'https://')}{server}"
+    )
 
 
-def push(layout: Path, record: ImageRecord, registry: str, *, extra: Iterable[Extra] = ()) -> PushReport:
+def push(
+    layout: Path, record: ImageRecord, registry: str, *, extra: Iterable[Extra] = ()
+) -> PushReport:
     """Put every image of `record`, whose blobs are in `layout`, below the prefix `registry`.
 
-    Nothing gets a name before everything it needs is there, and signatures (`extra`) get theirs first.
-    What the registry has is not sent. Raises UpstreamUnreachable when it cannot be reached, RequestError when
-    it refuses, VerificationFailed when a blob is not what its name says.
+    Nothing gets a name before everything it needs is there, and signatures (`extra`) get theirs
+    first. What the registry has is not sent. Raises UpstreamUnreachable when it cannot be reached,
+    RequestError when it refuses, VerificationFailed when a blob is not what its name says.
     """
     where = prefix(registry)
     pushing = _Push(Registry(where.url, account(where.host)), where, layout)
@@ -94,20 +107,31 @@ def push(layout: Path, record: ImageRecord, registry: str, *, extra: Iterable[Ex
         for platform in image.platforms:
             for digest in (*(layer.digest for layer in platform.layers), platform.config):
                 pushing.blob(image.name, Blob.of(digest, pushing.file(digest)))
-            pushing.manifest(image.name, platform.manifest, MANIFEST, pushing.file(platform.manifest).read_bytes())
+            pushing.manifest(
+                image.name,
+                platform.manifest,
+                MANIFEST,
+                pushing.file(platform.manifest).read_bytes(),
+            )
         pushing.manifest(image.name, image.index, INDEX, pushing.file(image.index).read_bytes())
     for one in beside:
         for data in one.blobs:
             pushing.blob(one.name, Blob.of(f"sha256:{files.sha256(data)}", data))
     for one in beside:
-        pushing.manifest(one.name, one.tag, Manifest.from_bytes(one.manifest).media_type, one.manifest)
+        pushing.manifest(
+            one.name, one.tag, Manifest.from_bytes(one.manifest).media_type, one.manifest
+        )
     for image in record.images:
-        before = pushing.manifest(image.name, image.tag, INDEX, pushing.file(image.index).read_bytes())
+        before = pushing.manifest(
+            image.name, image.tag, INDEX, pushing.file(image.index).read_bytes()
+        )
         if before not in ("", image.index):
             log.warning(
                 "push %s:%s: was %s, which manifests of earlier releases may name; the registry must keep it untagged",
-                image.name, image.tag, before,
-            )  # fmt: skip
+                image.name,
+                image.tag,
+                before,
+            )
     return PushReport(
         tuple(f"{where.name}/{image.name}:{image.tag}@{image.index}" for image in record.images),
         pushing.uploaded, pushing.sent, pushing.mounted, pushing.skipped,
@@ -152,14 +176,18 @@ class _Push:
             log.info("push %s: %s, %d bytes", image, blob.digest, sent)
 
     def manifest(self, image: str, reference: str, media_type: str, data: bytes) -> str:
-        """Make a tag or digest of an image stand for a manifest; the digest that it stood for before, if any."""
+        """Make a tag or digest of an image stand for a manifest; the digest that it stood for
+        before, if any.
+        """
         repository = self.where.repository(image)
         url = f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
         there = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
         before = there.headers.get("Docker-Content-Digest", "") if there.status == 200 else ""
         if before == f"sha256:{files.sha256(data)}":
             return before
-        answer = self.registry.ask("PUT", url, repository, headers={"Content-Type": media_type}, body=data)
+        answer = self.registry.ask(
+            "PUT", url, repository, headers={"Content-Type": media_type}, body=data
+        )
         if answer.status != 201:
             raise refusal(self.registry, repository, f"the manifest {reference}", answer)
         self.uploaded += len(data)

@@ -1,4 +1,6 @@
-"""Turns a layer's definition into entries: finds inputs, looks into archives and packages, checks the files."""
+"""Turns a layer's definition into entries: finds inputs, looks into archives and packages, checks
+the files.
+"""
 
 import gzip
 import tarfile
@@ -42,7 +44,9 @@ class Supply:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the files of one build come from; `content` is the folder images/, `scratch` one to unpack into."""
+    """Where the files of one build come from; `content` is the folder images/, `scratch` one to
+    unpack into.
+    """
 
     supply: Supply
     content: Path
@@ -50,22 +54,29 @@ class Sources:
 
 
 class Missing(Exception):
-    """Why a layer cannot be made for an architecture; images over it are skipped and the reason is said."""
+    """Why a layer cannot be made for an architecture; images over it are skipped and the reason is
+    said.
+    """
 
 
 def entries(layer: LayerDefinition, arch: Arch, release: Release, sources: Sources) -> list[Entry]:
     """Everything in a layer.
 
-    Raises Missing when an input is not available or cannot run in the image, RequestError for a wrong
-    definition, VerificationFailed for an unreadable archive, and what fetching packages raises.
+    Raises Missing when an input is not available or cannot run in the image, RequestError for a
+    wrong definition, VerificationFailed for an unreadable archive, and what fetching packages
+    raises.
     """
     found: list[Entry] = [_file(file, arch, release, sources) for file in layer.files]
     found += [Directory(_inside(path), int(mode, 8)) for path, mode in layer.directories.items()]
     found += [Link(_inside(path), to) for path, to in layer.links.items()]
     found += [Link(_inside(path), _inside(to), hard=True) for path, to in layer.hard_links.items()]
     if layer.packages:
-        named = {entry.path for entry in found}  # what the definition says wins over what packages have
-        found += [entry for entry in _packaged(layer.packages, arch, sources) if entry.path not in named]
+        named = {
+            entry.path for entry in found
+        }  # what the definition says wins over what packages have
+        found += [
+            entry for entry in _packaged(layer.packages, arch, sources) if entry.path not in named
+        ]
     return found
 
 
@@ -74,7 +85,11 @@ def _packaged(name: str, arch: Arch, sources: Sources) -> list[Entry]:
     if sources.supply.packages is None:
         raise Missing(f"{name}: this build takes no packages")
     files = sources.supply.packages(pinned.of(arch), arch)
-    return unpack({pin.package: files[pin] for pin in pinned.of(arch)}, sources.scratch / arch, without=pinned.without)
+    return unpack(
+        {pin.package: files[pin] for pin in pinned.of(arch)},
+        sources.scratch / arch,
+        without=pinned.without,
+    )
 
 
 def _inside(path: str) -> str:
@@ -105,7 +120,9 @@ def _locate(file: LayerFile, arch: Arch, release: Release, sources: Sources) -> 
         return path, ""
     found = sources.supply.inputs(wanted.component, wanted.name, arch)
     if found is None:
-        reason = release.missing(wanted.component, wanted.name, arch) or "this upstream does not have it"
+        reason = (
+            release.missing(wanted.component, wanted.name, arch) or "this upstream does not have it"
+        )
         raise Missing(f"{wanted.component}/{wanted.name}: {reason}")
     return found, _member_name(wanted, arch, release)
 
@@ -139,8 +156,12 @@ def _member(archive: Path, name: str) -> Iterator[tuple[tarfile.TarInfo, IO[byte
                         yield info, stream
                         return
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise VerificationFailed(f"{archive}: not a readable archive: {error}; fetch it again") from error
-    raise VerificationFailed(f"{archive}: has no file {name!r}; is it the archive of another version?")
+        raise VerificationFailed(
+            f"{archive}: not a readable archive: {error}; fetch it again"
+        ) from error
+    raise VerificationFailed(
+        f"{archive}: has no file {name!r}; is it the archive of another version?"
+    )
 
 
 @contextmanager

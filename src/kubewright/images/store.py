@@ -21,7 +21,9 @@ class Directory:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.names = frozenset(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+        self.names = frozenset(
+            str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()
+        )
 
     def open(self, name: str) -> IO[bytes]:
         """Open one of `names`."""

@@ -1,4 +1,6 @@
-"""Unpacks Debian packages into entries of a layer, without running their scripts, as a merged /usr (Debian 12)."""
+"""Unpacks Debian packages into entries of a layer, without running their scripts, as a merged /usr
+(Debian 12).
+"""
 
 import posixpath
 import tarfile
@@ -18,19 +20,24 @@ MERGED: Final = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
 
 
 def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str]) -> list[Entry]:
-    """Everything in packages, by name, that no pattern of `without` matches; contents are kept below `scratch`.
+    """Everything in packages, by name, that no pattern of `without` matches; contents are kept
+    below `scratch`.
 
-    Owners and set-user-id bits are dropped. Raises VerificationFailed for an unreadable package or one with
-    `..` in a path, RequestError when two packages have the same file.
+    Owners and set-user-id bits are dropped. Raises VerificationFailed for an unreadable package or
+    one with `..` in a path, RequestError when two packages have the same file.
     """
     found: dict[str, Entry] = {}
     patterns = tuple(without)
     for name, package in packages.items():
         for entry in _entries(package, scratch / name):
-            if any(fnmatchcase(entry.path, pattern) for pattern in patterns) or _points_to_itself(entry):
+            if any(fnmatchcase(entry.path, pattern) for pattern in patterns) or _points_to_itself(
+                entry
+            ):
                 continue
             if entry.path in found and not isinstance(entry, Directory):
-                raise RequestError(f"{name}: {entry.path} is in another package too; leave one of them out")
+                raise RequestError(
+                    f"{name}: {entry.path} is in another package too; leave one of them out"
+                )
             found[entry.path] = entry
     return [entry for entry in found.values() if not _lost(entry, found)]
 
@@ -48,12 +55,16 @@ def _entries(package: Path, scratch: Path) -> Iterable[Entry]:
         with DebFile(package) as deb, deb.data.tgz() as tar:
             for number, member in enumerate(tar):
                 if member.name.startswith("/") or ".." in member.name.split("/"):
-                    raise VerificationFailed(f"{package}: {member.name} lies outside of it; leave the package out")
+                    raise VerificationFailed(
+                        f"{package}: {member.name} lies outside of it; leave the package out"
+                    )
                 path = posixpath.normpath(member.name)
                 if path != ".":
                     yield _entry(tar, member, path, scratch / str(number))
     except (ArError, tarfile.TarError, OSError, EOFError, LZMAError, zlib.error) as error:
-        raise VerificationFailed(f"{package}: not a readable package: {error}; remove it from the cache") from error
+        raise VerificationFailed(
+            f"{package}: not a readable package: {error}; remove it from the cache"
+        ) from error
 
 
 def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, content: Path) -> Entry:
@@ -74,14 +85,18 @@ def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, content: Pa
 
 
 def _pointing(path: str, to: str) -> str:
-    """What a link points to. A link that moves into /usr takes a target beside it along, any other by its full path."""
+    """What a link points to. A link that moves into /usr takes a target beside it along, any other
+    by its full path.
+    """
     if to.startswith("/") or merged(path) == path or "/" not in to:
         return to
     return posixpath.normpath(posixpath.join("/", posixpath.dirname(path), to))
 
 
 def _points_to_itself(entry: Entry) -> bool:
-    """Whether a link was for the time before the merge: /sbin/ip -> /bin/ip is none, /bin/x -> /usr/bin/x is one."""
+    """Whether a link was for the time before the merge: /sbin/ip -> /bin/ip is none, /bin/x ->
+    /usr/bin/x is one.
+    """
     return (
         isinstance(entry, Link)
         and not entry.hard

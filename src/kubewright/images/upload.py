@@ -1,4 +1,6 @@
-"""Puts one blob into a registry's repository: not at all, from another repository, or in pieces that can be resumed."""
+"""Puts one blob into a registry's repository: not at all, from another repository, or in pieces
+that can be resumed.
+"""
 
 import json
 import logging
@@ -61,9 +63,11 @@ class Blob:
 
 
 def upload(registry: Registry, repository: str, blob: Blob, *, elsewhere: str | None) -> int | None:
-    """Make `repository` hold a blob; return the bytes sent, 0 if mounted from `elsewhere`, None if it was there.
+    """Make `repository` hold a blob; return the bytes sent, 0 if mounted from `elsewhere`, None if
+    it was there.
 
-    Raises UpstreamUnreachable when the connection keeps breaking, RequestError when the registry refuses.
+    Raises UpstreamUnreachable when the connection keeps breaking, RequestError when the registry
+    refuses.
     """
     if _there(registry, repository, blob):
         return None
@@ -92,7 +96,9 @@ def refusal(registry: Registry, repository: str, what: str, answer: Answer) -> K
     """Explain an answer that is a no."""
     try:
         errors = json.loads(answer.body)["errors"]
-        said = "; ".join(f"{one.get('code', '')} {one.get('message', '')}".strip() for one in errors)
+        said = "; ".join(
+            f"{one.get('code', '')} {one.get('message', '')}".strip() for one in errors
+        )
     except (ValueError, LookupError, TypeError, AttributeError):
         said = ""
     remedy = REMEDIES.get(answer.status, "its log says more").format(host=registry.host)
@@ -120,9 +126,13 @@ class _Upload:
         self._piece = PIECE
 
     def begin(self, elsewhere: str | None = None) -> bool:
-        """Ask for a place to upload to; False when the registry has taken the blob from `elsewhere` instead."""
+        """Ask for a place to upload to; False when the registry has taken the blob from `elsewhere`
+        instead.
+        """
         query = f"?{urlencode({'mount': self.blob.digest, 'from': elsewhere})}" if elsewhere else ""
-        answer = self.registry.ask("POST", f"/v2/{self.repository}/blobs/uploads/{query}", self.repository)
+        answer = self.registry.ask(
+            "POST", f"/v2/{self.repository}/blobs/uploads/{query}", self.repository
+        )
         if answer.status == 201 and elsewhere:
             return False
         if answer.status != 202:
@@ -132,7 +142,9 @@ class _Upload:
         return True
 
     def find_again(self) -> None:
-        """After a break: go on where the registry has got to, or begin anew where it has forgotten."""
+        """After a break: go on where the registry has got to, or begin anew where it has
+        forgotten.
+        """
         answer = self.registry.ask("GET", self._location, self.repository)
         if answer.status == 204 and "Range" in answer.headers:
             self._go_on(answer, 0)
@@ -140,7 +152,9 @@ class _Upload:
             self.begin()
 
     def send(self) -> None:
-        """Send what is missing, the last piece with the digest. Raises UpstreamUnreachable when it broke."""
+        """Send what is missing, the last piece with the digest. Raises UpstreamUnreachable when it
+        broke.
+        """
         while self.blob.size - self.offset > self._piece:
             data = self.blob.piece(self.offset, self._piece)
             before = self.offset
@@ -155,8 +169,12 @@ class _Upload:
         self._ask("PUT", f"{self._location}{mark}{urlencode({'digest': self.blob.digest})}", rest)
 
     def _go_on(self, answer: Answer, offset: int) -> None:
-        """Take from an answer where to go on: its `Range: 0-LAST`, where it has one, wins over `offset`."""
-        self._location = urljoin(f"{self.registry.base}/", answer.headers.get("Location", self._location))
+        """Take from an answer where to go on: its `Range: 0-LAST`, where it has one, wins over
+        `offset`.
+        """
+        self._location = urljoin(
+            f"{self.registry.base}/", answer.headers.get("Location", self._location)
+        )
         reached = re.fullmatch(r"(?:bytes=)?0-([0-9]+)", answer.headers.get("Range", ""))
         last = int(reached[1]) if reached else offset - 1
         self.offset = last + 1 if last > 0 else 0  # distribution says 0-0 of an empty upload

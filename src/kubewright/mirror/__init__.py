@@ -1,4 +1,6 @@
-"""Upstream mirrors: directories with the layout HOST/PATH that `--upstream` reads instead of the real hosts."""
+"""Upstream mirrors: directories with the layout HOST/PATH that `--upstream` reads instead of the
+real hosts.
+"""
 
 from kubewright.mirror.sample import KUBERNETES, sample
 from kubewright.mirror.writer import Summary, Writer

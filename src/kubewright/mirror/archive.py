@@ -1,4 +1,6 @@
-"""Writes archives as upstreams do: a tar.gz of programs and texts, the same bytes from the same members."""
+"""Writes archives as upstreams do: a tar.gz of programs and texts, the same bytes from the same
+members.
+"""
 
 import gzip
 import io
@@ -21,8 +23,12 @@ Member = Path | bytes
 
 
 def write(members: Mapping[str, Member], out: IO[bytes], epoch: int) -> None:
-    """Write members by name, with their folders; owned by root, all of the time `epoch` (seconds)."""
-    folders = sorted({str(folder) for name in members for folder in PurePosixPath(name).parents} - {"."})
+    """Write members by name, with their folders; owned by root, all of the time `epoch`
+    (seconds).
+    """
+    folders = sorted(
+        {str(folder) for name in members for folder in PurePosixPath(name).parents} - {"."}
+    )
     with (
         gzip.GzipFile("", "wb", LEVEL, out, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,

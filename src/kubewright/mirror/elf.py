@@ -1,4 +1,6 @@
-"""Writes the smallest honest Linux program: a static ELF file that prints one message and exits with 0."""
+"""Writes the smallest honest Linux program: a static ELF file that prints one message and exits
+with 0.
+"""
 
 import struct
 from collections.abc import Callable
@@ -6,7 +8,9 @@ from collections.abc import Callable
 from kubewright.models.base import Arch
 
 BASE = 0x400000
-"""Where the file is mapped, a multiple of every page size in use (arm64 has pages of up to 64 KiB)."""
+"""Where the file is mapped, a multiple of every page size in use (arm64 has pages of up to 64
+KiB).
+"""
 
 HEADERS = 64 + 56
 """Bytes of the ELF header and its one program header; the code follows them."""
@@ -19,11 +23,15 @@ def program(arch: Arch, message: bytes) -> bytes:
     """
     body = _CODES[arch](len(message)) + message
     size = HEADERS + len(body)
-    identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)  # 64 bits, little endian, version 1, System V
+    identity = (
+        b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    )  # 64 bits, little endian, version 1, System V
     header = struct.pack(
         "<HHIQQQIHHHHHH", 2, arch.elf, 1, BASE + HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0
     )  # an executable (2): its entry point and one program header, no sections
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x10000)  # load all of it to read and run
+    segment = struct.pack(
+        "<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x10000
+    )  # load all of it to read and run
     return identity + header + segment + body
 
 

@@ -15,7 +15,9 @@ RELEASES = path(RELEASE_URL)
 """Kubernetes' own downloads; its markers are `stable-1.36.txt` and the like right in it."""
 
 _SHAPES = {"kubernetes": "{digest}", "cri-tools": "{digest}\n"}
-"""Checksum files that name no file (Kubernetes' lacks even the newline); all others say `digest  name`."""
+"""Checksum files that name no file (Kubernetes' lacks even the newline); all others say `digest
+name`.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class File:
         return self.fill(self.source.checksum.url, self.url)
 
 
-def files_of(components: Components, wanted: Mapping[str, Sequence[str]], archs: Sequence[Arch]) -> Iterator[File]:
+def files_of(
+    components: Components, wanted: Mapping[str, Sequence[str]], archs: Sequence[Arch]
+) -> Iterator[File]:
     """The files of the components at the versions that `wanted` names."""
     for name, component in components.components.items():
         for source in component.inputs:
@@ -52,7 +56,9 @@ def files_of(components: Components, wanted: Mapping[str, Sequence[str]], archs:
 
 
 def checksums(digests: Iterable[tuple[File, str]]) -> dict[str, bytes]:
-    """The checksum files as upstream shapes them, and the mirror's own SHA256SUMS of what has none, by path."""
+    """The checksum files as upstream shapes them, and the mirror's own SHA256SUMS of what has none,
+    by path.
+    """
     found: dict[str, str] = {}
     for file, digest in sorted(digests, key=lambda pair: pair[0].url):
         name = file.url.rsplit("/", 1)[-1]
@@ -68,10 +74,11 @@ def checksums(digests: Iterable[tuple[File, str]]) -> dict[str, bytes]:
 
 
 def markers(kubernetes: Iterable[str]) -> dict[str, bytes]:
-    """The version markers of a mirror that holds these Kubernetes versions, by path: each a bare `v1.36.4`.
+    """The version markers of a mirror that holds these Kubernetes versions, by path: each a bare
+    `v1.36.4`.
 
-    As upstream: `stable` is the newest final release and `latest` the newest of all; of everything, of a
-    major and of a minor.
+    As upstream: `stable` is the newest final release and `latest` the newest of all; of everything,
+    of a major and of a minor.
     """
     found: dict[str, bytes] = {}
     for version in sorted(kubernetes, key=versions.parse):

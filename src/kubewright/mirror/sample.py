@@ -1,4 +1,6 @@
-"""Makes a sample mirror: every upstream file in its place, with small placeholder programs inside, in seconds."""
+"""Makes a sample mirror: every upstream file in its place, with small placeholder programs inside,
+in seconds.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -31,13 +33,19 @@ def sample(
 ) -> Summary:
     """Write a sample mirror of the wanted versions by component, `kubernetes` being one.
 
-    The same arguments make the same bytes. `epoch` (seconds) is the time inside the archives; `busybox` puts
-    real ones in. A sample that is already there grows. Raises RequestError for a directory with anything else.
+    The same arguments make the same bytes. `epoch` (seconds) is the time inside the archives;
+    `busybox` puts real ones in. A sample that is already there grows. Raises RequestError for a
+    directory with anything else.
     """
     writer = Writer.claim(dest, "sample")
     for file in layout.files_of(components, wanted, tuple(Arch)):
         real = (busybox or {}).get(file.arch) if file.component == "busybox" else None
-        writer.put(file, _archive(file, epoch, real) if file.source.members else _program(file, file.source.name))
+        writer.put(
+            file,
+            _archive(file, epoch, real)
+            if file.source.members
+            else _program(file, file.source.name),
+        )
     return writer.finish()
 
 
@@ -45,7 +53,9 @@ def _archive(file: layout.File, epoch: int, real: Path | None) -> bytes:
     """Upstream's archive; `real` is put in for the program."""
     names = (file.fill(name) for name in (*file.source.members, *_BESIDE.get(file.component, ())))
     out = io.BytesIO()
-    archive.write({name: real or _member(file, PurePosixPath(name).name) for name in names}, out, epoch)
+    archive.write(
+        {name: real or _member(file, PurePosixPath(name).name) for name in names}, out, epoch
+    )
     return out.getvalue()
 
 

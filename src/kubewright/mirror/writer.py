@@ -1,4 +1,6 @@
-"""Fills a mirror: files in upstream's places, then the checksum files and version markers that tell of them."""
+"""Fills a mirror: files in upstream's places, then the checksum files and version markers that tell
+of them.
+"""
 
 import shutil
 from dataclasses import dataclass, field
@@ -45,10 +47,14 @@ class Writer:
 
     @classmethod
     def claim(cls, dest: Path, kind: Kind) -> "Writer":
-        """Begin a mirror, or go on with one of the same kind. Raises RequestError for a directory of anything else."""
+        """Begin a mirror, or go on with one of the same kind. Raises RequestError for a directory
+        of anything else.
+        """
         title, readme = _ABOUT[kind]
         if dest.is_dir() and any(dest.iterdir()) and _kind(dest) != kind:
-            raise RequestError(f"{dest}: holds something other than {title}; choose an empty or a new directory")
+            raise RequestError(
+                f"{dest}: holds something other than {title}; choose an empty or a new directory"
+            )
         own = {NAME: Mirror(kind=kind).to_bytes(), "README.txt": readme}
         return cls(dest, [files.write(dest / name, data) for name, data in own.items()])
 
@@ -64,12 +70,24 @@ class Writer:
         self.digests.append((file, digest))
 
     def finish(self) -> Summary:
-        """Write checksum files and markers; what they say about other versions that are there stays."""
-        sums = {place: merged(self.dest / place, text) for place, text in layout.checksums(self.digests).items()}
+        """Write checksum files and markers; what they say about other versions that are there
+        stays.
+        """
+        sums = {
+            place: merged(self.dest / place, text)
+            for place, text in layout.checksums(self.digests).items()
+        }
         self.written.extend(files.write(self.dest / place, data) for place, data in sums.items())
-        releases = self.dest / layout.RELEASES  # a release without checksums was begun, but never finished
-        present = {path.relative_to(releases).parts[0][1:] for path in releases.glob("v*/bin/linux/*/*.sha256")}
-        self.written.extend(files.write(self.dest / place, data) for place, data in layout.markers(present).items())
+        releases = (
+            self.dest / layout.RELEASES
+        )  # a release without checksums was begun, but never finished
+        present = {
+            path.relative_to(releases).parts[0][1:]
+            for path in releases.glob("v*/bin/linux/*/*.sha256")
+        }
+        self.written.extend(
+            files.write(self.dest / place, data) for place, data in layout.markers(present).items()
+        )
         return Summary(files=len(self.written), written=sum(self.written))
 
 
@@ -82,7 +100,9 @@ def _kind(dest: Path) -> Kind | None:
 
 
 def merged(path: Path, new: bytes) -> bytes:
-    """A checksum file with new lines: those about other files stay; one that names no file is only replaced."""
+    """A checksum file with new lines: those about other files stay; one that names no file is only
+    replaced.
+    """
     if b"  " not in new or not path.is_file():
         return new
     lines = [*path.read_text(encoding="utf-8").splitlines(), *new.decode().splitlines()]

@@ -1,1 +1,3 @@
-"""Frozen typed records that stages, recipes and sites exchange; nothing here does input or output."""
+"""Frozen typed records that stages, recipes and sites exchange; nothing here does input or
+output.
+"""

@@ -33,7 +33,9 @@ class Package(Artifact):
     version: Version = Field(description="as the package manager writes it, epoch left out")
     epoch: int = 0
     upstream: Version = Field(description="the upstream version in it")
-    unsigned_sha256: Sha256 = Field(description="the file without its signature: what rebuilds compare")
+    unsigned_sha256: Sha256 = Field(
+        description="the file without its signature: what rebuilds compare"
+    )
     signing_key: str | None = Field(None, description="OpenPGP fingerprint, for rpms")
 
 
@@ -59,6 +61,8 @@ class Record(Model):
     fingerprint: Sha256
     artifacts: tuple[Artifact, ...] = ()
     packages: tuple[Package, ...] = ()
-    files: dict[RelativePath, Sha256] = Field(default_factory=dict, description="made, but not for the site")
+    files: dict[RelativePath, Sha256] = Field(
+        default_factory=dict, description="made, but not for the site"
+    )
     skipped: tuple[Skipped, ...] = ()
     builders: tuple[Builder, ...] = ()

@@ -6,7 +6,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.files import canonical_json
@@ -40,7 +47,13 @@ Day = Annotated[str, AfterValidator(_day)]
 
 def _relative(path: str) -> str:
     parts = path.split("/")
-    if path.startswith("/") or "" in parts or ".." in parts or "." in parts or not re.match(r"^[\w@%+=:,./~-]+$", path):
+    if (
+        path.startswith("/")
+        or "" in parts
+        or ".." in parts
+        or "." in parts
+        or not re.match(r"^[\w@%+=:,./~-]+$", path)
+    ):
         raise ValueError(f"{path!r} is not a plain relative path")
     return path
 
@@ -71,7 +84,9 @@ class Arch(StrEnum):
         machine = platform.machine()
         found = next((arch for arch in cls if machine in (arch, arch.rpm)), None)
         if found is None:
-            raise RequestError(f"{machine}: nothing is built for this machine; use one of {', '.join(cls)}")
+            raise RequestError(
+                f"{machine}: nothing is built for this machine; use one of {', '.join(cls)}"
+            )
         return found
 
 
@@ -93,19 +108,25 @@ class Model(BaseModel):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Read what `to_bytes` wrote. Raises pydantic's ValidationError (a ValueError) for anything else."""
+        """Read what `to_bytes` wrote. Raises pydantic's ValidationError (a ValueError) for anything
+        else.
+        """
         return cls.model_validate_json(data)
 
     @classmethod
     def read(cls, data: bytes, place: str) -> Self:
-        """Read a document that was found at `place`. Raises VerificationFailed that names it and what is wrong."""
+        """Read a document that was found at `place`. Raises VerificationFailed that names it and
+        what is wrong.
+        """
         try:
             return cls.from_bytes(data)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             problem = f"{key}: {first['msg']}" if key else first["msg"]
-            raise VerificationFailed(f"{place}: {problem}; get the file again, or restore it from a copy") from error
+            raise VerificationFailed(
+                f"{place}: {problem}; get the file again, or restore it from a copy"
+            ) from error
 
 
 class Header(Model):

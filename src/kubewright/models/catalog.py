@@ -1,7 +1,7 @@
 """One Kubernetes minor as `recipes/catalog/1.NN.toml` states it: every value with its evidence.
 
-`since` and `until` may be pre-releases: a statement holds from that version on, in the order of semantic versions.
-A pre-release that is older than every statement takes the first.
+`since` and `until` may be pre-releases: a statement holds from that version on, in the order of
+semantic versions. A pre-release that is older than every statement takes the first.
 """
 
 import re
@@ -40,7 +40,9 @@ def _expression(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}; escape what is meant literally") from error
+        raise ValueError(
+            f"{text!r} is no regular expression: {error}; escape what is meant literally"
+        ) from error
     return text
 
 
@@ -48,9 +50,15 @@ class Stated(Model):
     """One value that upstream states, from one version of Kubernetes on."""
 
     value: Version
-    image: str = Field("", description="the tag of kubeadm's image without `v`, where it is not the version itself")
-    since: Version | None = Field(None, description="the first Kubernetes version that it holds for; absent: all")
-    until: Version | None = Field(None, description="the first Kubernetes version that it no longer holds for")
+    image: str = Field(
+        "", description="the tag of kubeadm's image without `v`, where it is not the version itself"
+    )
+    since: Version | None = Field(
+        None, description="the first Kubernetes version that it holds for; absent: all"
+    )
+    until: Version | None = Field(
+        None, description="the first Kubernetes version that it no longer holds for"
+    )
     status: Status = "validated"
     source: str
     note: str = ""
@@ -75,8 +83,12 @@ class Bound(Model):
     """A range that upstream states for a component, e.g. `>=2.2.0,<2.3.0`."""
 
     range: RangeText
-    since: Version | None = Field(None, description="the first Kubernetes version that it holds for; absent: all")
-    until: Version | None = Field(None, description="the first Kubernetes version that it no longer holds for")
+    since: Version | None = Field(
+        None, description="the first Kubernetes version that it holds for; absent: all"
+    )
+    until: Version | None = Field(
+        None, description="the first Kubernetes version that it no longer holds for"
+    )
     source: str
     note: str = ""
 
@@ -88,11 +100,15 @@ class Bound(Model):
     def holds(self, kubernetes: str) -> bool:
         """Whether it is in force at a Kubernetes version."""
         begun = self.since is None or versions.order(self.since) <= versions.order(kubernetes)
-        return begun and (self.until is None or versions.order(kubernetes) < versions.order(self.until))
+        return begun and (
+            self.until is None or versions.order(kubernetes) < versions.order(self.until)
+        )
 
 
 class Pattern(Model):
-    """How kubeadm judges the version that a runtime reports: the first pattern that is found in it decides."""
+    """How kubeadm judges the version that a runtime reports: the first pattern that is found in it
+    decides.
+    """
 
     match: Annotated[str, AfterValidator(_expression)] = Field(
         description="a Python regular expression, not anchored, as in kubeadm's own source"
@@ -105,18 +121,28 @@ class Pattern(Model):
 class ComponentFacts(Model):
     """What is known about one component for one minor."""
 
-    exact: tuple[Stated, ...] = Field((), description="the version that upstream deploys, oldest statement first")
-    lines: tuple[Bound, ...] = Field((), description="validated ranges, best first; each is two-sided")
+    exact: tuple[Stated, ...] = Field(
+        (), description="the version that upstream deploys, oldest statement first"
+    )
+    lines: tuple[Bound, ...] = Field(
+        (), description="validated ranges, best first; each is two-sided"
+    )
     bounds: tuple[Bound, ...] = Field((), description="ranges that any version must meet")
-    external: tuple[Bound, ...] = Field((), description="of etcd: ranges that one outside the cluster must meet")
-    patterns: tuple[Pattern, ...] = Field((), description="of docker: how kubeadm judges what dockerd reports")
+    external: tuple[Bound, ...] = Field(
+        (), description="of etcd: ranges that one outside the cluster must meet"
+    )
+    patterns: tuple[Pattern, ...] = Field(
+        (), description="of docker: how kubeadm judges what dockerd reports"
+    )
 
     def in_force(self, kubernetes: str) -> Stated | None:
         """What `exact` states for a Kubernetes version, or None if it states nothing."""
         now = versions.order(kubernetes)
         begun = [one for one in self.exact if one.since is None or versions.order(one.since) <= now]
         found = next(iter((*begun[-1:], *self.exact[:1])), None)
-        return None if found is None or (found.until and versions.order(found.until) <= now) else found
+        return (
+            None if found is None or (found.until and versions.order(found.until) <= now) else found
+        )
 
 
 class Patch(Model):
@@ -125,7 +151,9 @@ class Patch(Model):
     version: Version
     date: Day | None = None
     skipped: bool = Field(False, description="upstream never released this number")
-    avoid: str = Field("", description="why only its exact version may ask for it; empty: any request may")
+    avoid: str = Field(
+        "", description="why only its exact version may ask for it; empty: any request may"
+    )
     note: str = ""
     source: str
 
@@ -167,7 +195,9 @@ class MinorFacts(Model):
         return next(filter(versions.is_final, self.offered), None)
 
     def groups(self) -> Iterator[tuple[str, tuple[Statement, ...]]]:
-        """All statements by the key under which the file lists them, e.g. `components.etcd.exact`."""
+        """All statements by the key under which the file lists them, e.g.
+        `components.etcd.exact`.
+        """
         yield "patches", self.patches
         yield "go", self.go
         for name, facts in self.components.items():
@@ -176,7 +206,9 @@ class MinorFacts(Model):
                     yield f"components.{name}.{key}", statements
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """What is wrong within the file, as key and problem; the types of its values are right already."""
+        """What is wrong within the file, as key and problem; the types of its values are right
+        already.
+        """
         yield from self._without_evidence()
         for group, statements in self.groups():
             seen = Counter(map(_what, statements))
@@ -184,10 +216,16 @@ class MinorFacts(Model):
             for index, one in enumerate(statements):
                 key = f"{group}[{index}]"
                 if seen[_what(one)] > 1:
-                    yield key, f"stated twice ({_what(one)}); keep one, or let each begin at a `since` of its own"
+                    yield (
+                        key,
+                        f"stated twice ({_what(one)}); keep one, or let each begin at a `since` of its own",
+                    )
                 if isinstance(one, Patch):
                     if versions.minor(one.version) != self.minor:
-                        yield f"{key}.version", f"{one.version} is no patch of {self.minor}; list it in its own file"
+                        yield (
+                            f"{key}.version",
+                            f"{one.version} is no patch of {self.minor}; list it in its own file",
+                        )
                 elif not isinstance(one, Pattern):
                     yield from self._misplaced(key, one)
 
@@ -200,7 +238,10 @@ class MinorFacts(Model):
     def _misplaced(self, key: str, one: Stated | Bound) -> Iterator[tuple[str, str]]:
         """A `since` or `until` that is no version of this minor."""
         if one.since and one.until and versions.order(one.until) <= versions.order(one.since):
-            yield f"{key}.until", f"{one.until} is not after {one.since}, where it begins: it never holds; correct one"
+            yield (
+                f"{key}.until",
+                f"{one.until} is not after {one.since}, where it begins: it never holds; correct one",
+            )
         for name, version in (("since", one.since), ("until", one.until)):
             if version is None:
                 continue
@@ -210,7 +251,10 @@ class MinorFacts(Model):
             elif patch is not None and patch.skipped:
                 yield f"{key}.{name}", f"{version} was never released; name the patch after it"
             elif patch is None and versions.is_final(version):
-                yield f"{key}.{name}", f"{version} is not in patches; add it there, or name one that is"
+                yield (
+                    f"{key}.{name}",
+                    f"{version} is not in patches; add it there, or name one that is",
+                )
 
 
 def _what(one: Statement) -> str:

@@ -1,4 +1,6 @@
-"""Upstream components as `recipes/components.toml` lists them: where they come from, which versions exist."""
+"""Upstream components as `recipes/components.toml` lists them: where they come from, which versions
+exist.
+"""
 
 from typing import Literal
 
@@ -19,7 +21,9 @@ class Checksum(Model):
     """How the digest of an input is learned. Placeholders as in `InputSource.url`, and `{url}`."""
 
     kind: Literal["file", "list", "none"]
-    url: str = Field("", description="file: one digest, with or without a name; list: sha256sum lines")
+    url: str = Field(
+        "", description="file: one digest, with or without a name; list: sha256sum lines"
+    )
 
 
 class Pin(Model):
@@ -37,9 +41,13 @@ class InputSource(Model):
     name: str = Field(description="what recipes and images call it, unique in its component")
     url: str = Field(description="with {version} and {arch}")
     checksum: Checksum
-    arch: dict[Arch, str] = Field(default_factory=dict, description="upstream's names, where not Debian's")
+    arch: dict[Arch, str] = Field(
+        default_factory=dict, description="upstream's names, where not Debian's"
+    )
     members: tuple[str, ...] = Field((), description="of an archive: what must be in it")
-    optional: bool = Field(False, description="some upstreams lack it; then what needs it is skipped")
+    optional: bool = Field(
+        False, description="some upstreams lack it; then what needs it is skipped"
+    )
 
     def fill(self, template: str, version: str, arch: Arch, url: str = "") -> str:
         """A URL or member template with its placeholders filled, `{arch}` by upstream's name."""
@@ -51,7 +59,9 @@ class ComponentSource(Model):
 
     home: str
     license: str = Field(description="SPDX identifier")
-    free: bool = Field(False, description="Kubernetes has no say in its version: the newest known is taken")
+    free: bool = Field(
+        False, description="Kubernetes has no say in its version: the newest known is taken"
+    )
     inputs: tuple[InputSource, ...] = ()
     known: tuple[KnownVersion, ...] = ()
     pins: tuple[Pin, ...] = ()

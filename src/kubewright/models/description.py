@@ -1,4 +1,6 @@
-"""One package to be built, ready for any packager: a recipe with a version, an architecture and a format."""
+"""One package to be built, ready for any packager: a recipe with a version, an architecture and a
+format.
+"""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,6 @@
-"""Linux distributions as `recipes/distros.toml` states them: their formats and the container runtimes for them."""
+"""Linux distributions as `recipes/distros.toml` states them: their formats and the container
+runtimes for them.
+"""
 
 from itertools import pairwise
 from typing import Literal, Self
@@ -22,7 +24,9 @@ class DistroPackage(Model):
 
     family: Literal["docker", "containerd"]
     name: str
-    version: str = Field(description="in the distribution's own syntax, e.g. 20.10.24+dfsg1-1+deb12u1")
+    version: str = Field(
+        description="in the distribution's own syntax, e.g. 20.10.24+dfsg1-1+deb12u1"
+    )
     repository: str = Field(OWN, description="a key of `repositories`, or the distribution's own")
     source: str = Field(description="a key of `sources`")
 
@@ -33,7 +37,9 @@ class Distribution(Model):
     title: str
     format: Format
     end_of_life: Day | None = None
-    packages: tuple[DistroPackage, ...] = Field((), description="of one name and repository, the newest first")
+    packages: tuple[DistroPackage, ...] = Field(
+        (), description="of one name and repository, the newest first"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -46,7 +52,9 @@ class Distribution(Model):
         for one, below in pairwise(self.packages):
             same = (one.name, one.repository) == (below.name, below.repository)
             if same and package_versions.compare(one.version, below.version, self.format) <= 0:
-                raise ValueError(f"{below.name} {below.version} comes after {one.version}, but is not older")
+                raise ValueError(
+                    f"{below.name} {below.version} comes after {one.version}, but is not older"
+                )
         return self
 
 
@@ -64,16 +72,22 @@ class Impostor(Model):
     formats: tuple[Format, ...]
     what: str = Field(pattern=r"^[^|$`\n]+$", description="what it is, as kube-node-check says it")
     instead: dict[Format, str] = Field(description="what to install in its place")
-    conflicts: bool = Field(description="whether it owns files of kubernetes-docker, which then conflicts with it")
+    conflicts: bool = Field(
+        description="whether it owns files of kubernetes-docker, which then conflicts with it"
+    )
     source: str = Field(description="a key of `sources`")
 
 
 class Pair(Model):
-    """Which packages of containerd a package of Docker can be installed beside, on any distribution."""
+    """Which packages of containerd a package of Docker can be installed beside, on any
+    distribution.
+    """
 
     docker: str = Field(description="a package's name, ours included")
     range: AnyRange = Field("*", description="of its upstream version")
-    containerd: dict[str, AnyRange] = Field(min_length=1, description="upstream versions by the packages' names")
+    containerd: dict[str, AnyRange] = Field(
+        min_length=1, description="upstream versions by the packages' names"
+    )
     reason: str
     source: str = Field(description="a key of `sources`")
 
@@ -91,16 +105,22 @@ class Distributions(Model):
     def _known_names(self) -> Self:
         """Every repository and source that is named is there."""
         packages = [package for one in self.distributions.values() for package in one.packages]
-        cited = {one.source: one.name for one in packages} | {one.source: one.name for one in self.impostors}
+        cited = {one.source: one.name for one in packages} | {
+            one.source: one.name for one in self.impostors
+        }
         cited |= {one.source: f"the pairs of {one.docker}" for one in self.pairs}
         known = {one.name for one in packages} | {"kubernetes-docker", "kubernetes-containerd"}
         for package in packages:
             if package.repository not in {OWN, *self.repositories}:
-                raise ValueError(f"{package.name} {package.version}: repositories has no {package.repository!r}")
+                raise ValueError(
+                    f"{package.name} {package.version}: repositories has no {package.repository!r}"
+                )
         for pair in self.pairs:
             for name in (pair.docker, *pair.containerd):
                 if name not in known:
-                    raise ValueError(f"the pairs of {pair.docker}: no distribution has a package {name!r}")
+                    raise ValueError(
+                        f"the pairs of {pair.docker}: no distribution has a package {name!r}"
+                    )
         for source, name in cited.items():
             if source not in self.sources:
                 raise ValueError(f"{name}: sources has no {source!r}")

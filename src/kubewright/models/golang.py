@@ -10,16 +10,24 @@ from kubewright.models.base import Arch, Model, Version
 class Needs(Model):
     """What of C must be on the machine that compiles."""
 
-    pkg_config: tuple[str, ...] = Field(alias="pkg-config", description="libraries, as pkg-config calls them")
+    pkg_config: tuple[str, ...] = Field(
+        alias="pkg-config", description="libraries, as pkg-config calls them"
+    )
     install: str = Field(description="what to type to have them")
 
 
 class GoComponent(Model):
     """The modules of a component and the programs in them."""
 
-    modules: dict[str, str] = Field(min_length=1, description="folder in the source tree: module; `.` is the tree")
-    programs: dict[str, str] = Field(min_length=1, description="file name: its package, a path in the source tree")
-    set: tuple[str, ...] = Field((), description="PACKAGE.VARIABLE=TEXT for the linker, with {version} and {commit}")
+    modules: dict[str, str] = Field(
+        min_length=1, description="folder in the source tree: module; `.` is the tree"
+    )
+    programs: dict[str, str] = Field(
+        min_length=1, description="file name: its package, a path in the source tree"
+    )
+    set: tuple[str, ...] = Field(
+        (), description="PACKAGE.VARIABLE=TEXT for the linker, with {version} and {commit}"
+    )
     commits: dict[Version, str] = Field(default_factory=dict)
     tags: tuple[str, ...] = ()
     cgo: bool = Field(False, description="has C in it; linked statically all the same")
@@ -35,7 +43,9 @@ class GoComponent(Model):
 
     def folder(self, package: str) -> str | None:
         """The folder of the module that a package is in: the longest that its path begins with."""
-        inside = [name for name in self.modules if name == "." or f"{package}/".startswith(f"{name}/")]
+        inside = [
+            name for name in self.modules if name == "." or f"{package}/".startswith(f"{name}/")
+        ]
         return max(inside, key=len, default=None)
 
     def variables(self, version: str) -> tuple[str, ...]:

@@ -42,7 +42,9 @@ class InputName(NamedTuple):
 
     @classmethod
     def of(cls, source: str) -> "InputName | None":
-        """Read `input:COMPONENT/NAME` or `input:COMPONENT/NAME!MEMBER`; None for a source of another kind."""
+        """Read `input:COMPONENT/NAME` or `input:COMPONENT/NAME!MEMBER`; None for a source of
+        another kind.
+        """
         kind, _, rest = source.partition(":")
         path, _, member = rest.partition("!")
         component, _, name = path.partition("/")
@@ -57,15 +59,17 @@ def _twice(names: Iterable[str]) -> str:
 class LayerFile(Model):
     """One file of a layer.
 
-    `source` is `input:COMPONENT/NAME` (a fetched file), `input:COMPONENT/NAME!MEMBER` (a member of a fetched
-    archive; {version}, {arch} and {uname} are filled in) or `file:PATH` (below images/).
+    `source` is `input:COMPONENT/NAME` (a fetched file), `input:COMPONENT/NAME!MEMBER` (a member of
+    a fetched archive; {version}, {arch} and {uname} are filled in) or `file:PATH` (below images/).
     """
 
     target: ImagePath
     source: str = Field(pattern=r"^(input:[^/!]+/[^/!]+(![^!]+)?|file:.+)$")
     mode: Mode = "0755"
     capability: Literal["cap_net_bind_service"] | None = None
-    dynamic: bool = Field(False, description="may need a loader and a C library, which the image does not have")
+    dynamic: bool = Field(
+        False, description="may need a loader and a C library, which the image does not have"
+    )
 
     @property
     def input(self) -> InputName | None:
@@ -77,10 +81,18 @@ class LayerDefinition(Model):
     """What one layer holds. It is the same bytes in every image that uses it."""
 
     files: tuple[LayerFile, ...] = ()
-    packages: str | None = Field(None, description="a list of pinned packages to unpack, below images/")
-    directories: dict[ImagePath, Mode] = Field(default_factory=dict, description="empty ones; parents are implied")
-    links: dict[ImagePath, str] = Field(default_factory=dict, description="symbolic links and what they point to")
-    hard_links: dict[ImagePath, ImagePath] = Field(default_factory=dict, description="second names of its files")
+    packages: str | None = Field(
+        None, description="a list of pinned packages to unpack, below images/"
+    )
+    directories: dict[ImagePath, Mode] = Field(
+        default_factory=dict, description="empty ones; parents are implied"
+    )
+    links: dict[ImagePath, str] = Field(
+        default_factory=dict, description="symbolic links and what they point to"
+    )
+    hard_links: dict[ImagePath, ImagePath] = Field(
+        default_factory=dict, description="second names of its files"
+    )
 
     @property
     def targets(self) -> Iterator[str]:
@@ -99,7 +111,9 @@ class LayerDefinition(Model):
 
 
 class Instead(Model):
-    """Other layers for an image, where the shared program carries another version of a component than the release."""
+    """Other layers for an image, where the shared program carries another version of a component
+    than the release.
+    """
 
     component: str
     layers: tuple[str, ...] = Field(min_length=1, description="lowest first")
@@ -109,11 +123,17 @@ class NamedImage(Model):
     """One image: a configuration of its own over shared layers."""
 
     description: str
-    tag: str = Field(description="with {kubernetes} or another component's version, e.g. `{etcd}-0`")
+    tag: str = Field(
+        description="with {kubernetes} or another component's version, e.g. `{etcd}-0`"
+    )
     layers: tuple[str, ...] = Field(min_length=1, description="lowest first")
     instead: Instead | None = None
     entrypoint: tuple[str, ...] = Field(min_length=1)
-    user: str = Field("0:0", pattern=r"^[0-9]+:[0-9]+$", description="numeric, so that runAsNonRoot can be checked")
+    user: str = Field(
+        "0:0",
+        pattern=r"^[0-9]+:[0-9]+$",
+        description="numeric, so that runAsNonRoot can be checked",
+    )
     components: tuple[str, ...] = Field(min_length=1, description="the programs it offers")
     licenses: str = Field("Apache-2.0", description="SPDX expression")
     source: str = Field(description="where the source code is")
@@ -124,7 +144,9 @@ class ImageDefinition(Model):
 
     name: str = Field(description="of the archive that holds all the images")
     flavour: Flavour
-    compression: Compression = Field("gzip", description="Docker 20.10 loads archives with gzip only")
+    compression: Compression = Field(
+        "gzip", description="Docker 20.10 loads archives with gzip only"
+    )
     layers: dict[str, LayerDefinition]
     images: dict[str, NamedImage]
 
@@ -139,7 +161,9 @@ class ImageDefinition(Model):
     def _check_layers(self, name: str, image: NamedImage, layers: tuple[str, ...]) -> None:
         for layer in layers:
             if layer not in self.layers:
-                raise ValueError(f"image {name}: no layer {layer!r}; there are: {', '.join(self.layers)}")
+                raise ValueError(
+                    f"image {name}: no layer {layer!r}; there are: {', '.join(self.layers)}"
+                )
         targets = [target for layer in layers for target in self.layers[layer].targets]
         if twice := _twice(targets):
             raise ValueError(f"image {name}: in two of its layers: {twice}")
@@ -153,7 +177,8 @@ class ImageDefinition(Model):
         """
         images = {
             name: image.model_copy(update={"layers": image.instead.layers})
-            if image.instead and carried.get(image.instead.component) != release.get(image.instead.component)
+            if image.instead
+            and carried.get(image.instead.component) != release.get(image.instead.component)
             else image
             for name, image in self.images.items()
         }
@@ -174,7 +199,9 @@ class Pin(Model):
 class PinnedPackages(Model):
     """The whole of `node-packages.toml`: packages that together need no other."""
 
-    wanted: tuple[str, ...] = Field(description="what the layer is for; the rest is what these depend on")
+    wanted: tuple[str, ...] = Field(
+        description="what the layer is for; the rest is what these depend on"
+    )
     left_out: tuple[str, ...] = Field((), description="dependencies that only installing needs")
     without: tuple[str, ...] = Field((), description="patterns of files that are not unpacked")
     packages: tuple[Pin, ...] = ()
@@ -199,9 +226,13 @@ class Platform(Model):
     arch: Arch
     manifest: Digest
     config: Digest = Field(description="what Docker calls the image's ID")
-    diff_ids: tuple[Digest, ...] = Field(description="of the uncompressed layers: the same for every compressor")
+    diff_ids: tuple[Digest, ...] = Field(
+        description="of the uncompressed layers: the same for every compressor"
+    )
     layers: tuple[LayerBlob, ...]
-    compressor: str = Field(description="library, version and level; another one gives other layer digests")
+    compressor: str = Field(
+        description="library, version and level; another one gives other layer digests"
+    )
 
 
 class Image(Model):
@@ -223,7 +254,9 @@ class Image(Model):
 
     @property
     def digests(self) -> tuple[Digest, ...]:
-        """What is signed of it: who pulls for one architecture checks the manifest, who pulls all the index."""
+        """What is signed of it: who pulls for one architecture checks the manifest, who pulls all
+        the index.
+        """
         return (self.index, *(platform.manifest for platform in self.platforms))
 
 

@@ -70,10 +70,19 @@ class DistributionRuntime(Model):
     version: str
     fits: bool
     reason: str
-    repository: str = Field("", description="which repository has it, a key of `recipes/distros.toml`")
-    chosen: bool = Field(False, description="what this release takes where the distribution was asked for by name")
-    depends: str = Field("", description="the dependency in the distribution's own syntax, alternatives included")
-    pin: str = Field("", description="what holds the package manager to a version that fits; empty: nothing is needed")
+    repository: str = Field(
+        "", description="which repository has it, a key of `recipes/distros.toml`"
+    )
+    chosen: bool = Field(
+        False, description="what this release takes where the distribution was asked for by name"
+    )
+    depends: str = Field(
+        "", description="the dependency in the distribution's own syntax, alternatives included"
+    )
+    pin: str = Field(
+        "",
+        description="what holds the package manager to a version that fits; empty: nothing is needed",
+    )
 
 
 class Wish(Model):
@@ -88,7 +97,9 @@ class Asked(Model):
 
     wanted: tuple[Wish, ...] = Field((), description="what the release has to have")
     without: tuple[str, ...] = Field((), description="components that the release does without")
-    etcd: Literal["", "external"] = Field("", description="external: etcd is the administrator's own")
+    etcd: Literal["", "external"] = Field(
+        "", description="external: etcd is the administrator's own"
+    )
     distributions: tuple[str, ...] = Field((), description="keys of `recipes/distros.toml`")
 
     def wants(self, component: str) -> bool:
@@ -105,7 +116,9 @@ class Release(Model):
     revision: int
     source_date_epoch: int
     architectures: tuple[Arch, ...]
-    request: Asked | None = Field(None, description="absent where nothing but a version was asked for")
+    request: Asked | None = Field(
+        None, description="absent where nothing but a version was asked for"
+    )
     runtime: Runtime = Field(
         "containerd", description="what runs containers on a node, unless its administrator differs"
     )
@@ -140,8 +153,8 @@ class Release(Model):
     def dated(self, component: str) -> int:
         """The date of a component, in epoch seconds, for what is made of it.
 
-        A companion has a date of its own, so it comes out the same for every release that it goes with; what is
-        no companion, hyperkube too, has Kubernetes'.
+        A companion has a date of its own, so it comes out the same for every release that it goes
+        with; what is no companion, hyperkube too, has Kubernetes'.
         """
         companion = component != "kubernetes" and self.has(component)
         return self.component(component).epoch if companion else self.source_date_epoch

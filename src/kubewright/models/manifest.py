@@ -36,7 +36,9 @@ class Upgrade(Model):
 
 
 class Install(Model):
-    """Ready commands for one family of distributions. `$SITE` is the site's public URL where none is fixed."""
+    """Ready commands for one family of distributions. `$SITE` is the site's public URL where none
+    is fixed.
+    """
 
     title: str
     format: Literal["deb", "rpm"]
@@ -54,7 +56,9 @@ class File(Model):
     size: int
     sha256: Sha256
     media_type: str
-    provenance: RelativePath | None = Field(None, description="the signed statement of what it was made from")
+    provenance: RelativePath | None = Field(
+        None, description="the signed statement of what it was made from"
+    )
 
 
 class PackageFile(File):
@@ -65,7 +69,9 @@ class PackageFile(File):
     version: Version = Field(description="as the package manager writes it, epoch left out")
     epoch: int = 0
     upstream: Version
-    unsigned_sha256: Sha256 = Field(description="the file without its signature: what rebuilds compare")
+    unsigned_sha256: Sha256 = Field(
+        description="the file without its signature: what rebuilds compare"
+    )
     signing_key: str | None = Field(None, description="OpenPGP fingerprint, for rpms")
 
 
@@ -93,7 +99,8 @@ class Manifest(Model):
     unavailable: tuple[Unavailable, ...] = ()
     upgrades: tuple[Upgrade, ...]
     skew: dict[str, dict[str, str]] = Field(
-        {}, description="by component of this release, the versions of others that may run beside it, as ranges"
+        {},
+        description="by component of this release, the versions of others that may run beside it, as ranges",
     )
     install: tuple[Install, ...]
     keys: tuple[Key, ...]

@@ -1,4 +1,6 @@
-"""What a mirror says of itself: `mirror.json` its kind, `SHA256SUMS` the digests that its upstreams do not publish."""
+"""What a mirror says of itself: `mirror.json` its kind, `SHA256SUMS` the digests that its upstreams
+do not publish.
+"""
 
 import re
 from typing import Literal
@@ -10,7 +12,9 @@ NAME = "mirror.json"
 """The file's name, at the top of a mirror."""
 
 Kind = Literal["sample", "source", "download"]
-"""sample: placeholder programs · source: compiled from source · download: the upstream's own bytes."""
+"""sample: placeholder programs · source: compiled from source · download: the upstream's own
+bytes.
+"""
 
 _LINE = re.compile(r"^([0-9a-fA-F]{64})\s+\*?(.+)$", re.MULTILINE)
 

@@ -1,4 +1,6 @@
-"""What Kubernetes asks of a node, as `recipes/node-spec.toml` states it and `kube-node-check` reads it."""
+"""What Kubernetes asks of a node, as `recipes/node-spec.toml` states it and `kube-node-check` reads
+it.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
@@ -29,9 +31,15 @@ class Kernel(Model):
     releases: tuple[Pattern, ...] = Field(description="one must match `uname -r`")
     level: Level = Field(description="of a release that none matches")
     configs: tuple[KernelConfig, ...]
-    cgroup_v1_configs: tuple[KernelConfig, ...] = Field((), description="in addition, on a host with cgroup v1")
-    cgroup_v2_configs: tuple[KernelConfig, ...] = Field((), description="in addition, on a host with cgroup v2")
-    modules: tuple[Word, ...] = Field(description="kubernetes-node loads them at boot and at install")
+    cgroup_v1_configs: tuple[KernelConfig, ...] = Field(
+        (), description="in addition, on a host with cgroup v1"
+    )
+    cgroup_v2_configs: tuple[KernelConfig, ...] = Field(
+        (), description="in addition, on a host with cgroup v2"
+    )
+    modules: tuple[Word, ...] = Field(
+        description="kubernetes-node loads them at boot and at install"
+    )
 
 
 class Cgroups(Model):
@@ -64,8 +72,12 @@ class Runtime(Model):
 
     cri: Literal["v1"] = "v1"
     containerd_minimum: Version = Field(description="older ones are not supported at all")
-    containerd_lines: tuple[Version, ...] = Field(description="the first validated version of each line; none: unknown")
-    docker: tuple[DockerRule, ...] = Field(description="oldest Docker first; the last that applies counts")
+    containerd_lines: tuple[Version, ...] = Field(
+        description="the first validated version of each line; none: unknown"
+    )
+    docker: tuple[DockerRule, ...] = Field(
+        description="oldest Docker first; the last that applies counts"
+    )
 
 
 class NodeSpec(Model):
@@ -79,16 +91,30 @@ class NodeSpec(Model):
     executables: dict[Word, Level]
     machines: dict[Role, Machine]
     runtime: Runtime
-    evidence: dict[str, Evidence] = Field(description="by the part of the specification that it is about")
+    evidence: dict[str, Evidence] = Field(
+        description="by the part of the specification that it is about"
+    )
 
     def sentences(self) -> list[str]:
         """The requirements in short sentences for people."""
         control_plane, node = self.machines["control-plane"], self.machines["node"]
-        cgroups = {"ok": "cgroup v2 or v1", "warning": "cgroup v2 (v1 still works)", "error": "cgroup v2"}
-        swap = {"ok": "Swap may be on.", "warning": "Swap should be off.", "error": "Swap must be off."}
+        cgroups = {
+            "ok": "cgroup v2 or v1",
+            "warning": "cgroup v2 (v1 still works)",
+            "error": "cgroup v2",
+        }
+        swap = {
+            "ok": "Swap may be on.",
+            "warning": "Swap should be off.",
+            "error": "Swap must be off.",
+        }
         sysctls = _listed(f"{key}={value}" for key, value in self.sysctls.items())
         lines = f"{_listed(self.runtime.containerd_lines)} or newer in the same line"
-        containerd = lines if self.runtime.containerd_lines else f"{self.runtime.containerd_minimum} or newer"
+        containerd = (
+            lines
+            if self.runtime.containerd_lines
+            else f"{self.runtime.containerd_minimum} or newer"
+        )
         return [
             f"Control plane: {control_plane.cpus} CPUs, {control_plane.memory_mib} MiB of memory,"
             f" free TCP ports {_listed(control_plane.ports)}.",
@@ -115,21 +141,32 @@ class NodeSpecs(Model):
         return {**table, "specs": specs}
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """What is wrong within the file, as key and problem: missing evidence, each told where it is first missing."""
+        """What is wrong within the file, as key and problem: missing evidence, each told where it
+        is first missing.
+        """
         used: dict[str, str] = {}
         inherited: dict[str, Evidence] = {}
         for index, spec in enumerate(self.specs):
             own = {part: one for part, one in spec.evidence.items() if inherited.get(part) != one}
-            used |= {f"specs[{index}].evidence.{part}.source": one.source for part, one in own.items()}
+            used |= {
+                f"specs[{index}].evidence.{part}.source": one.source for part, one in own.items()
+            }
             for part in sorted(own.keys() - _PARTS):
-                yield f"specs[{index}].evidence.{part}", f"no part; known: {', '.join(sorted(_PARTS))}"
+                yield (
+                    f"specs[{index}].evidence.{part}",
+                    f"no part; known: {', '.join(sorted(_PARTS))}",
+                )
             for part in sorted(_PARTS - spec.evidence.keys() if index == 0 else ()):
-                yield f"specs[{index}].evidence.{part}", "required, but not there; say where the values were read"
+                yield (
+                    f"specs[{index}].evidence.{part}",
+                    "required, but not there; say where the values were read",
+                )
             inherited = spec.evidence
         yield from unexplained(used, self.sources)
 
     def find(self, minor: str) -> NodeSpec:
-        """What holds for a minor, its evidence in words: its own, else the nearest older specification.
+        """What holds for a minor, its evidence in words: its own, else the nearest older
+        specification.
 
         Raises KeyError if all are newer.
         """
@@ -143,12 +180,19 @@ class NodeSpecs(Model):
         return found[-1].model_copy(update={"evidence": evidence})
 
 
-_PARTS = (NodeSpec.model_fields.keys() | Runtime.model_fields.keys()) - {"minor", "runtime", "cri", "evidence"}
+_PARTS = (NodeSpec.model_fields.keys() | Runtime.model_fields.keys()) - {
+    "minor",
+    "runtime",
+    "cri",
+    "evidence",
+}
 """What each specification states, and needs evidence for."""
 
 
 def _merged(old: Json, changes: Json) -> Json:
-    """A table's keys replace those of the table before it, each whole: new evidence keeps no note of the old."""
+    """A table's keys replace those of the table before it, each whole: new evidence keeps no note
+    of the old.
+    """
     both = {key: {**old[key], **changes[key]} for key in changes if isinstance(old.get(key), dict)}
     return {**old, **changes, **both}
 

@@ -1,4 +1,6 @@
-"""A package recipe as `recipes/packages/NAME.toml` states it: what a package is, before it has a version."""
+"""A package recipe as `recipes/packages/NAME.toml` states it: what a package is, before it has a
+version.
+"""
 
 from typing import Literal
 
@@ -11,10 +13,10 @@ from kubewright.models.image import InputName
 class Content(Model):
     """One entry of a package's file list.
 
-    `source` is `input:COMPONENT/NAME` (a fetched file), `input:COMPONENT/NAME!MEMBER` (a member of a
-    fetched archive; a pattern that ends in `*` means all that match, below `target`), `file:PATH` (below
-    packaging/; `@repo/PATH` below repo/) or `template:PATH` (the same, rendered with jinja2; nothing is
-    shipped when it renders to nothing). A directory or link has none.
+    `source` is `input:COMPONENT/NAME` (a fetched file), `input:COMPONENT/NAME!MEMBER` (a member of
+    a fetched archive; a pattern that ends in `*` means all that match, below `target`), `file:PATH`
+    (below packaging/; `@repo/PATH` below repo/) or `template:PATH` (the same, rendered with jinja2;
+    nothing is shipped when it renders to nothing). A directory or link has none.
     """
 
     target: str = Field(pattern=r"^/")
@@ -24,7 +26,8 @@ class Content(Model):
     to: str = Field("", description="of a link: what it points to")
     only: Format | None = None
     minors: dict[Minor, bool] = Field(
-        default_factory=dict, description="whether packages of a minor have it; of one that is not named: no. None: all"
+        default_factory=dict,
+        description="whether packages of a minor have it; of one that is not named: no. None: all",
     )
 
     @property
@@ -42,7 +45,9 @@ class Service(Model):
 
     unit: str
     enable: bool = Field(False, description="enabled and started on first install")
-    restart: bool = Field(False, description="try-restart on upgrade; otherwise a message for a .service says how")
+    restart: bool = Field(
+        False, description="try-restart on upgrade; otherwise a message for a .service says how"
+    )
 
 
 class Relations(Model):
@@ -55,7 +60,9 @@ class Relations(Model):
     recommends: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
-    replaces: tuple[str, ...] = Field((), description="deb only: rpm's Obsoletes would swap people's packages")
+    replaces: tuple[str, ...] = Field(
+        (), description="deb only: rpm's Obsoletes would swap people's packages"
+    )
 
 
 class Recipe(Model):
@@ -68,7 +75,9 @@ class Recipe(Model):
     revision: int | None = Field(None, description="absent: --revision (Kubernetes' own packages)")
     epoch: dict[Format, int] = Field(default_factory=dict)
     version: str = Field("", description="only for what is versioned by nothing upstream")
-    all_architectures: bool = Field(False, description="one package for every architecture (all, noarch)")
+    all_architectures: bool = Field(
+        False, description="one package for every architecture (all, noarch)"
+    )
     section: str = "admin"
     monolith: bool = Field(False, description="only in releases whose hyperkube is one program")
     guard: bool = Field(False, description="refuse to jump over a minor or go down one")

@@ -17,7 +17,9 @@ class Member(Model):
 
 
 class Relation(Model):
-    """Where `when` is chosen, what is chosen of `needs` must be in its range; only `when` may be Kubernetes."""
+    """Where `when` is chosen, what is chosen of `needs` must be in its range; only `when` may be
+    Kubernetes.
+    """
 
     when: Member
     needs: Member
@@ -37,9 +39,15 @@ class Relations(Model):
     sources: dict[str, str]
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
-        """What is wrong within the file, as key and problem: missing evidence, relations that are there twice."""
+        """What is wrong within the file, as key and problem: missing evidence, relations that are
+        there twice.
+        """
         for index, one in enumerate(self.relations):
-            if (one.when, one.needs) in [(other.when, other.needs) for other in self.relations[:index]]:
+            if (one.when, one.needs) in [
+                (other.when, other.needs) for other in self.relations[:index]
+            ]:
                 yield f"relations[{index}]", "stated twice; keep one"
-        used = {f"relations[{index}].source": one.source for index, one in enumerate(self.relations)}
+        used = {
+            f"relations[{index}].source": one.source for index, one in enumerate(self.relations)
+        }
         yield from unexplained(used, self.sources)

@@ -16,7 +16,9 @@ def _free(name: str) -> str:
     return name
 
 
-ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"), AfterValidator(_free)]
+ChannelName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"), AfterValidator(_free)
+]
 """A channel, which is also an apt suite, a yum channel and a marker: `stable-1.36`."""
 
 LONGEST = 36_500
@@ -37,19 +39,31 @@ class ChannelRelease(Model):
 
 
 class Channel(Model):
-    """`channels/NAME.json`: the record that decides what the channel is. Replacing it is the commit."""
+    """`channels/NAME.json`: the record that decides what the channel is. Replacing it is the
+    commit.
+    """
 
     header: Header = Header(type="kubewright.channel")
     channel: ChannelName
     sequence: int = Field(ge=1)
     parent: Sha256 | None = Field(None, description="of the record before this one")
     issued: int = Field(description="publication clock, epoch seconds")
-    valid_until: int | None = Field(None, description="epoch seconds; apt refuses the suite from then on")
-    valid_for: int | None = Field(None, ge=1, description="days from issued to valid_until, kept for renewals")
-    rollback_of: int | None = Field(None, description="the sequence that this record went back from")
-    restores: int | None = Field(None, description="of a rollback: the sequence whose content this one has")
+    valid_until: int | None = Field(
+        None, description="epoch seconds; apt refuses the suite from then on"
+    )
+    valid_for: int | None = Field(
+        None, ge=1, description="days from issued to valid_until, kept for renewals"
+    )
+    rollback_of: int | None = Field(
+        None, description="the sequence that this record went back from"
+    )
+    restores: int | None = Field(
+        None, description="of a rollback: the sequence whose content this one has"
+    )
     url: str = Field("", description="the site's public base URL, where one is fixed")
-    repo_key: str = Field(description="fingerprint of the key that signs the channel's repositories")
+    repo_key: str = Field(
+        description="fingerprint of the key that signs the channel's repositories"
+    )
     releases: tuple[ChannelRelease, ...]
 
     @property
@@ -58,7 +72,9 @@ class Channel(Model):
         return next((release for release in self.releases if release.status == "current"), None)
 
     def due(self, now: int) -> bool:
-        """Whether less than half of the days that it is valid for are left from `now` (epoch seconds)."""
+        """Whether less than half of the days that it is valid for are left from `now` (epoch
+        seconds).
+        """
         if self.valid_for is None or self.valid_until is None:
             return False
         return 2 * (self.valid_until - now) < self.valid_for * DAY
@@ -82,7 +98,9 @@ class IndexedRelease(Model):
     upgrades_from: tuple[str, ...] = Field(
         (), description="names of indexed releases that may be upgraded to this one without a risk"
     )
-    avoid: str | None = Field(None, description="why nobody should be led to it who has not asked for it")
+    avoid: str | None = Field(
+        None, description="why nobody should be led to it who has not asked for it"
+    )
     development: bool = False
 
 
@@ -94,5 +112,7 @@ class Index(Model):
     parent: Sha256 | None = None
     issued: int
     releases: tuple[IndexedRelease, ...]
-    graph_url: RelativePath | None = Field(None, description="the immutable copy of releases/graph.json")
+    graph_url: RelativePath | None = Field(
+        None, description="the immutable copy of releases/graph.json"
+    )
     graph_sha256: Sha256 | None = None

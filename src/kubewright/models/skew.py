@@ -16,7 +16,9 @@ class Distance(Model):
     of: str = Field(description="the component that it is measured from")
     older: int = Field(0, ge=0, description="minors that it may be behind")
     newer: int = Field(0, ge=0, description="minors that it may be ahead")
-    when: Member | None = Field(None, description="holds for these versions of either only; absent: for all")
+    when: Member | None = Field(
+        None, description="holds for these versions of either only; absent: for all"
+    )
     source: str = Field(description="a key of `sources`")
     note: str = ""
 
@@ -33,7 +35,9 @@ class Support(Model):
     """How long a minor gets patches."""
 
     months: int
-    since: Minor | None = Field(None, description="first minor that it holds for; absent: the first of all")
+    since: Minor | None = Field(
+        None, description="first minor that it holds for; absent: the first of all"
+    )
     source: str
     note: str = ""
 
@@ -50,6 +54,8 @@ class Skew(Model):
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What is wrong within the file, as key and problem: missing evidence."""
         used = {"upgrade.source": self.upgrade.source}
-        used |= {f"distances[{index}].source": one.source for index, one in enumerate(self.distances)}
+        used |= {
+            f"distances[{index}].source": one.source for index, one in enumerate(self.distances)
+        }
         used |= {f"support[{index}].source": one.source for index, one in enumerate(self.support)}
         return unexplained(used, self.sources)

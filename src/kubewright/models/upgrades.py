@@ -37,11 +37,15 @@ class Hop(Model):
     reason: str = Field(description="why it leads to this patch")
     kubelets: str = Field(description="range of the kubelets that may stay in the cluster after it")
     components: tuple[Change, ...] = Field((), description="what changes beside Kubernetes")
-    runtime: Moved | None = Field(None, description="what runs a node's containers, where that changes")
+    runtime: Moved | None = Field(
+        None, description="what runs a node's containers, where that changes"
+    )
 
 
 def etcd_downgrade(before: str | None, after: str | None) -> str:
-    """Why not to go from one version of etcd to another; empty: it is not older, or one of the two is not there."""
+    """Why not to go from one version of etcd to another; empty: it is not older, or one of the two
+    is not there.
+    """
     if before is None or after is None or versions.order(after) >= versions.order(before):
         return ""
     if versions.minor(after) == versions.minor(before):
@@ -93,5 +97,7 @@ class Graph(Model):
 
     version: Literal[1] = 1
     nodes: tuple[Node, ...] = Field(description="oldest first: every edge leads to a later one")
-    edges: tuple[tuple[int, int], ...] = Field(description="upgrades without a risk, by their places in `nodes`")
+    edges: tuple[tuple[int, int], ...] = Field(
+        description="upgrades without a risk, by their places in `nodes`"
+    )
     conditional_edges: tuple[Conditional, ...] = Field(alias="conditionalEdges")

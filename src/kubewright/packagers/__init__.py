@@ -1,4 +1,6 @@
-"""Packagers build one package from its neutral description; each backend is a module of this shape."""
+"""Packagers build one package from its neutral description; each backend is a module of this
+shape.
+"""
 
 from pathlib import Path
 from types import MappingProxyType

@@ -10,8 +10,11 @@ Built = tuple[str, Arch | Literal["all"], Format]
 """A package by name, architecture and format."""
 
 
-def gaps(built: Iterable[Built], recipes: Mapping[str, Recipe]) -> Iterator[tuple[str, str, Arch | Literal["all"]]]:
-    """Each package that needs one of ours that is not there: `(package, what it needs, architecture)`.
+def gaps(
+    built: Iterable[Built], recipes: Mapping[str, Recipe]
+) -> Iterator[tuple[str, str, Arch | Literal["all"]]]:
+    """Each package that needs one of ours that is not there: `(package, what it needs,
+    architecture)`.
 
     A dependency that somebody else's package could satisfy is no gap.
     """

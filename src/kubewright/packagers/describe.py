@@ -1,4 +1,6 @@
-"""Describes packages: a recipe, a release, an architecture and a format become one neutral description."""
+"""Describes packages: a recipe, a release, an architecture and a format become one neutral
+description.
+"""
 
 import textwrap
 from collections.abc import Mapping
@@ -49,7 +51,9 @@ def wrapped(text: str) -> str:
 
 
 def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
-    """What `{names}` in relations stand for: component versions, and the bounds made from the minor."""
+    """What `{names}` in relations stand for: component versions, and the bounds made from the
+    minor.
+    """
     component = release.component(recipe.component)
     return {
         **{one.name: versions.package_version(one.version) for one in release.components},
@@ -63,18 +67,29 @@ def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
 
 
 def _containerd(component: Component) -> dict[str, str]:
-    """The bounds of the lines that the release allows, within the major version that its configuration is for."""
+    """The bounds of the lines that the release allows, within the major version that its
+    configuration is for.
+    """
     major = versions.parse(component.version).major
     lines = () if component.range == "*" else versions.Range.parse(component.range).terms
     bounds = [bound for line in lines for operator, bound in line if operator == ">="]
-    floor = min((bound for bound in bounds if bound.major == major), default=versions.parse(component.version))
+    floor = min(
+        (bound for bound in bounds if bound.major == major),
+        default=versions.parse(component.version),
+    )
     return {"containerd_floor": str(floor), "containerd_ceiling": str(major + 1)}
 
 
 def describe(
-    recipe: Recipe, source: ComponentSource, release: Release, arch: Arch | Literal["all"], form: Format,
-    payload: tuple[Payload, ...], scripts: Mapping[Script, str], extra: Mapping[str, str],
-) -> Description:  # fmt: skip
+    recipe: Recipe,
+    source: ComponentSource,
+    release: Release,
+    arch: Arch | Literal["all"],
+    form: Format,
+    payload: tuple[Payload, ...],
+    scripts: Mapping[Script, str],
+    extra: Mapping[str, str],
+) -> Description:
     """The package that a recipe makes of a release; `source` is the component that it is of.
 
     Raises RequestError for relations that cannot be read.
@@ -86,20 +101,37 @@ def describe(
 
     def related(key: str) -> tuple[Relation, ...]:
         texts = (*getattr(recipe.relations, key), *getattr(own, key))
-        if key == "depends" and form is Format.rpm and any(text.strip() for text in scripts.values()):
+        if (
+            key == "depends"
+            and form is Format.rpm
+            and any(text.strip() for text in scripts.values())
+        ):
             texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
         return tuple(relations.parse(text, values, f"{place}: {key}") for text in texts)
 
     return Description(
-        name=recipe.name, version=identity.version, revision=identity.revision, epoch=identity.epoch, arch=arch,
-        format=form, summary=recipe.summary, description=wrapped(recipe.description), section=recipe.section,
-        license=source.license, home=source.home, maintainer=MAINTAINER, source_date_epoch=identity.source_date_epoch,
+        name=recipe.name,
+        version=identity.version,
+        revision=identity.revision,
+        epoch=identity.epoch,
+        arch=arch,
+        format=form,
+        summary=recipe.summary,
+        description=wrapped(recipe.description),
+        section=recipe.section,
+        license=source.license,
+        home=source.home,
+        maintainer=MAINTAINER,
+        source_date_epoch=identity.source_date_epoch,
         **{key: related(key) for key in Relations.model_fields},
-        payload=payload, scripts={name: text for name, text in scripts.items() if text.strip()},
-    )  # fmt: skip
+        payload=payload,
+        scripts={name: text for name, text in scripts.items() if text.strip()},
+    )
 
 
-def template_variables(recipe: Recipe, release: Release, form: Format, settings: Mapping[str, Any]) -> dict[str, Any]:
+def template_variables(
+    recipe: Recipe, release: Release, form: Format, settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the templates of files and scripts may use."""
     identity = identify(recipe, release, form, {**placeholders(recipe, release), **settings})
     return {

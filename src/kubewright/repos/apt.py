@@ -17,8 +17,8 @@ NAME = "Kubewright"
 def packages(entries: Iterable[DebEntry], arch: Arch) -> bytes:
     """The `Packages` file of `arch`: its own packages and those for all architectures.
 
-    Sorted by package, then Debian version (oldest first), then file name. The same file listed twice
-    is listed once; one name for two files raises PublicationConflict.
+    Sorted by package, then Debian version (oldest first), then file name. The same file listed
+    twice is listed once; one name for two files raises PublicationConflict.
     """
     return _packages(_ordered(entries), arch)
 
@@ -33,9 +33,9 @@ def suite(
 ) -> dict[str, bytes]:
     """Every file below apt/dists/SUITE/ but the signatures, in the order in which to write them.
 
-    `issued` and `valid_until` are seconds since 1970. `InRelease` and `Release.gpg` are made from the
-    bytes of `Release`. Index files come first under their digest (by-hash), which is what apt asks
-    for: a client that holds an older `Release` keeps finding what that lists.
+    `issued` and `valid_until` are seconds since 1970. `InRelease` and `Release.gpg` are made from
+    the bytes of `Release`. Index files come first under their digest (by-hash), which is what apt
+    asks for: a client that holds an older `Release` keeps finding what that lists.
     """
     ordered = _ordered(entries)
     indexes: dict[str, bytes] = {}
@@ -43,7 +43,10 @@ def suite(
         index = f"main/binary-{arch}/Packages"
         indexes[index] = _packages(ordered, arch)
         indexes[f"{index}.gz"] = files.gzipped(indexes[index])
-    by_hash = {f"{name.rpartition('/')[0]}/by-hash/SHA256/{files.sha256(data)}": data for name, data in indexes.items()}
+    by_hash = {
+        f"{name.rpartition('/')[0]}/by-hash/SHA256/{files.sha256(data)}": data
+        for name, data in indexes.items()
+    }
     fields = {
         "Origin": NAME,
         "Label": NAME,
@@ -67,18 +70,26 @@ def _ordered(entries: Iterable[DebEntry]) -> list[DebEntry]:
                 f"{entry.filename}: stands for two files, {other.sha256} and {entry.sha256}; "
                 "publish the changed package under a new --revision"
             )
-    return sorted(unique.values(), key=lambda entry: (entry.package, Version(entry.version), entry.filename))
+    return sorted(
+        unique.values(), key=lambda entry: (entry.package, Version(entry.version), entry.filename)
+    )
 
 
 def _packages(ordered: Iterable[DebEntry], arch: Arch) -> bytes:
-    return "".join(f"{entry.stanza}\n" for entry in ordered if entry.architecture in (arch, "all")).encode()
+    return "".join(
+        f"{entry.stanza}\n" for entry in ordered if entry.architecture in (arch, "all")
+    ).encode()
 
 
 def _release(fields: Mapping[str, str], indexes: Mapping[str, bytes]) -> bytes:
-    """`Release`: its fields, then digest, size and name of each index. SHA-256 alone is enough for every apt."""
+    """`Release`: its fields, then digest, size and name of each index. SHA-256 alone is enough for
+    every apt.
+    """
     lines = [f"{field}: {value}" for field, value in fields.items()]
     lines.append("SHA256:")
-    lines += [f" {files.sha256(data)} {len(data):>9} {name}" for name, data in sorted(indexes.items())]
+    lines += [
+        f" {files.sha256(data)} {len(data):>9} {name}" for name, data in sorted(indexes.items())
+    ]
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -18,10 +18,27 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.base import Arch, Model, RelativePath, Sha256
 
 FIRST = (
-    "Package", "Source", "Version", "Architecture", "Multi-Arch", "Essential", "Section", "Priority",
-    "Maintainer", "Installed-Size", "Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances",
-    "Provides", "Breaks", "Conflicts", "Replaces", "Homepage",
-)  # fmt: skip
+    "Package",
+    "Source",
+    "Version",
+    "Architecture",
+    "Multi-Arch",
+    "Essential",
+    "Section",
+    "Priority",
+    "Maintainer",
+    "Installed-Size",
+    "Pre-Depends",
+    "Depends",
+    "Recommends",
+    "Suggests",
+    "Enhances",
+    "Provides",
+    "Breaks",
+    "Conflicts",
+    "Replaces",
+    "Homepage",
+)
 """Fields that lead a stanza, in this order; fields named nowhere here follow by name."""
 
 LAST = ("Description", "Filename", "Size", "SHA256")
@@ -31,7 +48,15 @@ REQUIRED = ("Package", "Version", "Architecture")
 
 AR_MAGIC, AR_HEADER = b"!<arch>\n", 60
 
-UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError, ValueError)
+UNREADABLE = (
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    zstandard.ZstdError,
+    EOFError,
+    ValueError,
+)
 """What the decoders below raise for damaged bytes; pydantic's ValidationError is a ValueError."""
 
 
@@ -44,7 +69,9 @@ class DebEntry(Model):
     filename: RelativePath = Field(description="below apt/")
     size: int
     sha256: Sha256
-    stanza: str = Field(description="its paragraph of Packages, with the last newline, without a blank line")
+    stanza: str = Field(
+        description="its paragraph of Packages, with the last newline, without a blank line"
+    )
 
 
 def entry(path: Path, filename: str) -> DebEntry:
@@ -62,12 +89,20 @@ def entry(path: Path, filename: str) -> DebEntry:
                 raise ValueError(f"its control file has no {' and no '.join(missing)}")
             package, version, architecture = (control[field] for field in REQUIRED)
             return DebEntry(
-                package=package, version=version, architecture="all" if architecture == "all" else Arch(architecture),
-                filename=filename, size=size, sha256=sha256,
-                stanza=_stanza(control | {"Filename": filename, "Size": str(size), "SHA256": sha256}),
-            )  # fmt: skip
+                package=package,
+                version=version,
+                architecture="all" if architecture == "all" else Arch(architecture),
+                filename=filename,
+                size=size,
+                sha256=sha256,
+                stanza=_stanza(
+                    control | {"Filename": filename, "Size": str(size), "SHA256": sha256}
+                ),
+            )
         except UNREADABLE as error:
-            raise VerificationFailed(f"{path}: not a usable deb ({error}); build or fetch it again") from error
+            raise VerificationFailed(
+                f"{path}: not a usable deb ({error}); build or fetch it again"
+            ) from error
 
 
 def _control(stream: IO[bytes], size: int) -> dict[str, str]:
@@ -82,9 +117,13 @@ def _control(stream: IO[bytes], size: int) -> dict[str, str]:
         packed = zstandard.ZstdDecompressor().stream_reader(packed).read()
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         for member in archive:
-            file = archive.extractfile(member) if member.name.removeprefix("./") == "control" else None
+            file = (
+                archive.extractfile(member) if member.name.removeprefix("./") == "control" else None
+            )
             if file is not None:
-                return {field: value for field, value in Deb822(file.read().decode()).items() if value}
+                return {
+                    field: value for field, value in Deb822(file.read().decode()).items() if value
+                }
     raise ValueError(f"there is no control file in {name}")
 
 

@@ -1,4 +1,6 @@
-"""The upgrade graph of a site: the steps that the manifests declare, less those into what is not offered."""
+"""The upgrade graph of a site: the steps that the manifests declare, less those into what is not
+offered.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -49,7 +51,8 @@ def rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
 
 
 def steps(releases: Sequence[IndexedRelease], said: Mapping[str, Declared]) -> tuple[Step, ...]:
-    """Every upgrade between releases, the oldest target first; `said` is what their manifests declare, by release.
+    """Every upgrade between releases, the oldest target first; `said` is what their manifests
+    declare, by release.
 
     None leads to a release that is yanked or in no channel: it can only be left.
     """
@@ -63,7 +66,9 @@ def steps(releases: Sequence[IndexedRelease], said: Mapping[str, Declared]) -> t
             fitting = {version for version in near if any(version in one for one in allowed)}
             for source in ordered[:place]:
                 if source.kubernetes in fitting:
-                    why = _of_kubernetes(source, target) + _of_etcd(said.get(source.name, Declared()).etcd, there.etcd)
+                    why = _of_kubernetes(source, target) + _of_etcd(
+                        said.get(source.name, Declared()).etcd, there.etcd
+                    )
                     found.append(Step(source, target, why))
     return tuple(found)
 
@@ -74,9 +79,16 @@ def _of_kubernetes(source: IndexedRelease, target: IndexedRelease) -> tuple[Risk
         return ()
     found = []
     if target.avoid:
-        found.append(("AvoidedRelease", f"Kubernetes {target.kubernetes} is to be avoided: {target.avoid}."))
+        found.append(
+            ("AvoidedRelease", f"Kubernetes {target.kubernetes} is to be avoided: {target.avoid}.")
+        )
     if versions.is_final(source.kubernetes) and not versions.is_final(target.kubernetes):
-        found.append(("PreRelease", f"Kubernetes {target.kubernetes} is a pre-release, {source.kubernetes} is final."))
+        found.append(
+            (
+                "PreRelease",
+                f"Kubernetes {target.kubernetes} is a pre-release, {source.kubernetes} is final.",
+            )
+        )
     url = f"https://github.com/kubernetes/kubernetes/releases/tag/v{target.kubernetes}"
     return tuple(Risk(url=url, name=name, message=message) for name, message in found)
 
@@ -112,7 +124,8 @@ def document(releases: Sequence[IndexedRelease], found: Sequence[Step]) -> Graph
         nodes=tuple(_node(one) for one in ordered),
         edges=tuple(sorted(safe)),
         conditionalEdges=tuple(
-            Conditional.model_validate({"edges": edges, "risks": why}) for why, edges in risky.items()
+            Conditional.model_validate({"edges": edges, "risks": why})
+            for why, edges in risky.items()
         ),
     )
 

@@ -4,7 +4,9 @@ from kubewright.repos.store import Change, Data, Paths, Store
 
 
 class Journal:
-    """Passes everything on to another store, and keeps a list of the objects that really changed."""
+    """Passes everything on to another store, and keeps a list of the objects that really
+    changed.
+    """
 
     def __init__(self, store: Store) -> None:
         """`store` does the work."""
@@ -41,5 +43,9 @@ class Journal:
 
     def _noted(self, changed: bool, path: str, action: str) -> bool:
         if changed:
-            self.changes.append(Change.model_validate({"path": path, "action": action, "size": self.size(path) or 0}))
+            self.changes.append(
+                Change.model_validate(
+                    {"path": path, "action": action, "size": self.size(path) or 0}
+                )
+            )
         return changed

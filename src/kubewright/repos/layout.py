@@ -18,8 +18,12 @@ CHANNELS: Final = "channels/"
 
 MANIFEST: Final = "manifest.json"
 CHECKSUMS: Final = "SHA256SUMS"
-ENTRIES: Final = MappingProxyType({Format.deb: "index/apt.json.gz", Format.rpm: "index/yum.json.gz"})
-"""Files in a release's directory: its facts, the digests of its files, and what repositories say of its packages."""
+ENTRIES: Final = MappingProxyType(
+    {Format.deb: "index/apt.json.gz", Format.rpm: "index/yum.json.gz"}
+)
+"""Files in a release's directory: its facts, the digests of its files, and what repositories say of
+its packages.
+"""
 
 
 def pool_path(package: str, filename: str, form: Format) -> str:
@@ -66,7 +70,9 @@ def graph_copy(digest: str) -> str:
 
 
 def image_claim(image: str, digest: str) -> str:
-    """What is signed about an index or manifest (`sha256:…`) of an image, in a release's directory."""
+    """What is signed about an index or manifest (`sha256:…`) of an image, in a release's
+    directory.
+    """
     return f"images/{image}@{digest.removeprefix('sha256:')}.payload.json"
 
 

@@ -13,7 +13,9 @@ from kubewright.moments import day
 from kubewright.repos import graph
 
 
-def render(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> bytes:
+def render(
+    index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]
+) -> bytes:
     """index.html."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -23,21 +25,31 @@ def render(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[st
     return text.encode()
 
 
-def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> dict[str, Any]:
-    """What the template shows; the release it presents is what `stable` points to, else the newest."""
+def variables(
+    index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]
+) -> dict[str, Any]:
+    """What the template shows; the release it presents is what `stable` points to, else the
+    newest.
+    """
     channel = channels.get("stable") or max(channels.values(), key=_newest)
     current = _presented(channel)
     manifest = manifests[current.name]
     return {
         "site_url": channel.url,
         "latest": {
-            "version": f"v{current.kubernetes}", "name": current.name, "channel": channel.channel,
+            "version": f"v{current.kubernetes}",
+            "name": current.name,
+            "channel": channel.channel,
             "manifest_url": current.manifest_url,
         },
         "releases": [
             {
-                "version": f"v{one.kubernetes}", "name": one.name, "channels": list(one.channels), "status": one.status,
-                "manifest_url": one.manifest_url, "end_of_life": one.end_of_life or "",
+                "version": f"v{one.kubernetes}",
+                "name": one.name,
+                "channels": list(one.channels),
+                "status": one.status,
+                "manifest_url": one.manifest_url,
+                "end_of_life": one.end_of_life or "",
             }
             for one in index.releases
         ],
@@ -46,7 +58,12 @@ def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping
             for one in manifest.components.values()
         ],
         "archives": [
-            {"name": one.name, "url": one.url, "arch": one.arch, "size": f"{one.size / 1e6:,.0f} MB"}
+            {
+                "name": one.name,
+                "url": one.url,
+                "arch": one.arch,
+                "size": f"{one.size / 1e6:,.0f} MB",
+            }
             for one in manifest.artifacts
             if one.kind == "image-archive"
         ],
@@ -54,10 +71,12 @@ def variables(index: Index, manifests: Mapping[str, Manifest], channels: Mapping
         "flavour": manifest.images[0].flavour if manifest.images else "dispatcher",
         "requirements": requirements(manifest),
         "install": [{"title": one.title, "commands": one.commands} for one in manifest.install],
-        "keys": [{"fingerprint": key.id, "url": key.url, "kind": key.kind} for key in manifest.keys],
+        "keys": [
+            {"fingerprint": key.id, "url": key.url, "kind": key.kind} for key in manifest.keys
+        ],
         "development": manifest.development,
         "issued": day(max(one.issued for one in channels.values())),
-    }  # fmt: skip
+    }
 
 
 def _presented(channel: Channel) -> ChannelRelease:

@@ -1,4 +1,6 @@
-"""Publishes: the channel record is the commit, and everything that derives from it is written in a fixed order."""
+"""Publishes: the channel record is the commit, and everything that derives from it is written in a
+fixed order.
+"""
 
 import gzip
 import json
@@ -25,7 +27,9 @@ E = TypeVar("E", DebEntry, RpmEntry)
 
 
 class Signer(Protocol):
-    """What a publication needs of its keys; every signature is a function of the data and the time."""
+    """What a publication needs of its keys; every signature is a function of the data and the
+    time.
+    """
 
     @property
     def fingerprint(self) -> str:
@@ -72,7 +76,11 @@ class Publication:
 
     def channels(self) -> dict[str, Channel]:
         """Every channel of the site by name."""
-        return {name: record for name in channel_names(self.store) if (record := self.channel(name)) is not None}
+        return {
+            name: record
+            for name in channel_names(self.store)
+            if (record := self.channel(name)) is not None
+        }
 
     def commit(self, previous: Channel | None, record: Channel) -> Channel:
         """Make a record the channel's. Raises PublicationConflict when somebody else was first."""
@@ -86,14 +94,18 @@ class Publication:
         return record
 
     def settle(self, name: str) -> Channel:
-        """Write all that follows from a channel's record, until the record is still the one it was written from.
+        """Write all that follows from a channel's record, until the record is still the one it was
+        written from.
 
-        Another publisher may have committed meanwhile and finished first: then what this one wrote is old.
+        Another publisher may have committed meanwhile and finished first: then what this one wrote
+        is old.
         """
         while True:
             record = self.channel(name)
             if record is None:
-                raise VerificationFailed(f"{layout.channel_path(name)}: gone while it was published; publish again")
+                raise VerificationFailed(
+                    f"{layout.channel_path(name)}: gone while it was published; publish again"
+                )
             data = self.raw[name]
             self._derive(record, data)
             if self.store.read(layout.channel_path(name)) == data:
@@ -108,24 +120,34 @@ class Publication:
             self._yum(channel, basearch, entries)
         current = channel.current
         if current is not None:
-            self.store.replace(layout.marker_path(channel.channel), f"v{current.kubernetes}".encode())
+            self.store.replace(
+                layout.marker_path(channel.channel), f"v{current.kubernetes}".encode()
+            )
 
     def derive_index(self, minors: Mapping[str, MinorFacts], now: int) -> Index:
-        """Write the index of releases, their upgrade graph and the page, which follow from all channels.
+        """Write the index of releases, their upgrade graph and the page, which follow from all
+        channels.
 
-        As with a channel, until the index and the channels are still those that all was written from.
+        As with a channel, until the index and the channels are still those that all was written
+        from.
         """
         while True:
-            data = self.store.read(layout.INDEX)  # before the channels: then a swap never takes in older ones
+            data = self.store.read(
+                layout.INDEX
+            )  # before the channels: then a swap never takes in older ones
             channels = self.channels()
             previous = None if data is None else Index.read(data, layout.INDEX)
             names = {release.name for channel in channels.values() for release in channel.releases}
             names |= {release.name for release in previous.releases} if previous else set()
             manifests = {name: self.manifest(name) for name in sorted(names)}
             declared = graph.declared(manifests)
-            index, document = records.index(previous, list(channels.values()), minors, declared, now=now)
+            index, document = records.index(
+                previous, list(channels.values()), minors, declared, now=now
+            )
             upgrades = document.to_bytes()
-            self._copy(layout.graph_copy(sha256(upgrades)), upgrades, index.issued)  # first: the index names it
+            self._copy(
+                layout.graph_copy(sha256(upgrades)), upgrades, index.issued
+            )  # first: the index names it
             try:
                 data = self._replace_index(previous, data, index)
             except PublicationConflict:
@@ -140,7 +162,9 @@ class Publication:
                 return index
 
     def _replace_index(self, previous: Index | None, data: bytes | None, index: Index) -> bytes:
-        """Swap the index in unless it is the previous one, whose bytes are `data`; the bytes that are there then."""
+        """Swap the index in unless it is the previous one, whose bytes are `data`; the bytes that
+        are there then.
+        """
         if previous is not None and data is not None:
             self._copy(layout.index_copy(previous.sequence), data, previous.issued)
             if index == previous:
@@ -152,7 +176,9 @@ class Publication:
         return new
 
     def manifest(self, name: str) -> Manifest:
-        """A published release's manifest. Raises VerificationFailed when the site has lost it or it cannot be read."""
+        """A published release's manifest. Raises VerificationFailed when the site has lost it or it
+        cannot be read.
+        """
         path = layout.release_path(name, layout.MANIFEST)
         data = self.store.read(path)
         if data is None:
@@ -164,7 +190,9 @@ class Publication:
     def _copy(self, path: str, data: bytes, when: int) -> None:
         """The immutable copy with its signatures; one that exists keeps the signatures it has."""
         self.store.create(path, data)
-        with suppress(PublicationConflict):  # another publisher signed it meanwhile, at another time
+        with suppress(
+            PublicationConflict
+        ):  # another publisher signed it meanwhile, at another time
             if not self.store.exists(f"{path}.asc"):
                 self.store.create(f"{path}.asc", self.signer.armored_detached(data, when))
         with suppress(PublicationConflict):
@@ -187,7 +215,9 @@ class Publication:
         return read_entries(data, model, path)
 
     def _suite(self, channel: Channel, entries: Entries) -> None:
-        """By-hash first, then the plain names, InRelease last of all: it alone is what apt follows."""
+        """By-hash first, then the plain names, InRelease last of all: it alone is what apt
+        follows.
+        """
         base = layout.suite_path(channel.channel)
         rendered = apt.suite(
             entries.debs, suite=channel.channel, architectures=tuple(Arch),
@@ -199,20 +229,29 @@ class Publication:
                 write(f"{base}/{name}", rendered[name])
         release = rendered["Release"]
         self.store.replace(f"{base}/Release", release)
-        self.store.replace(f"{base}/Release.gpg", self.signer.armored_detached(release, channel.issued))
+        self.store.replace(
+            f"{base}/Release.gpg", self.signer.armored_detached(release, channel.issued)
+        )
         self.store.replace(f"{base}/InRelease", self.signer.clearsign(release, channel.issued))
 
     def _yum(self, channel: Channel, arch: Arch, entries: Entries) -> None:
-        """The immutable snapshot, then the plain repository, then the one line that clients follow."""
+        """The immutable snapshot, then the plain repository, then the one line that clients
+        follow.
+        """
         rpms = [entry for entry in entries.rpms if entry.arch in (arch.rpm, "noarch")]
-        files = self._signed(yum.repodata(rpms, href_prefix="../../../../pool/", issued=channel.issued), channel.issued)
+        files = self._signed(
+            yum.repodata(rpms, href_prefix="../../../../pool/", issued=channel.issued),
+            channel.issued,
+        )
         snapshot = layout.snapshot_path(channel.channel, arch.rpm, yum.snapshot_id(files))
         for name, data in _pointer_last(files):
             self.store.create(f"{snapshot}/{name}", data)
         plain = layout.yum_path(channel.channel, arch.rpm)
         for entry in rpms:
             self.store.link(layout.rpm_path(entry.basename), f"{plain}/Packages/{entry.basename}")
-        files = self._signed(yum.repodata(rpms, href_prefix="Packages/", issued=channel.issued), channel.issued)
+        files = self._signed(
+            yum.repodata(rpms, href_prefix="Packages/", issued=channel.issued), channel.issued
+        )
         for name, data in _pointer_last(files):
             self.store.replace(f"{plain}/{name}", data)
         if channel.url:
@@ -236,7 +275,12 @@ def _pointer_last(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
 
 def schemas() -> dict[str, bytes]:
     """The JSON Schema of each kind of document that a site has, by where it lies."""
-    documents: dict[str, type[Model]] = {"manifest": Manifest, "channel": Channel, "index": Index, "graph": Graph}
+    documents: dict[str, type[Model]] = {
+        "manifest": Manifest,
+        "channel": Channel,
+        "index": Index,
+        "graph": Graph,
+    }
     return {
         layout.schema_path(name): canonical_json(model.model_json_schema(by_alias=True))
         for name, model in documents.items()
@@ -245,7 +289,9 @@ def schemas() -> dict[str, bytes]:
 
 def channel_names(store: Store) -> list[str]:
     """The names of every channel of a site."""
-    return [PurePosixPath(path).stem for path in store.list(layout.CHANNELS) if path.endswith(".json")]
+    return [
+        PurePosixPath(path).stem for path in store.list(layout.CHANNELS) if path.endswith(".json")
+    ]
 
 
 def read_entries(data: bytes, model: type[E], place: str) -> list[E]:
@@ -254,7 +300,9 @@ def read_entries(data: bytes, model: type[E], place: str) -> list[E]:
         return [model.model_validate(one) for one in json.loads(gzip.decompress(data))]
     except (gzip.BadGzipFile, zlib.error, EOFError, ValueError, TypeError) as error:
         problem = str(error).splitlines()[0]
-        raise VerificationFailed(f"{place}: not the index of a release ({problem}); publish it again") from error
+        raise VerificationFailed(
+            f"{place}: not the index of a release ({problem}); publish it again"
+        ) from error
 
 
 def write_entries(entries: list[DebEntry] | list[RpmEntry]) -> bytes:

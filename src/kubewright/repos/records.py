@@ -17,14 +17,18 @@ def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[
     A final release: `stable-1.NN`, `stable` unless something higher is there, `latest` likewise. A
     pre-release: `latest` only, if it is the highest.
     """
-    wanted = [f"stable-{versions.minor(kubernetes)}", "stable"] if versions.is_final(kubernetes) else []
+    wanted = (
+        [f"stable-{versions.minor(kubernetes)}", "stable"] if versions.is_final(kubernetes) else []
+    )
     floating = [name for name in [*wanted, "latest"] if name in ("stable", "latest")]
     lower = {name for name in floating if name in channels and _above(channels[name], kubernetes)}
     return tuple(name for name in [*wanted, "latest"] if name not in lower)
 
 
 def _above(channel: Channel, kubernetes: str) -> bool:
-    return channel.current is not None and versions.parse(channel.current.kubernetes) > versions.parse(kubernetes)
+    return channel.current is not None and versions.parse(
+        channel.current.kubernetes
+    ) > versions.parse(kubernetes)
 
 
 def add(
@@ -37,11 +41,12 @@ def add(
     repo_key: str,
     valid_for: int | None = None,
 ) -> Channel:
-    """The channel's record with a release in it; the previous record itself when that changes nothing.
+    """The channel's record with a release in it; the previous record itself when that changes
+    nothing.
 
-    The release becomes current unless a higher one is. `valid_for` days later the channel expires; it is
-    renewed when it is due. None means as before, 0 never. Raises PublicationConflict
-    when the channel has the name with another manifest.
+    The release becomes current unless a higher one is. `valid_for` days later the channel expires;
+    it is renewed when it is due. None means as before, 0 never. Raises PublicationConflict when the
+    channel has the name with another manifest.
     """
     there = {one.name: one for one in previous.releases} if previous else {}
     known = there.get(release.name)
@@ -58,15 +63,25 @@ def add(
         and _stands(previous, now, repo_key, valid_for)
     ):
         return previous
-    return _next(previous, channel, releases, now=now, url=url, repo_key=repo_key, valid_for=valid_for)
+    return _next(
+        previous, channel, releases, now=now, url=url, repo_key=repo_key, valid_for=valid_for
+    )
 
 
 def resign(previous: Channel, *, now: int, repo_key: str) -> Channel:
-    """The same content under this key and for as long again; the previous record itself when neither is due."""
+    """The same content under this key and for as long again; the previous record itself when
+    neither is due.
+    """
     if _stands(previous, now, repo_key, None):
         return previous
     return _next(
-        previous, previous.channel, previous.releases, now=now, url=previous.url, repo_key=repo_key, valid_for=None
+        previous,
+        previous.channel,
+        previous.releases,
+        now=now,
+        url=previous.url,
+        repo_key=repo_key,
+        valid_for=None,
     )
 
 
@@ -77,21 +92,27 @@ def _stands(previous: Channel, now: int, repo_key: str, valid_for: int | None) -
 
 
 def _days(previous: Channel | None, valid_for: int | None) -> int | None:
-    """How long a record is to be valid: as before when nobody says, for ever (None) when 0 is asked for."""
+    """How long a record is to be valid: as before when nobody says, for ever (None) when 0 is asked
+    for.
+    """
     if valid_for is None:
         return previous.valid_for if previous else None
     return valid_for or None
 
 
 def before(history: Sequence[Channel]) -> Channel | None:
-    """What a rollback goes back to by default: the last publication before the present content was first there."""
+    """What a rollback goes back to by default: the last publication before the present content was
+    first there.
+    """
     current = history[-1]
     limit = current.restores or current.sequence
     earlier = [one for one in history if one.sequence < limit and one.releases != current.releases]
     return earlier[-1] if earlier else None
 
 
-def rollback(current: Channel, target: Channel, *, now: int, repo_key: str, valid_for: int | None = None) -> Channel:
+def rollback(
+    current: Channel, target: Channel, *, now: int, repo_key: str, valid_for: int | None = None
+) -> Channel:
     """A new record with the content of an earlier one.
 
     Raises RequestError when that is what the channel already holds.
@@ -100,7 +121,13 @@ def rollback(current: Channel, target: Channel, *, now: int, repo_key: str, vali
         path = layout.channel_path(current.channel)
         raise RequestError(f"{path}: publication {target.sequence} is what is there already")
     record = _next(
-        current, current.channel, target.releases, now=now, url=current.url, repo_key=repo_key, valid_for=valid_for
+        current,
+        current.channel,
+        target.releases,
+        now=now,
+        url=current.url,
+        repo_key=repo_key,
+        valid_for=valid_for,
     )
     origin = target.restores or target.sequence
     return record.model_copy(update={"rollback_of": current.sequence, "restores": origin})
@@ -116,7 +143,9 @@ def _next(
     repo_key: str,
     valid_for: int | None,
 ) -> Channel:
-    issued = max(now, previous.issued + 1) if previous else now  # never backwards: clients refuse an older Date
+    issued = (
+        max(now, previous.issued + 1) if previous else now
+    )  # never backwards: clients refuse an older Date
     days = _days(previous, valid_for)
     return Channel(
         channel=channel,
@@ -152,19 +181,27 @@ def index(
 ) -> tuple[Index, Graph]:
     """The index of every release that was ever published, and their upgrade graph, which it names.
 
-    It is the previous index itself when nothing changed. `minors` gives ends of life and what is to be avoided,
-    `declared` by release what its manifest says of the ways to it. A release that no channel lists
-    any more stays, without channels: its files stay too.
+    It is the previous index itself when nothing changed. `minors` gives ends of life and what is to
+    be avoided, `declared` by release what its manifest says of the ways to it. A release that no
+    channel lists any more stays, without channels: its files stay too.
     """
-    found: dict[str, IndexedRelease] = {one.name: one.model_copy(update={"channels": (), "status": "superseded"})
-                                        for one in (previous.releases if previous else ())}  # fmt: skip
+    found: dict[str, IndexedRelease] = {
+        one.name: one.model_copy(update={"channels": (), "status": "superseded"})
+        for one in (previous.releases if previous else ())
+    }
     for channel in sorted(channels, key=lambda one: one.channel):
         for release in channel.releases:
-            found[release.name] = _indexed(release, channel.channel, found.get(release.name), minors)
-    ordered = sorted(found.values(), key=lambda one: graph.rank(one.kubernetes, one.name), reverse=True)
+            found[release.name] = _indexed(
+                release, channel.channel, found.get(release.name), minors
+            )
+    ordered = sorted(
+        found.values(), key=lambda one: graph.rank(one.kubernetes, one.name), reverse=True
+    )
     steps = graph.steps(ordered, declared)
     sources = graph.upgrades_from(steps)
-    releases = tuple(one.model_copy(update={"upgrades_from": sources.get(one.name, ())}) for one in ordered)
+    releases = tuple(
+        one.model_copy(update={"upgrades_from": sources.get(one.name, ())}) for one in ordered
+    )
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
     if previous and (previous.releases, previous.graph_sha256) == (releases, digest):
@@ -181,16 +218,27 @@ def index(
 
 
 def _indexed(
-    release: ChannelRelease, channel: str, there: IndexedRelease | None, minors: Mapping[str, MinorFacts]
+    release: ChannelRelease,
+    channel: str,
+    there: IndexedRelease | None,
+    minors: Mapping[str, MinorFacts],
 ) -> IndexedRelease:
     channels = (*there.channels, channel) if there else (channel,)
     rank = {"yanked": 2, "current": 1, "superseded": 0}
-    status = max((there.status if there else "superseded", release.status), key=lambda one: rank[one])
+    status = max(
+        (there.status if there else "superseded", release.status), key=lambda one: rank[one]
+    )
     facts = minors.get(versions.minor(release.kubernetes))
     patch = facts.patch(release.kubernetes) if facts else None
     avoid = (patch.avoid or None) if patch else None
     return IndexedRelease(
-        name=release.name, kubernetes=release.kubernetes, status=status, channels=channels,
-        manifest_url=release.manifest_url, manifest_sha256=release.manifest_sha256,
-        end_of_life=facts.end_of_life if facts else None, avoid=avoid, development=release.development,
-    )  # fmt: skip
+        name=release.name,
+        kubernetes=release.kubernetes,
+        status=status,
+        channels=channels,
+        manifest_url=release.manifest_url,
+        manifest_sha256=release.manifest_sha256,
+        end_of_life=facts.end_of_life if facts else None,
+        avoid=avoid,
+        development=release.development,
+    )

@@ -35,16 +35,18 @@ class RpmEntry(Model):
 def entry(path: Path) -> RpmEntry:
     """Read the rpm at `path`, to be published under the same file name.
 
-    The XML is what createrepo_c writes, but that the file's time is the header's build time: the file
-    system's would differ between builders. Raises VerificationFailed for a truncated file, for what is
-    no rpm, and for an architecture that sites do not carry.
+    The XML is what createrepo_c writes, but that the file's time is the header's build time: the
+    file system's would differ between builders. Raises VerificationFailed for a truncated file, for
+    what is no rpm, and for an architecture that sites do not carry.
     """
     with files.explained(path), path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         try:
             return _described(path.name, stream, size)
         except ValueError as error:
-            raise VerificationFailed(f"{path}: not a usable rpm ({error}); build or fetch it again") from error
+            raise VerificationFailed(
+                f"{path}: not a usable rpm ({error}); build or fetch it again"
+            ) from error
 
 
 def _described(basename: str, stream: BufferedReader, size: int) -> RpmEntry:
@@ -55,7 +57,15 @@ def _described(basename: str, stream: BufferedReader, size: int) -> RpmEntry:
     if package.arch not in ("noarch", *(arch.rpm for arch in Arch)):
         raise ValueError(f"{package.arch!r} is not an architecture of this site")
     return RpmEntry(
-        name=package.name, epoch=package.epoch, version=package.version, release=package.release,
-        arch=package.arch, basename=basename, size=size, sha256=sha256,
-        primary=rpmxml.primary(package, LOCATION), filelists=rpmxml.filelists(package), other=rpmxml.other(package),
-    )  # fmt: skip
+        name=package.name,
+        epoch=package.epoch,
+        version=package.version,
+        release=package.release,
+        arch=package.arch,
+        basename=basename,
+        size=size,
+        sha256=sha256,
+        primary=rpmxml.primary(package, LOCATION),
+        filelists=rpmxml.filelists(package),
+        other=rpmxml.other(package),
+    )

@@ -1,4 +1,6 @@
-"""What an rpm's headers say for an index, by the rules of createrepo_c, which every yum client is used to."""
+"""What an rpm's headers say for an index, by the rules of createrepo_c, which every yum client is
+used to.
+"""
 
 import re
 from collections.abc import Iterator, Set
@@ -11,10 +13,26 @@ CHANGES = 10
 """How many entries of a changelog an index carries, the newest: createrepo_c's default."""
 
 NAME, VERSION, RELEASE, EPOCH, SUMMARY, DESCRIPTION, BUILD_TIME, BUILD_HOST = range(1000, 1008)
-SIZE, VENDOR, LICENSE, PACKAGER, GROUP, URL, ARCH, SOURCE_RPM = 1009, 1011, 1014, 1015, 1016, 1020, 1022, 1044
+SIZE, VENDOR, LICENSE, PACKAGER, GROUP, URL, ARCH, SOURCE_RPM = (
+    1009,
+    1011,
+    1014,
+    1015,
+    1016,
+    1020,
+    1022,
+    1044,
+)
 ARCHIVE_SIZE, LONG_SIZE, LONG_ARCHIVE_SIZE, SOURCE_PACKAGE = 1046, 5009, 271, 1106
 SIGNED_ARCHIVE_SIZE = 1007
-OLD_FILE_NAMES, FILE_MODES, FILE_FLAGS, DIR_INDEXES, BASE_NAMES, DIR_NAMES = 1027, 1030, 1037, 1116, 1117, 1118
+OLD_FILE_NAMES, FILE_MODES, FILE_FLAGS, DIR_INDEXES, BASE_NAMES, DIR_NAMES = (
+    1027,
+    1030,
+    1037,
+    1116,
+    1117,
+    1118,
+)
 CHANGE_TIMES, CHANGE_AUTHORS, CHANGE_TEXTS = 1080, 1081, 1082
 RELATION_TAGS = {
     "provides": (1047, 1112, 1113), "requires": (1049, 1048, 1050), "conflicts": (1054, 1053, 1055),
@@ -48,23 +66,42 @@ class _Stated(NamedTuple):
 
 
 def package(headers: Headers, *, size: int, sha256: str) -> Package:
-    """The package whose file has these headers. Raises ValueError for headers that contradict themselves."""
+    """The package whose file has these headers. Raises ValueError for headers that contradict
+    themselves.
+    """
     main = headers.main
     files = list(_files(main))
     return Package(
-        name=_text(main, NAME), epoch=_number(main, EPOCH), version=_text(main, VERSION),
-        release=_text(main, RELEASE), arch="src" if _number(main, SOURCE_PACKAGE) else _text(main, ARCH),
-        sha256=sha256, summary=_text(main, SUMMARY), description=_text(main, DESCRIPTION),
-        packager=_text(main, PACKAGER), url=_text(main, URL), built=_number(main, BUILD_TIME), size=size,
-        installed=_number(main, LONG_SIZE, SIZE), archive=_archive_size(headers), license=_text(main, LICENSE),
-        vendor=_text(main, VENDOR), group=_text(main, GROUP), buildhost=_text(main, BUILD_HOST),
-        sourcerpm=_text(main, SOURCE_RPM), header=(main.start, main.end),
-        relations=_relations(main, {file.path for file in files}), files=files, changes=_changes(main),
-    )  # fmt: skip
+        name=_text(main, NAME),
+        epoch=_number(main, EPOCH),
+        version=_text(main, VERSION),
+        release=_text(main, RELEASE),
+        arch="src" if _number(main, SOURCE_PACKAGE) else _text(main, ARCH),
+        sha256=sha256,
+        summary=_text(main, SUMMARY),
+        description=_text(main, DESCRIPTION),
+        packager=_text(main, PACKAGER),
+        url=_text(main, URL),
+        built=_number(main, BUILD_TIME),
+        size=size,
+        installed=_number(main, LONG_SIZE, SIZE),
+        archive=_archive_size(headers),
+        license=_text(main, LICENSE),
+        vendor=_text(main, VENDOR),
+        group=_text(main, GROUP),
+        buildhost=_text(main, BUILD_HOST),
+        sourcerpm=_text(main, SOURCE_RPM),
+        header=(main.start, main.end),
+        relations=_relations(main, {file.path for file in files}),
+        files=files,
+        changes=_changes(main),
+    )
 
 
 def decoded(data: bytes) -> str:
-    """A header's text: UTF-8, or else Latin-1 without the characters 128 to 191, as createrepo_c takes it."""
+    """A header's text: UTF-8, or else Latin-1 without the characters 128 to 191, as createrepo_c
+    takes it.
+    """
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -128,7 +165,8 @@ def _stated(header: Header, names: int, flags: int, versions: int) -> Iterator[_
 def _required(stated: list[_Stated]) -> tuple[list[_Stated], list[_Stated]]:
     """What is required, and what may be missing, which is an old way to write a recommendation.
 
-    Left out is what the one before of the same name says already; of libc only the newest symbols stay, last.
+    Left out is what the one before of the same name says already; of libc only the newest symbols
+    stay, last.
     """
     kept: list[_Stated] = []
     optional: list[_Stated] = []
@@ -149,7 +187,9 @@ def _required(stated: list[_Stated]) -> tuple[list[_Stated], list[_Stated]]:
 
 
 def _libc_rank(one: _Stated) -> tuple[bool, bool, list[int]]:
-    """Puts `libc.so.6` before `libc.so.6()`, then `libc.so.6(GLIBC_PRIVATE)`, `…(GLIBC_2.4)`, `…(GLIBC_2.34)`."""
+    """Puts `libc.so.6` before `libc.so.6()`, then `libc.so.6(GLIBC_PRIVATE)`, `…(GLIBC_2.4)`,
+    `…(GLIBC_2.34)`.
+    """
     _, opened, rest = one.name.partition("(")
     symbol = rest.partition(")")[0]
     return bool(opened), bool(symbol), [int(digits) for digits in re.findall(r"[0-9]+", symbol)]
@@ -162,16 +202,22 @@ def _relation(one: _Stated, *, pre: bool) -> Relation:
     if epoch and not (epoch.isascii() and epoch.isdigit()):
         raise ValueError(f"{one.name} {one.version}: the epoch of a version is a number")
     version, _, release = version.partition("-")
-    return Relation(one.name, one.compared, epoch or ("0" if one.version else ""), version, release, pre)
+    return Relation(
+        one.name, one.compared, epoch or ("0" if one.version else ""), version, release, pre
+    )
 
 
 def _changes(header: Header) -> list[Change]:
     """The newest, oldest first.
 
-    Entries of one day have one time in the header; here each is a second after the one before, because
-    clients sort them by time.
+    Entries of one day have one time in the header; here each is a second after the one before,
+    because clients sort them by time.
     """
-    times, authors, texts = header.numbers(CHANGE_TIMES), header.strings(CHANGE_AUTHORS), header.strings(CHANGE_TEXTS)
+    times, authors, texts = (
+        header.numbers(CHANGE_TIMES),
+        header.strings(CHANGE_AUTHORS),
+        header.strings(CHANGE_TEXTS),
+    )
     newest = list(zip(times, authors, texts, strict=True))[:CHANGES]
     changes: list[Change] = []
     before = 0

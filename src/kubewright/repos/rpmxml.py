@@ -1,4 +1,6 @@
-"""An rpm's elements in primary.xml, filelists.xml and other.xml, letter for letter as createrepo_c writes them."""
+"""An rpm's elements in primary.xml, filelists.xml and other.xml, letter for letter as createrepo_c
+writes them.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,8 +8,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 RELATIONS = (
-    "provides", "requires", "conflicts", "obsoletes", "suggests", "enhances", "recommends", "supplements",
-)  # fmt: skip
+    "provides",
+    "requires",
+    "conflicts",
+    "obsoletes",
+    "suggests",
+    "enhances",
+    "recommends",
+    "supplements",
+)
 """What a package may say about others, in the order in which primary.xml has it."""
 
 _NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -16,8 +25,14 @@ _NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _IN_TEXT = re.compile(r"[&<>\r]")
 _IN_ATTRIBUTE = re.compile(r"[&<>\"\t\n\r]|[^\x00-\x7f]")
 _NAMED = {
-    "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;",
-}  # fmt: skip
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "\t": "&#9;",
+    "\n": "&#10;",
+    "\r": "&#13;",
+}
 
 
 class Relation(NamedTuple):
@@ -84,7 +99,9 @@ def is_primary(path: str) -> bool:
 
 
 def primary(package: Package, location: str) -> str:
-    """The element of primary.xml; `location` is the href. Raises ValueError for text that XML cannot hold."""
+    """The element of primary.xml; `location` is the href. Raises ValueError for text that XML
+    cannot hold.
+    """
     start, end = package.header
     return _lines(
         '<package type="rpm">',
@@ -92,9 +109,15 @@ def primary(package: Package, location: str) -> str:
         "  " + _element("arch", package.arch),
         "  " + _version(package),
         "  " + _element("checksum", package.sha256, type="sha256", pkgid="YES"),
-        *(f"  {_element(name, getattr(package, name))}" for name in ("summary", "description", "packager", "url")),
+        *(
+            f"  {_element(name, getattr(package, name))}"
+            for name in ("summary", "description", "packager", "url")
+        ),
         "  " + _empty("time", file=package.built, build=package.built),
-        "  " + _empty("size", package=package.size, installed=package.installed, archive=package.archive),
+        "  "
+        + _empty(
+            "size", package=package.size, installed=package.installed, archive=package.archive
+        ),
         "  " + _empty("location", href=location),
         "  <format>",
         *(
@@ -117,7 +140,10 @@ def filelists(package: Package) -> str:
 def other(package: Package) -> str:
     """The element of other.xml. Raises ValueError for text that XML cannot hold."""
     changes = package.changes
-    return _identified(package, (_element("changelog", one.text, author=one.author, date=one.date) for one in changes))
+    return _identified(
+        package,
+        (_element("changelog", one.text, author=one.author, date=one.date) for one in changes),
+    )
 
 
 def _relations(package: Package) -> Iterator[str]:
@@ -139,8 +165,11 @@ def _relation(one: Relation) -> str:
 def _identified(package: Package, children: Iterable[str]) -> str:
     named = _attributes(pkgid=package.sha256, name=package.name, arch=package.arch)
     return _lines(
-        f"<package{named}>", f"  {_version(package)}", *(f"  {child}" for child in children), "</package>"
-    )  # fmt: skip
+        f"<package{named}>",
+        f"  {_version(package)}",
+        *(f"  {child}" for child in children),
+        "</package>",
+    )
 
 
 def _version(package: Package) -> str:
@@ -165,7 +194,8 @@ def _empty(tag: str, **attributes: str | int) -> str:
 
 def _attributes(**attributes: str | int) -> str:
     return "".join(
-        f' {name}="{_IN_ATTRIBUTE.sub(_escape, _writable(str(value)))}"' for name, value in attributes.items()
+        f' {name}="{_IN_ATTRIBUTE.sub(_escape, _writable(str(value)))}"'
+        for name, value in attributes.items()
     )
 
 

@@ -1,7 +1,9 @@
-"""Where a site is written: one interface for directories and buckets, the directory form, and a dry run.
+"""Where a site is written: one interface for directories and buckets, the directory form, and a dry
+run.
 
 A path is relative to the site's root, with `/` between its parts. A store holds objects: it has no
-directories and renames nothing. `Data` is bytes, or the path of a local file whose bytes are copied.
+directories and renames nothing. `Data` is bytes, or the path of a local file whose bytes are
+copied.
 """
 
 # ruff: noqa: D102 -- Store says once what each method does
@@ -38,7 +40,9 @@ class Store(Protocol):
         """Give the object's SHA-256 in hexadecimal, None if there is none."""
 
     def list(self, prefix: str) -> Paths:
-        """Give every path that starts with `prefix`, sorted; none with a part that starts with a dot."""
+        """Give every path that starts with `prefix`, sorted; none with a part that starts with a
+        dot.
+        """
 
     def create(self, path: str, data: Data) -> bool:
         """Write an object that never changes; False if the same bytes are there already.
@@ -56,7 +60,8 @@ class Store(Protocol):
         """
 
     def link(self, source: str, path: str) -> bool:
-        """Make `path` hold what the object `source` holds, without sending it again; False if it did already.
+        """Make `path` hold what the object `source` holds, without sending it again; False if it
+        did already.
 
         Raises VerificationFailed if there is no `source`.
         """
@@ -65,8 +70,8 @@ class Store(Protocol):
 class DirectoryStore:
     """A site in a directory, as a web server serves it.
 
-    Writers take turns by a lock that ends with their process. Each writes `.kubewright/new` and moves
-    it into place, so a killed one leaves at most that file, and the next removes it.
+    Writers take turns by a lock that ends with their process. Each writes `.kubewright/new` and
+    moves it into place, so a killed one leaves at most that file, and the next removes it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -92,7 +97,11 @@ class DirectoryStore:
     def list(self, prefix: str) -> Paths:
         below = self.root / prefix.rpartition("/")[0]
         found = (file.relative_to(self.root) for file in below.rglob("*") if file.is_file())
-        shown = (path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+        shown = (
+            path.as_posix()
+            for path in found
+            if not any(part.startswith(".") for part in path.parts)
+        )
         return sorted(path for path in shown if path.startswith(prefix))
 
     def create(self, path: str, data: Data) -> bool:
@@ -117,7 +126,9 @@ class DirectoryStore:
     def link(self, source: str, path: str) -> bool:
         with self._turn(path) as new:
             origin, file = self._file(source), self._file(path)
-            shared = origin.is_file() and file.is_file() and origin.samefile(file)  # then nothing need be read
+            shared = (
+                origin.is_file() and file.is_file() and origin.samefile(file)
+            )  # then nothing need be read
             if shared or _linked(self, source, path):
                 return False
             try:
@@ -129,12 +140,16 @@ class DirectoryStore:
 
     def _file(self, path: str) -> Path:
         if not {"", ".", ".."}.isdisjoint(path.split("/")):
-            raise RequestError(f"{path!r}: not a path inside a site; use names separated by single slashes")
+            raise RequestError(
+                f"{path!r}: not a path inside a site; use names separated by single slashes"
+            )
         return self.root / path
 
     @contextmanager
     def _turn(self, path: str) -> Iterator[Path]:
-        """Wait until no other process or thread writes here; give the file to write, which is not there."""
+        """Wait until no other process or thread writes here; give the file to write, which is not
+        there.
+        """
         own = self.root / ".kubewright"
         with files.explained(self._file(path)):
             _make_directory(own)
@@ -185,7 +200,9 @@ class Recorder:
         return self.store.digest(data) if isinstance(data, str) else _digest(data)
 
     def list(self, prefix: str) -> Paths:
-        pending = {path for path in self._pending if path.startswith(prefix) and "/." not in f"/{path}"}
+        pending = {
+            path for path in self._pending if path.startswith(prefix) and "/." not in f"/{path}"
+        }
         return sorted(pending.union(self.store.list(prefix)))
 
     def create(self, path: str, data: Data) -> bool:
@@ -210,7 +227,9 @@ class Recorder:
         self._note(path, "link", self._pending.get(source, source))
         return True
 
-    def _note(self, path: str, action: Literal["create", "replace", "link"], data: Data | str) -> None:
+    def _note(
+        self, path: str, action: Literal["create", "replace", "link"], data: Data | str
+    ) -> None:
         self._pending[path] = data
         self.changes.append(Change(path=path, action=action, size=self.size(path) or 0))
 
@@ -239,13 +258,17 @@ def _created(store: Store, path: str, data: Data) -> bool:
 
 def _expect(store: Store, path: str, expected: bytes | None) -> None:
     if store.read(path) != expected:
-        raise PublicationConflict(f"{path}: somebody else published meanwhile; run the same command again")
+        raise PublicationConflict(
+            f"{path}: somebody else published meanwhile; run the same command again"
+        )
 
 
 def _linked(store: Store, source: str, path: str) -> bool:
     digest = store.digest(source)
     if digest is None:
-        raise VerificationFailed(f"{source}: missing on the site, but {path} needs it; publish its release again")
+        raise VerificationFailed(
+            f"{source}: missing on the site, but {path} needs it; publish its release again"
+        )
     return store.digest(path) == digest
 
 

@@ -14,12 +14,14 @@ DUKE = "http://linux.duke.edu/metadata"
 
 
 def repodata(entries: Iterable[RpmEntry], *, href_prefix: str, issued: int) -> dict[str, bytes]:
-    """Every file below a repository's root but packages and signature, in the order in which to write them.
+    """Every file below a repository's root but packages and signature, in the order in which to
+    write them.
 
-    `entries` are the packages of one base architecture, noarch included. `href_prefix` and a package's
-    file name make its href, seen from the root: `../../../../pool/` or `Packages/`. `issued` is in seconds
-    since 1970. A package given twice is listed once; one file name for two packages raises
-    PublicationConflict. `repodata/repomd.xml.asc` is made from the bytes of `repodata/repomd.xml`.
+    `entries` are the packages of one base architecture, noarch included. `href_prefix` and a
+    package's file name make its href, seen from the root: `../../../../pool/` or `Packages/`.
+    `issued` is in seconds since 1970. A package given twice is listed once; one file name for two
+    packages raises PublicationConflict. `repodata/repomd.xml.asc` is made from the bytes of
+    `repodata/repomd.xml`.
     """
     ordered = _ordered(entries)
     documents = {
@@ -28,8 +30,12 @@ def repodata(entries: Iterable[RpmEntry], *, href_prefix: str, issued: int) -> d
             f'xmlns="{DUKE}/common" xmlns:rpm="{DUKE}/rpm"',
             [_located(entry, href_prefix) for entry in ordered],
         ),
-        "filelists": _document("filelists", f'xmlns="{DUKE}/filelists"', [entry.filelists for entry in ordered]),
-        "other": _document("otherdata", f'xmlns="{DUKE}/other"', [entry.other for entry in ordered]),
+        "filelists": _document(
+            "filelists", f'xmlns="{DUKE}/filelists"', [entry.filelists for entry in ordered]
+        ),
+        "other": _document(
+            "otherdata", f'xmlns="{DUKE}/other"', [entry.other for entry in ordered]
+        ),
     }
     written: dict[str, bytes] = {}
     records = []
@@ -42,9 +48,11 @@ def repodata(entries: Iterable[RpmEntry], *, href_prefix: str, issued: int) -> d
 
 
 def snapshot_id(files_of_repository: Mapping[str, bytes]) -> str:
-    """What the snapshot that holds these files is called: 16 hexadecimal digits of repomd.xml's SHA-256.
+    """What the snapshot that holds these files is called: 16 hexadecimal digits of repomd.xml's
+    SHA-256.
 
-    repomd.xml lists the digests of the rest and when it was issued, so the name stands for all of it.
+    repomd.xml lists the digests of the rest and when it was issued, so the name stands for all of
+    it.
     """
     return files.sha256(files_of_repository[REPOMD])[:16]
 

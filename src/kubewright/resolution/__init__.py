@@ -1,4 +1,6 @@
-"""Resolution: from a request to the component versions that fit together, each with its evidence."""
+"""Resolution: from a request to the component versions that fit together, each with its
+evidence.
+"""
 
 from kubewright.resolution import upgrades
 from kubewright.resolution.asked import asked, component
@@ -10,6 +12,17 @@ from kubewright.resolution.runtimes import runtimes
 from kubewright.resolution.survey import survey
 
 __all__ = [
-    "Facts", "Solution", "asked", "avoided", "candidates", "choose", "component", "explain", "require_known",
-    "runtimes", "solve", "survey", "upgrades",
-]  # fmt: skip
+    "Facts",
+    "Solution",
+    "asked",
+    "avoided",
+    "candidates",
+    "choose",
+    "component",
+    "explain",
+    "require_known",
+    "runtimes",
+    "solve",
+    "survey",
+    "upgrades",
+]

@@ -25,10 +25,17 @@ def asked(
     left_out = {_removable(name) for name in without}
     for name in sorted(left_out):
         if both := sorted({one.component for one in wishes} & set(GOES_WITH[name])):
-            raise RequestError(f"--with {both[0]}, --without {name}: contradict each other; leave one of them out")
+            raise RequestError(
+                f"--with {both[0]}, --without {name}: contradict each other; leave one of them out"
+            )
     if left_out >= set(FAMILIES):
-        raise RequestError(f"--without {','.join(FAMILIES)}: a node needs one of them; leave one of the options out")
-    named = {_known(name, "--distro", "distribution", list(distributions.distributions)) for name in distros}
+        raise RequestError(
+            f"--without {','.join(FAMILIES)}: a node needs one of them; leave one of the options out"
+        )
+    named = {
+        _known(name, "--distro", "distribution", list(distributions.distributions))
+        for name in distros
+    }
     return Asked(
         wanted=tuple(sorted(wishes, key=lambda one: (one.component, one.range))),
         without=tuple(sorted(left_out)),
@@ -50,7 +57,9 @@ def _wish(text: str, components: Components) -> Wish:
         )
     name = _known(found[1], "--with", "component", sorted(components.components))
     if name == "kubernetes":
-        raise RequestError(f"--with {text}: Kubernetes itself is asked for by the request; put its version there")
+        raise RequestError(
+            f"--with {text}: Kubernetes itself is asked for by the request; put its version there"
+        )
     allowed = found[2] or "*"
     if allowed[0].isdigit():
         allowed = f"={allowed}"
@@ -64,7 +73,9 @@ def _wish(text: str, components: Components) -> Wish:
 
 def _removable(name: str) -> str:
     if name not in GOES_WITH:
-        raise RequestError(f"--without {name}: a release is none without it; possible are {', '.join(GOES_WITH)}")
+        raise RequestError(
+            f"--without {name}: a release is none without it; possible are {', '.join(GOES_WITH)}"
+        )
     return name
 
 
@@ -73,4 +84,6 @@ def _known(name: str, option: str, kind: str, known: Sequence[str]) -> str:
         return name
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise RequestError(f"{f'{option} {name}'.strip()}: no such {kind}; {hint}known are {', '.join(known)}")
+    raise RequestError(
+        f"{f'{option} {name}'.strip()}: no such {kind}; {hint}known are {', '.join(known)}"
+    )

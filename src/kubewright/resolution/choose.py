@@ -33,7 +33,9 @@ class Solution:
     components: tuple[Component, ...]
     """Kubernetes first, the others by name."""
     missed: str = ""
-    """The newest version that was meant but cannot be had, with what stands in its way; empty: it is this one."""
+    """The newest version that was meant but cannot be had, with what stands in its way; empty: it
+    is this one.
+    """
 
     @property
     def packages(self) -> tuple[Candidate, ...]:
@@ -47,19 +49,24 @@ def choose(
     components: Components,
     relations: Relations = NO_RELATIONS,
 ) -> tuple[Component, ...]:
-    """Every component of a release that nothing more is asked of, Kubernetes first, the others by name.
+    """Every component of a release that nothing more is asked of, Kubernetes first, the others by
+    name.
 
-    Raises RequestError for a minor outside the catalog, a skipped patch, or constraints that nothing known meets.
+    Raises RequestError for a minor outside the catalog, a skipped patch, or constraints that
+    nothing known meets.
     """
-    return solve([(kubernetes, "asked for by its version")], Facts(catalog, components, relations), PLAIN).components
+    return solve(
+        [(kubernetes, "asked for by its version")], Facts(catalog, components, relations), PLAIN
+    ).components
 
 
 def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Asked) -> Solution:
-    """The first Kubernetes version for which everything that was asked for can be had, and the choice.
+    """The first Kubernetes version for which everything that was asked for can be had, and the
+    choice.
 
-    `wanted` gives at least one version, each with its reason, best first; only wishes make an older one better than
-    none, and only one that says something about what was wished for.
-    Raises RequestError with the constraints in conflict and what would work.
+    `wanted` gives at least one version, each with its reason, best first; only wishes make an older
+    one better than none, and only one that says something about what was wished for. Raises
+    RequestError with the constraints in conflict and what would work.
     """
     rest = iter(wanted)
     kubernetes, why = next(rest)
@@ -92,7 +99,10 @@ def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
 
 def _solution(case: Case, why: str, chosen: Chosen, facts: Facts) -> Solution:
     named = {name: _named(name, value, facts) for name, value in chosen.items()}
-    components = [_component(case.rulings[name], named[name].version, case, chosen, facts) for name in case.rulings]
+    components = [
+        _component(case.rulings[name], named[name].version, case, chosen, facts)
+        for name in case.rulings
+    ]
     return Solution(case, why, named, (_kubernetes(case.kubernetes, facts.catalog), *components))
 
 
@@ -108,7 +118,9 @@ def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
     """The release itself, with the patch's date, else the minor's (design: two clocks)."""
     minor = facts_of(version, catalog)
     patch = minor.patch(version)
-    source, note, day = (patch.source, patch.note, patch.date) if patch else (minor.source, "", None)
+    source, note, day = (
+        (patch.source, patch.note, patch.date) if patch else (minor.source, "", None)
+    )
     status: Status = "unknown" if patch is None or patch.avoid else "validated"
     reason = f"to be avoided: {patch.avoid}" if patch and patch.avoid else "the release itself"
     if patch is None:
@@ -121,21 +133,32 @@ def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
 
 
 def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: Facts) -> Component:
-    wishes = [one.needs.range for one in case.problem.ranges if one.asked and one.touches(ruling.component)]
+    wishes = [
+        one.needs.range
+        for one in case.problem.ranges
+        if one.asked and one.touches(ruling.component)
+    ]
     source = facts.components.components[ruling.component]
     known = [one.version for one in source.known]
     allowed = _allowed(ruling, version, wishes, [*known, version])
     status, reason, evidence = _judge(ruling, version, wishes)
     sources = facts.catalog[ruling.minor].sources if ruling.minor else {}
-    evidence = tuple(one.model_copy(update={"cited": sources.get(one.source, "")}) for one in evidence)
+    evidence = tuple(
+        one.model_copy(update={"cited": sources.get(one.source, "")}) for one in evidence
+    )
     if version not in known and (brought := _bringing(ruling.component, version, case, chosen)):
         reason += f"; brought by {brought}, and not in recipes/components.toml"
     others = (one for _, one in rejected(ruling.component, case, chosen))
-    if bound := [one for one in others if isinstance(one, Constraint) and (one.when or one.somewhere)]:
+    if bound := [
+        one for one in others if isinstance(one, Constraint) and (one.when or one.somewhere)
+    ]:
         reason += f"; a newer one is ruled out: {bound[-1].reason}"
     if ruling.carried:
         own = versions.minor(case.kubernetes)
-        status, reason = "unknown", f"nothing is stated for {own}; carried forward from {ruling.minor}: {reason}"
+        status, reason = (
+            "unknown",
+            f"nothing is stated for {own}; carried forward from {ruling.minor}: {reason}",
+        )
     dates = {one.version: one.date for one in source.known}
     return Component(
         name=ruling.component, version=version, range=allowed, status=status, reason=reason,
@@ -150,12 +173,20 @@ def _bringing(component: str, version: str, case: Case, chosen: Chosen) -> str:
     return ", ".join(dict.fromkeys(f"{one.distribution}'s {one.package}" for one in there))
 
 
-def _judge(ruling: Ruling, version: str, wishes: list[str]) -> tuple[Status, str, tuple[Evidence, ...]]:
-    """What upstream says of a version that meets all constraints: exact beats lines, lines beat bounds."""
+def _judge(
+    ruling: Ruling, version: str, wishes: list[str]
+) -> tuple[Status, str, tuple[Evidence, ...]]:
+    """What upstream says of a version that meets all constraints: exact beats lines, lines beat
+    bounds.
+    """
     asked = f" and {' and '.join(wishes)}, as asked for" if wishes else ""
     bounds = tuple(one.evidence for one in ruling.bounds)
     if ruling.exact is not None and ruling.exact.value == version:
-        said = f"what Kubernetes {ruling.minor} pins or deploys" if ruling.exact.pinned else ruling.exact.note
+        said = (
+            f"what Kubernetes {ruling.minor} pins or deploys"
+            if ruling.exact.pinned
+            else ruling.exact.note
+        )
         return ruling.exact.status, said, (ruling.exact.evidence,)
     for line in ruling.lines:
         if versions.inside(version, line.range):
@@ -165,10 +196,16 @@ def _judge(ruling: Ruling, version: str, wishes: list[str]) -> tuple[Status, str
         whose = "an etcd outside the cluster is its administrator's; " if ruling.external else ""
         beside = ruling.deployed and versions.minor(ruling.deployed) == versions.minor(version)
         newest = (
-            f"newest known {versions.minor(version)}, which Kubernetes itself deploys," if beside else "newest known"
+            f"newest known {versions.minor(version)}, which Kubernetes itself deploys,"
+            if beside
+            else "newest known"
         )
         return "supported", f"{whose}{newest} that meets {allowed}{asked}", bounds
-    return "unknown", f"Kubernetes states nothing about it; the newest known{asked.replace(' and', ' in', 1)}", ()
+    return (
+        "unknown",
+        f"Kubernetes states nothing about it; the newest known{asked.replace(' and', ' in', 1)}",
+        (),
+    )
 
 
 def _allowed(ruling: Ruling, version: str, wishes: list[str], known: list[str]) -> str:
@@ -178,7 +215,11 @@ def _allowed(ruling: Ruling, version: str, wishes: list[str], known: list[str]) 
     """
     if ruling.exact is not None and ruling.exact.value == version:
         return f"={version}"
-    stated = [" || ".join(one.range for one in ruling.lines)] if ruling.lines else [one.range for one in ruling.bounds]
+    stated = (
+        [" || ".join(one.range for one in ruling.lines)]
+        if ruling.lines
+        else [one.range for one in ruling.bounds]
+    )
     parts = (versions.range_of(one).alternatives for one in (*stated, *wishes))
     every = [",".join(one) for one in product(*parts)]
     if wishes:

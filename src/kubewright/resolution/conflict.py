@@ -1,4 +1,6 @@
-"""Says why nothing meets a request: the smallest set of constraints in conflict, and what would work instead."""
+"""Says why nothing meets a request: the smallest set of constraints in conflict, and what would
+work instead.
+"""
 
 from collections.abc import Iterator
 
@@ -12,26 +14,36 @@ from kubewright.resolution.search import Chosen, search
 
 
 def core(problem: Problem) -> Problem:
-    """The part of an unsolvable problem that is unsolvable still, but no more so without any one constraint.
+    """The part of an unsolvable problem that is unsolvable still, but no more so without any one
+    constraint.
 
-    Found by deletion: each constraint, then each variable, is left out for good where the rest has no solution either.
+    Found by deletion: each constraint, then each variable, is left out for good where the rest has
+    no solution either.
     """
     for constraint in problem.constraints:
-        fewer = Problem(problem.variables, tuple(one for one in problem.constraints if one is not constraint))
+        fewer = Problem(
+            problem.variables, tuple(one for one in problem.constraints if one is not constraint)
+        )
         if search(fewer) is None:
             problem = fewer
     for variable in problem.variables:
-        fewer = Problem(tuple(one for one in problem.variables if one is not variable), problem.constraints)
+        fewer = Problem(
+            tuple(one for one in problem.variables if one is not variable), problem.constraints
+        )
         if search(fewer) is None:
             problem = fewer
     return problem
 
 
 def refusal(failed: Case, conflict: Problem, others: Elsewhere) -> RequestError:
-    """The error for a case without a solution: what is in conflict, each with its place and source, and the remedy."""
+    """The error for a case without a solution: what is in conflict, each with its place and source,
+    and the remedy.
+    """
     lines = [f"v{failed.kubernetes}: cannot be had like this; these do not go together:"]
     lines += [f"  {one}" for one in conflict.constraints]
-    lines += [f"  {_offer(one, others.asked)}" for one in conflict.variables if _limits(one, conflict)]
+    lines += [
+        f"  {_offer(one, others.asked)}" for one in conflict.variables if _limits(one, conflict)
+    ]
     works = list(_works(failed, conflict, others)) if others.asked != Asked() else []
     if works:
         lines += ["what would work:", *(f"  {one}" for one in works)]
@@ -47,13 +59,19 @@ def missed(failed: Case, conflict: Problem) -> str:
 
 
 def everywhere(conflict: Problem, asked: Asked) -> bool:
-    """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of some minors only."""
-    stated = any(one.place.startswith("recipes/catalog/") or one.somewhere for one in conflict.constraints)
+    """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of
+    some minors only.
+    """
+    stated = any(
+        one.place.startswith("recipes/catalog/") or one.somewhere for one in conflict.constraints
+    )
     return not stated and all(asked.wants(one.name) and not one.wider for one in conflict.variables)
 
 
 def _limits(variable: Variable, conflict: Problem) -> bool:
-    """Whether what there is of a component is a part of the conflict; two ranges may exclude each other without."""
+    """Whether what there is of a component is a part of the conflict; two ranges may exclude each
+    other without.
+    """
     touching = [one for one in conflict.constraints if one.touches(variable.name)]
     return "@" in variable.name or len(touching) < 2
 
@@ -69,7 +87,8 @@ def _offer(variable: Variable, asked: Asked) -> str:
 
 
 def _works(failed: Case, conflict: Problem, others: Elsewhere) -> Iterator[str]:
-    """What would work: without each option in turn, with one more, and another Kubernetes for all of it.
+    """What would work: without each option in turn, with one more, and another Kubernetes for all
+    of it.
 
     Nothing about which nothing is stated is among it.
     """
@@ -99,7 +118,11 @@ def _extended(failed: Case, asked: Asked) -> Iterator[tuple[str, Asked]]:
     if asked.wants("etcd") and not asked.etcd:
         yield "with --etcd external", asked.model_copy(update={"etcd": "external"})
     for family in FAMILIES if asked.distributions else ():
-        if family != failed.runtime and not any(map(asked.wants, FAMILIES)) and family not in asked.without:
+        if (
+            family != failed.runtime
+            and not any(map(asked.wants, FAMILIES))
+            and family not in asked.without
+        ):
             more = (*asked.wanted, Wish(component=family))
             yield f"with --with {family}", asked.model_copy(update={"wanted": more})
 
@@ -114,7 +137,9 @@ def _tried(kubernetes: str, facts: Facts, asked: Asked) -> tuple[Case, Chosen] |
 
 
 def _summary(names: list[str], case: Case, chosen: Chosen) -> str:
-    """What is chosen then of the components in conflict, or as the runtime of the distributions in it."""
+    """What is chosen then of the components in conflict, or as the runtime of the distributions in
+    it.
+    """
     told = []
     for name in names:
         component, _, distribution = name.partition("@")

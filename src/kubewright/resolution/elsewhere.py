@@ -1,4 +1,6 @@
-"""Looks for another Kubernetes version that meets what one cannot: most fail by the same statements already."""
+"""Looks for another Kubernetes version that meets what one cannot: most fail by the same statements
+already.
+"""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
@@ -19,7 +21,9 @@ Moments = list[versions.Order]
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Other Kubernetes versions, of which those are tried in full that have a solution for a conflict's components."""
+    """Other Kubernetes versions, of which those are tried in full that have a solution for a
+    conflict's components.
+    """
 
     components: Collection[str]
     facts: Facts
@@ -35,14 +39,19 @@ class Elsewhere:
         return cls(components.union(FAMILIES) if asked.distributions else components, facts, asked)
 
     def at(self, kubernetes: str) -> tuple[Case, Chosen] | None:
-        """The solution at a version, if it has one and says something of all that was asked for by name."""
+        """The solution at a version, if it has one and says something of all that was asked for by
+        name.
+        """
         try:
             minor = facts_of(kubernetes, self.facts.catalog)
             alike = minor.minor, bisect_right(self._moments_of(minor), versions.order(kubernetes))
             if alike in self._failed:
                 return None
             part = premises(kubernetes, self.facts, self.asked, self.components)
-            if not part.speaks_of(self.asked) or search(part.problem(self.facts, self.asked)) is None:
+            if (
+                not part.speaks_of(self.asked)
+                or search(part.problem(self.facts, self.asked)) is None
+            ):
                 self._failed.add(alike)
                 return None
             case = pose(kubernetes, self.facts, self.asked)
@@ -61,20 +70,32 @@ class Elsewhere:
         if minor.minor not in self._moments:
             there = [minor.components[name] for name in self.components if name in minor.components]
             every: list[Stated | Bound] = [one for facts in there for one in facts.exact]
-            every += [one for facts in there for one in (*facts.lines, *facts.bounds, *facts.external)]
-            named = {*(one.since for one in every), *(one.until for one in every), *self._related(minor.minor)}
+            every += [
+                one for facts in there for one in (*facts.lines, *facts.bounds, *facts.external)
+            ]
+            named = {
+                *(one.since for one in every),
+                *(one.until for one in every),
+                *self._related(minor.minor),
+            }
             self._moments[minor.minor] = sorted(versions.order(one) for one in named if one)
         return self._moments[minor.minor]
 
     def _related(self, minor: str) -> Iterator[str]:
         """Where in a minor the relations of Kubernetes to a component begin or end."""
-        ranges = (one.when.range for one in self.facts.relations.relations if one.when.component == "kubernetes")
+        ranges = (
+            one.when.range
+            for one in self.facts.relations.relations
+            if one.when.component == "kubernetes"
+        )
         ends = (end for allowed in ranges for end in versions.range_of(allowed).bounds)
         yield from (end for end in ends if versions.minor(end) == minor)
 
 
 def _by_distance(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:
-    """Every final patch that may be chosen, those of the nearest minors first, the newest of each before others."""
+    """Every final patch that may be chosen, those of the nearest minors first, the newest of each
+    before others.
+    """
     own = versions.parse(kubernetes).minor
     numbers = {minor: versions.parse(minor).minor for minor in catalog}
     for minor in sorted(catalog, key=lambda one: (abs(numbers[one] - own), -numbers[one])):

@@ -64,20 +64,31 @@ def explain(name: str, found: Solution, facts: Facts, asked: Asked, *, today: st
     there = {one.name: one for one in found.components}
     kubernetes = found.case.kubernetes
     if name not in there:
-        return Explanation(component=name, kubernetes=kubernetes, reason=_absence(name, kubernetes, facts, asked))
+        return Explanation(
+            component=name, kubernetes=kubernetes, reason=_absence(name, kubernetes, facts, asked)
+        )
     one = there[name]
     reason = one.reason
     if name == "kubernetes":
-        reason = f"{found.why}, but {one.reason}" if one.reason.startswith("to be avoided") else found.why
+        reason = (
+            f"{found.why}, but {one.reason}"
+            if one.reason.startswith("to be avoided")
+            else found.why
+        )
     return Explanation(
-        component=name, kubernetes=kubernetes, version=one.version, range=one.range, status=one.status, reason=reason,
+        component=name,
+        kubernetes=kubernetes,
+        version=one.version,
+        range=one.range,
+        status=one.status,
+        reason=reason,
         grounds=tuple(_grounds(name, found, facts, today)),
         newer=(*_bad_patches(kubernetes, name, facts.catalog), *_newer(name, found)),
         others=tuple(_others(name, found)),
         packages={place: tuple(_packages(name, place, found)) for place in asked.distributions},
         neighbours=tuple(_neighbours(name, kubernetes, facts, asked)),
         judgements=tuple(_judged(name, kubernetes, found, facts.catalog)),
-    )  # fmt: skip
+    )
 
 
 def _absence(name: str, kubernetes: str, facts: Facts, asked: Asked) -> str:
@@ -94,51 +105,78 @@ def _released(kubernetes: str, minor: MinorFacts, today: str) -> Iterator[Ground
     place = f"recipes/catalog/{minor.minor}.toml"
     if patch := minor.patch(kubernetes):
         said = f"released {patch.date or ''}".strip() + (f"; {patch.note}" if patch.note else "")
-        yield Ground(place=f"{place}: patches", reason=said, source=minor.sources.get(patch.source, patch.source))
+        yield Ground(
+            place=f"{place}: patches",
+            reason=said,
+            source=minor.sources.get(patch.source, patch.source),
+        )
     if end := minor.end_of_life:
         said = f"end of life of {minor.minor} {'was' if end < today else 'is'} {end}"
-        yield Ground(place=f"{place}: end_of_life", reason=said, source=minor.sources.get(minor.source, minor.source))
-    begun = [one for one in minor.go if not one.since or versions.order(one.since) <= versions.order(kubernetes)]
+        yield Ground(
+            place=f"{place}: end_of_life",
+            reason=said,
+            source=minor.sources.get(minor.source, minor.source),
+        )
+    begun = [
+        one
+        for one in minor.go
+        if not one.since or versions.order(one.since) <= versions.order(kubernetes)
+    ]
     for one in begun[-1:]:
         said = f"built with Go {one.value}" + (f"; {one.note}" if one.note else "")
-        yield Ground(place=f"{place}: go", reason=said, source=minor.sources.get(one.source, one.source))
+        yield Ground(
+            place=f"{place}: go", reason=said, source=minor.sources.get(one.source, one.source)
+        )
 
 
 def _grounds(name: str, found: Solution, facts: Facts, today: str) -> Iterator[Ground]:
     """The constraints on the component itself, and its relations to others."""
     if name == "kubernetes":
-        yield from _released(found.case.kubernetes, facts_of(found.case.kubernetes, facts.catalog), today)
+        yield from _released(
+            found.case.kubernetes, facts_of(found.case.kubernetes, facts.catalog), today
+        )
     for rule in found.case.problem.ranges:
         there = all(part.component in found.chosen for part in (rule.needs, rule.when) if part)
         if rule.touches(name) and there and not rule.needs.range.startswith("!="):
             yield Ground(place=rule.place, reason=rule.reason, source=rule.source)
 
 
-def _bad_patches(kubernetes: str, name: str, catalog: Mapping[str, MinorFacts]) -> Iterator[Considered]:
+def _bad_patches(
+    kubernetes: str, name: str, catalog: Mapping[str, MinorFacts]
+) -> Iterator[Considered]:
     """Of Kubernetes itself: newer patches of its minor that must not be chosen."""
     if name != "kubernetes":
         return
     for patch in reversed(facts_of(kubernetes, catalog).patches):
         if versions.order(patch.version) > versions.order(kubernetes) and not patch.offered:
-            verdict = f"to be avoided: {patch.avoid}" if patch.avoid else f"never released. {patch.note}"
+            verdict = (
+                f"to be avoided: {patch.avoid}" if patch.avoid else f"never released. {patch.note}"
+            )
             yield Considered(what=patch.version, verdict=verdict)
 
 
 def _newer(name: str, found: Solution) -> Iterator[Considered]:
     for value, broken in _alternatives(name, found):
         if versions.order(value.version) > versions.order(found.chosen[name].version):
-            verdict = _short(broken) if broken else "it would do, but the line of the chosen one comes first"
+            verdict = (
+                _short(broken)
+                if broken
+                else "it would do, but the line of the chosen one comes first"
+            )
             yield Considered(what=value.version, verdict=verdict)
 
 
 def _others(name: str, found: Solution) -> Iterator[str]:
     for value, broken in _alternatives(name, found):
-        if broken is None and versions.order(value.version) < versions.order(found.chosen[name].version):
+        if broken is None and versions.order(value.version) < versions.order(
+            found.chosen[name].version
+        ):
             yield value.version
 
 
 def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Rule | None]]:
-    """Every value that a component could have beside the rest of the choice, and the constraint that it breaks.
+    """Every value that a component could have beside the rest of the choice, and the constraint
+    that it breaks.
 
     Newest first.
     """
@@ -163,11 +201,21 @@ def _packages(name: str, distribution: str, found: Solution) -> Iterator[Conside
         yield Considered(what=str(value), verdict=f"does not fit {_short(rule)}")
     taken = found.chosen[variable]
     if taken.package is None:
-        why = "Docker's package brings what it needs" if name in found.case.loose else "no package fits"
-        yield Considered(what="nothing", verdict=f"taken: {why}, and nodes have {found.case.runtime}")
+        why = (
+            "Docker's package brings what it needs"
+            if name in found.case.loose
+            else "no package fits"
+        )
+        yield Considered(
+            what="nothing", verdict=f"taken: {why}, and nodes have {found.case.runtime}"
+        )
     else:
         verdict = f"taken, from {taken.package.repository} [{taken.package.source}]"
-        only = "; Kubernetes' ranges do not bind it, as only Docker uses it" if name in found.case.loose else ""
+        only = (
+            "; Kubernetes' ranges do not bind it, as only Docker uses it"
+            if name in found.case.loose
+            else ""
+        )
         yield Considered(what=str(taken), verdict=verdict + only)
 
 
@@ -180,21 +228,33 @@ def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Asked) -> Itera
         if newest is None or name == "kubernetes":
             continue
         try:
-            there = solve([(newest, "")], facts, asked.model_copy(update={"distributions": ()})).components
+            there = solve(
+                [(newest, "")], facts, asked.model_copy(update={"distributions": ()})
+            ).components
         except RequestError:
             continue
         yield from (
-            Neighbour(kubernetes=newest, version=one.version, status=one.status) for one in there if one.name == name
+            Neighbour(kubernetes=newest, version=one.version, status=one.status)
+            for one in there
+            if one.name == name
         )
 
 
-def _judged(name: str, kubernetes: str, found: Solution, catalog: Mapping[str, MinorFacts]) -> Iterator[Considered]:
+def _judged(
+    name: str, kubernetes: str, found: Solution, catalog: Mapping[str, MinorFacts]
+) -> Iterator[Considered]:
     stated = facts_of(kubernetes, catalog).components.get(name)
     if stated is None or not stated.patterns:
         return
-    chosen = {value.version: None for key, value in found.chosen.items() if component_of(key) == name and value.version}
+    chosen = {
+        value.version: None
+        for key, value in found.chosen.items()
+        if component_of(key) == name and value.version
+    }
     for version in chosen:
         first = next((one for one in stated.patterns if re.search(one.match, version)), None)
         if first is not None:
             note = f"; {first.note}" if first.note else ""
-            yield Considered(what=version, verdict=f"{first.verdict} (its pattern: {first.match}{note})")
+            yield Considered(
+                what=version, verdict=f"{first.verdict} (its pattern: {first.match}{note})"
+            )

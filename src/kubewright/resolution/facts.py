@@ -1,4 +1,6 @@
-"""What the recipes say of one component at one Kubernetes version: the statements that are in force."""
+"""What the recipes say of one component at one Kubernetes version: the statements that are in
+force.
+"""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,11 +32,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ruling:
-    """The statements about a component that are in force at a Kubernetes version, all of one minor's file."""
+    """The statements about a component that are in force at a Kubernetes version, all of one
+    minor's file.
+    """
 
     component: str
     minor: str = ""
-    """Whose file it is: the version's own, else the nearest older one that states anything; empty: nothing does."""
+    """Whose file it is: the version's own, else the nearest older one that states anything; empty:
+    nothing does.
+    """
     carried: bool = False
     exact: Stated | None = None
     lines: tuple[Bound, ...] = ()
@@ -47,10 +53,14 @@ class Ruling:
     """Then, what Kubernetes deploys inside the cluster; empty: nothing is stated."""
 
     def binds(self, asked: bool) -> bool:
-        """Whether only the exact version will do: who asks for another may have what lines and bounds allow."""
+        """Whether only the exact version will do: who asks for another may have what lines and
+        bounds allow.
+        """
         return self.exact is not None and not (asked and (self.lines or self.bounds))
 
-    def constraints(self, sources: Mapping[str, str], asked: bool, *, packages: bool = True) -> Iterator[Constraint]:
+    def constraints(
+        self, sources: Mapping[str, str], asked: bool, *, packages: bool = True
+    ) -> Iterator[Constraint]:
         """What must hold, with its place; `sources` explains the short names of sources.
 
         Without `packages` it binds what the release has, and not what distributions take.
@@ -59,7 +69,9 @@ class Ruling:
         carried = ", carried forward" if self.carried else ""
         if self.exact is not None and self.binds(asked):
             said = f"Kubernetes {self.minor} pins or deploys {self.exact.value}"
-            reason = (said if self.exact.pinned else f"{self.exact.value}: {self.exact.note}") + carried
+            reason = (
+                said if self.exact.pinned else f"{self.exact.value}: {self.exact.note}"
+            ) + carried
             needs = Span(self.component, f"={self.exact.value}")
             source = sources.get(self.exact.source, self.exact.source)
             yield Constraint(needs, f"{place}.exact", reason, source, packages=packages)
@@ -74,18 +86,28 @@ class Ruling:
             needs = Span(self.component, one.range)
             reason = f"must be {one.range}" + (f" ({one.note})" if one.note else "") + carried
             key = "external" if self.external else "bounds"
-            yield Constraint(needs, f"{place}.{key}", reason, sources.get(one.source, one.source), packages=packages)
+            yield Constraint(
+                needs,
+                f"{place}.{key}",
+                reason,
+                sources.get(one.source, one.source),
+                packages=packages,
+            )
 
 
 def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
-    """The facts of a version's minor. Raises RequestError for a minor that the catalog lacks, or a skipped patch."""
+    """The facts of a version's minor. Raises RequestError for a minor that the catalog lacks, or a
+    skipped patch.
+    """
     minor = versions.minor(kubernetes)
     if minor not in catalog:
         raise unknown_minor(minor, catalog)
     facts = catalog[minor]
     if (patch := facts.patch(kubernetes)) and patch.skipped:
         note = f" ({patch.note})" if patch.note else ""
-        raise RequestError(f"v{kubernetes}: upstream never released this patch{note}; ask for another")
+        raise RequestError(
+            f"v{kubernetes}: upstream never released this patch{note}; ask for another"
+        )
     return facts
 
 
@@ -98,7 +120,9 @@ def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError
     )
 
 
-def rule(component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, external: bool = False) -> Ruling:
+def rule(
+    component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, external: bool = False
+) -> Ruling:
     """The statements about a component at a Kubernetes version, or the nearest older minor's."""
     own = versions.minor(kubernetes)
     for minor in _back_from(own, tuple(catalog)):
@@ -111,7 +135,9 @@ def rule(component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, 
             if bounds:
                 inside = rule(component, kubernetes, catalog).exact
                 deployed = inside.value if inside else ""
-                return Ruling(component, minor, carried, bounds=bounds, external=True, deployed=deployed)
+                return Ruling(
+                    component, minor, carried, bounds=bounds, external=True, deployed=deployed
+                )
             continue
         exact = stated.in_force(kubernetes)
         lines, bounds = _holding(stated.lines, kubernetes), _holding(stated.bounds, kubernetes)

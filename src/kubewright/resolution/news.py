@@ -1,4 +1,6 @@
-"""Asks an upstream what it has that the catalog lacks: Kubernetes by its markers, the rest by their checksum files."""
+"""Asks an upstream what it has that the catalog lacks: Kubernetes by its markers, the rest by their
+checksum files.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,9 @@ from kubewright.resolution.request import kubelet, read_marker
 from kubewright.upstream import Upstream
 
 CURRENT = 3
-"""How many minors, newest first, upstream still makes patches of: their companions are asked for."""
+"""How many minors, newest first, upstream still makes patches of: their companions are asked
+for.
+"""
 
 
 class News(Model):
@@ -31,18 +35,24 @@ def news(
 ) -> tuple[News, ...]:
     """Everything new, Kubernetes first, then the components by name, each oldest first.
 
-    Companions are asked for in the lines that the newest minors name, and for the line after the newest known.
-    Raises VerificationFailed for a marker that is none.
+    Companions are asked for in the lines that the newest minors name, and for the line after the
+    newest known. Raises VerificationFailed for a marker that is none.
     """
     current = list(catalog.values())[-CURRENT:]
-    sources = [(name, source) for name, source in sorted(components.components.items()) if _asked(source)]
+    sources = [
+        (name, source) for name, source in sorted(components.components.items()) if _asked(source)
+    ]
 
     def ask(one: tuple[str, ComponentSource]) -> list[News]:
         return list(_companion(*one, _lines(*one, current), upstream))
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        markers = pool.map(lambda name: read_marker(versions.Request.parse(name), upstream), _markers(catalog))
-        kubernetes = list(_kubernetes(dict(zip(_markers(catalog), markers, strict=True)), catalog, upstream))
+        markers = pool.map(
+            lambda name: read_marker(versions.Request.parse(name), upstream), _markers(catalog)
+        )
+        kubernetes = list(
+            _kubernetes(dict(zip(_markers(catalog), markers, strict=True)), catalog, upstream)
+        )
         companions = [found for answer in pool.map(ask, sources) for found in answer]
     return (*kubernetes, *companions)
 
@@ -51,10 +61,18 @@ def news(
 
 
 def _markers(catalog: Mapping[str, MinorFacts]) -> list[str]:
-    """The markers to read: every minor's newest final patch, and the newest of all with its pre-releases."""
+    """The markers to read: every minor's newest final patch, and the newest of all with its
+    pre-releases.
+    """
     newest = list(catalog)[-1]
-    return [*(f"stable-{minor}" for minor in catalog), f"latest-{newest}", f"stable-{versions.next_minor(newest)}",
-            f"latest-{versions.next_minor(newest)}", "stable", "latest"]  # fmt: skip
+    return [
+        *(f"stable-{minor}" for minor in catalog),
+        f"latest-{newest}",
+        f"stable-{versions.next_minor(newest)}",
+        f"latest-{versions.next_minor(newest)}",
+        "stable",
+        "latest",
+    ]
 
 
 def _kubernetes(
@@ -79,7 +97,9 @@ def _up_to(version: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:
     facts = catalog.get(versions.minor(version))
     last = versions.parse(version).patch if versions.is_final(version) and facts else 0
     patches = (f"{versions.minor(version)}.{number}" for number in range(last))
-    yield from (patch for patch in (*patches, version) if facts is None or facts.patch(patch) is None)
+    yield from (
+        patch for patch in (*patches, version) if facts is None or facts.patch(patch) is None
+    )
 
 
 # ── companions ───────────────────────────────────────────────────────────────────────────────
@@ -105,10 +125,16 @@ def _lines(name: str, source: ComponentSource, current: Sequence[MinorFacts]) ->
     return sorted({versions.minor(version) for version in named}, key=versions.parse)
 
 
-def _companion(name: str, source: ComponentSource, lines: Sequence[str], upstream: Upstream) -> Iterator[News]:
+def _companion(
+    name: str, source: ComponentSource, lines: Sequence[str], upstream: Upstream
+) -> Iterator[News]:
     """The patches after the newest known of each line, then the first of the next line."""
     for line in lines:
-        last = max(versions.parse(one.version).patch for one in source.known if versions.minor(one.version) == line)
+        last = max(
+            versions.parse(one.version).patch
+            for one in source.known
+            if versions.minor(one.version) == line
+        )
         following = (f"{line}.{number}" for number in count(last + 1))
         there = takewhile(lambda version: upstream.exists(_proof(version, source)), following)
         yield from (_found(name, version, source) for version in there)
@@ -119,10 +145,14 @@ def _companion(name: str, source: ComponentSource, lines: Sequence[str], upstrea
 
 
 def _proof(version: str, source: ComponentSource) -> str:
-    """The URL that tells that a version exists: of its checksum, or where there is none of the file itself."""
+    """The URL that tells that a version exists: of its checksum, or where there is none of the file
+    itself.
+    """
     one = next(one for one in source.inputs if "{version}" in one.url)
     url = one.fill(one.url, version, Arch.amd64)
-    return url if one.checksum.kind == "none" else one.fill(one.checksum.url, version, Arch.amd64, url)
+    return (
+        url if one.checksum.kind == "none" else one.fill(one.checksum.url, version, Arch.amd64, url)
+    )
 
 
 def _found(name: str, version: str, source: ComponentSource) -> News:

@@ -1,4 +1,6 @@
-"""What a distribution's repositories offer for a component, and how to depend on such a package or pin it."""
+"""What a distribution's repositories offer for a component, and how to depend on such a package or
+pin it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ class Candidate:
     format: Format
 
 
-def candidates(distribution: str, family: str, distributions: Distributions) -> tuple[Candidate, ...]:
+def candidates(
+    distribution: str, family: str, distributions: Distributions
+) -> tuple[Candidate, ...]:
     """What brings a component to a distribution, in the order of `recipes/distros.toml`."""
     facts = distributions.distributions[distribution]
     return tuple(
@@ -52,10 +56,15 @@ def ours(distribution: str, family: str, distributions: Distributions, upstream:
     """Our own package of the version that a release was resolved to."""
     name = own_name(family)
     return Candidate(
-        distribution=distribution, family=family, package=name, version=versions.package_version(upstream),
-        upstream=upstream, repository=OWN_REPOSITORY, source=f"recipes/packages/{name}.toml",
+        distribution=distribution,
+        family=family,
+        package=name,
+        version=versions.package_version(upstream),
+        upstream=upstream,
+        repository=OWN_REPOSITORY,
+        source=f"recipes/packages/{name}.toml",
         format=distributions.distributions[distribution].format,
-    )  # fmt: skip
+    )
 
 
 def own_name(family: str) -> str:
@@ -72,7 +81,8 @@ def fits(candidate: Candidate, allowed: str) -> bool:
 
 
 def depends(candidate: Candidate, allowed: str, others: Sequence[Candidate] = ()) -> str:
-    """The Depends (deb) or Requires (rpm) of a range, with the others as alternatives. All candidates must fit.
+    """The Depends (deb) or Requires (rpm) of a range, with the others as alternatives. All
+    candidates must fit.
 
     Of a range with gaps it is the unbroken part that each candidate is in.
     """
@@ -82,23 +92,29 @@ def depends(candidate: Candidate, allowed: str, others: Sequence[Candidate] = ()
         # other, so no two of them can share the clauses.
         clauses = range(max(len(bounds) for bounds in wanted.values()))
         return ", ".join(
-            " | ".join(bounds[n] if n < len(bounds) else name for name, bounds in wanted.items()) for n in clauses
+            " | ".join(bounds[n] if n < len(bounds) else name for name, bounds in wanted.items())
+            for n in clauses
         )
     if len(wanted) == 1:
         return ", ".join(wanted[candidate.package])
-    parts = [f"({' with '.join(bounds)})" if len(bounds) > 1 else bounds[0] for bounds in wanted.values()]
+    parts = [
+        f"({' with '.join(bounds)})" if len(bounds) > 1 else bounds[0] for bounds in wanted.values()
+    ]
     return f"({' or '.join(parts)})"
 
 
 def pin(candidate: Candidate, allowed: str = "*") -> str:
-    """What holds the package manager to a candidate: a stanza of apt preferences, or two dnf commands.
+    """What holds the package manager to a candidate: a stanza of apt preferences, or two dnf
+    commands.
 
-    apt stays in the candidate's minor as long as all the rest of it is in the range, else at the very package:
-    `2.2.1*` would be 2.2.10 too.
+    apt stays in the candidate's minor as long as all the rest of it is in the range, else at the
+    very package: `2.2.1*` would be 2.2.10 too.
     """
     names = (candidate.package, *_COMPANIONS.get(candidate.package, ()))
     if candidate.format is Format.rpm:
-        exact = " ".join(f"{name}-{package_versions.parse_rpm(candidate.version).upstream}" for name in names)
+        exact = " ".join(
+            f"{name}-{package_versions.parse_rpm(candidate.version).upstream}" for name in names
+        )
         return f"dnf install {exact}\ndnf versionlock add {' '.join(names)}"
     major, minor, _ = candidate.upstream.split(".", 2)
     _, end = _stretch(candidate.upstream, allowed)
@@ -113,18 +129,26 @@ def _bounds(candidate: Candidate, allowed: str) -> list[str]:
     start, end = _stretch(candidate.upstream, allowed)
     relation, below = ("{} ({} {})", "<<") if candidate.format is Format.deb else ("{} {} {}", "<")
     ends = [(">=", start), (below, end)]
-    bounds = [relation.format(name, sign, _epoch(candidate) + _written(bound)) for sign, bound in ends if bound]
+    bounds = [
+        relation.format(name, sign, _epoch(candidate) + _written(bound))
+        for sign, bound in ends
+        if bound
+    ]
     return bounds or [name]
 
 
 def _epoch(candidate: Candidate) -> str:
-    parse = package_versions.parse_deb if candidate.format is Format.deb else package_versions.parse_rpm
+    parse = (
+        package_versions.parse_deb if candidate.format is Format.deb else package_versions.parse_rpm
+    )
     epoch = parse(candidate.version).epoch
     return f"{epoch}:" if epoch else ""
 
 
 def _written(bound: Version) -> str:
-    """`20.10~` for 20.10.0: before everything that a packager may append, and before its pre-releases."""
+    """`20.10~` for 20.10.0: before everything that a packager may append, and before its
+    pre-releases.
+    """
     if bound.prerelease:
         return versions.package_version(str(bound))
     return f"{bound.major}.{bound.minor}" + (f".{bound.patch}" if bound.patch else "") + "~"
@@ -132,7 +156,9 @@ def _written(bound: Version) -> str:
 
 @cache
 def _stretch(upstream: str, allowed: str) -> tuple[Version | None, Version | None]:
-    """The unbroken part of a range that a version is in: its first version and the first beyond; None has no end."""
+    """The unbroken part of a range that a version is in: its first version and the first beyond;
+    None has no end.
+    """
     if allowed == "*":
         return None, None
     version = versions.parse(upstream)

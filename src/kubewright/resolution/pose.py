@@ -1,4 +1,6 @@
-"""Poses the problem: which variables a Kubernetes version has, what they may be, and what must hold."""
+"""Poses the problem: which variables a Kubernetes version has, what they may be, and what must
+hold.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,30 +34,46 @@ class Premises:
     rulings: Mapping[str, Ruling]
 
     def speaks_of(self, asked: Asked) -> bool:
-        """Whether something is stated about all of them that were asked for by name; else any version would do."""
-        wanted = [self.rulings[one.component] for one in asked.wanted if one.component in self.rulings]
+        """Whether something is stated about all of them that were asked for by name; else any
+        version would do.
+        """
+        wanted = [
+            self.rulings[one.component] for one in asked.wanted if one.component in self.rulings
+        ]
         return all(one.minor or one.free for one in wanted)
 
     def problem(self, facts: Facts, asked: Asked) -> Problem:
         """The problem that it makes of these components."""
         known = facts.components.components
         variables = [
-            Variable(name, (*_domain(known[name], one), *_brought(known[name], name, facts, asked)), wider(known[name]))
+            Variable(
+                name,
+                (*_domain(known[name], one), *_brought(known[name], name, facts, asked)),
+                wider(known[name]),
+            )
             for name, one in self.rulings.items()
         ]
         for distribution in asked.distributions:
             for family in (one for one in FAMILIES if one in self.rulings):
-                variables.append(_packages(distribution, self.rulings[family], facts, self.runtime, own=self.own))
+                variables.append(
+                    _packages(distribution, self.rulings[family], facts, self.runtime, own=self.own)
+                )
         constraints: list[Constraint] = []
         for name, one in self.rulings.items():
             constraints += _avoided(name, known[name])
             sources = facts.catalog[one.minor].sources if one.minor else {}
-            constraints += one.constraints(sources, asked.wants(name), packages=name not in _loose(self.runtime))
+            constraints += one.constraints(
+                sources, asked.wants(name), packages=name not in _loose(self.runtime)
+            )
         pairs = _pairs(facts) if asked.distributions else ()
-        return Problem(tuple(variables), (*constraints, *_wishes(asked), *self._relations(facts), *pairs))
+        return Problem(
+            tuple(variables), (*constraints, *_wishes(asked), *self._relations(facts), *pairs)
+        )
 
     def _relations(self, facts: Facts) -> Iterator[Constraint]:
-        """Those between components, and those of this Kubernetes version to one, which bind it alone."""
+        """Those between components, and those of this Kubernetes version to one, which bind it
+        alone.
+        """
         sources = facts.relations.sources
         for number, one in enumerate(facts.relations.relations):
             place = f"recipes/relations.toml: relations[{number}]"
@@ -71,7 +89,9 @@ class Premises:
 
 @dataclass(frozen=True)
 class Case:
-    """A Kubernetes version, the runtime of its nodes, the statements in force, and the problem that they make."""
+    """A Kubernetes version, the runtime of its nodes, the statements in force, and the problem that
+    they make.
+    """
 
     kubernetes: str
     runtime: Runtime
@@ -82,18 +102,29 @@ class Case:
 
     @property
     def loose(self) -> tuple[Runtime, ...]:
-        """The components whose packages Kubernetes does not bind: containerd where only Docker uses it."""
+        """The components whose packages Kubernetes does not bind: containerd where only Docker uses
+        it.
+        """
         return _loose(self.runtime)
 
 
 def pose(kubernetes: str, facts: Facts, asked: Asked) -> Case:
-    """The case of a Kubernetes version. Raises RequestError for one that is not to be had, or has no runtime."""
+    """The case of a Kubernetes version. Raises RequestError for one that is not to be had, or has
+    no runtime.
+    """
     found = premises(kubernetes, facts, asked, facts.components.components)
-    return Case(kubernetes, found.runtime, found.rulings, found.problem(facts, asked), found.speaks_of(asked))
+    return Case(
+        kubernetes,
+        found.runtime,
+        found.rulings,
+        found.problem(facts, asked),
+        found.speaks_of(asked),
+    )
 
 
 def premises(kubernetes: str, facts: Facts, asked: Asked, components: Collection[str]) -> Premises:
-    """What is stated of some components; those of `FAMILIES` have to be among them where packages are to be chosen.
+    """What is stated of some components; those of `FAMILIES` have to be among them where packages
+    are to be chosen.
 
     Raises what `pose` does.
     """
@@ -111,7 +142,9 @@ def _loose(runtime: Runtime) -> tuple[Runtime, ...]:
 def _rulings(
     kubernetes: str, minor: MinorFacts, facts: Facts, asked: Asked, components: Collection[str]
 ) -> Iterator[tuple[str, Ruling]]:
-    """Of these, every one that goes into the release, by name: it is stated, asked for, or Kubernetes has no say."""
+    """Of these, every one that goes into the release, by name: it is stated, asked for, or
+    Kubernetes has no say.
+    """
     left_out = {useless for name in asked.without for useless in GOES_WITH[name]}
     if minor.dockershim and not asked.wants("cri-dockerd"):
         left_out.add("cri-dockerd")
@@ -127,7 +160,9 @@ def _rulings(
             yield name, found
 
 
-def _runtime(kubernetes: str, minor: MinorFacts, rulings: Mapping[str, Ruling], asked: Asked) -> Runtime:
+def _runtime(
+    kubernetes: str, minor: MinorFacts, rulings: Mapping[str, Ruling], asked: Asked
+) -> Runtime:
     """What was asked for; else containerd, and Docker as long as kubelet spoke to it itself."""
     there = [family for family in FAMILIES if family in rulings]
     if not there:
@@ -143,7 +178,8 @@ def _runtime(kubernetes: str, minor: MinorFacts, rulings: Mapping[str, Ruling], 
 
 
 def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
-    """The known versions: what Kubernetes deploys, then by line, the best first, and newest first in each.
+    """The known versions: what Kubernetes deploys, then by line, the best first, and newest first
+    in each.
 
     Of etcd outside the cluster the minor comes first that Kubernetes itself deploys.
     """
@@ -151,8 +187,14 @@ def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
     exact = ruling.exact.value if ruling.exact else ""
 
     def place(version: str) -> tuple[bool, bool, int]:
-        lines = (number for number, line in enumerate(ruling.lines) if versions.inside(version, line.range))
-        beside = bool(ruling.deployed) and versions.minor(version) == versions.minor(ruling.deployed)
+        lines = (
+            number
+            for number, line in enumerate(ruling.lines)
+            if versions.inside(version, line.range)
+        )
+        beside = bool(ruling.deployed) and versions.minor(version) == versions.minor(
+            ruling.deployed
+        )
         return version != exact, not beside, next(lines, len(ruling.lines))
 
     there = _newest_first(known if exact in known or not exact else (*known, exact))
@@ -181,14 +223,19 @@ def _newest_first(known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(known, key=versions.order, reverse=True))
 
 
-def _packages(distribution: str, ruling: Ruling, facts: Facts, runtime: Runtime, *, own: bool) -> Variable:
-    """What a distribution may take: its own package, ours, a vendor's; or nothing, of what its nodes do not run.
+def _packages(
+    distribution: str, ruling: Ruling, facts: Facts, runtime: Runtime, *, own: bool
+) -> Variable:
+    """What a distribution may take: its own package, ours, a vendor's; or nothing, of what its
+    nodes do not run.
 
-    Of containerd that only Docker uses, nothing comes before what is not the distribution's own, and of a vendor's
-    what Kubernetes' range holds comes first.
+    Of containerd that only Docker uses, nothing comes before what is not the distribution's own,
+    and of a vendor's what Kubernetes' range holds comes first.
     """
     family = ruling.component
-    values = [Value(one.upstream, one) for one in candidates(distribution, family, facts.distributions)]
+    values = [
+        Value(one.upstream, one) for one in candidates(distribution, family, facts.distributions)
+    ]
     its_own = [one for one in values if one.package and one.package.repository == OWN]
     vendors = [one for one in values if one not in its_own]
     ours = [Value(like=family)] if own else []
@@ -196,7 +243,9 @@ def _packages(distribution: str, ruling: Ruling, facts: Facts, runtime: Runtime,
     if family not in _loose(runtime):
         return Variable(f"{family}@{distribution}", (*its_own, *ours, *vendors, *nothing))
     ranges = [one.needs.range for one in ruling.constraints({}, asked=False)]
-    vendors.sort(key=lambda one: not all(versions.inside(one.version, allowed) for allowed in ranges))
+    vendors.sort(
+        key=lambda one: not all(versions.inside(one.version, allowed) for allowed in ranges)
+    )
     return Variable(f"{family}@{distribution}", (*its_own, *nothing, *ours, *vendors))
 
 
@@ -205,7 +254,9 @@ def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:
         if one.avoid:
             needs = Span(name, f"!={one.version}")
             yield Constraint(
-                needs, f"recipes/components.toml: components.{name}.known", f"not {one.version}: {one.avoid}"
+                needs,
+                f"recipes/components.toml: components.{name}.known",
+                f"not {one.version}: {one.avoid}",
             )
 
 
@@ -213,10 +264,21 @@ def _pairs(facts: Facts) -> Iterator[Pairing]:
     sources = facts.distributions.sources
     for number, one in enumerate(facts.distributions.pairs):
         partners = tuple(Span(name, allowed) for name, allowed in one.containerd.items())
-        named = " or ".join(f"{name} {allowed}".removesuffix(" *") for name, allowed in one.containerd.items())
-        reason = f"{one.docker} {one.range}".removesuffix(" *") + f" goes with {named} only: {one.reason}"
+        named = " or ".join(
+            f"{name} {allowed}".removesuffix(" *") for name, allowed in one.containerd.items()
+        )
+        reason = (
+            f"{one.docker} {one.range}".removesuffix(" *")
+            + f" goes with {named} only: {one.reason}"
+        )
         place = f"recipes/distros.toml: pairs[{number}]"
-        yield Pairing(Span(one.docker, one.range), partners, place, reason, sources.get(one.source, one.source))
+        yield Pairing(
+            Span(one.docker, one.range),
+            partners,
+            place,
+            reason,
+            sources.get(one.source, one.source),
+        )
 
 
 def _wishes(asked: Asked) -> Iterator[Constraint]:
@@ -228,4 +290,8 @@ def _wishes(asked: Asked) -> Iterator[Constraint]:
 def option(wish: Wish) -> str:
     """A wish as it is typed: `--with docker=20.10`."""
     text = wish.component + wish.range.removeprefix("*")
-    return f"--with {text}" if text.replace("=", "").replace("-", "").replace(".", "").isalnum() else f"--with '{text}'"
+    return (
+        f"--with {text}"
+        if text.replace("=", "").replace("-", "").replace(".", "").isalnum()
+        else f"--with '{text}'"
+    )

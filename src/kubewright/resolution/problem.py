@@ -1,4 +1,6 @@
-"""A resolution problem as data: variables with their values, best first, and constraints with their evidence."""
+"""A resolution problem as data: variables with their values, best first, and constraints with their
+evidence.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -34,13 +36,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Variable:
-    """Something to choose: `containerd`, or `containerd@debian-12` for the package that a distribution takes."""
+    """Something to choose: `containerd`, or `containerd@debian-12` for the package that a
+    distribution takes.
+    """
 
     name: str
     domain: tuple[Value, ...]
     """Best first."""
     wider: bool = False
-    """Whether more may be had with another Kubernetes: a pre-release, which only one that deploys it takes."""
+    """Whether more may be had with another Kubernetes: a pre-release, which only one that deploys
+    it takes.
+    """
 
 
 class Span(NamedTuple):
@@ -53,7 +59,9 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Constraint:
-    """What is chosen of a component is in a range; with `when`, only where another component is in its own."""
+    """What is chosen of a component is in a range; with `when`, only where another component is in
+    its own.
+    """
 
     needs: Span
     place: str
@@ -82,7 +90,9 @@ class Constraint:
             return None if _keeps(self.needs, name, chosen[name]) else {name}
         for one, two in ((name, other) for other in chosen):
             for first, second in ((one, two), (two, one)):
-                if _meets(self.when, first, chosen[first]) and not _keeps(self.needs, second, chosen[second]):
+                if _meets(self.when, first, chosen[first]) and not _keeps(
+                    self.needs, second, chosen[second]
+                ):
                     return {first, second}
         return None
 
@@ -116,7 +126,9 @@ class Pairing:
         if not chosen.keys() >= set(pair):
             return None
         docker, containerd = (chosen[one] for one in pair)
-        broken = _is(self.package, docker) and not any(_is(one, containerd) for one in self.partners)
+        broken = _is(self.package, docker) and not any(
+            _is(one, containerd) for one in self.partners
+        )
         return set(pair) if broken else None
 
 
@@ -152,9 +164,17 @@ def component_of(name: str) -> str:
 
 
 def _meets(span: Span, name: str, value: Value) -> bool:
-    return span.component == component_of(name) and bool(value.version) and versions.inside(value.version, span.range)
+    return (
+        span.component == component_of(name)
+        and bool(value.version)
+        and versions.inside(value.version, span.range)
+    )
 
 
 def _keeps(span: Span, name: str, value: Value) -> bool:
     """What is not there, or is of another component, keeps any range."""
-    return span.component != component_of(name) or not value.version or versions.inside(value.version, span.range)
+    return (
+        span.component != component_of(name)
+        or not value.version
+        or versions.inside(value.version, span.range)
+    )

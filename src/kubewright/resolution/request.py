@@ -14,13 +14,18 @@ _TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")
 
 
 def candidates(
-    request: str, catalog: Mapping[str, MinorFacts], upstream: Upstream | None, packaged: Container[str] = ()
+    request: str,
+    catalog: Mapping[str, MinorFacts],
+    upstream: Upstream | None,
+    packaged: Container[str] = (),
 ) -> Iterator[tuple[str, str]]:
-    """The Kubernetes versions that a request may mean with the reason for each: first what it means, then older ones.
+    """The Kubernetes versions that a request may mean with the reason for each: first what it
+    means, then older ones.
 
-    One that the catalog tells to avoid is only had by its exact version. Without an upstream the catalog alone
-    answers; of the `packaged` minors one may know more. Raises RequestError for a request that cannot be read or
-    met, with what would be, and VerificationFailed for a marker that is none or names another version.
+    One that the catalog tells to avoid is only had by its exact version. Without an upstream the
+    catalog alone answers; of the `packaged` minors one may know more. Raises RequestError for a
+    request that cannot be read or met, with what would be, and VerificationFailed for a marker that
+    is none or names another version.
     """
     wanted = versions.Request.parse(request)
     if wanted.word == "version":
@@ -37,11 +42,13 @@ def candidates(
         yield from _by_marker(wanted, catalog, upstream)
 
 
-def require_known(version: str, catalog: Mapping[str, MinorFacts], packaged: Container[str] = ()) -> None:
+def require_known(
+    version: str, catalog: Mapping[str, MinorFacts], packaged: Container[str] = ()
+) -> None:
     """Refuse a version that the catalog lacks, where only it can say what exists.
 
-    A pre-release of a patch that it lists may be had: what it states holds for those too. Of the `packaged` minors
-    an upstream could say more.
+    A pre-release of a patch that it lists may be had: what it states holds for those too. Of the
+    `packaged` minors an upstream could say more.
     """
     facts = facts_of(version, catalog)
     final = facts.patch(str(versions.parse(version).finalize_version()))
@@ -61,7 +68,9 @@ def avoided(version: str, catalog: Mapping[str, MinorFacts]) -> str:
     return patch.avoid if patch else ""
 
 
-def _by_catalog(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> Iterator[tuple[str, str]]:
+def _by_catalog(
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts]
+) -> Iterator[tuple[str, str]]:
     why = f"the newest that the catalog knows for {wanted.text}"
     found = ((version, why) for version in _newest_first(catalog, wanted) if version in wanted)
     first = next(found, None)
@@ -87,7 +96,9 @@ def _by_marker(
     older = (
         version
         for version in _newest_first(catalog, wanted)
-        if version in wanted and versions.order(version) < versions.order(marked) and _offered(version, upstream)
+        if version in wanted
+        and versions.order(version) < versions.order(marked)
+        and _offered(version, upstream)
     )
     why_not = avoided(marked, catalog)
     if why_not:
@@ -140,7 +151,12 @@ def _by_range(
     found = 0
     for version in (one for one in _newest_first(catalog, wanted, marked) if one in wanted):
         if version in marked or _offered(version, upstream):
-            yield version, f"an older one in {wanted.text}" if found else f"the newest known release in {wanted.text}"
+            yield (
+                version,
+                f"an older one in {wanted.text}"
+                if found
+                else f"the newest known release in {wanted.text}",
+            )
             found += 1
     if not found:
         nearest = ", ".join(f"v{one}" for one in _nearest(wanted, catalog, marked, upstream))
@@ -151,8 +167,12 @@ def _by_range(
 def _kept_out(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> str:
     """What is in a range, but no range gives, and how to ask for it; empty: there is nothing."""
     allowed = versions.Range.parse(wanted.text)
-    there = [patch for minor in catalog if _reaches(wanted, minor) for patch in catalog[minor].patches]
-    for patch in reversed([one for one in there if one.version in allowed and versions.is_final(one.version)]):
+    there = [
+        patch for minor in catalog if _reaches(wanted, minor) for patch in catalog[minor].patches
+    ]
+    for patch in reversed(
+        [one for one in there if one.version in allowed and versions.is_final(one.version)]
+    ):
         if patch.avoid:
             return f"v{patch.version} is to be avoided: {patch.avoid}; ask for just v{patch.version} to have it"
         if patch.skipped:
@@ -164,15 +184,22 @@ def _kept_out(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> st
 
 
 def _nearest(
-    wanted: versions.Request, catalog: Mapping[str, MinorFacts], marked: Iterable[str], upstream: Upstream | None
+    wanted: versions.Request,
+    catalog: Mapping[str, MinorFacts],
+    marked: Iterable[str],
+    upstream: Upstream | None,
 ) -> list[str]:
-    """Around each end of a range the releases right before and after it that can be had, newest first."""
+    """Around each end of a range the releases right before and after it that can be had, newest
+    first.
+    """
     known = [one for one in _newest_first(catalog, None, marked) if versions.is_final(one)]
     found = set()
     for bound in set(versions.Range.parse(wanted.text).bounds):
         below = (one for one in known if versions.order(one) < versions.order(bound))
         above = (one for one in reversed(known) if versions.order(one) >= versions.order(bound))
-        found |= {next((one for one in side if _offered(one, upstream)), "") for side in (below, above)}
+        found |= {
+            next((one for one in side if _offered(one, upstream)), "") for side in (below, above)
+        }
     return sorted(found - {""}, key=versions.order, reverse=True)
 
 
@@ -193,17 +220,32 @@ def _reaches(wanted: versions.Request, minor: str) -> bool:
     if wanted.word != "range":
         return not wanted.scope or f"{minor}.".startswith(f"{wanted.scope}.")
     at = versions.parse(minor)
-    sides = {">": operator.ge, ">=": operator.ge, "<": operator.le, "<=": operator.le, "=": operator.eq}
+    sides = {
+        ">": operator.ge,
+        ">=": operator.ge,
+        "<": operator.le,
+        "<=": operator.le,
+        "=": operator.eq,
+    }
     return any(
-        all(sign not in sides or sides[sign](at, bound.replace(patch=0, prerelease=None)) for sign, bound in part)
+        all(
+            sign not in sides or sides[sign](at, bound.replace(patch=0, prerelease=None))
+            for sign, bound in part
+        )
         for part in versions.Range.parse(wanted.text).terms
     )
 
 
 def _newest_first(
-    catalog: Mapping[str, MinorFacts], wanted: versions.Request | None = None, more: Iterable[str] = ()
+    catalog: Mapping[str, MinorFacts],
+    wanted: versions.Request | None = None,
+    more: Iterable[str] = (),
 ) -> Iterator[str]:
-    """Every released patch that any request may have, or this one; with `more` versions of the same minors."""
-    for minor in (one for one in reversed(list(catalog)) if wanted is None or _reaches(wanted, one)):
+    """Every released patch that any request may have, or this one; with `more` versions of the same
+    minors.
+    """
+    for minor in (
+        one for one in reversed(list(catalog)) if wanted is None or _reaches(wanted, one)
+    ):
         more_of_it = (version for version in more if versions.minor(version) == minor)
         yield from sorted({*catalog[minor].offered, *more_of_it}, key=versions.order, reverse=True)

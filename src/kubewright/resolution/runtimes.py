@@ -1,4 +1,6 @@
-"""Says for each distribution which of its packages carry a container runtime that fits, and how to depend on them."""
+"""Says for each distribution which of its packages carry a container runtime that fits, and how to
+depend on them.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +14,8 @@ def runtimes(
 ) -> tuple[DistributionRuntime, ...]:
     """One line per distribution and package, in the order of `recipes/distros.toml`.
 
-    Of a package's several versions it is the picked one, else the newest that fits, else the newest.
+    Of a package's several versions it is the picked one, else the newest that fits, else the
+    newest.
     """
     components = {component.name: component for component in chosen}
     return tuple(
@@ -20,7 +23,9 @@ def runtimes(
         for distribution, facts in distributions.distributions.items()
         for family in dict.fromkeys(package.family for package in facts.packages)
         if family in components
-        for line in _lines(candidates(distribution, family, distributions), components[family], picked)
+        for line in _lines(
+            candidates(distribution, family, distributions), components[family], picked
+        )
     )
 
 
@@ -36,9 +41,13 @@ def _lines(
     return [_line(one, versions[one.package][0], fitting, component) for one in best]
 
 
-def _best(several: Sequence[Candidate], component: Component, picked: Collection[Candidate]) -> Candidate:
+def _best(
+    several: Sequence[Candidate], component: Component, picked: Collection[Candidate]
+) -> Candidate:
     """Of one package's versions, newest first."""
-    wanted = [one for one in several if one in picked] or [one for one in several if fits(one, component.range)]
+    wanted = [one for one in several if one in picked] or [
+        one for one in several if fits(one, component.range)
+    ]
     return (wanted or several)[0]
 
 

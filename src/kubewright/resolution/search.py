@@ -1,4 +1,6 @@
-"""Finds the first solution of a problem: depth first, variables in their order, values best first."""
+"""Finds the first solution of a problem: depth first, variables in their order, values best
+first.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,15 +13,20 @@ Chosen = dict[str, Value]
 def search(problem: Problem) -> Chosen | None:
     """The first solution in the order of variables and values, or None.
 
-    Where a variable has no value left, the search goes straight back to the last one that had a part in that; so
-    variables that have nothing to do with each other cost nothing.
+    Where a variable has no value left, the search goes straight back to the last one that had a
+    part in that; so variables that have nothing to do with each other cost nothing.
     """
-    touching = {one.name: [rule for rule in problem.constraints if rule.touches(one.name)] for one in problem.variables}
+    touching = {
+        one.name: [rule for rule in problem.constraints if rule.touches(one.name)]
+        for one in problem.variables
+    }
     found = _extend({}, problem.variables, touching)
     return found if isinstance(found, dict) else None
 
 
-def fault(name: str, value: Value, chosen: Chosen, constraints: Sequence[Rule]) -> tuple[Rule, set[str]] | None:
+def fault(
+    name: str, value: Value, chosen: Chosen, constraints: Sequence[Rule]
+) -> tuple[Rule, set[str]] | None:
     """The first constraint that a value breaks beside others, and the variables that break it."""
     trial = {**chosen, name: value}
     for constraint in constraints:
@@ -28,8 +35,12 @@ def fault(name: str, value: Value, chosen: Chosen, constraints: Sequence[Rule]) 
     return None
 
 
-def _extend(chosen: Chosen, rest: Sequence[Variable], touching: Mapping[str, Sequence[Rule]]) -> Chosen | set[str]:
-    """A solution that keeps what is chosen; else the names of the chosen variables that are in its way."""
+def _extend(
+    chosen: Chosen, rest: Sequence[Variable], touching: Mapping[str, Sequence[Rule]]
+) -> Chosen | set[str]:
+    """A solution that keeps what is chosen; else the names of the chosen variables that are in its
+    way.
+    """
     if not rest:
         return chosen
     variable, *later = rest

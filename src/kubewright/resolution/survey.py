@@ -22,7 +22,9 @@ class Unvouched(VerificationFailed):
     """Nothing says what the digest of an input is."""
 
 
-def inputs(chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]) -> tuple[Input, ...]:
+def inputs(
+    chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]
+) -> tuple[Input, ...]:
     """Every input of a release by its URL, no digest known yet."""
     return tuple(
         Input(component=component.name, name=source.name, version=component.version, arch=arch,
@@ -40,7 +42,8 @@ def survey(
     """The inputs with their digests, and those that this upstream does not have.
 
     Raises VerificationFailed for an input that nothing vouches for, unless its component is among
-    `allow_unverified`, or `optional`: then it is as good as not there. Also for a checksum file that is none.
+    `allow_unverified`, or `optional`: then it is as good as not there. Also for a checksum file
+    that is none.
     """
 
     def ask(entry: Input) -> Input | Unavailable:
@@ -50,7 +53,9 @@ def survey(
         except Unvouched as error:
             if entry.component not in optional:
                 raise
-            return Unavailable(component=entry.component, name=entry.name, arch=entry.arch, reason=str(error))
+            return Unavailable(
+                component=entry.component, name=entry.name, arch=entry.arch, reason=str(error)
+            )
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         answers = list(pool.map(ask, wanted))
@@ -62,11 +67,16 @@ def survey(
     )
 
 
-def _ask(entry: Input, component: ComponentSource, upstream: Upstream, unverified: bool) -> Input | Unavailable:
+def _ask(
+    entry: Input, component: ComponentSource, upstream: Upstream, unverified: bool
+) -> Input | Unavailable:
     source = next(source for source in component.inputs if source.name == entry.name)
     if not upstream.exists(entry.url):
         return Unavailable(
-            component=entry.component, name=entry.name, arch=entry.arch, reason=f"this upstream has no {entry.url}"
+            component=entry.component,
+            name=entry.name,
+            arch=entry.arch,
+            reason=f"this upstream has no {entry.url}",
         )
     stated = _stated(entry, source, upstream)
     pin = _pin(entry, component)
@@ -88,26 +98,40 @@ def _ask(entry: Input, component: ComponentSource, upstream: Upstream, unverifie
 
 
 def _stated(entry: Input, source: InputSource, upstream: Upstream) -> Input | None:
-    """The input with the digest that the upstream states: its checksum file, else a mirror's own list."""
+    """The input with the digest that the upstream states: its checksum file, else a mirror's own
+    list.
+    """
     if source.checksum.kind != "none":
         url = source.fill(source.checksum.url, entry.version, entry.arch, entry.url)
         text = upstream.read(url)
         if text is not None:
             return _known(entry, published_digest(text, url, entry.url), Check.checksum, url)
     mirrored = upstream.mirror_digest(entry.url)
-    return _known(entry, mirrored, Check.mirror, "the mirror's own SHA256SUMS") if mirrored else None
+    return (
+        _known(entry, mirrored, Check.mirror, "the mirror's own SHA256SUMS") if mirrored else None
+    )
 
 
 def _pin(entry: Input, component: ComponentSource) -> Pin | None:
-    return next((pin for pin in component.pins if (pin.version, pin.arch) == (entry.version, entry.arch)), None)
+    return next(
+        (pin for pin in component.pins if (pin.version, pin.arch) == (entry.version, entry.arch)),
+        None,
+    )
 
 
-def _warn_of_pins(answers: Sequence[Input | Unavailable], components: Components, upstream: Upstream) -> None:
+def _warn_of_pins(
+    answers: Sequence[Input | Unavailable], components: Components, upstream: Upstream
+) -> None:
     """Say once which components a mirror with bytes of its own brings without their pins."""
     names = sorted(
-        {one.component for one in answers
-         if isinstance(one, Input) and one.check is not Check.pin and _pin(one, components.components[one.component])}
-    )  # fmt: skip
+        {
+            one.component
+            for one in answers
+            if isinstance(one, Input)
+            and one.check is not Check.pin
+            and _pin(one, components.components[one.component])
+        }
+    )
     if names:
         log.warning(
             "%s: a %s mirror, with bytes of its own: the pins of %s do not apply",
@@ -118,17 +142,27 @@ def _warn_of_pins(answers: Sequence[Input | Unavailable], components: Components
 def published_digest(text: bytes, place: str, url: str) -> str:
     """Read a digest from a checksum file: a bare one, `digest  name`, or a list of those.
 
-    A list's names may carry build paths; only the last part counts. Raises VerificationFailed when the
-    file names no digest for `url`, or two different ones.
+    A list's names may carry build paths; only the last part counts. Raises VerificationFailed when
+    the file names no digest for `url`, or two different ones.
     """
     name = urlsplit(url).path.rsplit("/", 1)[-1]
-    lines = [line.split(maxsplit=1) for line in text.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    lines = [
+        line.split(maxsplit=1)
+        for line in text.decode("utf-8-sig", "replace").splitlines()
+        if line.strip()
+    ]
     bare = [line[0] for line in lines if len(line) == 1 and _DIGEST.match(line[0])]
-    named = [line[0] for line in lines if len(line) > 1 and line[1].strip().lstrip("*").rsplit("/", 1)[-1] == name]
+    named = [
+        line[0]
+        for line in lines
+        if len(line) > 1 and line[1].strip().lstrip("*").rsplit("/", 1)[-1] == name
+    ]
     found = {digest.lower() for digest in (named or bare) if _DIGEST.match(digest)}
     if len(found) != 1 or (len(lines) > 1 and not named):
         what = "names different digests for" if len(found) > 1 else "is no checksum of"
-        raise VerificationFailed(f"{place}: {what} {name}; it begins {text[:40]!r}. Try again, or use another upstream")
+        raise VerificationFailed(
+            f"{place}: {what} {name}; it begins {text[:40]!r}. Try again, or use another upstream"
+        )
     return found.pop()
 
 

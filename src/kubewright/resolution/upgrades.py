@@ -1,4 +1,6 @@
-"""Which Kubernetes versions may follow which, by the version skew policy, and the path from one to another."""
+"""Which Kubernetes versions may follow which, by the version skew policy, and the path from one to
+another.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,16 +17,22 @@ from kubewright.versions import Range
 def sources(kubernetes: str, skew: Skew) -> tuple[Upgrade, ...]:
     """The ranges from which a version may be reached in one step: what its manifest declares.
 
-    The first holds the version itself: a higher revision of its packages is an upgrade too. A pre-release may be
-    left for what is newer in its own minor only.
+    The first holds the version itself: a higher revision of its packages is an upgrade too. A
+    pre-release may be left for what is newer in its own minor only.
     """
     version = versions.parse(kubernetes)
     own = f"{version.major}.{version.minor}.0"
     first = f"{version.major}.{max(version.minor - skew.upgrade.minors, 0)}.0"
     within = {"from": f">={own}-0,<={kubernetes}", "to": kubernetes, "skew": "within a minor"}
     words = "one minor" if skew.upgrade.minors == 1 else f"{skew.upgrade.minors} minors"
-    across = {"from": f">={first},<{own}", "to": kubernetes, "skew": f"{words} at a time: {skew.policy}"}
-    return tuple(Upgrade.model_validate(one) for one in (within, across) if one is within or first != own)
+    across = {
+        "from": f">={first},<{own}",
+        "to": kubernetes,
+        "skew": f"{words} at a time: {skew.policy}",
+    }
+    return tuple(
+        Upgrade.model_validate(one) for one in (within, across) if one is within or first != own
+    )
 
 
 def rule(start: str, goal: str, skew: Skew) -> Upgrade | None:
@@ -34,16 +42,24 @@ def rule(start: str, goal: str, skew: Skew) -> Upgrade | None:
 
 
 def partners(kubernetes: str, skew: Skew) -> dict[str, dict[str, str]]:
-    """By component of a Kubernetes version, the ranges of others that may run beside it, by their names."""
+    """By component of a Kubernetes version, the ranges of others that may run beside it, by their
+    names.
+    """
     pairs = sorted({(one.of, one.component) for one in skew.distances})
     return {
-        of: {component: partner(component, (of,), kubernetes, skew) for this, component in pairs if this == of}
+        of: {
+            component: partner(component, (of,), kubernetes, skew)
+            for this, component in pairs
+            if this == of
+        }
         for of, _ in pairs
     }
 
 
 def partner(component: str, of: Sequence[str], kubernetes: str, skew: Skew) -> str:
-    """The range of a component's versions that may run beside every one of `of` at a Kubernetes version."""
+    """The range of a component's versions that may run beside every one of `of` at a Kubernetes
+    version.
+    """
     version = versions.parse(kubernetes)
     rules = [one for one in skew.distances if one.component == component and one.of in of]
     reach = max(one.older for one in rules), max(one.newer for one in rules)
@@ -56,7 +72,9 @@ def partner(component: str, of: Sequence[str], kubernetes: str, skew: Skew) -> s
 
 
 def _near(rule: Distance, minor: int, other: int, major: int) -> bool:
-    """Whether a minor is near enough to another one by a rule, or the rule is about other versions."""
+    """Whether a minor is near enough to another one by a rule, or the rule is about other
+    versions.
+    """
     if rule.when is not None:
         concerned = minor if rule.when.component == rule.component else other
         if f"{major}.{concerned}.0" not in Range.parse(rule.when.range):
@@ -65,10 +83,12 @@ def _near(rule: Distance, minor: int, other: int, major: int) -> bool:
 
 
 def path(start: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -> tuple[Hop, ...]:
-    """The shortest way from one version to another, over the newest good patch of each minor between.
+    """The shortest way from one version to another, over the newest good patch of each minor
+    between.
 
-    No hop at all leads from a version to itself. The goal is taken as it was resolved, be it one to avoid. Raises
-    RequestError for a downgrade, for a start that never was, and for a minor that the catalog lacks.
+    No hop at all leads from a version to itself. The goal is taken as it was resolved, be it one to
+    avoid. Raises RequestError for a downgrade, for a start that never was, and for a minor that the
+    catalog lacks.
     """
     at, goal = start.removeprefix("v"), goal.removeprefix("v")
     _require_known(at, catalog)
@@ -92,9 +112,17 @@ def _hop(at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -> H
         if found is not None:
             kubelets = partner("kubelet", ("kube-apiserver", "kubeadm"), to, skew)
             patch = catalog[versions.minor(to)].patch(to)
-            warning = f", although it is to be avoided: {patch.avoid}" if patch and patch.avoid else ""
+            warning = (
+                f", although it is to be avoided: {patch.avoid}" if patch and patch.avoid else ""
+            )
             return Hop.model_validate(
-                {"from": at, "to": to, "skew": found.skew, "reason": reason + warning, "kubelets": kubelets}
+                {
+                    "from": at,
+                    "to": to,
+                    "skew": found.skew,
+                    "reason": reason + warning,
+                    "kubelets": kubelets,
+                }
             )
     minor = versions.next_minor(at)
     raise RequestError(
@@ -103,12 +131,20 @@ def _hop(at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -> H
     )
 
 
-def _between(at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -> tuple[tuple[str, str], ...]:
-    """What may be stepped on before the goal: the newest good patch of each minor in reach, the furthest first."""
+def _between(
+    at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew
+) -> tuple[tuple[str, str], ...]:
+    """What may be stepped on before the goal: the newest good patch of each minor in reach, the
+    furthest first.
+    """
     reach = versions.parse(at).minor + skew.upgrade.minors
     found = []
     for minor, facts in reversed(list(catalog.items())):
-        if versions.parse(at).minor <= versions.parse(minor).minor <= min(reach, versions.parse(goal).minor):
+        if (
+            versions.parse(at).minor
+            <= versions.parse(minor).minor
+            <= min(reach, versions.parse(goal).minor)
+        ):
             found += [(facts.newest, f"the newest good patch of {minor}")] if facts.newest else []
     return tuple(found)
 

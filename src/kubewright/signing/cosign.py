@@ -1,6 +1,8 @@
-"""What cosign looks for beside an image: its digest in a signed payload, stored as an image of its own.
+"""What cosign looks for beside an image: its digest in a signed payload, stored as an image of its
+own.
 
-Source: sigstore/cosign, specs/SIGNATURE_SPEC.md and specs/PAYLOAD_SPEC (the format that every cosign since 1.0 reads).
+Source: sigstore/cosign, specs/SIGNATURE_SPEC.md and specs/PAYLOAD_SPEC (the format that every
+cosign since 1.0 reads).
 """
 
 import json
@@ -44,7 +46,9 @@ class SignatureImage:
 
 
 def payload(repository: str, digest: str) -> bytes:
-    """What is signed for the image in `repository` (`PREFIX/NAME`, as cosign has it) with `digest` (`sha256:…`)."""
+    """What is signed for the image in `repository` (`PREFIX/NAME`, as cosign has it) with `digest`
+    (`sha256:…`).
+    """
     claim = {
         "critical": {
             "identity": {"docker-reference": repository},
@@ -59,14 +63,23 @@ def payload(repository: str, digest: str) -> bytes:
 def signature_image(repository: str, digest: str, key: ArtifactKey) -> SignatureImage:
     """The signature of `key` on an image: do it for the index and for each of its manifests.
 
-    Policies that pull one platform ask for the signature of that platform's manifest. Its tag follows from the
-    digest alone, so what it says must too: one image may have several tags.
+    Policies that pull one platform ask for the signature of that platform's manifest. Its tag
+    follows from the digest alone, so what it says must too: one image may have several tags.
     """
     signed = Blob(PAYLOAD_TYPE, payload(repository, digest))
     config = Blob(
-        CONFIG_TYPE, _json({"architecture": "", "os": "", "rootfs": {"type": "layers", "diff_ids": [signed.digest]}})
+        CONFIG_TYPE,
+        _json(
+            {
+                "architecture": "",
+                "os": "",
+                "rootfs": {"type": "layers", "diff_ids": [signed.digest]},
+            }
+        ),
     )
-    layer = signed.descriptor() | {"annotations": {SIGNATURE_ANNOTATION: key.sign(signed.data).decode()}}
+    layer = signed.descriptor() | {
+        "annotations": {SIGNATURE_ANNOTATION: key.sign(signed.data).decode()}
+    }
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 def path(directory: Path, name: str, make: Callable[[], bytes]) -> Path:
     """The file `name` in `directory`, written from `make()` when it is not there yet.
 
-    Two processes that come at once end with one file: the second waits for the first. Raises DiskError when
-    the directory cannot be written.
+    Two processes that come at once end with one file: the second waits for the first. Raises
+    DiskError when the directory cannot be written.
     """
     file = directory / name
     if file.exists():
@@ -27,7 +27,9 @@ def path(directory: Path, name: str, make: Callable[[], bytes]) -> Path:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not file.exists():
                 files.write(file, make(), mode=0o600)
-                log.info("%s: made a development key, for trying things out and not to be trusted", file)
+                log.info(
+                    "%s: made a development key, for trying things out and not to be trusted", file
+                )
     except OSError as error:
         raise DiskError(
             f"{directory}: {error.strerror}; the development keys are kept there: point KUBEWRIGHT_DATA at a "

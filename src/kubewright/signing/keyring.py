@@ -12,14 +12,17 @@ _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----\n?", 
 
 
 def certificates(keyring: bytes, *, place: str) -> dict[str, bytes]:
-    """The OpenPGP certificates in a file, binary or armored, by upper-case fingerprint and in their order.
+    """The OpenPGP certificates in a file, binary or armored, by upper-case fingerprint and in their
+    order.
 
     Raises VerificationFailed for what is no keyring.
     """
     try:
         found = pysequoia.Cert.split_bytes(keyring)
     except RuntimeError as error:
-        raise VerificationFailed(f"{place}: not an OpenPGP keyring; publish again to restore it") from error
+        raise VerificationFailed(
+            f"{place}: not an OpenPGP keyring; publish again to restore it"
+        ) from error
     return {certificate.fingerprint.upper(): bytes(certificate) for certificate in found}
 
 
@@ -45,6 +48,8 @@ def has_production_key(keyring: bytes) -> bool:
 
 
 def merged_pem(current: bytes, earlier: bytes) -> bytes:
-    """Public keys in PEM form, the current one first; what stands above a block stays with the current one."""
+    """Public keys in PEM form, the current one first; what stands above a block stays with the
+    current one.
+    """
     own = _PEM.findall(current)
     return current + b"".join(block for block in _PEM.findall(earlier) if block not in own)

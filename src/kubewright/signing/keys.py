@@ -1,4 +1,6 @@
-"""The two keys of a release manager: one for repositories and rpms, one for images and the manifest."""
+"""The two keys of a release manager: one for repositories and rpms, one for images and the
+manifest.
+"""
 
 import base64
 import os
@@ -40,7 +42,9 @@ class RepoKey:
     certificate: bytes = field(repr=False)
     """The public key, binary: what goes into keyrings."""
     created: int
-    """The earliest time that it can sign for: older artifacts are signed as of then, `max(when, key.created)`."""
+    """The earliest time that it can sign for: older artifacts are signed as of then, `max(when,
+    key.created)`.
+    """
     expires: int | None
 
     @property
@@ -59,7 +63,9 @@ class RepoKey:
         return self.user_id == DEVELOPMENT
 
     def detached(self, data: bytes, when: int) -> bytes:
-        """A binary signature over `data`. Raises RequestError when the key is not valid at `when`."""
+        """A binary signature over `data`. Raises RequestError when the key is not valid at
+        `when`.
+        """
         self._valid(when)
         return openpgp.signature(self.key, openpgp.BINARY, [data], when)
 
@@ -105,19 +111,29 @@ class ArtifactKey:
     @cached_property
     def key_id(self) -> str:
         """The SHA-256 of the public key in DER, in lowercase hexadecimal."""
-        return files.sha256(self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return files.sha256(
+            self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        )
 
     def sign(self, data: bytes) -> bytes:
-        """A base64 signature, which `cosign verify-blob --signature` reads; deterministic (RFC 6979)."""
+        """A base64 signature, which `cosign verify-blob --signature` reads; deterministic (RFC
+        6979).
+        """
         return base64.b64encode(self.key.sign(data, ec.ECDSA(SHA256(), deterministic_signing=True)))
 
 
 def repo_key(uri: str | None, *, now: int) -> RepoKey:
-    """The repository key at `uri`, or the user's development key, made at `now` (epoch seconds) on first use.
+    """The repository key at `uri`, or the user's development key, made at `now` (epoch seconds) on
+    first use.
 
-    Raises RequestError when there is no such key, it is of another kind, or it has expired by `now`.
+    Raises RequestError when there is no such key, it is of another kind, or it has expired by
+    `now`.
     """
-    path = _development(_REPO, lambda: _new_repo_key(DEVELOPMENT, now, None)) if uri is None else _path(uri)
+    path = (
+        _development(_REPO, lambda: _new_repo_key(DEVELOPMENT, now, None))
+        if uri is None
+        else _path(uri)
+    )
     read = keyfile.read(_read(path), place=str(path))
     key = RepoKey(read.key, read.user_id, read.certificate, read.usable_from, read.expires)
     key.refuse_expired(now)
@@ -129,16 +145,24 @@ def artifact_key(uri: str | None) -> ArtifactKey:
 
     Raises RequestError when there is no such key or it is of another kind.
     """
-    path = _development(_ARTIFACT, lambda: _marked(_new_artifact_key())) if uri is None else _path(uri)
+    path = (
+        _development(_ARTIFACT, lambda: _marked(_new_artifact_key())) if uri is None else _path(uri)
+    )
     data = _read(path)
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError as error:
-        raise RequestError(f"{path}: protected by a passphrase; a copy without is needed here") from error
+        raise RequestError(
+            f"{path}: protected by a passphrase; a copy without is needed here"
+        ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise RequestError(f"{path}: not a private key in PEM form; make one with `kubewright key init DIR`") from error
+        raise RequestError(
+            f"{path}: not a private key in PEM form; make one with `kubewright key init DIR`"
+        ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise RequestError(f"{path}: not an ECDSA P-256 key; make one with `kubewright key init DIR`")
+        raise RequestError(
+            f"{path}: not an ECDSA P-256 key; make one with `kubewright key init DIR`"
+        )
     return ArtifactKey(key, development=data.startswith(DEVELOPMENT.encode()))
 
 
@@ -155,14 +179,18 @@ class Paths:
 def initialise(directory: Path, name: str, *, now: int, expires_days: int | None) -> Paths:
     """Make both keys in `directory`, the secret ones readable by their owner alone.
 
-    `name` becomes the repository key's user id, e.g. `Example releases <releases@example.org>`; the key is
-    valid from `now` (epoch seconds). Raises RequestError rather than replace a file.
+    `name` becomes the repository key's user id, e.g. `Example releases <releases@example.org>`; the
+    key is valid from `now` (epoch seconds). Raises RequestError rather than replace a file.
     """
     if not name.strip() or not name.isprintable():
-        raise RequestError(f"{name!r}: not a name for a key; write one like 'Example releases <releases@example.org>'")
+        raise RequestError(
+            f"{name!r}: not a name for a key; write one like 'Example releases <releases@example.org>'"
+        )
     longest = (2**32 - 1 - now) // DAY  # GnuPG counts the second of the end in four bytes too
     if expires_days is not None and not 1 <= expires_days <= longest:
-        raise RequestError(f"{expires_days} days: a key is valid for 1 to {longest} days; leave --expires out for ever")
+        raise RequestError(
+            f"{expires_days} days: a key is valid for 1 to {longest} days; leave --expires out for ever"
+        )
     paths = Paths(
         repo_secret=directory / _REPO,
         repo_public=directory / "repo-key.pub.asc",
@@ -171,11 +199,16 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     )
     for path in astuple(paths):
         if path.exists():
-            raise RequestError(f"{path}: exists already and keys are never replaced; choose an empty directory")
+            raise RequestError(
+                f"{path}: exists already and keys are never replaced; choose an empty directory"
+            )
     expires = None if expires_days is None else now + expires_days * DAY
     files.write(paths.repo_secret, _new_repo_key(name, now, expires), mode=0o600)
     files.write(paths.artifact_secret, _new_artifact_key(), mode=0o600)
-    repo, artifact = repo_key(f"file:{paths.repo_secret}", now=now), artifact_key(f"file:{paths.artifact_secret}")
+    repo, artifact = (
+        repo_key(f"file:{paths.repo_secret}", now=now),
+        artifact_key(f"file:{paths.artifact_secret}"),
+    )
     files.write(paths.repo_public, repo.armored.encode())
     files.write(paths.artifact_public, artifact.public_pem)
     return paths
@@ -184,7 +217,9 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
 def made(repo: str | None, artifact: str | None) -> bool:
     """Whether no development key would have to be made first for these two URIs."""
     wanted = ((repo, _REPO), (artifact, _ARTIFACT))
-    return all(uri is not None or (_development_directory() / name).exists() for uri, name in wanted)
+    return all(
+        uri is not None or (_development_directory() / name).exists() for uri, name in wanted
+    )
 
 
 def _development(name: str, make: Callable[[], bytes]) -> Path:
@@ -198,7 +233,9 @@ def _development_directory() -> Path:
 
 
 def _new_repo_key(name: str, now: int, expires: int | None) -> bytes:
-    key = openpgp.RsaKey(rsa.generate_private_key(public_exponent=65537, key_size=keyfile.MINIMUM_BITS), now)
+    key = openpgp.RsaKey(
+        rsa.generate_private_key(public_exponent=65537, key_size=keyfile.MINIMUM_BITS), now
+    )
     return openpgp.armored("PRIVATE KEY BLOCK", openpgp.secret_key(key, name, expires))
 
 
@@ -215,7 +252,9 @@ def _marked(pem: bytes) -> bytes:
 def _path(uri: str) -> Path:
     scheme, colon, rest = uri.partition(":")
     if scheme != "file" or not colon or not rest:
-        raise RequestError(f"{uri!r}: not a key that can be used; supported: file:PATH, e.g. file:keys/repo-key.asc")
+        raise RequestError(
+            f"{uri!r}: not a key that can be used; supported: file:PATH, e.g. file:keys/repo-key.asc"
+        )
     return Path(rest.removeprefix("//")).expanduser()
 
 
@@ -223,4 +262,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RequestError(f"{path}: {error.strerror}; make keys with `kubewright key init DIR`") from error
+        raise RequestError(
+            f"{path}: {error.strerror}; make keys with `kubewright key init DIR`"
+        ) from error

@@ -1,8 +1,9 @@
 """OpenPGP for one RSA key, byte by byte: the same key, data and time always give the same bytes.
 
-Nothing here reads a clock or draws a random number, which gpg (the time) and Sequoia (a salt) both do.
-Formats: RFC 9580, version 4 packets. Choices are the oldest that today's verifiers accept, so that the rpm
-of RHEL 7 and the sqv of Debian 13 both agree: RSA, SHA-512, one primary key without subkeys.
+Nothing here reads a clock or draws a random number, which gpg (the time) and Sequoia (a salt) both
+do. Formats: RFC 9580, version 4 packets. Choices are the oldest that today's verifiers accept, so
+that the rpm of RHEL 7 and the sqv of Debian 13 both agree: RSA, SHA-512, one primary key without
+subkeys.
 """
 
 import base64
@@ -26,7 +27,9 @@ RSA_ALGORITHM, SHA512_ALGORITHM, SHA256_ALGORITHM = 1, 10, 8
 
 @dataclass(frozen=True)
 class RsaKey:
-    """An RSA key and the moment it says that it was made (epoch seconds), which is part of its fingerprint."""
+    """An RSA key and the moment it says that it was made (epoch seconds), which is part of its
+    fingerprint.
+    """
 
     private: rsa.RSAPrivateKey = field(repr=False)
     created: int
@@ -35,7 +38,13 @@ class RsaKey:
     def public_body(self) -> bytes:
         """The body of its public key packet."""
         public = self.private.public_key().public_numbers()
-        return b"\x04" + self.created.to_bytes(4) + bytes([RSA_ALGORITHM]) + mpi(public.n) + mpi(public.e)
+        return (
+            b"\x04"
+            + self.created.to_bytes(4)
+            + bytes([RSA_ALGORITHM])
+            + mpi(public.n)
+            + mpi(public.e)
+        )
 
     @cached_property
     def secret_body(self) -> bytes:
@@ -67,9 +76,11 @@ def framed(public_body: bytes) -> bytes:
 
 
 def secret_key(key: RsaKey, user_id: str, expires: int | None) -> bytes:
-    """What a key file holds: the secret key, its name and the key's own word that they belong together.
+    """What a key file holds: the secret key, its name and the key's own word that they belong
+    together.
 
-    `gpg --import` reads it. The key can be used from its creation until `expires` (epoch seconds; None: for ever).
+    `gpg --import` reads it. The key can be used from its creation until `expires` (epoch seconds;
+    None: for ever).
     """
     name = user_id.encode()
     subpackets = [
@@ -84,15 +95,21 @@ def secret_key(key: RsaKey, user_id: str, expires: int | None) -> bytes:
     return packet(SECRET_KEY, key.secret_body) + packet(USER_ID, name) + certification
 
 
-def signature(key: RsaKey, kind: int, data: Sequence[bytes], when: int, extra: Sequence[bytes] = ()) -> bytes:
+def signature(
+    key: RsaKey, kind: int, data: Sequence[bytes], when: int, extra: Sequence[bytes] = ()
+) -> bytes:
     """A signature packet over the concatenation of `data`, made at `when` (epoch seconds)."""
-    hashed = b"".join((_subpacket(2, when.to_bytes(4)), *extra, _subpacket(33, b"\x04" + key.fingerprint)))
+    hashed = b"".join(
+        (_subpacket(2, when.to_bytes(4)), *extra, _subpacket(33, b"\x04" + key.fingerprint))
+    )
     head = bytes([4, kind, RSA_ALGORITHM, SHA512_ALGORITHM]) + len(hashed).to_bytes(2) + hashed
     digest = hashlib.sha512()
     for part in (*data, head, b"\x04\xff", len(head).to_bytes(4)):
         digest.update(part)
     value = key.private.sign(digest.digest(), padding.PKCS1v15(), utils.Prehashed(SHA512()))
-    issuer = _subpacket(16, key.fingerprint[-8:])  # not hashed: only a hint, and old rpm knows no other
+    issuer = _subpacket(
+        16, key.fingerprint[-8:]
+    )  # not hashed: only a hint, and old rpm knows no other
     unhashed = len(issuer).to_bytes(2) + issuer
     return packet(SIGNATURE, head + unhashed + digest.digest()[:2] + mpi(int.from_bytes(value)))
 
@@ -104,9 +121,9 @@ def _subpacket(kind: int, body: bytes) -> bytes:
 def clearsigned(key: RsaKey, text: bytes, when: int) -> bytes:
     """`text` readable with its signature below, as InRelease is.
 
-    Such a signature does not cover spaces and tabs at line ends: they are dropped, so that what can be read is
-    what was signed. The last line always ends. Raises ValueError for a carriage return, which readers take
-    differently.
+    Such a signature does not cover spaces and tabs at line ends: they are dropped, so that what can
+    be read is what was signed. The last line always ends. Raises ValueError for a carriage return,
+    which readers take differently.
     """
     if b"\r" in text:
         raise ValueError("a carriage return in a text that is to be signed")
@@ -124,7 +141,14 @@ def armored(kind: str, data: bytes) -> bytes:
     """
     encoded = textwrap.wrap(base64.b64encode(data).decode(), 64)
     checksum = base64.b64encode(_crc24(data).to_bytes(3)).decode()
-    lines = [f"-----BEGIN PGP {kind}-----", "", *encoded, f"={checksum}", f"-----END PGP {kind}-----", ""]
+    lines = [
+        f"-----BEGIN PGP {kind}-----",
+        "",
+        *encoded,
+        f"={checksum}",
+        f"-----END PGP {kind}-----",
+        "",
+    ]
     return "\n".join(lines).encode()
 
 

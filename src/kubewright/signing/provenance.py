@@ -1,7 +1,7 @@
 """Says how artifacts were made: in-toto statements with SLSA provenance, in signed DSSE envelopes.
 
-Sources: in-toto attestation Statement v1, SLSA Provenance v1, DSSE protocol v1. Nothing here tells the time, so
-that a rebuild gives the same statement.
+Sources: in-toto attestation Statement v1, SLSA Provenance v1, DSSE protocol v1. Nothing here tells
+the time, so that a rebuild gives the same statement.
 """
 
 import base64
@@ -48,8 +48,8 @@ def statement(
 ) -> bytes:
     """A statement that the subjects were built from the dependencies.
 
-    `build_type` and `builder_id` are URIs, `external_parameters` is what a person asked for, `builder_version`
-    names the tools with their versions.
+    `build_type` and `builder_id` are URIs, `external_parameters` is what a person asked for,
+    `builder_version` names the tools with their versions.
     """
     builder: dict[str, Any] = {"id": builder_id}
     if builder_version:
@@ -59,7 +59,8 @@ def statement(
             "buildType": build_type,
             "externalParameters": dict(external_parameters),
             "resolvedDependencies": [
-                _described(found.name, found.sha256, found.uri) for found in sorted(dependencies, key=lambda d: d.uri)
+                _described(found.name, found.sha256, found.uri)
+                for found in sorted(dependencies, key=lambda d: d.uri)
             ],
         },
         "runDetails": {"builder": builder},
@@ -67,7 +68,10 @@ def statement(
     return canonical_json(
         {
             "_type": STATEMENT_TYPE,
-            "subject": [_described(found.name, found.sha256) for found in sorted(subjects, key=lambda s: s.name)],
+            "subject": [
+                _described(found.name, found.sha256)
+                for found in sorted(subjects, key=lambda s: s.name)
+            ],
             "predicateType": PREDICATE_TYPE,
             "predicate": predicate,
         }
@@ -81,7 +85,9 @@ def _described(name: str | None, sha256: str, uri: str | None = None) -> dict[st
 
 
 def envelope(payload: bytes, key: ArtifactKey) -> bytes:
-    """A statement with the key's signature: what `cosign verify-blob-attestation --signature` reads."""
+    """A statement with the key's signature: what `cosign verify-blob-attestation --signature`
+    reads.
+    """
     signature = key.sign(_signed(PAYLOAD_TYPE, payload)).decode()
     return canonical_json(
         {
@@ -93,7 +99,9 @@ def envelope(payload: bytes, key: ArtifactKey) -> bytes:
 
 
 def opened(data: bytes, public_pem: bytes, *, place: str) -> dict[str, Any]:
-    """The statement in an envelope. Raises VerificationFailed unless it is signed by `public_pem`."""
+    """The statement in an envelope. Raises VerificationFailed unless it is signed by
+    `public_pem`.
+    """
     try:
         found = json.loads(data)
         kind, payload = str(found["payloadType"]), base64.b64decode(found["payload"], validate=True)
@@ -102,7 +110,9 @@ def opened(data: bytes, public_pem: bytes, *, place: str) -> dict[str, Any]:
         raise VerificationFailed(f"{place}: not a signed statement; get the file again") from error
     verify.artifact(_signed(kind, payload), signature, public_pem, place=place)
     if kind != PAYLOAD_TYPE:
-        raise VerificationFailed(f"{place}: signed, but not an in-toto statement; get the file again")
+        raise VerificationFailed(
+            f"{place}: signed, but not an in-toto statement; get the file again"
+        )
     statement: dict[str, Any] = json.loads(payload)
     return statement
 

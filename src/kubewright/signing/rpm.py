@@ -42,14 +42,18 @@ def unsigned_sha256(data: bytes, *, name: str = "rpm") -> str:
 
 
 def sign(data: bytes, key: RepoKey, when: int, *, name: str = "rpm") -> bytes:
-    """The rpm with signatures of `key` over its header and over all of it, in place of any that it had.
+    """The rpm with signatures of `key` over its header and over all of it, in place of any that it
+    had.
 
     Both, because rpm checks the first on installed packages and RHEL 7 asks for the second. Raises
     VerificationFailed, starting with `name`, for something that is not a whole rpm.
     """
     rpm = _parse(data, name)
     kept = {tag: entry for tag, entry in rpm.signatures.items() if tag not in _OTHER_SIGNATURES}
-    for tag, signed in ((HEADER_SIGNATURE, rpm.header), (PAYLOAD_SIGNATURE, rpm.header + rpm.payload)):
+    for tag, signed in (
+        (HEADER_SIGNATURE, rpm.header),
+        (PAYLOAD_SIGNATURE, rpm.header + rpm.payload),
+    ):
         signature = key.detached(signed, when)
         kept[tag] = _Entry(BINARY, len(signature), signature)
     header = _signature_header(kept)
@@ -72,16 +76,22 @@ def signing_key(data: bytes, *, name: str = "rpm") -> str | None:
 def verify(data: bytes, certificates: Sequence[bytes], *, name: str = "rpm") -> str:
     """Check both signatures of the rpm; return the fingerprint of the key that made them.
 
-    Raises VerificationFailed when one is missing, not by one of `certificates`, or by another key than the other.
+    Raises VerificationFailed when one is missing, not by one of `certificates`, or by another key
+    than the other.
     """
     rpm = _parse(data, name)
     found = set()
-    for tag, signed in ((HEADER_SIGNATURE, rpm.header), (PAYLOAD_SIGNATURE, rpm.header + rpm.payload)):
+    for tag, signed in (
+        (HEADER_SIGNATURE, rpm.header),
+        (PAYLOAD_SIGNATURE, rpm.header + rpm.payload),
+    ):
         if tag not in rpm.signatures:
             raise VerificationFailed(f"{name}: not signed; sign it with `kubewright sign`")
         found.add(signatures.detached(signed, rpm.signatures[tag].data, certificates, place=name))
     if len(found) > 1:
-        raise VerificationFailed(f"{name}: signed by different keys ({', '.join(sorted(found))}); sign it again")
+        raise VerificationFailed(
+            f"{name}: signed by different keys ({', '.join(sorted(found))}); sign it again"
+        )
     return found.pop()
 
 
@@ -95,12 +105,16 @@ def _parse(data: bytes, name: str) -> _Rpm:
             for tag, place in signature.index.items() if tag != REGION
         }  # fmt: skip
     except ValueError as error:
-        raise VerificationFailed(f"{name}: a truncated or damaged rpm ({error}); build or get it again") from error
+        raise VerificationFailed(
+            f"{name}: a truncated or damaged rpm ({error}); build or get it again"
+        ) from error
     return _Rpm(lead, entries, data[main.start : main.end], data[main.end :])
 
 
 def _signature_header(entries: Mapping[int, _Entry]) -> bytes:
-    """A header of `entries` by tag, all inside one region: rpm refuses signatures that stand outside of it."""
+    """A header of `entries` by tag, all inside one region: rpm refuses signatures that stand
+    outside of it.
+    """
     index, store = b"", b""
     for tag, entry in sorted(entries.items()):
         store += bytes(-len(store) % rpmfile.WIDTHS.get(entry.kind, 1))
@@ -108,4 +122,10 @@ def _signature_header(entries: Mapping[int, _Entry]) -> bytes:
         store += entry.data
     region = struct.pack(">IIII", REGION, BINARY, len(store), 16)
     store += struct.pack(">IIiI", REGION, BINARY, -len(region + index), 16)
-    return rpmfile.HEADER_MAGIC + struct.pack(">II", len(region + index) // 16, len(store)) + region + index + store
+    return (
+        rpmfile.HEADER_MAGIC
+        + struct.pack(">II", len(region + index) // 16, len(store))
+        + region
+        + index
+        + store
+    )

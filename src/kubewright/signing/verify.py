@@ -1,4 +1,6 @@
-"""Checks signatures with an OpenPGP implementation other than the one that makes them (Sequoia's)."""
+"""Checks signatures with an OpenPGP implementation other than the one that makes them
+(Sequoia's).
+"""
 
 import base64
 import binascii
@@ -22,14 +24,19 @@ PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.D
 """One public key in PEM form."""
 
 _NO_KEY = "the artifact key is not a public key in PEM form; give another"
-_FRAME = [b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----", b"-----END PGP SIGNATURE-----"]
+_FRAME = [
+    b"-----BEGIN PGP SIGNED MESSAGE-----",
+    b"-----BEGIN PGP SIGNATURE-----",
+    b"-----END PGP SIGNATURE-----",
+]
 
 
 def detached(data: bytes, signature: bytes, certificates: Sequence[bytes], *, place: str) -> str:
-    """Check an OpenPGP signature, armored or binary; return the fingerprint of the key that made it.
+    """Check an OpenPGP signature, armored or binary; return the fingerprint of the key that made
+    it.
 
-    Raises VerificationFailed when the signature is not by one of `certificates` over `data`. By this machine's
-    clock: signatures from the future are refused, as every OpenPGP client does.
+    Raises VerificationFailed when the signature is not by one of `certificates` over `data`. By
+    this machine's clock: signatures from the future are refused, as every OpenPGP client does.
     """
     known = list(_certificates(certificates))
     made = _signature(signature, place)
@@ -43,7 +50,8 @@ def detached(data: bytes, signature: bytes, certificates: Sequence[bytes], *, pl
 def clearsigned(data: bytes, certificates: Sequence[bytes], *, place: str) -> bytes:
     """Check a text with its signature below (InRelease); return the text that was signed.
 
-    Raises VerificationFailed as `detached` does, and for anything before, after or beside the signed text.
+    Raises VerificationFailed as `detached` does, and for anything before, after or beside the
+    signed text.
     """
     lines = data.split(b"\n")
     frame = [line for line in lines if line.startswith(b"-----")]
@@ -62,7 +70,9 @@ def _signature(data: bytes, place: str) -> pysequoia.Sig:
     try:
         return pysequoia.Sig.from_bytes(data)
     except RuntimeError as error:
-        raise VerificationFailed(f"{place}: holds no OpenPGP signature; get the file again") from error
+        raise VerificationFailed(
+            f"{place}: holds no OpenPGP signature; get the file again"
+        ) from error
 
 
 def _certificates(certificates: Sequence[bytes]) -> Iterator[pysequoia.Cert]:
@@ -70,13 +80,17 @@ def _certificates(certificates: Sequence[bytes]) -> Iterator[pysequoia.Cert]:
         try:
             yield from pysequoia.Cert.split_bytes(data)
         except RuntimeError as error:
-            raise RequestError(f"certificate {number}: not an OpenPGP public key; export it again") from error
+            raise RequestError(
+                f"certificate {number}: not an OpenPGP public key; export it again"
+            ) from error
 
 
 def _reason(made: pysequoia.Sig, known: Sequence[pysequoia.Cert]) -> str:
     issuer = (made.issuer_fingerprint or made.issuer_key_id or "an unnamed key").upper()
     if not any(certificate.fingerprint.upper().endswith(issuer) for certificate in known):
-        names = ", ".join(sorted(certificate.fingerprint.upper() for certificate in known)) or "none"
+        names = (
+            ", ".join(sorted(certificate.fingerprint.upper() for certificate in known)) or "none"
+        )
         return f"signed by {issuer}, which is not a known key ({names}); get the key from where you trust it"
     when = f"{made.created:%Y-%m-%d %H:%M} UTC" if made.created else "an unknown time"
     return (
@@ -101,12 +115,15 @@ def expiry_warnings(certificates: Sequence[bytes], *, now: int, days: int = 30) 
         if expires <= now:
             found.append(f"key {certificate.fingerprint.upper()} expired on {day(expires)}")
         elif left <= days:
-            found.append(f"key {certificate.fingerprint.upper()} expires on {day(expires)}, in {left} days")
+            found.append(
+                f"key {certificate.fingerprint.upper()} expires on {day(expires)}, in {left} days"
+            )
     return tuple(found)
 
 
 def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicKey]:
-    """The ECDSA keys in a PEM file, in their order, by id (the SHA-256 of the key in DER, as ArtifactKey.key_id).
+    """The ECDSA keys in a PEM file, in their order, by id (the SHA-256 of the key in DER, as
+    ArtifactKey.key_id).
 
     Raises RequestError for a file with anything but ECDSA keys, or with none.
     """
@@ -127,8 +144,8 @@ def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicK
 def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) -> str:
     """Check a base64 ECDSA signature over SHA-256, as `cosign sign-blob` and ArtifactKey make it.
 
-    `public_pem` may hold several keys, one after the other; returns the id of the one that signed. Raises
-    VerificationFailed when it is by none of them over `data`.
+    `public_pem` may hold several keys, one after the other; returns the id of the one that signed.
+    Raises VerificationFailed when it is by none of them over `data`.
     """
     try:
         raw = base64.b64decode(signature.strip(), validate=True)

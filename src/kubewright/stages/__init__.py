@@ -1,1 +1,3 @@
-"""The stages, one module a verb: each reads `dist/`, calls its room, and writes `dist/` or a site."""
+"""The stages, one module a verb: each reads `dist/`, calls its room, and writes `dist/` or a
+site.
+"""

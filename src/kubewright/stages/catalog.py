@@ -8,18 +8,27 @@ from kubewright.upstream import Upstream
 
 
 def check() -> tuple[Contradiction, ...]:
-    """Every contradiction in the catalog. Raises RequestError for a file that is wrong in itself."""
-    return tuple(contradictions(recipes.catalog(), recipes.components(), recipes.relations(), recipes.skew()))
+    """Every contradiction in the catalog. Raises RequestError for a file that is wrong in
+    itself.
+    """
+    return tuple(
+        contradictions(recipes.catalog(), recipes.components(), recipes.relations(), recipes.skew())
+    )
 
 
 def size() -> dict[str, int]:
-    """How much is stated: minors, patches, statements about components, known versions, relations."""
+    """How much is stated: minors, patches, statements about components, known versions,
+    relations.
+    """
     catalog, components = recipes.catalog().values(), recipes.components().components.values()
     return {
         "minors": len(catalog),
         "patches": sum(len(facts.patches) for facts in catalog),
         "statements": sum(
-            len(group) for facts in catalog for key, group in facts.groups() if key.startswith("components.")
+            len(group)
+            for facts in catalog
+            for key, group in facts.groups()
+            if key.startswith("components.")
         ),
         "known versions": sum(len(component.known) for component in components),
         "relations": len(recipes.relations().relations),
@@ -28,4 +37,6 @@ def size() -> dict[str, int]:
 
 def diff(settings: Settings) -> tuple[News, ...]:
     """What the settings' upstream has and the recipes lack."""
-    return news(recipes.catalog(), recipes.components(), Upstream(settings.upstream), jobs=settings.jobs)
+    return news(
+        recipes.catalog(), recipes.components(), Upstream(settings.upstream), jobs=settings.jobs
+    )

@@ -15,7 +15,9 @@ from kubewright.workspace import Workspace, matching, select
 
 
 class Plan(Model):
-    """What is still to be done for a release. Packages and images may turn out to be there already, unchanged."""
+    """What is still to be done for a release. Packages and images may turn out to be there already,
+    unchanged.
+    """
 
     release: str
     inputs: int
@@ -27,7 +29,9 @@ class Plan(Model):
     architectures: tuple[Arch, ...]
     channels: tuple[str, ...] = ()
     changes: tuple[Change, ...] | None = None
-    """What would change on the site; None as long as that is not known: the release is not signed yet."""
+    """What would change on the site; None as long as that is not known: the release is not signed
+    yet.
+    """
 
     def fetching(self) -> Iterator[str]:
         """What `fetch` would do."""
@@ -43,7 +47,10 @@ class Plan(Model):
 
     def imaging(self) -> Iterator[str]:
         """What `image` would do."""
-        yield from (f"would build the image {name} for {', '.join(self.architectures)}" for name in self.images)
+        yield from (
+            f"would build the image {name} for {', '.join(self.architectures)}"
+            for name in self.images
+        )
         yield f"{self.release}: would build {len(self.images)} images, unless they are there unchanged"
 
     def signing(self) -> Iterator[str]:
@@ -63,11 +70,15 @@ class Plan(Model):
     def _fetch(self) -> str:
         made = f" and compile {len(self.compile)}" if self.compile else ""
         cached = self.inputs - len(self.fetch) - len(self.compile)
-        return f"would fetch {len(self.fetch)} of {self.inputs} inputs{made} ({cached} in the cache)"
+        return (
+            f"would fetch {len(self.fetch)} of {self.inputs} inputs{made} ({cached} in the cache)"
+        )
 
 
 def planned(wanted: str | None, settings: Settings) -> Release:
-    """The lock that a NAME or REQUEST means; where there is none, what the request would be resolved to."""
+    """The lock that a NAME or REQUEST means; where there is none, what the request would be
+    resolved to.
+    """
     if wanted is None or matching(settings.dist, wanted):
         return select(settings.dist, wanted).release()
     return resolve.resolve(wanted, settings)[1]
@@ -77,8 +88,13 @@ def plan(release: Release, settings: Settings) -> Plan:
     """What the stages up to `sign` would do for a release."""
     recipes.node_spec(release)  # refuses what can be resolved only
     cache = Cache(settings.cache)
-    lacking = [entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)]
-    builds = {build.id: _gap(build, release) for build in package.wanted(package.plan(release), settings.only)}
+    lacking = [
+        entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)
+    ]
+    builds = {
+        build.id: _gap(build, release)
+        for build in package.wanted(package.plan(release), settings.only)
+    }
     return Plan(
         release=release.name,
         inputs=len(release.inputs),
@@ -92,7 +108,9 @@ def plan(release: Release, settings: Settings) -> Plan:
 
 
 def rehearse(request: str, settings: Settings, keys: Callable[[], Keys | None]) -> Plan:
-    """What `release` would do. `keys` gives None where a development key would have to be made first."""
+    """What `release` would do. `keys` gives None where a development key would have to be made
+    first.
+    """
     workspace, release = resolve.resolve(request, settings)
     found = plan(release, settings)
     own = keys() if _is_signed(workspace, release) else None
@@ -122,6 +140,8 @@ def _label(entry: Input) -> str:
 def _gap(build: package.Build, release: Release) -> str | None:
     """Why a package would be skipped: the first of its inputs that the upstream does not have."""
     arch = build.arch if isinstance(build.arch, Arch) else release.architectures[0]
-    wanted = (entry.input for entry in build.recipe.contents if entry.belongs(build.format, release.minor))
+    wanted = (
+        entry.input for entry in build.recipe.contents if entry.belongs(build.format, release.minor)
+    )
     gaps = (release.missing(one.component, one.name, arch) for one in wanted if one is not None)
     return next((gap for gap in gaps if gap is not None), None)

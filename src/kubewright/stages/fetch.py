@@ -3,7 +3,14 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
 
 from kubewright import content, files, recipes, resolution
 from kubewright.cache import Cache
@@ -28,12 +35,17 @@ def fetch(workspace: Workspace, settings: Settings) -> Release:
         release = _complete(release, upstream, settings)
     cache = Cache(settings.cache)
     upstreams = [entry for entry in release.inputs if entry.check is not Check.built]
-    missing = [entry for entry in upstreams if entry.sha256 is None or not cache.holds(entry.sha256)]
+    missing = [
+        entry for entry in upstreams if entry.sha256 is None or not cache.holds(entry.sha256)
+    ]
     log.info("fetch %s: %d inputs, %d to bring", release.name, len(release.inputs), len(missing))
     digests = _bring(missing, cache, upstream, settings.jobs)
-    digests |= _compile([entry for entry in release.inputs if entry.check is Check.built], cache, release)
+    digests |= _compile(
+        [entry for entry in release.inputs if entry.check is Check.built], cache, release
+    )
     settled = tuple(
-        entry.model_copy(update={"sha256": digests.get(entry.id, entry.sha256)}) for entry in release.inputs
+        entry.model_copy(update={"sha256": digests.get(entry.id, entry.sha256)})
+        for entry in release.inputs
     )
     release = release.model_copy(update={"inputs": settled})
     workspace.save_lock(release)
@@ -49,7 +61,9 @@ def _complete(release: Release, upstream: Upstream, settings: Settings) -> Relea
         optional=[one.component for one in release.request.wanted] if release.request else (),
     )  # fmt: skip
     known = tuple(entry for entry in release.inputs if entry.check is not None)
-    return release.model_copy(update={"inputs": (*inputs, *known), "unavailable": (*release.unavailable, *gaps)})
+    return release.model_copy(
+        update={"inputs": (*inputs, *known), "unavailable": (*release.unavailable, *gaps)}
+    )
 
 
 def _compile(wanted: list[Input], cache: Cache, release: Release) -> dict[str, str]:
@@ -64,8 +78,8 @@ def _compile(wanted: list[Input], cache: Cache, release: Release) -> dict[str, s
 def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
     """The digest of a built input, compiled into the cache.
 
-    Raises RequestError if the lock was resolved when it was made from something else, VerificationFailed if the lock
-    knows another digest.
+    Raises RequestError if the lock was resolved when it was made from something else,
+    VerificationFailed if the lock knows another digest.
     """
     images = content.folder("images")
     if entry.url != compiler.origin(entry.version, entry.arch, epoch=epoch, content=images):
@@ -74,7 +88,12 @@ def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
             "`kubewright resolve` again, with the same options"
         )
     made = compiler.hyperkube(
-        entry.version, entry.arch, epoch=epoch, cache=cache.root, content=images, progress=go.announce
+        entry.version,
+        entry.arch,
+        epoch=epoch,
+        cache=cache.root,
+        content=images,
+        progress=go.announce,
     )
     digest = files.sha256_of(made)
     if entry.sha256 not in (None, digest):
@@ -88,14 +107,24 @@ def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
 
 def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) -> dict[str, str]:
     """Fetch in parallel; the first failure stops what has not begun."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(jobs) as pool:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        ThreadPoolExecutor(jobs) as pool,
+    ):
 
         def one(entry: Input) -> str:
             task: TaskID = progress.add_task(entry.id, total=None)
             try:
                 return cache.fetch(
-                    upstream, entry, lambda have, total: progress.update(task, completed=have, total=total)
+                    upstream,
+                    entry,
+                    lambda have, total: progress.update(task, completed=have, total=total),
                 )
             finally:
                 progress.remove_task(task)

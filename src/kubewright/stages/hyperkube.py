@@ -1,4 +1,6 @@
-"""hyperkube and mirror source: the verbs that compile, with what the recipes and the settings say for them."""
+"""hyperkube and mirror source: the verbs that compile, with what the recipes and the settings say
+for them.
+"""
 
 from pathlib import Path
 
@@ -12,12 +14,16 @@ from kubewright.stages.mirror import SourceSummary, source_mirror
 
 
 def lock(version: str) -> list[Path]:
-    """Lock the Go modules of a Kubernetes release in images/hyperkube/locks/; give the files that changed."""
+    """Lock the Go modules of a Kubernetes release in images/hyperkube/locks/; give the files that
+    changed.
+    """
     return modules.lock(_plain(version), content.folder("images"))
 
 
 def parity(version: str, settings: Settings) -> gate.Parity:
-    """Compile hyperkube and the separate programs for this machine, and compare what they say of themselves."""
+    """Compile hyperkube and the separate programs for this machine, and compare what they say of
+    themselves.
+    """
     kubernetes = _plain(version)
     epoch = resolution.choose(kubernetes, recipes.catalog(), recipes.components())[0].epoch
     return gate.check(
@@ -27,7 +33,9 @@ def parity(version: str, settings: Settings) -> gate.Parity:
 
 
 def source(version: str, directory: Path, settings: Settings) -> SourceSummary:
-    """Have a Kubernetes release and its companions, compiled from their Go modules, in an upstream mirror."""
+    """Have a Kubernetes release and its companions, compiled from their Go modules, in an upstream
+    mirror.
+    """
     return source_mirror(
         version, directory, recipes.components(),
         cache=settings.cache, architectures=settings.architectures,

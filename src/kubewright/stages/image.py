@@ -1,4 +1,6 @@
-"""image: builds the hyperkube images into `dist/NAME/images/`, as an OCI layout and as loadable archives."""
+"""image: builds the hyperkube images into `dist/NAME/images/`, as an OCI layout and as loadable
+archives.
+"""
 
 import logging
 import shutil
@@ -45,7 +47,9 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
     recipes.node_spec(release)  # refuses what can be resolved only
     done = workspace.done("image", mark(release, settings))
     if done is not None:
-        log.info("image %s: nothing to do, %d archives are there", release.name, len(done.artifacts))
+        log.info(
+            "image %s: nothing to do, %d archives are there", release.name, len(done.artifacts)
+        )
         return done, read_images(workspace)
     folder = content.folder("images")
     cache = Cache(settings.cache)
@@ -55,11 +59,18 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
         entry = sources.get((component, name, arch))
         return None if entry is None else cache.use(entry)
 
-    supply = images.Supply(source, lambda pins, arch: images.bring(pins, arch, cache), carried(release))
+    supply = images.Supply(
+        source, lambda pins, arch: images.bring(pins, arch, cache), carried(release)
+    )
     built = images.build(
-        definition(release), release, supply,
-        registry=settings.registry, dest=workspace.root / LAYOUT, archives=workspace.root / ARCHIVES, content=folder,
-    )  # fmt: skip
+        definition(release),
+        release,
+        supply,
+        registry=settings.registry,
+        dest=workspace.root / LAYOUT,
+        archives=workspace.root / ARCHIVES,
+        content=folder,
+    )
     files.write(workspace.root / RECORD, built.to_bytes())
     for gap in built.skipped:
         log.warning("image %s %s: skipped: %s", gap.name, gap.arch, gap.reason)
@@ -68,8 +79,13 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
         fingerprint=mark(release, settings),
         artifacts=tuple(_archive(workspace, release, one) for one in built.archives),
         files={RECORD: files.sha256_of(workspace.root / RECORD)}
-        | {f"{LAYOUT}/{name}": digest for name, digest in folder_digests(workspace.root / LAYOUT).items()},
-        skipped=tuple(one.model_copy(update={"name": f"{one.name} (image)"}) for one in built.skipped),
+        | {
+            f"{LAYOUT}/{name}": digest
+            for name, digest in folder_digests(workspace.root / LAYOUT).items()
+        },
+        skipped=tuple(
+            one.model_copy(update={"name": f"{one.name} (image)"}) for one in built.skipped
+        ),
         builders=(Builder(name="kubewright", version=__version__),),
     )
     workspace.save(record)
@@ -77,7 +93,9 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
 
 
 def carried(release: Release) -> dict[str, str]:
-    """The versions of other components inside the one hyperkube program: the etcd that its module lock names."""
+    """The versions of other components inside the one hyperkube program: the etcd that its module
+    lock names.
+    """
     if not release.monolith:
         return {}
     return {"etcd": Source.of(release.kubernetes, content.folder("images") / "hyperkube").mod.etcd}
@@ -87,7 +105,9 @@ def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.P
     """Push the images, each with a cosign signature, to the registry that the settings name."""
     built = read_images(workspace)
     extra = [
-        images.Extra(one.name, signed.tag, signed.manifest.data, (signed.config.data, signed.payload.data))
+        images.Extra(
+            one.name, signed.tag, signed.manifest.data, (signed.config.data, signed.payload.data)
+        )
         for one in built.images
         for digest in one.digests
         for signed in [cosign.signature_image(one.repository, digest, key)]
@@ -101,16 +121,22 @@ def read_images(workspace: Workspace) -> ImageRecord:
 
 
 def own_archive(workspace: Workspace, record: Record) -> Path:
-    """The archive for this machine's architecture. Raises RequestError when the release has none."""
+    """The archive for this machine's architecture. Raises RequestError when the release has
+    none.
+    """
     arch = Arch.own()
     found = next((one for one in record.artifacts if one.arch == arch), None)
     if found is None:
-        raise RequestError(f"{workspace.root / ARCHIVES}: no archive for {arch}; resolve with --arch for it")
+        raise RequestError(
+            f"{workspace.root / ARCHIVES}: no archive for {arch}; resolve with --arch for it"
+        )
     return workspace.root / found.path
 
 
 def load(archive: Path) -> tuple[str, ...]:
-    """Load an archive into the Docker engine of this machine; give the references that it then knows."""
+    """Load an archive into the Docker engine of this machine; give the references that it then
+    knows.
+    """
     return images.load(archive)
 
 

@@ -9,7 +9,9 @@ from kubewright.stages.sign import Keys
 
 
 def init(directory: Path, name: str, settings: Settings, *, expires_days: int | None) -> Paths:
-    """Make both keys in a directory; `name` is the OpenPGP key's user id. Raises what `initialise` does."""
+    """Make both keys in a directory; `name` is the OpenPGP key's user id. Raises what `initialise`
+    does.
+    """
     return initialise(directory, name, now=settings.now, expires_days=expires_days)
 
 
@@ -28,9 +30,14 @@ def keys(settings: Settings) -> Keys:
 
 
 def there(settings: Settings) -> Keys | None:
-    """The keys that the settings name, or the development keys; None where one would have to be made first."""
+    """The keys that the settings name, or the development keys; None where one would have to be
+    made first.
+    """
     return _read(settings) if made(settings.repo_key, settings.artifact_key) else None
 
 
 def _read(settings: Settings) -> Keys:
-    return Keys(repo=repo_key(settings.repo_key, now=settings.now), artifact=artifact_key(settings.artifact_key))
+    return Keys(
+        repo=repo_key(settings.repo_key, now=settings.now),
+        artifact=artifact_key(settings.artifact_key),
+    )

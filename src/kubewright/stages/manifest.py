@@ -24,7 +24,9 @@ from kubewright.resolution import upgrades
 
 @dataclass(frozen=True)
 class Entry:
-    """Where installers begin: the site's address ("" where none is fixed), the channel, and the provenance."""
+    """Where installers begin: the site's address ("" where none is fixed), the channel, and the
+    provenance.
+    """
 
     site_url: str
     channel: str
@@ -33,16 +35,25 @@ class Entry:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a cluster has to keep to: what its nodes bring, and how far its versions may be apart."""
+    """What a cluster has to keep to: what its nodes bring, and how far its versions may be
+    apart.
+    """
 
     node: NodeSpec
     skew: Skew
 
 
 def compose(
-    release: Release, *, artifacts: Sequence[Artifact], packages: Sequence[Package], images: Sequence[Image],
-    records: Sequence[Record], keys: Sequence[Key], rules: Rules, entry: Entry,
-) -> Manifest:  # fmt: skip
+    release: Release,
+    *,
+    artifacts: Sequence[Artifact],
+    packages: Sequence[Package],
+    images: Sequence[Image],
+    records: Sequence[Record],
+    keys: Sequence[Key],
+    rules: Rules,
+    entry: Entry,
+) -> Manifest:
     """The manifest of a release."""
     return Manifest(
         release=ReleaseFacts(
@@ -72,7 +83,9 @@ def _file(artifact: Artifact, entry: Entry) -> File:
 
 
 def _package(package: Package, entry: Entry) -> PackageFile:
-    return PackageFile(provenance=entry.provenance, **package.model_dump(include=set(PackageFile.model_fields)))
+    return PackageFile(
+        provenance=entry.provenance, **package.model_dump(include=set(PackageFile.model_fields))
+    )
 
 
 def install(entry: Entry) -> tuple[Install, ...]:
@@ -80,7 +93,9 @@ def install(entry: Entry) -> tuple[Install, ...]:
     site = entry.site_url.rstrip("/") or "$SITE"
     first = "" if entry.site_url else "SITE=https://…   # where this site is served\n"
     return (
-        Install(title="Debian and Ubuntu", format="deb", commands=first + _apt(site, entry.channel)),
+        Install(
+            title="Debian and Ubuntu", format="deb", commands=first + _apt(site, entry.channel)
+        ),
         Install(
             title="Fedora, RHEL, Rocky, AlmaLinux",
             format="rpm",
@@ -111,7 +126,9 @@ def _dnf(site: str, channel: str, *, mirrorlist: bool) -> str:
 
 
 def checksums(digests: Mapping[str, str]) -> bytes:
-    """SHA256SUMS of digests by path: checked from the site's root by `sha256sum -c releases/NAME/SHA256SUMS`."""
+    """SHA256SUMS of digests by path: checked from the site's root by `sha256sum -c
+    releases/NAME/SHA256SUMS`.
+    """
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items())).encode()
 
 

@@ -1,4 +1,6 @@
-"""mirror source: compiles a Kubernetes release and its companions and lays them out as their upstreams do."""
+"""mirror source: compiles a Kubernetes release and its companions and lays them out as their
+upstreams do.
+"""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -68,11 +70,13 @@ def source_mirror(
     kubernetes: str, dest: Path, components: Components,
     *, cache: Path, architectures: Sequence[Arch], progress: Progress, epoch: int | None = None,
 ) -> SourceSummary:  # fmt: skip
-    """Compile Kubernetes and every companion that its release chooses, and have all of it in the mirror `dest`.
+    """Compile Kubernetes and every companion that its release chooses, and have all of it in the
+    mirror `dest`.
 
-    `epoch` (seconds) is the time in programs and archives; None: each component's own date. What the cache has is
-    not compiled again, and what the mirror has is not written again. Raises RequestError for a release that cannot
-    be compiled or a directory with something else in it, and what `compile` raises.
+    `epoch` (seconds) is the time in programs and archives; None: each component's own date. What
+    the cache has is not compiled again, and what the mirror has is not written again. Raises
+    RequestError for a release that cannot be compiled or a directory with something else in it, and
+    what `compile` raises.
     """
     kubernetes = str(versions.parse(kubernetes))
     chosen = resolution.choose(kubernetes, recipes.catalog(), components, recipes.relations())
@@ -85,9 +89,13 @@ def source_mirror(
         elif one.name in known:
             _companion(work, one, known[one.name])
         elif one.name not in _OWN and components.components[one.name].inputs:
-            work.gaps.append(Gap(component=one.name, version=one.version, reason="it is no Go module"))
+            work.gaps.append(
+                Gap(component=one.name, version=one.version, reason="it is no Go module")
+            )
     done = work.writer.finish()
-    return SourceSummary(**done.model_dump(), nearest=tuple(work.nearest), unavailable=tuple(work.gaps))
+    return SourceSummary(
+        **done.model_dump(), nearest=tuple(work.nearest), unavailable=tuple(work.gaps)
+    )
 
 
 def _kubernetes(work: Work, release: Component, arch: Arch) -> None:
@@ -97,9 +105,13 @@ def _kubernetes(work: Work, release: Component, arch: Arch) -> None:
     wanted = [file for name in _OWN for file in work.files_of(name, release.version, arch)]
     names = [file.source.name for file in wanted if file.source.name in build.KUBERNETES]
     settings = (release.version, arch)
-    made = build.separate(*settings, names, epoch=epoch, cache=work.cache, content=images, progress=work.progress)
+    made = build.separate(
+        *settings, names, epoch=epoch, cache=work.cache, content=images, progress=work.progress
+    )
     if any(file.source.name == "hyperkube" for file in wanted):
-        one = build.hyperkube(*settings, epoch=epoch, cache=work.cache, content=images, progress=work.progress)
+        one = build.hyperkube(
+            *settings, epoch=epoch, cache=work.cache, content=images, progress=work.progress
+        )
         made = {**made, "hyperkube": one}
     for file in wanted:
         if file.source.name in made:
@@ -119,25 +131,43 @@ def _companion(work: Work, wanted: Component, recipe: GoComponent) -> None:
     if version != wanted.version:
         work.nearest.append(Nearest(component=name, wanted=wanted.version, there=version))
     dates = {one.version: one.date for one in known}
-    epoch = midnight(dates.get(version) or work.components.default_date) if work.epoch is None else work.epoch
+    epoch = (
+        midnight(dates.get(version) or work.components.default_date)
+        if work.epoch is None
+        else work.epoch
+    )
     for arch in work.architectures:
         if arch not in recipe.architectures:
-            work.gaps.append(Gap(component=name, version=version, arch=arch, reason=companions.reason(recipe)))
+            work.gaps.append(
+                Gap(component=name, version=version, arch=arch, reason=companions.reason(recipe))
+            )
             continue
-        made = companions.build(name, recipe, version, arch, cache=work.cache, progress=work.progress)
+        made = companions.build(
+            name, recipe, version, arch, cache=work.cache, progress=work.progress
+        )
         for file in work.files_of(name, version, arch):
-            packed = _bundle(file, made, epoch, work.cache) if file.source.members else made[file.source.name]
+            packed = (
+                _bundle(file, made, epoch, work.cache)
+                if file.source.members
+                else made[file.source.name]
+            )
             work.writer.put(file, packed)
 
 
 def _bundle(file: layout.File, made: Mapping[str, Path], epoch: int, cache: Path) -> Path:
     """The archive of an upstream file, made unless the cache has it."""
-    members = {member: made[PurePosixPath(member).name] for member in map(file.fill, file.source.members)}
+    members = {
+        member: made[PurePosixPath(member).name] for member in map(file.fill, file.source.members)
+    }
     name = file.url.rsplit("/", 1)[-1]
     inputs = Inputs(
-        what=name, go="", settings={"epoch": str(epoch)}, flags=(f"gzip -{archive.LEVEL}", zlib.ZLIB_RUNTIME_VERSION),
-        targets={name: "tar"}, sources={member: files.sha256_of(path) for member, path in members.items()},
-    )  # fmt: skip
+        what=name,
+        go="",
+        settings={"epoch": str(epoch)},
+        flags=(f"gzip -{archive.LEVEL}", zlib.ZLIB_RUNTIME_VERSION),
+        targets={name: "tar"},
+        sources={member: files.sha256_of(path) for member, path in members.items()},
+    )
 
     def write(out: Path, scratch: Path) -> None:
         with (out / name).open("wb") as stream:

@@ -73,7 +73,10 @@ def job(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> J
     variables = _variables(release, settings, key, keyring)
     tool = Builder(name=settings.backend, version=PACKAGERS[settings.backend].version())
     mark = fingerprint(
-        __version__, release.model_dump(exclude={"distributions"}), tool.model_dump(), files.sha256(keyring),
+        __version__,
+        release.model_dump(exclude={"distributions"}),
+        tool.model_dump(),
+        files.sha256(keyring),
         {name: value for name, value in variables.items() if isinstance(value, str)},
         variables["node_spec"].model_dump(),
         image.carried(release),
@@ -81,18 +84,24 @@ def job(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> J
         {name: (one.home, one.license) for name, one in recipes.components().components.items()},
         folder_digests(content.folder("packaging")),
         folder_digests(content.folder("repo"), ("templates/kubewright.*",)),
-    )  # fmt: skip
+    )
     return Job(release, settings, keyring, variables, tool, mark)
 
 
 def package(workspace: Workspace, settings: Settings, key: RepoKey, keyring: bytes) -> Record:
-    """Build what has changed; with `--only`, just that, keeping what else was built from the same inputs."""
+    """Build what has changed; with `--only`, just that, keeping what else was built from the same
+    inputs.
+    """
     what = job(workspace.release(), settings, key, keyring)
     everything = plan(what.release)
     builds = wanted(everything, settings.only)
     done = workspace.done("package", what.mark)
     if done is not None:
-        log.info("package %s: nothing to do, %d packages are there", what.release.name, len(done.packages))
+        log.info(
+            "package %s: nothing to do, %d packages are there",
+            what.release.name,
+            len(done.packages),
+        )
         return done
     built, skipped = _build_all(builds, what, workspace)
     if settings.only != "*":
@@ -124,7 +133,9 @@ def plan(release: Release) -> list[Build]:
 
 
 def wanted(everything: Sequence[Build], only: str) -> list[Build]:
-    """What has a recipe whose name `only` matches (a name or a pattern). Raises RequestError for nothing."""
+    """What has a recipe whose name `only` matches (a name or a pattern). Raises RequestError for
+    nothing.
+    """
     found = [build for build in everything if fnmatchcase(build.recipe.name, only)]
     if not found:
         known = ", ".join(sorted({build.recipe.name for build in everything}))
@@ -133,10 +144,19 @@ def wanted(everything: Sequence[Build], only: str) -> list[Build]:
 
 
 def _possible(recipe: Recipe, release: Release) -> bool:
-    """Whether a release has the components that a package is of or names: some do without Docker."""
+    """Whether a release has the components that a package is of or names: some do without
+    Docker.
+    """
     own = (recipe.relations, recipe.deb, recipe.rpm)
-    texts = (text for relations in own for key in Relations.model_fields for text in getattr(relations, key))
-    named = {name for text in texts for name in recipes.components().components if f"{{{name}" in text}
+    texts = (
+        text
+        for relations in own
+        for key in Relations.model_fields
+        for text in getattr(relations, key)
+    )
+    named = {
+        name for text in texts for name in recipes.components().components if f"{{{name}" in text
+    }
     return all(map(release.has, {recipe.component, *named}))
 
 
@@ -144,9 +164,13 @@ def _architectures(recipe: Recipe, release: Release) -> Sequence[Arch | Literal[
     return ("all",) if recipe.all_architectures else release.architectures
 
 
-def _variables(release: Release, settings: Settings, key: RepoKey, keyring: bytes) -> dict[str, Any]:
+def _variables(
+    release: Release, settings: Settings, key: RepoKey, keyring: bytes
+) -> dict[str, Any]:
     return {
-        "registry": settings.registry.split("://")[-1].rstrip("/"),  # a name for images, not an address
+        "registry": settings.registry.split("://")[-1].rstrip(
+            "/"
+        ),  # a name for images, not an address
         "site_url": settings.url.rstrip("/"),
         "channel": entry_channel(release),
         "key_name": KEYRING,
@@ -157,33 +181,45 @@ def _variables(release: Release, settings: Settings, key: RepoKey, keyring: byte
 
 
 def carried(recipe: Recipe, release: Release) -> dict[str, str]:
-    """The versions that a package of the one program states: those in it, not those of the separate packages."""
+    """The versions that a package of the one program states: those in it, not those of the separate
+    packages.
+    """
     found = image.carried(release) if recipe.monolith else {}
     return {name: versions.package_version(version) for name, version in found.items()}
 
 
 def entry_channel(release: Release) -> str:
-    """The channel that installed entries follow: the minor's own, for a plain upgrade must not cross a minor.
+    """The channel that installed entries follow: the minor's own, for a plain upgrade must not
+    cross a minor.
 
-    It does not depend on where the release is published: the same release may go to more channels later.
+    It does not depend on where the release is published: the same release may go to more channels
+    later.
     """
     return f"stable-{release.minor}" if versions.is_final(release.kubernetes) else "latest"
 
 
-def _build_all(wanted: list[Build], what: Job, workspace: Workspace) -> tuple[list[Package], list[Skipped]]:
+def _build_all(
+    wanted: list[Build], what: Job, workspace: Workspace
+) -> tuple[list[Package], list[Skipped]]:
     cache = Cache(what.settings.cache)
-    sources = {(entry.component, entry.name, entry.arch): cache.use(entry) for entry in what.release.inputs}
+    sources = {
+        (entry.component, entry.name, entry.arch): cache.use(entry) for entry in what.release.inputs
+    }
 
     def one(build: Build) -> Package | Skipped:
         try:
             return _build(build, what, workspace, sources)
         except payload.Missing as gap:
             log.warning("%s: skipped: %s", build.id, gap)
-            return Skipped(name=f"{build.recipe.name} ({build.format})", arch=build.arch, reason=str(gap))
+            return Skipped(
+                name=f"{build.recipe.name} ({build.format})", arch=build.arch, reason=str(gap)
+            )
 
     with ThreadPoolExecutor(what.settings.jobs) as pool:
         results = list(pool.map(one, wanted))
-    packages = sorted((one for one in results if isinstance(one, Package)), key=lambda one: one.path)
+    packages = sorted(
+        (one for one in results if isinstance(one, Package)), key=lambda one: one.path
+    )
     return packages, [one for one in results if isinstance(one, Skipped)]
 
 
@@ -205,7 +241,9 @@ def _build(build: Build, what: Job, workspace: Workspace, sources: Sources) -> P
         scripts = payload.scripts(build.recipe, filled)
         extra = {"key_date": str(what.variables["key_date"]), **carried(build.recipe, what.release)}
         upstream = recipes.components().components[build.recipe.component]
-        description = describe(build.recipe, upstream, what.release, build.arch, build.format, entries, scripts, extra)
+        description = describe(
+            build.recipe, upstream, what.release, build.arch, build.format, entries, scripts, extra
+        )
         description = documents.add(description, work / "documents")
         target = workspace.root / "packages" / build.format / description.filename
         made = work / description.filename
@@ -216,7 +254,9 @@ def _build(build: Build, what: Job, workspace: Workspace, sources: Sources) -> P
     return recorded(workspace, target, description)
 
 
-def _source(build: Build, release: Release, sources: Sources, component: str, file: str, arch: Arch) -> Path:
+def _source(
+    build: Build, release: Release, sources: Sources, component: str, file: str, arch: Arch
+) -> Path:
     gap = release.missing(component, file, arch)
     if gap is not None:
         raise payload.Missing(gap)
@@ -233,13 +273,23 @@ def recorded(workspace: Workspace, path: Path, description: Description) -> Pack
     data = path.read_bytes()
     form = description.format
     return Package(
-        name=path.name, kind=form.value, arch=description.arch, path=str(path.relative_to(workspace.root)),
+        name=path.name,
+        kind=form.value,
+        arch=description.arch,
+        path=str(path.relative_to(workspace.root)),
         url=layout.pool_path(description.name, path.name, form),
-        size=len(data), sha256=files.sha256(data), media_type=layout.MEDIA_TYPES[form],
-        package=description.name, format=form, version=f"{description.version}-{description.revision}",
-        epoch=description.epoch, upstream=description.version,
-        unsigned_sha256=unsigned_sha256(data, name=path.name) if form is Format.rpm else files.sha256(data),
-    )  # fmt: skip
+        size=len(data),
+        sha256=files.sha256(data),
+        media_type=layout.MEDIA_TYPES[form],
+        package=description.name,
+        format=form,
+        version=f"{description.version}-{description.revision}",
+        epoch=description.epoch,
+        upstream=description.version,
+        unsigned_sha256=unsigned_sha256(data, name=path.name)
+        if form is Format.rpm
+        else files.sha256(data),
+    )
 
 
 def _merge(
@@ -259,7 +309,12 @@ def _refuse_gaps(built: list[Package], skipped: list[Skipped]) -> None:
     there = [(one.package, one.arch, one.format) for one in built]
     for name, wanted, arch in closure.gaps(there, recipes.packages()):
         why = next(
-            (gap.reason for gap in skipped if gap.name.startswith(f"{wanted} ") and gap.arch == arch), "not built"
+            (
+                gap.reason
+                for gap in skipped
+                if gap.name.startswith(f"{wanted} ") and gap.arch == arch
+            ),
+            "not built",
         )
         raise RequestError(
             f"{name} could not be installed on {arch}: it needs {wanted}, which was skipped: {why}; "

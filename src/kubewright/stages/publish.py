@@ -1,4 +1,6 @@
-"""publish: puts a signed release on a site, in its channels; history, rollback and refresh of channels."""
+"""publish: puts a signed release on a site, in its channels; history, rollback and refresh of
+channels.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -49,13 +51,17 @@ class Signer:
 def store(settings: Settings) -> Store:
     """The site that the settings name."""
     if "://" in settings.site:
-        raise RequestError(f"--site {settings.site}: only directories can be published to; give a path")
+        raise RequestError(
+            f"--site {settings.site}: only directories can be published to; give a path"
+        )
     return DirectoryStore(Path(settings.site))
 
 
 @dataclass(frozen=True)
 class Work:
-    """A site about to be published on: where what changes is noted, and its channels as they are."""
+    """A site about to be published on: where what changes is noted, and its channels as they
+    are.
+    """
 
     target: Journal | Recorder
     site: Publication
@@ -63,18 +69,23 @@ class Work:
 
 
 def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[str], list[Change]]:
-    """Publish a release; return its channels and every object written, or that would be (`--dry-run`).
+    """Publish a release; return its channels and every object written, or that would be
+    (`--dry-run`).
 
-    Every channel of the site is settled on the way: what a crash left behind is repaired, and what another key
-    signed is signed again.
+    Every channel of the site is settled on the way: what a crash left behind is repaired, and what
+    another key signed is signed again.
     """
     work = _begin(settings, keys)
     record = workspace.require("sign", order(workspace, settings, keys, work.target).mark)
     manifest = read_manifest(workspace)
     names = settings.channels or records.default_channels(manifest.release.kubernetes, work.present)
     if not names:
-        raise RequestError(f"{manifest.release.name}: lower than what every channel has; name one with --channel")
-    _upload(workspace, (*record.artifacts, *record.packages), work.target, keyring(keys, work.target))
+        raise RequestError(
+            f"{manifest.release.name}: lower than what every channel has; name one with --channel"
+        )
+    _upload(
+        workspace, (*record.artifacts, *record.packages), work.target, keyring(keys, work.target)
+    )
     _keys(work.target, keys)
     entry = _entry(workspace, manifest)
     url = settings.url.rstrip("/")
@@ -89,22 +100,36 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
     return list(names), work.target.changes
 
 
-def rollback(channel: str, settings: Settings, keys: Keys, to: int | None) -> tuple[Channel, list[Change]]:
-    """Publish the content of an earlier publication of a channel; by default the one before the present content."""
+def rollback(
+    channel: str, settings: Settings, keys: Keys, to: int | None
+) -> tuple[Channel, list[Change]]:
+    """Publish the content of an earlier publication of a channel; by default the one before the
+    present content.
+    """
     work = _begin(settings, keys)
     current = work.present.get(channel)
     if current is None:
         known = ", ".join(work.present) or "none"
-        raise RequestError(f"{layout.channel_path(channel)}: no such channel on {settings.site}; there are: {known}")
+        raise RequestError(
+            f"{layout.channel_path(channel)}: no such channel on {settings.site}; there are: {known}"
+        )
     past = history(channel, settings)
-    found = records.before(past) if to is None else next((one for one in past if one.sequence == to), None)
+    found = (
+        records.before(past)
+        if to is None
+        else next((one for one in past if one.sequence == to), None)
+    )
     if found is None:
         what = "nothing to go back to" if to is None else f"no publication {to}"
         there = ", ".join(str(record.sequence) for record in past)
         raise RequestError(f"{layout.channel_path(channel)}: {what}; there are: {there}")
     _keys(work.target, keys)
     new = records.rollback(
-        current, found, now=settings.now, repo_key=keys.repo.fingerprint, valid_for=settings.valid_for
+        current,
+        found,
+        now=settings.now,
+        repo_key=keys.repo.fingerprint,
+        valid_for=settings.valid_for,
     )
     work.site.commit(current, new)
     _finish(work, settings, keys, {channel})
@@ -112,21 +137,29 @@ def rollback(channel: str, settings: Settings, keys: Keys, to: int | None) -> tu
 
 
 def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change]]:
-    """Sign again what expires soon or has another key's signature; return the channels that have a new record.
+    """Sign again what expires soon or has another key's signature; return the channels that have a
+    new record.
 
-    Each channel is renewed for as long as it was published for. What a crash left behind is repaired on the way.
+    Each channel is renewed for as long as it was published for. What a crash left behind is
+    repaired on the way.
     """
     work = _begin(settings, keys)
     if not work.present:
-        raise RequestError(f"{settings.site}: no channel there; publish a release first, or give another --site")
+        raise RequestError(
+            f"{settings.site}: no channel there; publish a release first, or give another --site"
+        )
     _keys(work.target, keys)
     _finish(work, settings, keys, set())
     now = work.site.channels()
-    return [now[name] for name, record in work.present.items() if now[name] != record], work.target.changes
+    return [
+        now[name] for name, record in work.present.items() if now[name] != record
+    ], work.target.changes
 
 
 def history(channel: str, settings: Settings) -> list[Channel]:
-    """Every publication of a channel, oldest first. Raises VerificationFailed when the chain is broken."""
+    """Every publication of a channel, oldest first. Raises VerificationFailed when the chain is
+    broken.
+    """
     site = store(settings)
     path = layout.channel_path(channel)
     data = site.read(path)
@@ -138,7 +171,9 @@ def history(channel: str, settings: Settings) -> list[Channel]:
         data = site.read(path)
         if data is None or files.sha256(data) != found[-1].parent:
             sequence = found[-1].sequence
-            raise VerificationFailed(f"{path}: missing, or not what publication {sequence} names as its parent")
+            raise VerificationFailed(
+                f"{path}: missing, or not what publication {sequence} names as its parent"
+            )
         found.append(Channel.read(data, path))
     return found[::-1]
 
@@ -167,7 +202,9 @@ def _begin(settings: Settings, keys: Keys) -> Work:
 
 
 def _allow(target: Store, settings: Settings, keys: Keys) -> None:
-    """Development and production keys never meet on a site, and development keys sign no public one, unless told."""
+    """Development and production keys never meet on a site, and development keys sign no public
+    one, unless told.
+    """
     if settings.allow_development:
         return
     there = target.read(layout.KEYRING)
@@ -189,14 +226,18 @@ def _same_address(present: Mapping[str, Channel], settings: Settings) -> None:
     """A site that has an address keeps one: without it mirrorlist would stay behind."""
     known = sorted({channel.url for channel in present.values() if channel.url})
     if known and not settings.url:
-        raise RequestError(f"{settings.site}: this site is published as {known[0]}; pass --url {known[0]}")
+        raise RequestError(
+            f"{settings.site}: this site is published as {known[0]}; pass --url {known[0]}"
+        )
 
 
 def _finish(work: Work, settings: Settings, keys: Keys, changed: set[str]) -> None:
     """Settle every channel, then what follows from all of them."""
     for name, record in work.present.items():
         if name not in changed:
-            work.site.commit(record, records.resign(record, now=settings.now, repo_key=keys.repo.fingerprint))
+            work.site.commit(
+                record, records.resign(record, now=settings.now, repo_key=keys.repo.fingerprint)
+            )
     for name in sorted({*work.present, *changed}):
         settled = work.site.settle(name)
         current = settled.current.name if settled.current else "none"
@@ -204,17 +245,23 @@ def _finish(work: Work, settings: Settings, keys: Keys, changed: set[str]) -> No
     work.site.derive_index(recipes.catalog(), settings.now)
 
 
-def _upload(workspace: Workspace, artifacts: Sequence[Artifact], target: Store, known: bytes) -> None:
-    """Every file of the release to its one place. Nothing is written when any published name has other bytes.
+def _upload(
+    workspace: Workspace, artifacts: Sequence[Artifact], target: Store, known: bytes
+) -> None:
+    """Every file of the release to its one place. Nothing is written when any published name has
+    other bytes.
 
-    Where the site's own manifest says that the bytes should be these, its copy is damaged: it is restored.
+    Where the site's own manifest says that the bytes should be these, its copy is damaged: it is
+    restored.
     """
     manifest = next(one for one in artifacts if one.kind == "manifest")
     complete = target.digest(manifest.url) == manifest.sha256
     for artifact in artifacts:
         if not complete and target.digest(artifact.url) not in (None, artifact.sha256):
             raise PublicationConflict(_conflict(artifact, target, known))
-    for artifact in sorted(artifacts, key=lambda one: (one.name.startswith(layout.MANIFEST), one.url)):
+    for artifact in sorted(
+        artifacts, key=lambda one: (one.name.startswith(layout.MANIFEST), one.url)
+    ):
         path = workspace.root / artifact.path
         if not complete:
             target.create(artifact.url, path)
@@ -236,7 +283,9 @@ def _conflict(artifact: Artifact, target: Store, known: bytes) -> str:
 
 
 def _keys(target: Store, keys: Keys) -> None:
-    """The site's keys: each alone, then all together, so that what was signed earlier stays verifiable."""
+    """The site's keys: each alone, then all together, so that what was signed earlier stays
+    verifiable.
+    """
     target.replace(layout.key_history(f"{keys.repo.fingerprint}.asc"), keys.repo.armored.encode())
     target.replace(layout.key_history(f"{keys.artifact.key_id}.pub"), keys.artifact.public_pem)
     together = keyring(keys, target)

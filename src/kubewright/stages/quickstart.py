@@ -1,4 +1,6 @@
-"""quickstart: the whole product on one machine, with nothing but Python and the package managers that are there."""
+"""quickstart: the whole product on one machine, with nothing but Python and the package managers
+that are there.
+"""
 
 import logging
 import shutil
@@ -27,7 +29,8 @@ STAMP = "made-by-quickstart"
 
 
 def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
-    """Make everything below `home`, install from it, and say in a few lines what was made and what to do next.
+    """Make everything below `home`, install from it, and say in a few lines what was made and what
+    to do next.
 
     What an earlier run left there is made anew: the site's address is part of what it publishes.
     """
@@ -35,9 +38,13 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
     site, roots = home / "site", home / "roots"
     stamp = home / STAMP
     if home.is_dir() and any(home.iterdir()) and not stamp.is_file():
-        raise RequestError(f"--keep {home}: holds other things, which quickstart would replace; name a new directory")
+        raise RequestError(
+            f"--keep {home}: holds other things, which quickstart would replace; name a new directory"
+        )
     with explained(home):
-        files.write(stamp, b"Made by `kubewright quickstart`, which makes all of it anew each time.\n")
+        files.write(
+            stamp, b"Made by `kubewright quickstart`, which makes all of it anew each time.\n"
+        )
         for old in (home / "dist", site, roots):
             shutil.rmtree(old, ignore_errors=True)
         site.mkdir(parents=True)
@@ -45,7 +52,12 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
         sample(home / "mirror")
     with serve(site) as url:
         settings = settings.model_copy(
-            update={"upstream": str(home / "mirror"), "dist": home / "dist", "site": str(site), "url": url}
+            update={
+                "upstream": str(home / "mirror"),
+                "dist": home / "dist",
+                "site": str(site),
+                "url": url,
+            }
         )
         with step(log, f"release {REQUEST}"):
             workspace, channels, changes = release(REQUEST, settings, keys)
@@ -53,7 +65,9 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
         yield f"release   {workspace.root.name} in {', '.join(channels)}: {len(changes)} objects written, all verified"
         clients = {
             "apt": lambda root: apt.install(url, suite, site / layout.KEYRING, PACKAGES, root),
-            "dnf": lambda root: dnf.install(url, suite, site / layout.KEYRING_ARMORED, PACKAGES, root),
+            "dnf": lambda root: dnf.install(
+                url, suite, site / layout.KEYRING_ARMORED, PACKAGES, root
+            ),
         }
         for name, install in clients.items():
             yield from _client(name, install, roots / name)
@@ -61,7 +75,9 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
 
 
 def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iterator[str]:
-    """Install with one client and run what it installed; a client that cannot run here is named with the reason."""
+    """Install with one client and run what it installed; a client that cannot run here is named
+    with the reason.
+    """
     try:
         with step(log, f"install {' '.join(PACKAGES)} with {name}"):
             installed = install(root)
@@ -81,7 +97,9 @@ def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iter
 def _next_steps(home: Path, site: Path, keys: Keys) -> Iterator[str]:
     yield f"made in   {home}"
     yield f"site      {site}/index.html; any web server can serve the directory"
-    trust = ", a development key: only this machine should trust the site" if keys.development else ""
+    trust = (
+        ", a development key: only this machine should trust the site" if keys.development else ""
+    )
     yield f"key       {keys.repo.fingerprint}{trust}"
     command = "./nox -s" if (content.root() / "noxfile.py").is_file() else "kubewright"
     dashes = " --" if command.startswith("./nox") else ""

@@ -13,7 +13,9 @@ from kubewright.workspace import Workspace
 log = logging.getLogger(__name__)
 
 
-def release(request: str, settings: Settings, keys: Keys) -> tuple[Workspace, list[str], list[Change]]:
+def release(
+    request: str, settings: Settings, keys: Keys
+) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
     workspace, _ = resolve.resolve(request, settings)
     fetch.fetch(workspace, settings)

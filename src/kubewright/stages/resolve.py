@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from kubewright import content, recipes, resolution, versions
 from kubewright.compile import build
 from kubewright.models.catalog import MinorFacts
-from kubewright.models.lock import Check, Component, DistributionRuntime, Input, Release, Unavailable
+from kubewright.models.lock import (
+    Check,
+    Component,
+    DistributionRuntime,
+    Input,
+    Release,
+    Unavailable,
+)
 from kubewright.moments import day
 from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
@@ -27,11 +34,15 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
     return lock(solution(request, settings, upstream), settings, upstream)
 
 
-def lock(found: Solution, settings: Settings, upstream: Upstream | None) -> tuple[Workspace, Release]:
+def lock(
+    found: Solution, settings: Settings, upstream: Upstream | None
+) -> tuple[Workspace, Release]:
     """The lock of a solution, written unless this is a dry run."""
     kubernetes, chosen = found.case.kubernetes, found.components
     if settings.source_date_epoch is not None:
-        chosen = tuple(one.model_copy(update={"epoch": settings.source_date_epoch}) for one in chosen)
+        chosen = tuple(
+            one.model_copy(update={"epoch": settings.source_date_epoch}) for one in chosen
+        )
     wanted: tuple[Input, ...] = ()
     gaps: tuple[Unavailable, ...] = ()
     if recipes.packaged(versions.minor(kubernetes)):
@@ -71,7 +82,10 @@ def solution(request: str, settings: Settings, upstream: Upstream | None) -> Sol
         resolution.require_known(kubernetes, stated.catalog)
     patch = minor.patch(kubernetes)
     if patch is None and (upstream is None or not own):
-        log.warning("v%s: the catalog does not list this pre-release, so nothing says that it exists", kubernetes)
+        log.warning(
+            "v%s: the catalog does not list this pre-release, so nothing says that it exists",
+            kubernetes,
+        )
     if patch is not None and patch.avoid:
         log.warning("v%s: to be avoided: %s", kubernetes, patch.avoid)
     _warn_of_ends(minor, settings)
@@ -104,29 +118,41 @@ def _inputs(
     gaps: tuple[Unavailable, ...] = ()
     if upstream is not None:
         wanted, gaps = resolution.survey(
-            wanted, recipes.components(), upstream, jobs=settings.jobs, allow_unverified=settings.allow_unverified,
+            wanted,
+            recipes.components(),
+            upstream,
+            jobs=settings.jobs,
+            allow_unverified=settings.allow_unverified,
             optional=[one.component for one in settings.asked.wanted],
-        )  # fmt: skip
+        )
     if settings.flavour == "monolith":
         wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings))
     return wanted, gaps
 
 
 def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
-    """The inputs that no upstream has: hyperkube, which `fetch` compiles. Raises RequestError if it has no lock."""
+    """The inputs that no upstream has: hyperkube, which `fetch` compiles. Raises RequestError if it
+    has no lock.
+    """
     return tuple(
         Input(
-            component="hyperkube", name="hyperkube", version=kubernetes, arch=arch,
-            url=build.origin(kubernetes, arch, epoch=epoch, content=content.folder("images")), check=Check.built,
+            component="hyperkube",
+            name="hyperkube",
+            version=kubernetes,
+            arch=arch,
+            url=build.origin(kubernetes, arch, epoch=epoch, content=content.folder("images")),
+            check=Check.built,
             checked_by=f"images/hyperkube/locks/v{kubernetes}/go.sum",
         )
         for arch in settings.architectures
-    )  # fmt: skip
+    )
 
 
 def _with_built_digests(release: Release, known: Release) -> Release:
     """The lock with what `fetch` learned of built inputs that would be made from the same today."""
-    digests = {(entry.id, entry.url): entry.sha256 for entry in known.inputs if entry.check is Check.built}
+    digests = {
+        (entry.id, entry.url): entry.sha256 for entry in known.inputs if entry.check is Check.built
+    }
     settled = tuple(
         entry.model_copy(update={"sha256": digests.get((entry.id, entry.url), entry.sha256)})
         for entry in release.inputs
@@ -135,7 +161,9 @@ def _with_built_digests(release: Release, known: Release) -> Release:
 
 
 def _with_built_inputs(known: Release, release: Release) -> Release:
-    """A known lock with the built inputs of another one: the flavour or what they are made from may have changed."""
+    """A known lock with the built inputs of another one: the flavour or what they are made from may
+    have changed.
+    """
     kept = (entry for entry in known.inputs if entry.check is not Check.built)
     wanted = (entry for entry in release.inputs if entry.check is Check.built)
     return known.model_copy(update={"inputs": (*kept, *wanted)})
@@ -166,25 +194,36 @@ def assemble(
 
 
 def _distributions(found: Solution) -> tuple[DistributionRuntime, ...]:
-    """What each distribution brings, and what is taken where one was asked for; our own packages last."""
+    """What each distribution brings, and what is taken where one was asked for; our own packages
+    last.
+    """
     taken = {(one.distribution, one.package, one.version): one for one in found.packages}
     theirs = resolution.runtimes(found.components, recipes.distributions(), found.packages)
     lines = tuple(
-        _taken(one) if taken.pop((one.distribution, one.package, one.version), None) else one for one in theirs
+        _taken(one) if taken.pop((one.distribution, one.package, one.version), None) else one
+        for one in theirs
     )
     own = tuple(
         DistributionRuntime(
-            distribution=one.distribution, family=one.family, package=one.package, version=one.version, fits=True,
-            reason=f"made from {one.family} {one.upstream}", repository=one.repository, chosen=True,
+            distribution=one.distribution,
+            family=one.family,
+            package=one.package,
+            version=one.version,
+            fits=True,
+            reason=f"made from {one.family} {one.upstream}",
+            repository=one.repository,
+            chosen=True,
             depends=one.package,
         )
         for one in taken.values()
-    )  # fmt: skip
+    )
     return (*lines, *own)
 
 
 def _taken(line: DistributionRuntime) -> DistributionRuntime:
-    """A line that is chosen; one that does not fit Kubernetes can only be containerd that nothing but Docker uses."""
+    """A line that is chosen; one that does not fit Kubernetes can only be containerd that nothing
+    but Docker uses.
+    """
     changes: dict[str, object] = {"chosen": True}
     if not line.fits:
         changes |= {"reason": f"{line.reason}, but only Docker uses it", "depends": line.package}

@@ -1,4 +1,6 @@
-"""mirror sample: chooses what a sample mirror has, so that any of its Kubernetes versions can be released from it."""
+"""mirror sample: chooses what a sample mirror has, so that any of its Kubernetes versions can be
+released from it.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,21 +14,26 @@ def sample(
     dest: Path, kubernetes: Sequence[str] = mirror.KUBERNETES,
     *, epoch: int = mirror.EPOCH, busybox: Mapping[Arch, Path] | None = None,
 ) -> Summary:  # fmt: skip
-    """Write a sample mirror of these Kubernetes versions and every companion that may be chosen for one of them.
+    """Write a sample mirror of these Kubernetes versions and every companion that may be chosen for
+    one of them.
 
-    Raises RequestError for a version that cannot be read or that the catalog does not know, and what
-    `mirror.sample` raises.
+    Raises RequestError for a version that cannot be read or that the catalog does not know, and
+    what `mirror.sample` raises.
     """
     asked = [str(versions.parse(version)) for version in kubernetes]
     return mirror.sample(dest, recipes.components(), _wanted(asked), epoch=epoch, busybox=busybox)
 
 
 def _wanted(kubernetes: Sequence[str]) -> dict[str, Sequence[str]]:
-    """The known versions of every component that are in the range of a release; those to be avoided are not."""
+    """The known versions of every component that are in the range of a release; those to be avoided
+    are not.
+    """
     components = recipes.components()
     wanted: dict[str, list[str]] = {"kubernetes": list(kubernetes)}
     for release in kubernetes:
-        for chosen in resolution.choose(release, recipes.catalog(), components, recipes.relations())[1:]:
+        for chosen in resolution.choose(
+            release, recipes.catalog(), components, recipes.relations()
+        )[1:]:
             there = wanted.setdefault(chosen.name, [chosen.version])
             there += [
                 known.version

@@ -1,4 +1,6 @@
-"""sign: signs rpms and images, and writes the signed manifest of the release into `dist/NAME/signed/`."""
+"""sign: signs rpms and images, and writes the signed manifest of the release into
+`dist/NAME/signed/`.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -77,7 +79,11 @@ def order(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> 
     packages = workspace.require("package", package.job(release, settings, keys.repo, known).mark)
     built = workspace.require("image", image.mark(release, settings))
     images = image.read_images(workspace).images
-    adopted = {one.url: files.sha256(data) for one in packages.packages if (data := published(one, known, site))}
+    adopted = {
+        one.url: files.sha256(data)
+        for one in packages.packages
+        if (data := published(one, known, site))
+    }
     mark = fingerprint(
         __version__, release.model_dump(), packages.model_dump(), built.model_dump(),
         [one.model_dump() for one in images], settings.url,
@@ -117,7 +123,9 @@ def sign(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> R
         entry=manifest.Entry(settings.url, package.entry_channel(release), stated.url),
     )
     artifacts += [stated, *_manifest(workspace, release, whole, keys, moment)]
-    record = Record(stage="sign", fingerprint=what.mark, artifacts=tuple(artifacts), packages=signed)
+    record = Record(
+        stage="sign", fingerprint=what.mark, artifacts=tuple(artifacts), packages=signed
+    )
     workspace.save(record)
     return record
 
@@ -130,14 +138,21 @@ def keyring(keys: Keys, site: Store) -> bytes:
 
 def _refuse_broken_layout(workspace: Workspace) -> None:
     for finding in check_layout(workspace.root / image.LAYOUT):
-        raise VerificationFailed(f"{workspace.root / image.LAYOUT}: {finding}; run `kubewright image` again")
+        raise VerificationFailed(
+            f"{workspace.root / image.LAYOUT}: {finding}; run `kubewright image` again"
+        )
 
 
 def published(one: Package, known: bytes, site: Store) -> bytes | None:
-    """An rpm of the same content that the site carries already, signed by a known key; a damaged one is none."""
+    """An rpm of the same content that the site carries already, signed by a known key; a damaged
+    one is none.
+    """
     data = site.read(one.url) if one.format is Format.rpm else None
     with suppress(VerificationFailed):
-        if data is not None and rpm_signature.unsigned_sha256(data, name=one.url) == one.unsigned_sha256:
+        if (
+            data is not None
+            and rpm_signature.unsigned_sha256(data, name=one.url) == one.unsigned_sha256
+        ):
             rpm_signature.verify(data, [known], name=one.url)
             return data
     return None
@@ -149,13 +164,17 @@ def read_manifest(workspace: Workspace) -> Manifest:
 
 
 def _signed(one: Package, workspace: Workspace, keys: Keys, what: Order, site: Store) -> Package:
-    """An rpm with its signature; what the site carries already, with the same content, is taken from there."""
+    """An rpm with its signature; what the site carries already, with the same content, is taken
+    from there.
+    """
     if one.format is Format.deb:
         return one
     data = site.read(one.url) if one.url in what.adopted else None
     if data is None:
         moment = keys.moment(what.release.dated(recipes.packages()[one.package].component))
-        data = rpm_signature.sign((workspace.root / one.path).read_bytes(), keys.repo, moment, name=one.name)
+        data = rpm_signature.sign(
+            (workspace.root / one.path).read_bytes(), keys.repo, moment, name=one.name
+        )
     path = f"{SIGNED}/rpm/{one.name}"
     files.write(workspace.root / path, data)
     return one.model_copy(
@@ -169,7 +188,9 @@ def _signed(one: Package, workspace: Workspace, keys: Keys, what: Order, site: S
 
 
 def _indexes(workspace: Workspace, release: Release, packages: Iterable[Package]) -> list[Artifact]:
-    """What repository indexes say of each package, so that a publication never reads packages again."""
+    """What repository indexes say of each package, so that a publication never reads packages
+    again.
+    """
     debs, rpms = [], []
     for one in packages:
         path = workspace.root / one.path
@@ -178,7 +199,14 @@ def _indexes(workspace: Workspace, release: Release, packages: Iterable[Package]
         else:
             rpms.append(rpm.entry(path))
     return [
-        _write(workspace, release, layout.ENTRIES[form], "index", publication.write_entries(found), "application/gzip")
+        _write(
+            workspace,
+            release,
+            layout.ENTRIES[form],
+            "index",
+            publication.write_entries(found),
+            "application/gzip",
+        )
         for form, found in ((Format.deb, debs), (Format.rpm, rpms))
     ]
 
@@ -191,12 +219,17 @@ def _documents(workspace: Workspace, release: Release) -> list[Artifact]:
     ]
 
 
-def _image_signatures(workspace: Workspace, release: Release, images: Iterable[Image], keys: Keys) -> list[Artifact]:
+def _image_signatures(
+    workspace: Workspace, release: Release, images: Iterable[Image], keys: Keys
+) -> list[Artifact]:
     """A cosign payload and signature for each image index and each platform's manifest."""
     made = []
     for one in images:
         for digest in one.digests:
-            payload, name = cosign.payload(one.repository, digest), layout.image_claim(one.name, digest)
+            payload, name = (
+                cosign.payload(one.repository, digest),
+                layout.image_claim(one.name, digest),
+            )
             made += [
                 _write(workspace, release, name, "image-signature", payload, "application/json"),
                 _write(
@@ -208,7 +241,11 @@ def _image_signatures(workspace: Workspace, release: Release, images: Iterable[I
 
 
 def _provenance(
-    workspace: Workspace, release: Release, artifacts: list[Artifact], builders: Iterable[Builder], keys: Keys
+    workspace: Workspace,
+    release: Release,
+    artifacts: list[Artifact],
+    builders: Iterable[Builder],
+    keys: Keys,
 ) -> Artifact:
     statement = provenance.statement(
         [provenance.Subject(name=one.url, sha256=one.sha256) for one in artifacts],
@@ -223,7 +260,14 @@ def _provenance(
         builder_version={one.name: one.version for one in builders},
     )
     envelope = provenance.envelope(statement, keys.artifact)
-    return _write(workspace, release, "provenance/release.intoto.jsonl", "provenance", envelope, "application/jsonl")
+    return _write(
+        workspace,
+        release,
+        "provenance/release.intoto.jsonl",
+        "provenance",
+        envelope,
+        "application/jsonl",
+    )
 
 
 def _keys(keys: Keys) -> list[Key]:
@@ -243,11 +287,15 @@ def _keys(keys: Keys) -> list[Key]:
     ]
 
 
-def _manifest(workspace: Workspace, release: Release, whole: Manifest, keys: Keys, moment: int) -> list[Artifact]:
+def _manifest(
+    workspace: Workspace, release: Release, whole: Manifest, keys: Keys, moment: int
+) -> list[Artifact]:
     """The manifest and SHA256SUMS, each with its signatures."""
     data = whole.to_bytes()
     first = _write(workspace, release, layout.MANIFEST, "manifest", data, "application/json")
-    sums = manifest.checksums({one.url: one.sha256 for one in whole.files} | {first.url: first.sha256})
+    sums = manifest.checksums(
+        {one.url: one.sha256 for one in whole.files} | {first.url: first.sha256}
+    )
     return [
         first,
         *(
@@ -262,7 +310,11 @@ def _manifest(workspace: Workspace, release: Release, whole: Manifest, keys: Key
     ]
 
 
-def _write(workspace: Workspace, release: Release, name: str, kind: str, data: bytes, media_type: str) -> Artifact:
+def _write(
+    workspace: Workspace, release: Release, name: str, kind: str, data: bytes, media_type: str
+) -> Artifact:
     path = Path(SIGNED) / name
     files.write(workspace.root / path, data)
-    return manifest.described(name, kind, str(path), layout.release_path(release.name, name), data, media_type)
+    return manifest.described(
+        name, kind, str(path), layout.release_path(release.name, name), data, media_type
+    )

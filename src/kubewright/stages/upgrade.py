@@ -15,8 +15,12 @@ from kubewright.workspace import Workspace
 log = logging.getLogger(__name__)
 
 
-def upgrade(start: str, request: str, settings: Settings) -> tuple[Workspace, Release, tuple[Hop, ...]]:
-    """What `resolve` does, and the way there from another version; without a way nothing is written."""
+def upgrade(
+    start: str, request: str, settings: Settings
+) -> tuple[Workspace, Release, tuple[Hop, ...]]:
+    """What `resolve` does, and the way there from another version; without a way nothing is
+    written.
+    """
     upstream = None if settings.offline else Upstream(settings.upstream)
     found = solution(request, settings, upstream)
     hops = path(start, found.case.kubernetes, settings.asked)
@@ -24,10 +28,12 @@ def upgrade(start: str, request: str, settings: Settings) -> tuple[Workspace, Re
 
 
 def path(start: str, goal: str, asked: Asked) -> tuple[Hop, ...]:
-    """The upgrade from one version to another, each hop with what changes beside Kubernetes for the same request.
+    """The upgrade from one version to another, each hop with what changes beside Kubernetes for the
+    same request.
 
-    It warns of hops at which etcd goes back; an etcd outside the cluster is left alone by an upgrade.
-    Raises RequestError for a start that is no version or cannot be left, and where a version has no solution.
+    It warns of hops at which etcd goes back; an etcd outside the cluster is left alone by an
+    upgrade. Raises RequestError for a start that is no version or cannot be left, and where a
+    version has no solution.
     """
     stated = facts()
     try:
@@ -41,7 +47,11 @@ def path(start: str, goal: str, asked: Asked) -> tuple[Hop, ...]:
         after = _on_the_way(hop.to, stated, asked)
         moved = (before.case.runtime, after.case.runtime)
         runtime = Moved(before=moved[0], after=moved[1]) if moved[0] != moved[1] else None
-        hops.append(hop.model_copy(update={"components": _changes(before, after, asked), "runtime": runtime}))
+        hops.append(
+            hop.model_copy(
+                update={"components": _changes(before, after, asked), "runtime": runtime}
+            )
+        )
         _warn_of_etcd(hops[-1])
         before = after
     return tuple(hops)
@@ -50,7 +60,9 @@ def path(start: str, goal: str, asked: Asked) -> tuple[Hop, ...]:
 def _on_the_way(kubernetes: str, stated: Facts, asked: Asked) -> Solution:
     """What a version on the way has: all that was asked for, else as much of it as it can have."""
     by_version = asked.model_copy(update={"distributions": ()})
-    by_name = by_version.model_copy(update={"wanted": tuple({Wish(component=one.component) for one in asked.wanted})})
+    by_name = by_version.model_copy(
+        update={"wanted": tuple({Wish(component=one.component) for one in asked.wanted})}
+    )
     requests = dict.fromkeys((asked, by_version, by_name))
     for number, request in enumerate(requests, start=1):
         try:
@@ -60,7 +72,9 @@ def _on_the_way(kubernetes: str, stated: Facts, asked: Asked) -> Solution:
                 raise
             continue
         if request != asked:
-            less = "the distributions" if request == by_version else "the versions that were asked for"
+            less = (
+                "the distributions" if request == by_version else "the versions that were asked for"
+            )
             log.warning("v%s, on the way: cannot be had with %s; shown without", kubernetes, less)
         return found
     raise AssertionError("there is always a request")

@@ -12,8 +12,8 @@ from kubewright.verification import Directory, Report, Web
 def verify(site: str, trusted: Sequence[bytes], *, now: int) -> Report:
     """Check every object that a site's index leads to.
 
-    `trusted` holds public keys, OpenPGP or ECDSA in PEM form; of a kind that is not among them, the site's own are
-    believed.
+    `trusted` holds public keys, OpenPGP or ECDSA in PEM form; of a kind that is not among them, the
+    site's own are believed.
     """
     if site.startswith(("http://", "https://")):
         return verification.verify(Web(WebFiles(site).read), site, trusted, now=now)

@@ -1,4 +1,6 @@
-"""Checks an apt suite against its signatures, its channel and the packages that the channel's releases have."""
+"""Checks an apt suite against its signatures, its channel and the packages that the channel's
+releases have.
+"""
 
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
@@ -16,7 +18,9 @@ from kubewright.verification.walk import Walk
 
 
 def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
-    """InRelease and what stands beside it, every index that it lists, and every package in those."""
+    """InRelease and what stands beside it, every index that it lists, and every package in
+    those.
+    """
     base = layout.suite_path(channel.channel)
     place = f"{base}/InRelease"
     text = _signed(walk, base)
@@ -26,10 +30,14 @@ def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None
         release = Release(text.decode())
         _fields(walk, place, release, channel)
         listed = {one["name"]: (int(one["size"]), one["sha256"]) for one in release["SHA256"]}
-        expected = {f"main/binary-{arch}/Packages{ending}" for arch in Arch for ending in ("", ".gz")}
+        expected = {
+            f"main/binary-{arch}/Packages{ending}" for arch in Arch for ending in ("", ".gz")
+        }
         absent, more = sorted(expected - listed.keys()), sorted(listed.keys() - expected)
         walk.tally.require(place, not absent, f"lacks {', '.join(absent)}")
-        walk.tally.require(place, not more, f"lists {', '.join(more)}, which is no index of these suites")
+        walk.tally.require(
+            place, not more, f"lists {', '.join(more)}, which is no index of these suites"
+        )
         for name, promised in listed.items():
             _copies(walk, base, name, promised)
         for arch in Arch:
@@ -37,7 +45,9 @@ def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None
 
 
 def _signed(walk: Walk, base: str) -> bytes | None:
-    """What InRelease says, else Release; that both say the same and are signed is checked on the way."""
+    """What InRelease says, else Release; that both say the same and are signed is checked on the
+    way.
+    """
     text, plain = walk.clearsigned(f"{base}/InRelease"), walk.there(f"{base}/Release")
     if plain is not None:
         walk.openpgp(f"{base}/Release.gpg", plain)
@@ -50,7 +60,9 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
     """The suite is this channel's, made from its present record."""
     name = channel.channel
     ours = (release.get("Suite"), release.get("Codename")) == (name, name)
-    walk.tally.require(place, ours, f"is the suite {release.get('Suite')}, not {name}; publish again")
+    walk.tally.require(
+        place, ours, f"is the suite {release.get('Suite')}, not {name}; publish again"
+    )
     _moment(walk, place, "Date", release.get("Date"), channel.issued)
     until = release.get("Valid-Until")
     _moment(walk, place, "Valid-Until", until, channel.valid_until)
@@ -58,12 +70,18 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
         left = int(parsedate_to_datetime(until).timestamp()) - walk.now
         walk.tally.require(place, left > 0, f"expired at {until}; run `kubewright refresh`")
         if left > 0 and channel.due(walk.now):
-            walk.tally.warnings.append(f"{place}: expires at {until}; run `kubewright refresh` before that")
+            walk.tally.warnings.append(
+                f"{place}: expires at {until}; run `kubewright refresh` before that"
+            )
 
 
 def _moment(walk: Walk, place: str, field: str, text: str | None, wanted: int | None) -> None:
     found = None if text is None else int(parsedate_to_datetime(text).timestamp())
-    walk.tally.require(place, found == wanted, f"{field} is {text}, not what the channel's record says; publish again")
+    walk.tally.require(
+        place,
+        found == wanted,
+        f"{field} is {text}, not what the channel's record says; publish again",
+    )
 
 
 def _copies(walk: Walk, base: str, name: str, promised: Measure) -> None:
@@ -84,4 +102,6 @@ def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:
         walk.tally.same(place, listed, packages, "the channel")
     with walk.tally.check(f"{place}.gz"):
         if unpacked(walk.must(f"{place}.gz"), f"{place}.gz") != data:
-            raise VerificationFailed(f"{place}.gz: unpacks to something else than {place}; publish again")
+            raise VerificationFailed(
+                f"{place}.gz: unpacks to something else than {place}; publish again"
+            )

@@ -17,7 +17,9 @@ Found = dict[str, bytes]
 
 
 def check(walk: Walk, place: str, manifest: release.Manifest) -> None:
-    """Every archive is a sound layout of just the images for its architecture; the images' indexes follow from them."""
+    """Every archive is a sound layout of just the images for its architecture; the images' indexes
+    follow from them.
+    """
     found: Found = {}
     for one in manifest.files:
         if one.kind == "image-archive" and walk.source.measured(one.url) is not None:
@@ -26,10 +28,14 @@ def check(walk: Walk, place: str, manifest: release.Manifest) -> None:
                           for platform in image.platforms if platform.arch == one.arch}  # fmt: skip
                 found |= _archive(walk, one.url, path, wanted)
     for image in manifest.images:
-        documents = {one.arch: found[one.manifest] for one in image.platforms if one.manifest in found}
+        documents = {
+            one.arch: found[one.manifest] for one in image.platforms if one.manifest in found
+        }
         if len(documents) == len(image.platforms):
             index = f"sha256:{files.sha256(_index(documents))}"
-            problem = f"says that {image.reference} is {image.index}, but its archives make it {index}"
+            problem = (
+                f"says that {image.reference} is {image.index}, but its archives make it {index}"
+            )
             walk.tally.require(place, index == image.index, problem)
 
 
@@ -43,9 +49,14 @@ def _archive(walk: Walk, place: str, path: Path, wanted: Mapping[str, Platform])
     with opened(path) as store:
         listed = Index.from_bytes(_read(store, "index.json")).manifests
         entries = {(one.annotations or {}).get(REFERENCE, ""): one for one in listed}
-        absent, more = sorted(wanted.keys() - entries.keys()), sorted(entries.keys() - wanted.keys())
+        absent, more = (
+            sorted(wanted.keys() - entries.keys()),
+            sorted(entries.keys() - wanted.keys()),
+        )
         walk.tally.require(place, not absent, f"lacks {', '.join(absent[:3])}")
-        walk.tally.require(place, not more, f"holds {', '.join(more[:3])}, which the manifest does not have")
+        walk.tally.require(
+            place, not more, f"holds {', '.join(more[:3])}, which the manifest does not have"
+        )
         for reference in sorted(wanted.keys() & entries.keys()):
             same = _facts(store, entries[reference].digest) == _promised(wanted[reference])
             walk.tally.require(place, same, f"holds another {reference} than the manifest says")
@@ -53,10 +64,17 @@ def _archive(walk: Walk, place: str, path: Path, wanted: Mapping[str, Platform])
 
 
 def _facts(store: Store, digest: str) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
-    """What identifies an image for one architecture: manifest, config, layers packed and unpacked."""
+    """What identifies an image for one architecture: manifest, config, layers packed and
+    unpacked.
+    """
     manifest = Manifest.from_bytes(_read(store, blob_path(digest)))
     config = Config.from_bytes(_read(store, blob_path(manifest.config.digest)))
-    return digest, manifest.config.digest, tuple(one.digest for one in manifest.layers), config.rootfs.diff_ids
+    return (
+        digest,
+        manifest.config.digest,
+        tuple(one.digest for one in manifest.layers),
+        config.rootfs.diff_ids,
+    )
 
 
 def _promised(platform: Platform) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
@@ -65,7 +83,9 @@ def _promised(platform: Platform) -> tuple[str, str, tuple[str, ...], tuple[str,
 
 
 def _index(documents: Mapping[Arch, bytes]) -> bytes:
-    """An image's index, which is on no site, from the manifests that it lists: it bears their annotations."""
+    """An image's index, which is on no site, from the manifests that it lists: it bears their
+    annotations.
+    """
     manifests = tuple(descriptor(MANIFEST, data, arch=arch) for arch, data in documents.items())
     about = Manifest.from_bytes(next(iter(documents.values()))).annotations
     return Index(manifests=manifests, annotations=about).to_bytes()

@@ -14,7 +14,8 @@ from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
 
 _BLOCK = re.compile(
-    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n.*?-----END PGP PUBLIC KEY BLOCK-----[ \t]*(?:\r?\n|$)\s*", re.DOTALL
+    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n.*?-----END PGP PUBLIC KEY BLOCK-----[ \t]*(?:\r?\n|$)\s*",
+    re.DOTALL,
 )
 
 Known = Mapping[str, bytes]
@@ -40,7 +41,11 @@ class Keys:
     @property
     def names(self) -> tuple[str, ...]:
         """Whom this verification believes."""
-        public = signatures.public_keys(self.artifact_keys, place=layout.ARTIFACT_KEY) if self.artifact_keys else ()
+        public = (
+            signatures.public_keys(self.artifact_keys, place=layout.ARTIFACT_KEY)
+            if self.artifact_keys
+            else ()
+        )
         return (
             *(f"OpenPGP {name}" for name in signatures.fingerprints(self.certificates)),
             *(f"ECDSA {name}" for name in public),
@@ -58,7 +63,9 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     public = _file(source, tally, layout.ARTIFACT_KEY, public_keys)
     if binary and armored:
         same = dict(binary) == dict(armored) and next(iter(binary)) == next(iter(armored))
-        tally.require(layout.KEYRING_ARMORED, same, f"holds other keys than {layout.KEYRING}; publish again")
+        tally.require(
+            layout.KEYRING_ARMORED, same, f"holds other keys than {layout.KEYRING}; publish again"
+        )
     ring = {**armored, **binary}
     _alone(source, tally, ring, ".asc", certificates)
     _alone(source, tally, public, ".pub", public_keys)
@@ -69,14 +76,20 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     ):
         _only_trusted(tally, place, held, trusted)
     if given and not (trusted_certificates and trusted_keys):
-        kind, place = ("ECDSA", layout.ARTIFACT_KEY) if trusted_certificates else ("OpenPGP", layout.KEYRING)
-        tally.warnings.append(f"no {kind} key is given: the site's own in {place} are believed; pass yours with --key")
+        kind, place = (
+            ("ECDSA", layout.ARTIFACT_KEY) if trusted_certificates else ("OpenPGP", layout.KEYRING)
+        )
+        tally.warnings.append(
+            f"no {kind} key is given: the site's own in {place} are believed; pass yours with --key"
+        )
     return Keys(
         certificates=tuple((trusted_certificates or ring).values()),
         artifact_keys=b"".join((trusted_keys or public).values()),
         on_site=frozenset([*ring, *public]),
         current=next(chain(binary, armored), None),
-        development=frozenset(name for name, data in (ring | public).items() if is_development(data)),
+        development=frozenset(
+            name for name, data in (ring | public).items() if is_development(data)
+        ),
     )
 
 
@@ -89,7 +102,9 @@ def sort_out(given: Sequence[bytes]) -> tuple[dict[str, bytes], dict[str, bytes]
         try:
             held = public_keys(data, place) if pem else keyring.certificates(data, place=place)
         except VerificationFailed as error:
-            raise RequestError(f"{place}: not a public key, OpenPGP or PEM; export it again") from error
+            raise RequestError(
+                f"{place}: not a public key, OpenPGP or PEM; export it again"
+            ) from error
         if not held:
             raise RequestError(f"{place}: holds no public key; export it again")
         found[pem].update(held)
@@ -108,7 +123,9 @@ def certificates(data: bytes, place: str) -> dict[str, bytes]:
 
 
 def public_keys(data: bytes, place: str) -> dict[str, bytes]:
-    """The ECDSA keys of a PEM file by their ids, each with the line that marks it as a development key."""
+    """The ECDSA keys of a PEM file by their ids, each with the line that marks it as a development
+    key.
+    """
     rest = signatures.PEM.sub(b"", data).replace(DEVELOPMENT.encode(), b"")
     if rest.strip():
         raise VerificationFailed(f"{place}: not just public keys in PEM form; publish again")
@@ -127,7 +144,9 @@ def is_development(key: bytes) -> bool:
 
 def _binary(data: bytes, place: str) -> dict[str, bytes]:
     if data.startswith(b"-----"):
-        raise VerificationFailed(f"{place}: armored, but apt reads only binary keys by this name; publish again")
+        raise VerificationFailed(
+            f"{place}: armored, but apt reads only binary keys by this name; publish again"
+        )
     return keyring.certificates(data, place=place)
 
 

@@ -9,7 +9,9 @@ from kubewright.repos import layout, page, publication
 from kubewright.verification.walk import Walk
 
 
-def front(walk: Walk, index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]) -> None:
+def front(
+    walk: Walk, index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]
+) -> None:
     """index.html is what this version of the program makes of the site."""
     place = layout.FRONT_PAGE
     with walk.tally.check(place):
@@ -20,14 +22,20 @@ def front(walk: Walk, index: Index, manifests: Mapping[str, Manifest], channels:
             raise VerificationFailed(
                 f"{place}: cannot be compared while a manifest or channel is unreadable; publish again"
             ) from error
-        walk.tally.require(place, data == expected, "does not say what the site holds; publish again")
+        walk.tally.require(
+            place, data == expected, "does not say what the site holds; publish again"
+        )
 
 
 def schemas(walk: Walk) -> None:
     """The schemas are those of the documents that are read here."""
     for path, expected in publication.schemas().items():
         with walk.tally.check(path):
-            walk.tally.require(path, walk.must(path) == expected, "not the schema of these documents; publish again")
+            walk.tally.require(
+                path,
+                walk.must(path) == expected,
+                "not the schema of these documents; publish again",
+            )
 
 
 def marker(walk: Walk, channel: Channel) -> None:

@@ -1,4 +1,6 @@
-"""Checks documents that change, the index and the channels, and the chain of their immutable copies."""
+"""Checks documents that change, the index and the channels, and the chain of their immutable
+copies.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,11 +22,15 @@ def document(walk: Walk, path: str, model: type[D], copy: Copy) -> D | None:
         found = model.from_bytes(data)
         newest, next_one = copy(found.sequence), copy(found.sequence + 1)
         with walk.tally.check(newest):
-            walk.tally.require(path, walk.must(newest) == data, f"differs from {newest}; publish again")
+            walk.tally.require(
+                path, walk.must(newest) == data, f"differs from {newest}; publish again"
+            )
         _signed(walk, newest, data)
         with walk.tally.check(next_one):
             replayed = walk.source.read(next_one) is not None
-            walk.tally.require(path, not replayed, f"is older than {next_one}: somebody put an earlier one back")
+            walk.tally.require(
+                path, not replayed, f"is older than {next_one}: somebody put an earlier one back"
+            )
         _parents(walk, found, model, copy)
         return found
     return None
@@ -40,12 +46,16 @@ def _parents(walk: Walk, newest: D, model: type[D], copy: Copy) -> None:
             return
         parent = child.parent if child else None
         if child:
-            walk.tally.require(place, files.sha256(data) == parent, "is not the parent that the next one names")
+            walk.tally.require(
+                place, files.sha256(data) == parent, "is not the parent that the next one names"
+            )
         _signed(walk, place, data)
         child = None
         with walk.tally.check(place):
             child = model.from_bytes(data)
-            walk.tally.require(place, child.sequence == sequence, f"says that it is number {child.sequence}")
+            walk.tally.require(
+                place, child.sequence == sequence, f"says that it is number {child.sequence}"
+            )
     if child:
         walk.tally.require(copy(1), child.parent is None, "is the first, but names a parent")
 

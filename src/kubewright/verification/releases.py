@@ -35,19 +35,27 @@ def _facts(walk: Walk, place: str, manifest: Manifest, release: IndexedRelease) 
     """What the index says of a release is what its manifest says."""
     ours = (manifest.release.name, manifest.release.kubernetes, manifest.development)
     same = ours == (release.name, release.kubernetes, release.development)
-    walk.tally.require(place, same, f"says other things of the release than {layout.INDEX}; publish again")
+    walk.tally.require(
+        place, same, f"says other things of the release than {layout.INDEX}; publish again"
+    )
 
 
 def _keys(walk: Walk, place: str, manifest: Manifest, signers: set[str | None]) -> None:
     """Who signed is named, and every key that is named is on the site."""
     named = {key.id: key for key in manifest.keys}
     for signer in sorted(filter(None, signers)):
-        walk.tally.require(place, signer in named, f"signed by {signer}, which it does not name among its keys")
+        walk.tally.require(
+            place, signer in named, f"signed by {signer}, which it does not name among its keys"
+        )
     for key in manifest.keys:
         there = key.id in walk.keys.on_site
-        walk.tally.require(place, there, f"names the key {key.id}, which keys/ does not have; publish again")
+        walk.tally.require(
+            place, there, f"names the key {key.id}, which keys/ does not have; publish again"
+        )
         url = layout.key_history(f"{key.id}.{'asc' if key.kind == 'openpgp' else 'pub'}")
-        walk.tally.require(place, key.url == url, f"names {key.url} for the key {key.id}, not {url}")
+        walk.tally.require(
+            place, key.url == url, f"names {key.url} for the key {key.id}, not {url}"
+        )
 
 
 def _file(walk: Walk, one: File) -> None:
@@ -71,8 +79,12 @@ def _checksums(walk: Walk, place: str, data: bytes, manifest: Manifest) -> None:
     with walk.tally.check(path):
         sums = walk.must(path)
         walk.openpgp(f"{path}.asc", sums)
-        promised = {f"{one.sha256}  {one.url}" for one in manifest.files} | {f"{files.sha256(data)}  {place}"}
+        promised = {f"{one.sha256}  {one.url}" for one in manifest.files} | {
+            f"{files.sha256(data)}  {place}"
+        }
         different = promised ^ set(sums.decode().splitlines())
         if different:
             first = min(line.partition("  ")[2] for line in different)
-            raise VerificationFailed(f"{path}: lacks or contradicts {first}, or lists it though the manifest does not")
+            raise VerificationFailed(
+                f"{path}: lacks or contradicts {first}, or lists it though the manifest does not"
+            )

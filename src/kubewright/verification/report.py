@@ -49,7 +49,9 @@ class Tally:
 
     @contextmanager
     def check(self, place: str) -> Iterator[None]:
-        """One check: what it raises becomes a finding at `place`, but that a server cannot be reached says nothing."""
+        """One check: what it raises becomes a finding at `place`, but that a server cannot be
+        reached says nothing.
+        """
         self.checked += 1
         try:
             yield
@@ -58,7 +60,10 @@ class Tally:
         except KubewrightError as error:
             self.fail(place, str(error).removeprefix(f"{place}: "))
         except (ValueError, LookupError, EOFError, OSError) as error:
-            self.fail(place, f"cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+            self.fail(
+                place,
+                f"cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            )
 
     def require(self, place: str, condition: bool, problem: str) -> bool:
         """Count a check whose outcome is already known."""
@@ -75,11 +80,17 @@ class Tally:
             return self.require(place, False, f"has {found[0]} bytes, not {promised[0]}")
         return self.require(place, found == promised, "its SHA-256 is not the promised one")
 
-    def same(self, place: str, listed: Mapping[str, Measure], wanted: Mapping[str, Measure], owner: str) -> None:
-        """Check that an index lists exactly the files that it should, with their sizes and digests."""
+    def same(
+        self, place: str, listed: Mapping[str, Measure], wanted: Mapping[str, Measure], owner: str
+    ) -> None:
+        """Check that an index lists exactly the files that it should, with their sizes and
+        digests.
+        """
         self.require(place, not (absent := wanted.keys() - listed.keys()), f"lacks {_some(absent)}")
         more = listed.keys() - wanted.keys()
-        self.require(place, not more, f"lists {_some(more)}, which {owner} does not have; publish again")
+        self.require(
+            place, not more, f"lists {_some(more)}, which {owner} does not have; publish again"
+        )
         changed = {path for path in listed.keys() & wanted.keys() if listed[path] != wanted[path]}
         self.require(place, not changed, f"contradicts the manifest about {_some(changed)}")
 

@@ -18,11 +18,13 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
     """Check a whole site. `trusted` holds OpenPGP certificates and ECDSA keys as PEM.
 
     Without keys of a kind the site's own are believed: that finds damage, not an impostor. Raises
-    VerificationFailed when there is no site to check at all, RequestError for a trusted key that is none, and
-    UpstreamUnreachable when a server stops answering before anything wrong is found.
+    VerificationFailed when there is no site to check at all, RequestError for a trusted key that is
+    none, and UpstreamUnreachable when a server stops answering before anything wrong is found.
     """
     if source.read(layout.INDEX) is None:
-        raise VerificationFailed(f"{site}: {layout.INDEX} is missing: this is no published site; give its root")
+        raise VerificationFailed(
+            f"{site}: {layout.INDEX} is missing: this is no published site; give its root"
+        )
     tally = Tally()
     walk = Walk(source, now, keys.check(source, tally, trusted), tally)
     tally.warnings += signatures.expiry_warnings(walk.keys.certificates, now=now)
@@ -34,9 +36,13 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
             raise
         tally.fail(site, f"the rest is not checked: {error}")
     return Report(
-        site=site, checked=tally.checked, releases=tuple(one.name for one in index.releases) if index else (),
-        keys=walk.keys.names, warnings=tuple(tally.warnings), findings=tuple(tally.findings),
-    )  # fmt: skip
+        site=site,
+        checked=tally.checked,
+        releases=tuple(one.name for one in index.releases) if index else (),
+        keys=walk.keys.names,
+        warnings=tuple(tally.warnings),
+        findings=tuple(tally.findings),
+    )
 
 
 def _all(walk: Walk) -> Index | None:
@@ -57,16 +63,25 @@ def _channels(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> No
     """Every channel that the index names, and the page over all of them."""
     listed = sorted({channel for release in index.releases for channel in release.channels})
     found = {name: _channel(walk, name, index, manifests) for name in listed}
-    pages.front(walk, index, manifests, {name: channel for name, channel in found.items() if channel is not None})
+    pages.front(
+        walk,
+        index,
+        manifests,
+        {name: channel for name, channel in found.items() if channel is not None},
+    )
 
 
-def _channel(walk: Walk, name: str, index: Index, manifests: Mapping[str, Manifest]) -> Channel | None:
+def _channel(
+    walk: Walk, name: str, index: Index, manifests: Mapping[str, Manifest]
+) -> Channel | None:
     """A channel: its record and history, marker, apt suite and yum repositories."""
     path = layout.channel_path(name)
     channel = publications.document(walk, path, Channel, partial(layout.channel_copy, name))
     if channel is None:
         return None
-    walk.tally.require(path, channel.channel == name, f"is the record of {channel.channel}; publish again")
+    walk.tally.require(
+        path, channel.channel == name, f"is the record of {channel.channel}; publish again"
+    )
     current = walk.keys.current
     signer = f"names the key {channel.repo_key}, but the first in {layout.KEYRING} is {current}; publish again"
     walk.tally.require(path, channel.repo_key == current, signer)
@@ -74,7 +89,10 @@ def _channel(walk: Walk, name: str, index: Index, manifests: Mapping[str, Manife
     same = indexed == {_facts(one) for one in channel.releases}
     walk.tally.require(path, same, f"lists other releases than {layout.INDEX}; publish again")
     packages = [
-        package for one in channel.releases if one.name in manifests for package in manifests[one.name].packages
+        package
+        for one in channel.releases
+        if one.name in manifests
+        for package in manifests[one.name].packages
     ]
     pages.marker(walk, channel)
     apt.suite(walk, channel, packages)

@@ -20,7 +20,9 @@ def provenance(walk: Walk, place: str, manifest: Manifest) -> None:
     for url in found:
         opened = None
         with walk.tally.check(url):
-            opened = _subjects(statements.opened(walk.must(url), walk.keys.artifact_keys, place=url), url)
+            opened = _subjects(
+                statements.opened(walk.must(url), walk.keys.artifact_keys, place=url), url
+            )
         if opened is None:
             return
         stated |= opened
@@ -28,7 +30,9 @@ def provenance(walk: Walk, place: str, manifest: Manifest) -> None:
     absent = sorted(wanted.keys() - stated.keys())
     walk.tally.require(url, not absent, f"says nothing of {', '.join(absent[:3])}")
     more = sorted(stated.keys() - wanted.keys())
-    walk.tally.require(url, not more, f"is about {', '.join(more[:3])}, which the manifest does not have")
+    walk.tally.require(
+        url, not more, f"is about {', '.join(more[:3])}, which the manifest does not have"
+    )
     changed = sorted(name for name in wanted.keys() & stated.keys() if wanted[name] != stated[name])
     walk.tally.require(url, not changed, f"contradicts the manifest about {', '.join(changed[:3])}")
 
@@ -37,16 +41,22 @@ def _subjects(statement: dict[str, Any], place: str) -> dict[str, str]:
     try:
         return {str(one["name"]): str(one["digest"]["sha256"]) for one in statement["subject"]}
     except (TypeError, LookupError) as error:
-        raise VerificationFailed(f"{place}: a signed statement without subjects; sign the release again") from error
+        raise VerificationFailed(
+            f"{place}: a signed statement without subjects; sign the release again"
+        ) from error
 
 
 def images(walk: Walk, place: str, manifest: Manifest) -> None:
-    """A signature for the index and for each platform's manifest of every image, and none for anything else."""
+    """A signature for the index and for each platform's manifest of every image, and none for
+    anything else.
+    """
     signed = {one.url for one in manifest.files if one.kind == "image-signature"}
     named = set()
     for image in manifest.images:
         for digest in image.digests:
-            claim = layout.release_path(manifest.release.name, layout.image_claim(image.name, digest))
+            claim = layout.release_path(
+                manifest.release.name, layout.image_claim(image.name, digest)
+            )
             both = {claim, layout.claim_signature(claim)}
             absent = f"has no signature of {image.repository}@{digest}; sign the release again"
             if walk.tally.require(place, both <= signed, absent):
@@ -62,4 +72,6 @@ def _claim(walk: Walk, place: str, repository: str, digest: str) -> None:
         data = walk.must(place)
         walk.artifact(layout.claim_signature(place), data)
         right = data == cosign.payload(repository, digest)
-        walk.tally.require(place, right, f"does not claim {repository}@{digest}; sign the release again")
+        walk.tally.require(
+            place, right, f"does not claim {repository}@{digest}; sign the release again"
+        )

@@ -1,4 +1,6 @@
-"""Checks yum repositories against their signatures, their channel and the packages that its releases have."""
+"""Checks yum repositories against their signatures, their channel and the packages that its
+releases have.
+"""
 
 import posixpath
 from collections.abc import Sequence
@@ -36,50 +38,78 @@ def _snapshot(walk: Walk, place: str, channel: Channel, arch: Arch) -> str | Non
     """The snapshot that mirrorlist names: one of this channel, called after what is in it."""
     data = walk.source.read(place)
     if not channel.url:
-        walk.tally.require(place, data is None, "is here, although the channel has no URL; publish again")
+        walk.tally.require(
+            place, data is None, "is here, although the channel has no URL; publish again"
+        )
         return None
     line = walk.must(place).decode()
     name = line.rstrip("/\n").rpartition("/")[2]
     path = layout.snapshot_path(channel.channel, arch.rpm, name)
     if line != f"{channel.url.rstrip('/')}/{path}/\n":
-        raise VerificationFailed(f"{place}: names {line.strip()!r}, no snapshot of this channel; publish again")
+        raise VerificationFailed(
+            f"{place}: names {line.strip()!r}, no snapshot of this channel; publish again"
+        )
     with walk.tally.check(f"{path}/{yum.REPOMD}"):
         there = yum.snapshot_id({yum.REPOMD: walk.must(f"{path}/{yum.REPOMD}")})
-        walk.tally.require(place, there == name, f"names the snapshot {name}, whose content is {there}; publish again")
+        walk.tally.require(
+            place,
+            there == name,
+            f"names the snapshot {name}, whose content is {there}; publish again",
+        )
     return path
 
 
 def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Measure]) -> None:
-    """repomd.xml with its signature and key, every file that it lists, and the packages in those."""
+    """repomd.xml with its signature and key, every file that it lists, and the packages in
+    those.
+    """
     place = f"{base}/{yum.REPOMD}"
     with walk.tally.check(place):
         repomd = walk.must(place)
         _key(walk, f"{place}.key", walk.openpgp(f"{place}.asc", repomd))
         root = _parsed(repomd, place)
         records = {str(one.get("type")): one for one in root.iter(f"{_REPO}data")}
-        walk.tally.require(place, records.keys() == _KINDS, f"lists {', '.join(sorted(records))}; publish again")
-        times = {root.findtext(f"{_REPO}revision"), *(one.findtext(f"{_REPO}timestamp") for one in records.values())}
+        walk.tally.require(
+            place, records.keys() == _KINDS, f"lists {', '.join(sorted(records))}; publish again"
+        )
+        times = {
+            root.findtext(f"{_REPO}revision"),
+            *(one.findtext(f"{_REPO}timestamp") for one in records.values()),
+        }
         now = times == {str(channel.issued)}
-        walk.tally.require(place, now, "is not of when the channel's record was issued; publish again")
+        walk.tally.require(
+            place, now, "is not of when the channel's record was issued; publish again"
+        )
         for kind, record in sorted(records.items()):
             with walk.tally.check(place):
                 path = f"{base}/{_attribute(record.find(f'{_REPO}location'), 'href')}"
-                promised = (int(record.findtext(f"{_REPO}size") or 0), record.findtext(f"{_REPO}checksum") or "")
+                promised = (
+                    int(record.findtext(f"{_REPO}size") or 0),
+                    record.findtext(f"{_REPO}checksum") or "",
+                )
                 data = walk.sound(path, promised)
                 if data is not None and kind == "primary":
                     _primary(walk, base, path, data, packages)
 
 
 def _key(walk: Walk, place: str, signer: str | None) -> None:
-    """The key that dnf offers to import: keys of this site alone, and among them the one that signed."""
+    """The key that dnf offers to import: keys of this site alone, and among them the one that
+    signed.
+    """
     with walk.tally.check(place):
         held = keys.certificates(walk.must(place), place)
         strange = sorted(held.keys() - walk.keys.on_site)
-        walk.tally.require(place, not strange, f"holds {', '.join(strange)}, no key of this site; publish again")
-        walk.tally.require(place, signer is None or signer in held, f"lacks {signer}, which signed; publish again")
+        walk.tally.require(
+            place, not strange, f"holds {', '.join(strange)}, no key of this site; publish again"
+        )
+        walk.tally.require(
+            place, signer is None or signer in held, f"lacks {signer}, which signed; publish again"
+        )
         trusted = keyring.certificates(b"".join(walk.keys.certificates), place=place)
         refused = sorted(held.keys() - trusted.keys() - set(strange))
-        walk.tally.require(place, not refused, f"holds {', '.join(refused)}, which is none of the keys given")
+        walk.tally.require(
+            place, not refused, f"holds {', '.join(refused)}, which is none of the keys given"
+        )
 
 
 def _primary(walk: Walk, base: str, place: str, data: bytes, packages: dict[str, Measure]) -> None:
@@ -87,7 +117,9 @@ def _primary(walk: Walk, base: str, place: str, data: bytes, packages: dict[str,
     listed: dict[str, Measure] = {}
     with walk.tally.check(place):
         for element in _parsed(unpacked(data, place), place).iter(f"{_COMMON}package"):
-            path = posixpath.normpath(f"{base}/{_attribute(element.find(f'{_COMMON}location'), 'href')}")
+            path = posixpath.normpath(
+                f"{base}/{_attribute(element.find(f'{_COMMON}location'), 'href')}"
+            )
             size = int(_attribute(element.find(f"{_COMMON}size"), "package"))
             promised = (size, element.findtext(f"{_COMMON}checksum") or "")
             listed[layout.rpm_path(posixpath.basename(path))] = promised
@@ -96,11 +128,15 @@ def _primary(walk: Walk, base: str, place: str, data: bytes, packages: dict[str,
 
 
 def _parsed(data: bytes, place: str) -> ElementTree.Element:
-    """An XML document that defines no entities: those could grow without end. Raises VerificationFailed."""
+    """An XML document that defines no entities: those could grow without end. Raises
+    VerificationFailed.
+    """
     text = data.decode()
     try:
         if "<!" in text:
-            raise VerificationFailed(f"{place}: XML with declarations, which repositories do not have; publish again")
+            raise VerificationFailed(
+                f"{place}: XML with declarations, which repositories do not have; publish again"
+            )
         return ElementTree.fromstring(text)  # noqa: S314 - no entities
     except ElementTree.ParseError as error:
         raise VerificationFailed(f"{place}: not XML ({error}); publish again") from error
