@@ -14,9 +14,9 @@ from kubewright.models.base import Arch
 from kubewright.run import run as run_program
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.signing.roles import Keys
 from kubewright.stages import release
 from kubewright.stages.sample import sample
-from kubewright.stages.sign import Keys
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import pytest
 
 from kubewright.models.base import Arch
 from kubewright.repos import apt, deb
-from kubewright.repos.store import DirectoryStore
 from kubewright.run import find, run
+from kubewright.site.store import DirectoryStore
 
 SUITE = "apt/dists/stable-1.36"
 POOL = "pool/main/h/hello/hello_1.36.4-1_amd64.deb"

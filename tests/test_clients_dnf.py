@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kubewright.repos import rpm, yum
-from kubewright.repos.store import DirectoryStore
 from kubewright.run import find, run
+from kubewright.site.store import DirectoryStore
 
 RPM = "hello-1.36.4-1.x86_64.rpm"
 PLAIN = "yum/stable-1.36/x86_64"

@@ -22,7 +22,9 @@ CONTENT = ("recipes", "packaging", "images", "repo")
 MODULES = {str(path.relative_to(SOURCE)): path.read_text() for path in sorted(SOURCE.rglob("*.py"))}
 """The text of every module of the engine, by its path below the package."""
 
-ROOMS = {"packagers", "repos", "images", "signing", "mirror", "resolution", "clients", "compile"}
+ROOMS = {
+    "packagers", "repos", "site", "images", "signing", "mirror", "resolution", "clients", "compile",
+}  # fmt: skip
 """Areas that never meet but in stages; `verification` checks the work of several and so stands
 above them.
 """
@@ -30,7 +32,7 @@ above them.
 SHOWN = {
     "kubewright.mirror.KUBERNETES",
     "kubewright.packagers.PACKAGERS",
-    "kubewright.repos.store.Change",
+    "kubewright.site.store.Change",
     "kubewright.resolution.asked",
     "kubewright.resolution.avoided",
     "kubewright.resolution.explain.Considered",
@@ -107,6 +109,8 @@ def areas_refused(user: str) -> set[str]:
     if above is not None:
         return above
     others = {"cli", "stages", "verification", *(ROOMS - {user})}
+    if user == "site":
+        others.remove("repos")  # a site renders its indexes by them; they know nothing of sites
     return (
         others | {"run", "upstream", "registry_http", "content", "log"}
         if user == "models"
@@ -167,7 +171,7 @@ def test_the_rules_bite() -> None:
     assert areas_used("from kubewright import signing, files") & areas_refused("signing") == set()
     assert rooms_reached("from kubewright.images import load") == {"kubewright.images.load"}
     assert rooms_reached("from kubewright import signing") == {"kubewright.signing"}
-    assert rooms_reached("from kubewright.repos.store import Change") == set()
+    assert rooms_reached("from kubewright.site.store import Change") == set()
     assert keeps("cli/options.py", "os.environ")
     assert not keeps("signing/openpgp.py", "os.environ")
 

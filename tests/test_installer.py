@@ -19,9 +19,9 @@ from kubewright.clients.server import serve
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
 from kubewright.recipes import distributions
-from kubewright.repos import layout
 from kubewright.settings import Settings
-from kubewright.stages.sign import Keys
+from kubewright.signing.roles import Keys
+from kubewright.site import layout
 
 INSTALLER = Path(__file__).parent.parent / "docs" / "install.sh"
 NEEDS = (

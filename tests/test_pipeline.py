@@ -13,11 +13,11 @@ from kubewright.cli import main
 from kubewright.errors import KubewrightError
 from kubewright.models.base import DAY
 from kubewright.models.site import Channel
-from kubewright.repos.journal import Journal
-from kubewright.repos.store import Data, DirectoryStore
 from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site.journal import Journal
+from kubewright.site.store import Data, DirectoryStore
 from kubewright.stages import dryrun, publish, release, verify
-from kubewright.stages.sign import Keys
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000

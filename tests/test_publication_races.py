@@ -14,10 +14,11 @@ from kubewright.files import sha256
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index
 from kubewright.models.upgrades import Graph
-from kubewright.repos import layout, records
-from kubewright.repos.publication import Publication
-from kubewright.repos.store import Data, DirectoryStore, Paths, Recorder, Store
 from kubewright.settings import Settings
+from kubewright.site import channels as records
+from kubewright.site import layout
+from kubewright.site.publication import Publication
+from kubewright.site.store import Data, DirectoryStore, Paths, Recorder, Store
 
 KEY = "A" * 40
 PATCHES = ("1.36.3", "1.36.4", "1.36.5")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from kubewright.errors import KubewrightError
-from kubewright.repos.store import Data, DirectoryStore
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.signing.roles import Keys
+from kubewright.site.store import Data, DirectoryStore
 from kubewright.stages import fetch, package, publish, quickstart, release, resolve, sign, verify
-from kubewright.stages.sign import Keys
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000

@@ -14,8 +14,8 @@ from kubewright.models.base import Arch
 from kubewright.run import run
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.signing.roles import Keys
 from kubewright.stages import release
-from kubewright.stages.sign import Keys
 
 NOW = 1_790_000_000
 UPSTREAM = "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl"

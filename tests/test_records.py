@@ -9,8 +9,10 @@ from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.base import DAY
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import LONGEST, Channel, ChannelRelease
-from kubewright.repos import apt, graph, page, records
+from kubewright.repos import apt
 from kubewright.settings import Settings
+from kubewright.site import channels as records
+from kubewright.site import graph, page
 
 KEY = "A" * 40
 

@@ -12,7 +12,7 @@ import pytest
 
 from kubewright import files, run
 from kubewright.errors import DiskError, PublicationConflict, RequestError, VerificationFailed
-from kubewright.repos.store import Change, DirectoryStore, Recorder, Store
+from kubewright.site.store import Change, DirectoryStore, Recorder, Store
 
 SOURCES = str(Path(files.__file__).parents[1])
 
@@ -177,7 +177,7 @@ def test_of_several_processes_that_swap_none_loses_a_change(tmp_path: Path) -> N
     script = f"""
         from pathlib import Path
         from kubewright.errors import PublicationConflict
-        from kubewright.repos.store import DirectoryStore
+        from kubewright.site.store import DirectoryStore
         store = DirectoryStore(Path({str(tmp_path)!r}))
         done = 0
         while done < 25:
@@ -207,7 +207,7 @@ def test_a_killed_process_leaves_nothing_to_clean_up(
         f"""
         import os, signal
         from pathlib import Path
-        from kubewright.repos.store import DirectoryStore
+        from kubewright.site.store import DirectoryStore
         {moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         DirectoryStore(Path({str(tmp_path)!r})).{operation}
         """,

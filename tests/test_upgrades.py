@@ -20,13 +20,14 @@ from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import ChannelRelease, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
-from kubewright.repos import graph, layout, records
-from kubewright.repos.store import Data, DirectoryStore
 from kubewright.resolution import upgrades
 from kubewright.run import run
 from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site import channels as records
+from kubewright.site import graph, layout
+from kubewright.site.store import Data, DirectoryStore
 from kubewright.stages import publish, release, verify
-from kubewright.stages.sign import Keys
 
 NOW = 1_790_000_000
 SKEW = recipes.skew()

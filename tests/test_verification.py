@@ -20,13 +20,13 @@ from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFai
 from kubewright.models.base import DAY, Arch
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel
-from kubewright.repos import layout
-from kubewright.repos.store import DirectoryStore
 from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance
 from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.signing.roles import Keys
+from kubewright.site import layout
+from kubewright.site.store import DirectoryStore
 from kubewright.stages import publish, release, verify
-from kubewright.stages.sign import Keys
 from kubewright.upstream import WebFiles
 from kubewright.verification import Report, Web
 from kubewright.verification import verify as verified

@@ -9,9 +9,20 @@ from typing import ClassVar
 
 
 class KubewrightError(Exception):
-    """Something this program understands well enough to explain."""
+    """Something this program understands well enough to explain: `place: problem; remedy`.
+
+    `place` is a file with its key, an option or an address; `problem` says what is wrong there;
+    `remedy` says what to do. Where only one text is given, it is the whole message.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, place: str, problem: str = "", remedy: str = "") -> None:
+        self.place = place if problem else ""
+        self.problem = problem or place
+        self.remedy = remedy
+        head = f"{place}: {problem}" if problem else place
+        super().__init__(f"{head}; {remedy}" if remedy else head)
 
 
 class RequestError(KubewrightError):

@@ -16,10 +16,10 @@ from kubewright.models.base import Arch
 from kubewright.models.lock import Component
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.signing.roles import Keys
 from kubewright.stages import release
 from kubewright.stages import resolve as stage
 from kubewright.stages.sample import sample
-from kubewright.stages.sign import Keys
 
 NOW = 1_790_000_000
 BUDGET = 0.05

@@ -9,8 +9,8 @@ import click
 from kubewright.cli.options import shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import Channel
-from kubewright.repos.store import Change
 from kubewright.settings import Settings
+from kubewright.site.store import Change
 from kubewright.stages import publish as publishing
 from kubewright.stages import verify as verifying
 from kubewright.stages.keys import keys

@@ -7,10 +7,10 @@ from kubewright.cache import Cache
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
-from kubewright.repos.store import Change
 from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site.store import Change
 from kubewright.stages import image, package, publish, resolve, sign
-from kubewright.stages.sign import Keys
 from kubewright.workspace import Workspace, matching, select
 
 

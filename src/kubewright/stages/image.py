@@ -14,10 +14,10 @@ from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
 from kubewright.models.lock import Release
-from kubewright.repos import layout
 from kubewright.settings import Settings
 from kubewright.signing import cosign
 from kubewright.signing.keys import ArtifactKey
+from kubewright.site import layout
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from pathlib import Path
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
 from kubewright.signing.keys import Paths, artifact_key, initialise, made, repo_key
-from kubewright.stages.sign import Keys
+from kubewright.signing.roles import Keys
 
 
 def init(directory: Path, name: str, settings: Settings, *, expires_days: int | None) -> Paths:

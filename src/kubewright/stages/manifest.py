@@ -18,8 +18,8 @@ from kubewright.models.manifest import (
 )  # fmt: skip
 from kubewright.models.node import NodeSpec
 from kubewright.models.skew import Skew
-from kubewright.repos import layout
 from kubewright.resolution import upgrades
+from kubewright.site import layout
 
 
 @dataclass(frozen=True)

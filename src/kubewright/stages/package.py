@@ -20,11 +20,11 @@ from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe, Relations
 from kubewright.packagers import PACKAGERS, closure, documents, payload
 from kubewright.packagers.describe import describe, template_variables
-from kubewright.repos import layout
 from kubewright.settings import Settings
 from kubewright.signing.keyring import armored
 from kubewright.signing.keys import RepoKey
 from kubewright.signing.rpm import unsigned_sha256
+from kubewright.site import layout
 from kubewright.stages import image
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 

@@ -12,13 +12,15 @@ from kubewright.errors import PublicationConflict, RequestError, VerificationFai
 from kubewright.models.artifact import Artifact, Package
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease
-from kubewright.repos import layout, page, records
-from kubewright.repos.journal import Journal
-from kubewright.repos.publication import Publication, channel_names
-from kubewright.repos.store import Change, DirectoryStore, Recorder, Store
 from kubewright.settings import Settings
 from kubewright.signing.keyring import armored, has_production_key, merged_pem
-from kubewright.stages.sign import MANIFEST, Keys, keyring, order, published, read_manifest
+from kubewright.signing.roles import Keys
+from kubewright.site import channels as records
+from kubewright.site import layout, page
+from kubewright.site.journal import Journal
+from kubewright.site.publication import Publication, channel_names
+from kubewright.site.store import Change, DirectoryStore, Recorder, Store
+from kubewright.stages.sign import MANIFEST, keyring, order, published, read_manifest
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)

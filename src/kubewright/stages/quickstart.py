@@ -13,11 +13,11 @@ from kubewright.clients.server import serve
 from kubewright.errors import RequestError
 from kubewright.files import explained
 from kubewright.log import step
-from kubewright.repos import layout
 from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site import layout
 from kubewright.stages.release import release
 from kubewright.stages.sample import sample
-from kubewright.stages.sign import Keys
 
 log = logging.getLogger(__name__)
 

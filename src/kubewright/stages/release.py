@@ -3,10 +3,10 @@
 import logging
 
 from kubewright.errors import VerificationFailed
-from kubewright.repos.store import Change
 from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site.store import Change
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
-from kubewright.stages.sign import Keys
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 

@@ -16,13 +16,14 @@ from kubewright.models.base import Format
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
 from kubewright.models.manifest import Key, Manifest
-from kubewright.repos import deb, layout, publication, rpm
-from kubewright.repos.store import Store
+from kubewright.repos import deb, rpm
 from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance
 from kubewright.signing import keyring as keyrings
 from kubewright.signing import rpm as rpm_signature
-from kubewright.signing.keys import ArtifactKey, RepoKey
+from kubewright.signing.roles import Keys
+from kubewright.site import layout, publication
+from kubewright.site.store import Store
 from kubewright.stages import image, manifest, package
 from kubewright.workspace import Workspace, fingerprint
 
@@ -33,23 +34,6 @@ MANIFEST = f"{SIGNED}/{layout.MANIFEST}"
 
 PROJECT = "https://kubewright.invalid"
 """What provenance calls the project; `.invalid` until it has an address of its own."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """The two keys of a release."""
-
-    repo: RepoKey
-    artifact: ArtifactKey
-
-    @property
-    def development(self) -> bool:
-        """Whether either is a development key."""
-        return self.repo.development or self.artifact.development
-
-    def moment(self, epoch: int) -> int:
-        """When artifacts are signed: their own date, but never before the key existed."""
-        return max(epoch, self.repo.created)
 
 
 @dataclass(frozen=True)

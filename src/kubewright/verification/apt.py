@@ -11,7 +11,7 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.base import Arch, Format
 from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
-from kubewright.repos import layout
+from kubewright.site import layout
 from kubewright.verification.repositories import unpacked, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index
-from kubewright.repos import layout, page, publication
+from kubewright.site import layout, page, publication
 from kubewright.verification.walk import Walk
 
 

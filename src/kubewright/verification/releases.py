@@ -4,8 +4,8 @@ from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import File, Manifest
 from kubewright.models.site import IndexedRelease
-from kubewright.repos import layout
 from kubewright.signing import rpm
+from kubewright.site import layout
 from kubewright.verification import archives, statements
 from kubewright.verification.walk import Walk
 

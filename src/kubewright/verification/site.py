@@ -6,8 +6,8 @@ from functools import partial
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
-from kubewright.repos import layout
 from kubewright.signing import verify as signatures
+from kubewright.site import layout
 from kubewright.verification import apt, keys, pages, publications, releases, upgrades, yum
 from kubewright.verification.report import Report, Tally
 from kubewright.verification.source import Source

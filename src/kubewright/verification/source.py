@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from kubewright import files
-from kubewright.repos.store import DirectoryStore
+from kubewright.site.store import DirectoryStore
 
 Measure = tuple[int, str]
 """The size in bytes and the SHA-256 of an object."""

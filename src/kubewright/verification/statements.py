@@ -4,9 +4,9 @@ from typing import Any
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import Manifest
-from kubewright.repos import layout
 from kubewright.signing import cosign
 from kubewright.signing import provenance as statements
+from kubewright.site import layout
 from kubewright.verification.walk import Walk
 
 

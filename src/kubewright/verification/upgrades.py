@@ -9,7 +9,7 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
 from kubewright.models.upgrades import Graph
-from kubewright.repos import graph, layout
+from kubewright.site import graph, layout
 from kubewright.verification.walk import Walk
 
 

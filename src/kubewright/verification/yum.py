@@ -10,8 +10,9 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.base import Arch, Format
 from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
-from kubewright.repos import layout, yum
+from kubewright.repos import yum
 from kubewright.signing import keyring
+from kubewright.site import layout
 from kubewright.verification import keys
 from kubewright.verification.repositories import unpacked, wanted
 from kubewright.verification.source import Measure

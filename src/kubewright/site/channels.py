@@ -8,7 +8,7 @@ from kubewright.models.base import DAY
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
-from kubewright.repos import graph, layout
+from kubewright.site import graph, layout
 
 
 def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[str, ...]:

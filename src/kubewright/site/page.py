@@ -10,7 +10,7 @@ from kubewright import content
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index
 from kubewright.moments import day
-from kubewright.repos import graph
+from kubewright.site import graph
 
 
 def render(

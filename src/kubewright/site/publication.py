@@ -18,10 +18,12 @@ from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index
 from kubewright.models.upgrades import Graph
-from kubewright.repos import apt, graph, layout, records, yum
+from kubewright.repos import apt, yum
 from kubewright.repos.deb import DebEntry
 from kubewright.repos.rpm import RpmEntry
-from kubewright.repos.store import Store
+from kubewright.site import channels as records
+from kubewright.site import graph, layout
+from kubewright.site.store import Store
 
 E = TypeVar("E", DebEntry, RpmEntry)
 

@@ -1,6 +1,6 @@
 """A store that notes what it changes, for reports of what a publication wrote."""
 
-from kubewright.repos.store import Change, Data, Paths, Store
+from kubewright.site.store import Change, Data, Paths, Store
 
 
 class Journal:

@@ -1,0 +1,1 @@
+"""The site: what is published where, the store that holds it, and the one pointer that decides."""
