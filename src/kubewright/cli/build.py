@@ -19,13 +19,13 @@ from kubewright.settings import Settings
 from kubewright.stages import fetch as fetching
 from kubewright.stages import image as imaging
 from kubewright.stages import package as packaging
-from kubewright.stages import publish
 from kubewright.stages import release as releasing
 from kubewright.stages import resolve as resolving
 from kubewright.stages import sign as signing_stage
 from kubewright.stages import upgrade as upgrading
 from kubewright.stages.dryrun import Plan, plan, planned, rehearse
 from kubewright.stages.keys import keys, there
+from kubewright.stages.site import store
 from kubewright.workspace import Workspace, select
 
 OWN = "(this machine's archive)"
@@ -92,7 +92,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     workspace = select(settings.dist, name)
     own = keys(settings)
     record = packaging.package(
-        workspace, settings, own.repo, signing_stage.keyring(own, publish.store(settings))
+        workspace, settings, own.repo, signing_stage.keyring(own, store(settings))
     )
     _report(workspace, record, as_json)
 
@@ -157,7 +157,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(name, settings, as_json, Plan.signing)
         return
     workspace = select(settings.dist, name)
-    record = signing_stage.sign(workspace, settings, keys(settings), publish.store(settings))
+    record = signing_stage.sign(workspace, settings, keys(settings), store(settings))
     _report(workspace, record, as_json)
 
 

@@ -8,9 +8,9 @@ import click
 
 from kubewright.cli.options import shared, show_json
 from kubewright.errors import VerificationFailed
-from kubewright.models.site import Channel
+from kubewright.models.site import Change, Channel
 from kubewright.settings import Settings
-from kubewright.site.store import Change
+from kubewright.stages import channels as channel_stage
 from kubewright.stages import publish as publishing
 from kubewright.stages import verify as verifying
 from kubewright.stages.keys import keys
@@ -66,7 +66,9 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
 def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     """List the publications of a channel, or the channels of the site."""
     found = (
-        publishing.channels(settings) if channel is None else publishing.history(channel, settings)
+        channel_stage.list_channels(settings)
+        if channel is None
+        else channel_stage.history(channel, settings)
     )
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in found])
@@ -86,7 +88,7 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
 @shared
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
     """Publish the content of an earlier publication of a channel again."""
-    record, changes = publishing.rollback(channel, settings, keys(settings), to)
+    record, changes = channel_stage.rollback(channel, settings, keys(settings), to)
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True))
         return
@@ -102,14 +104,19 @@ def refresh(settings: Settings, as_json: bool) -> None:
 
     Channels that another key has signed are signed again too. Needs no release in --dist.
     """
-    renewed, changes = publishing.refresh(settings, keys(settings))
+    renewed, changes, finished = channel_stage.refresh(settings, keys(settings))
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
         return
     _changes(changes, settings)
     for record in renewed:
         click.echo(_line(record))
-    if not renewed:
+    if finished is not None:
+        would = "would finish" if settings.dry_run else "finished"
+        click.echo(
+            f"{settings.site}: {would} publication {finished}, which was cut short: {len(changes)} objects"
+        )
+    elif not renewed:
         click.echo(f"{settings.site}: nothing to renew")
 
 

@@ -7,10 +7,11 @@ from kubewright.cache import Cache
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
+from kubewright.models.site import Change
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site.store import Change
 from kubewright.stages import image, package, publish, resolve, sign
+from kubewright.stages.site import store
 from kubewright.workspace import Workspace, matching, select
 
 
@@ -127,7 +128,7 @@ def _is_signed(workspace: Workspace, release: Release) -> bool:
 def _by(keys: Keys, workspace: Workspace, settings: Settings) -> bool:
     """Whether just these keys have signed just what the earlier stages made."""
     try:
-        mark = sign.order(workspace, settings, keys, publish.store(settings)).mark
+        mark = sign.order(workspace, settings, keys, store(settings)).mark
     except (RequestError, VerificationFailed):  # something is to be made first, or again
         return False
     return workspace.done("sign", mark) is not None

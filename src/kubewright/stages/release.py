@@ -3,10 +3,11 @@
 import logging
 
 from kubewright.errors import VerificationFailed
+from kubewright.models.site import Change
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site.store import Change
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
+from kubewright.stages.site import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 
@@ -19,7 +20,7 @@ def release(
     """Run every stage; each does only what is not done yet."""
     workspace, _ = resolve.resolve(request, settings)
     fetch.fetch(workspace, settings)
-    site = publish.store(settings)
+    site = store(settings)
     package.package(workspace, settings, keys.repo, sign.keyring(keys, site))
     image.image(workspace, settings)
     sign.sign(workspace, settings, keys, site)

@@ -22,7 +22,7 @@ from kubewright.signing import cosign, provenance
 from kubewright.signing import keyring as keyrings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
-from kubewright.site import layout, publication
+from kubewright.site import contents, layout
 from kubewright.site.store import Store
 from kubewright.stages import image, manifest, package
 from kubewright.workspace import Workspace, fingerprint
@@ -116,7 +116,7 @@ def sign(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> R
 
 def keyring(keys: Keys, site: Store) -> bytes:
     """Every repository key that the site knows, the current one first."""
-    there = site.read(layout.KEYRING)
+    there = _read(site, layout.KEYRING)
     return keyrings.merged(keys.repo.certificate, [there] if there else [])
 
 
@@ -131,7 +131,7 @@ def published(one: Package, known: bytes, site: Store) -> bytes | None:
     """An rpm of the same content that the site carries already, signed by a known key; a damaged
     one is none.
     """
-    data = site.read(one.url) if one.format is Format.rpm else None
+    data = _read(site, one.url) if one.format is Format.rpm else None
     with suppress(VerificationFailed):
         if (
             data is not None
@@ -153,7 +153,7 @@ def _signed(one: Package, workspace: Workspace, keys: Keys, what: Order, site: S
     """
     if one.format is Format.deb:
         return one
-    data = site.read(one.url) if one.url in what.adopted else None
+    data = _read(site, one.url) if one.url in what.adopted else None
     if data is None:
         moment = keys.moment(what.release.dated(recipes.packages()[one.package].component))
         data = rpm_signature.sign(
@@ -188,7 +188,7 @@ def _indexes(workspace: Workspace, release: Release, packages: Iterable[Package]
             release,
             layout.ENTRIES[form],
             "index",
-            publication.write_entries(found),
+            contents.write_entries(found),
             "application/gzip",
         )
         for form, found in ((Format.deb, debs), (Format.rpm, rpms))
@@ -302,3 +302,8 @@ def _write(
     return manifest.described(
         name, kind, str(path), layout.release_path(release.name, name), data, media_type
     )
+
+
+def _read(site: Store, path: str) -> bytes | None:
+    stored = site.get(path)
+    return stored.data if stored else None

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from debian.deb822 import Packages, Release
 
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Format
 from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
 from kubewright.site import layout
@@ -30,9 +30,10 @@ def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None
         release = Release(text.decode())
         _fields(walk, place, release, channel)
         listed = {one["name"]: (int(one["size"]), one["sha256"]) for one in release["SHA256"]}
-        expected = {
-            f"main/binary-{arch}/Packages{ending}" for arch in Arch for ending in ("", ".gz")
-        }
+        expected = set()
+        for arch in channel.architectures:
+            index = f"main/binary-{arch}/Packages"
+            expected |= {index, f"{index}.gz"}
         absent, more = sorted(expected - listed.keys()), sorted(listed.keys() - expected)
         walk.tally.require(place, not absent, f"lacks {', '.join(absent)}")
         walk.tally.require(
@@ -40,7 +41,7 @@ def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None
         )
         for name, promised in listed.items():
             _copies(walk, base, name, promised)
-        for arch in Arch:
+        for arch in channel.architectures:
             _index(walk, f"{base}/main/binary-{arch}", wanted(packages, Format.deb, arch))
 
 
@@ -85,9 +86,10 @@ def _moment(walk: Walk, place: str, field: str, text: str | None, wanted: int | 
 
 
 def _copies(walk: Walk, base: str, name: str, promised: Measure) -> None:
-    """An index under both its names."""
+    """An index by its name, and a packed one by its digest too."""
     walk.file(f"{base}/{name}", promised)
-    walk.file(f"{base}/{name.rpartition('/')[0]}/by-hash/SHA256/{promised[1]}", promised)
+    if name.endswith(".gz"):
+        walk.file(f"{base}/{name.rpartition('/')[0]}/by-hash/SHA256/{promised[1]}", promised)
 
 
 def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:

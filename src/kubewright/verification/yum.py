@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Format
+from kubewright.models.document import REMEDY
 from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
 from kubewright.repos import yum
 from kubewright.signing import keyring
-from kubewright.site import layout
+from kubewright.site import contents, layout
 from kubewright.verification import keys
 from kubewright.verification.repositories import unpacked, wanted
 from kubewright.verification.source import Measure
@@ -25,39 +26,33 @@ _KINDS = {"primary", "filelists", "other"}
 
 def repositories(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
     """The plain repository and the snapshot that mirrorlist names, for each architecture."""
-    for arch in Arch:
-        plain = layout.yum_path(channel.channel, arch.rpm)
+    for arch in channel.architectures:
+        base = contents.base_arch(arch)
+        repodata = channel.repodata.get(base)
+        path = layout.channel_path(channel.channel)
+        if not walk.tally.require(path, repodata is not None, f"has no repository for {base}"):
+            continue
         expected = wanted(packages, Format.rpm, arch)
+        plain = layout.yum_path(channel.channel, base)
         _repository(walk, plain, channel, expected)
         with walk.tally.check(f"{plain}/mirrorlist"):
-            snapshot = _snapshot(walk, f"{plain}/mirrorlist", channel, arch)
-            if snapshot is not None:
-                _repository(walk, snapshot, channel, expected)
+            _mirrorlist(walk, f"{plain}/mirrorlist", channel, base)
+        if repodata is not None:
+            snapshot = layout.snapshot_path(channel.channel, base, repodata.snapshot)
+            _repository(walk, snapshot, channel, expected)
 
 
-def _snapshot(walk: Walk, place: str, channel: Channel, arch: Arch) -> str | None:
-    """The snapshot that mirrorlist names: one of this channel, called after what is in it."""
-    data = walk.source.read(place)
+def _mirrorlist(walk: Walk, place: str, channel: Channel, base: str) -> None:
+    """One line: the address of this channel's present snapshot."""
     if not channel.url:
-        walk.tally.require(
-            place, data is None, "is here, although the channel has no URL; publish again"
-        )
-        return None
-    line = walk.must(place).decode()
-    name = line.rstrip("/\n").rpartition("/")[2]
-    path = layout.snapshot_path(channel.channel, arch.rpm, name)
-    if line != f"{channel.url.rstrip('/')}/{path}/\n":
-        raise VerificationFailed(
-            f"{place}: names {line.strip()!r}, no snapshot of this channel; publish again"
-        )
-    with walk.tally.check(f"{path}/{yum.REPOMD}"):
-        there = yum.snapshot_id({yum.REPOMD: walk.must(f"{path}/{yum.REPOMD}")})
-        walk.tally.require(
-            place,
-            there == name,
-            f"names the snapshot {name}, whose content is {there}; publish again",
-        )
-    return path
+        absent = walk.source.read(place) is None
+        walk.tally.require(place, absent, f"is here, although the channel has no URL; {REMEDY}")
+        return
+    snapshot = layout.snapshot_path(channel.channel, base, channel.repodata[base].snapshot)
+    line = walk.must(place)
+    if line != f"{channel.url.rstrip('/')}/{snapshot}/\n".encode():
+        shown = line.decode(errors="replace").strip()
+        raise VerificationFailed(place, f"names {shown!r}, not {snapshot}", REMEDY)
 
 
 def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Measure]) -> None:
