@@ -32,7 +32,7 @@ above them.
 SHOWN = {
     "kubewright.mirror.KUBERNETES",
     "kubewright.packagers.PACKAGERS",
-    "kubewright.site.store.Change",
+    "kubewright.verification.Report",
     "kubewright.resolution.asked",
     "kubewright.resolution.avoided",
     "kubewright.resolution.explain.Considered",

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from kubewright.cli.options import shared, show_json
+from kubewright.cli.options import refuse_dry_run, shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import Change, Channel
 from kubewright.settings import Settings
 from kubewright.stages import channels as channel_stage
 from kubewright.stages import publish as publishing
+from kubewright.stages import repair as repairing
 from kubewright.stages import verify as verifying
 from kubewright.stages.keys import keys
+from kubewright.verification import Report
 from kubewright.workspace import select
 
 
@@ -53,11 +55,7 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
     else:
         for line in report.lines():
             click.echo(line)
-    if report.findings:
-        raise VerificationFailed(
-            f"{where or settings.site}: {len(report.findings)} of {report.checked} checks failed; "
-            "publish again from sound files, or restore the site from a copy"
-        )
+    _refuse(report, where or settings.site, "run `kubewright repair`")
 
 
 @click.command()
@@ -120,6 +118,33 @@ def refresh(settings: Settings, as_json: bool) -> None:
         click.echo(f"{settings.site}: nothing to renew")
 
 
+@click.command()
+@shared
+def repair(settings: Settings, as_json: bool) -> None:
+    """Restore what is damaged or lost on the site, and remove what nothing on it names.
+
+    Files of releases are taken from --dist. Nobody should be publishing meanwhile.
+    """
+    refuse_dry_run(settings, "repair")
+    report, changes = repairing.repair_site(settings, keys(settings))
+    if as_json:
+        changed = [change.model_dump() for change in changes]
+        show_json({"changes": changed, **report.model_dump(mode="json")})
+    else:
+        for change in changes:
+            click.echo(f"{change.action:8} {change.path}")
+        for line in report.lines():
+            click.echo(line)
+    _refuse(report, settings.site, "run `repair` where the dist/ of these releases is")
+
+
+def _refuse(report: Report, site: str, remedy: str) -> None:
+    """Raise VerificationFailed if anything is wrong."""
+    if report.findings:
+        problem = f"{len(report.findings)} of {report.checked} checks failed"
+        raise VerificationFailed(site, problem, f"{remedy}, or restore the site from a copy")
+
+
 def report_changes(
     name: str, channels: Sequence[str], changes: Sequence[Change], settings: Settings, as_json: bool
 ) -> None:
@@ -163,4 +188,4 @@ def _when(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-COMMANDS = (publish, verify, history, rollback, refresh)
+COMMANDS = (publish, verify, history, rollback, refresh, repair)

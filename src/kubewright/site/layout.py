@@ -72,9 +72,12 @@ def state_copy(number: int, sha256: str) -> str:
     return f"{STATES}{number}-{sha256[:16]}.json"
 
 
+BACKUP: Final = ".backup.json"
+
+
 def backup_copy(state: str) -> str:
     """A second place for the documents that came with the state at a path."""
-    return f"{state.removesuffix('.json')}.backup.json"
+    return f"{state.removesuffix('.json')}{BACKUP}"
 
 
 def channel_copy(channel: str, sequence: int, sha256: str) -> str:

@@ -1,94 +1,22 @@
 """Renders a publication: from what a site is and what shall change to the list of all objects."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from kubewright import files
 from kubewright.files import canonical_json
-from kubewright.models.catalog import MinorFacts
 from kubewright.models.document import Document
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Copy, Index, State
+from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
 from kubewright.site import contents, layout, page, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
-from kubewright.site.contents import Contents, Entries
+from kubewright.site.contents import Contents
+from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import KeyFiles
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
-from kubewright.site.reader import Present, Reader, pointer_to
-from kubewright.site.repositories import Signer
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A release that the site does not have yet."""
-
-    entry: ChannelRelease
-    manifest: Manifest
-    entries: Entries
-    files: tuple[Object, ...] = ()
-
-
-@dataclass
-class Draft:
-    """A publication in the making: what is published now, and the records that shall follow."""
-
-    reader: Reader
-    present: Present
-    now: int
-    records: dict[str, Channel] = field(default_factory=dict)
-    """The new record of each channel that changes."""
-    listed: dict[str, Contents] = field(default_factory=dict)
-    """What each of them lists."""
-    incoming: dict[str, Incoming] = field(default_factory=dict)
-    """New releases by name."""
-    _published: dict[str, Channel | None] = field(default_factory=dict)
-    _contents: dict[str, Contents] = field(default_factory=dict)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The channels that are published."""
-        return tuple(self.present.state.channels) if self.present.state else ()
-
-    def published(self, name: str) -> Channel | None:
-        """A channel's record as it is published; None for a channel that is not there."""
-        if name not in self._published:
-            state = self.present.state
-            self._published[name] = self.reader.channel(state, name) if state else None
-        return self._published[name]
-
-    def contents(self, record: Channel | None) -> Contents:
-        """What a published record lists; channels that list the same are read once."""
-        if record is None:
-            return contents.NOTHING
-        key = repr((record.packages, [*record.repodata.items()], record.releases))
-        if key not in self._contents:
-            self._contents[key] = contents.read(self.reader, record)
-        return self._contents[key]
-
-    def put(self, record: Channel, listed: Contents) -> None:
-        """Let a record follow the published one, with what it lists."""
-        state = self.present.state
-        before = state.channels.get(record.channel) if state else None
-        parent = before.sha256 if before else None
-        self.records[record.channel] = record.model_copy(update={"parent": parent})
-        self.listed[record.channel] = listed
-
-    @property
-    def index(self) -> Index | None:
-        """The index as it is published."""
-        return self.reader.index(self.present.state) if self.present.state else None
-
-
-@dataclass(frozen=True)
-class Recipes:
-    """What a publication takes from the recipes and the keys of its publisher."""
-
-    minors: Mapping[str, MinorFacts]
-    signer: Signer
-    keys: Callable[[Mapping[str, bytes]], KeyFiles]
-    """Makes the files of keys from those that the site has, by path."""
+from kubewright.site.reader import pointer_to
 
 
 @dataclass(frozen=True)
@@ -102,7 +30,7 @@ class Publication:
     """Of the pointer that is to be replaced."""
 
 
-def render(draft: Draft, given: Recipes) -> Publication:
+def render(draft: Draft, given: Publisher) -> Publication:
     """Every object of a publication, or of what is still to be written of an earlier one."""
     return _Rendering(draft, given).publication()
 
@@ -110,7 +38,7 @@ def render(draft: Draft, given: Recipes) -> Publication:
 class _Rendering:
     """One publication on its way from a draft to objects."""
 
-    def __init__(self, draft: Draft, given: Recipes) -> None:
+    def __init__(self, draft: Draft, given: Publisher) -> None:
         self.draft, self.given, self.reader = draft, given, draft.reader
         self.old = draft.present.state
         self.keys = self._keys()
@@ -142,7 +70,20 @@ class _Rendering:
         objects += self._index_objects(index, graph)
         objects += self._documents(documents)
         objects += self._state_objects(state)
-        return Publication(state, _in_order([*objects, _backup(state, objects)]), tag)
+        objects.append(self._backup(state, objects, documents))
+        return Publication(state, _in_order(objects), tag)
+
+    def _backup(
+        self, state: State, objects: Iterable[Object], documents: Mapping[str, bytes]
+    ) -> Object:
+        """The second copies of all documents that come with a state."""
+        copies = {}
+        for item in objects:
+            own = item.kind is Kind.immutable and item.path.startswith("publications/")
+            if own and item.path.endswith(".json") and isinstance(item.content, bytes):
+                copies[item.path] = item.content
+        copies |= {path: documents[path] for path in backed_up(state, self.old)}
+        return backup(layout.state_copy(state.number, files.sha256(state.to_bytes())), copies)
 
     def _renew_for_new_keys(self) -> None:
         """Every repository ships the keys: with other keys it is another repository."""
@@ -202,7 +143,7 @@ class _Rendering:
         channels = [record for name in self.draft.names if (record := self.draft.published(name))]
         _, graph = indexing.derive(index, None, channels, self.given.minors, {}, now=0)
         objects += self._index_objects(index, self._published_graph(index) or graph.to_bytes())
-        documents = self._rendered_documents(index, channels)
+        documents = self.documents(index, channels)
         meant = {
             path: data
             for path, data in documents.items()
@@ -243,7 +184,7 @@ class _Rendering:
         )
 
     def _state(self, index: Index, channels: Sequence[Channel]) -> tuple[State, dict[str, bytes]]:
-        documents = self._rendered_documents(index, channels)
+        documents = self.documents(index, channels)
         copies = {}
         for record in channels:
             known = self.old.channels.get(record.channel) if self.old else None
@@ -266,7 +207,7 @@ class _Rendering:
             update=dict(self.old.model_extra or {}) if self.old else {}
         ), documents
 
-    def _rendered_documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
+    def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
         """The page, the schemas and the keys, by path."""
         shown = page.presented({record.channel: record for record in channels})
         incoming = self.draft.incoming.get(shown.name)
@@ -323,18 +264,30 @@ class _Rendering:
         ]
 
 
-def _backup(state: State, objects: Iterable[Object]) -> Object:
-    """A second copy of all documents that come with a state, so that none can be lost for good."""
-    documents = {
-        item.path: item.content.decode()
-        for item in objects
-        if item.kind is Kind.immutable
-        and item.path.startswith("publications/")
-        and item.path.endswith(".json")
-        and isinstance(item.content, bytes)
-    }
-    path = layout.state_copy(state.number, files.sha256(state.to_bytes()))
-    return immutable(layout.backup_copy(path), canonical_json(documents))
+def backed_up(state: State, older: State | None) -> list[str]:
+    """The files new with a state that have a second place: the page can be made again."""
+    before = older.files if older else {}
+    return [
+        path
+        for path, digest in state.files.items()
+        if before.get(path) != digest and path not in (layout.FRONT_PAGE, layout.KEYRING)
+    ]
+
+
+def backup(path: str, copies: Mapping[str, bytes]) -> Object:
+    """A second place for documents that come with the state at a path: none is lost for good."""
+    texts = {name: data.decode() for name, data in copies.items()}
+    return immutable(layout.backup_copy(path), canonical_json(texts))
+
+
+def documents(draft: Draft, given: Publisher) -> dict[str, bytes]:
+    """The page, the schemas and the keys of a site as it is published, by path."""
+    rendering = _Rendering(draft, given)
+    records = [draft.published(name) for name in draft.names]
+    index = draft.index
+    if index is None:
+        return {}
+    return rendering.documents(index, [record for record in records if record])
 
 
 def _copy(index: Index) -> Copy:

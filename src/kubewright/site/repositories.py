@@ -11,7 +11,7 @@ from kubewright.site import contents, layout
 from kubewright.site.contents import HREFS, Contents
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
 
-_HEADS: Final = (f"{yum.REPOMD}.asc", f"{yum.REPOMD}.key", yum.REPOMD)
+HEADS: Final = (f"{yum.REPOMD}.asc", f"{yum.REPOMD}.key", yum.REPOMD)
 """What changes in a plain repository, in the order in which it is replaced."""
 
 
@@ -92,7 +92,7 @@ def immutable_paths(record: Channel) -> frozenset[str]:
             found.add(f"{snapshot}/{yum.data_name(kind, digest)}")
             in_plain = repodata.plain_primary if kind == "primary" else digest
             found.add(f"{plain}/{yum.data_name(kind, in_plain)}")
-        found |= {f"{snapshot}/{name}" for name in _HEADS}
+        found |= {f"{snapshot}/{name}" for name in HEADS}
     return frozenset(found)
 
 
@@ -157,7 +157,7 @@ class _Repository:
         self.record, self.base, self.listed = record, base, listed
         self.plain = layout.yum_path(record.channel, base)
         self.forms = {form: self._files(form, signer, armored_keys) for form in HREFS}
-        parts = [self.forms["snapshot"][name] for name in _HEADS]
+        parts = [self.forms["snapshot"][name] for name in HEADS]
         name = yum.snapshot_id(*parts)
         self.snapshot = layout.snapshot_path(record.channel, base, name)
         self.repodata = _described(name, self.forms)
@@ -182,7 +182,7 @@ class _Repository:
         for name, data in self.forms["snapshot"].items():
             yield immutable(f"{self.snapshot}/{name}", data)
         for name, data in self.forms["plain"].items():
-            if name not in _HEADS:
+            if name not in HEADS:
                 yield immutable(f"{self.plain}/{name}", data)
 
     def links(self, linked: frozenset[str]) -> Iterator[Object]:
@@ -200,7 +200,7 @@ class _Repository:
 
     def pointers(self, fresh: bool) -> Iterator[Object]:
         """The plain repository, then the one line that clients follow."""
-        for name in _HEADS:
+        for name in HEADS:
             yield pointer(f"{self.plain}/{name}", self.forms["plain"][name], fresh=fresh)
         if self.record.url:
             line = mirrorlist(self.record, self.snapshot)

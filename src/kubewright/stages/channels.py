@@ -7,7 +7,7 @@ from kubewright.models.site import Change, Channel
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, layout
-from kubewright.site.publication import Draft
+from kubewright.site.draft import Draft
 from kubewright.site.reader import Reader
 from kubewright.stages.site import edit, store
 

@@ -17,8 +17,8 @@ from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, contents, layout
 from kubewright.site.contents import Entries
+from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
-from kubewright.site.publication import Draft, Incoming
 from kubewright.site.store import Store
 from kubewright.stages.sign import MANIFEST, order, read_manifest
 from kubewright.stages.site import edit, store

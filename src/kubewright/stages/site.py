@@ -14,8 +14,8 @@ from kubewright.signing.roles import Keys
 from kubewright.site import channels
 from kubewright.site import edit as editing
 from kubewright.site.directory import DirectoryStore
+from kubewright.site.draft import Draft, Publisher
 from kubewright.site.edit import Edited
-from kubewright.site.publication import Draft, Recipes
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store
 from kubewright.stages.site_keys import key_files, published_keyring
@@ -70,7 +70,7 @@ def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited
         _renew(draft, settings, keys)
         return result
 
-    given = Recipes(recipes.catalog(), Signer(keys), partial(key_files, keys))
+    given = Publisher(recipes.catalog(), Signer(keys), partial(key_files, keys))
     return editing.edit(store(settings), given, guarded, now=settings.now, dry_run=settings.dry_run)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
+from pydantic import Field
+
 from kubewright.errors import KubewrightError, UpstreamUnreachable
 from kubewright.models.base import Model
 from kubewright.verification.source import Measure
@@ -24,6 +26,7 @@ class Report(Model):
     keys: tuple[str, ...]
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
+    strays: tuple[str, ...] = Field((), description="paths that nothing on the site names")
 
     def lines(self) -> Iterator[str]:
         """The report for people."""

@@ -53,6 +53,7 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
         keys=walk.keys.names,
         warnings=tuple(tally.warnings),
         findings=tuple(tally.findings),
+        strays=walk.strays,
     )
 
 
@@ -74,7 +75,8 @@ def _all(walk: Walk) -> Index | None:
     if index is not None:
         upgrades.check(walk, index, manifests)
     _development(walk, manifests)
-    strays.check(walk, index)
+    if index is not None:
+        walk.strays = strays.check(walk, index)
     return index
 
 

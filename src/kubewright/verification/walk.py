@@ -35,6 +35,8 @@ class Walk:
     """Every path that a document of the site names."""
     unwritten: frozenset[str] = frozenset()
     """Channels that a publication changes whose objects are being written now."""
+    strays: tuple[str, ...] = ()
+    """Paths that no document names."""
     unfinished: bool = False
     """Whether such a publication is under way, or was cut short."""
 
