@@ -9,13 +9,13 @@ from kubewright.models.document import Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
-from kubewright.site import contents, layout, page, repositories
+from kubewright.site import backups, contents, layout, page, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import KeyFiles
-from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+from kubewright.site.objects import Kind, Object, Source, pointer
 from kubewright.site.reader import pointer_to
 
 
@@ -82,8 +82,10 @@ class _Rendering:
             own = item.kind is Kind.immutable and item.path.startswith("publications/")
             if own and item.path.endswith(".json") and isinstance(item.content, bytes):
                 copies[item.path] = item.content
-        copies |= {path: documents[path] for path in backed_up(state, self.old)}
-        return backup(layout.state_copy(state.number, files.sha256(state.to_bytes())), copies)
+        copies |= {path: documents[path] for path in backups.new_files(state, self.old)}
+        return backups.backup(
+            layout.state_copy(state.number, files.sha256(state.to_bytes())), copies
+        )
 
     def _renew_for_new_keys(self) -> None:
         """Every repository ships the keys: with other keys it is another repository."""
@@ -262,22 +264,6 @@ class _Rendering:
             pointer(layout.STATE, data, fresh=fresh),
             pointer(layout.FINISHED, new, fresh=fresh),
         ]
-
-
-def backed_up(state: State, older: State | None) -> list[str]:
-    """The files new with a state that have a second place: the page can be made again."""
-    before = older.files if older else {}
-    return [
-        path
-        for path, digest in state.files.items()
-        if before.get(path) != digest and path not in (layout.FRONT_PAGE, layout.KEYRING)
-    ]
-
-
-def backup(path: str, copies: Mapping[str, bytes]) -> Object:
-    """A second place for documents that come with the state at a path: none is lost for good."""
-    texts = {name: data.decode() for name, data in copies.items()}
-    return immutable(layout.backup_copy(path), canonical_json(texts))
 
 
 def documents(draft: Draft, given: Publisher) -> dict[str, bytes]:

@@ -1,16 +1,16 @@
 """Everything that a site should hold and that can be made again, from its state and history."""
 
-import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 
 from kubewright import files
 from kubewright.models.site import Channel, Index, State
 from kubewright.repos import yum
-from kubewright.site import contents, layout, repositories
+from kubewright.site import backups, contents, layout, repositories
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.objects import Kind, Object, pointer
-from kubewright.site.publication import backed_up, backup, documents
+from kubewright.site.publication import documents
 from kubewright.site.reader import Reader, pointer_to
 from kubewright.site.store import Store
 
@@ -18,35 +18,21 @@ log = logging.getLogger(__name__)
 
 
 class RestoringReader(Reader):
-    """Reads damaged documents from their second copies, which `publications/site/` has.
+    """Reads damaged documents from their second copies, which `publications/site/` has."""
 
-    `more` makes of those what else they stand for: a binary keyring of an armored one.
-    """
-
-    def __init__(self, store: Store, more: Callable[[bytes], Iterable[bytes]]) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._backups: dict[str, bytes] = {}
         for path in store.list(layout.STATES):
             stored = store.get(path) if path.endswith(layout.BACKUP) else None
-            if stored is not None:
-                self._backups |= _texts(stored.data)
-        for text in list(self._backups.values()):
-            self._backups |= {files.sha256(data): data for data in more(text)}
+            with suppress(ValueError):  # a damaged one
+                copies = backups.read(stored.data) if stored else {}
+                self._backups |= {files.sha256(data): data for data in copies.values()}
 
     def sought(self, sha256: str, *paths: str) -> bytes | None:
         """The bytes with a digest, from one of their places or from a backup."""
         found = super().sought(sha256, *paths)
         return self._backups.get(sha256) if found is None else found
-
-
-def _texts(data: bytes) -> dict[str, bytes]:
-    """The documents of a backup by digest; none of one that is damaged."""
-    try:
-        table = json.loads(data)
-        texts = [str(text).encode() for text in table.values()]
-    except (ValueError, AttributeError):
-        return {}
-    return {files.sha256(text): text for text in texts}
 
 
 def expected(reader: Reader, given: Publisher, now: int) -> Iterator[Object]:
@@ -80,7 +66,7 @@ def _states(reader: Reader, given: Publisher, newest: State, sha256: str) -> Ite
         yield from repositories.signed_copy(path, data, given.signer, state.issued)
         older = _parent(reader, state)
         copies = {path: data} | _came_with(reader, state, older)
-        yield backup(path, copies)
+        yield backups.backup(path, copies)
         if older is None or state.parent is None:
             break
         state, digest = older, str(state.parent)
@@ -112,7 +98,7 @@ def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, b
         if digest is not None:
             graph = layout.graph_copy(digest)
             found[graph] = reader.content(digest, graph, layout.GRAPH)
-    for path in backed_up(state, older):
+    for path in backups.new_files(state, older):
         found[path] = reader.content(state.files[path], path)
     return found
 

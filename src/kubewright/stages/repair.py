@@ -20,7 +20,7 @@ from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
 from kubewright.stages import channels
 from kubewright.stages.site import Signer, store
-from kubewright.stages.site_keys import binary_keyrings, key_files
+from kubewright.stages.site_keys import key_files
 from kubewright.verification import Directory, Report, verify
 from kubewright.verification import keys as trust
 from kubewright.verification.report import Tally
@@ -59,7 +59,7 @@ class _Mender:
 
     def reader(self) -> Reader:
         """A reader that knows the second copies."""
-        return repair.RestoringReader(self.site, binary_keyrings)
+        return repair.RestoringReader(self.site)
 
     def report(self) -> Report:
         """What is wrong now."""

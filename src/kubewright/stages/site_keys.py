@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-from kubewright.errors import VerificationFailed
 from kubewright.models.site import SiteKey
 from kubewright.signing import keyring
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.keys import KeyFiles
 from kubewright.site.reader import Present, Reader
-from kubewright.verification.keys import certificates, is_development, public_keys
+from kubewright.verification.keys import is_development, public_keys
 
 
 def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
@@ -42,13 +41,3 @@ def published_keyring(reader: Reader, present: Present) -> bytes | None:
     """The OpenPGP keys of a site, binary, as its state names them; None where nothing is."""
     digest = present.state.files.get(layout.KEYRING) if present.state else None
     return None if digest is None else reader.content(digest, layout.KEYRING)
-
-
-def binary_keyrings(text: bytes) -> list[bytes]:
-    """The binary form of armored keys; nothing for a text that is none."""
-    if not text.startswith(b"-----BEGIN PGP PUBLIC KEY BLOCK-----"):
-        return []
-    try:
-        return [b"".join(certificates(text, layout.KEYRING_ARMORED).values())]
-    except VerificationFailed:
-        return []

@@ -72,7 +72,7 @@ def _states(walk: Walk, path: str, newest: State) -> None:
     child = newest
     while True:
         walk.signed(path)
-        backups.check(walk, path)
+        backups.check(walk, path, child)
         if child.parent is None:
             walk.tally.require(path, child.number == 1, "names no parent, but is not the first")
             return
@@ -96,6 +96,8 @@ def index(walk: Walk, state: State) -> Index | None:
     if found is not None:
         for place, older in _history(walk, found, path):
             walk.signed(place)
+            if older.graph_sha256 is not None:
+                walk.signed(layout.graph_copy(older.graph_sha256))
             for reference in references(older):
                 if reference.path != layout.GRAPH or (older is found and not walk.unfinished):
                     walk.expect([reference])

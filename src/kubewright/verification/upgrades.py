@@ -20,7 +20,6 @@ def check(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
         copy = layout.graph_copy(index.graph_sha256)
         problem = f"names {index.graph_url} for the upgrade graph, not {copy}; {REMEDY}"
         walk.tally.require(layout.INDEX, index.graph_url == copy, problem)
-        walk.signed(copy)
         found = walk.document(Graph, copy, index.graph_sha256)
         if found is not None:
             _content(walk, found, index)
