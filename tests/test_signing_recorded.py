@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kubewright.files import sha256
-from kubewright.signing import cosign, provenance, rpm
-from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.signing import cosign, keyfile, provenance, rpm
+from kubewright.signing.keys import artifact_key, key_file, repo_key
 from kubewright.signing.roles import Keys
 
 GOLDEN = Path(__file__).parent / "golden" / "keys"
@@ -79,3 +79,9 @@ def test_every_kind_of_signature_is_what_was_recorded(keys: Keys) -> None:
     digests = {name: sha256(data) for name, data in made.items()}
     names = {"fingerprint": repo.fingerprint, "key id": artifact.key_id}
     assert digests | names == RECORDED
+
+
+def test_a_key_file_is_written_as_it_was_when_the_key_was_made(keys: Keys) -> None:
+    data = (GOLDEN / "repo-key.asc").read_bytes()
+    read = keyfile.read(data, place="repo-key.asc")
+    assert key_file(read.private, keys.repo.user_id, MADE, None) == data

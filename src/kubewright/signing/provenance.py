@@ -15,7 +15,7 @@ from kubewright.errors import VerificationFailed
 from kubewright.files import canonical_json
 from kubewright.models.base import Model, Sha256
 from kubewright.signing import verify
-from kubewright.signing.keys import ArtifactKey
+from kubewright.signing.roles import ArtifactKey
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"

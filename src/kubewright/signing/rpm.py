@@ -12,7 +12,7 @@ from kubewright.errors import VerificationFailed
 from kubewright.files import sha256
 from kubewright.rpmfile import BINARY
 from kubewright.signing import verify as signatures
-from kubewright.signing.keys import RepoKey
+from kubewright.signing.roles import RepoKey
 
 REGION, HEADER_SIGNATURE, PAYLOAD_SIGNATURE = 62, 268, 1002
 """Tags of the signature header: RPMTAG_HEADERSIGNATURES, RPMSIGTAG_RSA and RPMSIGTAG_PGP."""

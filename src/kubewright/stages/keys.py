@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
-from kubewright.signing.keys import Paths, artifact_key, initialise, made, repo_key
+from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 
 
@@ -33,7 +33,7 @@ def there(settings: Settings) -> Keys | None:
     """The keys that the settings name, or the development keys; None where one would have to be
     made first.
     """
-    return _read(settings) if made(settings.repo_key, settings.artifact_key) else None
+    return _read(settings) if are_made(settings.repo_key, settings.artifact_key) else None
 
 
 def _read(settings: Settings) -> Keys:

@@ -8,7 +8,7 @@ from itertools import chain
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.signing import keyring
 from kubewright.signing import verify as signatures
-from kubewright.signing.keys import DEVELOPMENT
+from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
