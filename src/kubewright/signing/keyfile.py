@@ -1,7 +1,6 @@
-"""Reads OpenPGP keys: secret ones that `kubewright key init` wrote or gpg exported, and their public
-halves.
-"""
+"""Reads OpenPGP keys, whole or their public halves, as `kubewright key init` and gpg write them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pysequoia
@@ -43,12 +42,10 @@ def read(data: bytes, *, place: str) -> KeyFile:
     Raises RequestError unless it is an unencrypted RSA key of at least MINIMUM_BITS whose
     signatures verifiers accept.
     """
-    packets = _packets(data, place)
-    if not packets or packets[0].tag != Tag.SecretKey:
-        raise RequestError(place, "holds no OpenPGP secret key", _REMEDY)
-    key, rest = _public_key(packets[0].body, place)
-    private = _private_key(key, rest, place)
-    return KeyFile(_described(key, packets[1:], place), private)
+    body, rest = _primary(data, (Tag.SecretKey,), "holds no OpenPGP secret key", place)
+    key, secret = _public_key(body, place)
+    private = _private_key(key, secret, place)
+    return KeyFile(_described(key, rest, place), private)
 
 
 def public(data: bytes, *, place: str) -> RepoPublicKey:
@@ -56,11 +53,9 @@ def public(data: bytes, *, place: str) -> RepoPublicKey:
 
     The secret half may be absent, locked or on a card. Raises RequestError as `read` does.
     """
-    packets = _packets(data, place)
-    if not packets or packets[0].tag not in _KEYS:
-        raise RequestError(place, "holds no OpenPGP key", _REMEDY)
-    key, _ = _public_key(packets[0].body, place)
-    return _described(key, packets[1:], place)
+    body, rest = _primary(data, _KEYS, "holds no OpenPGP key", place)
+    key, _ = _public_key(body, place)
+    return _described(key, rest, place)
 
 
 def expires(certificate: bytes) -> int | None:
@@ -76,15 +71,20 @@ def expires(certificate: bytes) -> int | None:
     return int((primary.key_created + life).timestamp()) if life else None
 
 
-def _packets(data: bytes, place: str) -> list[Packet]:
+def _primary(
+    data: bytes, kinds: Sequence[Tag], otherwise: str, place: str
+) -> tuple[bytes, list[Packet]]:
+    """The body of the first packet, which is of one of `kinds`, and the packets after it."""
     with sequoia.refusing(RequestError(place, "not an OpenPGP key", _REMEDY)):
-        return list(PacketPile.from_bytes(data))
+        packets = list(PacketPile.from_bytes(data))
+        if not packets or packets[0].tag not in kinds:
+            raise RequestError(place, otherwise, _REMEDY)
+        return packets[0].body, packets[1:]
 
 
 def _described(key: openpgp.PublicKey, rest: list[Packet], place: str) -> RepoPublicKey:
     """A key with what it says of itself; `rest` are the packets after that of the key."""
-    damaged = RequestError(place, "a damaged OpenPGP key", _REMEDY)
-    with sequoia.refusing(damaged):
+    with sequoia.refusing(RequestError(place, "a damaged OpenPGP key", _REMEDY)):
         own = _own(rest, key.fingerprint)
         newest = _newest_word(own)
         names = [packet.user_id for packet in own if packet.user_id]
@@ -93,9 +93,8 @@ def _described(key: openpgp.PublicKey, rest: list[Packet], place: str) -> RepoPu
         _refuse_unacceptable(own, newest, place)
         certificate = openpgp.packet(openpgp.PUBLIC_KEY, key.body)
         certificate += b"".join(_copied(packet) for packet in own)
-        end = expires(certificate)
-    _refuse_unsound(certificate, place)
-    return RepoPublicKey(key, names[0], certificate, _signed_at(newest), end)
+        _refuse_unsound(certificate, place)
+        return RepoPublicKey(key, names[0], certificate, _signed_at(newest), expires(certificate))
 
 
 def _refuse_unsound(certificate: bytes, place: str) -> None:

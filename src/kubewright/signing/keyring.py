@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 import pysequoia
+from pysequoia.packet import Packet, PacketPile, Tag
 
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.signing import openpgp, sequoia, verify
@@ -30,10 +31,17 @@ def certificates(
     Raises VerificationFailed for what is not a keyring, and for a certificate whose own signature
     does not hold. By this machine's clock: a certificate from the future is refused.
     """
-    return {
-        certificate.fingerprint.upper(): bytes(certificate)
-        for certificate in _sound(keyring, place, remedy)
-    }
+    return _by_fingerprint(_sound(keyring, place, remedy))
+
+
+def site_certificates(
+    keyring: bytes, *, place: str, remedy: str = "publish again to restore it"
+) -> dict[str, bytes]:
+    """The same of a keyring that this program wrote, in which damage makes no key disappear.
+
+    Raises VerificationFailed as `certificates` does, and for any packet that does not belong.
+    """
+    return _by_fingerprint(_published(keyring, place, remedy))
 
 
 def armored_certificates(text: bytes, *, place: str) -> dict[str, bytes]:
@@ -56,7 +64,7 @@ def armored_certificates(text: bytes, *, place: str) -> dict[str, bytes]:
         )
     found: dict[str, bytes] = {}
     for block in blocks:
-        found |= certificates(block, place=place)
+        found |= site_certificates(block, place=place)
     return found
 
 
@@ -65,10 +73,10 @@ def merged(current: bytes, earlier: Iterable[bytes]) -> bytes:
 
     Raises VerificationFailed for an earlier keyring that is damaged or empty.
     """
-    (own,) = certificates(current, place="--repo-key", remedy="export the key again")
+    (own,) = site_certificates(current, place="--repo-key", remedy="export the key again")
     others: dict[str, bytes] = {}
     for keyring in earlier:
-        known = certificates(keyring, place=_KEYRING, remedy=_RESTORE)
+        known = site_certificates(keyring, place=_KEYRING, remedy=_RESTORE)
         if not known:
             raise VerificationFailed(_KEYRING, "holds no public key", _RESTORE)
         for fingerprint, certificate in known.items():
@@ -82,7 +90,7 @@ def armored(keyring: bytes) -> str:
 
     Raises VerificationFailed as `certificates` does.
     """
-    blocks = certificates(keyring, place="the keyring", remedy=_RESTORE).values()
+    blocks = site_certificates(keyring, place="the keyring", remedy=_RESTORE).values()
     return b"".join(_armored(block) for block in blocks).decode()
 
 
@@ -93,7 +101,7 @@ def has_production_key(keyring: bytes, *, place: str = _KEYRING) -> bool:
     """
     return any(
         DEVELOPMENT not in sequoia.user_ids(certificate)
-        for certificate in _sound(keyring, place, _RESTORE)
+        for certificate in _published(keyring, place, _RESTORE)
     )
 
 
@@ -140,6 +148,38 @@ def _sound(keyring: bytes, place: str, remedy: str) -> list[pysequoia.Cert]:
         with sequoia.refusing(VerificationFailed(place, problem, remedy)):
             sequoia.user_ids(certificate)
     return found
+
+
+def _published(keyring: bytes, place: str, remedy: str) -> list[pysequoia.Cert]:
+    """Sequoia leaves out a key whose packet is not one any more; here that is damage."""
+    found = _sound(keyring, place, remedy)
+    with sequoia.refusing(VerificationFailed(place, "a damaged OpenPGP keyring", remedy)):
+        keys = _primary_keys(PacketPile.from_bytes(keyring)) if keyring else []
+        if keys != [certificate.fingerprint for certificate in found]:
+            raise VerificationFailed(place, "holds more than public keys, or is damaged", remedy)
+    return found
+
+
+def _primary_keys(packets: Iterable[Packet]) -> list[str]:
+    """The fingerprints of keys that stand alone or with names and with what they signed themselves.
+
+    Raises ValueError for any other packet.
+    """
+    fingerprints = []
+    for packet in packets:
+        if packet.tag == Tag.PublicKey and packet.fingerprint:
+            fingerprints.append(packet.fingerprint)
+        elif packet.tag == Tag.Signature:
+            issuer = packet.issuer_fingerprint or packet.issuer_key_id
+            if not issuer or not fingerprints or not fingerprints[-1].endswith(issuer):
+                raise ValueError("a signature by another key")
+        elif packet.tag != Tag.UserID:
+            raise ValueError("a packet that keys of ours do not have")
+    return fingerprints
+
+
+def _by_fingerprint(found: list[pysequoia.Cert]) -> dict[str, bytes]:
+    return {certificate.fingerprint.upper(): bytes(certificate) for certificate in found}
 
 
 def _armored(certificate: bytes) -> bytes:
