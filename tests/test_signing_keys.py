@@ -150,16 +150,6 @@ def test_an_expired_key_is_refused_when_it_is_asked_for(paths: Paths) -> None:
         repo_key(f"file:{paths.repo_secret}", now=MADE + 11 * DAY)
 
 
-@pytest.mark.parametrize(
-    "uri", ["", "awskms://alias/x", "repo-key.asc", "file:"], ids=["empty", "kms", "path", "bare"]
-)
-def test_an_unknown_kind_of_uri_lists_what_is_supported(uri: str) -> None:
-    with pytest.raises(RequestError, match="supported: file:PATH"):
-        repo_key(uri, now=MADE)
-    with pytest.raises(RequestError, match="supported: file:PATH"):
-        artifact_key(uri)
-
-
 def test_a_key_that_gpg_exported_signs_what_gpgv_accepts(
     gpg: Gpg, tool: Tool, tmp_path: Path
 ) -> None:

@@ -37,12 +37,15 @@ def open_key(uri: str, kind: Kind, *, option: str, secrets: Secrets = locked) ->
     if scheme in SCHEMES and rest:
         return SCHEMES[scheme].open(rest, kind, secrets)
     supported = "supported: " + ", ".join(known.form for known in SCHEMES.values())
-    near = difflib.get_close_matches(scheme, SCHEMES, n=1) if rest else []
-    if near:
+    place = f"{option} {uri or repr(uri)}"
+    if not rest:
         raise RequestError(
-            f"{option} {uri}",
-            f"no key can be read from {scheme}:",
-            f"did you mean {near[0]}:{rest}? {supported}",
+            place, "does not say where a key lies", f"{supported}, e.g. file:keys/repo-key.asc"
         )
-    problem = f"no key can be read from {scheme}:" if rest else "does not say where a key lies"
-    raise RequestError(f"{option} {uri!r}", problem, f"{supported}, e.g. file:keys/repo-key.asc")
+    near = difflib.get_close_matches(scheme, SCHEMES, n=1)
+    remedy = (
+        f"did you mean {near[0]}:{rest}? {supported}"
+        if near
+        else f"{supported}, e.g. file:keys/repo-key.asc"
+    )
+    raise RequestError(place, f"no key can be read from {scheme}:", remedy)

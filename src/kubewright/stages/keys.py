@@ -20,16 +20,17 @@ def keys(settings: Settings) -> Keys:
 
     Raises RequestError where a dry run would have to make them.
     """
-    found = there(settings) if settings.dry_run else _read(settings)
-    if found is None:
+    own = existing_keys(settings) if settings.dry_run else _read(settings)
+    if own is None:
         raise RequestError(
-            "--dry-run: there is no development key yet, and a dry run makes none; "
-            "name keys with --repo-key and --artifact-key"
+            "--dry-run",
+            "there is no development key yet, and a dry run makes none",
+            "name keys with --repo-key and --artifact-key",
         )
-    return found
+    return own
 
 
-def there(settings: Settings) -> Keys | None:
+def existing_keys(settings: Settings) -> Keys | None:
     """The keys that the settings name, or the development keys; None where one would have to be
     made first.
     """
