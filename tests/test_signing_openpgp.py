@@ -22,7 +22,10 @@ MADE = 1_700_000_000
 WHEN = MADE + 1000
 
 USER_ID = "Test releases <test@example.org>"
-RELEASE = b"Origin: Kubewright\n- a dash\n-----BEGIN PGP SIGNATURE-----\nFrom here\n\nDescription: spaces  \t\n end\n"
+RELEASE = (
+    b"Origin: Kubewright\n- a dash\n-----BEGIN PGP SIGNATURE-----\nFrom here\n\n"
+    b"Description: spaces  \t\n end\n"
+)
 READABLE = RELEASE.replace(b"  \t\n", b"\n")
 
 Tool = Callable[[str], Path]

@@ -62,10 +62,10 @@ def armored_certificates(text: bytes, *, place: str) -> dict[str, bytes]:
         raise VerificationFailed(
             place, "not just armored public keys, or damaged", "publish again to restore it"
         )
-    found: dict[str, bytes] = {}
+    held: dict[str, bytes] = {}
     for block in blocks:
-        found |= site_certificates(block, place=place)
-    return found
+        held |= site_certificates(block, place=place)
+    return held
 
 
 def merged(current: bytes, earlier: Iterable[bytes]) -> bytes:
@@ -111,18 +111,18 @@ def artifact_keys(text: bytes, *, place: str) -> dict[str, ArtifactPublicKey]:
     The line above a key says whether it is a development key. Raises VerificationFailed for
     anything else in the file, and for a file without a key.
     """
-    found = {}
+    keys = {}
     for block in verify.PEM.finditer(text):
         try:
             ((key_id, key),) = verify.public_keys(block[0], place=place).items()
         except RequestError as error:
             raise VerificationFailed(place, "holds a damaged public key", _RESTORE) from error
         development = text[: block.start()].endswith(MARK)
-        found[key_id] = ArtifactPublicKey(key, development)
+        keys[key_id] = ArtifactPublicKey(key, development)
     rest = verify.PEM.sub(b"", text).replace(MARK, b"")
-    if rest.strip() or not found:
+    if rest.strip() or not keys:
         raise VerificationFailed(place, "not just public keys in PEM form", _RESTORE)
-    return found
+    return keys
 
 
 def merged_pem(current: bytes, earlier: bytes) -> bytes:
@@ -138,8 +138,8 @@ def merged_pem(current: bytes, earlier: bytes) -> bytes:
 
 def _sound(keyring: bytes, place: str, remedy: str) -> list[pysequoia.Cert]:
     with sequoia.refusing(VerificationFailed(place, "not an OpenPGP keyring", remedy)):
-        found = pysequoia.Cert.split_bytes(keyring)
-    for certificate in found:
+        certs = pysequoia.Cert.split_bytes(keyring)
+    for certificate in certs:
         name = certificate.fingerprint.upper()
         problem = (
             f"the signature of {name} over its own name does not hold: "
@@ -147,17 +147,17 @@ def _sound(keyring: bytes, place: str, remedy: str) -> list[pysequoia.Cert]:
         )
         with sequoia.refusing(VerificationFailed(place, problem, remedy)):
             sequoia.user_ids(certificate)
-    return found
+    return certs
 
 
 def _published(keyring: bytes, place: str, remedy: str) -> list[pysequoia.Cert]:
     """Sequoia leaves out a key whose packet is not one any more; here that is damage."""
-    found = _sound(keyring, place, remedy)
+    certs = _sound(keyring, place, remedy)
     with sequoia.refusing(VerificationFailed(place, "a damaged OpenPGP keyring", remedy)):
         keys = _primary_keys(PacketPile.from_bytes(keyring)) if keyring else []
-        if keys != [certificate.fingerprint for certificate in found]:
+        if keys != [certificate.fingerprint for certificate in certs]:
             raise VerificationFailed(place, "holds more than public keys, or is damaged", remedy)
-    return found
+    return certs
 
 
 def _primary_keys(packets: Iterable[Packet]) -> list[str]:
@@ -178,8 +178,8 @@ def _primary_keys(packets: Iterable[Packet]) -> list[str]:
     return fingerprints
 
 
-def _by_fingerprint(found: list[pysequoia.Cert]) -> dict[str, bytes]:
-    return {certificate.fingerprint.upper(): bytes(certificate) for certificate in found}
+def _by_fingerprint(certs: list[pysequoia.Cert]) -> dict[str, bytes]:
+    return {certificate.fingerprint.upper(): bytes(certificate) for certificate in certs}
 
 
 def _armored(certificate: bytes) -> bytes:

@@ -73,8 +73,8 @@ def _certificates(certificates: Sequence[bytes]) -> Iterator[pysequoia.Cert]:
             f"certificate {number}", "not an OpenPGP public key", "export it again"
         )
         with sequoia.refusing(failure):
-            found = pysequoia.Cert.split_bytes(data)
-        yield from found
+            held = pysequoia.Cert.split_bytes(data)
+        yield from held
 
 
 def _refusal(
@@ -126,7 +126,7 @@ def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicK
 
     Raises RequestError for a file with anything but ECDSA keys, or with none.
     """
-    found = {}
+    keys = {}
     for block in PEM.findall(data):
         try:
             key = load_pem_public_key(block)
@@ -134,10 +134,10 @@ def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicK
             raise RequestError(place, _NOT_PEM, "give another") from error
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise RequestError(place, "the artifact key is not an ECDSA key", "give another")
-        found[files.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))] = key
-    if not found:
+        keys[files.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))] = key
+    if not keys:
         raise RequestError(place, _NOT_PEM, "give another")
-    return found
+    return keys
 
 
 def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) -> str:
