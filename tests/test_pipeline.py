@@ -1,6 +1,7 @@
 """The whole chain, from one version word to a site, and what happens to it afterwards."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -24,7 +24,7 @@ from kubewright.stages import resolve as resolving
 from kubewright.stages import sign as signing_stage
 from kubewright.stages import upgrade as upgrading
 from kubewright.stages.dryrun import Plan, plan, planned, rehearse
-from kubewright.stages.keys import keys, there
+from kubewright.stages.keys import existing_keys, keys
 from kubewright.stages.site import store
 from kubewright.workspace import Workspace, select
 
@@ -168,7 +168,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
     if settings.dry_run:
-        _rehearsed(rehearse(request_, settings, lambda: there(settings)), settings, as_json)
+        _rehearsed(rehearse(request_, settings, lambda: existing_keys(settings)), settings, as_json)
         return
     workspace, channels, changes = releasing.release(request_, settings, keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)

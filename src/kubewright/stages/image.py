@@ -16,7 +16,7 @@ from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
 from kubewright.models.lock import Release
 from kubewright.settings import Settings
 from kubewright.signing import cosign
-from kubewright.signing.keys import ArtifactKey
+from kubewright.signing.roles import ArtifactKey
 from kubewright.site import layout
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 

@@ -22,7 +22,7 @@ from kubewright.packagers import PACKAGERS, closure, documents, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.settings import Settings
 from kubewright.signing.keyring import armored
-from kubewright.signing.keys import RepoKey
+from kubewright.signing.roles import RepoKey
 from kubewright.signing.rpm import unsigned_sha256
 from kubewright.site import layout
 from kubewright.stages import image

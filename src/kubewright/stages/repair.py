@@ -19,7 +19,7 @@ from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
 from kubewright.stages import channels
-from kubewright.stages.site import Signer, store
+from kubewright.stages.site import store
 from kubewright.stages.site_keys import key_files
 from kubewright.verification import Directory, Report, verify
 from kubewright.verification import keys as trust
@@ -68,7 +68,7 @@ class _Mender:
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
-        given = Publisher(recipes.catalog(), Signer(self.keys), partial(key_files, self.keys))
+        given = Publisher(recipes.catalog(), self.keys, partial(key_files, self.keys))
         signatures = []
         for item in repair.expected(self.reader(), given, self.settings.now):
             if item.lasting:

@@ -1,7 +1,6 @@
 """The site that the settings name: opened once, with the keys that may publish there."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,30 +20,6 @@ from kubewright.site.store import Store
 from kubewright.stages.site_keys import key_files, published_keyring
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Signer:
-    """Both keys, in the shape that a publication asks for."""
-
-    keys: Keys
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the OpenPGP key."""
-        return self.keys.repo.fingerprint
-
-    def clearsign(self, text: bytes, when: int) -> bytes:
-        """InRelease."""
-        return self.keys.repo.clearsign(text, self.keys.moment(when))
-
-    def armored_detached(self, data: bytes, when: int) -> bytes:
-        """`.asc` files."""
-        return self.keys.repo.armored_detached(data, self.keys.moment(when))
-
-    def artifact(self, data: bytes) -> bytes:
-        """`.sig` files."""
-        return self.keys.artifact.sign(data)
 
 
 def store(settings: Settings) -> Store:
@@ -70,7 +45,7 @@ def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited
         _renew(draft, settings, keys)
         return result
 
-    given = Publisher(recipes.catalog(), Signer(keys), partial(key_files, keys))
+    given = Publisher(recipes.catalog(), keys, partial(key_files, keys))
     return editing.edit(store(settings), given, guarded, now=settings.now, dry_run=settings.dry_run)
 
 

@@ -53,7 +53,9 @@ def _signed(walk: Walk, base: str) -> bytes | None:
     if plain is not None:
         walk.openpgp(f"{base}/Release.gpg", plain)
         same = text is None or text.strip() == plain.strip()
-        walk.tally.require(f"{base}/InRelease", same, f"differs from {base}/Release; publish again")
+        walk.tally.require(
+            f"{base}/InRelease", same, f"differs from {base}/Release; run `kubewright repair`"
+        )
     return text or plain
 
 
@@ -62,7 +64,7 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
     name = channel.channel
     ours = (release.get("Suite"), release.get("Codename")) == (name, name)
     walk.tally.require(
-        place, ours, f"is the suite {release.get('Suite')}, not {name}; publish again"
+        place, ours, f"is the suite {release.get('Suite')}, not {name}; run `kubewright repair`"
     )
     _moment(walk, place, "Date", release.get("Date"), channel.issued)
     until = release.get("Valid-Until")
@@ -81,7 +83,7 @@ def _moment(walk: Walk, place: str, field: str, text: str | None, wanted: int | 
     walk.tally.require(
         place,
         found == wanted,
-        f"{field} is {text}, not what the channel's record says; publish again",
+        f"{field} is {text}, not what the channel's record says; run `kubewright repair`",
     )
 
 
@@ -105,5 +107,5 @@ def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:
     with walk.tally.check(f"{place}.gz"):
         if unpacked(walk.must(f"{place}.gz"), f"{place}.gz") != data:
             raise VerificationFailed(
-                f"{place}.gz: unpacks to something else than {place}; publish again"
+                f"{place}.gz: unpacks to something else than {place}; run `kubewright repair`"
             )

@@ -92,7 +92,9 @@ class Tally:
         self.require(place, not (absent := wanted.keys() - listed.keys()), f"lacks {_some(absent)}")
         more = listed.keys() - wanted.keys()
         self.require(
-            place, not more, f"lists {_some(more)}, which {owner} does not have; publish again"
+            place,
+            not more,
+            f"lists {_some(more)}, which {owner} does not have; run `kubewright repair`",
         )
         changed = {path for path in listed.keys() & wanted.keys() if listed[path] != wanted[path]}
         self.require(place, not changed, f"contradicts the manifest about {_some(changed)}")

@@ -66,7 +66,9 @@ def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Mea
         root = _parsed(repomd, place)
         records = {str(one.get("type")): one for one in root.iter(f"{_REPO}data")}
         walk.tally.require(
-            place, records.keys() == _KINDS, f"lists {', '.join(sorted(records))}; publish again"
+            place,
+            records.keys() == _KINDS,
+            f"lists {', '.join(sorted(records))}; run `kubewright repair`",
         )
         times = {
             root.findtext(f"{_REPO}revision"),
@@ -74,7 +76,7 @@ def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Mea
         }
         now = times == {str(channel.issued)}
         walk.tally.require(
-            place, now, "is not of when the channel's record was issued; publish again"
+            place, now, "is not of when the channel's record was issued; run `kubewright repair`"
         )
         for kind, record in sorted(records.items()):
             with walk.tally.check(place):
@@ -96,10 +98,14 @@ def _key(walk: Walk, place: str, signer: str | None) -> None:
         held = keys.certificates(walk.must(place), place)
         strange = sorted(held.keys() - walk.keys.on_site)
         walk.tally.require(
-            place, not strange, f"holds {', '.join(strange)}, no key of this site; publish again"
+            place,
+            not strange,
+            f"holds {', '.join(strange)}, no key of this site; run `kubewright repair`",
         )
         walk.tally.require(
-            place, signer is None or signer in held, f"lacks {signer}, which signed; publish again"
+            place,
+            signer is None or signer in held,
+            f"lacks {signer}, which signed; run `kubewright repair`",
         )
         trusted = keyring.certificates(b"".join(walk.keys.certificates), place=place)
         refused = sorted(held.keys() - trusted.keys() - set(strange))
@@ -131,15 +137,15 @@ def _parsed(data: bytes, place: str) -> ElementTree.Element:
     try:
         if "<!" in text:
             raise VerificationFailed(
-                f"{place}: XML with declarations, which repositories do not have; publish again"
+                f"{place}: XML with declarations, which repositories do not have; run `kubewright repair`"
             )
         return ElementTree.fromstring(text)  # noqa: S314 - no entities
     except ElementTree.ParseError as error:
-        raise VerificationFailed(f"{place}: not XML ({error}); publish again") from error
+        raise VerificationFailed(f"{place}: not XML ({error}); run `kubewright repair`") from error
 
 
 def _attribute(element: ElementTree.Element | None, name: str) -> str:
     value = None if element is None else element.get(name)
     if value is None:
-        raise VerificationFailed(f"no {name} where one is required; publish again")
+        raise VerificationFailed(f"no {name} where one is required; run `kubewright repair`")
     return value
