@@ -172,7 +172,7 @@ def test_the_rules_bite() -> None:
     assert areas_used("from kubewright import signing, files") & areas_refused("signing") == set()
     assert rooms_reached("from kubewright.images import load") == {"kubewright.images.load"}
     assert rooms_reached("from kubewright import signing") == {"kubewright.signing"}
-    assert rooms_reached("from kubewright.site.store import Change") == set()
+    assert rooms_reached("from kubewright.verification import Report") == set()
     assert keeps("cli/options.py", "os.environ")
     assert not keeps("signing/openpgp.py", "os.environ")
 

@@ -14,7 +14,7 @@ from kubewright.signing.public import DEVELOPMENT, MARK, ArtifactPublicKey
 _KEYRING, _ARTIFACT_KEYS = "keys/kubewright.gpg", "keys/kubewright.pub"
 """Where the keys of a site come from, for messages."""
 
-_RESTORE = "put back a sound copy: keys/history/ has each key alone"
+_RESTORE = "run `kubewright repair`"
 
 _ARMOR = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n([A-Za-z0-9+/=\n]+)\n=[A-Za-z0-9+/]{4}\n"
@@ -23,7 +23,7 @@ _ARMOR = re.compile(
 
 
 def certificates(
-    keyring: bytes, *, place: str, remedy: str = "publish again to restore it"
+    keyring: bytes, *, place: str, remedy: str = "run `kubewright repair`"
 ) -> dict[str, bytes]:
     """The OpenPGP certificates in a file, binary or armored, by upper-case fingerprint and in their
     order.
@@ -35,7 +35,7 @@ def certificates(
 
 
 def site_certificates(
-    keyring: bytes, *, place: str, remedy: str = "publish again to restore it"
+    keyring: bytes, *, place: str, remedy: str = "run `kubewright repair`"
 ) -> dict[str, bytes]:
     """The same of a keyring that this program wrote, in which damage makes no key disappear.
 
@@ -60,7 +60,7 @@ def armored_certificates(text: bytes, *, place: str) -> dict[str, bytes]:
             break  # not what would be written for any bytes, so the comparison below fails
     if not blocks or b"".join(_armored(block) for block in blocks) != text:
         raise VerificationFailed(
-            place, "not just armored public keys, or damaged", "publish again to restore it"
+            place, "not just armored public keys, or damaged", "run `kubewright repair`"
         )
     held: dict[str, bytes] = {}
     for block in blocks:

@@ -36,6 +36,6 @@ def check(settings: Settings) -> Report:
         first = report.findings[0]
         raise VerificationFailed(
             f"{settings.site}/{first.place}: {first.problem} ({len(report.findings)} of {report.checked} "
-            "checks failed); run `kubewright verify` for all of them, and publish again from sound files"
+            "checks failed); run `kubewright verify` for all of them, and `kubewright repair` to restore what is damaged"
         )
     return report
