@@ -23,7 +23,7 @@ MODULES = {str(path.relative_to(SOURCE)): path.read_text() for path in sorted(SO
 """The text of every module of the engine, by its path below the package."""
 
 ROOMS = {
-    "packagers", "repos", "site", "images", "signing", "mirror", "resolution", "clients", "compile",
+    "packagers", "repos", "site", "images", "signing", "mirror", "resolution", "clients", "gobuild",
 }  # fmt: skip
 """Areas that never meet but in stages; `verification` checks the work of several and so stands
 above them.

@@ -18,7 +18,7 @@ from docker.errors import DockerException
 from kubewright import content
 from kubewright.cache import Cache
 from kubewright.errors import UpstreamUnreachable
-from kubewright.images import Supply, bring, build, load, load_definition
+from kubewright.images import ImageInputs, build, fetch_packages, load, load_definition
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageRecord
 from kubewright.models.lock import Component, Release
@@ -344,7 +344,7 @@ def with_tools(
     try:
         record = build(
             load_definition(IMAGES / "hyperkube" / "monolith.toml"), release,
-            Supply(inputs, lambda pins, arch: bring(pins, arch, cache), {"etcd": VERSIONS["etcd"]}),
+            ImageInputs(inputs, lambda pins, arch: fetch_packages(pins, arch, cache), {"etcd": VERSIONS["etcd"]}),
             registry=TOOLS, dest=root / "layout", archives=root, content=IMAGES,
         )  # fmt: skip
     except UpstreamUnreachable as error:

@@ -21,7 +21,7 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Script
 from kubewright.models.lock import Check, Component, Input, Release
-from kubewright.packagers import documents, payload, relations
+from kubewright.packagers import doc_files, payload, relation_syntax
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.run import find
 from kubewright.stages import package
@@ -185,7 +185,7 @@ def test_relations_can_be_written(name: str, form: Format) -> None:
 def test_a_package_names_the_home_of_what_is_in_it(name: str, home: str) -> None:
     made = described(name, Format.deb)
     assert (made.home, made.license) == (home, "Apache-2.0")
-    assert f"\nSource: {home}\n" in documents.copyright_file(made)
+    assert f"\nSource: {home}\n" in doc_files.copyright_file(made)
 
 
 def test_a_licence_without_a_text_is_refused() -> None:
@@ -193,7 +193,7 @@ def test_a_licence_without_a_text_is_refused() -> None:
     with pytest.raises(
         RequestError, match=r"components.toml: etcd: license: no text for 'GPL-2.0-only'; say in "
     ):
-        documents.copyright_file(made)
+        doc_files.copyright_file(made)
 
 
 def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
@@ -991,7 +991,7 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
         "Maintainer": "T <t@example.org>",
         "Description": "t",
     } | {
-        key: ", ".join(relations.render(found, Format.deb))
+        key: ", ".join(relation_syntax.render(found, Format.deb))
         for key, found in (("Conflicts", made.conflicts), ("Replaces", made.replaces))
         if found
     }
@@ -1133,7 +1133,7 @@ def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
     )
     release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
     extra = package.carried(RECIPES[HYPERKUBE], release)
-    provides = relations.render(
+    provides = relation_syntax.render(
         described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm
     )
     assert release.component("etcd").version == "3.6.8"

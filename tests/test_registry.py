@@ -34,8 +34,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from kubewright import files, upstream
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.images import build, upload
-from kubewright.images.documents import INDEX
-from kubewright.images.registry import Extra, prefix, push
+from kubewright.images.oci import INDEX
+from kubewright.images.registry import Attachment, prefix, push
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageDefinition, ImageRecord
 from kubewright.models.lock import Component, Release
@@ -263,13 +263,13 @@ def test_signatures_lie_beside_their_images(built: Built, registry: str, tmp_pat
     key = keys.artifact_key(None)
     image = built.record.images[0]
     signature = cosign.signature_image(f"{registry}/kube/{image.name}", image.index, key)
-    extra = Extra(
+    extra = Attachment(
         image.name,
         signature.tag,
         signature.manifest.data,
         (signature.config.data, signature.payload.data),
     )
-    push(built.layout, built.record, f"{registry}/kube", extra=[extra])
+    push(built.layout, built.record, f"{registry}/kube", attachments=[extra])
     assert sorted(tags(registry, f"kube/{image.name}")) == sorted(["v1.36.4", signature.tag])
     found = requests.get(
         f"http://{registry}/v2/kube/{image.name}/manifests/{signature.tag}",
@@ -405,7 +405,7 @@ def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(
 def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) -> None:
     image = built.record.images[0]
     signature = cosign.signature_image(f"kube/{image.name}", image.index, keys.artifact_key(None))
-    extra = Extra(
+    extra = Attachment(
         image.name,
         signature.tag,
         signature.manifest.data,
@@ -417,10 +417,10 @@ def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) 
         ) as proxy,
         pytest.raises(UpstreamUnreachable),
     ):
-        push(built.layout, built.record, f"{proxy.address}/kube", extra=[extra])
+        push(built.layout, built.record, f"{proxy.address}/kube", attachments=[extra])
     assert tags(registry, "kube/kube-apiserver") == [signature.tag]
     assert tags(registry, "kube/pause") == []
-    assert push(built.layout, built.record, f"{registry}/kube", extra=[extra]).sent == 0
+    assert push(built.layout, built.record, f"{registry}/kube", attachments=[extra]).sent == 0
 
 
 # ── Who may push ─────────────────────────────────────────────────────────────────────────────

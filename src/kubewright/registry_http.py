@@ -14,7 +14,7 @@ import requests
 from requests.auth import AuthBase
 
 from kubewright.errors import RequestError, UpstreamUnreachable
-from kubewright.upstream import address, cause, patient, server, shown
+from kubewright.upstream import address, cause, origin, redacted, retrying_session
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Registry:
         self.host = address(base)
         self._account = "Basic " + b64encode(":".join(account).encode()).decode() if account else ""
         self._proofs: dict[str, str] = {}
-        self._session = patient("POST")
+        self._session = retrying_session("POST")
 
     def ask(
         self,
@@ -74,7 +74,7 @@ class Registry:
         caller's to judge.
         """
         where = self._place(url)
-        ours = server(where) == server(
+        ours = origin(where) == origin(
             self.base
         )  # a place to upload to may be another's, with its own proof in it
         answer = self._send(
@@ -97,7 +97,7 @@ class Registry:
         if parts.scheme != "https" and self.base.startswith("https://"):
             if address(url).lower() != self.host:
                 raise RequestError(
-                    f"{self.host}: wants this sent in clear to {shown(url)}; make it answer with https:// addresses"
+                    f"{self.host}: wants this sent in clear to {redacted(url)}; make it answer with https:// addresses"
                 )
             return parts._replace(scheme="https").geturl()
         return url
@@ -129,7 +129,7 @@ class Registry:
         self, method: str, url: str, proof: str, headers: Mapping[str, str] | None, body: bytes
     ) -> Answer:
         host = address(url)
-        log.debug("%s %s", method, shown(url))
+        log.debug("%s %s", method, redacted(url))
         try:
             with self._session.request(
                 method,

@@ -59,16 +59,16 @@ def run(
     return done
 
 
-def follow(
+def stream(
     argv: Sequence[str | Path],
-    heard: Callable[[str], None],
+    on_line: Callable[[str], None],
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run a program that takes long, and hand each line that it says to `heard` at once.
+    """Run a program that takes long, and hand each line that it says to `on_line` at once.
 
-    Raises as `run` does. Whatever `heard` raises, and an interruption, ends the program.
+    Raises as `run` does. Whatever `on_line` raises, and an interruption, ends the program.
     """
     words, clean = _prepare(argv, env)
     last = deque[str](maxlen=200)
@@ -83,7 +83,7 @@ def follow(
         try:
             for line in process.stdout or ():
                 last.append(line)
-                heard(line.rstrip())
+                on_line(line.rstrip())
         except BaseException:
             process.terminate()
             raise

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kubewright.images.documents import (
+from kubewright.images.layer import Layer
+from kubewright.images.oci import (
     CONFIG,
     INDEX,
     MANIFEST,
-    Config,
     Descriptor,
     Execution,
-    Index,
-    Manifest,
+    HistoryStep,
+    ImageConfig,
+    ImageIndex,
+    ImageManifest,
     RootFs,
-    Step,
     descriptor,
     names,
 )  # fmt: skip
-from kubewright.images.layer import Layer
 from kubewright.models.base import Arch
 from kubewright.models.image import Flavour, Image, ImageDefinition, LayerBlob, NamedImage, Platform
 from kubewright.moments import rfc3339
@@ -56,7 +56,7 @@ def assemble(
     manifests: list[Descriptor] = []
     for arch in sorted(layers):
         configuration = config(image, arch, layers[arch], about, epoch)
-        manifest = Manifest(
+        manifest = ImageManifest(
             config=descriptor(CONFIG, configuration),
             layers=tuple(
                 Descriptor(media_type=one.media_type, digest=one.digest, size=one.size)
@@ -67,7 +67,7 @@ def assemble(
         manifests.append(descriptor(MANIFEST, manifest, arch=arch))
         documents += [configuration, manifest]
         platforms.append(_platform(arch, manifest, configuration, layers[arch]))
-    index = Index(manifests=tuple(manifests), annotations=about).to_bytes()
+    index = ImageIndex(manifests=tuple(manifests), annotations=about).to_bytes()
     entry = descriptor(INDEX, index, annotations=names(f"{name}:{tag}", reference))
     made = Image(
         name=name, tag=tag, reference=reference, flavour=definition.flavour, index=entry.digest,
@@ -80,7 +80,7 @@ def config(
     image: NamedImage, arch: Arch, layers: Sequence[Layer], about: Mapping[str, str], epoch: int
 ) -> bytes:
     """The configuration: what runs, as whom, and what the layers are when unpacked."""
-    return Config(
+    return ImageConfig(
         architecture=arch.value,
         os="linux",
         created=rfc3339(epoch),
@@ -89,7 +89,7 @@ def config(
         ),
         rootfs=RootFs(diff_ids=tuple(layer.diff_id for layer in layers)),
         history=tuple(
-            Step(created=rfc3339(epoch), created_by=f"kubewright image: {name}")
+            HistoryStep(created=rfc3339(epoch), created_by=f"kubewright image: {name}")
             for name in image.layers
         ),
     ).to_bytes()

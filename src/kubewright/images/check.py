@@ -14,22 +14,22 @@ import zstandard
 from pydantic import ValidationError
 
 from kubewright.files import CHUNK
-from kubewright.images.archive import blob_path, docker_manifest
-from kubewright.images.documents import (
+from kubewright.images.docker_archive import blob_path, docker_manifest
+from kubewright.images.layout_reader import LayoutReader, open_layout
+from kubewright.images.oci import (
     CONFIG,
     INDEX,
     LAYERS,
     MANIFEST,
     REFERENCE,
     SHORT_NAME,
-    Config,
     Descriptor,
     Document,
-    Index,
+    ImageConfig,
+    ImageIndex,
+    ImageManifest,
     LayoutVersion,
-    Manifest,
 )
-from kubewright.images.store import Store, opened
 
 D = TypeVar("D", bound=Document)
 
@@ -54,7 +54,7 @@ def check_layout(layout: Path) -> Findings:
         yield f"{layout}: there is no such layout; {REMEDY}"
         return
     try:
-        with opened(layout) as store:
+        with open_layout(layout) as store:
             for finding in _Check(store).findings():
                 yield f"{layout}: {finding}; {REMEDY}"
     except (tarfile.TarError, EOFError) as error:
@@ -64,7 +64,7 @@ def check_layout(layout: Path) -> Findings:
 class _Check:
     """One walk over a layout, which remembers what it has already looked at."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: LayoutReader) -> None:
         self.store = store
         self.sizes: dict[str, int] = {}  # of the blobs that are what their names say
         self.seen: set[str] = set()
@@ -74,7 +74,7 @@ class _Check:
         """Everything that is wrong."""
         yield from self._top("oci-layout", LayoutVersion)
         yield from self._blobs()
-        index = yield from self._top("index.json", Index)
+        index = yield from self._top("index.json", ImageIndex)
         if index is not None:
             yield from self._typed("index.json", index.media_type, INDEX)
             yield from self._names(index)
@@ -90,7 +90,7 @@ class _Check:
             yield f"{name}: not as it was written"
         return found
 
-    def _names(self, index: Index) -> Findings:
+    def _names(self, index: ImageIndex) -> Findings:
         for entry in index.manifests:
             known = entry.annotations or {}
             if (
@@ -113,14 +113,14 @@ class _Check:
                 else:
                     yield f"{name}: its digest is {digest}"
 
-    def _index(self, place: str, index: Index) -> Findings:
+    def _index(self, place: str, index: ImageIndex) -> Findings:
         for entry in index.manifests:
             if not (yield from self._refers(place, entry)) or entry.digest in self.seen:
                 continue
             self.seen.add(entry.digest)
             name = blob_path(entry.digest)
             if entry.media_type == INDEX:
-                nested = yield from self._document(name, Index)
+                nested = yield from self._document(name, ImageIndex)
                 if nested is not None:
                     yield from self._typed(name, nested.media_type, INDEX)
                     yield from self._index(name, nested)
@@ -132,7 +132,7 @@ class _Check:
                 yield f"{place}: {entry.digest} is of the unknown type {entry.media_type}"
 
     def _manifest(self, name: str, entry: Descriptor) -> Findings:
-        manifest = yield from self._document(name, Manifest)
+        manifest = yield from self._document(name, ImageManifest)
         if manifest is None:
             return
         yield from self._typed(name, manifest.media_type, MANIFEST)
@@ -141,11 +141,13 @@ class _Check:
         for part in (manifest.config, *manifest.layers):
             complete = (yield from self._refers(name, part)) and complete
         if complete:
-            config = yield from self._document(blob_path(manifest.config.digest), Config)
+            config = yield from self._document(blob_path(manifest.config.digest), ImageConfig)
             if config is not None:
                 yield from self._image(name, entry, manifest, config)
 
-    def _image(self, name: str, entry: Descriptor, manifest: Manifest, config: Config) -> Findings:
+    def _image(
+        self, name: str, entry: Descriptor, manifest: ImageManifest, config: ImageConfig
+    ) -> Findings:
         if entry.platform and (entry.platform.os, entry.platform.architecture) != (
             config.os,
             config.architecture,
@@ -170,7 +172,7 @@ class _Check:
                     self.unpacked[layer.digest] = f"nothing ({error})"
         return self.unpacked[layer.digest]
 
-    def _docker(self, index: Index) -> Findings:
+    def _docker(self, index: ImageIndex) -> Findings:
         """In an archive, manifest.json must say what index.json says: Docker reads the one,
         containerd the other.
         """
@@ -178,7 +180,7 @@ class _Check:
             return
         try:
             found = [
-                (entry, Manifest.from_bytes(self._read(blob_path(entry.digest))))
+                (entry, ImageManifest.from_bytes(self._read(blob_path(entry.digest))))
                 for entry in index.manifests
             ]
             agrees = self._read("manifest.json") == docker_manifest(found)

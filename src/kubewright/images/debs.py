@@ -1,4 +1,4 @@
-"""Brings pinned Debian packages, and pins them: with the machine's own apt, from the machine's own
+"""Fetches pinned Debian packages, and pins them: with the machine's own apt, from the machine's own
 sources.
 """
 
@@ -61,7 +61,7 @@ class Apt:
         return run([self._program, "--quiet", "--yes", *self._options, *words], cwd=cwd).stdout
 
 
-def bring(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
+def fetch_packages(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
     """The file of every package; what the cache lacks, apt fetches.
 
     Raises ToolMissing without apt, UpstreamUnreachable when its sources have no such version any

@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.images.archive import blob_path
-from kubewright.images.documents import INDEX, MANIFEST, Manifest
+from kubewright.images.docker_archive import blob_path
 from kubewright.images.login import account
-from kubewright.images.upload import Blob, refusal, upload
+from kubewright.images.oci import INDEX, MANIFEST, ImageManifest
+from kubewright.images.upload import BlobContent, refusal, upload
 from kubewright.models.image import ImageRecord
 from kubewright.registry_http import Registry
 
@@ -25,7 +25,7 @@ NAMES_OF_DOCKER_HUB = ("docker.io", "index.docker.io")
 
 
 @dataclass(frozen=True)
-class Extra:
+class Attachment:
     """A manifest to put beside an image under a tag of its own, with its blobs: a signature,
     say.
     """
@@ -92,21 +92,21 @@ def prefix(text: str) -> Prefix:
 
 
 def push(
-    layout: Path, record: ImageRecord, registry: str, *, extra: Iterable[Extra] = ()
+    layout: Path, record: ImageRecord, registry: str, *, attachments: Iterable[Attachment] = ()
 ) -> PushReport:
     """Put every image of `record`, whose blobs are in `layout`, below the prefix `registry`.
 
-    Nothing gets a name before everything it needs is there, and signatures (`extra`) get theirs
+    Nothing gets a name before everything it needs is there, and signatures (`attachments`) get theirs
     first. What the registry has is not sent. Raises UpstreamUnreachable when it cannot be reached,
     RequestError when it refuses, VerificationFailed when a blob is not what its name says.
     """
     where = prefix(registry)
     pushing = _Push(Registry(where.url, account(where.host)), where, layout)
-    beside = tuple(extra)
+    beside = tuple(attachments)
     for image in record.images:
         for platform in image.platforms:
             for digest in (*(layer.digest for layer in platform.layers), platform.config):
-                pushing.blob(image.name, Blob.of(digest, pushing.file(digest)))
+                pushing.blob(image.name, BlobContent.of(digest, pushing.file(digest)))
             pushing.manifest(
                 image.name,
                 platform.manifest,
@@ -116,10 +116,10 @@ def push(
         pushing.manifest(image.name, image.index, INDEX, pushing.file(image.index).read_bytes())
     for one in beside:
         for data in one.blobs:
-            pushing.blob(one.name, Blob.of(f"sha256:{files.sha256(data)}", data))
+            pushing.blob(one.name, BlobContent.of(f"sha256:{files.sha256(data)}", data))
     for one in beside:
         pushing.manifest(
-            one.name, one.tag, Manifest.from_bytes(one.manifest).media_type, one.manifest
+            one.name, one.tag, ImageManifest.from_bytes(one.manifest).media_type, one.manifest
         )
     for image in record.images:
         before = pushing.manifest(
@@ -158,7 +158,7 @@ class _Push:
             self._checked.add(digest)
         return path
 
-    def blob(self, image: str, blob: Blob) -> None:
+    def blob(self, image: str, blob: BlobContent) -> None:
         """Make the registry hold a blob in the repository of an image."""
         repository = self.where.repository(image)
         place = self._places.get(blob.digest)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from kubewright import files
+from kubewright.archives import DirectoryEntry, Entry, FileEntry, LinkEntry
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.images.layer import Directory, Entry, File, Link
 
 MERGED: Final = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
 """Folders of the root that are links to those of the same name in usr/."""
@@ -34,7 +34,7 @@ def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str
                 entry
             ):
                 continue
-            if entry.path in found and not isinstance(entry, Directory):
+            if entry.path in found and not isinstance(entry, DirectoryEntry):
                 raise RequestError(
                     f"{name}: {entry.path} is in another package too; leave one of them out"
                 )
@@ -69,11 +69,11 @@ def _entries(package: Path, scratch: Path) -> Iterable[Entry]:
 
 def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, content: Path) -> Entry:
     if member.isdir():
-        return Directory(merged(path), member.mode & 0o1777)
+        return DirectoryEntry(merged(path), member.mode & 0o1777)
     if member.issym():
-        return Link(merged(path), _pointing(path, member.linkname))
+        return LinkEntry(merged(path), _pointing(path, member.linkname))
     if member.islnk():
-        return Link(merged(path), merged(posixpath.normpath(member.linkname)), hard=True)
+        return LinkEntry(merged(path), merged(posixpath.normpath(member.linkname)), hard=True)
     stream = tar.extractfile(member)
     if stream is None:
         raise VerificationFailed(f"{path}: a device cannot be in a layer; leave its package out")
@@ -81,7 +81,7 @@ def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, content: Pa
     with files.explained(content):
         content.parent.mkdir(parents=True, exist_ok=True)
         content.write_bytes(data)
-    return File(merged(path), member.size, lambda: content.open("rb"), member.mode & 0o777)
+    return FileEntry(merged(path), member.size, lambda: content.open("rb"), member.mode & 0o777)
 
 
 def _pointing(path: str, to: str) -> str:
@@ -98,7 +98,7 @@ def _points_to_itself(entry: Entry) -> bool:
     /usr/bin/x is one.
     """
     return (
-        isinstance(entry, Link)
+        isinstance(entry, LinkEntry)
         and not entry.hard
         and entry.to.startswith("/")
         and merged(posixpath.normpath(entry.to).lstrip("/")) == entry.path
@@ -107,4 +107,4 @@ def _points_to_itself(entry: Entry) -> bool:
 
 def _lost(entry: Entry, found: dict[str, Entry]) -> bool:
     """Whether an entry is a hard link to a file that is not unpacked."""
-    return isinstance(entry, Link) and entry.hard and entry.to not in found
+    return isinstance(entry, LinkEntry) and entry.hard and entry.to not in found

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import IO, Final, Self
 from urllib.parse import urlencode, urljoin
 
+from kubewright import files
 from kubewright.errors import KubewrightError, RequestError, UpstreamUnreachable
 from kubewright.registry_http import Answer, Registry
 
@@ -41,7 +40,7 @@ REMEDIES: Final = {
 
 
 @dataclass(frozen=True)
-class Blob:
+class BlobContent:
     """Bytes and their digest `sha256:…`."""
 
     digest: str
@@ -49,11 +48,9 @@ class Blob:
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
     @classmethod
-    def of(cls, digest: str, content: Path | bytes) -> Self:
+    def of(cls, digest: str, content: files.Content) -> Self:
         """A file's content, or bytes at hand."""
-        if isinstance(content, Path):
-            return cls(digest, content.stat().st_size, lambda: content.open("rb"))
-        return cls(digest, len(content), lambda: BytesIO(content))
+        return cls(digest, files.size_of(content), lambda: files.opened(content))
 
     def piece(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset` on."""
@@ -62,7 +59,9 @@ class Blob:
             return stream.read(size)
 
 
-def upload(registry: Registry, repository: str, blob: Blob, *, elsewhere: str | None) -> int | None:
+def upload(
+    registry: Registry, repository: str, blob: BlobContent, *, elsewhere: str | None
+) -> int | None:
     """Make `repository` hold a blob; return the bytes sent, 0 if mounted from `elsewhere`, None if
     it was there.
 
@@ -107,7 +106,7 @@ def refusal(registry: Registry, repository: str, what: str, answer: Answer) -> K
     )
 
 
-def _there(registry: Registry, repository: str, blob: Blob) -> bool:
+def _there(registry: Registry, repository: str, blob: BlobContent) -> bool:
     answer = registry.ask("HEAD", f"/v2/{repository}/blobs/{blob.digest}", repository)
     if answer.status not in (200, 404):
         raise refusal(registry, repository, f"a look at {blob.digest}", answer)
@@ -117,7 +116,7 @@ def _there(registry: Registry, repository: str, blob: Blob) -> bool:
 class _Upload:
     """An upload: where the registry wants the next piece, and how far it has come."""
 
-    def __init__(self, registry: Registry, repository: str, blob: Blob) -> None:
+    def __init__(self, registry: Registry, repository: str, blob: BlobContent) -> None:
         self.registry = registry
         self.repository = repository
         self.blob = blob

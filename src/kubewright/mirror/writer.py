@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from kubewright import files
 from kubewright.errors import RequestError
-from kubewright.mirror import layout
-from kubewright.mirror.archive import Member, opened
+from kubewright.mirror import upstream_files
+from kubewright.mirror.upstream_files import UpstreamFile
 from kubewright.models.base import Model
 from kubewright.models.mirror import NAME, Kind, Mirror
 
@@ -43,7 +43,7 @@ class Writer:
 
     dest: Path
     written: list[bool] = field(default_factory=list)
-    digests: list[tuple[layout.File, str]] = field(default_factory=list)
+    digests: list[tuple[UpstreamFile, str]] = field(default_factory=list)
 
     @classmethod
     def claim(cls, dest: Path, kind: Kind) -> "Writer":
@@ -58,13 +58,13 @@ class Writer:
         own = {NAME: Mirror(kind=kind).to_bytes(), "README.txt": readme}
         return cls(dest, [files.write(dest / name, data) for name, data in own.items()])
 
-    def put(self, file: layout.File, made: Member) -> None:
+    def put(self, file: UpstreamFile, content: files.Content) -> None:
         """Have a file in its place, unless the very same is there."""
-        digest = files.sha256(made) if isinstance(made, bytes) else files.sha256_of(made)
-        target = self.dest / layout.path(file.url)
+        digest = files.sha256(content) if isinstance(content, bytes) else files.sha256_of(content)
+        target = self.dest / upstream_files.path(file.url)
         there = target.is_file() and files.sha256_of(target) == digest
         if not there:
-            with opened(made) as source, files.replacing(target) as out:
+            with files.opened(content) as source, files.replacing(target) as out:
                 shutil.copyfileobj(source, out, files.CHUNK)
         self.written.append(not there)
         self.digests.append((file, digest))
@@ -75,18 +75,19 @@ class Writer:
         """
         sums = {
             place: merged(self.dest / place, text)
-            for place, text in layout.checksums(self.digests).items()
+            for place, text in upstream_files.checksums(self.digests).items()
         }
         self.written.extend(files.write(self.dest / place, data) for place, data in sums.items())
         releases = (
-            self.dest / layout.RELEASES
+            self.dest / upstream_files.RELEASES
         )  # a release without checksums was begun, but never finished
         present = {
             path.relative_to(releases).parts[0][1:]
             for path in releases.glob("v*/bin/linux/*/*.sha256")
         }
         self.written.extend(
-            files.write(self.dest / place, data) for place, data in layout.markers(present).items()
+            files.write(self.dest / place, data)
+            for place, data in upstream_files.markers(present).items()
         )
         return Summary(files=len(self.written), written=sum(self.written))
 

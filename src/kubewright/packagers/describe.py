@@ -13,7 +13,7 @@ from kubewright.models.components import ComponentSource
 from kubewright.models.description import Description, Payload, Relation, Script
 from kubewright.models.lock import Component, Release
 from kubewright.models.recipe import Recipe, Relations
-from kubewright.packagers import relations
+from kubewright.packagers import relation_syntax
 
 MAINTAINER = "Kubewright <maintainers@kubewright.invalid>"
 """Who packages name. `.invalid` until the project has an address of its own."""
@@ -107,7 +107,7 @@ def describe(
             and any(text.strip() for text in scripts.values())
         ):
             texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
-        return tuple(relations.parse(text, values, f"{place}: {key}") for text in texts)
+        return tuple(relation_syntax.parse(text, values, f"{place}: {key}") for text in texts)
 
     return Description(
         name=recipe.name,

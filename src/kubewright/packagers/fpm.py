@@ -8,7 +8,7 @@ from pathlib import Path
 from kubewright import run
 from kubewright.models.base import Format
 from kubewright.models.description import Description, Script
-from kubewright.packagers import relations
+from kubewright.packagers import relation_syntax
 
 INSTALL = "`gem install fpm`, or choose another backend with --backend nfpm"
 
@@ -91,7 +91,7 @@ def _related(description: Description) -> list[str]:
     return [
         word
         for option, related in options.items()
-        for text in relations.render(related, description.format)
+        for text in relation_syntax.render(related, description.format)
         for word in (option, text)
     ]
 

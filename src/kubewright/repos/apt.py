@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 from debian.debian_support import Version
 
-from kubewright import files
+from kubewright import archives, files
 from kubewright.errors import PublicationConflict
 from kubewright.models.base import Arch
 from kubewright.repos.deb import DebEntry
@@ -42,7 +42,7 @@ def suite(
     for arch in sorted(architectures):
         index = f"main/binary-{arch}/Packages"
         indexes[index] = _packages(ordered, arch)
-        indexes[f"{index}.gz"] = files.gzipped(indexes[index])
+        indexes[f"{index}.gz"] = archives.gzipped(indexes[index])
     by_hash = {
         f"{name.rpartition('/')[0]}/by-hash/SHA256/{files.sha256(data)}": data
         for name, data in indexes.items()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from xml.sax.saxutils import quoteattr
 
-from kubewright import files
+from kubewright import archives, files
 from kubewright.errors import PublicationConflict
 from kubewright.repos.rpm import LOCATION, RpmEntry
 
@@ -40,7 +40,7 @@ def repodata(entries: Iterable[RpmEntry], *, href_prefix: str, issued: int) -> d
     written: dict[str, bytes] = {}
     records = []
     for kind, document in documents.items():
-        packed = files.gzipped(document)
+        packed = archives.gzipped(document)
         location = f"repodata/{files.sha256(packed)}-{kind}.xml.gz"
         written[location] = packed
         records.append(_record(kind, location, document, packed, issued))

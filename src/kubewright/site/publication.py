@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
+from kubewright.archives import gzipped
 from kubewright.errors import PublicationConflict, VerificationFailed
-from kubewright.files import canonical_json, gzipped, sha256
+from kubewright.files import canonical_json, sha256
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest

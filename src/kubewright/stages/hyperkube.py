@@ -5,9 +5,8 @@ for them.
 from pathlib import Path
 
 from kubewright import content, recipes, resolution, versions
-from kubewright.compile import go
-from kubewright.compile import lock as modules
-from kubewright.compile import parity as gate
+from kubewright.gobuild import go, module_lock
+from kubewright.gobuild import parity as gate
 from kubewright.models.base import Arch
 from kubewright.settings import Settings
 from kubewright.stages.mirror import SourceSummary, source_mirror
@@ -17,7 +16,7 @@ def lock(version: str) -> list[Path]:
     """Lock the Go modules of a Kubernetes release in images/hyperkube/locks/; give the files that
     changed.
     """
-    return modules.lock(_plain(version), content.folder("images"))
+    return module_lock.lock(_plain(version), content.folder("images"))
 
 
 def parity(version: str, settings: Settings) -> gate.Parity:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from kubewright import content as contents
 from kubewright import files, moments, recipes
-from kubewright.compile import go, gomod, modcache, toolchain
-from kubewright.compile.store import Inputs, Store, need_room
-from kubewright.compile.toolchain import Toolchain
 from kubewright.errors import RequestError
+from kubewright.gobuild import go, gomod, modcache, toolchain
+from kubewright.gobuild.build_cache import BuildCache, BuildInputs, need_free_bytes
+from kubewright.gobuild.toolchain import Toolchain
 from kubewright.models.base import Arch
 from kubewright.models.golang import GoRecipe
 
@@ -39,12 +39,12 @@ PROGRAMS = {
 HYPERKUBE = {"hyperkube": "."}
 """All of them in one."""
 
-ROOM = 1_500_000_000
+FREE_BYTES = 1_500_000_000
 """Bytes that must be free where the results go: all of the programs, and as much while they are
 linked.
 """
 
-GO_ROOM = 5_000_000_000
+GO_FREE_BYTES = 5_000_000_000
 """Bytes that must be free for Go's own caches; Kubernetes 1.36 fills 4.2 GB of them."""
 
 
@@ -57,25 +57,25 @@ def hyperkube(
     Raises RequestError (no such release, no lock), ToolMissing (no Go, or too old),
     VerificationFailed (a checksum), DiskError.
     """
-    [built] = compiled(
+    [built] = compile_targets(
         kubernetes, arch, HYPERKUBE, epoch=epoch, cache=cache, content=content, progress=progress
     ).values()
     return built
 
 
-def origin(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> str:
+def lock_address(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> str:
     """The address of a hyperkube in the lock, `build:hyperkube@v1.36.2?from=…`: another one when
     its bytes may differ.
 
     It covers all that decides them but the Go that compiles, and needs none. Raises RequestError
     (no lock).
     """
-    source = Source.of(kubernetes, content / "hyperkube")
+    source = ModuleSource.of(kubernetes, content / "hyperkube")
     made_from = _inputs(source, kubernetes, arch, HYPERKUBE, epoch)
     return f"build:hyperkube@v{kubernetes}?from={made_from.fingerprint[:12]}"
 
 
-def separate(
+def build_programs(
     kubernetes: str, arch: Arch, names: Sequence[str] = KUBERNETES,
     *, epoch: int, cache: Path, content: Path, progress: go.Progress,
 ) -> dict[str, Path]:  # fmt: skip
@@ -83,17 +83,17 @@ def separate(
     `hyperkube`.
     """
     wanted = {name: PROGRAMS[name] for name in names}
-    return compiled(
+    return compile_targets(
         kubernetes, arch, wanted, epoch=epoch, cache=cache, content=content, progress=progress
     )
 
 
-def compiled(
+def compile_targets(
     kubernetes: str, arch: Arch, targets: Mapping[str, str],
     *, epoch: int, cache: Path, content: Path, progress: go.Progress,
 ) -> dict[str, Path]:  # fmt: skip
     """Files by name, each from a package that hyperkube's module can reach."""
-    source = Source.of(kubernetes, content / "hyperkube")
+    source = ModuleSource.of(kubernetes, content / "hyperkube")
     tools = toolchain.find()
     tools.need(source.mod.go, f"Kubernetes v{kubernetes}")
     env = tools.environment(arch)
@@ -102,13 +102,13 @@ def compiled(
     )
 
     def compile_into(out: Path, scratch: Path) -> None:
-        need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
+        need_free_bytes(Path(tools.settings["GOCACHE"]), GO_FREE_BYTES)
         _check_lock(source, kubernetes, tools, scratch)
         source.copy(scratch / "hyperkube")
         modcache.check(
             source.paths["go.sum"].read_text(encoding="utf-8"), Path(tools.settings["GOMODCACHE"])
         )
-        heard = go.counting(inputs.what, progress)
+        on_line = go.counting(inputs.what, progress)
         for name, package in targets.items():
             go.build(
                 tools,
@@ -116,23 +116,23 @@ def compiled(
                 out / name,
                 cwd=scratch / "hyperkube",
                 flags=inputs.flags,
-                heard=heard,
+                on_line=on_line,
                 what=inputs.what,
                 env={**env, "GOTMPDIR": str(scratch)},
             )
 
-    return Store(cache).make(inputs, compile_into, room=ROOM)
+    return BuildCache(cache).make(inputs, compile_into, free_bytes=FREE_BYTES)
 
 
 def _inputs(
-    source: "Source", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int
-) -> Inputs:
+    source: "ModuleSource", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int
+) -> BuildInputs:
     """Everything that decides the bytes but Go."""
     flags = (
         *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)),
         "-ldflags", go.link(variables(kubernetes, source.mod, epoch, recipe())),
     )  # fmt: skip
-    return Inputs(
+    return BuildInputs(
         what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}",
         go="",
         flags=flags,
@@ -161,7 +161,7 @@ def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) ->
 
 
 @dataclass(frozen=True)
-class Source:
+class ModuleSource:
     """Our own Go files and the lock of one release, by their path in the module; `place` is what
     messages say.
     """
@@ -171,7 +171,7 @@ class Source:
     place: str
 
     @classmethod
-    def of(cls, kubernetes: str, folder: Path) -> "Source":
+    def of(cls, kubernetes: str, folder: Path) -> "ModuleSource":
         """What `folder` (images/hyperkube) has for a release. Raises RequestError if it has no lock
         for it.
         """
@@ -206,7 +206,7 @@ class Source:
             shutil.copyfile(path, target / name)
 
 
-def _check_lock(source: Source, kubernetes: str, tools: Toolchain, scratch: Path) -> None:
+def _check_lock(source: ModuleSource, kubernetes: str, tools: Toolchain, scratch: Path) -> None:
     """Refuse a lock that is not what the release itself asks for."""
     release = go.download(tools, gomod.KUBERNETES, kubernetes, cwd=scratch)
     stated = gomod.parse(

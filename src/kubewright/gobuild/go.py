@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubewright import run
-from kubewright.compile.toolchain import INSTALL, Toolchain
 from kubewright.errors import (
     DiskError,
     KubewrightError,
@@ -18,6 +17,7 @@ from kubewright.errors import (
     UpstreamUnreachable,
     VerificationFailed,
 )
+from kubewright.gobuild.toolchain import INSTALL, Toolchain
 from kubewright.models.base import Arch
 
 log = logging.getLogger(__name__)
@@ -89,12 +89,12 @@ def build(
     cwd: Path,
     env: Mapping[str, str],
     flags: Sequence[str],
-    heard: Callable[[str], None],
+    on_line: Callable[[str], None],
     what: str,
 ) -> None:
     """Compile one package into one file. Raises what `explain` makes of a failure of `what`."""
     try:
-        run.follow([go.go, "build", "-v", *flags, "-o", output, package], heard, env=env, cwd=cwd)
+        run.stream([go.go, "build", "-v", *flags, "-o", output, package], on_line, env=env, cwd=cwd)
     except ToolFailed as error:
         raise explain(str(error), what) or error from error
 
@@ -109,13 +109,13 @@ def counting(what: str, progress: Progress) -> Callable[[str], None]:
     """Hear what `go build -v` says, a line for each package, and tell `progress` how many there
     were.
     """
-    heard = 0
+    packages = 0
 
     def count(line: str) -> None:
-        nonlocal heard
+        nonlocal packages
         if line and not line.startswith(("go: ", "#", "\t")):
-            heard += 1
-            progress(what, heard)
+            packages += 1
+            progress(what, packages)
 
     return count
 

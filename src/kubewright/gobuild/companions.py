@@ -7,18 +7,18 @@ from pathlib import Path
 from semver import Version
 
 from kubewright import run, versions
-from kubewright.compile import go, gomod, modcache, toolchain
-from kubewright.compile.go import Module, NotOffered, Progress
-from kubewright.compile.store import Inputs, Store, need_room
-from kubewright.compile.toolchain import Toolchain
 from kubewright.errors import RequestError, ToolFailed, ToolMissing
+from kubewright.gobuild import go, gomod, modcache, toolchain
+from kubewright.gobuild.build_cache import BuildCache, BuildInputs, need_free_bytes
+from kubewright.gobuild.go import Module, NotOffered, Progress
+from kubewright.gobuild.toolchain import Toolchain
 from kubewright.models.base import Arch
 from kubewright.models.golang import GoComponent
 
-ROOM = 1_000_000_000
+FREE_BYTES = 1_000_000_000
 """Bytes that must be free where the results go."""
 
-GO_ROOM = 3_000_000_000
+GO_FREE_BYTES = 3_000_000_000
 """Bytes that must be free for Go's own caches."""
 
 
@@ -48,7 +48,7 @@ def build(
         go.link(recipe.variables(version), *static),
     )
     env = tools.environment(arch, cgo=recipe.cgo)
-    inputs = Inputs(
+    inputs = BuildInputs(
         what=f"{name} {version} {arch}",
         go=tools.identity,
         flags=flags,
@@ -59,11 +59,11 @@ def build(
     )
 
     def compile_into(out: Path, scratch: Path) -> None:
-        need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
+        need_free_bytes(Path(tools.settings["GOCACHE"]), GO_FREE_BYTES)
         tree = scratch / "tree"
         _check(modules, Path(tools.settings["GOMODCACHE"]))
         lay_out(modules, tree)
-        heard = go.counting(inputs.what, progress)
+        on_line = go.counting(inputs.what, progress)
         for program, package in recipe.programs.items():
             folder = recipe.folder(package) or "."
             _need_go(tools, tree / folder, inputs.what)
@@ -74,12 +74,12 @@ def build(
                 out / program,
                 cwd=tree / folder,
                 flags=flags,
-                heard=heard,
+                on_line=on_line,
                 what=inputs.what,
                 env={**env, "GOTMPDIR": str(scratch)},
             )
 
-    return Store(cache).make(inputs, compile_into, room=ROOM)
+    return BuildCache(cache).make(inputs, compile_into, free_bytes=FREE_BYTES)
 
 
 def nearest(

@@ -3,13 +3,12 @@ manifest.json beside it.
 """
 
 from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path
 
 from kubewright import files
-from kubewright.images.documents import REFERENCE, Descriptor, Index, Manifest, index_json
-from kubewright.images.layer import File, write_tar
-from kubewright.images.layout import VERSION
+from kubewright.archives import FileEntry, write_tar
+from kubewright.images.layout_writer import VERSION
+from kubewright.images.oci import REFERENCE, Descriptor, ImageIndex, ImageManifest, index_json
 from kubewright.models.base import Arch
 
 
@@ -19,19 +18,21 @@ def write_archive(layout: Path, arch: Arch, target: Path, *, epoch: int) -> None
     Docker before 25 knows manifest.json alone, whose files may lie anywhere: here they are the
     blobs.
     """
-    found = list(_manifests(layout, arch))
-    blobs = {blob for entry, manifest in found for blob in (entry.digest, *_parts(manifest))}
-    contents = [_blob(layout, blob) for blob in blobs]
+    manifests = list(_manifests(layout, arch))
+    blobs: set[str] = set()
+    for entry, manifest in manifests:
+        blobs |= {entry.digest, *_parts(manifest)}
+    contents = [FileEntry.of(blob_path(blob), layout / blob_path(blob)) for blob in blobs]
     contents += [
-        _document("oci-layout", VERSION),
-        _document("index.json", index_json([entry for entry, _ in found])),
-        _document("manifest.json", docker_manifest(found)),
+        FileEntry.of("oci-layout", VERSION),
+        FileEntry.of("index.json", index_json([entry for entry, _ in manifests])),
+        FileEntry.of("manifest.json", docker_manifest(manifests)),
     ]
     with files.replacing(target) as stream:
         write_tar(contents, stream.write, epoch=epoch)
 
 
-def docker_manifest(images: Iterable[tuple[Descriptor, Manifest]]) -> bytes:
+def docker_manifest(images: Iterable[tuple[Descriptor, ImageManifest]]) -> bytes:
     """Docker's manifest.json for manifests and their named descriptors."""
     return files.canonical_json(
         [
@@ -50,25 +51,18 @@ def blob_path(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"
 
 
-def _manifests(layout: Path, arch: Arch) -> Iterable[tuple[Descriptor, Manifest]]:
+def _manifests(layout: Path, arch: Arch) -> Iterable[tuple[Descriptor, ImageManifest]]:
     """The manifest of each image for `arch`, with a descriptor that bears the image's names; by
     name.
     """
-    for image in Index.from_bytes((layout / "index.json").read_bytes()).manifests:
-        for entry in Index.from_bytes((layout / blob_path(image.digest)).read_bytes()).manifests:
+    for image in ImageIndex.from_bytes((layout / "index.json").read_bytes()).manifests:
+        for entry in ImageIndex.from_bytes(
+            (layout / blob_path(image.digest)).read_bytes()
+        ).manifests:
             if entry.platform is not None and entry.platform.architecture == arch:
-                manifest = Manifest.from_bytes((layout / blob_path(entry.digest)).read_bytes())
+                manifest = ImageManifest.from_bytes((layout / blob_path(entry.digest)).read_bytes())
                 yield entry.model_copy(update={"annotations": image.annotations}), manifest
 
 
-def _parts(manifest: Manifest) -> Iterable[str]:
+def _parts(manifest: ImageManifest) -> Iterable[str]:
     return (manifest.config.digest, *(layer.digest for layer in manifest.layers))
-
-
-def _blob(layout: Path, digest: str) -> File:
-    path = layout / blob_path(digest)
-    return File(blob_path(digest), path.stat().st_size, lambda: path.open("rb"))
-
-
-def _document(name: str, data: bytes) -> File:
-    return File(name, len(data), lambda: BytesIO(data))

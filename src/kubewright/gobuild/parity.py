@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from kubewright import recipes, run, versions
-from kubewright.compile import build
-from kubewright.compile.go import Progress
+from kubewright.gobuild import programs
+from kubewright.gobuild.go import Progress
 from kubewright.models.base import Arch, Model
 
 ASKED: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -41,7 +41,7 @@ class Accepting(Model):
     accepted: tuple[Accepted, ...] = ()
 
 
-class Answer(Model):
+class Comparison(Model):
     """One question to one program of both kinds."""
 
     program: str
@@ -60,7 +60,7 @@ class Parity(Model):
     """The report."""
 
     kubernetes: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Comparison, ...]
     unused: tuple[str, ...] = Field(
         (), description="accepted differences that are not there any more"
     )
@@ -77,16 +77,22 @@ def check(
     """Compile a release's hyperkube and its programs one by one, and compare them.
 
     `arch` must be that of this machine; `content` is the folder images/. Raises as
-    `build.hyperkube`.
+    `programs.hyperkube`.
     """
-    whole = build.hyperkube(
+    whole = programs.hyperkube(
         kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
     )
-    alone = build.separate(
+    alone = programs.build_programs(
         kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
     )
-    etcd = build.separate(
-        kubernetes, arch, build.ETCD, epoch=epoch, cache=cache, content=content, progress=progress
+    etcd = programs.build_programs(
+        kubernetes,
+        arch,
+        programs.ETCD,
+        epoch=epoch,
+        cache=cache,
+        content=content,
+        progress=progress,
     )
     accepting = recipes.load(content / "hyperkube" / "parity.toml", Accepting)
     return compare(kubernetes, whole, {**alone, **etcd}, accepting)
@@ -111,7 +117,7 @@ def compare(
             found = differences(theirs, ours)
             used |= {(program, asked, line) for line in found if line in allowed}
             answers.append(
-                Answer(
+                Comparison(
                     program=program, asked=asked, lines=theirs.count("\n"),
                     accepted=tuple(line for line in found if line in allowed),
                     refused=tuple(line for line in found if line not in allowed),

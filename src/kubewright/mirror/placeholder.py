@@ -73,3 +73,6 @@ def _movz(register: int, value: int) -> int:
 
 _CODES: dict[Arch, Callable[[int], bytes]] = {Arch.amd64: _amd64, Arch.arm64: _arm64}
 """The code for a message of some length."""
+
+ARCHITECTURES = tuple(_CODES)
+"""What a placeholder can be made for."""

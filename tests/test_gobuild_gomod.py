@@ -2,8 +2,8 @@
 
 import pytest
 
-from kubewright.compile import gomod
 from kubewright.errors import RequestError, VerificationFailed
+from kubewright.gobuild import gomod
 
 RELEASE = """\
 // What a release's go.mod looks like, shortened.

@@ -9,7 +9,7 @@ from kubewright.models.catalog import RELEASE_URL
 from kubewright.models.components import Components, InputSource
 from kubewright.models.mirror import host_path as path
 
-__all__ = ["RELEASES", "File", "checksums", "files_of", "markers", "path"]
+__all__ = ["RELEASES", "UpstreamFile", "checksums", "files_of", "markers", "path"]
 
 RELEASES = path(RELEASE_URL)
 """Kubernetes' own downloads; its markers are `stable-1.36.txt` and the like right in it."""
@@ -21,7 +21,7 @@ name`.
 
 
 @dataclass(frozen=True)
-class File:
+class UpstreamFile:
     """One upstream file: an input of a component at a version, for an architecture."""
 
     component: str
@@ -46,16 +46,16 @@ class File:
 
 def files_of(
     components: Components, wanted: Mapping[str, Sequence[str]], archs: Sequence[Arch]
-) -> Iterator[File]:
+) -> Iterator[UpstreamFile]:
     """The files of the components at the versions that `wanted` names."""
     for name, component in components.components.items():
         for source in component.inputs:
             for version in wanted.get(name, ()):
                 for arch in archs:
-                    yield File(name, source, version, arch)
+                    yield UpstreamFile(name, source, version, arch)
 
 
-def checksums(digests: Iterable[tuple[File, str]]) -> dict[str, bytes]:
+def checksums(digests: Iterable[tuple[UpstreamFile, str]]) -> dict[str, bytes]:
     """The checksum files as upstream shapes them, and the mirror's own SHA256SUMS of what has none,
     by path.
     """

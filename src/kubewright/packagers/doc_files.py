@@ -3,7 +3,7 @@
 from email.utils import formatdate
 from pathlib import Path
 
-from kubewright import files
+from kubewright import archives
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.description import Description, Payload
@@ -24,7 +24,7 @@ def add(description: Description, work: Path) -> Description:
     """
     texts = {"copyright": copyright_file(description).encode()}
     if description.format is Format.deb:
-        texts["changelog.Debian.gz"] = files.gzipped(changelog(description).encode())
+        texts["changelog.Debian.gz"] = archives.gzipped(changelog(description).encode())
     work.mkdir(parents=True, exist_ok=True)
     entries = []
     for name, data in texts.items():
