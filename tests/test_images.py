@@ -20,10 +20,11 @@ import pytest
 
 from kubewright import content
 from kubewright.errors import RequestError, ToolMissing, VerificationFailed
-from kubewright.images import build, check_layout, load, load_definition
+from kubewright.images import ImageInputs, build, check_layout, load, load_definition
 from kubewright.images.elf import objection
+from kubewright.images.layer_entries import LayerSources, entries
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageDefinition, ImageRecord
+from kubewright.models.image import ImageDefinition, ImageRecord, LayerDefinition, LayerFile
 from kubewright.models.lock import Component, Release, Unavailable
 
 IMAGES = content.folder("images")
@@ -249,6 +250,18 @@ def test_a_registry_that_cannot_be_one_is_refused(
             definition, release, inputs, registry="registry.test/",
             dest=tmp_path / "layout", archives=tmp_path, content=IMAGES,
         )  # fmt: skip
+
+
+def test_a_pattern_means_all_members_below_the_target(
+    release: Release, inputs: Inputs, tmp_path: Path
+) -> None:
+    source = "input:etcd/archive!etcd-v{version}-linux-{arch}/etcd*"
+    layer = LayerDefinition(files=(LayerFile(target="/usr/local/bin", source=source),))
+    sources = LayerSources(ImageInputs(inputs), IMAGES, tmp_path)
+    made = entries(layer, Arch.amd64, release, sources)
+    assert [entry.path for entry in made] == [
+        f"usr/local/bin/{name}" for name in ("etcd", "etcdctl", "etcdutl")
+    ]
 
 
 @pytest.mark.parametrize(

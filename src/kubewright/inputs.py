@@ -108,8 +108,6 @@ def members(archive: Path, wanted: InputName) -> list[Member]:
             path = info.name.removeprefix("./")
             if _means(wanted.member, path):
                 by_path.setdefault(path, Member(archive, wanted, path, info.size))
-                if not wanted.several:
-                    break  # what follows need not be unpacked
     return [member for _, member in sorted(by_path.items())]
 
 
@@ -152,6 +150,8 @@ def _regular_files(archive: Path) -> Iterator[tuple[tarfile.TarInfo, tarfile.Tar
                 if info.size > LARGEST_MEMBER:
                     raise tarfile.TarError(f"{info.name} has {info.size} bytes")
                 yield info, tar
+        while tar.fileobj is not None and tar.fileobj.read(files.CHUNK):
+            pass  # a checksum over all of it may stand at the very end
 
 
 def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
