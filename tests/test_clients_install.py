@@ -17,7 +17,15 @@ from typing import NamedTuple
 
 import pytest
 
-from kubewright.clients import ClientUnavailable, Installed, apt, dnf, node_check, run_installed
+from kubewright.clients import (
+    ClientUnavailable,
+    Installed,
+    apt,
+    dnf,
+    node_check,
+    run_installed,
+    stand_in,
+)
 from kubewright.clients.server import serve
 from kubewright.errors import KubewrightError, ToolFailed, ToolMissing
 from kubewright.files import canonical_json
@@ -417,7 +425,7 @@ def test_dnf_takes_requirements_from_the_machines_own_repositories(
     etc, base = tmp_path / "etc", tmp_path / "base"
     for folder in (etc / "yum.repos.d", etc / "dnf/vars", base):
         folder.mkdir(parents=True)
-    dnf.stand_in(["iptables", "iproute", "libseccomp"], base)
+    stand_in.build(["iptables", "iproute", "libseccomp"], base)
     run([find("createrepo_c", install="pip install createrepo-c"), "--quiet", base])
     (etc / "os-release").write_text('NAME=Test\nVERSION_ID="9.4"\n')
     (etc / "dnf/dnf.conf").write_text("[main]\ngpgcheck=1\nproxy=http://127.0.0.1:9\n")
@@ -551,15 +559,17 @@ def test_the_stand_in_provides_what_the_site_does_not(
     requires: list[str], missing: list[str]
 ) -> None:
     offers = {
-        "wanted": dnf.Offer(requires=tuple(requires), provides=("wanted = 1",)),
-        "ours": dnf.Offer(requires=("deep",), provides=("ours = 1", "capability(x86-64) = 1")),
-        "unwanted": dnf.Offer(requires=("other",), provides=("unwanted = 1",)),
+        "wanted": stand_in.Offer(requires=tuple(requires), provides=("wanted = 1",)),
+        "ours": stand_in.Offer(requires=("deep",), provides=("ours = 1", "capability(x86-64) = 1")),
+        "unwanted": stand_in.Offer(requires=("other",), provides=("unwanted = 1",)),
     }
-    assert dnf.unmet(offers, ["wanted"]) == missing
+    assert stand_in.unmet(offers, ["wanted"]) == missing
 
 
 def test_the_answer_of_repoquery_is_read() -> None:
-    offers = dnf.parsed(">a\n<(b or c)\nd >= 1\n=a = 1-1\na(x86-64) = 1-1\n\n>e\n<\n=e = 2-1\n\n")
+    offers = stand_in.parsed(
+        ">a\n<(b or c)\nd >= 1\n=a = 1-1\na(x86-64) = 1-1\n\n>e\n<\n=e = 2-1\n\n"
+    )
     assert set(offers) == {"a", "e"}
     assert offers["a"].requires[:2] == ("(b or c)", "d >= 1")
     assert offers["a"].provides[:2] == ("a = 1-1", "a(x86-64) = 1-1")

@@ -97,7 +97,7 @@ def test_a_damaged_archive_is_named_with_the_remedy(tmp_path: Path, mode: str, d
     data[middle : middle + 4] = bytes(255 - byte for byte in data[middle : middle + 4])
     damaged = {
         "cut": archive.read_bytes()[:middle],
-        "flipped": data,
+        "flipped": bytes(data),
         "foreign": b"<html>",
         "empty": b"",
     }
@@ -106,9 +106,7 @@ def test_a_damaged_archive_is_named_with_the_remedy(tmp_path: Path, mode: str, d
     with pytest.raises(VerificationFailed, match=complaint):
         inputs.extract(archive, name("it"), tmp_path / "out")
     with pytest.raises(VerificationFailed, match=complaint):
-        for member in inputs.members(archive, name("it")):
-            with member.open() as stream:
-                stream.read()
+        inputs.members(archive, name("it"))
 
 
 def test_an_archive_that_is_too_large_to_be_one_is_not_read(

@@ -1,7 +1,6 @@
 """`files.locked`: one process and one thread at a time, nothing left behind, and a word on waiting."""
 
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -120,10 +119,10 @@ def test_an_error_inside_frees_the_lock(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_made_names_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    before = os.listdir("/proc/self/fd")
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with (
         pytest.raises(DiskError, match=str(tmp_path / "file")),
         files.locked(tmp_path / "file/lock"),
     ):
         pass
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

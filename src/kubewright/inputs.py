@@ -150,7 +150,7 @@ def _regular_files(archive: Path) -> Iterator[tuple[tarfile.TarInfo, tarfile.Tar
                 if info.size > LARGEST_MEMBER:
                     raise tarfile.TarError(f"{info.name} has {info.size} bytes")
                 yield info, tar
-        while tar.fileobj is not None and tar.fileobj.read(files.CHUNK):
+        while tar.fileobj.read(files.CHUNK):
             pass  # a checksum over all of it may stand at the very end
 
 
