@@ -41,12 +41,16 @@ VERSIONS = {
 Inputs = Callable[[str, str, Arch], Path | None]
 
 
-def elf(arch: Arch, *, interpreter: bool = False) -> bytes:
-    """The head of a program with one program header, and a little more."""
-    machine = {Arch.amd64: 62, Arch.arm64: 183}[arch]
-    header = b"\x7fELF\x02\x01\x01" + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
-    return header + struct.pack("<I", 3 if interpreter else 1) + bytes(200)
+def elf(arch: Arch | int, *, interpreter: bool = False, order: str = "<") -> bytes:
+    """The head of a program with one program header, and a little more; for an architecture or a
+    number of ELF's.
+    """
+    machine = arch if isinstance(arch, int) else {Arch.amd64: 62, Arch.arm64: 183}[arch]
+    header = b"\x7fELF\x02" + (b"\x02" if order == ">" else b"\x01") + b"\x01" + bytes(9)
+    header += struct.pack(
+        f"{order}HHIQQQIHHHHHH", 2, machine, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
+    return header + struct.pack(f"{order}I", 3 if interpreter else 1) + bytes(200)
 
 
 @pytest.fixture
@@ -335,11 +339,16 @@ def test_a_dynamic_program_is_refused_except_where_the_definition_allows_it(
             elf(Arch.amd64, interpreter=True),
             "is linked dynamically, and the image has no C library",
         ),
-        (b"\x7fELF\x01\x01" + bytes(100), "is not a 64-bit little-endian program"),
+        (elf(22, order=">"), "is not for amd64 (ELF machine 22, big-endian)"),
+        (elf(Arch.amd64, order=">"), "is not for amd64 (ELF machine 62, big-endian)"),
+        (b"\x7fELF\x01\x01" + bytes(100), "is not a 64-bit program"),
         (elf(Arch.amd64)[:50], "is a damaged program"),
     ],
-    ids=["static", "script", "other-processor", "dynamic", "32-bit", "damaged"],
-)
+    ids=[
+        "static", "script", "other-processor", "dynamic", "s390x", "other-order", "32-bit",
+        "damaged",
+    ],
+)  # fmt: skip
 def test_what_cannot_run_is_told_by_its_head(head: bytes, reason: str | None) -> None:
     assert objection(head, Arch.amd64, loader=False) == reason
 

@@ -763,7 +763,7 @@ def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, ur
     "text", ["", "Registry.example", "ftp://registry.example", "registry.example/", "a b"]
 )
 def test_what_is_no_prefix_is_refused(text: str) -> None:
-    with pytest.raises(RequestError, match=r"--registry: .+ is no image prefix; give HOST"):
+    with pytest.raises(RequestError, match=r"--registry: .+ is not an image prefix; give HOST"):
         prefix(text)
 
 

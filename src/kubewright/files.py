@@ -32,14 +32,15 @@ def disk_error(error: OSError, path: Path | str) -> DiskError:
     """Explain an `OSError` that came from writing `path`."""
     if error.errno == errno.ENOSPC:
         return DiskError(
-            f"{path}: the disk is full; free some space and run the same command again"
+            str(path), "the disk is full", "free some space and run the same command again"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DiskError(
-            f"{path}: not writable ({os.strerror(error.errno)}); choose a directory that you own, "
-            "for example with --dist, --cache or --site"
+            str(path),
+            f"not writable ({os.strerror(error.errno)})",
+            "choose a directory that you own, for example with --dist, --cache or --site",
         )
-    return DiskError(f"{path}: {error.strerror or error}")
+    return DiskError(str(path), error.strerror or str(error))
 
 
 @contextmanager

@@ -97,7 +97,9 @@ class Registry:
         if parts.scheme != "https" and self.base.startswith("https://"):
             if address(url).lower() != self.host:
                 raise RequestError(
-                    f"{self.host}: wants this sent in clear to {redacted(url)}; make it answer with https:// addresses"
+                    self.host,
+                    f"wants this sent in clear to {redacted(url)}",
+                    "make it answer with https:// addresses",
                 )
             return parts._replace(scheme="https").geturl()
         return url
@@ -142,20 +144,24 @@ class Registry:
                 answer = Answer(response.status_code, response.headers, response.content)
         except requests.exceptions.SSLError as error:
             raise UpstreamUnreachable(
-                f"{host}: no TLS connection ({cause(error)}); let this machine trust its certificate, "
-                "or write http:// before a registry that has none"
+                host,
+                f"no TLS connection ({cause(error)})",
+                "let this machine trust its certificate, or write http:// before a registry "
+                "that has none",
             ) from error
         except requests.RequestException as error:
             raise UpstreamUnreachable(
-                f"{host}: cannot be reached or broke off ({cause(error)}); "
-                "check the network and push again: what has arrived is not sent twice"
+                host,
+                f"cannot be reached or broke off ({cause(error)})",
+                "check the network and push again: what has arrived is not sent twice",
             ) from error
         if (
             answer.status >= requests.codes.server_error
             or answer.status == requests.codes.too_many_requests
         ):
             raise UpstreamUnreachable(
-                f"{host}: answered {answer.status} to {method} {urlsplit(url).path}; push again later: "
-                "what has arrived is not sent twice"
+                host,
+                f"answered {answer.status} to {method} {urlsplit(url).path}",
+                "push again later: what has arrived is not sent twice",
             )
         return answer

@@ -30,7 +30,7 @@ def find(program: str, *, install: str) -> Path:
     beside = Path(sys.executable).parent / program
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
     if found is None:
-        raise ToolMissing(f"{program}: not found beside {sys.executable} nor on PATH; {install}")
+        raise ToolMissing(program, f"not found beside {sys.executable} nor on PATH", install)
     return Path(found)
 
 
@@ -53,7 +53,7 @@ def run(
             stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise ToolMissing(f"{words[0]}: not found; install it or put it on PATH") from error
+        raise ToolMissing(words[0], "not found", "install it or put it on PATH") from error
     if done.returncode not in codes:
         raise _failure(words, done.returncode, done.stderr.strip() or done.stdout.strip())
     return done
@@ -78,7 +78,7 @@ def stream(
             stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise ToolMissing(f"{words[0]}: not found; install it or put it on PATH") from error
+        raise ToolMissing(words[0], "not found", "install it or put it on PATH") from error
     with process:
         try:
             for line in process.stdout or ():
@@ -102,6 +102,4 @@ def _prepare(
 
 
 def _failure(words: Sequence[str], code: int, said: str) -> ToolFailed:
-    return ToolFailed(
-        f"{shlex.join(words)}: exit code {code}:\n{said[-4000:] or 'it said nothing'}"
-    )
+    return ToolFailed(shlex.join(words), f"exit code {code}:\n{said[-4000:] or 'it said nothing'}")

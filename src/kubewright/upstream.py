@@ -72,16 +72,19 @@ class _Web:
                 at_end = offset > 0 and response.status_code == RANGE_NOT_SATISFIABLE
                 if response.status_code >= requests.codes.bad_request and not at_end:
                     raise UpstreamUnreachable(
-                        f"{host}: answered {response.status_code} for {redacted(where)}; try again later{self._instead}"
+                        host,
+                        f"answered {response.status_code} for {redacted(where)}",
+                        f"try again later{self._instead}",
                     )
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            broken = isinstance(
-                error, HTTPError
-            )  # after the answer began, the body comes from urllib3 itself
+            # After the answer began, the body comes from urllib3 itself.
+            broken = isinstance(error, HTTPError)
+            problem = f"broke off at {redacted(where)}" if broken else "cannot be reached"
             raise UpstreamUnreachable(
-                f"{host}: {f'broke off at {redacted(where)}' if broken else 'cannot be reached'} ({cause(error)}); "
-                f"check the network or the proxy variables{self._instead}"
+                host,
+                f"{problem} ({cause(error)})",
+                f"check the network or the proxy variables{self._instead}",
             ) from error
 
 
@@ -102,8 +105,9 @@ class Upstream(_Web):
             self.root = Path(mirror)
             if not self.root.is_dir():
                 raise RequestError(
-                    f"--upstream {self.mirror}: no such directory; "
-                    f"make one with `kubewright mirror sample {self.mirror}`"
+                    f"--upstream {self.mirror}",
+                    "no such directory",
+                    f"make one with `kubewright mirror sample {self.mirror}`",
                 )
 
     def local(self, url: str) -> Path | None:

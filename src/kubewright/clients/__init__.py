@@ -72,7 +72,9 @@ def run_installed(root: Path, argv: Sequence[str], *, codes: Sequence[int] = (0,
     program = root.resolve() / argv[0].lstrip("/")
     if not (program.is_file() and program.resolve().is_relative_to(root.resolve())):
         raise ToolMissing(
-            f"{root}: has no {argv[0]}; install the package that carries it into this root first"
+            str(root),
+            f"has no {argv[0]}",
+            "install the package that carries it into this root first",
         )
     return run([program, *argv[1:]], codes=codes).stdout
 

@@ -51,10 +51,10 @@ def check(machine: Path = MACHINE) -> None:
         for program in ("apt-get", "dpkg"):
             find(program, install="it is part of Debian and its kin")
     except ToolMissing as missing:
-        raise ClientUnavailable(f"apt: {missing}") from missing
+        raise ClientUnavailable("apt", str(missing)) from missing
     if not sources(machine):
         raise ClientUnavailable(
-            f"apt: {machine / 'etc/apt'} has no sources; this is not a Debian system"
+            "apt", f"{machine / 'etc/apt'} has no sources", "this is not a Debian system"
         )
 
 
@@ -239,9 +239,12 @@ def _resolve(session: Session, state: Path, packages: Sequence[str]) -> list[Dow
         session.run("apt-get", "-q", "update")
     except ToolFailed as unreachable:
         reason = re.search(r"^E: (.+)$", str(unreachable), re.MULTILINE)
+        why = reason[1] if reason else "no reason given"
         raise ClientUnavailable(
-            f"apt: this machine's package lists do not have what {' '.join(packages)} needs, and newer ones cannot be "
-            f"fetched ({reason[1] if reason else 'no reason given'}); run `apt-get update` while online"
+            "apt",
+            f"this machine's package lists do not have what {' '.join(packages)} needs, and "
+            f"newer ones cannot be fetched ({why})",
+            "run `apt-get update` while online",
         ) from unreachable
     return downloads(session.ask(*question))
 

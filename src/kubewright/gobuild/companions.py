@@ -32,7 +32,9 @@ def build(
     """
     if arch not in recipe.architectures:
         raise RequestError(
-            f"recipes/go.toml: {name}: cannot be compiled for {arch}: {reason(recipe)}"
+            f"recipes/go.toml: {name}",
+            f"cannot be compiled for {arch}: {reason(recipe)}",
+            "leave the architecture out with --arch",
         )
     tools = toolchain.find()
     modules = {
@@ -98,8 +100,9 @@ def nearest(
         except NotOffered:
             continue
     raise NotOffered(
-        f"{name} {wanted}: the Go module proxy has neither it nor another known version of the same major; "
-        "add one that it has to recipes/components.toml"
+        f"{name} {wanted}",
+        "the Go module proxy has neither it nor another known version of the same major",
+        "add one that it has to recipes/components.toml",
     )
 
 
@@ -167,5 +170,5 @@ def _compiler(name: str, recipe: GoComponent) -> str:
         try:
             said.append(f"{library} {run.run([tool, '--modversion', library]).stdout.strip()}")
         except ToolFailed as error:
-            raise ToolMissing(f"{library}: its header files are not installed; {remedy}") from error
+            raise ToolMissing(library, "its header files are not installed", remedy) from error
     return ", ".join(said)

@@ -40,7 +40,9 @@ def parse(text: str, place: str) -> GoMod:
     """
     go = re.search(r"^go (\S+)$", text, re.MULTILINE)
     if go is None:
-        raise RequestError(f"{place}: has no `go` line; it is no go.mod of a release")
+        raise RequestError(
+            place, "has no `go` line, so it is not of a release", "choose another release"
+        )
     commit = _COMMIT.search(text)
     return GoMod(
         go=go[1],
@@ -61,7 +63,9 @@ def render(kubernetes: str, release: GoMod, commit: str = "") -> str:
     """
     if not release.staging or f"{ETCD}/client/v3" not in release.requires:
         raise RequestError(
-            f"{KUBERNETES} v{kubernetes}: its go.mod has no staging modules or no etcd client"
+            f"{KUBERNETES} v{kubernetes}",
+            "its go.mod has no staging modules or no etcd client",
+            "choose another release",
         )
     published = staging_version(kubernetes)
     lines = ["module hyperkube", ""]
@@ -99,8 +103,9 @@ def check(locked: GoMod, kubernetes: str, release: GoMod, place: str) -> None:
         found[name] = f"no replacement of {name}"
     if wrong := [line for line in found.values() if line]:
         raise VerificationFailed(
-            f"{place}: Kubernetes v{kubernetes} itself asks for `{wrong[0]}`; make the lock again with "
-            f"`kubewright hyperkube lock v{kubernetes}`"
+            place,
+            f"Kubernetes v{kubernetes} itself asks for `{wrong[0]}`",
+            f"make the lock again with `kubewright hyperkube lock v{kubernetes}`",
         )
 
 

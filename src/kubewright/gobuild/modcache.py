@@ -35,8 +35,9 @@ def same(name: str, folder: Path, said: str) -> None:
         found = tree_sum(name, folder)
     if found != said:
         raise VerificationFailed(
-            f"{folder}: was changed since Go unpacked it: its sum is {found}, not {said}; do not use it. "
-            "Clear Go's module cache (`go clean -modcache`) and try again"
+            str(folder),
+            f"was changed since Go unpacked it: its sum is {found}, not {said}",
+            "do not use it. Clear Go's module cache (`go clean -modcache`) and try again",
         )
 
 

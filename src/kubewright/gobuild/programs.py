@@ -182,8 +182,9 @@ class ModuleSource:
                 or "no release"
             )
             raise RequestError(
-                f"{lock}: there is no lock of hyperkube's modules for v{kubernetes}, only for {known}; "
-                f"make one with `kubewright hyperkube lock v{kubernetes}`"
+                str(lock),
+                f"there is no lock of hyperkube's modules for v{kubernetes}, only for {known}",
+                f"make one with `kubewright hyperkube lock v{kubernetes}`",
             )
         ours = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.go"))}
         paths = {**ours, "go.mod": lock / "go.mod", "go.sum": lock / "go.sum"}

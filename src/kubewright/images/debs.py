@@ -53,7 +53,7 @@ class Apt:
             self.run("update", "--error-on=any")
         except ToolFailed as error:
             raise UpstreamUnreachable(
-                f"apt: its sources cannot be read; correct them or try again:\n{error}"
+                "apt", "its sources cannot be read", f"correct them or try again:\n{error}"
             ) from error
 
     def run(self, *words: str, cwd: Path | None = None) -> str:
@@ -99,13 +99,13 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
         apt.run("download", *(f"{pin.package}={pin.version}" for pin in pins), cwd=folder)
     except ToolFailed as error:
         raise UpstreamUnreachable(
-            f"apt: its sources do not have what is pinned; {PIN_ANEW}\n{error}"
+            "apt", "its sources do not have what is pinned", f"{PIN_ANEW}\n{error}"
         ) from error
     for pin in pins:
         (found,) = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
         if (digest := files.sha256_of(found)) != pin.sha256:
             raise VerificationFailed(
-                f"{pin.path}: its sha256 is {digest}, but {pin.sha256} is pinned; {PIN_ANEW}"
+                pin.path, f"its sha256 is {digest}, but {pin.sha256} is pinned", PIN_ANEW
             )
         files.write(cache.path(pin.sha256), found.read_bytes())
 
@@ -114,7 +114,9 @@ def _pin(line: str) -> Pin:
     found = _URI.match(line)
     if found is None:
         raise ToolFailed(
-            f"apt-get: said {line!r}, which is no package in a pool; use a Debian mirror as source"
+            "apt-get",
+            f"said {line!r}, which is not a package in a pool",
+            "use a Debian mirror as source",
         )
     package, version, arch = found["name"].split("_")
     return Pin(

@@ -19,11 +19,14 @@ def account(host: str) -> tuple[str, str] | None:
         }  # those of credential helpers have capitals
     except (DockerException, ValueError) as error:
         raise RequestError(
-            f"{host}: the login that Docker has stored is unreadable ({error}); log in again: docker login {host}"
+            host,
+            f"the login that Docker has stored is unreadable ({error})",
+            f"log in again: docker login {host}",
         ) from error
     if "identitytoken" in found:
         raise RequestError(
-            f"{host}: Docker has stored an identity token; log in with a name and password or access token "
-            f"instead: docker login -u NAME {host}"
+            host,
+            "Docker has stored an identity token",
+            f"log in with a name and password or access token instead: docker login -u NAME {host}",
         )
     return (found["username"], found["password"]) if found.get("username") else None

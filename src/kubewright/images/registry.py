@@ -82,7 +82,9 @@ def prefix(text: str) -> Prefix:
     )
     if found is None:
         raise RequestError(
-            f"--registry: {text!r} is no image prefix; give HOST[:PORT][/PATH] in lower case"
+            "--registry",
+            f"{text!r} is not an image prefix",
+            "give HOST[:PORT][/PATH] in lower case",
         )
     host = found[2]
     server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
@@ -154,7 +156,7 @@ class _Push:
         path = self.layout / blob_path(digest)
         if digest not in self._checked:
             if not path.is_file() or f"sha256:{files.sha256_of(path)}" != digest:
-                raise VerificationFailed(f"{path}: missing or damaged; build the images again")
+                raise VerificationFailed(str(path), "missing or damaged", "build the images again")
             self._checked.add(digest)
         return path
 

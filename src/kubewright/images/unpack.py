@@ -36,7 +36,7 @@ def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str
                 continue
             if entry.path in found and not isinstance(entry, DirectoryEntry):
                 raise RequestError(
-                    f"{name}: {entry.path} is in another package too; leave one of them out"
+                    name, f"{entry.path} is in another package too", "leave one of them out"
                 )
             found[entry.path] = entry
     return [entry for entry in found.values() if not _lost(entry, found)]
@@ -56,14 +56,14 @@ def _entries(package: Path, scratch: Path) -> Iterable[Entry]:
             for number, member in enumerate(tar):
                 if member.name.startswith("/") or ".." in member.name.split("/"):
                     raise VerificationFailed(
-                        f"{package}: {member.name} lies outside of it; leave the package out"
+                        str(package), f"{member.name} lies outside of it", "leave the package out"
                     )
                 path = posixpath.normpath(member.name)
                 if path != ".":
                     yield _entry(tar, member, path, scratch / str(number))
     except (ArError, tarfile.TarError, OSError, EOFError, LZMAError, zlib.error) as error:
         raise VerificationFailed(
-            f"{package}: not a readable package: {error}; remove it from the cache"
+            str(package), f"not a readable package: {error}", "remove it from the cache"
         ) from error
 
 
@@ -76,7 +76,7 @@ def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, content: Pa
         return LinkEntry(merged(path), merged(posixpath.normpath(member.linkname)), hard=True)
     stream = tar.extractfile(member)
     if stream is None:
-        raise VerificationFailed(f"{path}: a device cannot be in a layer; leave its package out")
+        raise VerificationFailed(path, "a device cannot be in a layer", "leave its package out")
     data = stream.read()
     with files.explained(content):
         content.parent.mkdir(parents=True, exist_ok=True)

@@ -95,14 +95,17 @@ def refusal(registry: Registry, repository: str, what: str, answer: Answer) -> K
     """Explain an answer that is a no."""
     try:
         errors = json.loads(answer.body)["errors"]
-        said = "; ".join(
-            f"{one.get('code', '')} {one.get('message', '')}".strip() for one in errors
-        )
+        reasons = [
+            f"{error.get('code', '')} {error.get('message', '')}".strip() for error in errors
+        ]
     except (ValueError, LookupError, TypeError, AttributeError):
-        said = ""
+        reasons = []
+    stated = f": {'; '.join(reasons)}" if any(reasons) else ""
     remedy = REMEDIES.get(answer.status, "its log says more").format(host=registry.host)
     return RequestError(
-        f"{registry.host}: refused {what} in {repository} ({answer.status}{f': {said}' if said else ''}); {remedy}"
+        registry.host,
+        f"refused {what} in {repository} ({answer.status}{stated})",
+        remedy,
     )
 
 
@@ -160,8 +163,9 @@ class _Upload:
             self._go_on(self._ask("PATCH", self._location, data), before + len(data))
             if self.offset <= before:
                 raise UpstreamUnreachable(
-                    f"{self.registry.host}: took a piece of {self.blob.digest} and has not kept it; "
-                    "push again later, or choose another --registry"
+                    self.registry.host,
+                    f"took a piece of {self.blob.digest} and has not kept it",
+                    "push again later, or choose another --registry",
                 )
         mark = "&" if "?" in self._location else "?"
         rest = self.blob.piece(self.offset, self._piece)

@@ -53,7 +53,9 @@ class Writer:
         title, readme = _ABOUT[kind]
         if dest.is_dir() and any(dest.iterdir()) and _kind(dest) != kind:
             raise RequestError(
-                f"{dest}: holds something other than {title}; choose an empty or a new directory"
+                str(dest),
+                f"holds something other than {title}",
+                "choose an empty or a new directory",
             )
         own = {NAME: Mirror(kind=kind).to_bytes(), "README.txt": readme}
         return cls(dest, [files.write(dest / name, data) for name, data in own.items()])

@@ -47,8 +47,9 @@ def copyright_file(description: Description) -> str:
     """
     if description.license not in _LICENSES:
         raise RequestError(
-            f"recipes/components.toml: {description.name}: license: no text for {description.license!r}; "
-            "say in src/kubewright/packagers/documents.py where it is"
+            f"recipes/components.toml: {description.name}: license",
+            f"no text for {description.license!r}",
+            "say in src/kubewright/packagers/doc_files.py where it is",
         )
     return (
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"

@@ -22,14 +22,18 @@ def parse(text: str, values: Mapping[str, str], place: str) -> Relation:
         filled = text.format_map(values)
     except (KeyError, ValueError) as error:
         raise RequestError(
-            f"{place}: {text!r}: unknown placeholder {error}; known: {', '.join(sorted(values))}"
+            place,
+            f"{text!r}: unknown placeholder {error}",
+            f"known: {', '.join(sorted(values))}",
         ) from error
     alternatives = []
     for part in filled.split("|"):
         found = _ALTERNATIVE.match(part.strip())
         if found is None:
             raise RequestError(
-                f"{place}: {part.strip()!r} is not a relation; write it like 'kubelet (>= 1.36.4)'"
+                place,
+                f"{part.strip()!r} is not a relation",
+                "write it like 'kubelet (>= 1.36.4)'",
             )
         alternatives.append(
             Alternative(name=found["name"], operator=found["op"], version=found["version"] or "")

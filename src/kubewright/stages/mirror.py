@@ -94,7 +94,7 @@ def source_mirror(
             _companion(work, one, known[one.name])
         elif one.name not in _OWN and components.components[one.name].inputs:
             work.gaps.append(
-                Gap(component=one.name, version=one.version, reason="it is no Go module")
+                Gap(component=one.name, version=one.version, reason="it is not a Go module")
             )
     done = work.writer.finish()
     return SourceSummary(
