@@ -71,7 +71,8 @@ def render(kubernetes: str, release: GoMod, commit: str = "") -> str:
     lines = ["module hyperkube", ""]
     lines += [f"// commit {commit}", ""] if commit else []
     lines += [f"go {release.go}", ""]
-    lines += [line for setting in release.godebug for line in (f"godebug {setting}", "")]
+    for setting in release.godebug:
+        lines += [f"godebug {setting}", ""]
     lines += ["require ("]
     lines += [f"\t{ETCD}/{name}/v3 v{release.etcd}" for name in ETCD_MODULES]
     lines += [f"\t{KUBERNETES} v{kubernetes}", ")", "", "replace ("]

@@ -152,11 +152,12 @@ def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) ->
     scripts state it.
     """
     major, minor, _ = kubernetes.split(".", 2)
-    said = {"gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor}
-    said |= {"gitCommit": mod.commit, "gitTreeState": "clean"} if mod.commit else {}
-    said |= {"buildDate": moments.rfc3339(epoch)}
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    stated = [f"{package}.{name}={value}" for package in packages for name, value in said.items()]
+    values = {"gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor}
+    values |= {"gitCommit": mod.commit, "gitTreeState": "clean"} if mod.commit else {}
+    values |= {"buildDate": moments.rfc3339(epoch)}
+    stated: list[str] = []
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        stated += [f"{package}.{name}={value}" for name, value in values.items()]
     return [*stated, *known.components["etcd"].variables(mod.etcd)]
 
 

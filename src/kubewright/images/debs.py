@@ -22,7 +22,8 @@ INSTALL: Final = "use a machine with Debian's apt, or one whose cache has the pa
 PIN_ANEW: Final = "pin what there is now: python -m kubewright.images.pins"
 
 _URI: Final = re.compile(
-    r"^'[^']+/(?P<path>pool/[^']+)' (?P<name>\S+)\.deb (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$"
+    r"^'[^']+/(?P<path>pool/[^']+)' (?P<name>\S+)\.deb (?P<size>\d+) "
+    r"SHA256:(?P<sha256>[0-9a-f]{64})$"
 )
 
 
@@ -44,9 +45,9 @@ class Apt:
             "Acquire::Languages": "none",
             "Acquire::ForceHash": "SHA256",
         }
-        self._options = [
-            word for name, value in settings.items() for word in ("-o", f"{name}={value}")
-        ]
+        self._options: list[str] = []
+        for name, value in settings.items():
+            self._options += ["-o", f"{name}={value}"]
         for folder in ("lists/partial", "cache/archives/partial"):
             (root / folder).mkdir(parents=True)
         try:
@@ -80,9 +81,9 @@ def closure(names: Sequence[str], arch: Arch) -> list[Pin]:
     empty system.
     """
     with private_apt(arch) as (apt, _):
-        said = apt.run("install", "--print-uris", *names)
-    found = [_pin(line) for line in said.splitlines() if line.startswith("'")]
-    return sorted(found, key=lambda pin: pin.package)
+        answer = apt.run("install", "--print-uris", *names)
+    pins = [_pin(line) for line in answer.splitlines() if line.startswith("'")]
+    return sorted(pins, key=lambda pin: pin.package)
 
 
 @contextmanager
@@ -102,12 +103,12 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
             "apt", "its sources do not have what is pinned", f"{PIN_ANEW}\n{error}"
         ) from error
     for pin in pins:
-        (found,) = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
-        if (digest := files.sha256_of(found)) != pin.sha256:
+        [package] = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
+        if (digest := files.sha256_of(package)) != pin.sha256:
             raise VerificationFailed(
                 pin.path, f"its sha256 is {digest}, but {pin.sha256} is pinned", PIN_ANEW
             )
-        files.write(cache.path(pin.sha256), found.read_bytes())
+        files.write(cache.path(pin.sha256), package.read_bytes())
 
 
 def _pin(line: str) -> Pin:

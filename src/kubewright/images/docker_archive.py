@@ -34,16 +34,17 @@ def write_archive(layout: Path, arch: Arch, target: Path, *, epoch: int) -> None
 
 def docker_manifest(images: Iterable[tuple[Descriptor, ImageManifest]]) -> bytes:
     """Docker's manifest.json for manifests and their named descriptors."""
-    return files.canonical_json(
-        [
+    listed = []
+    for entry, manifest in images:
+        layers = [blob_path(layer.digest) for layer in manifest.layers]
+        listed.append(
             {
                 "Config": blob_path(manifest.config.digest),
-                "Layers": [blob_path(layer.digest) for layer in manifest.layers],
+                "Layers": layers,
                 "RepoTags": [(entry.annotations or {})[REFERENCE]],
             }
-            for entry, manifest in images
-        ]
-    )
+        )
+    return files.canonical_json(listed)
 
 
 def blob_path(digest: str) -> str:

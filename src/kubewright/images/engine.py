@@ -39,4 +39,7 @@ def load(archive: Path) -> tuple[str, ...]:
         ) from error
     finally:
         engine.close()
-    return tuple(sorted({tag for image in loaded for tag in image.tags}))
+    references: set[str] = set()
+    for image in loaded:
+        references.update(image.tags)
+    return tuple(sorted(references))

@@ -72,11 +72,10 @@ def _containerd(component: Component) -> dict[str, str]:
     """
     major = versions.parse(component.version).major
     lines = () if component.range == "*" else versions.Range.parse(component.range).terms
-    bounds = [bound for line in lines for operator, bound in line if operator == ">="]
-    floor = min(
-        (bound for bound in bounds if bound.major == major),
-        default=versions.parse(component.version),
-    )
+    bounds = []
+    for line in lines:
+        bounds += [bound for operator, bound in line if operator == ">=" and bound.major == major]
+    floor = min(bounds, default=versions.parse(component.version))
     return {"containerd_floor": str(floor), "containerd_ceiling": str(major + 1)}
 
 

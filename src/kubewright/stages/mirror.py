@@ -11,7 +11,7 @@ from pydantic import Field
 
 from kubewright import content, files, recipes, resolution, versions
 from kubewright.archives import GZIP_LEVEL
-from kubewright.gobuild import companions, programs
+from kubewright.gobuild import companions, go, programs
 from kubewright.gobuild.build_cache import BuildCache, BuildInputs
 from kubewright.gobuild.go import NotOffered, Progress
 from kubewright.mirror import Summary, Writer, bundle, upstream_files
@@ -21,6 +21,7 @@ from kubewright.models.components import Components
 from kubewright.models.golang import GoComponent
 from kubewright.models.lock import Component
 from kubewright.moments import midnight
+from kubewright.settings import Settings
 
 _OWN = ("kubernetes", "hyperkube")
 """The components that come from Kubernetes' modules."""
@@ -68,6 +69,17 @@ class MirrorWork:
         return list(upstream_files.files_of(self.components, {name: [version]}, [arch]))
 
 
+def source(version: str, directory: Path, settings: Settings) -> SourceSummary:
+    """Have a Kubernetes release and its companions, compiled from their Go modules, in an upstream
+    mirror.
+    """
+    return source_mirror(
+        version, directory, recipes.components(),
+        cache=settings.cache, architectures=settings.architectures,
+        progress=go.announce, epoch=settings.source_date_epoch,
+    )  # fmt: skip
+
+
 def source_mirror(
     kubernetes: str, dest: Path, components: Components,
     *, cache: Path, architectures: Sequence[Arch], progress: Progress, epoch: int | None = None,
@@ -78,7 +90,7 @@ def source_mirror(
     `epoch` (seconds) is the time in programs and archives; None: each component's own date. What
     the cache has is not compiled again, and what the mirror has is not written again. Raises
     RequestError for a release that cannot be compiled or a directory with something else in it, and
-    what `compile` raises.
+    what `gobuild` raises.
     """
     kubernetes = str(versions.parse(kubernetes))
     chosen = resolution.choose(kubernetes, recipes.catalog(), components, recipes.relations())
@@ -86,15 +98,16 @@ def source_mirror(
         Writer.claim(dest, "source"), components, architectures, epoch, cache, progress
     )
     known = programs.recipe().components
-    for one in chosen:
-        if one.name == "kubernetes":
+    for component in chosen:
+        name = component.name
+        if name == "kubernetes":
             for arch in architectures:
-                _kubernetes(work, one, arch)
-        elif one.name in known:
-            _companion(work, one, known[one.name])
-        elif one.name not in _OWN and components.components[one.name].inputs:
+                _kubernetes(work, component, arch)
+        elif name in known:
+            _companion(work, component, known[name])
+        elif name not in _OWN and components.components[name].inputs:
             work.gaps.append(
-                Gap(component=one.name, version=one.version, reason="it is not a Go module")
+                Gap(component=name, version=component.version, reason="it is not a Go module")
             )
     done = work.writer.finish()
     return SourceSummary(
@@ -106,17 +119,19 @@ def _kubernetes(work: MirrorWork, release: Component, arch: Arch) -> None:
     """Kubernetes' own programs, and hyperkube if components.toml says where it belongs."""
     epoch = release.epoch if work.epoch is None else work.epoch
     images = content.folder("images")
-    wanted = [file for name in _OWN for file in work.files_of(name, release.version, arch)]
+    wanted: list[UpstreamFile] = []
+    for name in _OWN:
+        wanted += work.files_of(name, release.version, arch)
     names = [file.source.name for file in wanted if file.source.name in programs.KUBERNETES]
     settings = (release.version, arch)
     made = programs.build_programs(
         *settings, names, epoch=epoch, cache=work.cache, content=images, progress=work.progress
     )
     if any(file.source.name == "hyperkube" for file in wanted):
-        one = programs.hyperkube(
+        hyperkube = programs.hyperkube(
             *settings, epoch=epoch, cache=work.cache, content=images, progress=work.progress
         )
-        made = {**made, "hyperkube": one}
+        made = {**made, "hyperkube": hyperkube}
     for file in wanted:
         if file.source.name in made:
             work.writer.put(file, made[file.source.name])
