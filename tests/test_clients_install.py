@@ -175,9 +175,8 @@ def index(packages: dict[str, str]) -> str:
 def site(tool: Callable[[str], Path]) -> Iterator[Site]:
     for name in ("apt-get", "apt-ftparchive", "gpg"):
         tool(name)
-    folder = Path(
-        tempfile.mkdtemp(prefix="site-")
-    )  # pytest's own directories are closed to other users
+    # pytest's own directories are closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="site-"))
     folder.chmod(0o755)
     (folder / "gnupg").mkdir(mode=0o700)
 

@@ -177,9 +177,8 @@ def test_every_image_stands_on_the_one_layer(
     for name in (*COMPONENTS, "hyperkube", "hyperkube-node", "kubectl", "etcd"):
         assert layers[name][-1] == shared
     assert layers["kube-proxy"] == layers["hyperkube-node"]
-    assert (
-        len({layer for over in layers.values() for layer in over}) == 4
-    )  # /tmp, host tools, the program, CoreDNS
+    # /tmp, host tools, the program, CoreDNS.
+    assert len({layer for over in layers.values() for layer in over}) == 4
     blobs = sum(
         path.stat().st_size for path in (tmp_path / "layout" / "blobs").rglob("*") if path.is_file()
     )

@@ -402,9 +402,8 @@ def test_only_coredns_has_a_capability_and_only_pause_and_coredns_are_not_root(
     }
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # docker forgets to close its socket
+# docker forgets to close its socket.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_loading_without_an_engine_says_what_to_do(
     definition: ImageDefinition,
     release: Release,

@@ -41,9 +41,8 @@ TOOLS = "registry.test/tools"
 def program(text: str) -> bytes:
     """A whole static program for linux/amd64 that prints a text: write(1, text), exit(0)."""
     message = text.encode()
-    code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\x8d\x35" + struct.pack(
-        "<I", 16
-    )  # mov eax,1; mov edi,1; lea rsi,[rip+16]
+    # mov eax,1; mov edi,1; lea rsi,[rip+16]
+    code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\x8d\x35" + struct.pack("<I", 16)
     code += b"\xba" + struct.pack("<I", len(message)) + b"\x0f\x05"  # mov edx,length; syscall
     code += b"\xb8\x3c\0\0\0\x31\xff\x0f\x05"  # mov eax,60; xor edi,edi; syscall
     start, base = 64 + 56, 0x400000
@@ -208,10 +207,8 @@ def test_the_engine_has_the_very_images_that_were_recorded(
     for image in loaded.images:
         found = client.images.get(image.reference)
         (made,) = image.platforms
-        assert found.id in (
-            made.config,
-            made.manifest,
-        )  # the former in Docker's own store, the latter in containerd's
+        # The former in Docker's own store, the latter in containerd's.
+        assert found.id in (made.config, made.manifest)
         assert found.attrs["RootFS"]["Layers"] == list(made.diff_ids)
         assert found.attrs["Config"]["Labels"]["kubewright.flavour"] == "dispatcher"
 

@@ -139,9 +139,8 @@ def test_a_recipe_names_what_exists(name: str) -> None:
     recipe, components = RECIPES[name], recipes.components().components
     for entry in recipe.contents:
         kind, _, source = entry.source.partition(":")
-        if kind == "input" and not source.startswith(
-            ("keyring/", "hyperkube/")
-        ):  # made here, not fetched
+        # Made here, not fetched.
+        if kind == "input" and not source.startswith(("keyring/", "hyperkube/")):
             component, file = source.partition("!")[0].split("/")
             assert file in {known.name for known in components[component].inputs}
         elif kind in ("file", "template"):
@@ -1028,10 +1027,8 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
 ) -> None:
     enabled, etc = tmp_path / "enabled", tmp_path / "target/etc"
     assert dpkg("--install", *(deb(tmp_path, name) for name in REPLACED)).startswith("0 ")
-    for unit in (
-        "etcd.service",
-        "kube-apiserver.service",
-    ):  # kube-proxy's stays as it was: disabled
+    # kube-proxy's stays as it was: disabled.
+    for unit in ("etcd.service", "kube-apiserver.service"):
         (enabled / unit).touch()
     kept = (
         etc / "kubernetes/manifests/kube-apiserver.yaml",
@@ -1053,11 +1050,8 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
     assert {path.name for path in enabled.iterdir()} == units
     assert all(path.exists() for path in kept), said
     assert dpkg("--purge", HYPERKUBE).startswith("0 ")
-    assert [path.exists() for path in kept] == [
-        True,
-        True,
-        False,
-    ]  # of these just the last is the package's own
+    # Of these just the last is the package's own.
+    assert [path.exists() for path in kept] == [True, True, False]
     assert not (tmp_path / "target/var/lib/kubewright").exists()
 
 

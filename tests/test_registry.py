@@ -230,9 +230,8 @@ def test_the_bytes_of_the_shared_layer_are_sent_and_stored_once(
     shared = 2 * built.layer().stat().st_size
     assert shared <= report.uploaded <= 1.05 * shared
     assert shared <= stored(tmp_path) <= 1.05 * shared
-    assert (
-        report.mounted == 2 * 3
-    )  # both architectures' program and their common /tmp, in two more repositories
+    # Both architectures' program and their common /tmp, in two more repositories.
+    assert report.mounted == 2 * 3
 
 
 def test_a_second_push_sends_nothing(built: Built, registry: str) -> None:

@@ -1,5 +1,5 @@
-"""The door to image registries: requests with the proof of identity that a registry asks for, and
-never in clear.
+"""The gateway to image registries: requests with the credentials that a registry asks for, which
+are never sent unencrypted.
 """
 
 import json
@@ -46,16 +46,16 @@ class _Header(AuthBase):
 
 
 class Registry:
-    """Requests to the image registry at `base`, with the proof of identity that it asks for.
+    """Requests to the image registry at `base`, with the credentials that it asks for.
 
-    `account` is a user's name and password; without one the registry is asked as nobody.
+    `account` is a user's name and password; without one requests are anonymous.
     """
 
     def __init__(self, base: str, account: tuple[str, str] | None = None) -> None:
         self.base = base
         self.host = address(base)
         self._account = "Basic " + b64encode(":".join(account).encode()).decode() if account else ""
-        self._proofs: dict[str, str] = {}
+        self._credentials: dict[str, str] = {}
         self._session = retrying_session("POST")
 
     def ask(
@@ -69,22 +69,21 @@ class Registry:
     ) -> Answer:
         """Send a request about `repository`; `url` is absolute, or begins with `/`.
 
-        A proof is kept for each repository. Raises UpstreamUnreachable when no answer comes, or one
-        that says "not now", and RequestError rather than leave TLS; any other answer is the
+        Credentials are kept for each repository. Raises UpstreamUnreachable when no answer comes,
+        or one that says "not now", and RequestError rather than leave TLS; any other answer is the
         caller's to judge.
         """
         where = self._place(url)
-        ours = origin(where) == origin(
-            self.base
-        )  # a place to upload to may be another's, with its own proof in it
+        # A place to upload to may be another's, with its own credentials in it.
+        ours = origin(where) == origin(self.base)
         answer = self._send(
-            method, where, self._proofs.get(repository, "") if ours else "", headers, body
+            method, where, self._credentials.get(repository, "") if ours else "", headers, body
         )
         if ours and answer.status == requests.codes.unauthorized:
-            proof = self._proof(answer.headers.get("WWW-Authenticate", ""))
-            if proof:
-                self._proofs[repository] = proof
-                answer = self._send(method, where, proof, headers, body)
+            credential = self._credential(answer.headers.get("WWW-Authenticate", ""))
+            if credential:
+                self._credentials[repository] = credential
+                answer = self._send(method, where, credential, headers, body)
         return answer
 
     def _place(self, url: str) -> str:
@@ -104,7 +103,7 @@ class Registry:
             return parts._replace(scheme="https").geturl()
         return url
 
-    def _proof(self, challenge: str) -> str:
+    def _credential(self, challenge: str) -> str:
         """The Authorization header that a challenge wants (RFC 7235; distribution,
         spec/auth/token.md), or nothing.
         """
@@ -116,19 +115,19 @@ class Registry:
             realm, service = asked["realm"], asked.get("service", "")
             query = [
                 ("service", service),
-                *(("scope", one) for one in asked.get("scope", "").split()),
+                *(("scope", scope) for scope in asked.get("scope", "").split()),
             ]
             in_clear = realm.startswith("http://") and not self.base.startswith("http://")
             answer = self._send(
                 "GET", f"{realm}?{urlencode(query)}", "" if in_clear else self._account, None, b""
             )
-            found = json.loads(answer.body)
-            return f"Bearer {found.get('token') or found['access_token']}"
+            granted = json.loads(answer.body)
+            return f"Bearer {granted.get('token') or granted['access_token']}"
         except (ValueError, LookupError, AttributeError):
             return ""
 
     def _send(
-        self, method: str, url: str, proof: str, headers: Mapping[str, str] | None, body: bytes
+        self, method: str, url: str, credential: str, headers: Mapping[str, str] | None, body: bytes
     ) -> Answer:
         host = address(url)
         log.debug("%s %s", method, redacted(url))
@@ -138,7 +137,7 @@ class Registry:
                 url,
                 data=body or None,
                 headers=headers,
-                auth=_Header(proof),
+                auth=_Header(credential),
                 timeout=PATIENCE,
             ) as response:
                 answer = Answer(response.status_code, response.headers, response.content)

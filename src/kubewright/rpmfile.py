@@ -107,7 +107,7 @@ class Headers(NamedTuple):
 def headers(stream: IO[bytes], size: int) -> Headers:
     """Read the headers of the rpm of `size` bytes in `stream`, which stands at its start.
 
-    Raises ValueError for what is no rpm, and for an rpm that is shorter or longer than its
+    Raises ValueError for what is not an rpm, and for an rpm that is shorter or longer than its
     signature header says.
     """
     lead = stream.read(_LEAD)

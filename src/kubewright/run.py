@@ -1,4 +1,4 @@
-"""The one door to other programs: list arguments, a clean environment, no shell, no stdin."""
+"""The one gateway to other programs: list arguments, a clean environment, no shell, no stdin."""
 
 import logging
 import os
@@ -28,10 +28,10 @@ def find(program: str, *, install: str) -> Path:
     Raises ToolMissing with `install`, the sentence that says how to get it.
     """
     beside = Path(sys.executable).parent / program
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
-    if found is None:
+    path = str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
+    if path is None:
         raise ToolMissing(program, f"not found beside {sys.executable} nor on PATH", install)
-    return Path(found)
+    return Path(path)
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
     cwd: Path | None = None,
     codes: Sequence[int] = (0,),
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end and return what it said.
+    """Run a program to its end and return what it printed.
 
     Raises ToolMissing if it does not exist, ToolFailed with its last words if its exit code is not
     among `codes`.
@@ -66,7 +66,7 @@ def stream(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run a program that takes long, and hand each line that it says to `on_line` at once.
+    """Run a program that takes long, and hand each line that it prints to `on_line` at once.
 
     Raises as `run` does. Whatever `on_line` raises, and an interruption, ends the program.
     """
@@ -101,5 +101,6 @@ def _prepare(
     return words, clean | {"LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
 
 
-def _failure(words: Sequence[str], code: int, said: str) -> ToolFailed:
-    return ToolFailed(shlex.join(words), f"exit code {code}:\n{said[-4000:] or 'it said nothing'}")
+def _failure(words: Sequence[str], code: int, output: str) -> ToolFailed:
+    last = output[-4000:] or "it said nothing"
+    return ToolFailed(shlex.join(words), f"exit code {code}:\n{last}")

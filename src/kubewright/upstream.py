@@ -1,4 +1,4 @@
-"""The door to the network: reads upstream files from where they really are or from a mirror of
+"""The gateway to the network: reads upstream files from where they really are or from a mirror of
 them.
 """
 
@@ -201,8 +201,8 @@ class WebFiles(_Web):
 
 
 class _Session(requests.Session):
-    """Keeps to the proof that a request was given: where it is redirected to, ~/.netrc is not asked
-    for another.
+    """Keeps to the credentials that a request was given: where it is redirected to, ~/.netrc is not
+    asked for others.
     """
 
     def rebuild_auth(

@@ -84,15 +84,15 @@ def node_check(root: Path) -> str:
     line.
     """
     spec = root.resolve() / "usr/share/kubewright/node-spec.sh"
-    said = run_installed(
+    answer = run_installed(
         root, ["/usr/bin/kube-node-check", "--json", "--spec", str(spec)], codes=(0, 1)
     )
-    found: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
-    for check in json.loads(said)["checks"]:
-        found[check["result"]].append(check["id"])
+    ids_of: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
+    for check in json.loads(answer)["checks"]:
+        ids_of[check["result"]].append(check["id"])
     named = (
         f"{len(ids)} {result} ({', '.join(ids)})"
-        for result, ids in found.items()
+        for result, ids in ids_of.items()
         if ids and result != "ok"
     )
-    return ", ".join([f"{len(found['ok'])} ok", *named])
+    return ", ".join([f"{len(ids_of['ok'])} ok", *named])

@@ -109,12 +109,12 @@ def install(
 def sources(machine: Path) -> list[Path]:
     """The machine's source lists that apt reads."""
     apt = machine / "etc/apt"
-    found = [
+    candidates = [
         apt / "sources.list",
         *apt.glob("sources.list.d/*.list"),
         *apt.glob("sources.list.d/*.sources"),
     ]
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in candidates if path.is_file())
 
 
 def lists(machine: Path) -> list[Path]:
@@ -161,7 +161,8 @@ def source(site_url: str, suite: str, keyring: bytes) -> str:
     """
     return (
         f"Types: deb\nURIs: {site_url}/apt\nSuites: {suite}\nComponents: main\n"
-        "Allow-Insecure: no\nAllow-Weak: no\nAllow-Downgrade-To-Insecure: no\nCheck-Date: yes\nCheck-Valid-Until: yes\n"
+        "Allow-Insecure: no\nAllow-Weak: no\nAllow-Downgrade-To-Insecure: no\n"
+        "Check-Date: yes\nCheck-Valid-Until: yes\n"
         f"Signed-By:\n{_armored(keyring)}"
     )
 
@@ -178,17 +179,17 @@ def _armored(keyring: bytes) -> str:
 
 def downloads(output: str) -> list[Download]:
     """What `apt-get --print-uris install` lists: `'URL' NAME_VERSION_ARCH.deb SIZE DIGEST`."""
-    found = re.findall(r"^'(\S+)' ([^\s_]+)_([^\s_]+)_[^\s_]+\.deb ", output, re.MULTILINE)
-    return [Download(url=url, name=name, version=unquote(version)) for url, name, version in found]
+    lines = re.findall(r"^'(\S+)' ([^\s_]+)_([^\s_]+)_[^\s_]+\.deb ", output, re.MULTILINE)
+    return [Download(url=url, name=name, version=unquote(version)) for url, name, version in lines]
 
 
 def stanzas(output: str) -> list[dict[str, str]]:
     """The packages that `apt-cache show` prints, each once, with the first line of every field."""
-    found = (
+    blocks = (
         dict(re.findall(r"^([\w-]+): *(.*)$", block, re.MULTILINE))
         for block in output.split("\n\n")
     )
-    return list({fields["Package"]: fields for fields in found if fields}.values())
+    return list({fields["Package"]: fields for fields in blocks if fields}.values())
 
 
 def status(fields: dict[str, str]) -> str:
@@ -254,15 +255,15 @@ def _count_as_installed(session: Session, root: Path, base: Sequence[Download]) 
     if not base:
         return
     database = root / "var/lib/dpkg"
-    shown = stanzas(
+    packages = stanzas(
         session.ask("apt-cache", "show", *(f"{item.name}={item.version}" for item in base))
     )
     with (database / "status").open("a", encoding="utf-8") as stream:
-        stream.writelines(status(fields) for fields in shown)
-    for fields in shown:
+        stream.writelines(status(fields) for fields in packages)
+    for fields in packages:
         of_each = f":{fields['Architecture']}" if fields.get("Multi-Arch") == "same" else ""
         (database / "info" / f"{fields['Package']}{of_each}.list").touch()
-    names = " ".join(fields["Package"] for fields in shown)
+    names = " ".join(fields["Package"] for fields in packages)
     session.note(f"from this machine's own sources, and only counted as installed: {names}")
 
 

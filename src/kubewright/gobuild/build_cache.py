@@ -70,8 +70,8 @@ class BuildCache:
         """The files of a build; unless they are here, `compile_into(FOLDER, SCRATCH)` writes them
         into FOLDER.
 
-        `free_bytes` is how many bytes must be free. Raises DiskError; whatever fails, nothing stays but
-        what is whole.
+        `free_bytes` is how many bytes must be free. Raises DiskError; whatever fails, nothing stays
+        but what is whole.
         """
         if found := self.find(inputs):
             return found

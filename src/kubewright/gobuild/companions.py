@@ -164,11 +164,11 @@ def _compiler(name: str, recipe: GoComponent) -> str:
     if recipe.needs is None:
         return ""
     remedy = f"{name} has C in it; {recipe.needs.install}"
-    said = [run.run([run.find("gcc", install=remedy), "--version"]).stdout.splitlines()[0]]
+    stated = [run.run([run.find("gcc", install=remedy), "--version"]).stdout.splitlines()[0]]
     for library in recipe.needs.pkg_config:
         tool = run.find("pkg-config", install=remedy)
         try:
-            said.append(f"{library} {run.run([tool, '--modversion', library]).stdout.strip()}")
+            stated.append(f"{library} {run.run([tool, '--modversion', library]).stdout.strip()}")
         except ToolFailed as error:
             raise ToolMissing(library, "its header files are not installed", remedy) from error
-    return ", ".join(said)
+    return ", ".join(stated)

@@ -65,16 +65,16 @@ def download(go: Toolchain, path: str, version: str, *, cwd: Path) -> Module:
         codes=(0, 1),
     )
     try:
-        found: dict[str, str | dict[str, str]] = json.loads(done.stdout)
+        answer: dict[str, str | dict[str, str]] = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise explain(done.stderr or done.stdout, name) or ToolFailed(
             name, f"go said: {done.stderr}"
         ) from error
-    if problem := str(found.get("Error", "")):
+    if problem := str(answer.get("Error", "")):
         raise explain(problem, name) or ToolFailed(name, problem)
-    origin = found.get("Origin")
+    origin = answer.get("Origin")
     commit = origin.get("Hash", "") if isinstance(origin, dict) else ""
-    return Module(path, version, Path(str(found["Dir"])), str(found["Sum"]), commit)
+    return Module(path, version, Path(str(answer["Dir"])), str(answer["Sum"]), commit)
 
 
 def link(variables: Iterable[str], *more: str) -> str:

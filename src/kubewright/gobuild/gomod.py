@@ -90,19 +90,19 @@ def check(locked: GoMod, kubernetes: str, release: GoMod, place: str) -> None:
     of it.
     """
     wanted = parse(render(kubernetes, release), place)
-    found: dict[str, str | None] = {
+    differing: dict[str, str | None] = {
         "go": None if locked.go == wanted.go else f"go {wanted.go}",
         "godebug": None
         if locked.godebug == wanted.godebug
         else f"godebug {' '.join(wanted.godebug)}",
     }
     for name, version in wanted.requires.items():
-        found[name] = None if locked.requires.get(name) == version else f"{name} {version}"
+        differing[name] = None if locked.requires.get(name) == version else f"{name} {version}"
     for name, version in wanted.replaces.items():
-        found[name] = None if locked.replaces.get(name) == version else f"{name} => {version}"
+        differing[name] = None if locked.replaces.get(name) == version else f"{name} => {version}"
     for name in locked.replaces.keys() - wanted.replaces.keys():
-        found[name] = f"no replacement of {name}"
-    if wrong := [line for line in found.values() if line]:
+        differing[name] = f"no replacement of {name}"
+    if wrong := [line for line in differing.values() if line]:
         raise VerificationFailed(
             place,
             f"Kubernetes v{kubernetes} itself asks for `{wrong[0]}`",

@@ -68,8 +68,8 @@ def find() -> Toolchain:
     Raises ToolMissing if there is none, RequestError if it is told not to check what it downloads.
     """
     program = run.find("go", install=INSTALL)
-    said = run.run([program, "env", "-json", *_ASKED], env={"GOTOOLCHAIN": "local"})
-    return read(program, said.stdout)
+    answer = run.run([program, "env", "-json", *_ASKED], env={"GOTOOLCHAIN": "local"})
+    return read(program, answer.stdout)
 
 
 def read(program: Path, answer: str) -> Toolchain:

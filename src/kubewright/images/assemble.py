@@ -59,8 +59,8 @@ def assemble(
         manifest = ImageManifest(
             config=descriptor(CONFIG, configuration),
             layers=tuple(
-                Descriptor(media_type=one.media_type, digest=one.digest, size=one.size)
-                for one in layers[arch]
+                Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
+                for layer in layers[arch]
             ),
             annotations=about,
         ).to_bytes()
@@ -114,10 +114,10 @@ def annotations(
 
 def links(definition: ImageDefinition, image: NamedImage) -> dict[str, str]:
     """Every link of an image's layers and what it points to."""
-    found: dict[str, str] = {}
+    targets: dict[str, str] = {}
     for layer in image.layers:
-        found |= definition.layers[layer].links | definition.layers[layer].hard_links
-    return dict(sorted(found.items()))
+        targets |= definition.layers[layer].links | definition.layers[layer].hard_links
+    return dict(sorted(targets.items()))
 
 
 def _platform(
@@ -129,7 +129,8 @@ def _platform(
         config=descriptor(CONFIG, configuration).digest,
         diff_ids=tuple(layer.diff_id for layer in layers),
         layers=tuple(
-            LayerBlob(digest=one.digest, size=one.size, media_type=one.media_type) for one in layers
+            LayerBlob(digest=layer.digest, size=layer.size, media_type=layer.media_type)
+            for layer in layers
         ),
         compressor=layers[0].compressor,
     )

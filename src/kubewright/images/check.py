@@ -85,10 +85,10 @@ class _Check:
         """Read a document that no digest protects: so it has to be written as we write it, to the
         byte.
         """
-        found = yield from self._document(name, model)
-        if found is not None and self._read(name) != found.to_bytes():
+        document = yield from self._document(name, model)
+        if document is not None and self._read(name) != document.to_bytes():
             yield f"{name}: not as it was written"
-        return found
+        return document
 
     def _names(self, index: ImageIndex) -> Findings:
         for entry in index.manifests:
@@ -152,14 +152,23 @@ class _Check:
             config.os,
             config.architecture,
         ):
-            yield f"{name}: listed for {entry.platform.architecture}, but made for {config.os}/{config.architecture}"
+            yield (
+                f"{name}: listed for {entry.platform.architecture}, "
+                f"but made for {config.os}/{config.architecture}"
+            )
         if len(manifest.layers) != len(config.rootfs.diff_ids):
-            yield f"{name}: {len(manifest.layers)} layers, but its config has {len(config.rootfs.diff_ids)} diff_ids"
+            yield (
+                f"{name}: {len(manifest.layers)} layers, "
+                f"but its config has {len(config.rootfs.diff_ids)} diff_ids"
+            )
             return
         for layer, promised in zip(manifest.layers, config.rootfs.diff_ids, strict=True):
             unpacked = self._diff_id(layer)
             if unpacked != promised:
-                yield f"{blob_path(layer.digest)}: unpacks to {unpacked}, but the config of {name} says {promised}"
+                yield (
+                    f"{blob_path(layer.digest)}: unpacks to {unpacked}, "
+                    f"but the config of {name} says {promised}"
+                )
 
     def _diff_id(self, layer: Descriptor) -> str:
         if layer.digest not in self.unpacked:
@@ -179,11 +188,11 @@ class _Check:
         if "manifest.json" not in self.store.names:
             return
         try:
-            found = [
+            manifests = [
                 (entry, ImageManifest.from_bytes(self._read(blob_path(entry.digest))))
                 for entry in index.manifests
             ]
-            agrees = self._read("manifest.json") == docker_manifest(found)
+            agrees = self._read("manifest.json") == docker_manifest(manifests)
         except (KeyError, ValidationError):
             agrees = False
         if not agrees:

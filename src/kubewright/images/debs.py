@@ -112,15 +112,15 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
 
 
 def _pin(line: str) -> Pin:
-    found = _URI.match(line)
-    if found is None:
+    match = _URI.match(line)
+    if match is None:
         raise ToolFailed(
             "apt-get",
             f"said {line!r}, which is not a package in a pool",
             "use a Debian mirror as source",
         )
-    package, version, arch = found["name"].split("_")
+    package, version, arch = match["name"].split("_")
     return Pin(
         package=package, version=unquote(version), arch="all" if arch == "all" else Arch(arch),
-        size=int(found["size"]), sha256=found["sha256"], path=found["path"],
+        size=int(match["size"]), sha256=match["sha256"], path=match["path"],
     )  # fmt: skip

@@ -88,7 +88,7 @@ def _inside(path: str) -> str:
 
 
 def _files(file: LayerFile, arch: Arch, release: Release, sources: LayerSources) -> list[FileEntry]:
-    """The file that a definition means, or all members of an archive that its pattern means."""
+    """The file that a definition listed, or all members of an archive that its pattern listed."""
     wanted = file.input
     if wanted is None:
         path = _content_file(file, sources.content)
@@ -112,12 +112,12 @@ def _files(file: LayerFile, arch: Arch, release: Release, sources: LayerSources)
 
 def _members(archive: Path, wanted: InputName) -> list[inputs.Member]:
     with files.explained(archive):
-        found = inputs.members(archive, wanted)
-    if not found:
+        listed = inputs.members(archive, wanted)
+    if not listed:
         raise VerificationFailed(
             str(archive), f"has no file {wanted.member!r}", "is it the archive of another version?"
         )
-    return found
+    return listed
 
 
 def _content_file(file: LayerFile, content: Path) -> Path:
@@ -139,7 +139,9 @@ def _entry(
     opener: Callable[[], AbstractContextManager[IO[bytes]]],
     arch: Arch,
 ) -> FileEntry:
-    """An entry for a file that can run in the image. Raises Missing with the reason if it cannot."""
+    """An entry for a file that can run in the image. Raises Missing with the reason for one that
+    cannot.
+    """
     with opener() as stream:
         objection = elf.objection(stream.read(elf.ENOUGH), arch, loader=file.dynamic)
     if objection:

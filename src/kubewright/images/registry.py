@@ -76,20 +76,20 @@ def prefix(text: str) -> Prefix:
 
     Raises RequestError for anything else.
     """
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"(https?://)?([a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?)((/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)",
         text,
     )
-    if found is None:
+    if match is None:
         raise RequestError(
             "--registry",
             f"{text!r} is not an image prefix",
             "give HOST[:PORT][/PATH] in lower case",
         )
-    host = found[2]
+    host = match[2]
     server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
     return Prefix(
-        f"{host}{found[5]}", f"{found[1] or ('http://' if _loopback(host) else 'https://')}{server}"
+        f"{host}{match[5]}", f"{match[1] or ('http://' if _loopback(host) else 'https://')}{server}"
     )
 
 
@@ -98,9 +98,9 @@ def push(
 ) -> PushReport:
     """Put every image of `record`, whose blobs are in `layout`, below the prefix `registry`.
 
-    Nothing gets a name before everything it needs is there, and signatures (`attachments`) get theirs
-    first. What the registry has is not sent. Raises UpstreamUnreachable when it cannot be reached,
-    RequestError when it refuses, VerificationFailed when a blob is not what its name says.
+    Nothing gets a name before everything it needs is there, and `attachments` (signatures) get
+    theirs first. What the registry has is not sent. Raises UpstreamUnreachable when it cannot be
+    reached, RequestError when it refuses, VerificationFailed when a blob is not what its name says.
     """
     where = prefix(registry)
     pushing = _Push(Registry(where.url, account(where.host)), where, layout)
@@ -116,12 +116,15 @@ def push(
                 pushing.file(platform.manifest).read_bytes(),
             )
         pushing.manifest(image.name, image.index, INDEX, pushing.file(image.index).read_bytes())
-    for one in beside:
-        for data in one.blobs:
-            pushing.blob(one.name, BlobContent.of(f"sha256:{files.sha256(data)}", data))
-    for one in beside:
+    for attachment in beside:
+        for data in attachment.blobs:
+            pushing.blob(attachment.name, BlobContent.of(f"sha256:{files.sha256(data)}", data))
+    for attachment in beside:
         pushing.manifest(
-            one.name, one.tag, ImageManifest.from_bytes(one.manifest).media_type, one.manifest
+            attachment.name,
+            attachment.tag,
+            ImageManifest.from_bytes(attachment.manifest).media_type,
+            attachment.manifest,
         )
     for image in record.images:
         before = pushing.manifest(
@@ -129,7 +132,8 @@ def push(
         )
         if before not in ("", image.index):
             log.warning(
-                "push %s:%s: was %s, which manifests of earlier releases may name; the registry must keep it untagged",
+                "push %s:%s: was %s, which manifests of earlier releases may name; "
+                "the registry must keep it untagged",
                 image.name,
                 image.tag,
                 before,
@@ -183,8 +187,8 @@ class _Push:
         """
         repository = self.where.repository(image)
         url = f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
-        there = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
-        before = there.headers.get("Docker-Content-Digest", "") if there.status == 200 else ""
+        current = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
+        before = current.headers.get("Docker-Content-Digest", "") if current.status == 200 else ""
         if before == f"sha256:{files.sha256(data)}":
             return before
         answer = self.registry.ask(

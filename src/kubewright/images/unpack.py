@@ -26,7 +26,7 @@ def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str
     Owners and set-user-id bits are dropped. Raises VerificationFailed for an unreadable package or
     one with `..` in a path, RequestError when two packages have the same file.
     """
-    found: dict[str, Entry] = {}
+    by_path: dict[str, Entry] = {}
     patterns = tuple(without)
     for name, package in packages.items():
         for entry in _entries(package, scratch / name):
@@ -34,12 +34,12 @@ def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str
                 entry
             ):
                 continue
-            if entry.path in found and not isinstance(entry, DirectoryEntry):
+            if entry.path in by_path and not isinstance(entry, DirectoryEntry):
                 raise RequestError(
                     name, f"{entry.path} is in another package too", "leave one of them out"
                 )
-            found[entry.path] = entry
-    return [entry for entry in found.values() if not _lost(entry, found)]
+            by_path[entry.path] = entry
+    return [entry for entry in by_path.values() if not _lost(entry, by_path)]
 
 
 def merged(path: str) -> str:
@@ -105,6 +105,6 @@ def _points_to_itself(entry: Entry) -> bool:
     )
 
 
-def _lost(entry: Entry, found: dict[str, Entry]) -> bool:
+def _lost(entry: Entry, by_path: dict[str, Entry]) -> bool:
     """Whether an entry is a hard link to a file that is not unpacked."""
-    return isinstance(entry, LinkEntry) and entry.hard and entry.to not in found
+    return isinstance(entry, LinkEntry) and entry.hard and entry.to not in by_path

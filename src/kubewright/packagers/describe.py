@@ -56,7 +56,7 @@ def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
     """
     component = release.component(recipe.component)
     return {
-        **{one.name: versions.package_version(one.version) for one in release.components},
+        **{chosen.name: versions.package_version(chosen.version) for chosen in release.components},
         "version": versions.package_version(component.version),
         **(_containerd(release.component("containerd")) if release.has("containerd") else {}),
         "minor": release.minor,

@@ -51,9 +51,8 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
         key: relation_syntax.render(getattr(description, key), form)
         for key in ("depends", "recommends", "provides", "conflicts")
     }
-    if (
-        form is Format.deb
-    ):  # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out
+    # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out.
+    if form is Format.deb:
         related["replaces"] = relation_syntax.render(description.replaces, form)
     return {
         "name": description.name,

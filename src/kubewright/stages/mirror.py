@@ -141,7 +141,7 @@ def _companion(work: MirrorWork, wanted: Component, recipe: GoComponent) -> None
     """One companion, at the nearest version that can be had."""
     name = wanted.name
     known = work.components.components[name].known
-    usable = [one.version for one in known if not one.avoid]
+    usable = [entry.version for entry in known if not entry.avoid]
     try:
         version = companions.nearest(name, recipe, wanted.version, usable, cache=work.cache)
     except NotOffered as error:
@@ -149,7 +149,7 @@ def _companion(work: MirrorWork, wanted: Component, recipe: GoComponent) -> None
         return
     if version != wanted.version:
         work.nearest.append(Nearest(component=name, wanted=wanted.version, there=version))
-    dates = {one.version: one.date for one in known}
+    dates = {entry.version: entry.date for entry in known}
     epoch = (
         midnight(dates.get(version) or work.components.default_date)
         if work.epoch is None
