@@ -510,7 +510,8 @@ def test_an_armored_key_goes_into_the_source_as_it_is() -> None:
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n"
     )
     assert apt.source("http://h", SUITE, key).endswith(
-        "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n -----END PGP PUBLIC KEY BLOCK-----\n"
+        "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n"
+        " -----END PGP PUBLIC KEY BLOCK-----\n"
     )
 
 

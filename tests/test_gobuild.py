@@ -26,7 +26,8 @@ from kubewright.gobuild.go import NotOffered
 from kubewright.models.base import Arch
 
 ANSWER = (
-    '{"GOVERSION": "go1.26.8", "GOPROXY": "https://proxy.example,direct", "GOSUMDB": "sum.example", '
+    '{"GOVERSION": "go1.26.8", "GOPROXY": "https://proxy.example,direct", "GOSUMDB": '
+    '"sum.example", '
     '"GOCACHE": "/c", "GOMODCACHE": "/m"}'
 )
 
@@ -126,17 +127,20 @@ This download does NOT match an earlier download recorded in go.sum.
             "k8s.io/klog/v2@v2.140.0: its checksum",
         ),
         (
-            "main.go:2:8: missing go.sum entry for module providing package k8s.io/klog/v2 (imported by p); to add:",
+            "main.go:2:8: missing go.sum entry for module providing package k8s.io/klog/v2 "
+            "(imported by p); to add:",
             VerificationFailed,
             "k8s.io/klog/v2: the lock has no checksum",
         ),
         (
-            "k8s.io/kubernetes@v1.36.99: reading HOST/k8s.io/kubernetes/@v/v1.36.99.info: 403 Forbidden",
+            "k8s.io/kubernetes@v1.36.99: reading HOST/k8s.io/kubernetes/@v/v1.36.99.info: "
+            "403 Forbidden",
             NotOffered,
             "WHAT: the Go module proxy does not have this version",
         ),
         (
-            "x@v1: verifying module: x@v1: reading HOST/lookup/x@v1: 404 Not Found\n\tserver response: not found",
+            "x@v1: verifying module: x@v1: reading HOST/lookup/x@v1: 404 Not Found\n"
+            "\tserver response: not found",
             VerificationFailed,
             "x@v1: the Go checksum database does not know it",
         ),
@@ -157,7 +161,8 @@ This download does NOT match an earlier download recorded in go.sum.
             "does not have this version",
         ),
         (
-            'k8s.io/klog/v2@v2.140.0: Get "HOST": dial tcp 127.0.0.1:9: connect: connection refused',
+            'k8s.io/klog/v2@v2.140.0: Get "HOST": dial tcp 127.0.0.1:9: connect: '
+            "connection refused",
             UpstreamUnreachable,
             "check GOPROXY",
         ),

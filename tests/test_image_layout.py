@@ -198,7 +198,8 @@ def test_a_sound_layout_has_no_findings(layout: Path, archive: Path) -> None:
 def test_every_blob_is_named_by_its_digest_and_stored_once(layout: Path) -> None:
     blobs = list((layout / "blobs" / "sha256").iterdir())
     assert all(blob.name == hashlib.sha256(blob.read_bytes()).hexdigest() for blob in blobs)
-    # Two layers (one for each architecture) serve two images of two configs, two manifests and an index each.
+    # Two layers (one for each architecture) serve two images of two configs, two manifests and an
+    # index each.
     assert len(blobs) == 2 + 2 * (2 + 2 + 1)
     assert sorted(path.name for path in layout.iterdir()) == ["blobs", "index.json", "oci-layout"]
 

@@ -120,7 +120,10 @@ def deb(
     """A package by Debian's own tool; its links are given as PATH__WITH__SLASHES=TARGET."""
     root = folder / f"{name}.root"
     (root / "DEBIAN").mkdir(parents=True, exist_ok=True)
-    control = f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a test\n"
+    control = (
+        f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\n"
+        "Description: a test\n"
+    )
     (root / "DEBIAN" / "control").write_text(control)
     (root / "DEBIAN" / "preinst").write_text("#!/bin/sh\nexit 1\n")
     (root / "DEBIAN" / "preinst").chmod(0o755)

@@ -530,7 +530,10 @@ def test_a_complete_image_lists_all_its_components(
 
 @pytest.mark.parametrize("name", ["kubelett", "kube-proxy", "ls", "../kubelet"])
 def test_an_unknown_program_is_refused_with_what_there_is(hyperkube: list[str], name: str) -> None:
-    expected = f"hyperkube: there is no program '{name}' here, only: kube-apiserver kubelet kubectl etcdctl pause\n"
+    expected = (
+        f"hyperkube: there is no program '{name}' here, only: kube-apiserver kubelet kubectl "
+        "etcdctl pause\n"
+    )
     assert said(hyperkube, name, code=2) == expected
 
 

@@ -341,7 +341,11 @@ def with_tools(
     try:
         record = build(
             load_definition(IMAGES / "hyperkube" / "monolith.toml"), release,
-            ImageInputs(inputs, lambda pins, arch: fetch_packages(pins, arch, cache), {"etcd": VERSIONS["etcd"]}),
+            ImageInputs(
+                inputs,
+                lambda pins, arch: fetch_packages(pins, arch, cache),
+                {"etcd": VERSIONS["etcd"]},
+            ),
             registry=TOOLS, dest=root / "layout", archives=root, content=IMAGES,
         )  # fmt: skip
     except UpstreamUnreachable as error:
@@ -398,7 +402,8 @@ def test_every_image_starts_the_one_program(with_tools: docker.DockerClient, ima
 
 def test_every_library_that_a_host_tool_needs_is_there(with_tools: docker.DockerClient) -> None:
     script = (
-        "for file in /usr/bin/* /usr/sbin/* /usr/lib/*-linux-gnu/*.so* /usr/lib/*-linux-gnu/xtables/*; do "
+        "for file in /usr/bin/* /usr/sbin/* /usr/lib/*-linux-gnu/*.so* "
+        "/usr/lib/*-linux-gnu/xtables/*; do "
         "LD_TRACE_LOADED_OBJECTS=1 /lib64/ld-linux-x86-64.so.2 $file 2>/dev/null; done"
     )
     code, said = run(with_tools, "kube-proxy:v1.36.4", "-c", script, entrypoint="sh", prefix=TOOLS)

@@ -277,7 +277,10 @@ def test_the_arm64_program_is_the_code_that_a_disassembler_was_shown() -> None:
 
 
 def test_the_cni_archive_holds_upstreams_18_plugins(mirror: Path) -> None:
-    place = f"{GITHUB}/containernetworking/plugins/releases/download/v1.9.1/cni-plugins-linux-arm64-v1.9.1.tgz"
+    place = (
+        f"{GITHUB}/containernetworking/plugins/releases/download/v1.9.1/"
+        "cni-plugins-linux-arm64-v1.9.1.tgz"
+    )
     with tarfile.open(mirror / place) as tar:
         plugins = [info.name for info in tar if info.isfile() and info.mode == 0o755]
     assert len(plugins) == 18

@@ -470,7 +470,8 @@ def test_who_may_not_push_is_told_how_to_log_in(
     with pytest.raises(RequestError) as caught:
         push(built.layout, built.record, f"{guarded}/kube")
     assert re.fullmatch(
-        rf"{guarded}: refused .+ in kube/kube-apiserver \(401\); log in with `docker login {guarded}`",
+        rf"{guarded}: refused .+ in kube/kube-apiserver \(401\); log in with `docker login "
+        rf"{guarded}`",
         str(caught.value),
     )
 
