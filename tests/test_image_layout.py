@@ -280,14 +280,18 @@ def test_a_wrong_size_is_found(layout: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "found"),
     [
-        ("index.json", b"{}", "index.json: manifests: Field required"),
-        ("index.json", b"<html>", "index.json: the document: Invalid JSON"),
+        ("index.json", b"{}", "index.json: manifests: is not what an OCI layout has there"),
+        ("index.json", b"<html>", "index.json: the document: is not what an OCI layout has there"),
         (
             "index.json",
             b'{"manifests": [{"mediaType": "x", "digest": "sha256:../..", "size": 1}]}',
-            "String should match",
+            "index.json: manifests.0.digest: is not what an OCI layout has there",
         ),
-        ("oci-layout", b"{}", "oci-layout: imageLayoutVersion: Field required"),
+        (
+            "oci-layout",
+            b"{}",
+            "oci-layout: imageLayoutVersion: is not what an OCI layout has there",
+        ),
     ],
     ids=["empty", "not-json", "digest-that-climbs", "no-version"],
 )

@@ -15,7 +15,7 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images.docker_archive import blob_path
 from kubewright.images.login import account
 from kubewright.images.oci import INDEX, MANIFEST, ImageManifest
-from kubewright.images.upload import BlobContent, refusal, upload
+from kubewright.images.upload import BlobContent, Outcome, refusal, upload
 from kubewright.models.image import ImageRecord
 from kubewright.registry_http import Registry
 
@@ -170,16 +170,17 @@ class _Push:
         place = self._places.get(blob.digest)
         if place == repository:
             return
-        sent = upload(self.registry, repository, blob, elsewhere=place)
+        outcome = upload(self.registry, repository, blob, elsewhere=place)
         self._places.setdefault(blob.digest, repository)
-        if sent is None:
-            self.skipped += 1
-        elif not sent:
-            self.mounted += 1
-        else:
-            self.sent += 1
-            self.uploaded += sent
-            log.info("push %s: %s, %d bytes", image, blob.digest, sent)
+        match outcome:
+            case Outcome.present:
+                self.skipped += 1
+            case Outcome.mounted:
+                self.mounted += 1
+            case Outcome.sent:
+                self.sent += 1
+                self.uploaded += blob.size
+                log.info("push %s: %s, %d bytes", image, blob.digest, blob.size)
 
     def manifest(self, image: str, reference: str, media_type: str, data: bytes) -> str:
         """Make a tag or digest of an image stand for a manifest; the digest that it stood for

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum
 from typing import IO, Final, Self
 from urllib.parse import urlencode, urljoin
 
@@ -39,6 +40,14 @@ REMEDIES: Final = {
 }
 
 
+class Outcome(Enum):
+    """How a repository came to hold a blob."""
+
+    present = "it had the blob already"
+    mounted = "the registry took it from another repository"
+    sent = "all of it was sent"
+
+
 @dataclass(frozen=True)
 class BlobContent:
     """Bytes and their digest `sha256:…`."""
@@ -61,27 +70,26 @@ class BlobContent:
 
 def upload(
     registry: Registry, repository: str, blob: BlobContent, *, elsewhere: str | None
-) -> int | None:
-    """Make `repository` hold a blob; return the bytes sent, 0 if mounted from `elsewhere`, None if
-    it was there.
+) -> Outcome:
+    """Make `repository` hold a blob, perhaps by mounting it from the repository `elsewhere`.
 
     Raises UpstreamUnreachable when the connection keeps breaking, RequestError when the registry
     refuses.
     """
-    if _there(registry, repository, blob):
-        return None
+    if _has(registry, repository, blob):
+        return Outcome.present
     going = _Upload(registry, repository, blob)
     if not going.begin(elsewhere):
-        return 0
+        return Outcome.mounted
     furthest = tries = 0
     while True:
         try:
-            if tries and _there(registry, repository, blob):
-                return blob.size  # only the answer was lost
+            if tries and _has(registry, repository, blob):
+                return Outcome.sent  # only the answer was lost
             if tries:
                 going.find_again()
             going.send()
-            return blob.size
+            return Outcome.sent
         except UpstreamUnreachable as broken:
             tries = 1 if going.offset > furthest else tries + 1
             furthest = max(furthest, going.offset)
@@ -109,7 +117,7 @@ def refusal(registry: Registry, repository: str, what: str, answer: Answer) -> K
     )
 
 
-def _there(registry: Registry, repository: str, blob: BlobContent) -> bool:
+def _has(registry: Registry, repository: str, blob: BlobContent) -> bool:
     answer = registry.ask("HEAD", f"/v2/{repository}/blobs/{blob.digest}", repository)
     if answer.status not in (200, 404):
         raise refusal(registry, repository, f"a look at {blob.digest}", answer)
