@@ -79,7 +79,7 @@ class InputName(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveMember:
     """A regular file in a fetched archive; `size` is in bytes, `path` has no leading `./`."""
 
     archive: Path
@@ -98,16 +98,16 @@ class Member:
                     return
 
 
-def members(archive: Path, wanted: InputName) -> list[Member]:
+def members(archive: Path, wanted: InputName) -> list[ArchiveMember]:
     """The members of an archive that a filled name means, by path; of several with one path the
     first. Raises VerificationFailed for an archive that cannot be read.
     """
-    by_path: dict[str, Member] = {}
+    by_path: dict[str, ArchiveMember] = {}
     with reading(archive, wanted):
         for info, _ in _regular_files(archive):
             path = info.name.removeprefix("./")
             if _means(wanted.member, path):
-                by_path.setdefault(path, Member(archive, wanted, path, info.size))
+                by_path.setdefault(path, ArchiveMember(archive, wanted, path, info.size))
     return [member for _, member in sorted(by_path.items())]
 
 

@@ -110,7 +110,7 @@ def _files(file: LayerFile, arch: Arch, release: Release, sources: LayerSources)
     ]
 
 
-def _members(archive: Path, wanted: InputName) -> list[inputs.Member]:
+def _members(archive: Path, wanted: InputName) -> list[inputs.ArchiveMember]:
     with files.explained(archive):
         listed = inputs.members(archive, wanted)
     if not listed:
