@@ -475,11 +475,9 @@ def test_a_program_runs_from_the_root_only(tmp_path: Path) -> None:
 
 
 def test_the_node_check_of_a_root_is_told_in_one_line(tmp_path: Path) -> None:
-    checks = [
-        {"id": f"{result}-{n}", "result": result}
-        for result in ("ok", "fail", "warn", "ok")
-        for n in (1, 2)
-    ]
+    checks = []
+    for result in ("ok", "fail", "warn", "ok"):
+        checks += [{"id": f"{result}-{number}", "result": result} for number in (1, 2)]
     program = tmp_path / "usr/bin/kube-node-check"
     program.parent.mkdir(parents=True)
     words = f"--json --spec {tmp_path}/usr/share/kubewright/node-spec.sh"

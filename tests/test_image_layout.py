@@ -374,7 +374,8 @@ def test_an_archive_is_a_layout_of_one_architecture_that_docker_reads_too(
         ["registry.test/kubelet:v1.36.4"],
         ["registry.test/other:v1.36.4"],
     ]
-    assert all(path in names for image in docker for path in (image["Config"], *image["Layers"]))
+    for image in docker:
+        assert {image["Config"], *image["Layers"]} <= set(names)
     assert {entry["platform"]["architecture"] for entry in index["manifests"]} == {"amd64"}
     annotations = index["manifests"][0]["annotations"]
     assert annotations["io.containerd.image.name"] == "registry.test/kubelet:v1.36.4"

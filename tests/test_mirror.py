@@ -207,9 +207,8 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
             arch=file.arch,
             url=file.url,
         )
-        for one in chosen
         for file in upstream_files.files_of(
-            recipes.components(), {one.name: [one.version]}, tuple(Arch)
+            recipes.components(), {one.name: [one.version] for one in chosen}, tuple(Arch)
         )
     ]
     found, missing = resolution.survey(wanted, recipes.components(), upstream, jobs=2)

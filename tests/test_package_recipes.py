@@ -158,13 +158,11 @@ def test_a_recipe_names_what_exists(name: str) -> None:
 
 
 def test_every_file_in_packaging_is_used() -> None:
-    used = {
-        entry.source.partition(":")[2] for recipe in RECIPES.values() for entry in recipe.contents
-    }
-    used |= {text for recipe in RECIPES.values() for text in recipe.scripts.values()}
-    used |= {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")} | {
-        "README.md"
-    }
+    used = {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")}
+    used |= {"README.md"}
+    for recipe in RECIPES.values():
+        used |= {entry.source.partition(":")[2] for entry in recipe.contents}
+        used.update(recipe.scripts.values())
     folder = content.folder("packaging")
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} <= used
 
@@ -211,11 +209,8 @@ def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
 def test_units_are_well_formed(tmp_path: Path, tool: Callable[[str], Path]) -> None:
     units = tmp_path / UNITS.lstrip("/")
     units.mkdir(parents=True)
-    ours = [
-        path
-        for kind in ("service", "socket")
-        for path in content.folder("packaging").glob(f"*/*.{kind}")
-    ]
+    packaging = content.folder("packaging")
+    ours = [*packaging.glob("*/*.service"), *packaging.glob("*/*.socket")]
     for target in (
         "sysinit",
         "basic",
@@ -619,11 +614,8 @@ def test_who_adds_a_minor_looks_again_at_what_is_for_some_minors_only() -> None:
                 f"again for Kubernetes {newest}, "
                 f'and add "{newest}" = true or false to its minors'
             )
-    (kubelet, hyperkube) = (
-        [entry for entry in RECIPES[name].contents if entry.minors]
-        for name in ("kubelet", "kubernetes-hyperkube")
-    )
-    assert kubelet == hyperkube
+    kubelet = [entry for entry in RECIPES["kubelet"].contents if entry.minors]
+    assert kubelet == [entry for entry in RECIPES["kubernetes-hyperkube"].contents if entry.minors]
 
 
 def test_dnf_upgrades_what_is_beside_a_refused_package_and_the_guard_says_so(

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -566,7 +567,7 @@ def test_a_registry_with_tokens_gets_one_for_each_repository(
     log_in(tmp_path, tokened, "admin", "secret")
     report = push(built.layout, built.record, f"{tokened}/kube")
     assert (report.sent, report.mounted) == (3 + 2 * 3, 2 * 3)
-    scopes = [scope.split(":") for scopes in Tokens.asked for scope in scopes]
+    scopes = [scope.split(":") for scope in chain.from_iterable(Tokens.asked)]
     assert {name for _, name, actions in scopes if "push" in actions} == {
         f"kube/{name}" for name in PROGRAMS
     }

@@ -49,9 +49,15 @@ def run(
     words, clean = _prepare(argv, env)
     try:
         done = subprocess.run(
-            words, check=False, capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
-        )  # fmt: skip
+            words,
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env=clean,
+            cwd=cwd,
+        )
     except FileNotFoundError as error:
         raise ToolMissing(words[0], "not found", "install it or put it on PATH") from error
     if done.returncode not in codes:
@@ -74,9 +80,15 @@ def stream(
     last = deque[str](maxlen=200)
     try:
         process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
-        )  # fmt: skip
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env=clean,
+            cwd=cwd,
+        )
     except FileNotFoundError as error:
         raise ToolMissing(words[0], "not found", "install it or put it on PATH") from error
     with process:

@@ -26,7 +26,7 @@ ABSENT = (403, 404, 410)
 """Answers that mean "there is no such file": some object stores answer 403 for it."""
 
 RANGE_NOT_SATISFIABLE = requests.codes.requested_range_not_satisfiable
-"""The answer to a download that goes on from its end: there is no more."""
+"""The answer to a download that is continued from its end: there is no more."""
 
 SMALL = 4 << 20
 """The most bytes that a marker or checksum file may have."""

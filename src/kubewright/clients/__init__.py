@@ -60,6 +60,18 @@ class Session:
         """Put a remark into the transcript."""
         self.lines.append(f"# {text}")
 
+    def installed(
+        self, client: str, version: str, packages: tuple[tuple[str, str], ...]
+    ) -> Installed:
+        """The result: what a client of some version installed by the commands so far."""
+        return Installed(
+            client=client,
+            version=version,
+            commands=tuple(self.commands),
+            transcript=tuple(self.lines),
+            packages=packages,
+        )
+
 
 def run_installed(root: Path, argv: Sequence[str], *, codes: Sequence[int] = (0,)) -> str:
     """Run a program that was installed into `root`, such as `/usr/bin/kubelet --version`; return

@@ -77,33 +77,20 @@ def install(
     root, state = root.absolute(), root.absolute() / ".apt"
     with files.explained(root):
         _prepare(root, state, site_url, suite, keyring)
-    session = Session(
-        {
-            "APT_CONFIG": str(state / "apt.conf"),
-            "DEBIAN_FRONTEND": "noninteractive",
-            "HOME": str(root),
-        }
-    )
+    own = {"APT_CONFIG": str(state / "apt.conf"), "HOME": str(root)}
+    session = Session({**own, "DEBIAN_FRONTEND": "noninteractive"})
     session.run("apt-get", "-q", "update")
     with files.explained(root):
         _link(sources(machine), state / "sources")
         _link(lists(machine), state / "lists")
-    base = [
-        item
-        for item in _resolve(session, state, packages)
-        if not item.url.startswith(f"{site_url}/")
-    ]
+    wanted = _resolve(session, state, packages)
+    base = [item for item in wanted if not item.url.startswith(f"{site_url}/")]
     with files.explained(root):
         _count_as_installed(session, root, base)
     session.run("apt-get", "-q", "--yes", "install", *packages)
     shutil.rmtree(state / "cache", ignore_errors=True)
-    return Installed(
-        client=NAME,
-        version=session.ask("apt-get", "--version").split()[1],
-        commands=tuple(session.commands),
-        transcript=tuple(session.lines),
-        packages=_unpacked(session, root),
-    )
+    version = session.ask("apt-get", "--version").split()[1]
+    return session.installed(NAME, version, _unpacked(session, root))
 
 
 def sources(machine: Path) -> list[Path]:

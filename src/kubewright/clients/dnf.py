@@ -93,36 +93,43 @@ def install(
         state / "dnf.conf", configuration(site_url, channel, key_url, base).encode(), mode=0o600
     )
     session = Session(ENVIRONMENT, prefix=_root_powers())
-    dnf = (_program().name, "--assumeyes", f"--config={state}/dnf.conf", f"--installroot={root}",
-           f"--releasever={base.release}")  # fmt: skip
+    dnf = (
+        _program().name,
+        "--assumeyes",
+        f"--config={state}/dnf.conf",
+        f"--installroot={root}",
+        f"--releasever={base.release}",
+    )
     try:
-        answer = session.ask(
-            *dnf,
-            "repoquery",
-            "--repo=kubewright",
-            "--latest-limit=1",
-            f"--queryformat={stand_in.QUERY}",
-        )
-        offers = stand_in.parsed(answer)
+        offers = _offers(session, dnf)
         if not base.repositories:
-            missing = stand_in.unmet(offers, packages)
-            session.note(
-                "an unpublished package stands in for the base system and provides: "
-                f"{' '.join(missing)}"
-            )
-            session.run(*dnf, "--disablerepo=*", "install", stand_in.build(missing, state))
+            _install_stand_in(session, dnf, stand_in.unmet(offers, packages), state)
         _install(session, dnf, packages, base)
     finally:
-        # Checking signatures leaves an agent running there.
-        for pubring in root.glob("var/cache/dnf/*/pubring"):
-            session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
-    return Installed(
-        client=NAME,
-        version=_version(session, root),
-        commands=tuple(session.commands),
-        transcript=tuple(session.lines),
-        packages=_from_site(session, root, offers),
+        _end_agents(session, root)
+    return session.installed(NAME, _version(session, root), _from_site(session, root, offers))
+
+
+def _end_agents(session: Session, root: Path) -> None:
+    """Checking signatures leaves an agent of GnuPG running for each repository."""
+    for pubring in root.glob("var/cache/dnf/*/pubring"):
+        session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
+
+
+def _offers(session: Session, dnf: Sequence[str]) -> dict[str, stand_in.Offer]:
+    """What the newest packages of the site require and provide."""
+    query = f"--queryformat={stand_in.QUERY}"
+    only_ours = ("--repo=kubewright", "--latest-limit=1")
+    return stand_in.parsed(session.ask(*dnf, "repoquery", *only_ours, query))
+
+
+def _install_stand_in(
+    session: Session, dnf: Sequence[str], missing: Sequence[str], state: Path
+) -> None:
+    session.note(
+        f"an unpublished package stands in for the base system and provides: {' '.join(missing)}"
     )
+    session.run(*dnf, "--disablerepo=*", "install", stand_in.build(missing, state))
 
 
 def _install(

@@ -1,4 +1,4 @@
-"""Keeps what was compiled: `CACHE/build/FINGERPRINT/`, whole or not there, and never made twice."""
+"""Keeps what was compiled: `CACHE/build/FINGERPRINT/`, whole or absent, and never made twice."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ _WORK = ".compiling."
 """How the folder begins in which something is made."""
 
 _LOCK = ".lock"
-"""What its name has behind it in the name of the file that says who works there."""
+"""How the name of its lock file ends."""
 
 
 class BuildInputs(Model):
@@ -96,7 +96,7 @@ class BuildCache:
         return {name: self.root / inputs.fingerprint / name for name in inputs.targets}
 
     def _sweep(self) -> None:
-        """Remove what processes left that were killed; nobody holds its lock any more."""
+        """Remove what killed processes left: its lock is free."""
         names = {path.name.removesuffix(_LOCK) for path in self.root.glob(f"{_WORK}*")}
         for work in (self.root / name for name in names):
             with suppress(BlockingIOError), files.locked(_lock_of(work), wait=False):

@@ -1,7 +1,7 @@
 """Compiles the companions of Kubernetes from their own Go modules, as `recipes/go.toml` says."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from semver import Version
@@ -28,7 +28,7 @@ def build(
     """The programs of a component by file name, compiled unless the cache has them.
 
     Raises NotOffered when the module proxy lacks the version, RequestError for an architecture that
-    cannot be had, ToolMissing, VerificationFailed, UpstreamUnreachable, DiskError.
+    it is not compiled for, ToolMissing, VerificationFailed, UpstreamUnreachable, DiskError.
     """
     if arch not in recipe.architectures:
         raise RequestError(
@@ -41,19 +41,10 @@ def build(
         folder: _module(tools, path, version, cache)
         for folder, path in sorted(recipe.modules.items())
     }
-    static = ("-linkmode=external", "-extldflags=-static") if recipe.cgo else ()
-    flags = (
-        *go.FLAGS,
-        "-tags",
-        ",".join(recipe.tags),
-        "-ldflags",
-        go.link(recipe.variables(version), *static),
-    )
-    env = tools.environment(arch, cgo=recipe.cgo)
     inputs = BuildInputs(
         what=f"{name} {version} {arch}",
         go=tools.identity,
-        flags=flags,
+        flags=_flags(recipe, version),
         settings=toolchain.fixed(arch, cgo=recipe.cgo),
         targets=dict(recipe.programs),
         compiler=_compiler(name, recipe),
@@ -65,29 +56,47 @@ def build(
         tree = scratch / "tree"
         _check(modules, Path(tools.settings["GOMODCACHE"]))
         lay_out(modules, tree)
-        on_line = go.counting(inputs.what, progress)
-        for program, package in recipe.programs.items():
-            folder = recipe.folder(package) or "."
-            _need_go(tools, tree / folder, inputs.what)
-            inside = f"./{Path(package).relative_to(folder)}"
-            go.build(
-                tools,
-                inside,
-                out / program,
-                cwd=tree / folder,
-                flags=flags,
-                on_line=on_line,
-                what=inputs.what,
-                env={**env, "GOTMPDIR": str(scratch)},
-            )
+        env = {**tools.environment(arch, cgo=recipe.cgo), "GOTMPDIR": str(scratch)}
+        _compile(tools, recipe, inputs, tree, out, env, go.counting(inputs.what, progress))
 
     return BuildCache(cache).make(inputs, compile_into, free_bytes=FREE_BYTES)
+
+
+def _flags(recipe: GoComponent, version: str) -> tuple[str, ...]:
+    static = ("-linkmode=external", "-extldflags=-static") if recipe.cgo else ()
+    linking = go.link(recipe.variables(version), *static)
+    return (*go.FLAGS, "-tags", ",".join(recipe.tags), "-ldflags", linking)
+
+
+def _compile(
+    tools: Toolchain,
+    recipe: GoComponent,
+    inputs: BuildInputs,
+    tree: Path,
+    out: Path,
+    env: Mapping[str, str],
+    on_line: Callable[[str], None],
+) -> None:
+    """Compile every program of a component, whose modules lie in `tree`, into `out`."""
+    for program, package in recipe.programs.items():
+        folder = recipe.folder(package) or "."
+        _need_go(tools, tree / folder, inputs.what)
+        go.build(
+            tools,
+            f"./{Path(package).relative_to(folder)}",
+            out / program,
+            cwd=tree / folder,
+            flags=inputs.flags,
+            on_line=on_line,
+            what=inputs.what,
+            env=env,
+        )
 
 
 def nearest(
     name: str, recipe: GoComponent, wanted: str, known: Iterable[str], *, cache: Path
 ) -> str:
-    """The version of a component that can be had: the wanted one, else the nearest of the known.
+    """The version of a component that can be compiled: the wanted one, else the nearest known.
 
     Raises NotOffered if the module proxy has none of them.
     """

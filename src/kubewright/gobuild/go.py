@@ -29,7 +29,7 @@ FLAGS = ("-trimpath", "-buildvcs=false")
 _LINK = ("-s", "-w", "-buildid=")
 
 Progress = Callable[[str, int], None]
-"""Told what is being made and how many packages have been compiled for it so far."""
+"""Called with what is being made and how many packages have been compiled for it so far."""
 
 
 class NotOffered(RequestError):
@@ -107,8 +107,8 @@ def announce(what: str, packages: int) -> None:
 
 
 def counting(what: str, progress: Progress) -> Callable[[str], None]:
-    """Hear what `go build -v` says, a line for each package, and tell `progress` how many there
-    were.
+    """A reader of the lines of `go build -v`, one for each package, that tells `progress` how many
+    they are.
     """
     packages = 0
 
@@ -132,9 +132,7 @@ class _Cause(NamedTuple):
 
 
 def explain(said: str, what: str) -> KubewrightError | None:
-    """The error that stands behind what Go said about `what`, or None if it is not one of those
-    known.
-    """
+    """The error behind what Go printed about `what`, or None for an unknown one."""
     for cause in _CAUSES:
         if match := re.search(cause.pattern, said, re.MULTILINE):
             found = next(filter(None, match.groups()), what)

@@ -67,7 +67,7 @@ class Parity(Model):
 
     @property
     def holds(self) -> bool:
-        """Whether every difference is accepted, and every accepted one is there."""
+        """Whether every difference is accepted, and every accepted one occurs."""
         return not self.unused and not any(answer.refused for answer in self.answers)
 
 

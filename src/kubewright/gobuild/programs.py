@@ -76,9 +76,15 @@ def lock_address(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> s
 
 
 def build_programs(
-    kubernetes: str, arch: Arch, names: Sequence[str] = KUBERNETES,
-    *, epoch: int, cache: Path, content: Path, progress: go.Progress,
-) -> dict[str, Path]:  # fmt: skip
+    kubernetes: str,
+    arch: Arch,
+    names: Sequence[str] = KUBERNETES,
+    *,
+    epoch: int,
+    cache: Path,
+    content: Path,
+    progress: go.Progress,
+) -> dict[str, Path]:
     """The separate programs of a release by name, from the same modules as its hyperkube. Raises as
     `hyperkube`.
     """
@@ -89,25 +95,29 @@ def build_programs(
 
 
 def compile_targets(
-    kubernetes: str, arch: Arch, targets: Mapping[str, str],
-    *, epoch: int, cache: Path, content: Path, progress: go.Progress,
-) -> dict[str, Path]:  # fmt: skip
+    kubernetes: str,
+    arch: Arch,
+    targets: Mapping[str, str],
+    *,
+    epoch: int,
+    cache: Path,
+    content: Path,
+    progress: go.Progress,
+) -> dict[str, Path]:
     """Files by name, each from a package that hyperkube's module can reach."""
     source = ModuleSource.of(kubernetes, content / "hyperkube")
     tools = toolchain.find()
     tools.need(source.mod.go, f"Kubernetes v{kubernetes}")
-    env = tools.environment(arch)
-    inputs = _inputs(source, kubernetes, arch, targets, epoch).model_copy(
-        update={"go": tools.identity}
-    )
+    inputs = _inputs(source, kubernetes, arch, targets, epoch)
+    inputs = inputs.model_copy(update={"go": tools.identity})
 
     def compile_into(out: Path, scratch: Path) -> None:
         need_free_bytes(Path(tools.settings["GOCACHE"]), GO_FREE_BYTES)
         _check_lock(source, kubernetes, tools, scratch)
         source.copy(scratch / "hyperkube")
-        modcache.check(
-            source.paths["go.sum"].read_text(encoding="utf-8"), Path(tools.settings["GOMODCACHE"])
-        )
+        sums = source.paths["go.sum"].read_text(encoding="utf-8")
+        modcache.check(sums, Path(tools.settings["GOMODCACHE"]))
+        env = {**tools.environment(arch), "GOTMPDIR": str(scratch)}
         on_line = go.counting(inputs.what, progress)
         for name, package in targets.items():
             go.build(
@@ -118,7 +128,7 @@ def compile_targets(
                 flags=inputs.flags,
                 on_line=on_line,
                 what=inputs.what,
-                env={**env, "GOTMPDIR": str(scratch)},
+                env=env,
             )
 
     return BuildCache(cache).make(inputs, compile_into, free_bytes=FREE_BYTES)

@@ -73,7 +73,7 @@ def find() -> Toolchain:
 
 
 def read(program: Path, answer: str) -> Toolchain:
-    """Understand what `go env -json` said."""
+    """Read what `go env -json` printed."""
     values: dict[str, str] = json.loads(answer)
     number = re.match(r"go(\d+(\.\d+)*(?:rc\d+)?)(.*)", values["GOVERSION"])
     if number is None:

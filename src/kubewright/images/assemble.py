@@ -20,7 +20,7 @@ from kubewright.images.oci import (
     RootFs,
     descriptor,
     names,
-)  # fmt: skip
+)
 from kubewright.models.base import Arch
 from kubewright.models.image import Flavour, Image, ImageDefinition, LayerBlob, NamedImage, Platform
 from kubewright.moments import rfc3339
@@ -46,9 +46,7 @@ def assemble(
     layers: Mapping[Arch, Sequence[Layer]],
     epoch: int,
 ) -> Assembled:
-    """Render the image called `name` for every architecture that has layers (lowest first in
-    each).
-    """
+    """Render the image called `name` for each architecture with layers, the lowest first."""
     image = definition.images[name]
     about = annotations(name, tag, image, definition.flavour, epoch)
     platforms: list[Platform] = []
@@ -56,13 +54,12 @@ def assemble(
     manifests: list[Descriptor] = []
     for arch in sorted(layers):
         configuration = config(image, arch, layers[arch], about, epoch)
+        parts = [
+            Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
+            for layer in layers[arch]
+        ]
         manifest = ImageManifest(
-            config=descriptor(CONFIG, configuration),
-            layers=tuple(
-                Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
-                for layer in layers[arch]
-            ),
-            annotations=about,
+            config=descriptor(CONFIG, configuration), layers=tuple(parts), annotations=about
         ).to_bytes()
         manifests.append(descriptor(MANIFEST, manifest, arch=arch))
         documents += [configuration, manifest]
@@ -70,9 +67,15 @@ def assemble(
     index = ImageIndex(manifests=tuple(manifests), annotations=about).to_bytes()
     entry = descriptor(INDEX, index, annotations=names(f"{name}:{tag}", reference))
     made = Image(
-        name=name, tag=tag, reference=reference, flavour=definition.flavour, index=entry.digest,
-        platforms=tuple(platforms), components=image.components, links=links(definition, image),
-    )  # fmt: skip
+        name=name,
+        tag=tag,
+        reference=reference,
+        flavour=definition.flavour,
+        index=entry.digest,
+        platforms=tuple(platforms),
+        components=image.components,
+        links=links(definition, image),
+    )
     return Assembled(made, (*documents, index), entry)
 
 

@@ -121,6 +121,10 @@ def _pin(line: str) -> Pin:
         )
     package, version, arch = match["name"].split("_")
     return Pin(
-        package=package, version=unquote(version), arch="all" if arch == "all" else Arch(arch),
-        size=int(match["size"]), sha256=match["sha256"], path=match["path"],
-    )  # fmt: skip
+        package=package,
+        version=unquote(version),
+        arch="all" if arch == "all" else Arch(arch),
+        size=int(match["size"]),
+        sha256=match["sha256"],
+        path=match["path"],
+    )

@@ -16,7 +16,7 @@ from kubewright.images.docker_archive import blob_path
 from kubewright.images.login import account
 from kubewright.images.oci import INDEX, MANIFEST, ImageManifest
 from kubewright.images.upload import BlobContent, Outcome, refusal, upload
-from kubewright.models.image import ImageRecord
+from kubewright.models.image import Image, ImageRecord
 from kubewright.registry_http import Registry
 
 log = logging.getLogger(__name__)
@@ -106,30 +106,15 @@ def push(
     pushing = _Push(Registry(where.url, account(where.host)), where, layout)
     beside = tuple(attachments)
     for image in record.images:
-        for platform in image.platforms:
-            for digest in (*(layer.digest for layer in platform.layers), platform.config):
-                pushing.blob(image.name, BlobContent.of(digest, pushing.file(digest)))
-            pushing.manifest(
-                image.name,
-                platform.manifest,
-                MANIFEST,
-                pushing.file(platform.manifest).read_bytes(),
-            )
-        pushing.manifest(image.name, image.index, INDEX, pushing.file(image.index).read_bytes())
+        pushing.content(image)
     for attachment in beside:
         for data in attachment.blobs:
             pushing.blob(attachment.name, BlobContent.of(f"sha256:{files.sha256(data)}", data))
     for attachment in beside:
-        pushing.manifest(
-            attachment.name,
-            attachment.tag,
-            ImageManifest.from_bytes(attachment.manifest).media_type,
-            attachment.manifest,
-        )
+        media_type = ImageManifest.from_bytes(attachment.manifest).media_type
+        pushing.manifest(attachment.name, attachment.tag, media_type, attachment.manifest)
     for image in record.images:
-        before = pushing.manifest(
-            image.name, image.tag, INDEX, pushing.file(image.index).read_bytes()
-        )
+        before = pushing.stored(image.name, image.tag, INDEX, image.index)
         if before not in ("", image.index):
             log.warning(
                 "push %s:%s: was %s, which manifests of earlier releases may name; "
@@ -140,8 +125,11 @@ def push(
             )
     return PushReport(
         tuple(f"{where.name}/{image.name}:{image.tag}@{image.index}" for image in record.images),
-        pushing.uploaded, pushing.sent, pushing.mounted, pushing.skipped,
-    )  # fmt: skip
+        pushing.uploaded,
+        pushing.sent,
+        pushing.mounted,
+        pushing.skipped,
+    )
 
 
 class _Push:
@@ -163,6 +151,18 @@ class _Push:
                 raise VerificationFailed(str(path), "missing or damaged", "build the images again")
             self._checked.add(digest)
         return path
+
+    def content(self, image: Image) -> None:
+        """Make the registry hold everything of an image but its name."""
+        for platform in image.platforms:
+            for digest in (*(layer.digest for layer in platform.layers), platform.config):
+                self.blob(image.name, BlobContent.of(digest, self.file(digest)))
+            self.stored(image.name, platform.manifest, MANIFEST, platform.manifest)
+        self.stored(image.name, image.index, INDEX, image.index)
+
+    def stored(self, image: str, reference: str, media_type: str, digest: str) -> str:
+        """As `manifest`, with the layout's blob `digest`."""
+        return self.manifest(image, reference, media_type, self.file(digest).read_bytes())
 
     def blob(self, image: str, blob: BlobContent) -> None:
         """Make the registry hold a blob in the repository of an image."""

@@ -63,7 +63,7 @@ class Writer:
         return cls(dest, [files.write(dest / name, data) for name, data in own.items()])
 
     def put(self, file: UpstreamFile, content: files.Content) -> None:
-        """Have a file in its place, unless the very same is there."""
+        """Write a file to its place, unless the same one lies there."""
         digest = files.sha256(content) if isinstance(content, bytes) else files.sha256_of(content)
         target = self.dest / upstream_files.path(file.url)
         changed = not target.is_file() or files.sha256_of(target) != digest

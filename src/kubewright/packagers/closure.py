@@ -13,7 +13,7 @@ Built = tuple[str, Arch | Literal["all"], Format]
 def gaps(
     built: Iterable[Built], recipes: Mapping[str, Recipe]
 ) -> Iterator[tuple[str, str, Arch | Literal["all"]]]:
-    """Each package that needs one of ours that is not there: `(package, what it needs,
+    """Each package that needs one of ours that was not built: `(package, what it needs,
     architecture)`.
 
     A dependency that somebody else's package could satisfy is not a gap.

@@ -95,19 +95,7 @@ def describe(
     """
     values = {**placeholders(recipe, release), **extra}
     identity = identify(recipe, release, form, values)
-    own = recipe.deb if form is Format.deb else recipe.rpm
-    place = f"recipes/packages/{recipe.name}.toml"
-
-    def related(key: str) -> tuple[Relation, ...]:
-        texts = (*getattr(recipe.relations, key), *getattr(own, key))
-        if (
-            key == "depends"
-            and form is Format.rpm
-            and any(text.strip() for text in scripts.values())
-        ):
-            texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
-        return tuple(relation_syntax.parse(text, values, f"{place}: {key}") for text in texts)
-
+    scripts = {name: text for name, text in scripts.items() if text.strip()}
     return Description(
         name=recipe.name,
         version=identity.version,
@@ -122,10 +110,25 @@ def describe(
         home=source.home,
         maintainer=MAINTAINER,
         source_date_epoch=identity.source_date_epoch,
-        **{key: related(key) for key in Relations.model_fields},
+        **_related(recipe, form, values, has_scripts=bool(scripts)),
         payload=payload,
-        scripts={name: text for name, text in scripts.items() if text.strip()},
+        scripts=scripts,
     )
+
+
+def _related(
+    recipe: Recipe, form: Format, values: Mapping[str, str], *, has_scripts: bool
+) -> dict[str, tuple[Relation, ...]]:
+    """The relations of a package by their key."""
+    own = recipe.deb if form is Format.deb else recipe.rpm
+    related: dict[str, tuple[Relation, ...]] = {}
+    for key in Relations.model_fields:
+        place = f"recipes/packages/{recipe.name}.toml: {key}"
+        texts = (*getattr(recipe.relations, key), *getattr(own, key))
+        if key == "depends" and form is Format.rpm and has_scripts:
+            texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
+        related[key] = tuple(relation_syntax.parse(text, values, place) for text in texts)
+    return related
 
 
 def template_variables(
@@ -134,6 +137,11 @@ def template_variables(
     """What the templates of files and scripts may use."""
     identity = identify(recipe, release, form, {**placeholders(recipe, release), **settings})
     return {
-        "release": release, "recipe": recipe, "format": form.value, "version": identity.upstream,
-        "minor": release.minor, "services": recipe.services, **settings,
-    }  # fmt: skip
+        "release": release,
+        "recipe": recipe,
+        "format": form.value,
+        "version": identity.upstream,
+        "minor": release.minor,
+        "services": recipe.services,
+        **settings,
+    }

@@ -23,6 +23,10 @@ def parity(version: str, settings: Settings) -> gate.Parity:
     kubernetes = str(versions.parse(version))
     epoch = resolution.choose(kubernetes, recipes.catalog(), recipes.components())[0].epoch
     return gate.check(
-        kubernetes, Arch.own(),
-        epoch=epoch, cache=settings.cache, content=content.folder("images"), progress=go.announce,
-    )  # fmt: skip
+        kubernetes,
+        Arch.own(),
+        epoch=epoch,
+        cache=settings.cache,
+        content=content.folder("images"),
+        progress=go.announce,
+    )

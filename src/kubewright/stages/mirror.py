@@ -74,16 +74,26 @@ def source(version: str, directory: Path, settings: Settings) -> SourceSummary:
     mirror.
     """
     return source_mirror(
-        version, directory, recipes.components(),
-        cache=settings.cache, architectures=settings.architectures,
-        progress=go.announce, epoch=settings.source_date_epoch,
-    )  # fmt: skip
+        version,
+        directory,
+        recipes.components(),
+        cache=settings.cache,
+        architectures=settings.architectures,
+        progress=go.announce,
+        epoch=settings.source_date_epoch,
+    )
 
 
 def source_mirror(
-    kubernetes: str, dest: Path, components: Components,
-    *, cache: Path, architectures: Sequence[Arch], progress: Progress, epoch: int | None = None,
-) -> SourceSummary:  # fmt: skip
+    kubernetes: str,
+    dest: Path,
+    components: Components,
+    *,
+    cache: Path,
+    architectures: Sequence[Arch],
+    progress: Progress,
+    epoch: int | None = None,
+) -> SourceSummary:
     """Compile Kubernetes and every companion that its release chooses, and have all of it in the
     mirror `dest`.
 
