@@ -198,6 +198,7 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
     mirror: Path, kubernetes: str
 ) -> None:
     chosen = resolution.choose(kubernetes, recipes.catalog(), recipes.components())
+    named = {component.name: [component.version] for component in chosen}
     upstream = Upstream(str(mirror))
     wanted = [
         Input(
@@ -207,9 +208,7 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
             arch=file.arch,
             url=file.url,
         )
-        for file in upstream_files.files_of(
-            recipes.components(), {one.name: [one.version] for one in chosen}, tuple(Arch)
-        )
+        for file in upstream_files.files_of(recipes.components(), named, tuple(Arch))
     ]
     found, missing = resolution.survey(wanted, recipes.components(), upstream, jobs=2)
     assert missing == ()
