@@ -117,10 +117,12 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
-        with explained(path):
-            if _is_at(path, handle):
-                path.unlink()
-        os.close(handle)
+        try:
+            with explained(path):
+                if _is_at(path, handle):
+                    path.unlink()
+        finally:
+            os.close(handle)
 
 
 def _lock(path: Path, wait: bool) -> int | None:
@@ -130,13 +132,12 @@ def _lock(path: Path, wait: bool) -> int | None:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            got = _try_lock(handle, WAIT_QUIETLY if wait else 0)
-            if not got and wait:
+            if not _try_lock(handle, WAIT_QUIETLY if wait else 0):
+                if not wait:
+                    os.close(handle)
+                    return None
                 log.info("%s: another process holds this lock; waiting for it", path)
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            if not got and not wait:
-                os.close(handle)
-                return None
             if _is_at(path, handle):
                 return handle
         except BaseException:
