@@ -31,7 +31,7 @@ def name(member: str) -> InputName:
     [
         ("input:kubernetes/kubelet", InputName("kubernetes", "kubelet", "")),
         ("input:cni/archive!./bridge", InputName("cni", "archive", "./bridge")),
-        ("input:etcd/archive!etcd-v{version}/etcd", InputName("etcd", "archive", "etcd-v{version}/etcd")),
+        ("input:etcd/x!etcd-v{version}/etcd", InputName("etcd", "x", "etcd-v{version}/etcd")),
         ("file:kubelet/kubelet.service", None),
         ("", None),
     ],

@@ -1,4 +1,4 @@
-"""`files.locked`: one process and one thread at a time, nothing left behind, and a word on waiting."""
+"""`files.locked`: one process and one thread at a time, nothing left behind, a word on waiting."""
 
 import logging
 import signal
