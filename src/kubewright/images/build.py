@@ -13,14 +13,16 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from kubewright import files, recipes
+from kubewright.archives import Entry
 from kubewright.errors import RequestError
-from kubewright.images.archive import write_archive
 from kubewright.images.assemble import assemble
-from kubewright.images.documents import index_json
-from kubewright.images.layer import Entry, Layer, write_layer
-from kubewright.images.layout import Layout, replacing_directory
+from kubewright.images.docker_archive import write_archive
+from kubewright.images.layer import Layer, write_layer
+from kubewright.images.layer_entries import ImageInputs, LayerSources, entries
+from kubewright.images.layout_writer import Layout, replacing_directory
+from kubewright.images.oci import index_json
 from kubewright.images.registry import prefix
-from kubewright.images.sources import Inputs, Missing, Sources, Supply, entries
+from kubewright.inputs import FindInput, Missing
 from kubewright.models.artifact import Skipped
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
@@ -47,26 +49,26 @@ def load_definition(path: Path) -> ImageDefinition:
 
 
 def build(
-    definition: ImageDefinition, release: Release, supply: Supply | Inputs,
+    definition: ImageDefinition, release: Release, inputs: ImageInputs | FindInput,
     *, registry: str, dest: Path, archives: Path, content: Path,
 ) -> ImageRecord:  # fmt: skip
     """Make the layout `dest` and one archive for each architecture in `archives`.
 
-    `registry` is the prefix of every reference, `content` the folder images/; where there are but
-    inputs, these are the supply. Layers and images have the dates of the components in them and no
+    `registry` is the prefix of every reference, `content` the folder images/; a function that
+    finds inputs will do for them. Layers and images have the dates of the components in them and no
     other time, so releases with the same etcd or CoreDNS have the same image of it. `dest` is
     replaced whole, or left as it was when anything fails.
     """
     where = prefix(registry)
-    supply = supply if isinstance(supply, Supply) else Supply(supply)
+    inputs = inputs if isinstance(inputs, ImageInputs) else ImageInputs(inputs)
     definition = definition.chosen(
-        {one.name: one.version for one in release.components}, supply.carried
+        {one.name: one.version for one in release.components}, inputs.carried
     )
     with (
         replacing_directory(dest) as root,
         TemporaryDirectory(prefix="kubewright-image-") as scratch,
     ):
-        plan = make_plan(definition, release, Sources(supply, content, Path(scratch)))
+        plan = make_plan(definition, release, LayerSources(inputs, content, Path(scratch)))
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release)
         made = []
@@ -90,9 +92,9 @@ def build(
     )
 
 
-def make_plan(definition: ImageDefinition, release: Release, sources: Sources) -> Plan:
+def make_plan(definition: ImageDefinition, release: Release, sources: LayerSources) -> Plan:
     """Find every input, and with it the images that cannot be made and why."""
-    sources = replace(sources, supply=replace(sources.supply, inputs=cache(sources.supply.inputs)))
+    sources = replace(sources, inputs=replace(sources.inputs, find=cache(sources.inputs.find)))
 
     @cache
     def look(name: str, arch: Arch) -> list[Entry] | str:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from kubewright import files
+from kubewright import archives
 from kubewright.errors import PublicationConflict, VerificationFailed
 
 LARGEST = 1 << 28
@@ -63,7 +63,7 @@ def pack(ordered: Iterable[Entry], known: Known, head: str = "", tail: str = "")
             texts.append(entry.text)
             group = entry.group
     members = [text.encode() for text in (*texts, tail) if text] or [b""]
-    packed = (known.get(member) or files.gzipped(member) for member in members)
+    packed = (known.get(member) or archives.gzipped(member) for member in members)
     return Packed(b"".join(members), b"".join(packed))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from kubewright import files
+from kubewright import archives
 from kubewright.errors import VerificationFailed
 from kubewright.models.base import Format
 from kubewright.models.document import REMEDY
@@ -163,4 +163,4 @@ def read_entries(data: bytes, model: type[E], place: str) -> list[E]:
 def write_entries(entries: list[DebEntry] | list[RpmEntry]) -> bytes:
     """Index entries as a release carries them: deterministic gzip of a JSON array."""
     rows = [entry.model_dump(mode="json") for entry in entries]
-    return files.gzipped(json.dumps(rows, sort_keys=True).encode())
+    return archives.gzipped(json.dumps(rows, sort_keys=True).encode())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from kubewright import __version__, content, files, images, recipes
 from kubewright.cache import Cache
-from kubewright.compile.build import Source
 from kubewright.errors import RequestError
+from kubewright.gobuild.programs import ModuleSource
 from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
@@ -59,8 +59,8 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
         entry = sources.get((component, name, arch))
         return None if entry is None else cache.use(entry)
 
-    supply = images.Supply(
-        source, lambda pins, arch: images.bring(pins, arch, cache), carried(release)
+    supply = images.ImageInputs(
+        source, lambda pins, arch: images.fetch_packages(pins, arch, cache), carried(release)
     )
     built = images.build(
         definition(release),
@@ -98,21 +98,23 @@ def carried(release: Release) -> dict[str, str]:
     """
     if not release.monolith:
         return {}
-    return {"etcd": Source.of(release.kubernetes, content.folder("images") / "hyperkube").mod.etcd}
+    return {
+        "etcd": ModuleSource.of(release.kubernetes, content.folder("images") / "hyperkube").mod.etcd
+    }
 
 
 def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.PushReport:
     """Push the images, each with a cosign signature, to the registry that the settings name."""
     built = read_images(workspace)
     extra = [
-        images.Extra(
+        images.Attachment(
             one.name, signed.tag, signed.manifest.data, (signed.config.data, signed.payload.data)
         )
         for one in built.images
         for digest in one.digests
         for signed in [cosign.signature_image(one.repository, digest, key)]
     ]
-    return images.push(workspace.root / LAYOUT, built, settings.registry, extra=extra)
+    return images.push(workspace.root / LAYOUT, built, settings.registry, attachments=extra)
 
 
 def read_images(workspace: Workspace) -> ImageRecord:

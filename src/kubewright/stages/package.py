@@ -13,12 +13,13 @@ from typing import Any, Literal
 from kubewright import __version__, content, files, recipes, versions
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
+from kubewright.inputs import Missing
 from kubewright.models.artifact import Builder, Package, Record, Skipped
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe, Relations
-from kubewright.packagers import PACKAGERS, closure, documents, payload
+from kubewright.packagers import PACKAGERS, closure, doc_files, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.settings import Settings
 from kubewright.signing.keyring import armored
@@ -209,7 +210,7 @@ def _build_all(
     def one(build: Build) -> Package | Skipped:
         try:
             return _build(build, what, workspace, sources)
-        except payload.Missing as gap:
+        except Missing as gap:
             log.warning("%s: skipped: %s", build.id, gap)
             return Skipped(
                 name=f"{build.recipe.name} ({build.format})", arch=build.arch, reason=str(gap)
@@ -244,7 +245,7 @@ def _build(build: Build, what: Job, workspace: Workspace, sources: Sources) -> P
         description = describe(
             build.recipe, upstream, what.release, build.arch, build.format, entries, scripts, extra
         )
-        description = documents.add(description, work / "documents")
+        description = doc_files.add(description, work / "documents")
         target = workspace.root / "packages" / build.format / description.filename
         made = work / description.filename
         PACKAGERS[what.settings.backend].package(description, work, made)
@@ -259,7 +260,7 @@ def _source(
 ) -> Path:
     gap = release.missing(component, file, arch)
     if gap is not None:
-        raise payload.Missing(gap)
+        raise Missing(gap)
     try:
         return sources[component, file, arch]
     except KeyError as error:

@@ -9,7 +9,7 @@ import pytest
 
 from kubewright import files, recipes
 from kubewright.errors import RequestError
-from kubewright.mirror import Summary, Writer, archive, layout
+from kubewright.mirror import Summary, Writer, bundle, upstream_files
 from kubewright.mirror.writer import merged
 from kubewright.models.base import Arch
 from kubewright.models.mirror import Mirror
@@ -30,7 +30,7 @@ def put(tmp_path: Path, wanted: Mapping[str, str]) -> Writer:
     program = tmp_path / "made"
     for name, version in wanted.items():
         program.write_text(f"{name} {version}")
-        for file in layout.files_of(recipes.components(), {name: [version]}, [Arch.amd64]):
+        for file in upstream_files.files_of(recipes.components(), {name: [version]}, [Arch.amd64]):
             writer.put(file, program)
     return writer
 
@@ -53,7 +53,7 @@ def test_two_releases_live_in_one_mirror(tmp_path: Path) -> None:
     ):
         put(tmp_path, wanted).finish()
     mirror = tmp_path / "mirror"
-    releases = mirror / layout.RELEASES
+    releases = mirror / upstream_files.RELEASES
     assert (releases / "stable.txt").read_text() == "v1.36.2"
     assert (releases / "stable-1.35.txt").read_text() == "v1.35.4"
     listed = [line.rpartition("/")[2] for line in (mirror / "SHA256SUMS").read_text().splitlines()]
@@ -63,20 +63,20 @@ def test_two_releases_live_in_one_mirror(tmp_path: Path) -> None:
 def test_a_release_that_was_never_finished_is_not_announced(tmp_path: Path) -> None:
     put(tmp_path, {"kubernetes": "1.37.2"})
     put(tmp_path, {"kubernetes": "1.36.2"}).finish()
-    assert (tmp_path / "mirror" / layout.RELEASES / "latest.txt").read_text() == "v1.36.2"
+    assert (tmp_path / "mirror" / upstream_files.RELEASES / "latest.txt").read_text() == "v1.36.2"
 
 
 def test_the_mirror_is_an_upstream_that_can_be_checked(tmp_path: Path) -> None:
     put(tmp_path, {"kubernetes": "1.36.2"}).finish()
     mirror, wanted = (
         tmp_path / "mirror",
-        layout.files_of(recipes.components(), {"kubernetes": ["1.36.2"]}, [Arch.amd64]),
+        upstream_files.files_of(recipes.components(), {"kubernetes": ["1.36.2"]}, [Arch.amd64]),
     )
     [kubelet] = [file for file in wanted if file.source.name == "kubelet"]
     with (tmp_path / "fetched").open("wb") as out:
         assert Upstream(str(mirror)).stream(kubelet.url, out, lambda have, total: None)
     digest = files.sha256_of(tmp_path / "fetched")
-    assert (mirror / layout.path(kubelet.checksum_url)).read_text() == digest
+    assert (mirror / upstream_files.path(kubelet.checksum_url)).read_text() == digest
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_archive_is_the_same_from_any_folder(tmp_path: Path) -> None:
         program = folder / "made"
         program.write_text("program")
         out = io.BytesIO()
-        archive.write(
+        bundle.write(
             {f"etcd-v3.6.8-linux-amd64/{name}": program for name in ("etcdctl", "etcd")}, out, EPOCH
         )
         archives.append(out.getvalue())

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kubewright.compile import gomod
 from kubewright.errors import RequestError, VerificationFailed
+from kubewright.gobuild import gomod
 
 RELEASE = """\
 // What a release's go.mod looks like, shortened.
@@ -77,7 +77,10 @@ def test_what_is_required_and_replaced_is_read() -> None:
 
 
 def test_single_lines_outside_of_blocks_are_read() -> None:
-    text = "go 1.25.0\nrequire k8s.io/klog/v2 v2.140.0\nreplace k8s.io/api => ./staging/src/k8s.io/api\n"
+    text = (
+        "go 1.25.0\nrequire k8s.io/klog/v2 v2.140.0\n"
+        "replace k8s.io/api => ./staging/src/k8s.io/api\n"
+    )
     found = gomod.parse(text, "it")
     assert found.requires == {"k8s.io/klog/v2": "v2.140.0"}
     assert found.staging == ("k8s.io/api",)

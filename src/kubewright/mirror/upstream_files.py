@@ -9,7 +9,7 @@ from kubewright.models.catalog import RELEASE_URL
 from kubewright.models.components import Components, InputSource
 from kubewright.models.mirror import host_path as path
 
-__all__ = ["RELEASES", "File", "checksums", "files_of", "markers", "path"]
+__all__ = ["RELEASES", "UpstreamFile", "checksums", "files_of", "markers", "path"]
 
 RELEASES = path(RELEASE_URL)
 """Kubernetes' own downloads; its markers are `stable-1.36.txt` and the like right in it."""
@@ -21,7 +21,7 @@ name`.
 
 
 @dataclass(frozen=True)
-class File:
+class UpstreamFile:
     """One upstream file: an input of a component at a version, for an architecture."""
 
     component: str
@@ -46,31 +46,31 @@ class File:
 
 def files_of(
     components: Components, wanted: Mapping[str, Sequence[str]], archs: Sequence[Arch]
-) -> Iterator[File]:
+) -> Iterator[UpstreamFile]:
     """The files of the components at the versions that `wanted` names."""
     for name, component in components.components.items():
         for source in component.inputs:
             for version in wanted.get(name, ()):
                 for arch in archs:
-                    yield File(name, source, version, arch)
+                    yield UpstreamFile(name, source, version, arch)
 
 
-def checksums(digests: Iterable[tuple[File, str]]) -> dict[str, bytes]:
+def checksums(digests: Iterable[tuple[UpstreamFile, str]]) -> dict[str, bytes]:
     """The checksum files as upstream shapes them, and the mirror's own SHA256SUMS of what has none,
     by path.
     """
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for file, digest in sorted(digests, key=lambda pair: pair[0].url):
         name = file.url.rsplit("/", 1)[-1]
         if file.source.checksum.kind == "file":
             shape = _SHAPES.get(file.component, "{digest}  {name}\n")
-            found[path(file.checksum_url)] = shape.format(digest=digest, name=name)
+            texts[path(file.checksum_url)] = shape.format(digest=digest, name=name)
         elif file.source.checksum.kind == "list":
             place = path(file.checksum_url)
-            found[place] = found.get(place, "") + f"{digest}  {name}\n"
+            texts[place] = texts.get(place, "") + f"{digest}  {name}\n"
         else:
-            found["SHA256SUMS"] = found.get("SHA256SUMS", "") + f"{digest}  {path(file.url)}\n"
-    return {place: text.encode() for place, text in found.items()}
+            texts["SHA256SUMS"] = texts.get("SHA256SUMS", "") + f"{digest}  {path(file.url)}\n"
+    return {place: text.encode() for place, text in texts.items()}
 
 
 def markers(kubernetes: Iterable[str]) -> dict[str, bytes]:
@@ -80,11 +80,11 @@ def markers(kubernetes: Iterable[str]) -> dict[str, bytes]:
     As upstream: `stable` is the newest final release and `latest` the newest of all; of everything,
     of a major and of a minor.
     """
-    found: dict[str, bytes] = {}
+    texts: dict[str, bytes] = {}
     for version in sorted(kubernetes, key=versions.parse):
         minor = versions.minor(version)
         for scope in ("", f"-{minor.split('.')[0]}", f"-{minor}"):
-            found[f"{RELEASES}/latest{scope}.txt"] = f"v{version}".encode()
+            texts[f"{RELEASES}/latest{scope}.txt"] = f"v{version}".encode()
             if versions.is_final(version):
-                found[f"{RELEASES}/stable{scope}.txt"] = f"v{version}".encode()
-    return found
+                texts[f"{RELEASES}/stable{scope}.txt"] = f"v{version}".encode()
+    return texts

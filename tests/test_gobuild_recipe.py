@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kubewright import content, recipes
-from kubewright.compile import build, companions
 from kubewright.errors import RequestError
+from kubewright.gobuild import companions, programs
 from kubewright.models.base import Arch
 from kubewright.models.golang import GoComponent
 
@@ -17,9 +17,9 @@ def test_a_release_without_a_lock_is_refused_with_the_remedy(tmp_path: Path) -> 
     with pytest.raises(
         RequestError, match=r"only for v1\.35\.4, .*kubewright hyperkube lock v1\.36\.99"
     ):
-        build.Source.of("1.36.99", content.folder("images") / "hyperkube")
+        programs.ModuleSource.of("1.36.99", content.folder("images") / "hyperkube")
     with pytest.raises(RequestError, match="only for no release"):
-        build.Source.of("1.36.2", tmp_path)
+        programs.ModuleSource.of("1.36.2", tmp_path)
 
 
 def locks() -> list[str]:
@@ -30,7 +30,9 @@ def locks() -> list[str]:
 
 @pytest.mark.parametrize("release", locks())
 def test_a_lock_is_whole(release: str) -> None:
-    source = build.Source.of(release.removeprefix("v"), content.folder("images") / "hyperkube")
+    source = programs.ModuleSource.of(
+        release.removeprefix("v"), content.folder("images") / "hyperkube"
+    )
     assert source.mod.requires["k8s.io/kubernetes"] == release
     assert source.mod.godebug == (f"default=go{source.mod.go.rpartition('.')[0]}",)
     assert {source.mod.requires[f"go.etcd.io/etcd/{name}/v3"] for name in ("server", "client")} == {
@@ -41,8 +43,8 @@ def test_a_lock_is_whole(release: str) -> None:
 
 
 def test_programs_say_their_version_as_upstreams_do() -> None:
-    source = build.Source.of("1.36.2", content.folder("images") / "hyperkube")
-    said = build.variables("1.36.2", source.mod, 1_781_136_000, build.recipe())
+    source = programs.ModuleSource.of("1.36.2", content.folder("images") / "hyperkube")
+    said = programs.variables("1.36.2", source.mod, 1_781_136_000, programs.recipe())
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         assert f"{package}.gitVersion=v1.36.2" in said
         assert f"{package}.gitMinor=36" in said
@@ -52,14 +54,14 @@ def test_programs_say_their_version_as_upstreams_do() -> None:
 
 def test_every_member_of_an_upstream_file_has_its_program() -> None:
     known = recipes.components().components
-    for name, recipe in build.recipe().components.items():
+    for name, recipe in programs.recipe().components.items():
         for source in known[name].inputs:
             wanted = {member.rpartition("/")[2] for member in source.members} or {source.name}
             assert wanted == recipe.programs.keys(), name
 
 
 def test_a_version_without_a_known_commit_says_none() -> None:
-    etcd = build.recipe().components["etcd"]
+    etcd = programs.recipe().components["etcd"]
     assert etcd.variables("3.6.8") == ("go.etcd.io/etcd/api/v3/version.GitSHA=4e814e204",)
     assert etcd.variables("3.6.99") == ()
 
@@ -95,13 +97,13 @@ def test_the_nearest_version_comes_first(wanted: str, order: list[str]) -> None:
 def test_a_component_with_c_in_it_is_refused_for_another_architecture(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be compiled for arm64"):
         companions.build(
-            "runc", build.recipe().components["runc"], "1.4.2", Arch.arm64,
+            "runc", programs.recipe().components["runc"], "1.4.2", Arch.arm64,
             cache=tmp_path, progress=lambda what, count: None,
         )  # fmt: skip
 
 
 def origin(folder: Path, arch: Arch = Arch.amd64, epoch: int = 1_781_136_000) -> str:
-    return build.origin("1.36.2", arch, epoch=epoch, content=folder)
+    return programs.lock_address("1.36.2", arch, epoch=epoch, content=folder)
 
 
 def test_the_address_of_a_hyperkube_follows_what_it_is_made_from(

@@ -39,7 +39,9 @@ class Toolchain:
         """Raises ToolMissing if this Go is older than the `go` line of `what` asks for."""
         if parse(self.version) < parse(version):
             raise ToolMissing(
-                f"{self.go}: is Go {self.version}, but {what} needs at least Go {version}; {INSTALL}"
+                str(self.go),
+                f"is Go {self.version}, but {what} needs at least Go {version}",
+                INSTALL,
             )
 
 
@@ -66,21 +68,23 @@ def find() -> Toolchain:
     Raises ToolMissing if there is none, RequestError if it is told not to check what it downloads.
     """
     program = run.find("go", install=INSTALL)
-    said = run.run([program, "env", "-json", *_ASKED], env={"GOTOOLCHAIN": "local"})
-    return read(program, said.stdout)
+    answer = run.run([program, "env", "-json", *_ASKED], env={"GOTOOLCHAIN": "local"})
+    return read(program, answer.stdout)
 
 
 def read(program: Path, answer: str) -> Toolchain:
-    """Understand what `go env -json` said."""
+    """Read what `go env -json` printed."""
     values: dict[str, str] = json.loads(answer)
     number = re.match(r"go(\d+(\.\d+)*(?:rc\d+)?)(.*)", values["GOVERSION"])
     if number is None:
         raise ToolMissing(
-            f"{program}: its version is {values['GOVERSION']!r}, not a released Go; {INSTALL}"
+            str(program), f"its version is {values['GOVERSION']!r}, not a released Go", INSTALL
         )
     if values["GOSUMDB"] == "off":
         raise RequestError(
-            "GOSUMDB: is off, so that nothing would check what Go downloads; unset it (`go env -u GOSUMDB`)"
+            "GOSUMDB",
+            "is off, so that nothing would check what Go downloads",
+            "unset it (`go env -u GOSUMDB`)",
         )
     kept = {name: value for name, value in values.items() if name != "GOVERSION"}
     version = number[1].replace("rc", "-rc")

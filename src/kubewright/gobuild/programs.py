@@ -7,10 +7,10 @@ from pathlib import Path
 
 from kubewright import content as contents
 from kubewright import files, moments, recipes
-from kubewright.compile import go, gomod, modcache, toolchain
-from kubewright.compile.store import Inputs, Store, need_room
-from kubewright.compile.toolchain import Toolchain
 from kubewright.errors import RequestError
+from kubewright.gobuild import go, gomod, modcache, toolchain
+from kubewright.gobuild.build_cache import BuildCache, BuildInputs, need_free_bytes
+from kubewright.gobuild.toolchain import Toolchain
 from kubewright.models.base import Arch
 from kubewright.models.golang import GoRecipe
 
@@ -39,12 +39,12 @@ PROGRAMS = {
 HYPERKUBE = {"hyperkube": "."}
 """All of them in one."""
 
-ROOM = 1_500_000_000
+FREE_BYTES = 1_500_000_000
 """Bytes that must be free where the results go: all of the programs, and as much while they are
 linked.
 """
 
-GO_ROOM = 5_000_000_000
+GO_FREE_BYTES = 5_000_000_000
 """Bytes that must be free for Go's own caches; Kubernetes 1.36 fills 4.2 GB of them."""
 
 
@@ -57,58 +57,68 @@ def hyperkube(
     Raises RequestError (no such release, no lock), ToolMissing (no Go, or too old),
     VerificationFailed (a checksum), DiskError.
     """
-    [built] = compiled(
+    [built] = compile_targets(
         kubernetes, arch, HYPERKUBE, epoch=epoch, cache=cache, content=content, progress=progress
     ).values()
     return built
 
 
-def origin(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> str:
+def lock_address(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> str:
     """The address of a hyperkube in the lock, `build:hyperkube@v1.36.2?from=…`: another one when
     its bytes may differ.
 
     It covers all that decides them but the Go that compiles, and needs none. Raises RequestError
     (no lock).
     """
-    source = Source.of(kubernetes, content / "hyperkube")
+    source = ModuleSource.of(kubernetes, content / "hyperkube")
     made_from = _inputs(source, kubernetes, arch, HYPERKUBE, epoch)
     return f"build:hyperkube@v{kubernetes}?from={made_from.fingerprint[:12]}"
 
 
-def separate(
-    kubernetes: str, arch: Arch, names: Sequence[str] = KUBERNETES,
-    *, epoch: int, cache: Path, content: Path, progress: go.Progress,
-) -> dict[str, Path]:  # fmt: skip
+def build_programs(
+    kubernetes: str,
+    arch: Arch,
+    names: Sequence[str] = KUBERNETES,
+    *,
+    epoch: int,
+    cache: Path,
+    content: Path,
+    progress: go.Progress,
+) -> dict[str, Path]:
     """The separate programs of a release by name, from the same modules as its hyperkube. Raises as
     `hyperkube`.
     """
     wanted = {name: PROGRAMS[name] for name in names}
-    return compiled(
+    return compile_targets(
         kubernetes, arch, wanted, epoch=epoch, cache=cache, content=content, progress=progress
     )
 
 
-def compiled(
-    kubernetes: str, arch: Arch, targets: Mapping[str, str],
-    *, epoch: int, cache: Path, content: Path, progress: go.Progress,
-) -> dict[str, Path]:  # fmt: skip
+def compile_targets(
+    kubernetes: str,
+    arch: Arch,
+    targets: Mapping[str, str],
+    *,
+    epoch: int,
+    cache: Path,
+    content: Path,
+    progress: go.Progress,
+) -> dict[str, Path]:
     """Files by name, each from a package that hyperkube's module can reach."""
-    source = Source.of(kubernetes, content / "hyperkube")
+    source = ModuleSource.of(kubernetes, content / "hyperkube")
     tools = toolchain.find()
     tools.need(source.mod.go, f"Kubernetes v{kubernetes}")
-    env = tools.environment(arch)
-    inputs = _inputs(source, kubernetes, arch, targets, epoch).model_copy(
-        update={"go": tools.identity}
-    )
+    inputs = _inputs(source, kubernetes, arch, targets, epoch)
+    inputs = inputs.model_copy(update={"go": tools.identity})
 
     def compile_into(out: Path, scratch: Path) -> None:
-        need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
+        need_free_bytes(Path(tools.settings["GOCACHE"]), GO_FREE_BYTES)
         _check_lock(source, kubernetes, tools, scratch)
         source.copy(scratch / "hyperkube")
-        modcache.check(
-            source.paths["go.sum"].read_text(encoding="utf-8"), Path(tools.settings["GOMODCACHE"])
-        )
-        heard = go.counting(inputs.what, progress)
+        sums = source.paths["go.sum"].read_text(encoding="utf-8")
+        modcache.check(sums, Path(tools.settings["GOMODCACHE"]))
+        env = {**tools.environment(arch), "GOTMPDIR": str(scratch)}
+        on_line = go.counting(inputs.what, progress)
         for name, package in targets.items():
             go.build(
                 tools,
@@ -116,23 +126,23 @@ def compiled(
                 out / name,
                 cwd=scratch / "hyperkube",
                 flags=inputs.flags,
-                heard=heard,
+                on_line=on_line,
                 what=inputs.what,
-                env={**env, "GOTMPDIR": str(scratch)},
+                env=env,
             )
 
-    return Store(cache).make(inputs, compile_into, room=ROOM)
+    return BuildCache(cache).make(inputs, compile_into, free_bytes=FREE_BYTES)
 
 
 def _inputs(
-    source: "Source", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int
-) -> Inputs:
+    source: "ModuleSource", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int
+) -> BuildInputs:
     """Everything that decides the bytes but Go."""
     flags = (
         *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)),
         "-ldflags", go.link(variables(kubernetes, source.mod, epoch, recipe())),
     )  # fmt: skip
-    return Inputs(
+    return BuildInputs(
         what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}",
         go="",
         flags=flags,
@@ -152,16 +162,17 @@ def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) ->
     scripts state it.
     """
     major, minor, _ = kubernetes.split(".", 2)
-    said = {"gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor}
-    said |= {"gitCommit": mod.commit, "gitTreeState": "clean"} if mod.commit else {}
-    said |= {"buildDate": moments.rfc3339(epoch)}
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    stated = [f"{package}.{name}={value}" for package in packages for name, value in said.items()]
+    values = {"gitVersion": f"v{kubernetes}", "gitMajor": major, "gitMinor": minor}
+    values |= {"gitCommit": mod.commit, "gitTreeState": "clean"} if mod.commit else {}
+    values |= {"buildDate": moments.rfc3339(epoch)}
+    stated: list[str] = []
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        stated += [f"{package}.{name}={value}" for name, value in values.items()]
     return [*stated, *known.components["etcd"].variables(mod.etcd)]
 
 
 @dataclass(frozen=True)
-class Source:
+class ModuleSource:
     """Our own Go files and the lock of one release, by their path in the module; `place` is what
     messages say.
     """
@@ -171,7 +182,7 @@ class Source:
     place: str
 
     @classmethod
-    def of(cls, kubernetes: str, folder: Path) -> "Source":
+    def of(cls, kubernetes: str, folder: Path) -> "ModuleSource":
         """What `folder` (images/hyperkube) has for a release. Raises RequestError if it has no lock
         for it.
         """
@@ -182,8 +193,9 @@ class Source:
                 or "no release"
             )
             raise RequestError(
-                f"{lock}: there is no lock of hyperkube's modules for v{kubernetes}, only for {known}; "
-                f"make one with `kubewright hyperkube lock v{kubernetes}`"
+                str(lock),
+                f"there is no lock of hyperkube's modules for v{kubernetes}, only for {known}",
+                f"make one with `kubewright hyperkube lock v{kubernetes}`",
             )
         ours = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.go"))}
         paths = {**ours, "go.mod": lock / "go.mod", "go.sum": lock / "go.sum"}
@@ -206,7 +218,7 @@ class Source:
             shutil.copyfile(path, target / name)
 
 
-def _check_lock(source: Source, kubernetes: str, tools: Toolchain, scratch: Path) -> None:
+def _check_lock(source: ModuleSource, kubernetes: str, tools: Toolchain, scratch: Path) -> None:
     """Refuse a lock that is not what the release itself asks for."""
     release = go.download(tools, gomod.KUBERNETES, kubernetes, cwd=scratch)
     stated = gomod.parse(

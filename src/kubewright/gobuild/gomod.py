@@ -40,7 +40,9 @@ def parse(text: str, place: str) -> GoMod:
     """
     go = re.search(r"^go (\S+)$", text, re.MULTILINE)
     if go is None:
-        raise RequestError(f"{place}: has no `go` line; it is no go.mod of a release")
+        raise RequestError(
+            place, "has no `go` line, so it is not of a release", "choose another release"
+        )
     commit = _COMMIT.search(text)
     return GoMod(
         go=go[1],
@@ -61,13 +63,16 @@ def render(kubernetes: str, release: GoMod, commit: str = "") -> str:
     """
     if not release.staging or f"{ETCD}/client/v3" not in release.requires:
         raise RequestError(
-            f"{KUBERNETES} v{kubernetes}: its go.mod has no staging modules or no etcd client"
+            f"{KUBERNETES} v{kubernetes}",
+            "its go.mod has no staging modules or no etcd client",
+            "choose another release",
         )
     published = staging_version(kubernetes)
     lines = ["module hyperkube", ""]
     lines += [f"// commit {commit}", ""] if commit else []
     lines += [f"go {release.go}", ""]
-    lines += [line for setting in release.godebug for line in (f"godebug {setting}", "")]
+    for setting in release.godebug:
+        lines += [f"godebug {setting}", ""]
     lines += ["require ("]
     lines += [f"\t{ETCD}/{name}/v3 v{release.etcd}" for name in ETCD_MODULES]
     lines += [f"\t{KUBERNETES} v{kubernetes}", ")", "", "replace ("]
@@ -85,22 +90,23 @@ def check(locked: GoMod, kubernetes: str, release: GoMod, place: str) -> None:
     of it.
     """
     wanted = parse(render(kubernetes, release), place)
-    found: dict[str, str | None] = {
+    differing: dict[str, str | None] = {
         "go": None if locked.go == wanted.go else f"go {wanted.go}",
         "godebug": None
         if locked.godebug == wanted.godebug
         else f"godebug {' '.join(wanted.godebug)}",
     }
     for name, version in wanted.requires.items():
-        found[name] = None if locked.requires.get(name) == version else f"{name} {version}"
+        differing[name] = None if locked.requires.get(name) == version else f"{name} {version}"
     for name, version in wanted.replaces.items():
-        found[name] = None if locked.replaces.get(name) == version else f"{name} => {version}"
+        differing[name] = None if locked.replaces.get(name) == version else f"{name} => {version}"
     for name in locked.replaces.keys() - wanted.replaces.keys():
-        found[name] = f"no replacement of {name}"
-    if wrong := [line for line in found.values() if line]:
+        differing[name] = f"no replacement of {name}"
+    if wrong := [line for line in differing.values() if line]:
         raise VerificationFailed(
-            f"{place}: Kubernetes v{kubernetes} itself asks for `{wrong[0]}`; make the lock again with "
-            f"`kubewright hyperkube lock v{kubernetes}`"
+            place,
+            f"Kubernetes v{kubernetes} itself asks for `{wrong[0]}`",
+            f"make the lock again with `kubewright hyperkube lock v{kubernetes}`",
         )
 
 

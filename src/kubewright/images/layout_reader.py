@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 
-class Store(Protocol):
+class LayoutReader(Protocol):
     """The files of a layout."""
 
     names: frozenset[str]
@@ -16,7 +16,7 @@ class Store(Protocol):
         """Open one of `names`."""
 
 
-class Directory:
+class DirectoryReader:
     """A layout in a directory."""
 
     def __init__(self, root: Path) -> None:
@@ -30,7 +30,7 @@ class Directory:
         return (self.root / name).open("rb")
 
 
-class Archive:
+class ArchiveReader:
     """A layout in a tar that is not compressed as a whole."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
@@ -47,10 +47,10 @@ class Archive:
 
 
 @contextmanager
-def opened(layout: Path) -> Iterator[Store]:
+def open_layout(layout: Path) -> Iterator[LayoutReader]:
     """A layout's directory or archive. Raises tarfile.TarError for a file that is not a tar."""
     if layout.is_dir():
-        yield Directory(layout)
+        yield DirectoryReader(layout)
     else:
         with tarfile.open(layout, "r:") as tar:
-            yield Archive(tar)
+            yield ArchiveReader(tar)

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from kubewright import recipes, run, versions
-from kubewright.compile import build
-from kubewright.compile.go import Progress
+from kubewright.gobuild import programs
+from kubewright.gobuild.go import Progress
 from kubewright.models.base import Arch, Model
 
 ASKED: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -41,7 +41,7 @@ class Accepting(Model):
     accepted: tuple[Accepted, ...] = ()
 
 
-class Answer(Model):
+class Comparison(Model):
     """One question to one program of both kinds."""
 
     program: str
@@ -60,14 +60,14 @@ class Parity(Model):
     """The report."""
 
     kubernetes: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Comparison, ...]
     unused: tuple[str, ...] = Field(
         (), description="accepted differences that are not there any more"
     )
 
     @property
     def holds(self) -> bool:
-        """Whether every difference is accepted, and every accepted one is there."""
+        """Whether every difference is accepted, and every accepted one occurs."""
         return not self.unused and not any(answer.refused for answer in self.answers)
 
 
@@ -77,16 +77,22 @@ def check(
     """Compile a release's hyperkube and its programs one by one, and compare them.
 
     `arch` must be that of this machine; `content` is the folder images/. Raises as
-    `build.hyperkube`.
+    `programs.hyperkube`.
     """
-    whole = build.hyperkube(
+    whole = programs.hyperkube(
         kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
     )
-    alone = build.separate(
+    alone = programs.build_programs(
         kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
     )
-    etcd = build.separate(
-        kubernetes, arch, build.ETCD, epoch=epoch, cache=cache, content=content, progress=progress
+    etcd = programs.build_programs(
+        kubernetes,
+        arch,
+        programs.ETCD,
+        epoch=epoch,
+        cache=cache,
+        content=content,
+        progress=progress,
     )
     accepting = recipes.load(content / "hyperkube" / "parity.toml", Accepting)
     return compare(kubernetes, whole, {**alone, **etcd}, accepting)
@@ -102,33 +108,30 @@ def compare(
     """
     minor = versions.minor(kubernetes)
     answers = []
-    used: set[tuple[str, str, str]] = set()
+    used: set[str] = set()
     for program, alone in separate.items():
         for question in ASKED.get(program, _OTHERWISE):
             asked = " ".join(question)
             allowed = _allowed(accepting, program, asked, minor)
-            ours, theirs = said(hyperkube, program, question), said(alone, program, question)
-            found = differences(theirs, ours)
-            used |= {(program, asked, line) for line in found if line in allowed}
+            ours, theirs = answer(hyperkube, program, question), answer(alone, program, question)
+            differing = differences(theirs, ours)
+            known = tuple(line for line in differing if line in allowed)
+            used |= {f"{program} {asked}: {line}" for line in known}
             answers.append(
-                Answer(
-                    program=program, asked=asked, lines=theirs.count("\n"),
-                    accepted=tuple(line for line in found if line in allowed),
-                    refused=tuple(line for line in found if line not in allowed),
+                Comparison(
+                    program=program,
+                    asked=asked,
+                    lines=theirs.count("\n"),
+                    accepted=known,
+                    refused=tuple(line for line in differing if line not in allowed),
                 )
-            )  # fmt: skip
-    wanted = {
-        (one.program, one.asked, line)
-        for one in accepting.accepted
-        if one.program in separate and minor in (one.minors or (minor,))
-        for line in one.lines
-    }
+            )
+    stated: set[str] = set()
+    for accepted in accepting.accepted:
+        if accepted.program in separate and minor in (accepted.minors or (minor,)):
+            stated |= {f"{accepted.program} {accepted.asked}: {line}" for line in accepted.lines}
     return Parity(
-        kubernetes=kubernetes,
-        answers=tuple(answers),
-        unused=tuple(
-            f"{program} {asked}: {line}" for program, asked, line in sorted(wanted - used)
-        ),
+        kubernetes=kubernetes, answers=tuple(answers), unused=tuple(sorted(stated - used))
     )
 
 
@@ -138,7 +141,7 @@ def differences(theirs: str, ours: str) -> list[str]:
     return [line for line in pairs[2:] if not line.startswith("@@")]
 
 
-def said(binary: Path, name: str, question: tuple[str, ...]) -> str:
+def answer(binary: Path, name: str, question: tuple[str, ...]) -> str:
     """What a program answers when it is called `name`, and how it ended."""
     with tempfile.TemporaryDirectory(prefix="kubewright-parity-") as folder:
         link = Path(folder) / name
@@ -149,9 +152,9 @@ def said(binary: Path, name: str, question: tuple[str, ...]) -> str:
 
 
 def _allowed(accepting: Accepting, program: str, asked: str, minor: str) -> set[str]:
-    return {
-        line
-        for one in accepting.accepted
-        if (one.program, one.asked) == (program, asked) and minor in (one.minors or (minor,))
-        for line in one.lines
-    }
+    lines: set[str] = set()
+    for accepted in accepting.accepted:
+        asks = (accepted.program, accepted.asked) == (program, asked)
+        if asks and minor in (accepted.minors or (minor,)):
+            lines.update(accepted.lines)
+    return lines

@@ -18,25 +18,25 @@ def check(go_sum: str, cache: Path) -> None:
     VerificationFailed.
     """
     for line in go_sum.splitlines():
-        path, version, said = line.split()
+        path, version, expected = line.split()
         folder = cache / _escaped(f"{path}@{version}")
         half = cache / "cache" / "download" / _escaped(path) / "@v" / f"{_escaped(version)}.partial"
-        if (
-            folder.is_dir() and not half.exists()
-        ):  # Go unpacks a half one again; `VERSION/go.mod` is never a folder
-            same(f"{path}@{version}", folder, said)
+        # Go unpacks a half one again; `VERSION/go.mod` is never a folder.
+        if folder.is_dir() and not half.exists():
+            same(f"{path}@{version}", folder, expected)
 
 
-def same(name: str, folder: Path, said: str) -> None:
+def same(name: str, folder: Path, expected: str) -> None:
     """Raises VerificationFailed unless the files of module `name` (PATH@VERSION) have the sum that
     is said.
     """
     with files.explained(folder):
-        found = tree_sum(name, folder)
-    if found != said:
+        actual = tree_sum(name, folder)
+    if actual != expected:
         raise VerificationFailed(
-            f"{folder}: was changed since Go unpacked it: its sum is {found}, not {said}; do not use it. "
-            "Clear Go's module cache (`go clean -modcache`) and try again"
+            str(folder),
+            f"was changed since Go unpacked it: its sum is {actual}, not {expected}",
+            "do not use it. Clear Go's module cache (`go clean -modcache`) and try again",
         )
 
 
@@ -44,12 +44,12 @@ def tree_sum(name: str, folder: Path) -> str:
     """The sum of a module as go.sum has it: `h1:` of the list of its files
     (https://go.dev/ref/mod#go-sum-files).
     """
-    found = sorted(
+    listed_files = sorted(
         (f"{name}/{path.relative_to(folder)}", path)
         for path in folder.rglob("*")
         if not path.is_dir()
     )
-    listed = "".join(f"{files.sha256_of(path)}  {place}\n" for place, path in found)
+    listed = "".join(f"{files.sha256_of(path)}  {place}\n" for place, path in listed_files)
     return "h1:" + base64.b64encode(hashlib.sha256(listed.encode()).digest()).decode()
 
 

@@ -6,7 +6,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from kubewright.mirror import archive, elf, layout
+from kubewright.mirror import bundle, placeholder, upstream_files
+from kubewright.mirror.upstream_files import UpstreamFile
 from kubewright.mirror.writer import Summary, Writer
 from kubewright.models.base import Arch
 from kubewright.models.components import Components
@@ -38,7 +39,7 @@ def sample(
     directory with anything else.
     """
     writer = Writer.claim(dest, "sample")
-    for file in layout.files_of(components, wanted, tuple(Arch)):
+    for file in upstream_files.files_of(components, wanted, placeholder.ARCHITECTURES):
         real = (busybox or {}).get(file.arch) if file.component == "busybox" else None
         writer.put(
             file,
@@ -49,26 +50,26 @@ def sample(
     return writer.finish()
 
 
-def _archive(file: layout.File, epoch: int, real: Path | None) -> bytes:
+def _archive(file: UpstreamFile, epoch: int, real: Path | None) -> bytes:
     """Upstream's archive; `real` is put in for the program."""
     names = (file.fill(name) for name in (*file.source.members, *_BESIDE.get(file.component, ())))
     out = io.BytesIO()
-    archive.write(
+    bundle.write(
         {name: real or _member(file, PurePosixPath(name).name) for name in names}, out, epoch
     )
     return out.getvalue()
 
 
-def _member(file: layout.File, name: str) -> bytes:
+def _member(file: UpstreamFile, name: str) -> bytes:
     """What a file in an archive holds."""
-    if name in archive.TEXTS:
+    if name in bundle.TEXTS:
         return f"The {name} of a sample {file.component} {file.version}.\n".encode()
     return _program(file, name)
 
 
-def _program(file: layout.File, name: str) -> bytes:
+def _program(file: UpstreamFile, name: str) -> bytes:
     """Says what it stands for; Kubernetes' programs all begin as the real ones do."""
     title, part = ("Kubernetes", name) if file.component == "kubernetes" else (name, file.component)
     about = f"{title} v{file.version} ({part}, linux/{file.arch})"
     message = f'{about}: a sample made by "kubewright mirror sample"; it is not the real program\n'
-    return elf.program(file.arch, message.encode())
+    return placeholder.program(file.arch, message.encode())

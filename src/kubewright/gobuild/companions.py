@@ -1,24 +1,24 @@
 """Compiles the companions of Kubernetes from their own Go modules, as `recipes/go.toml` says."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from semver import Version
 
 from kubewright import run, versions
-from kubewright.compile import go, gomod, modcache, toolchain
-from kubewright.compile.go import Module, NotOffered, Progress
-from kubewright.compile.store import Inputs, Store, need_room
-from kubewright.compile.toolchain import Toolchain
 from kubewright.errors import RequestError, ToolFailed, ToolMissing
+from kubewright.gobuild import go, gomod, modcache, toolchain
+from kubewright.gobuild.build_cache import BuildCache, BuildInputs, need_free_bytes
+from kubewright.gobuild.go import Module, NotOffered, Progress
+from kubewright.gobuild.toolchain import Toolchain
 from kubewright.models.base import Arch
 from kubewright.models.golang import GoComponent
 
-ROOM = 1_000_000_000
+FREE_BYTES = 1_000_000_000
 """Bytes that must be free where the results go."""
 
-GO_ROOM = 3_000_000_000
+GO_FREE_BYTES = 3_000_000_000
 """Bytes that must be free for Go's own caches."""
 
 
@@ -28,30 +28,23 @@ def build(
     """The programs of a component by file name, compiled unless the cache has them.
 
     Raises NotOffered when the module proxy lacks the version, RequestError for an architecture that
-    cannot be had, ToolMissing, VerificationFailed, UpstreamUnreachable, DiskError.
+    it is not compiled for, ToolMissing, VerificationFailed, UpstreamUnreachable, DiskError.
     """
     if arch not in recipe.architectures:
         raise RequestError(
-            f"recipes/go.toml: {name}: cannot be compiled for {arch}: {reason(recipe)}"
+            f"recipes/go.toml: {name}",
+            f"cannot be compiled for {arch}: {reason(recipe)}",
+            "leave the architecture out with --arch",
         )
     tools = toolchain.find()
     modules = {
         folder: _module(tools, path, version, cache)
         for folder, path in sorted(recipe.modules.items())
     }
-    static = ("-linkmode=external", "-extldflags=-static") if recipe.cgo else ()
-    flags = (
-        *go.FLAGS,
-        "-tags",
-        ",".join(recipe.tags),
-        "-ldflags",
-        go.link(recipe.variables(version), *static),
-    )
-    env = tools.environment(arch, cgo=recipe.cgo)
-    inputs = Inputs(
+    inputs = BuildInputs(
         what=f"{name} {version} {arch}",
         go=tools.identity,
-        flags=flags,
+        flags=_flags(recipe, version),
         settings=toolchain.fixed(arch, cgo=recipe.cgo),
         targets=dict(recipe.programs),
         compiler=_compiler(name, recipe),
@@ -59,33 +52,51 @@ def build(
     )
 
     def compile_into(out: Path, scratch: Path) -> None:
-        need_room(Path(tools.settings["GOCACHE"]), GO_ROOM)
+        need_free_bytes(Path(tools.settings["GOCACHE"]), GO_FREE_BYTES)
         tree = scratch / "tree"
         _check(modules, Path(tools.settings["GOMODCACHE"]))
         lay_out(modules, tree)
-        heard = go.counting(inputs.what, progress)
-        for program, package in recipe.programs.items():
-            folder = recipe.folder(package) or "."
-            _need_go(tools, tree / folder, inputs.what)
-            inside = f"./{Path(package).relative_to(folder)}"
-            go.build(
-                tools,
-                inside,
-                out / program,
-                cwd=tree / folder,
-                flags=flags,
-                heard=heard,
-                what=inputs.what,
-                env={**env, "GOTMPDIR": str(scratch)},
-            )
+        env = {**tools.environment(arch, cgo=recipe.cgo), "GOTMPDIR": str(scratch)}
+        _compile(tools, recipe, inputs, tree, out, env, go.counting(inputs.what, progress))
 
-    return Store(cache).make(inputs, compile_into, room=ROOM)
+    return BuildCache(cache).make(inputs, compile_into, free_bytes=FREE_BYTES)
+
+
+def _flags(recipe: GoComponent, version: str) -> tuple[str, ...]:
+    static = ("-linkmode=external", "-extldflags=-static") if recipe.cgo else ()
+    linking = go.link(recipe.variables(version), *static)
+    return (*go.FLAGS, "-tags", ",".join(recipe.tags), "-ldflags", linking)
+
+
+def _compile(
+    tools: Toolchain,
+    recipe: GoComponent,
+    inputs: BuildInputs,
+    tree: Path,
+    out: Path,
+    env: Mapping[str, str],
+    on_line: Callable[[str], None],
+) -> None:
+    """Compile every program of a component, whose modules lie in `tree`, into `out`."""
+    for program, package in recipe.programs.items():
+        folder = recipe.folder(package) or "."
+        _need_go(tools, tree / folder, inputs.what)
+        go.build(
+            tools,
+            f"./{Path(package).relative_to(folder)}",
+            out / program,
+            cwd=tree / folder,
+            flags=inputs.flags,
+            on_line=on_line,
+            what=inputs.what,
+            env=env,
+        )
 
 
 def nearest(
     name: str, recipe: GoComponent, wanted: str, known: Iterable[str], *, cache: Path
 ) -> str:
-    """The version of a component that can be had: the wanted one, else the nearest of the known.
+    """The version of a component that can be compiled: the wanted one, else the nearest known.
 
     Raises NotOffered if the module proxy has none of them.
     """
@@ -98,8 +109,9 @@ def nearest(
         except NotOffered:
             continue
     raise NotOffered(
-        f"{name} {wanted}: the Go module proxy has neither it nor another known version of the same major; "
-        "add one that it has to recipes/components.toml"
+        f"{name} {wanted}",
+        "the Go module proxy has neither it nor another known version of the same major",
+        "add one that it has to recipes/components.toml",
     )
 
 
@@ -161,11 +173,11 @@ def _compiler(name: str, recipe: GoComponent) -> str:
     if recipe.needs is None:
         return ""
     remedy = f"{name} has C in it; {recipe.needs.install}"
-    said = [run.run([run.find("gcc", install=remedy), "--version"]).stdout.splitlines()[0]]
+    stated = [run.run([run.find("gcc", install=remedy), "--version"]).stdout.splitlines()[0]]
     for library in recipe.needs.pkg_config:
         tool = run.find("pkg-config", install=remedy)
         try:
-            said.append(f"{library} {run.run([tool, '--modversion', library]).stdout.strip()}")
+            stated.append(f"{library} {run.run([tool, '--modversion', library]).stdout.strip()}")
         except ToolFailed as error:
-            raise ToolMissing(f"{library}: its header files are not installed; {remedy}") from error
-    return ", ".join(said)
+            raise ToolMissing(library, "its header files are not installed", remedy) from error
+    return ", ".join(stated)

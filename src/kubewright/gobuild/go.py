@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kubewright import run
-from kubewright.compile.toolchain import INSTALL, Toolchain
 from kubewright.errors import (
     DiskError,
     KubewrightError,
@@ -18,6 +18,7 @@ from kubewright.errors import (
     UpstreamUnreachable,
     VerificationFailed,
 )
+from kubewright.gobuild.toolchain import INSTALL, Toolchain
 from kubewright.models.base import Arch
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ FLAGS = ("-trimpath", "-buildvcs=false")
 _LINK = ("-s", "-w", "-buildid=")
 
 Progress = Callable[[str, int], None]
-"""Told what is being made and how many packages have been compiled for it so far."""
+"""Called with what is being made and how many packages have been compiled for it so far."""
 
 
 class NotOffered(RequestError):
@@ -64,16 +65,16 @@ def download(go: Toolchain, path: str, version: str, *, cwd: Path) -> Module:
         codes=(0, 1),
     )
     try:
-        found: dict[str, str | dict[str, str]] = json.loads(done.stdout)
+        answer: dict[str, str | dict[str, str]] = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         raise explain(done.stderr or done.stdout, name) or ToolFailed(
-            f"{name}: go said: {done.stderr}"
+            name, f"go said: {done.stderr}"
         ) from error
-    if problem := str(found.get("Error", "")):
-        raise explain(problem, name) or ToolFailed(f"{name}: {problem}")
-    origin = found.get("Origin")
+    if problem := str(answer.get("Error", "")):
+        raise explain(problem, name) or ToolFailed(name, problem)
+    origin = answer.get("Origin")
     commit = origin.get("Hash", "") if isinstance(origin, dict) else ""
-    return Module(path, version, Path(str(found["Dir"])), str(found["Sum"]), commit)
+    return Module(path, version, Path(str(answer["Dir"])), str(answer["Sum"]), commit)
 
 
 def link(variables: Iterable[str], *more: str) -> str:
@@ -89,12 +90,12 @@ def build(
     cwd: Path,
     env: Mapping[str, str],
     flags: Sequence[str],
-    heard: Callable[[str], None],
+    on_line: Callable[[str], None],
     what: str,
 ) -> None:
     """Compile one package into one file. Raises what `explain` makes of a failure of `what`."""
     try:
-        run.follow([go.go, "build", "-v", *flags, "-o", output, package], heard, env=env, cwd=cwd)
+        run.stream([go.go, "build", "-v", *flags, "-o", output, package], on_line, env=env, cwd=cwd)
     except ToolFailed as error:
         raise explain(str(error), what) or error from error
 
@@ -106,68 +107,88 @@ def announce(what: str, packages: int) -> None:
 
 
 def counting(what: str, progress: Progress) -> Callable[[str], None]:
-    """Hear what `go build -v` says, a line for each package, and tell `progress` how many there
-    were.
+    """A reader of the lines of `go build -v`, one for each package, that tells `progress` how many
+    they are.
     """
-    heard = 0
+    packages = 0
 
     def count(line: str) -> None:
-        nonlocal heard
+        nonlocal packages
         if line and not line.startswith(("go: ", "#", "\t")):
-            heard += 1
-            progress(what, heard)
+            packages += 1
+            progress(what, packages)
 
     return count
 
 
+class _Cause(NamedTuple):
+    """What Go says, the family of the error, and its parts; `found` is the first group."""
+
+    pattern: str
+    family: type[KubewrightError]
+    place: str
+    problem: str
+    remedy: str
+
+
 def explain(said: str, what: str) -> KubewrightError | None:
-    """The error that stands behind what Go said about `what`, or None if it is not one of those
-    known.
-    """
-    for pattern, family, message in _CAUSES:
-        if found := re.search(pattern, said, re.MULTILINE):
-            return family(
-                message.format(
-                    what=what, found=next(filter(None, found.groups()), what), install=INSTALL
-                )
-            )
+    """The error behind what Go printed about `what`, or None for an unknown one."""
+    for cause in _CAUSES:
+        if match := re.search(cause.pattern, said, re.MULTILINE):
+            found = next(filter(None, match.groups()), what)
+            parts = (cause.place, cause.problem, cause.remedy)
+            return cause.family(*(part.format(what=what, found=found) for part in parts))
     return None
 
 
-_CAUSES: tuple[tuple[str, type[KubewrightError], str], ...] = (
-    (
-        r"verifying (\S+?@\S+?)(?:/go\.mod)?: checksum mismatch|verifying (\S+@\S+): .*SECURITY ERROR"
+_CAUSES: tuple[_Cause, ...] = (
+    _Cause(
+        r"verifying (\S+?@\S+?)(?:/go\.mod)?: checksum mismatch"
+        r"|verifying (\S+@\S+): .*SECURITY ERROR"
         r"|(?:(\S+@\S+): )?verifying (?:module|go\.mod): (?:\S+: )?checksum mismatch",
         VerificationFailed,
-        "{found}: its checksum is not the one that go.sum or the Go checksum database has; do not use it. "
-        "Clear Go's module cache (`go clean -modcache`) and try again, or choose another GOPROXY",
+        "{found}",
+        "its checksum is not the one that go.sum or the Go checksum database has",
+        "do not use it. Clear Go's module cache (`go clean -modcache`) and try again, or choose "
+        "another GOPROXY",
     ),
-    (
+    _Cause(
         r"verifying (?:module|go\.mod): (?:(\S+?@\S+?)(?:/go\.mod)?: )?.*: (?:403|404|410) ",
         VerificationFailed,
-        "{found}: the Go checksum database does not know it, so nothing can check it; do not use it, or check GOSUMDB",
+        "{found}",
+        "the Go checksum database does not know it, so nothing can check it",
+        "do not use it, or check GOSUMDB",
     ),
-    (
-        r"missing go\.sum entry for (?:go\.mod file|module providing package (\S+))|updates to go\.mod needed",
+    _Cause(
+        r"missing go\.sum entry for (?:go\.mod file|module providing package (\S+))"
+        r"|updates to go\.mod needed",
         VerificationFailed,
-        "{found}: the lock has no checksum for it; make the lock again with `kubewright hyperkube lock`",
+        "{found}",
+        "the lock has no checksum for it",
+        "make the lock again with `kubewright hyperkube lock`",
     ),
-    (
+    _Cause(
         r"no space left on device",
         DiskError,
-        "{what}: the disk became full while Go worked; free some space (`go clean -cache` does) and run the same "
-        "command again",
+        "{what}",
+        "the disk became full while Go worked",
+        "free some space (`go clean -cache` does) and run the same command again",
     ),
-    (r"requires go >= ([\w.]+)", ToolMissing, "{what}: needs at least Go {found}; {install}"),
-    (
+    _Cause(r"requires go >= ([\w.]+)", ToolMissing, "{what}", "needs at least Go {found}", INSTALL),
+    _Cause(
         r": (?:403|404|410) |unknown revision|no matching versions|invalid version:",
         NotOffered,
-        "{what}: the Go module proxy does not have this version; choose another one",
+        "{what}",
+        "the Go module proxy does not have this version",
+        "choose another version",
     ),
-    (
-        r"dial tcp|no such host|i/o timeout|TLS handshake|connection (?:refused|reset)|: 5\d\d |EOF$",
+    _Cause(
+        r"dial tcp|no such host|i/o timeout|TLS handshake|connection (?:refused|reset)"
+        r"|: 5\d\d |EOF$",
         UpstreamUnreachable,
-        "{what}: the Go module proxy did not answer usefully; check GOPROXY and try again",
+        "{what}",
+        "the Go module proxy did not answer usefully",
+        "check GOPROXY and try again",
     ),
 )
-"""What Go says, the family of the error, and its message; the first that fits counts."""
+"""The causes that are known; the first that fits counts."""

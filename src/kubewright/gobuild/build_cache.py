@@ -1,7 +1,5 @@
-"""Keeps what was compiled: `CACHE/build/FINGERPRINT/`, whole or not there, and never made twice."""
+"""Keeps what was compiled: `CACHE/build/FINGERPRINT/`, whole or absent, and never made twice."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +16,11 @@ RECORD = "build.json"
 _WORK = ".compiling."
 """How the folder begins in which something is made."""
 
+_LOCK = ".lock"
+"""How the name of its lock file ends."""
 
-class Inputs(Model):
+
+class BuildInputs(Model):
     """Everything that decides the bytes of a build."""
 
     what: str = Field(description="for people: kubernetes 1.36.2 hyperkube amd64")
@@ -39,24 +40,24 @@ class Inputs(Model):
         return files.sha256(self.to_bytes())
 
 
-class Record(Model):
+class BuildRecord(Model):
     """What lies beside the files of a build."""
 
-    inputs: Inputs
+    inputs: BuildInputs
     outputs: dict[str, Sha256]
 
 
-class Store:
+class BuildCache:
     """Builds by the fingerprint of their inputs."""
 
     def __init__(self, cache: Path) -> None:
         self.root = cache / "build"
 
-    def find(self, inputs: Inputs) -> dict[str, Path] | None:
+    def find(self, inputs: BuildInputs) -> dict[str, Path] | None:
         """The files of a build by name, checked; None if it is not here or was damaged."""
         folder = self.root / inputs.fingerprint
         try:
-            record = Record.from_bytes((folder / RECORD).read_bytes())
+            record = BuildRecord.from_bytes((folder / RECORD).read_bytes())
             if record.outputs == {name: files.sha256_of(folder / name) for name in inputs.targets}:
                 return {name: folder / name for name in inputs.targets}
         except (OSError, ValidationError):
@@ -64,30 +65,29 @@ class Store:
         return None
 
     def make(
-        self, inputs: Inputs, compile_into: Callable[[Path, Path], None], *, room: int
+        self, inputs: BuildInputs, compile_into: Callable[[Path, Path], None], *, free_bytes: int
     ) -> dict[str, Path]:
         """The files of a build; unless they are here, `compile_into(FOLDER, SCRATCH)` writes them
         into FOLDER.
 
-        `room` is how many bytes must be free. Raises DiskError; whatever fails, nothing stays but
-        what is whole.
+        `free_bytes` is how many bytes must be free. Raises DiskError; whatever fails, nothing stays
+        but what is whole.
         """
         if found := self.find(inputs):
             return found
         with files.explained(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             self._sweep()
-            need_room(self.root, room)
+            need_free_bytes(self.root, free_bytes)
             with _turn(self.root / f"{_WORK}{inputs.fingerprint}") as work:
                 if found := self.find(inputs):
                     return found  # another process made it while this one waited
                 for name in ("out", "scratch"):
-                    shutil.rmtree(work / name, ignore_errors=True)  # of a process that was killed
                     (work / name).mkdir()
                 compile_into(work / "out", work / "scratch")
                 outputs = {name: files.sha256_of(work / "out" / name) for name in inputs.targets}
                 files.write(
-                    work / "out" / RECORD, Record(inputs=inputs, outputs=outputs).to_bytes()
+                    work / "out" / RECORD, BuildRecord(inputs=inputs, outputs=outputs).to_bytes()
                 )
                 target = self.root / inputs.fingerprint
                 shutil.rmtree(target, ignore_errors=True)
@@ -96,62 +96,36 @@ class Store:
         return {name: self.root / inputs.fingerprint / name for name in inputs.targets}
 
     def _sweep(self) -> None:
-        """Remove what processes left that were killed; nobody holds it any more."""
-        for work in self.root.glob(f"{_WORK}*"):
-            with suppress(BlockingIOError), _held(work, fcntl.LOCK_EX | fcntl.LOCK_NB) as handle:
-                if handle is not None:
-                    shutil.rmtree(work, ignore_errors=True)
+        """Remove what killed processes left: its lock is free."""
+        names = {path.name.removesuffix(_LOCK) for path in self.root.glob(f"{_WORK}*")}
+        for work in (self.root / name for name in names):
+            with suppress(BlockingIOError), files.locked(_lock_of(work), wait=False):
+                shutil.rmtree(work, ignore_errors=True)
 
 
 @contextmanager
 def _turn(work: Path) -> Iterator[Path]:
-    """A folder that this process alone works in, once it has its turn; the lock ends with the
-    process.
-    """
-    while True:
-        with suppress(
-            FileExistsError
-        ):  # and not exist_ok, which looks again: it may be gone by then
+    """An empty folder that this process alone works in, once it has its turn."""
+    with files.locked(_lock_of(work)):
+        shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
+        try:
             work.mkdir()
-        with _held(work, fcntl.LOCK_EX) as handle:
-            if handle is None:
-                continue  # whoever had it before removed it
-            try:
-                yield work
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-            return
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
-@contextmanager
-def _held(folder: Path, how: int) -> Iterator[int | None]:
-    """A folder, open and locked; None if it was removed before this process had it."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        fcntl.flock(handle, how)
-        yield handle if _is(folder, handle) else None
-    finally:
-        os.close(handle)
+def _lock_of(work: Path) -> Path:
+    return work.with_name(f"{work.name}{_LOCK}")
 
 
-def _is(folder: Path, handle: int) -> bool:
-    """Whether a folder is still the one that was opened."""
-    try:
-        return os.path.samestat(os.fstat(handle), folder.stat())
-    except FileNotFoundError:
-        return False
-
-
-def need_room(place: Path, room: int) -> None:
-    """Raises DiskError if the file system of `place` has fewer than `room` bytes free."""
-    there = next(folder for folder in (place, *place.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    if free < room:
+def need_free_bytes(place: Path, needed: int) -> None:
+    """Raises DiskError if the file system of `place` has fewer than `needed` bytes free."""
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
         raise DiskError(
-            f"{place}: {free / 1e9:.1f} GB free, but compiling needs {room / 1e9:.1f} GB; free some space there "
-            "or choose another directory with --cache or GOCACHE"
+            str(place),
+            f"{free / 1e9:.1f} GB free, but compiling needs {needed / 1e9:.1f} GB",
+            "free some space there or choose another directory with --cache or GOCACHE",
         )

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from kubewright import files
-from kubewright.images.documents import LayoutVersion
 from kubewright.images.layer import Layer
+from kubewright.images.oci import LayoutVersion
 
 VERSION: Final = LayoutVersion(version="1.0.0").to_bytes()
 """The content of the file `oci-layout`."""

@@ -2,8 +2,6 @@
 one real build.
 """
 
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -13,9 +11,6 @@ from pathlib import Path
 import pytest
 
 from kubewright import content, files, run
-from kubewright.compile import go, modcache, store, toolchain
-from kubewright.compile.go import NotOffered
-from kubewright.compile.store import RECORD, Inputs, Store
 from kubewright.errors import (
     DiskError,
     KubewrightError,
@@ -25,10 +20,14 @@ from kubewright.errors import (
     UpstreamUnreachable,
     VerificationFailed,
 )
+from kubewright.gobuild import build_cache, go, modcache, toolchain
+from kubewright.gobuild.build_cache import RECORD, BuildCache, BuildInputs
+from kubewright.gobuild.go import NotOffered
 from kubewright.models.base import Arch
 
 ANSWER = (
-    '{"GOVERSION": "go1.26.8", "GOPROXY": "https://proxy.example,direct", "GOSUMDB": "sum.example", '
+    '{"GOVERSION": "go1.26.8", "GOPROXY": "https://proxy.example,direct", "GOSUMDB": '
+    '"sum.example", '
     '"GOCACHE": "/c", "GOMODCACHE": "/m"}'
 )
 
@@ -128,17 +127,20 @@ This download does NOT match an earlier download recorded in go.sum.
             "k8s.io/klog/v2@v2.140.0: its checksum",
         ),
         (
-            "main.go:2:8: missing go.sum entry for module providing package k8s.io/klog/v2 (imported by p); to add:",
+            "main.go:2:8: missing go.sum entry for module providing package k8s.io/klog/v2 "
+            "(imported by p); to add:",
             VerificationFailed,
             "k8s.io/klog/v2: the lock has no checksum",
         ),
         (
-            "k8s.io/kubernetes@v1.36.99: reading HOST/k8s.io/kubernetes/@v/v1.36.99.info: 403 Forbidden",
+            "k8s.io/kubernetes@v1.36.99: reading HOST/k8s.io/kubernetes/@v/v1.36.99.info: "
+            "403 Forbidden",
             NotOffered,
             "WHAT: the Go module proxy does not have this version",
         ),
         (
-            "x@v1: verifying module: x@v1: reading HOST/lookup/x@v1: 404 Not Found\n\tserver response: not found",
+            "x@v1: verifying module: x@v1: reading HOST/lookup/x@v1: 404 Not Found\n"
+            "\tserver response: not found",
             VerificationFailed,
             "x@v1: the Go checksum database does not know it",
         ),
@@ -159,7 +161,8 @@ This download does NOT match an earlier download recorded in go.sum.
             "does not have this version",
         ),
         (
-            'k8s.io/klog/v2@v2.140.0: Get "HOST": dial tcp 127.0.0.1:9: connect: connection refused',
+            'k8s.io/klog/v2@v2.140.0: Get "HOST": dial tcp 127.0.0.1:9: connect: '
+            "connection refused",
             UpstreamUnreachable,
             "check GOPROXY",
         ),
@@ -203,25 +206,25 @@ def test_a_mistake_in_the_sources_stays_gos_own_words() -> None:
 
 def test_the_packages_that_are_compiled_are_counted() -> None:
     told: list[tuple[str, int]] = []
-    heard = go.counting("it", lambda what, count: told.append((what, count)))
+    on_line = go.counting("it", lambda what, count: told.append((what, count)))
     for line in ("internal/cpu", "go: downloading x v1.0.0", "", "runtime"):
-        heard(line)
+        on_line(line)
     assert told == [("it", 1), ("it", 2)]
 
 
 def test_a_program_that_takes_long_is_heard_line_by_line(tool: Callable[[str], Path]) -> None:
     lines: list[str] = []
-    run.follow([tool("sh"), "-c", "echo one; echo two >&2"], lines.append)
+    run.stream([tool("sh"), "-c", "echo one; echo two >&2"], lines.append)
     assert lines == ["one", "two"]
     with pytest.raises(ToolFailed, match=r"exit code 3:\nlast words"):
-        run.follow([tool("sh"), "-c", "echo last words; exit 3"], lines.append)
+        run.stream([tool("sh"), "-c", "echo last words; exit 3"], lines.append)
 
 
 # ── The store ────────────────────────────────────────────────────────────────────────────────
 
 
-def inputs(**changes: object) -> Inputs:
-    plain = Inputs(
+def inputs(**changes: object) -> BuildInputs:
+    plain = BuildInputs(
         what="it", go="1.26.8", settings={"GOARCH": "amd64"}, flags=("-s",), targets={"it": "."}
     )
     return plain.model_copy(update=changes)
@@ -255,9 +258,9 @@ def maker(data: bytes, calls: list[int]) -> Callable[[Path, Path], None]:
 
 def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     calls: list[int] = []
-    first = Store(tmp_path).make(inputs(), maker(b"program", calls), room=0)
+    first = BuildCache(tmp_path).make(inputs(), maker(b"program", calls), free_bytes=0)
     assert first["it"].read_bytes() == b"program"
-    assert Store(tmp_path).make(inputs(), maker(b"another", calls), room=0) == first
+    assert BuildCache(tmp_path).make(inputs(), maker(b"another", calls), free_bytes=0) == first
     assert calls == [1]
     assert [path.name for path in (tmp_path / "build").iterdir()] == [inputs().fingerprint], (
         "no scratch is left"
@@ -267,11 +270,13 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["it", RECORD])
 def test_what_was_damaged_is_made_again(tmp_path: Path, name: str) -> None:
     calls: list[int] = []
-    made = Store(tmp_path).make(inputs(), maker(b"program", calls), room=0)["it"]
+    made = BuildCache(tmp_path).make(inputs(), maker(b"program", calls), free_bytes=0)["it"]
     made.with_name(name).write_bytes(b"half")
-    assert Store(tmp_path).find(inputs()) is None
+    assert BuildCache(tmp_path).find(inputs()) is None
     assert (
-        Store(tmp_path).make(inputs(), maker(b"program", calls), room=0)["it"].read_bytes()
+        BuildCache(tmp_path)
+        .make(inputs(), maker(b"program", calls), free_bytes=0)["it"]
+        .read_bytes()
         == b"program"
     )
     assert calls == [1, 1]
@@ -283,7 +288,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise ToolFailed("no")
 
     with pytest.raises(ToolFailed):
-        Store(tmp_path).make(inputs(), fail, room=0)
+        BuildCache(tmp_path).make(inputs(), fail, free_bytes=0)
     assert not list((tmp_path / "build").iterdir())
 
 
@@ -295,14 +300,11 @@ def test_what_a_killed_process_left_is_swept_and_what_one_works_in_is_not(tmp_pa
     for folder in (dead, alive, own):
         (folder / "out").mkdir(parents=True)
         (folder / "out" / "half").touch()
-    handle = os.open(alive, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        made = Store(tmp_path).make(inputs(), maker(b"program", []), room=0)["it"]
+    with files.locked(alive.with_name(f"{alive.name}.lock")):
+        made = BuildCache(tmp_path).make(inputs(), maker(b"program", []), free_bytes=0)["it"]
         assert sorted(path.name for path in made.parent.iterdir()) == [RECORD, "it"]
         assert (dead.exists(), own.exists(), alive.exists()) == (False, False, True)
-    finally:
-        os.close(handle)
+    assert not list((tmp_path / "build").glob("*.lock"))
 
 
 def test_of_several_that_want_the_same_one_makes_it(tmp_path: Path) -> None:
@@ -315,7 +317,10 @@ def test_of_several_that_want_the_same_one_makes_it(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         made = list(
             pool.map(
-                lambda _: Store(tmp_path).make(inputs(), slow, room=0)["it"].read_bytes(), range(4)
+                lambda _: (
+                    BuildCache(tmp_path).make(inputs(), slow, free_bytes=0)["it"].read_bytes()
+                ),
+                range(4),
             )
         )
     assert (made, calls) == ([b"program"] * 4, [1])
@@ -327,9 +332,9 @@ def test_a_disk_without_room_is_said_before_anything_is_compiled(tmp_path: Path)
     with pytest.raises(
         DiskError, match=r"GB free, but compiling needs 1000000\.0 GB; free some space"
     ):
-        Store(tmp_path).make(inputs(), maker(b"", calls), room=10**15)
+        BuildCache(tmp_path).make(inputs(), maker(b"", calls), free_bytes=10**15)
     assert not calls
-    store.need_room(tmp_path / "not" / "there" / "yet", 1)
+    build_cache.need_free_bytes(tmp_path / "not" / "there" / "yet", 1)
 
 
 # ── Go's module cache ────────────────────────────────────────────────────────────────────────
@@ -395,11 +400,11 @@ def hello(folder: Path, cache: Path) -> Path:
             cwd=folder,
             env=env,
             flags=flags,
-            heard=lambda line: None,
+            on_line=lambda line: None,
             what="it",
         )
 
-    return Store(cache).make(inputs(flags=flags), compile_into, room=1)["it"]
+    return BuildCache(cache).make(inputs(flags=flags), compile_into, free_bytes=1)["it"]
 
 
 def test_two_builds_in_two_folders_are_the_same(
@@ -424,7 +429,7 @@ def test_a_program_with_a_mistake_fails_with_gos_words(
     with pytest.raises(ToolFailed, match="undefined: nowhere"):
         go.build(
             tools, ".", tmp_path / "it", cwd=tmp_path, env=tools.environment(Arch.amd64), flags=(),
-            heard=lambda line: None, what="it",
+            on_line=lambda line: None, what="it",
         )  # fmt: skip
     assert not (tmp_path / "it").exists()
 

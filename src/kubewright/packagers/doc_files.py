@@ -3,7 +3,7 @@
 from email.utils import formatdate
 from pathlib import Path
 
-from kubewright import files
+from kubewright import archives
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.description import Description, Payload
@@ -24,7 +24,7 @@ def add(description: Description, work: Path) -> Description:
     """
     texts = {"copyright": copyright_file(description).encode()}
     if description.format is Format.deb:
-        texts["changelog.Debian.gz"] = files.gzipped(changelog(description).encode())
+        texts["changelog.Debian.gz"] = archives.gzipped(changelog(description).encode())
     work.mkdir(parents=True, exist_ok=True)
     entries = []
     for name, data in texts.items():
@@ -47,8 +47,9 @@ def copyright_file(description: Description) -> str:
     """
     if description.license not in _LICENSES:
         raise RequestError(
-            f"recipes/components.toml: {description.name}: license: no text for {description.license!r}; "
-            "say in src/kubewright/packagers/documents.py where it is"
+            f"recipes/components.toml: {description.name}: license",
+            f"no text for {description.license!r}",
+            "say in src/kubewright/packagers/doc_files.py where it is",
         )
     return (
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"

@@ -22,17 +22,21 @@ def parse(text: str, values: Mapping[str, str], place: str) -> Relation:
         filled = text.format_map(values)
     except (KeyError, ValueError) as error:
         raise RequestError(
-            f"{place}: {text!r}: unknown placeholder {error}; known: {', '.join(sorted(values))}"
+            place,
+            f"{text!r}: unknown placeholder {error}",
+            f"known: {', '.join(sorted(values))}",
         ) from error
     alternatives = []
     for part in filled.split("|"):
-        found = _ALTERNATIVE.match(part.strip())
-        if found is None:
+        match = _ALTERNATIVE.match(part.strip())
+        if match is None:
             raise RequestError(
-                f"{place}: {part.strip()!r} is not a relation; write it like 'kubelet (>= 1.36.4)'"
+                place,
+                f"{part.strip()!r} is not a relation",
+                "write it like 'kubelet (>= 1.36.4)'",
             )
         alternatives.append(
-            Alternative(name=found["name"], operator=found["op"], version=found["version"] or "")
+            Alternative(name=match["name"], operator=match["op"], version=match["version"] or "")
         )
     return Relation(alternatives=tuple(alternatives))
 
@@ -43,18 +47,20 @@ def render(relations: Iterable[Relation], form: Format) -> list[str]:
 
 
 def _deb(relation: Relation) -> str:
-    return " | ".join(
-        f"{one.name} ({one.operator} {one.version})" if one.operator else one.name
-        for one in relation.alternatives
-    )
+    parts = []
+    for alternative in relation.alternatives:
+        bound = f" ({alternative.operator} {alternative.version})" if alternative.operator else ""
+        parts.append(f"{alternative.name}{bound}")
+    return " | ".join(parts)
 
 
 def _rpm(relation: Relation) -> str:
     """More than one alternative is a rich dependency, which rpm understands since 4.13."""
-    parts = [
-        f"{one.name} {_RPM_OPERATORS.get(one.operator, one.operator)} {one.version}"
-        if one.operator
-        else one.name
-        for one in relation.alternatives
-    ]
+    parts = []
+    for alternative in relation.alternatives:
+        bound = ""
+        if alternative.operator:
+            operator = _RPM_OPERATORS.get(alternative.operator, alternative.operator)
+            bound = f" {operator} {alternative.version}"
+        parts.append(f"{alternative.name}{bound}")
     return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"

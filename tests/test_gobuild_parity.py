@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubewright import content, recipes
-from kubewright.compile.parity import Accepted, Accepting, Parity, compare, differences
+from kubewright.gobuild.parity import Accepted, Accepting, Parity, compare, differences
 
 SEPARATE = "#!/bin/sh\necho usage of $0\necho flags: $*\n"
 

@@ -58,7 +58,7 @@ class Descriptor(Document):
     annotations: dict[str, str] | None = None
 
 
-class Index(Document):
+class ImageIndex(Document):
     """A list of manifests: one image for several architectures, or the contents of a layout."""
 
     schema_version: Literal[2] = Field(2, alias="schemaVersion")
@@ -67,7 +67,7 @@ class Index(Document):
     annotations: dict[str, str] | None = None
 
 
-class Manifest(Document):
+class ImageManifest(Document):
     """One image for one architecture."""
 
     schema_version: Literal[2] = Field(2, alias="schemaVersion")
@@ -94,14 +94,14 @@ class RootFs(Document):
     diff_ids: tuple[Digest, ...]
 
 
-class Step(Document):
+class HistoryStep(Document):
     """How a layer came to be, for `docker history`."""
 
     created: str
     created_by: str
 
 
-class Config(Document):
+class ImageConfig(Document):
     """The configuration of one image for one architecture; its digest is Docker's image ID."""
 
     architecture: str
@@ -109,7 +109,7 @@ class Config(Document):
     created: str | None = None
     config: Execution
     rootfs: RootFs
-    history: tuple[Step, ...] = ()
+    history: tuple[HistoryStep, ...] = ()
 
 
 def descriptor(
@@ -137,4 +137,4 @@ def names(short: str, reference: str) -> dict[str, str]:
 def index_json(manifests: Sequence[Descriptor]) -> bytes:
     """A layout's index.json, ordered by name."""
     ordered = sorted(manifests, key=lambda entry: (entry.annotations or {}).get(SHORT_NAME, ""))
-    return Index(manifests=tuple(ordered)).to_bytes()
+    return ImageIndex(manifests=tuple(ordered)).to_bytes()

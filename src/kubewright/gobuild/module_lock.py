@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from kubewright import files, run
-from kubewright.compile import go, gomod, toolchain
 from kubewright.errors import ToolFailed
+from kubewright.gobuild import go, gomod, toolchain
 from kubewright.models.base import Arch
 
 

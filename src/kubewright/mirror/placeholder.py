@@ -23,15 +23,14 @@ def program(arch: Arch, message: bytes) -> bytes:
     """
     body = _CODES[arch](len(message)) + message
     size = HEADERS + len(body)
-    identity = (
-        b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    )  # 64 bits, little endian, version 1, System V
+    # 64 bits, little endian, version 1, System V.
+    identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    # An executable (2): its entry point and one program header, no sections.
     header = struct.pack(
         "<HHIQQQIHHHHHH", 2, arch.elf, 1, BASE + HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0
-    )  # an executable (2): its entry point and one program header, no sections
-    segment = struct.pack(
-        "<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x10000
-    )  # load all of it to read and run
+    )
+    # Load all of it to read and run.
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x10000)
     return identity + header + segment + body
 
 
@@ -73,3 +72,6 @@ def _movz(register: int, value: int) -> int:
 
 _CODES: dict[Arch, Callable[[int], bytes]] = {Arch.amd64: _amd64, Arch.arm64: _arm64}
 """The code for a message of some length."""
+
+ARCHITECTURES = tuple(_CODES)
+"""What a placeholder can be made for."""
