@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kubewright import files
-from kubewright.errors import PublicationConflict, RequestError
+from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
 from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.base import Arch, Format
 from kubewright.models.manifest import Manifest
@@ -154,7 +155,9 @@ def _uploads(
 def _conflict(artifact: Artifact, site: Store) -> PublicationConflict:
     stored = site.get(artifact.url)
     if isinstance(artifact, Package) and artifact.format is Format.rpm and stored is not None:
-        same = rpm_signature.unsigned_sha256(stored.data, name=artifact.url)
+        same = None
+        with suppress(VerificationFailed):  # what is no rpm at all
+            same = rpm_signature.unsigned_sha256(stored.data, name=artifact.url)
         if same == artifact.unsigned_sha256:
             return PublicationConflict(
                 artifact.url,
