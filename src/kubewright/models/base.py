@@ -130,6 +130,8 @@ class Model(BaseModel):
 class Header(Model):
     """What a published JSON document is, first of all."""
 
+    model_config = ConfigDict(extra="allow", frozen=True)
+
     type: str
     version: str = Field("1", description="its format: a newer major version needs newer readers")
 
