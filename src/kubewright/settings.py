@@ -1,7 +1,8 @@
-"""The options that mean the same for every verb."""
+"""What a run was asked to do: the values of the options that several verbs have."""
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +13,10 @@ from kubewright.models.site import LONGEST, ChannelName
 
 URL = r"^(|https?://[^\s/]+[^\s]*)$"
 """An address that clients can use, or none."""
+
+
+Backend = Literal["fpm", "nfpm"]
+"""A program that builds packages: the keys of `packagers.PACKAGERS`."""
 
 
 class Settings(Model):
@@ -46,7 +51,7 @@ class Settings(Model):
     dry_run: bool = False
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
-    backend: str = "nfpm"
+    backend: Backend = "nfpm"
     flavour: Flavour = Field(
         "dispatcher", description="of hyperkube: separate programs, or one compiled here"
     )

@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from kubewright import recipes
-from kubewright.resolution import asked
 from kubewright.settings import Settings
 
 Command = Callable[..., None]
@@ -47,6 +45,9 @@ def asking(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapper(settings: Settings, **given: Any) -> None:
+        from kubewright import recipes
+        from kubewright.resolution import asked
+
         wishes = asked(
             recipes.components(), recipes.distributions(),
             wanted=given.pop("wanted"), without=given.pop("without"), distros=given.pop("distros"),

@@ -5,7 +5,6 @@ import click
 from kubewright.cli.options import shared, show_json
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.settings import Settings
-from kubewright.stages import catalog as keeping
 
 
 @click.group()
@@ -14,9 +13,11 @@ def catalog() -> None:
 
 
 @catalog.command()
-@shared
+@shared()
 def check(settings: Settings, as_json: bool) -> None:
     """Find statements of the catalog that contradict each other."""
+    from kubewright.stages import catalog as keeping
+
     found, size = keeping.check(), keeping.size()
     if as_json:
         show_json({"size": size, "contradictions": [one._asdict() for one in found]})
@@ -34,11 +35,13 @@ def check(settings: Settings, as_json: bool) -> None:
 
 
 @catalog.command()
-@shared
+@shared("upstream", "offline", "jobs")
 def diff(settings: Settings, as_json: bool) -> None:
     """Show what an upstream has that the recipes lack: Kubernetes, and the newest of each
     companion.
     """
+    from kubewright.stages import catalog as keeping
+
     if settings.offline:
         raise RequestError(
             "--offline: `catalog diff` asks the upstream; leave the option out, or name a mirror with --upstream"
@@ -51,6 +54,3 @@ def diff(settings: Settings, as_json: bool) -> None:
         click.echo(f"{one.component} {one.version}: not in {one.recipe}; {one.evidence}")
     if not found:
         click.echo("nothing is new")
-
-
-COMMANDS = (catalog,)

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from kubewright.cli.options import refuse_dry_run, shared, show_json
+from kubewright.cli.options import shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.settings import Settings
-from kubewright.stages import hyperkube as compiling
 
 VERSION = click.argument("version", metavar="VERSION")
 
@@ -15,10 +14,11 @@ VERSION = click.argument("version", metavar="VERSION")
 @click.command()
 @VERSION
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@shared
+@shared("cache", "arch")
 def source(settings: Settings, as_json: bool, version: str, directory: Path) -> None:
     """Real Kubernetes and its companions, compiled from Go modules; takes long the first time."""
-    refuse_dry_run(settings, "mirror source")
+    from kubewright.stages import hyperkube as compiling
+
     summary = compiling.source(version, directory, settings)
     if as_json:
         show_json(summary.model_dump(mode="json", exclude_none=True))
@@ -44,10 +44,11 @@ def hyperkube() -> None:
 
 @hyperkube.command()
 @VERSION
-@shared
+@shared()
 def lock(settings: Settings, as_json: bool, version: str) -> None:
     """Render go.mod for a release and lock every module's checksum in images/hyperkube/locks/."""
-    refuse_dry_run(settings, "hyperkube lock")
+    from kubewright.stages import hyperkube as compiling
+
     changed = compiling.lock(version)
     if as_json:
         show_json([str(path) for path in changed])
@@ -58,12 +59,13 @@ def lock(settings: Settings, as_json: bool, version: str) -> None:
 
 @hyperkube.command()
 @VERSION
-@shared
+@shared("cache")
 def parity(settings: Settings, as_json: bool, version: str) -> None:
     """Compare every program's help and version with the separate binary's; differences have to be
     accepted.
     """
-    refuse_dry_run(settings, "hyperkube parity")
+    from kubewright.stages import hyperkube as compiling
+
     found = compiling.parity(version, settings)
     if as_json:
         show_json(found.model_dump(mode="json"))
@@ -84,6 +86,3 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
             f"hyperkube v{found.kubernetes}: differs from the separate programs; make it the same, "
             "or accept the difference with its reason in images/hyperkube/parity.toml"
         )
-
-
-COMMANDS = (hyperkube,)

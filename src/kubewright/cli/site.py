@@ -3,27 +3,30 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.options import shared, show_json
+from kubewright.cli.options import PUBLICATION, shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import Channel
 from kubewright.settings import Settings
-from kubewright.site.store import Change
-from kubewright.stages import publish as publishing
-from kubewright.stages import verify as verifying
-from kubewright.stages.keys import keys
-from kubewright.workspace import select
+
+if TYPE_CHECKING:
+    from kubewright.site.store import Change
 
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME|REQUEST]")
-@shared
+@shared(*PUBLICATION, "dist", "registry", "channel", "valid-for", "backend")
 def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     """Put a signed release on the site, in its channels; --dry-run lists the objects that would
     change.
     """
+    from kubewright.stages import publish as publishing
+    from kubewright.stages.keys import keys
+    from kubewright.workspace import select
+
     workspace = select(settings.dist, name)
     channels, changes = publishing.publish(workspace, settings, keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)
@@ -38,13 +41,15 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A public key to trust, OpenPGP or PEM; repeatable.",
 )
-@shared
+@shared("site", "now")
 def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[Path, ...]) -> None:
     """Check every object of a site as a stranger would: digests, signatures, indexes against the
     pool.
 
     Without --key the site's own keys are believed, and their fingerprints are shown.
     """
+    from kubewright.stages import verify as verifying
+
     report = verifying.verify(
         where or settings.site, [path.read_bytes() for path in trusted], now=settings.now
     )
@@ -62,9 +67,11 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
 
 @click.command()
 @click.argument("channel", required=False)
-@shared
+@shared("site")
 def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     """List the publications of a channel, or the channels of the site."""
+    from kubewright.stages import publish as publishing
+
     found = (
         publishing.channels(settings) if channel is None else publishing.history(channel, settings)
     )
@@ -83,9 +90,12 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     show_default="the one before the present",
     help="The publication to go back to.",
 )
-@shared
+@shared(*PUBLICATION, "valid-for")
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
     """Publish the content of an earlier publication of a channel again."""
+    from kubewright.stages import publish as publishing
+    from kubewright.stages.keys import keys
+
     record, changes = publishing.rollback(channel, settings, keys(settings), to)
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True))
@@ -95,13 +105,16 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
 
 
 @click.command()
-@shared
+@shared(*PUBLICATION)
 def refresh(settings: Settings, as_json: bool) -> None:
     """Renew the channels that --valid-for lets expire, each for its own days, when less than half
     of them are left.
 
     Channels that another key has signed are signed again too. Needs no release in --dist.
     """
+    from kubewright.stages import publish as publishing
+    from kubewright.stages.keys import keys
+
     renewed, changes = publishing.refresh(settings, keys(settings))
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
@@ -114,7 +127,11 @@ def refresh(settings: Settings, as_json: bool) -> None:
 
 
 def report_changes(
-    name: str, channels: Sequence[str], changes: Sequence[Change], settings: Settings, as_json: bool
+    name: str,
+    channels: Sequence[str],
+    changes: Sequence["Change"],
+    settings: Settings,
+    as_json: bool,
 ) -> None:
     """What a publication wrote, or would."""
     if as_json:
@@ -135,7 +152,7 @@ def report_changes(
     )
 
 
-def _changes(changes: Sequence[Change], settings: Settings) -> None:
+def _changes(changes: Sequence["Change"], settings: Settings) -> None:
     if settings.dry_run:
         for change in changes:
             click.echo(f"{change.action:8} {change.size:>12}  {change.path}")
@@ -154,6 +171,3 @@ def _line(record: Channel) -> str:
 
 def _when(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-COMMANDS = (publish, verify, history, rollback, refresh)

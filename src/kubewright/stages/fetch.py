@@ -114,7 +114,7 @@ def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) ->
         TransferSpeedColumn(),
     )
     with (
-        Progress(*columns, console=console, transient=True) as progress,
+        Progress(*columns, console=console(), transient=True) as progress,
         ThreadPoolExecutor(jobs) as pool,
     ):
 
