@@ -261,13 +261,13 @@ def verify(lab: Lab) -> str:
 
 def publish(lab: Lab, version: str) -> None:
     """Publish the release again."""
-    options = ["--channel", channel(version), *lab.supply.options(lab.network.registry)]
-    verb(lab, "publish", f"v{version}", *options)
+    settings = lab.supply.settings(lab.network.registry)
+    verb(lab, "publish", f"v{version}", "--channel", channel(version), settings=settings)
 
 
-def verb(lab: Lab, *words: str) -> None:
+def verb(lab: Lab, *words: str, settings: Sequence[str] = ()) -> None:
     """Run a verb as the site's owner."""
-    lab.report.show(f"kubewright {words[0]}", lab.supply.kubewright(*words))
+    lab.report.show(f"kubewright {words[0]}", lab.supply.kubewright(*words, settings=settings))
 
 
 def sound(lab: Lab, name: str, command: str) -> None:

@@ -58,10 +58,10 @@ def main(argv: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explained(error: KubewrightError) -> int:
-    """Say what went wrong; give the exit code."""
+def _explained(error: KubewrightError, cause: Exception | None = None) -> int:
+    """Say what went wrong, with -v also where; give the exit code."""
     console().print(f"error: {error}", style="bold red", markup=False)
-    logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
+    logging.getLogger("kubewright").debug("where it came from:", exc_info=cause or error)
     disk_full = isinstance(error, ToolFailed) and FULL.search(str(error))
     return DiskError.exit_code if disk_full else error.exit_code
 
@@ -72,7 +72,7 @@ def _unforeseen(error: Exception) -> int:
         place = (
             error.filename or f"a file in {tempfile.gettempdir()} (TMPDIR) or the working directory"
         )
-        return _explained(disk_error(error, place))
+        return _explained(disk_error(error, place), error)
     words = " ".join(f"{type(error).__name__}: {error}".split())
     message = f"unexpected: {words}; run again with -v and report it"
     console().print(message, style="bold red", markup=False)

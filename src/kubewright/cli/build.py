@@ -70,10 +70,11 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.dryrun import Plan
     from kubewright.workspace import select
 
+    workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(name, settings, as_json, Plan.fetching)
+        _plan(workspace, settings.cache, as_json, Plan.fetching)
         return
-    release = fetching.fetch(select(settings.dist, name), settings)
+    release = fetching.fetch(workspace, settings)
     if as_json:
         show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
         return
@@ -93,10 +94,10 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.keys import keys
     from kubewright.workspace import select
 
-    if settings.dry_run:
-        _plan(name, settings, as_json, Plan.packaging)
-        return
     workspace = select(settings.dist, name)
+    if settings.dry_run:
+        _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
+        return
     own = keys(settings)
     record = packaging.package(
         workspace, settings, own.repo, signing.keyring(own, publish.store(settings))
@@ -129,10 +130,10 @@ def image(
     if load not in (None, OWN):
         _load(Path(load), settings, as_json, alone=not (name or archive or push))
         return
-    if settings.dry_run:
-        _plan(name, settings, as_json, Plan.imaging)
-        return
     workspace = select(settings.dist, name)
+    if settings.dry_run:
+        _plan(workspace, settings.cache, as_json, Plan.imaging)
+        return
     record, _ = imaging.image(workspace, settings)
     more: dict[str, tuple[str, ...]] = {}
     if archive is not None:
@@ -164,7 +165,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
 @click.command()
 @NAME
-@shared(*KEYS, "dist", "cache", "site", "url", "registry", "backend", "only", "dry-run")
+@shared(*KEYS, "dist", "cache", "site", "url", "registry", "backend", "dry-run")
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
     from kubewright.stages import publish
@@ -173,10 +174,10 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.keys import keys
     from kubewright.workspace import select
 
-    if settings.dry_run:
-        _plan(name, settings, as_json, Plan.signing)
-        return
     workspace = select(settings.dist, name)
+    if settings.dry_run:
+        _plan(workspace, settings.cache, as_json, Plan.signing)
+        return
     record = signing.sign(workspace, settings, keys(settings), publish.store(settings))
     _report(workspace, record, as_json)
 
@@ -200,13 +201,16 @@ def release(settings: Settings, as_json: bool, request_: str) -> None:
 
 
 def _plan(
-    name: str | None, settings: Settings, as_json: bool, lines: Callable[["Plan"], Iterator[str]]
+    workspace: "Workspace",
+    cache: Path,
+    as_json: bool,
+    lines: Callable[["Plan"], Iterator[str]],
+    only: str = "*",
 ) -> None:
     """What a stage would do."""
     from kubewright.stages.dryrun import plan
-    from kubewright.workspace import select
 
-    found = plan(select(settings.dist, name).release(), settings)
+    found = plan(workspace.release(), cache, only)
     if as_json:
         show_json(found.model_dump(mode="json", exclude_none=True))
         return

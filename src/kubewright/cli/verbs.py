@@ -67,9 +67,7 @@ class Verbs(click.Group):
         try:
             name, command, rest = super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
-            raise click.NoSuchCommand(
-                error.command_name, possibilities=verbs(), ctx=ctx
-            ) from error
+            raise click.NoSuchCommand(error.command_name, possibilities=verbs(), ctx=ctx) from error
         if name is not None and command is not None:
             ctx.default_map = {name: defaults(command, commands)}
         return name, command, rest
