@@ -81,8 +81,8 @@ WRONG = {
         "docker-ce 5:28.5.2-1 comes after 5:27.5.1-1, but is not older",
     ),
     "version": ("5:29.8.1-1", "latest-1", "'latest-1': names no upstream version"),
-    "syntax": ("5:29.8.1-1", "29.8.1_ce", "'29.8.1_ce' is no deb version"),
-    "float": ('"5:29.8.1-1"', "29.8", r"packages\[0\].version: .*valid string"),
+    "syntax": ("5:29.8.1-1", "29.8.1_ce", "'29.8.1_ce' is not a deb version"),
+    "float": ('"5:29.8.1-1"', "29.8", r"packages\[0\].version: .*must be text"),
     "source": ('"S"', '"NOWHERE"', "docker-ce: sources has no 'NOWHERE'"),
     "repository": (
         '"S"',
@@ -112,7 +112,7 @@ WRONG_PAIR = {
     ),
     "range": ("*", "1.x", r"pairs\[0\].containerd"),
     "source": ('"S"', '"NOWHERE"', "the pairs of docker-ce: sources has no 'NOWHERE'"),
-    "nothing": ('"containerd.io" = "*"', "", r"pairs\[0\].containerd: .*at least 1"),
+    "nothing": ('"containerd.io" = "*"', "", r"pairs\[0\].containerd: must have 1 or more entries"),
 }
 
 

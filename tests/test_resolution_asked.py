@@ -289,7 +289,7 @@ def test_statements_hold_from_their_version_on_and_are_carried_forward_from_the_
 def test_what_people_read_fits_80_columns_and_keeps_words_whole(
     words: tuple[str, ...], tmp_path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    dist = ["--dist", str(tmp_path)]
+    dist = ["--dist", str(tmp_path)] if words[0] == "resolve" else []
     code, out, _ = run(*words, "--offline", *dist)
     assert code == 0
     text = out.replace(str(tmp_path), "dist")

@@ -30,12 +30,12 @@ PROBLEMS = {
     "path_type": "must be a path",
     "recursion_loop": "contains itself",
     "string_pattern_mismatch": "does not match {pattern}",
-    "string_too_long": "must be {max_length} characters or fewer",
-    "string_too_short": "must be {min_length} characters or more",
+    "string_too_long": "must have {max_length} or fewer characters",
+    "string_too_short": "must have {min_length} or more characters",
     "string_type": "must be text",
     "string_unicode": "must be text in UTF-8",
-    "too_long": "must have {max_length} entries or fewer",
-    "too_short": "must have {min_length} entries or more",
+    "too_long": "must have {max_length} or fewer entries",
+    "too_short": "must have {min_length} or more entries",
     "tuple_type": "must be a list",
 }
 """What to say of each kind of error that our models can have, with what the library knows of it."""

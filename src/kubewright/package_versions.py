@@ -34,12 +34,12 @@ class PackageVersion(NamedTuple):
 
 
 def parse_deb(text: str) -> PackageVersion:
-    """Read `5:20.10.24~3-0~debian-bookworm`. Raises RequestError for what is no deb version."""
+    """Read `5:20.10.24~3-0~debian-bookworm`. Raises RequestError for another text."""
     return _parse(text, Format.deb)
 
 
 def parse_rpm(text: str) -> PackageVersion:
-    """Read `3:20.10.24-3.el9`, with or without a release. Raises RequestError for what is no rpm
+    """Read `3:20.10.24-3.el9`, with or without a release. Raises RequestError for another
     version.
     """
     return _parse(text, Format.rpm)

@@ -41,7 +41,7 @@ def _expression(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(
-            f"{text!r} is no regular expression: {error}; escape what is meant literally"
+            f"{text!r} is not a regular expression: {error}; escape what is meant literally"
         ) from error
     return text
 
@@ -224,7 +224,7 @@ class MinorFacts(Model):
                     if versions.minor(one.version) != self.minor:
                         yield (
                             f"{key}.version",
-                            f"{one.version} is no patch of {self.minor}; list it in its own file",
+                            f"{one.version} is not a patch of {self.minor}; list it in its own file",
                         )
                 elif not isinstance(one, Pattern):
                     yield from self._misplaced(key, one)
@@ -247,7 +247,7 @@ class MinorFacts(Model):
                 continue
             patch = self.patch(version)
             if versions.minor(version) != self.minor:
-                yield f"{key}.{name}", f"{version} is no version of {self.minor}; name one that is"
+                yield f"{key}.{name}", f"{version} is not a version of {self.minor}; name one that is"
             elif patch is not None and patch.skipped:
                 yield f"{key}.{name}", f"{version} was never released; name the patch after it"
             elif patch is None and versions.is_final(version):
