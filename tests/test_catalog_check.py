@@ -12,7 +12,7 @@ from kubewright.cli import kubewright
 from kubewright.errors import VerificationFailed
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.relations import Relations
-from kubewright.resolution.catalog import contradictions
+from kubewright.resolution.lint import contradictions
 
 CATALOG = recipes.catalog()
 

@@ -13,12 +13,12 @@ from kubewright import content, recipes, versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.distros import OWN, Distributions
-from kubewright.models.lock import Asked, Component, DistributionRuntime, Wish
+from kubewright.models.lock import Component, DistributionRuntime, ResolveOptions, Wanted
 from kubewright.package_versions import compare
-from kubewright.resolution.facts import Facts
+from kubewright.resolution.build_problem import build_case
 from kubewright.resolution.packages import Candidate, candidates, depends, fits, ours, pin
-from kubewright.resolution.pose import pose
 from kubewright.resolution.runtimes import runtimes
+from kubewright.resolution.statements import Facts
 
 ALL = recipes.distributions()
 DOCKER_20 = ">=20.10.0,<20.11.0"
@@ -167,10 +167,10 @@ def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(
     facts = Facts(
         recipes.catalog(), recipes.components(), recipes.relations(), ALL, packaged=("1.36",)
     )
-    asked = Asked(wanted=(Wish(component=family),), distributions=(name,))
+    asked = ResolveOptions(wanted=(Wanted(component=family),), distributions=(name,))
     [variable] = [
         one
-        for one in pose("1.36.4", facts, asked).problem.variables
+        for one in build_case("1.36.4", facts, asked).problem.variables
         if one.name == f"{family}@{name}"
     ]
     ranks = [

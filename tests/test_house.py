@@ -32,7 +32,7 @@ above them.
 SHOWN = {
     "kubewright.mirror.KUBERNETES",
     "kubewright.site.store.Change",
-    "kubewright.resolution.asked",
+    "kubewright.resolution.read_options",
     "kubewright.resolution.avoided",
     "kubewright.resolution.explain.Considered",
     "kubewright.resolution.explain.Explanation",

@@ -205,7 +205,7 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
         for one in chosen
         for file in layout.files_of(recipes.components(), {one.name: [one.version]}, tuple(Arch))
     ]
-    found, missing = resolution.survey(wanted, recipes.components(), upstream, jobs=2)
+    found, missing = resolution.pin_inputs(wanted, recipes.components(), upstream, jobs=2)
     assert missing == ()
     assert {one.check for one in found} == {Check.checksum, Check.mirror}
     assert all(one.sha256 == files.sha256_of(mirror / layout.path(one.url)) for one in found)

@@ -11,7 +11,7 @@ from kubewright.models.base import Arch
 from kubewright.models.components import Components, Pin
 from kubewright.models.lock import Check, Component, Input, Unavailable
 from kubewright.models.mirror import Kind, Mirror
-from kubewright.resolution.survey import inputs, published_digest
+from kubewright.resolution.pin_inputs import inputs, published_digest
 from kubewright.upstream import Upstream
 
 CATALOG = recipes.catalog()
@@ -30,7 +30,7 @@ def surveyed(
     allow_unverified: Sequence[str] = (),
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
     """What a mirror says of some inputs."""
-    return resolution.survey(
+    return resolution.pin_inputs(
         wanted, components, Upstream(str(mirror)), jobs=2, allow_unverified=allow_unverified
     )
 

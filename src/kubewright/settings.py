@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from kubewright.models.base import Arch, Model
 from kubewright.models.image import Flavour
-from kubewright.models.lock import Asked
+from kubewright.models.lock import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
 URL = r"^(|https?://[^\s/]+[^\s]*)$"
@@ -34,8 +34,8 @@ class Settings(Model):
     )  # fmt: skip
     registry: str = "registry.k8s.io"
     channels: tuple[ChannelName, ...] = Field((), examples=["stable-1.36"])
-    asked: Asked = Field(
-        Asked(), description="what a release has to have beside a version of Kubernetes"
+    asked: ResolveOptions = Field(
+        ResolveOptions(), description="what a release has to have beside a version of Kubernetes"
     )
     valid_for: int | None = Field(
         None,

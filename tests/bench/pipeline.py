@@ -67,7 +67,7 @@ def resolving() -> Iterator[Result]:
 def resolve(request: str, *wanted: str) -> resolution.Solution | None:
     """What a request gives, nothing read before; None for a refusal."""
     forget()
-    asked = resolution.asked(recipes.components(), recipes.distributions(), wanted=wanted)
+    asked = resolution.read_options(recipes.components(), recipes.distributions(), wanted=wanted)
     try:
         return stage.solution(
             request, Settings(cache=Path(), now=NOW, offline=True, asked=asked), None

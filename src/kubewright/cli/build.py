@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.asking import asking
 from kubewright.cli.options import CHOICE, KEYS, OPTIONS, refuse_dry_run, shared, show_json
+from kubewright.cli.resolve_options import resolve_options
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
 
@@ -32,7 +32,7 @@ NAME = click.argument("name", required=False, metavar="[NAME|REQUEST]")
     "--from", "start", metavar="VERSION", help="Show the way from this version, hop by hop."
 )
 @shared(*CHOICE, "dist", "dry-run")
-@asking
+@resolve_options
 def resolve(settings: Settings, as_json: bool, request_: str, start: str | None) -> None:
     """Choose the versions that fit together and write the lock.
 
@@ -185,7 +185,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @click.argument("request_", metavar="REQUEST")
 @shared(*OPTIONS)
-@asking
+@resolve_options
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
     from kubewright.cli.site import report_changes

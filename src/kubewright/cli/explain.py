@@ -2,8 +2,8 @@
 
 import click
 
-from kubewright.cli.asking import asking
 from kubewright.cli.options import shared, show_json
+from kubewright.cli.resolve_options import resolve_options
 from kubewright.settings import Settings
 
 
@@ -11,7 +11,7 @@ from kubewright.settings import Settings
 @click.argument("component")
 @click.argument("request_", metavar="[REQUEST]", default="stable")
 @shared("upstream", "offline", "now")
-@asking
+@resolve_options
 def explain(settings: Settings, as_json: bool, component: str, request_: str) -> None:
     """Say why a release has this version of a component: who states it, and what else was
     considered.

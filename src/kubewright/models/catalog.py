@@ -247,7 +247,10 @@ class MinorFacts(Model):
                 continue
             patch = self.patch(version)
             if versions.minor(version) != self.minor:
-                yield f"{key}.{name}", f"{version} is not a version of {self.minor}; name one that is"
+                yield (
+                    f"{key}.{name}",
+                    f"{version} is not a version of {self.minor}; name one that is",
+                )
             elif patch is not None and patch.skipped:
                 yield f"{key}.{name}", f"{version} was never released; name the patch after it"
             elif patch is None and versions.is_final(version):

@@ -8,18 +8,18 @@ from kubewright import versions
 from kubewright.models.base import Evidence
 from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.components import Components
-from kubewright.models.lock import Asked, Component
+from kubewright.models.lock import Component, ResolveOptions
 from kubewright.models.relations import Relations
 from kubewright.moments import midnight
+from kubewright.resolution.alternatives import Alternatives
+from kubewright.resolution.build_problem import Case, build_case
 from kubewright.resolution.conflict import core, everywhere, missed, refusal
-from kubewright.resolution.elsewhere import Elsewhere
-from kubewright.resolution.facts import NO_RELATIONS, Facts, Ruling, facts_of
 from kubewright.resolution.packages import Candidate, ours
-from kubewright.resolution.pose import Case, pose
 from kubewright.resolution.problem import Constraint, Rule, Value
 from kubewright.resolution.search import Chosen, fault, search
+from kubewright.resolution.statements import NO_RELATIONS, Facts, InForce, facts_of
 
-PLAIN = Asked()
+PLAIN = ResolveOptions()
 """Nothing was asked for but a version."""
 
 
@@ -60,7 +60,7 @@ def choose(
     ).components
 
 
-def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Asked) -> Solution:
+def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: ResolveOptions) -> Solution:
     """The first Kubernetes version for which everything that was asked for can be had, and the
     choice.
 
@@ -70,12 +70,12 @@ def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Asked) -> Solu
     """
     rest = iter(wanted)
     kubernetes, why = next(rest)
-    case = pose(kubernetes, facts, asked)
+    case = build_case(kubernetes, facts, asked)
     chosen = search(case.problem)
     if chosen is not None:
         return _solution(case, why, chosen, facts)
     conflict = core(case.problem)
-    others = Elsewhere.of(conflict, facts, asked)
+    others = Alternatives.of(conflict, facts, asked)
     for kubernetes, why in () if asked == PLAIN or everywhere(conflict, asked) else rest:
         if found := others.at(kubernetes):
             return replace(_solution(found[0], why, found[1], facts), missed=missed(case, conflict))
@@ -100,15 +100,15 @@ def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
 def _solution(case: Case, why: str, chosen: Chosen, facts: Facts) -> Solution:
     named = {name: _named(name, value, facts) for name, value in chosen.items()}
     components = [
-        _component(case.rulings[name], named[name].version, case, chosen, facts)
-        for name in case.rulings
+        _component(case.in_force[name], named[name].version, case, chosen, facts)
+        for name in case.in_force
     ]
     return Solution(case, why, named, (_kubernetes(case.kubernetes, facts.catalog), *components))
 
 
 def _named(name: str, value: Value, facts: Facts) -> Value:
     """A value with our own package by name, where it is one."""
-    if not value.like:
+    if not value.follows:
         return value
     family, _, distribution = name.partition("@")
     return replace(value, package=ours(distribution, family, facts.distributions, value.version))
@@ -132,7 +132,9 @@ def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
     )  # fmt: skip
 
 
-def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: Facts) -> Component:
+def _component(
+    ruling: InForce, version: str, case: Case, chosen: Chosen, facts: Facts
+) -> Component:
     wishes = [
         one.needs.range
         for one in case.problem.ranges
@@ -150,7 +152,9 @@ def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: 
         reason += f"; brought by {brought}, and not in recipes/components.toml"
     others = (one for _, one in rejected(ruling.component, case, chosen))
     if bound := [
-        one for one in others if isinstance(one, Constraint) and (one.when or one.somewhere)
+        one
+        for one in others
+        if isinstance(one, Constraint) and (one.when or one.kubernetes_specific)
     ]:
         reason += f"; a newer one is ruled out: {bound[-1].reason}"
     if ruling.carried:
@@ -174,7 +178,7 @@ def _bringing(component: str, version: str, case: Case, chosen: Chosen) -> str:
 
 
 def _judge(
-    ruling: Ruling, version: str, wishes: list[str]
+    ruling: InForce, version: str, wishes: list[str]
 ) -> tuple[Status, str, tuple[Evidence, ...]]:
     """What upstream says of a version that meets all constraints: exact beats lines, lines beat
     bounds.
@@ -208,7 +212,7 @@ def _judge(
     )
 
 
-def _allowed(ruling: Ruling, version: str, wishes: list[str], known: list[str]) -> str:
+def _allowed(ruling: InForce, version: str, wishes: list[str], known: list[str]) -> str:
     """The range that the choice was made from, in the catalog's words and the person's.
 
     Of what a wish leaves of several lines, those that no known version is in are left out.

@@ -5,12 +5,12 @@ work instead.
 from collections.abc import Iterator
 
 from kubewright.errors import RequestError
-from kubewright.models.lock import Asked, Wish
-from kubewright.resolution.elsewhere import Elsewhere
-from kubewright.resolution.facts import Facts
-from kubewright.resolution.pose import FAMILIES, Case, option, pose
+from kubewright.models.lock import ResolveOptions, Wanted
+from kubewright.resolution.alternatives import Alternatives
+from kubewright.resolution.build_problem import FAMILIES, Case, build_case, option
 from kubewright.resolution.problem import Problem, Value, Variable
 from kubewright.resolution.search import Chosen, search
+from kubewright.resolution.statements import Facts
 
 
 def core(problem: Problem) -> Problem:
@@ -35,7 +35,7 @@ def core(problem: Problem) -> Problem:
     return problem
 
 
-def refusal(failed: Case, conflict: Problem, others: Elsewhere) -> RequestError:
+def refusal(failed: Case, conflict: Problem, others: Alternatives) -> RequestError:
     """The error for a case without a solution: what is in conflict, each with its place and source,
     and the remedy.
     """
@@ -44,7 +44,7 @@ def refusal(failed: Case, conflict: Problem, others: Elsewhere) -> RequestError:
     lines += [
         f"  {_offer(one, others.asked)}" for one in conflict.variables if _limits(one, conflict)
     ]
-    works = list(_works(failed, conflict, others)) if others.asked != Asked() else []
+    works = list(_works(failed, conflict, others)) if others.asked != ResolveOptions() else []
     if works:
         lines += ["what would work:", *(f"  {one}" for one in works)]
     else:
@@ -58,14 +58,17 @@ def missed(failed: Case, conflict: Problem) -> str:
     return f"v{failed.kubernetes} cannot be had with what was asked for: {stated or 'nothing known fits'}"
 
 
-def everywhere(conflict: Problem, asked: Asked) -> bool:
+def everywhere(conflict: Problem, asked: ResolveOptions) -> bool:
     """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of
     some minors only.
     """
     stated = any(
-        one.place.startswith("recipes/catalog/") or one.somewhere for one in conflict.constraints
+        one.place.startswith("recipes/catalog/") or one.kubernetes_specific
+        for one in conflict.constraints
     )
-    return not stated and all(asked.wants(one.name) and not one.wider for one in conflict.variables)
+    return not stated and all(
+        asked.wants(one.name) and not one.has_prereleases for one in conflict.variables
+    )
 
 
 def _limits(variable: Variable, conflict: Problem) -> bool:
@@ -76,7 +79,7 @@ def _limits(variable: Variable, conflict: Problem) -> bool:
     return "@" in variable.name or len(touching) < 2
 
 
-def _offer(variable: Variable, asked: Asked) -> str:
+def _offer(variable: Variable, asked: ResolveOptions) -> str:
     component, _, distribution = variable.name.partition("@")
     there = ", ".join(str(one) for one in variable.domain if one != Value()) or "nothing"
     if distribution:
@@ -86,7 +89,7 @@ def _offer(variable: Variable, asked: Asked) -> str:
     return f"{component}: known are {there} [{files}]"
 
 
-def _works(failed: Case, conflict: Problem, others: Elsewhere) -> Iterator[str]:
+def _works(failed: Case, conflict: Problem, others: Alternatives) -> Iterator[str]:
     """What would work: without each option in turn, with one more, and another Kubernetes for all
     of it.
 
@@ -101,7 +104,7 @@ def _works(failed: Case, conflict: Problem, others: Elsewhere) -> Iterator[str]:
         yield f"v{found[0].kubernetes} with all that was asked for: {_summary(names, *found)}"
 
 
-def _relaxed(asked: Asked) -> Iterator[tuple[str, Asked]]:
+def _relaxed(asked: ResolveOptions) -> Iterator[tuple[str, ResolveOptions]]:
     for one in asked.wanted:
         kept = tuple(other for other in asked.wanted if other is not one)
         yield f"without {option(one)}", asked.model_copy(update={"wanted": kept})
@@ -113,7 +116,7 @@ def _relaxed(asked: Asked) -> Iterator[tuple[str, Asked]]:
         yield f"without --distro {name}", asked.model_copy(update={"distributions": others})
 
 
-def _extended(failed: Case, asked: Asked) -> Iterator[tuple[str, Asked]]:
+def _extended(failed: Case, asked: ResolveOptions) -> Iterator[tuple[str, ResolveOptions]]:
     """An etcd of one's own, and the other runtime where a distribution is what fails."""
     if asked.wants("etcd") and not asked.etcd:
         yield "with --etcd external", asked.model_copy(update={"etcd": "external"})
@@ -123,13 +126,13 @@ def _extended(failed: Case, asked: Asked) -> Iterator[tuple[str, Asked]]:
             and not any(map(asked.wants, FAMILIES))
             and family not in asked.without
         ):
-            more = (*asked.wanted, Wish(component=family))
+            more = (*asked.wanted, Wanted(component=family))
             yield f"with --with {family}", asked.model_copy(update={"wanted": more})
 
 
-def _tried(kubernetes: str, facts: Facts, asked: Asked) -> tuple[Case, Chosen] | None:
+def _tried(kubernetes: str, facts: Facts, asked: ResolveOptions) -> tuple[Case, Chosen] | None:
     try:
-        case = pose(kubernetes, facts, asked)
+        case = build_case(kubernetes, facts, asked)
     except RequestError:
         return None
     chosen = search(case.problem) if case.speaks else None

@@ -7,12 +7,12 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Model
 from kubewright.models.catalog import MinorFacts, Status
-from kubewright.models.lock import Asked
+from kubewright.models.lock import ResolveOptions
+from kubewright.resolution.build_problem import GOES_WITH
 from kubewright.resolution.choose import Solution, rejected, solve
-from kubewright.resolution.facts import Facts, facts_of
-from kubewright.resolution.pose import GOES_WITH
 from kubewright.resolution.problem import Rule, Value, component_of
 from kubewright.resolution.search import fault
+from kubewright.resolution.statements import Facts, facts_of
 
 
 class Ground(Model):
@@ -59,7 +59,9 @@ class Explanation(Model):
     """What kubeadm's own check says of the versions above."""
 
 
-def explain(name: str, found: Solution, facts: Facts, asked: Asked, *, today: str) -> Explanation:
+def explain(
+    name: str, found: Solution, facts: Facts, asked: ResolveOptions, *, today: str
+) -> Explanation:
     """The explanation of one component of a solution, as it is on a `YYYY-MM-DD` day."""
     there = {one.name: one for one in found.components}
     kubernetes = found.case.kubernetes
@@ -91,7 +93,7 @@ def explain(name: str, found: Solution, facts: Facts, asked: Asked, *, today: st
     )
 
 
-def _absence(name: str, kubernetes: str, facts: Facts, asked: Asked) -> str:
+def _absence(name: str, kubernetes: str, facts: Facts, asked: ResolveOptions) -> str:
     if out := [one for one in asked.without if name in GOES_WITH[one]]:
         return f"--without {out[0]} leaves it out"
     minor = facts_of(kubernetes, facts.catalog)
@@ -203,7 +205,7 @@ def _packages(name: str, distribution: str, found: Solution) -> Iterator[Conside
     if taken.package is None:
         why = (
             "Docker's package brings what it needs"
-            if name in found.case.loose
+            if name in found.case.unbound
             else "no package fits"
         )
         yield Considered(
@@ -213,13 +215,15 @@ def _packages(name: str, distribution: str, found: Solution) -> Iterator[Conside
         verdict = f"taken, from {taken.package.repository} [{taken.package.source}]"
         only = (
             "; Kubernetes' ranges do not bind it, as only Docker uses it"
-            if name in found.case.loose
+            if name in found.case.unbound
             else ""
         )
         yield Considered(what=str(taken), verdict=verdict + only)
 
 
-def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Asked) -> Iterator[Neighbour]:
+def _neighbours(
+    name: str, kubernetes: str, facts: Facts, asked: ResolveOptions
+) -> Iterator[Neighbour]:
     """The minors right before and after; none where they cannot meet what was asked for."""
     minors = list(facts.catalog)
     at = minors.index(versions.minor(kubernetes))

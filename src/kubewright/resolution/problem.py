@@ -17,17 +17,21 @@ class Value:
     version: str = ""
     package: Candidate | None = None
     """Of a distribution's variable: the package that brings the version."""
-    like: str = ""
+    follows: str = ""
     """The variable whose version this one takes: our own packages hold what the release chooses."""
 
     def beside(self, chosen: Mapping[str, "Value"]) -> "Value":
         """This value where others are chosen already."""
-        return replace(self, version=chosen[self.like].version) if self.like in chosen else self
+        return (
+            replace(self, version=chosen[self.follows].version) if self.follows in chosen else self
+        )
 
     @property
     def name(self) -> str:
         """The package's name; empty without a package."""
-        return self.package.package if self.package else own_name(self.like) if self.like else ""
+        return (
+            self.package.package if self.package else own_name(self.follows) if self.follows else ""
+        )
 
     def __str__(self) -> str:
         version = self.package.version if self.package else self.version
@@ -43,13 +47,13 @@ class Variable:
     name: str
     domain: tuple[Value, ...]
     """Best first."""
-    wider: bool = False
+    has_prereleases: bool = False
     """Whether more may be had with another Kubernetes: a pre-release, which only one that deploys
     it takes.
     """
 
 
-class Span(NamedTuple):
+class VersionRange(NamedTuple):
     """Some versions of a component, or of a package."""
 
     component: str
@@ -63,17 +67,17 @@ class Constraint:
     its own.
     """
 
-    needs: Span
+    needs: VersionRange
     place: str
     """Where it is stated: an option, or a file and key."""
     reason: str
     source: str = ""
-    when: Span | None = None
+    when: VersionRange | None = None
     asked: bool = False
     """Whether it is the person's, who can take it back."""
     packages: bool = True
     """Whether the packages that distributions take are bound too."""
-    somewhere: bool = False
+    kubernetes_specific: bool = False
     """Whether it holds for some versions of Kubernetes only."""
 
     def __str__(self) -> str:
@@ -101,16 +105,16 @@ class Constraint:
 class Pairing:
     """A package of Docker goes only with some packages of containerd on the same distribution."""
 
-    package: Span
+    package: VersionRange
     """By the package's name."""
-    partners: tuple[Span, ...]
+    partners: tuple[VersionRange, ...]
     """By their packages' names; one of them must be taken."""
     place: str
     reason: str
     source: str = ""
 
     asked = False
-    somewhere = False
+    kubernetes_specific = False
 
     def __str__(self) -> str:
         return _said(self)
@@ -154,7 +158,7 @@ def _said(rule: Rule) -> str:
     return f"{said} [{rule.source}]" if rule.source else said
 
 
-def _is(span: Span, value: Value) -> bool:
+def _is(span: VersionRange, value: Value) -> bool:
     return value.name == span.component and versions.inside(value.version, span.range)
 
 
@@ -163,7 +167,7 @@ def component_of(name: str) -> str:
     return name.partition("@")[0]
 
 
-def _meets(span: Span, name: str, value: Value) -> bool:
+def _meets(span: VersionRange, name: str, value: Value) -> bool:
     return (
         span.component == component_of(name)
         and bool(value.version)
@@ -171,7 +175,7 @@ def _meets(span: Span, name: str, value: Value) -> bool:
     )
 
 
-def _keeps(span: Span, name: str, value: Value) -> bool:
+def _keeps(span: VersionRange, name: str, value: Value) -> bool:
     """What is not there, or is of another component, keeps any range."""
     return (
         span.component != component_of(name)

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from kubewright import versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.catalog import RELEASE_URL, MinorFacts
-from kubewright.resolution.facts import facts_of, unknown_minor
+from kubewright.resolution.statements import facts_of, unknown_minor
 from kubewright.upstream import Upstream
 
 _TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")

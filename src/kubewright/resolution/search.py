@@ -55,5 +55,5 @@ def _extend(
             blamed |= found
         else:
             blamed |= broken[1]
-        blamed.add(entry.like)
+        blamed.add(entry.follows)
     return blamed - {variable.name, ""}

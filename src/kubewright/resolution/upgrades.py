@@ -10,7 +10,7 @@ from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Upgrade
 from kubewright.models.skew import Distance, Skew
 from kubewright.models.upgrades import Hop
-from kubewright.resolution.facts import facts_of
+from kubewright.resolution.statements import facts_of
 from kubewright.versions import Range
 
 

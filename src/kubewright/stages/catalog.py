@@ -1,8 +1,8 @@
 """catalog: what the recipes state, checked against itself and against an upstream."""
 
 from kubewright import recipes
-from kubewright.resolution.catalog import Contradiction, contradictions
-from kubewright.resolution.news import News, news
+from kubewright.resolution.lint import Contradiction, contradictions
+from kubewright.resolution.updates import Update, updates
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
 
@@ -35,8 +35,8 @@ def size() -> dict[str, int]:
     }
 
 
-def diff(settings: Settings) -> tuple[News, ...]:
+def diff(settings: Settings) -> tuple[Update, ...]:
     """What the settings' upstream has and the recipes lack."""
-    return news(
+    return updates(
         recipes.catalog(), recipes.components(), Upstream(settings.upstream), jobs=settings.jobs
     )

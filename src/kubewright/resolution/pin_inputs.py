@@ -35,7 +35,7 @@ def inputs(
     )  # fmt: skip
 
 
-def survey(
+def pin_inputs(
     wanted: Sequence[Input], components: Components, upstream: Upstream,
     *, jobs: int, allow_unverified: Collection[str] = (), optional: Collection[str] = (),
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:  # fmt: skip

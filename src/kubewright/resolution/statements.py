@@ -12,7 +12,7 @@ from kubewright.models.catalog import Bound, MinorFacts, Stated
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
 from kubewright.models.relations import Relations
-from kubewright.resolution.problem import Constraint, Span
+from kubewright.resolution.problem import Constraint, VersionRange
 
 NO_RELATIONS = Relations(relations=(), sources={})
 NO_DISTRIBUTIONS = Distributions(distributions={})
@@ -31,7 +31,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Ruling:
+class InForce:
     """The statements about a component that are in force at a Kubernetes version, all of one
     minor's file.
     """
@@ -72,18 +72,18 @@ class Ruling:
             reason = (
                 said if self.exact.pinned else f"{self.exact.value}: {self.exact.note}"
             ) + carried
-            needs = Span(self.component, f"={self.exact.value}")
+            needs = VersionRange(self.component, f"={self.exact.value}")
             source = sources.get(self.exact.source, self.exact.source)
             yield Constraint(needs, f"{place}.exact", reason, source, packages=packages)
             return
         if self.lines:
             allowed = " || ".join(one.range for one in self.lines)
-            needs = Span(self.component, allowed)
+            needs = VersionRange(self.component, allowed)
             named = dict.fromkeys(sources.get(one.source, one.source) for one in self.lines)
             reason = f"validated are {allowed}{carried}"
             yield Constraint(needs, f"{place}.lines", reason, "; ".join(named), packages=packages)
         for one in self.bounds:
-            needs = Span(self.component, one.range)
+            needs = VersionRange(self.component, one.range)
             reason = f"must be {one.range}" + (f" ({one.note})" if one.note else "") + carried
             key = "external" if self.external else "bounds"
             yield Constraint(
@@ -120,9 +120,9 @@ def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError
     )
 
 
-def rule(
+def in_force(
     component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, external: bool = False
-) -> Ruling:
+) -> InForce:
     """The statements about a component at a Kubernetes version, or the nearest older minor's."""
     own = versions.minor(kubernetes)
     for minor in _back_from(own, tuple(catalog)):
@@ -133,17 +133,17 @@ def rule(
         if external:
             bounds = _holding(stated.external, kubernetes)
             if bounds:
-                inside = rule(component, kubernetes, catalog).exact
+                inside = in_force(component, kubernetes, catalog).exact
                 deployed = inside.value if inside else ""
-                return Ruling(
+                return InForce(
                     component, minor, carried, bounds=bounds, external=True, deployed=deployed
                 )
             continue
         exact = stated.in_force(kubernetes)
         lines, bounds = _holding(stated.lines, kubernetes), _holding(stated.bounds, kubernetes)
         if exact or lines or bounds:
-            return Ruling(component, minor, carried, exact, lines, bounds)
-    return Ruling(component)
+            return InForce(component, minor, carried, exact, lines, bounds)
+    return InForce(component)
 
 
 def _holding(bounds: Iterable[Bound], kubernetes: str) -> tuple[Bound, ...]:

@@ -9,31 +9,31 @@ from dataclasses import dataclass, field
 from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import Bound, MinorFacts, Stated
-from kubewright.models.lock import Asked
-from kubewright.resolution.facts import Facts, facts_of
-from kubewright.resolution.pose import FAMILIES, Case, pose, premises
+from kubewright.models.lock import ResolveOptions
+from kubewright.resolution.build_problem import FAMILIES, Case, build_case, statements_of
 from kubewright.resolution.problem import Problem, component_of
 from kubewright.resolution.search import Chosen, search
+from kubewright.resolution.statements import Facts, facts_of
 
 Moments = list[versions.Order]
 """Where in a minor something that is stated begins or ends."""
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class Alternatives:
     """Other Kubernetes versions, of which those are tried in full that have a solution for a
     conflict's components.
     """
 
     components: Collection[str]
     facts: Facts
-    asked: Asked
+    asked: ResolveOptions
     _moments: dict[str, Moments] = field(default_factory=dict)
     _failed: set[tuple[str, int]] = field(default_factory=set)
     """Minors, each with how many of its moments had come where there was no solution."""
 
     @classmethod
-    def of(cls, conflict: Problem, facts: Facts, asked: Asked) -> "Elsewhere":
+    def of(cls, conflict: Problem, facts: Facts, asked: ResolveOptions) -> "Alternatives":
         """The versions beside one that has this conflict."""
         components = {component_of(one.name) for one in conflict.variables}
         return cls(components.union(FAMILIES) if asked.distributions else components, facts, asked)
@@ -47,14 +47,14 @@ class Elsewhere:
             alike = minor.minor, bisect_right(self._moments_of(minor), versions.order(kubernetes))
             if alike in self._failed:
                 return None
-            part = premises(kubernetes, self.facts, self.asked, self.components)
+            part = statements_of(kubernetes, self.facts, self.asked, self.components)
             if (
                 not part.speaks_of(self.asked)
                 or search(part.problem(self.facts, self.asked)) is None
             ):
                 self._failed.add(alike)
                 return None
-            case = pose(kubernetes, self.facts, self.asked)
+            case = build_case(kubernetes, self.facts, self.asked)
         except RequestError:
             return None
         chosen = search(case.problem) if case.speaks else None

@@ -40,20 +40,20 @@ OPTIONS = (
 )
 
 
-def asking(command: Command) -> Command:
+def resolve_options(command: Command) -> Command:
     """Give a verb these options; they become `settings.asked`. It stands below `shared`."""
 
     @functools.wraps(command)
     def wrapper(settings: Settings, **given: Any) -> None:
         from kubewright import recipes
-        from kubewright.resolution import asked
+        from kubewright.resolution import read_options
 
-        wishes = asked(
+        options = read_options(
             recipes.components(), recipes.distributions(),
             wanted=given.pop("wanted"), without=given.pop("without"), distros=given.pop("distros"),
             external_etcd=given.pop("etcd") == "external",
         )  # fmt: skip
-        command(settings=settings.model_copy(update={"asked": wishes}), **given)
+        command(settings=settings.model_copy(update={"asked": options}), **given)
 
     decorated: Command = wrapper
     for option in reversed(OPTIONS):

@@ -8,18 +8,18 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
-from kubewright.models.lock import Asked, Wish
-from kubewright.resolution.pose import FAMILIES, GOES_WITH
+from kubewright.models.lock import ResolveOptions, Wanted
+from kubewright.resolution.build_problem import FAMILIES, GOES_WITH
 
 _WISH = re.compile(r"^([a-z][a-z-]*) *(?:= *(?=[<>=!\d])|(?=[<>=!])|$)(.*)$")
 """`docker`, `docker=20.10`, `containerd=>=2.2,<2.3` or `containerd>=2.2,<2.3`."""
 
 
-def asked(
+def read_options(
     components: Components, distributions: Distributions,
     *, wanted: Iterable[str] = (), without: Iterable[str] = (), distros: Iterable[str] = (),
     external_etcd: bool = False,
-) -> Asked:  # fmt: skip
+) -> ResolveOptions:  # fmt: skip
     """What options ask for. Raises RequestError that names the option and what would do instead."""
     wishes = {_wish(text, components) for text in wanted}
     left_out = {_removable(name) for name in without}
@@ -36,7 +36,7 @@ def asked(
         _known(name, "--distro", "distribution", list(distributions.distributions))
         for name in distros
     }
-    return Asked(
+    return ResolveOptions(
         wanted=tuple(sorted(wishes, key=lambda one: (one.component, one.range))),
         without=tuple(sorted(left_out)),
         etcd="external" if external_etcd else "",
@@ -49,7 +49,7 @@ def component(name: str, components: Components) -> str:
     return _known(name, "", "component", sorted(components.components))
 
 
-def _wish(text: str, components: Components) -> Wish:
+def _wish(text: str, components: Components) -> Wanted:
     found = _WISH.match(text)
     if found is None:
         raise RequestError(
@@ -68,7 +68,7 @@ def _wish(text: str, components: Components) -> Wish:
             versions.Range.parse(allowed)
     except RequestError as error:
         raise RequestError(f"--with {text}: {error}") from error
-    return Wish(component=name, range=allowed)
+    return Wanted(component=name, range=allowed)
 
 
 def _removable(name: str) -> str:

@@ -11,10 +11,17 @@ from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource
 from kubewright.models.distros import OWN
-from kubewright.models.lock import Asked, Runtime, Wish
-from kubewright.resolution.facts import Facts, Ruling, facts_of, rule
+from kubewright.models.lock import ResolveOptions, Runtime, Wanted
 from kubewright.resolution.packages import candidates
-from kubewright.resolution.problem import Constraint, Pairing, Problem, Span, Value, Variable
+from kubewright.resolution.problem import (
+    Constraint,
+    Pairing,
+    Problem,
+    Value,
+    Variable,
+    VersionRange,
+)
+from kubewright.resolution.statements import Facts, InForce, facts_of, in_force
 
 FAMILIES: tuple[Runtime, ...] = ("containerd", "docker")
 """The components that distributions bring packages of, and that a node needs one of."""
@@ -24,46 +31,48 @@ GOES_WITH = {"containerd": ("containerd",), "docker": ("docker", "cri-dockerd")}
 
 
 @dataclass(frozen=True)
-class Premises:
+class Statements:
     """What is stated of some components at a Kubernetes version."""
 
     kubernetes: str
     runtime: Runtime
     own: bool
     """Whether packages of our own are made for its minor."""
-    rulings: Mapping[str, Ruling]
+    in_force: Mapping[str, InForce]
 
-    def speaks_of(self, asked: Asked) -> bool:
+    def speaks_of(self, asked: ResolveOptions) -> bool:
         """Whether something is stated about all of them that were asked for by name; else any
         version would do.
         """
         wanted = [
-            self.rulings[one.component] for one in asked.wanted if one.component in self.rulings
+            self.in_force[one.component] for one in asked.wanted if one.component in self.in_force
         ]
         return all(one.minor or one.free for one in wanted)
 
-    def problem(self, facts: Facts, asked: Asked) -> Problem:
+    def problem(self, facts: Facts, asked: ResolveOptions) -> Problem:
         """The problem that it makes of these components."""
         known = facts.components.components
         variables = [
             Variable(
                 name,
                 (*_domain(known[name], one), *_brought(known[name], name, facts, asked)),
-                wider(known[name]),
+                has_prereleases(known[name]),
             )
-            for name, one in self.rulings.items()
+            for name, one in self.in_force.items()
         ]
         for distribution in asked.distributions:
-            for family in (one for one in FAMILIES if one in self.rulings):
+            for family in (one for one in FAMILIES if one in self.in_force):
                 variables.append(
-                    _packages(distribution, self.rulings[family], facts, self.runtime, own=self.own)
+                    _packages(
+                        distribution, self.in_force[family], facts, self.runtime, own=self.own
+                    )
                 )
         constraints: list[Constraint] = []
-        for name, one in self.rulings.items():
+        for name, one in self.in_force.items():
             constraints += _avoided(name, known[name])
             sources = facts.catalog[one.minor].sources if one.minor else {}
             constraints += one.constraints(
-                sources, asked.wants(name), packages=name not in _loose(self.runtime)
+                sources, asked.wants(name), packages=name not in _unbound(self.runtime)
             )
         pairs = _pairs(facts) if asked.distributions else ()
         return Problem(
@@ -79,12 +88,16 @@ class Premises:
             place = f"recipes/relations.toml: relations[{number}]"
             source = sources.get(one.source, one.source)
             names = f"{one.when.component} {one.when.range} needs {one.needs.component} {one.needs.range}: {one.reason}"
-            needs, when = (Span(part.component, part.range) for part in (one.needs, one.when))
+            needs, when = (
+                VersionRange(part.component, part.range) for part in (one.needs, one.when)
+            )
             if when.component != "kubernetes":
                 yield Constraint(needs, place, names, source, when=when)
             elif versions.inside(self.kubernetes, when.range):
-                bound = needs.component not in _loose(self.runtime)
-                yield Constraint(needs, place, names, source, packages=bound, somewhere=True)
+                bound = needs.component not in _unbound(self.runtime)
+                yield Constraint(
+                    needs, place, names, source, packages=bound, kubernetes_specific=True
+                )
 
 
 @dataclass(frozen=True)
@@ -95,53 +108,59 @@ class Case:
 
     kubernetes: str
     runtime: Runtime
-    rulings: Mapping[str, Ruling]
+    in_force: Mapping[str, InForce]
     problem: Problem
     speaks: bool
     """Whether something is stated about all that was asked for by name."""
 
     @property
-    def loose(self) -> tuple[Runtime, ...]:
+    def unbound(self) -> tuple[Runtime, ...]:
         """The components whose packages Kubernetes does not bind: containerd where only Docker uses
         it.
         """
-        return _loose(self.runtime)
+        return _unbound(self.runtime)
 
 
-def pose(kubernetes: str, facts: Facts, asked: Asked) -> Case:
+def build_case(kubernetes: str, facts: Facts, asked: ResolveOptions) -> Case:
     """The case of a Kubernetes version. Raises RequestError for one that is not to be had, or has
     no runtime.
     """
-    found = premises(kubernetes, facts, asked, facts.components.components)
+    found = statements_of(kubernetes, facts, asked, facts.components.components)
     return Case(
         kubernetes,
         found.runtime,
-        found.rulings,
+        found.in_force,
         found.problem(facts, asked),
         found.speaks_of(asked),
     )
 
 
-def premises(kubernetes: str, facts: Facts, asked: Asked, components: Collection[str]) -> Premises:
+def statements_of(
+    kubernetes: str, facts: Facts, asked: ResolveOptions, components: Collection[str]
+) -> Statements:
     """What is stated of some components; those of `FAMILIES` have to be among them where packages
     are to be chosen.
 
     Raises what `pose` does.
     """
     minor = facts_of(kubernetes, facts.catalog)
-    rulings = dict(_rulings(kubernetes, minor, facts, asked, components))
+    in_force = dict(_in_force(kubernetes, minor, facts, asked, components))
     known = set(FAMILIES).issubset(components)
-    runtime = _runtime(kubernetes, minor, rulings, asked) if known else FAMILIES[0]
-    return Premises(kubernetes, runtime, minor.minor in facts.packaged, rulings)
+    runtime = _runtime(kubernetes, minor, in_force, asked) if known else FAMILIES[0]
+    return Statements(kubernetes, runtime, minor.minor in facts.packaged, in_force)
 
 
-def _loose(runtime: Runtime) -> tuple[Runtime, ...]:
+def _unbound(runtime: Runtime) -> tuple[Runtime, ...]:
     return ("containerd",) if runtime == "docker" else ()
 
 
-def _rulings(
-    kubernetes: str, minor: MinorFacts, facts: Facts, asked: Asked, components: Collection[str]
-) -> Iterator[tuple[str, Ruling]]:
+def _in_force(
+    kubernetes: str,
+    minor: MinorFacts,
+    facts: Facts,
+    asked: ResolveOptions,
+    components: Collection[str],
+) -> Iterator[tuple[str, InForce]]:
     """Of these, every one that goes into the release, by name: it is stated, asked for, or
     Kubernetes has no say.
     """
@@ -152,19 +171,19 @@ def _rulings(
         if name == "kubernetes" or name in left_out or name not in components:
             continue
         if source.free:
-            yield name, Ruling(name, free=True)
+            yield name, InForce(name, free=True)
             continue
         external = name == "etcd" and asked.etcd == "external"
-        found = rule(name, kubernetes, facts.catalog, external=external)
+        found = in_force(name, kubernetes, facts.catalog, external=external)
         if found.minor or asked.wants(name):
             yield name, found
 
 
 def _runtime(
-    kubernetes: str, minor: MinorFacts, rulings: Mapping[str, Ruling], asked: Asked
+    kubernetes: str, minor: MinorFacts, in_force: Mapping[str, InForce], asked: ResolveOptions
 ) -> Runtime:
     """What was asked for; else containerd, and Docker as long as kubelet spoke to it itself."""
-    there = [family for family in FAMILIES if family in rulings]
+    there = [family for family in FAMILIES if family in in_force]
     if not there:
         known = " and ".join(FAMILIES)
         raise RequestError(
@@ -177,7 +196,7 @@ def _runtime(
     return "docker" if minor.dockershim and "docker" in there else there[0]
 
 
-def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
+def _domain(source: ComponentSource, ruling: InForce) -> tuple[Value, ...]:
     """The known versions: what Kubernetes deploys, then by line, the best first, and newest first
     in each.
 
@@ -202,12 +221,14 @@ def _domain(source: ComponentSource, ruling: Ruling) -> tuple[Value, ...]:
     return tuple(Value(version) for version in sorted(usable, key=place))
 
 
-def wider(source: ComponentSource) -> bool:
+def has_prereleases(source: ComponentSource) -> bool:
     """Whether some versions are only had with a Kubernetes that deploys just them."""
     return not all(versions.is_final(one.version) for one in source.known)
 
 
-def _brought(source: ComponentSource, family: str, facts: Facts, asked: Asked) -> Iterator[Value]:
+def _brought(
+    source: ComponentSource, family: str, facts: Facts, asked: ResolveOptions
+) -> Iterator[Value]:
     """The versions that only the distributions that were asked for bring, the last of all."""
     known = {one.version for one in source.known}
     there = {
@@ -224,7 +245,7 @@ def _newest_first(known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _packages(
-    distribution: str, ruling: Ruling, facts: Facts, runtime: Runtime, *, own: bool
+    distribution: str, ruling: InForce, facts: Facts, runtime: Runtime, *, own: bool
 ) -> Variable:
     """What a distribution may take: its own package, ours, a vendor's; or nothing, of what its
     nodes do not run.
@@ -238,9 +259,9 @@ def _packages(
     ]
     its_own = [one for one in values if one.package and one.package.repository == OWN]
     vendors = [one for one in values if one not in its_own]
-    ours = [Value(like=family)] if own else []
+    ours = [Value(follows=family)] if own else []
     nothing = [] if family == runtime else [Value()]
-    if family not in _loose(runtime):
+    if family not in _unbound(runtime):
         return Variable(f"{family}@{distribution}", (*its_own, *ours, *vendors, *nothing))
     ranges = [one.needs.range for one in ruling.constraints({}, asked=False)]
     vendors.sort(
@@ -252,7 +273,7 @@ def _packages(
 def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:
     for one in source.known:
         if one.avoid:
-            needs = Span(name, f"!={one.version}")
+            needs = VersionRange(name, f"!={one.version}")
             yield Constraint(
                 needs,
                 f"recipes/components.toml: components.{name}.known",
@@ -263,7 +284,7 @@ def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:
 def _pairs(facts: Facts) -> Iterator[Pairing]:
     sources = facts.distributions.sources
     for number, one in enumerate(facts.distributions.pairs):
-        partners = tuple(Span(name, allowed) for name, allowed in one.containerd.items())
+        partners = tuple(VersionRange(name, allowed) for name, allowed in one.containerd.items())
         named = " or ".join(
             f"{name} {allowed}".removesuffix(" *") for name, allowed in one.containerd.items()
         )
@@ -273,7 +294,7 @@ def _pairs(facts: Facts) -> Iterator[Pairing]:
         )
         place = f"recipes/distros.toml: pairs[{number}]"
         yield Pairing(
-            Span(one.docker, one.range),
+            VersionRange(one.docker, one.range),
             partners,
             place,
             reason,
@@ -281,13 +302,15 @@ def _pairs(facts: Facts) -> Iterator[Pairing]:
         )
 
 
-def _wishes(asked: Asked) -> Iterator[Constraint]:
+def _wishes(asked: ResolveOptions) -> Iterator[Constraint]:
     for one in asked.wanted:
         if one.range != "*":
-            yield Constraint(Span(one.component, one.range), option(one), "asked for", asked=True)
+            yield Constraint(
+                VersionRange(one.component, one.range), option(one), "asked for", asked=True
+            )
 
 
-def option(wish: Wish) -> str:
+def option(wish: Wanted) -> str:
     """A wish as it is typed: `--with docker=20.10`."""
     text = wish.component + wish.range.removeprefix("*")
     return (

@@ -19,7 +19,7 @@ for.
 """
 
 
-class News(Model):
+class Update(Model):
     """A version that an upstream has and the recipes lack."""
 
     component: str
@@ -30,9 +30,9 @@ class News(Model):
     """What the upstream says, in words."""
 
 
-def news(
+def updates(
     catalog: Mapping[str, MinorFacts], components: Components, upstream: Upstream, *, jobs: int
-) -> tuple[News, ...]:
+) -> tuple[Update, ...]:
     """Everything new, Kubernetes first, then the components by name, each oldest first.
 
     Companions are asked for in the lines that the newest minors name, and for the line after the
@@ -43,7 +43,7 @@ def news(
         (name, source) for name, source in sorted(components.components.items()) if _asked(source)
     ]
 
-    def ask(one: tuple[str, ComponentSource]) -> list[News]:
+    def ask(one: tuple[str, ComponentSource]) -> list[Update]:
         return list(_companion(*one, _lines(*one, current), upstream))
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -77,7 +77,7 @@ def _markers(catalog: Mapping[str, MinorFacts]) -> list[str]:
 
 def _kubernetes(
     said: Mapping[str, str | None], catalog: Mapping[str, MinorFacts], upstream: Upstream
-) -> Iterator[News]:
+) -> Iterator[Update]:
     found: dict[str, str] = {}
     for marker, version in said.items():
         if version is not None:
@@ -89,7 +89,7 @@ def _kubernetes(
             evidence += "; it has no file yet"
         elif not upstream.exists(kubelet(version)):
             evidence += ", but there is no kubelet of it: if the number was skipped, state that"
-        yield News(component="kubernetes", version=version, recipe=recipe, evidence=evidence)
+        yield Update(component="kubernetes", version=version, recipe=recipe, evidence=evidence)
 
 
 def _up_to(version: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _lines(name: str, source: ComponentSource, current: Sequence[MinorFacts]) ->
 
 def _companion(
     name: str, source: ComponentSource, lines: Sequence[str], upstream: Upstream
-) -> Iterator[News]:
+) -> Iterator[Update]:
     """The patches after the newest known of each line, then the first of the next line."""
     for line in lines:
         last = max(
@@ -155,8 +155,8 @@ def _proof(version: str, source: ComponentSource) -> str:
     )
 
 
-def _found(name: str, version: str, source: ComponentSource) -> News:
-    return News(
+def _found(name: str, version: str, source: ComponentSource) -> Update:
+    return Update(
         component=name, version=version, recipe="recipes/components.toml",
         evidence=f"there is {_proof(version, source)}",
     )  # fmt: skip
