@@ -171,7 +171,7 @@ def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(
     [variable] = [
         one
         for one in build_case("1.36.4", facts, asked).problem.variables
-        if one.name == f"{family}@{name}"
+        if one.key == (family, name)
     ]
     ranks = [
         1 if one.package is None else 0 if one.package.repository == OWN else 2

@@ -12,6 +12,7 @@ from kubewright.models.base import Arch
 from kubewright.models.catalog import Patch
 from kubewright.models.lock import Check, Release, ResolveOptions, Wanted
 from kubewright.resolution.packages import fits
+from kubewright.resolution.problem import Key
 from kubewright.resolution.statements import in_force
 from kubewright.settings import Settings
 from kubewright.stages import package, resolve, upgrade
@@ -246,8 +247,8 @@ def test_containerd_that_only_docker_uses_goes_by_the_package_of_docker(
     kubernetes: str, wanted: list[str], distribution: str, containerd: str, docker: str
 ) -> None:
     chosen = solved(kubernetes, ask(*wanted, distros=[distribution])).chosen
-    assert str(chosen[f"containerd@{distribution}"]).startswith(containerd)
-    assert str(chosen[f"docker@{distribution}"]).startswith(docker)
+    assert str(chosen[Key("containerd", distribution)]).startswith(containerd)
+    assert str(chosen[Key("docker", distribution)]).startswith(docker)
 
 
 def test_packages_that_exclude_each_other_are_a_conflict_like_any_other() -> None:

@@ -16,7 +16,15 @@ from kubewright.models.lock import ResolveOptions, Wanted
 from kubewright.resolution.alternatives import Alternatives
 from kubewright.resolution.build_problem import GOES_WITH, build_case
 from kubewright.resolution.conflict import core, everywhere
-from kubewright.resolution.problem import Constraint, Problem, Rule, Value, Variable, VersionRange
+from kubewright.resolution.problem import (
+    Constraint,
+    Key,
+    Problem,
+    Rule,
+    Value,
+    Variable,
+    VersionRange,
+)
 from kubewright.resolution.search import Chosen, search
 
 CATALOG = recipes.catalog()
@@ -47,7 +55,7 @@ domains = st.lists(st.sampled_from(("", *VERSIONS)), min_size=1, max_size=4, uni
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
     """Small enough to try everything."""
-    variables = [Variable(name, tuple(map(Value, draw(domains)))) for name in NAMES]
+    variables = [Variable(Key(name), tuple(map(Value, draw(domains)))) for name in NAMES]
     return Problem(tuple(variables), tuple(draw(st.lists(constraints, max_size=9))))
 
 
@@ -55,11 +63,13 @@ def holds(problem: Problem, chosen: Chosen) -> bool:
     """Said anew, without any of the search's own code but ranges."""
 
     def of(span: VersionRange, packages: bool) -> list[str]:
-        there = {name: one.version for name, one in chosen.items() if packages or "@" not in name}
+        there = {
+            name: one.version for name, one in chosen.items() if packages or not name.distribution
+        }
         return [
             version
             for name, version in there.items()
-            if name.split("@")[0] == span.component and version
+            if name.component == span.component and version
         ]
 
     return together(chosen) and all(
@@ -75,14 +85,14 @@ def together(chosen: Chosen) -> bool:
     stated of pairs.
     """
     docker = {
-        name.split("@")[1]: one
+        name.distribution: one
         for name, one in chosen.items()
-        if name.startswith("docker@") and one.name
+        if name.component == "docker" and name.distribution and one.name
     }
     both = [
-        (one, chosen[f"containerd@{name}"])
+        (one, chosen[Key("containerd", name)])
         for name, one in docker.items()
-        if f"containerd@{name}" in chosen
+        if Key("containerd", name) in chosen
     ]
     return all(
         versions.inside(containerd.version, pair.containerd.get(containerd.name, "=0.0.1"))
@@ -94,7 +104,7 @@ def together(chosen: Chosen) -> bool:
 
 def tried_one_by_one(problem: Problem) -> Chosen | None:
     """The first solution by trying everything, in order."""
-    names = [variable.name for variable in problem.variables]
+    names = [variable.key for variable in problem.variables]
     every = product(*(variable.domain for variable in problem.variables))
     return next(
         (one for values in every if holds(problem, one := dict(zip(names, values, strict=True)))),
@@ -136,9 +146,11 @@ def test_without_any_one_constraint_a_conflict_is_none(problem: Problem) -> None
 
 
 def test_what_has_no_part_in_a_failure_costs_nothing() -> None:
-    many = tuple(Variable(f"other{number}", tuple(map(Value, VERSIONS))) for number in range(40))
+    many = tuple(
+        Variable(Key(f"other{number}"), tuple(map(Value, VERSIONS))) for number in range(40)
+    )
     problem = Problem(
-        (*many, Variable("a", (Value("1.0.0"),))),
+        (*many, Variable(Key("a"), (Value("1.0.0"),))),
         (Constraint(VersionRange("a", ">=2"), "a test", ""),),
     )
     assert search(problem) is None  # 4 to the power of 40 ways to fail, if each were tried
@@ -247,7 +259,7 @@ def test_what_a_distribution_takes_can_be_installed_together(
                 )
     for one in found:
         assert together(one.chosen)
-        assert one.chosen[f"{one.case.runtime}@{distribution}"].name
+        assert one.chosen[Key(one.case.runtime, distribution)].name
 
 
 def test_every_known_release_can_be_had() -> None:
@@ -397,7 +409,7 @@ def test_what_only_a_distribution_that_was_asked_for_brings_can_be_had_there() -
     docker = next(one for one in found.components if one.name == "docker")
     assert (docker.version, docker.status) == ("26.1.5", "supported")
     assert "brought by debian-13's docker.io, and not in recipes/components.toml" in docker.reason
-    assert found.chosen["docker@debian-13"].name == "docker.io"
+    assert found.chosen[Key("docker", "debian-13")].name == "docker.io"
     for other, files in (("", ""), (" --distro debian-12", " and recipes/distros.toml")):
         with pytest.raises(RequestError) as caught:
             resolution.solve([("1.36.4", "")], FACTS, wish(f"docker=26.1.5{other}"))

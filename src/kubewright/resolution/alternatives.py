@@ -11,7 +11,7 @@ from kubewright.errors import RequestError
 from kubewright.models.catalog import Bound, MinorFacts, Stated
 from kubewright.models.lock import ResolveOptions
 from kubewright.resolution.build_problem import FAMILIES, Case, build_case, statements_of
-from kubewright.resolution.problem import Problem, component_of
+from kubewright.resolution.problem import Problem
 from kubewright.resolution.search import Chosen, search
 from kubewright.resolution.statements import Facts, facts_of
 
@@ -35,7 +35,7 @@ class Alternatives:
     @classmethod
     def of(cls, conflict: Problem, facts: Facts, asked: ResolveOptions) -> "Alternatives":
         """The versions beside one that has this conflict."""
-        components = {component_of(one.name) for one in conflict.variables}
+        components = {variable.key.component for variable in conflict.variables}
         return cls(components.union(FAMILIES) if asked.distributions else components, facts, asked)
 
     def at(self, kubernetes: str) -> tuple[Case, Chosen] | None:

@@ -15,6 +15,7 @@ from kubewright.models.lock import ResolveOptions, Runtime, Wanted
 from kubewright.resolution.packages import candidates
 from kubewright.resolution.problem import (
     Constraint,
+    Key,
     Pairing,
     Problem,
     Value,
@@ -54,7 +55,7 @@ class Statements:
         known = facts.components.components
         variables = [
             Variable(
-                name,
+                Key(name),
                 (*_domain(known[name], one), *_brought(known[name], name, facts, asked)),
                 has_prereleases(known[name]),
             )
@@ -254,20 +255,21 @@ def _packages(
     and of a vendor's what Kubernetes' range holds comes first.
     """
     family = ruling.component
+    key = Key(family, distribution)
     values = [
         Value(one.upstream, one) for one in candidates(distribution, family, facts.distributions)
     ]
     its_own = [one for one in values if one.package and one.package.repository == OWN]
     vendors = [one for one in values if one not in its_own]
-    ours = [Value(follows=family)] if own else []
+    ours = [Value(follows=Key(family))] if own else []
     nothing = [] if family == runtime else [Value()]
     if family not in _unbound(runtime):
-        return Variable(f"{family}@{distribution}", (*its_own, *ours, *vendors, *nothing))
+        return Variable(key, (*its_own, *ours, *vendors, *nothing))
     ranges = [one.needs.range for one in ruling.constraints({}, asked=False)]
     vendors.sort(
         key=lambda one: not all(versions.inside(one.version, allowed) for allowed in ranges)
     )
-    return Variable(f"{family}@{distribution}", (*its_own, *nothing, *ours, *vendors))
+    return Variable(key, (*its_own, *nothing, *ours, *vendors))
 
 
 def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:

@@ -15,7 +15,7 @@ from kubewright.resolution.alternatives import Alternatives
 from kubewright.resolution.build_problem import Case, build_case
 from kubewright.resolution.conflict import core, everywhere, missed, refusal
 from kubewright.resolution.packages import Candidate, ours
-from kubewright.resolution.problem import Constraint, Rule, Value
+from kubewright.resolution.problem import Constraint, Key, Rule, Value
 from kubewright.resolution.search import Chosen, fault, search
 from kubewright.resolution.statements import NO_RELATIONS, Facts, InForce, facts_of
 
@@ -82,36 +82,36 @@ def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: ResolveOptions
     raise refusal(case, conflict, others)
 
 
-def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
+def rejected(key: Key, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
     """What would have been better for a variable, each with the constraint that it breaks."""
-    found = []
+    worse = []
     for variable in case.problem.variables:
-        if variable.name == name:
-            others = {other: value for other, value in chosen.items() if other != name}
+        if variable.key == key:
+            others = {other: value for other, value in chosen.items() if other != key}
             for entry in variable.domain:
                 value = entry.beside(chosen)
-                broken = fault(name, value, others, case.problem.constraints)
+                broken = fault(key, value, others, case.problem.constraints)
                 if broken is None:
                     break
-                found.append((value, broken[0]))
-    return found
+                worse.append((value, broken[0]))
+    return worse
 
 
 def _solution(case: Case, why: str, chosen: Chosen, facts: Facts) -> Solution:
-    named = {name: _named(name, value, facts) for name, value in chosen.items()}
+    named = {key: _named(key, value, facts) for key, value in chosen.items()}
     components = [
-        _component(case.in_force[name], named[name].version, case, chosen, facts)
+        _component(case.in_force[name], named[Key(name)].version, case, chosen, facts)
         for name in case.in_force
     ]
     return Solution(case, why, named, (_kubernetes(case.kubernetes, facts.catalog), *components))
 
 
-def _named(name: str, value: Value, facts: Facts) -> Value:
+def _named(key: Key, value: Value, facts: Facts) -> Value:
     """A value with our own package by name, where it is one."""
-    if not value.follows:
+    if value.follows is None:
         return value
-    family, _, distribution = name.partition("@")
-    return replace(value, package=ours(distribution, family, facts.distributions, value.version))
+    package = ours(key.distribution, key.component, facts.distributions, value.version)
+    return replace(value, package=package)
 
 
 def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
@@ -138,7 +138,7 @@ def _component(
     wishes = [
         one.needs.range
         for one in case.problem.ranges
-        if one.asked and one.touches(ruling.component)
+        if one.asked and one.touches(Key(ruling.component))
     ]
     source = facts.components.components[ruling.component]
     known = [one.version for one in source.known]
@@ -150,7 +150,7 @@ def _component(
     )
     if version not in known and (brought := _bringing(ruling.component, version, case, chosen)):
         reason += f"; brought by {brought}, and not in recipes/components.toml"
-    others = (one for _, one in rejected(ruling.component, case, chosen))
+    others = (one for _, one in rejected(Key(ruling.component), case, chosen))
     if bound := [
         one
         for one in others

@@ -8,7 +8,7 @@ from kubewright.errors import RequestError
 from kubewright.models.lock import ResolveOptions, Wanted
 from kubewright.resolution.alternatives import Alternatives
 from kubewright.resolution.build_problem import FAMILIES, Case, build_case, option
-from kubewright.resolution.problem import Problem, Value, Variable
+from kubewright.resolution.problem import Key, Problem, Value, Variable
 from kubewright.resolution.search import Chosen, search
 from kubewright.resolution.statements import Facts
 
@@ -67,7 +67,7 @@ def everywhere(conflict: Problem, asked: ResolveOptions) -> bool:
         for one in conflict.constraints
     )
     return not stated and all(
-        asked.wants(one.name) and not one.has_prereleases for one in conflict.variables
+        asked.wants(str(one.key)) and not one.has_prereleases for one in conflict.variables
     )
 
 
@@ -75,12 +75,12 @@ def _limits(variable: Variable, conflict: Problem) -> bool:
     """Whether what there is of a component is a part of the conflict; two ranges may exclude each
     other without.
     """
-    touching = [one for one in conflict.constraints if one.touches(variable.name)]
-    return "@" in variable.name or len(touching) < 2
+    touching = [one for one in conflict.constraints if one.touches(variable.key)]
+    return bool(variable.key.distribution) or len(touching) < 2
 
 
 def _offer(variable: Variable, asked: ResolveOptions) -> str:
-    component, _, distribution = variable.name.partition("@")
+    component, distribution = variable.key
     there = ", ".join(str(one) for one in variable.domain if one != Value()) or "nothing"
     if distribution:
         return f"--distro {distribution}: brings for {component}: {there} [recipes/distros.toml]"
@@ -96,12 +96,12 @@ def _works(failed: Case, conflict: Problem, others: Alternatives) -> Iterator[st
     Nothing about which nothing is stated is among it.
     """
     asked = others.asked
-    names = [one.name for one in conflict.variables]
+    keys = [variable.key for variable in conflict.variables]
     for said, relaxed in (*_relaxed(asked), *_extended(failed, asked)):
         if found := _tried(failed.kubernetes, others.facts, relaxed):
-            yield f"v{failed.kubernetes} {said}: {_summary(names, *found)}"
+            yield f"v{failed.kubernetes} {said}: {_summary(keys, *found)}"
     if not everywhere(conflict, asked) and (found := others.nearest(failed.kubernetes)):
-        yield f"v{found[0].kubernetes} with all that was asked for: {_summary(names, *found)}"
+        yield f"v{found[0].kubernetes} with all that was asked for: {_summary(keys, *found)}"
 
 
 def _relaxed(asked: ResolveOptions) -> Iterator[tuple[str, ResolveOptions]]:
@@ -139,16 +139,15 @@ def _tried(kubernetes: str, facts: Facts, asked: ResolveOptions) -> tuple[Case, 
     return None if chosen is None else (case, chosen)
 
 
-def _summary(names: list[str], case: Case, chosen: Chosen) -> str:
+def _summary(keys: list[Key], case: Case, chosen: Chosen) -> str:
     """What is chosen then of the components in conflict, or as the runtime of the distributions in
     it.
     """
     told = []
-    for name in names:
-        component, _, distribution = name.partition("@")
-        taken = chosen.get(f"{case.runtime}@{distribution}")
-        if distribution and taken is not None:
+    for component, distribution in keys:
+        taken = chosen.get(Key(case.runtime, distribution)) if distribution else None
+        if taken is not None:
             told.append(f"{taken} on {distribution}")
         else:
-            told.append(f"{component} {chosen.get(component, 'is left out')}")
+            told.append(f"{component} {chosen.get(Key(component), 'is left out')}")
     return ", ".join(dict.fromkeys(told))

@@ -10,7 +10,7 @@ from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.lock import ResolveOptions
 from kubewright.resolution.build_problem import GOES_WITH
 from kubewright.resolution.choose import Solution, rejected, solve
-from kubewright.resolution.problem import Rule, Value, component_of
+from kubewright.resolution.problem import Key, Rule, Value
 from kubewright.resolution.search import fault
 from kubewright.resolution.statements import Facts, facts_of
 
@@ -138,8 +138,8 @@ def _grounds(name: str, found: Solution, facts: Facts, today: str) -> Iterator[G
             found.case.kubernetes, facts_of(found.case.kubernetes, facts.catalog), today
         )
     for rule in found.case.problem.ranges:
-        there = all(part.component in found.chosen for part in (rule.needs, rule.when) if part)
-        if rule.touches(name) and there and not rule.needs.range.startswith("!="):
+        there = all(Key(part.component) in found.chosen for part in (rule.needs, rule.when) if part)
+        if rule.touches(Key(name)) and there and not rule.needs.range.startswith("!="):
             yield Ground(place=rule.place, reason=rule.reason, source=rule.source)
 
 
@@ -159,7 +159,7 @@ def _bad_patches(
 
 def _newer(name: str, found: Solution) -> Iterator[Considered]:
     for value, broken in _alternatives(name, found):
-        if versions.order(value.version) > versions.order(found.chosen[name].version):
+        if versions.order(value.version) > versions.order(found.chosen[Key(name)].version):
             verdict = (
                 _short(broken)
                 if broken
@@ -171,7 +171,7 @@ def _newer(name: str, found: Solution) -> Iterator[Considered]:
 def _others(name: str, found: Solution) -> Iterator[str]:
     for value, broken in _alternatives(name, found):
         if broken is None and versions.order(value.version) < versions.order(
-            found.chosen[name].version
+            found.chosen[Key(name)].version
         ):
             yield value.version
 
@@ -182,11 +182,12 @@ def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Rule | No
 
     Newest first.
     """
-    others = {other: value for other, value in found.chosen.items() if other != name}
+    key = Key(name)
+    others = {other: value for other, value in found.chosen.items() if other != key}
     for variable in found.case.problem.variables:
-        values = variable.domain if variable.name == name else ()
+        values = variable.domain if variable.key == key else ()
         for value in sorted(values, key=lambda one: versions.order(one.version), reverse=True):
-            broken = fault(name, value, others, found.case.problem.constraints)
+            broken = fault(key, value, others, found.case.problem.constraints)
             yield value, broken[0] if broken else None
 
 
@@ -196,12 +197,12 @@ def _short(rule: Rule) -> str:
 
 def _packages(name: str, distribution: str, found: Solution) -> Iterator[Considered]:
     """A distribution's packages, best first, down to the one taken."""
-    variable = f"{name}@{distribution}"
-    if variable not in found.chosen:
+    key = Key(name, distribution)
+    if key not in found.chosen:
         return
-    for value, rule in rejected(variable, found.case, found.chosen):
+    for value, rule in rejected(key, found.case, found.chosen):
         yield Considered(what=str(value), verdict=f"does not fit {_short(rule)}")
-    taken = found.chosen[variable]
+    taken = found.chosen[key]
     if taken.package is None:
         why = (
             "Docker's package brings what it needs"
@@ -253,7 +254,7 @@ def _judged(
     chosen = {
         value.version: None
         for key, value in found.chosen.items()
-        if component_of(key) == name and value.version
+        if key.component == name and value.version
     }
     for version in chosen:
         first = next((one for one in stated.patterns if re.search(one.match, version)), None)
