@@ -56,11 +56,11 @@ def line(text: str) -> dict[str, str]:
         ("1.34", {"released": "2025-01-01"}, "released: 2025-01-01 is not after 1.33 (2025-04-23); correct one"),
         ("1.34", {"patches.0.date": "2025-08-26"}, "patches[0].date: 1.34.0 is older than 1.34 (2025-08-27); correct"),
         ("1.34", {"patches.3.date": "2025-09-01"}, "patches[3].date: 1.34.3 is older than the patch before it"),
-        ("1.34", {"patches.3.skipped": True}, "patches[3].date: 1.34.3 was skipped, so it has no day; remove one"),
+        ("1.34", {"patches.3.skipped": True}, "patches[3].date: 1.34.3 was skipped, so it has no date; remove one"),
         (
             "1.34",
             {"patches": [{"version": "1.34.0", "skipped": True, "source": "TAG"}]},
-            "patches: none may be had, so no upgrade leads through 1.34; add a patch",
+            "patches: every patch is to be avoided, so no upgrade leads through 1.34; add a patch",
         ),
         (
             "1.34",
@@ -91,7 +91,7 @@ def line(text: str) -> dict[str, str]:
         (
             "1.34",
             {"patches.3.skipped": True, "patches.3.date": None, "patches.3.avoid": "it loses data"},
-            "patches[3].avoid: 1.34.3 was skipped, so nobody can have it; remove one of both",
+            "patches[3].avoid: 1.34.3 was skipped, so nobody can ask for it; remove one of them",
         ),
         (
             "1.34",

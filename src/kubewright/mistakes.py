@@ -74,7 +74,7 @@ def _mistake(details: ErrorDetails, model: type[BaseModel] | None) -> Mistake:
         remedy, given = "add it", None
     elif kind == "extra_forbidden":
         remedy, given = _suggestion(location, model), None
-    elif kind == "json_invalid":
+    elif kind == "json_invalid" or (kind == "value_error" and not isinstance(given, str)):
         given = None
     elif kind == "string_type" and isinstance(details["input"], int | float | date):
         remedy = "quote it"

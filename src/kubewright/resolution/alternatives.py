@@ -10,7 +10,8 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import Bound, MinorFacts, Stated
 from kubewright.models.lock import ResolveOptions
-from kubewright.resolution.build_problem import FAMILIES, Case, build_case, statements_of
+from kubewright.resolution.build_problem import Case, build_case, statements_of
+from kubewright.resolution.domains import FAMILIES
 from kubewright.resolution.problem import Problem
 from kubewright.resolution.search import Chosen, search
 from kubewright.resolution.statements import Facts, facts_of

@@ -1,31 +1,22 @@
-"""Poses the problem: which variables a Kubernetes version has, what they may be, and what must
-hold.
-"""
+"""Builds the problem of a Kubernetes version: which variables it has, and what must hold."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource
-from kubewright.models.distros import OWN
 from kubewright.models.lock import ResolveOptions, Runtime, Wanted
-from kubewright.resolution.packages import candidates
+from kubewright.resolution import domains
+from kubewright.resolution.domains import FAMILIES, unbound
 from kubewright.resolution.problem import (
     Constraint,
-    Key,
     Pairing,
     Problem,
-    Value,
-    Variable,
     VersionRange,
 )
 from kubewright.resolution.statements import Facts, InForce, facts_of, in_force
-
-FAMILIES: tuple[Runtime, ...] = ("containerd", "docker")
-"""The components that distributions bring packages of, and that a node needs one of."""
 
 GOES_WITH = {"containerd": ("containerd",), "docker": ("docker", "cri-dockerd")}
 """What a node may do without, and all that then has no use."""
@@ -54,26 +45,22 @@ class Statements:
         """The problem that it makes of these components."""
         known = facts.components.components
         variables = [
-            Variable(
-                Key(name),
-                (*_domain(known[name], one), *_brought(known[name], name, facts, asked)),
-                has_prereleases(known[name]),
-            )
-            for name, one in self.in_force.items()
+            domains.release(known[name], stated, facts, asked)
+            for name, stated in self.in_force.items()
         ]
         for distribution in asked.distributions:
-            for family in (one for one in FAMILIES if one in self.in_force):
-                variables.append(
-                    _packages(
-                        distribution, self.in_force[family], facts, self.runtime, own=self.own
+            for family in FAMILIES:
+                if family in self.in_force:
+                    stated = self.in_force[family]
+                    variables.append(
+                        domains.packages(distribution, stated, facts, self.runtime, own=self.own)
                     )
-                )
         constraints: list[Constraint] = []
-        for name, one in self.in_force.items():
+        for name, stated in self.in_force.items():
             constraints += _avoided(name, known[name])
-            sources = facts.catalog[one.minor].sources if one.minor else {}
-            constraints += one.constraints(
-                sources, asked.wants(name), packages=name not in _unbound(self.runtime)
+            sources = facts.catalog[stated.minor].sources if stated.minor else {}
+            constraints += stated.constraints(
+                sources, asked.wants(name), packages=name not in unbound(self.runtime)
             )
         pairs = _pairs(facts) if asked.distributions else ()
         return Problem(
@@ -95,7 +82,7 @@ class Statements:
             if when.component != "kubernetes":
                 yield Constraint(needs, place, names, source, when=when)
             elif versions.inside(self.kubernetes, when.range):
-                bound = needs.component not in _unbound(self.runtime)
+                bound = needs.component not in unbound(self.runtime)
                 yield Constraint(
                     needs, place, names, source, packages=bound, kubernetes_specific=True
                 )
@@ -119,7 +106,7 @@ class Case:
         """The components whose packages Kubernetes does not bind: containerd where only Docker uses
         it.
         """
-        return _unbound(self.runtime)
+        return unbound(self.runtime)
 
 
 def build_case(kubernetes: str, facts: Facts, asked: ResolveOptions) -> Case:
@@ -149,10 +136,6 @@ def statements_of(
     known = set(FAMILIES).issubset(components)
     runtime = _runtime(kubernetes, minor, in_force, asked) if known else FAMILIES[0]
     return Statements(kubernetes, runtime, minor.minor in facts.packaged, in_force)
-
-
-def _unbound(runtime: Runtime) -> tuple[Runtime, ...]:
-    return ("containerd",) if runtime == "docker" else ()
 
 
 def _in_force(
@@ -195,81 +178,6 @@ def _runtime(
     if len(wanted) == 1:
         return wanted[0]
     return "docker" if minor.dockershim and "docker" in there else there[0]
-
-
-def _domain(source: ComponentSource, ruling: InForce) -> tuple[Value, ...]:
-    """The known versions: what Kubernetes deploys, then by line, the best first, and newest first
-    in each.
-
-    Of etcd outside the cluster the minor comes first that Kubernetes itself deploys.
-    """
-    known = tuple(one.version for one in source.known)
-    exact = ruling.exact.value if ruling.exact else ""
-
-    def place(version: str) -> tuple[bool, bool, int]:
-        lines = (
-            number
-            for number, line in enumerate(ruling.lines)
-            if versions.inside(version, line.range)
-        )
-        beside = bool(ruling.deployed) and versions.minor(version) == versions.minor(
-            ruling.deployed
-        )
-        return version != exact, not beside, next(lines, len(ruling.lines))
-
-    there = _newest_first(known if exact in known or not exact else (*known, exact))
-    usable = [version for version in there if version == exact or versions.is_final(version)]
-    return tuple(Value(version) for version in sorted(usable, key=place))
-
-
-def has_prereleases(source: ComponentSource) -> bool:
-    """Whether some versions are only had with a Kubernetes that deploys just them."""
-    return not all(versions.is_final(one.version) for one in source.known)
-
-
-def _brought(
-    source: ComponentSource, family: str, facts: Facts, asked: ResolveOptions
-) -> Iterator[Value]:
-    """The versions that only the distributions that were asked for bring, the last of all."""
-    known = {one.version for one in source.known}
-    there = {
-        one.upstream
-        for distribution in asked.distributions if family in FAMILIES
-        for one in candidates(distribution, family, facts.distributions)
-    }  # fmt: skip
-    yield from map(Value, sorted(there - known, key=versions.order, reverse=True))
-
-
-@cache
-def _newest_first(known: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(known, key=versions.order, reverse=True))
-
-
-def _packages(
-    distribution: str, ruling: InForce, facts: Facts, runtime: Runtime, *, own: bool
-) -> Variable:
-    """What a distribution may take: its own package, ours, a vendor's; or nothing, of what its
-    nodes do not run.
-
-    Of containerd that only Docker uses, nothing comes before what is not the distribution's own,
-    and of a vendor's what Kubernetes' range holds comes first.
-    """
-    family = ruling.component
-    key = Key(family, distribution)
-    values = [
-        Value(one.upstream, one) for one in candidates(distribution, family, facts.distributions)
-    ]
-    its_own = [one for one in values if one.package and one.package.repository == OWN]
-    vendors = [one for one in values if one not in its_own]
-    ours = [Value(follows=Key(family))] if own else []
-    nothing = [] if family == runtime else [Value()]
-    if family not in _unbound(runtime):
-        return Variable(key, (*its_own, *ours, *vendors, *nothing))
-    ranges = [one.needs.range for one in ruling.constraints({}, asked=False)]
-    vendors.sort(
-        key=lambda one: not all(versions.inside(one.version, allowed) for allowed in ranges)
-    )
-    return Variable(key, (*its_own, *nothing, *ours, *vendors))
 
 
 def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:

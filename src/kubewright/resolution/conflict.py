@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from kubewright.errors import RequestError
 from kubewright.models.lock import ResolveOptions, Wanted
 from kubewright.resolution.alternatives import Alternatives
-from kubewright.resolution.build_problem import FAMILIES, Case, build_case, option
+from kubewright.resolution.build_problem import Case, build_case, option
+from kubewright.resolution.domains import FAMILIES
 from kubewright.resolution.problem import Key, Problem, Value, Variable
 from kubewright.resolution.search import Chosen, search
 from kubewright.resolution.statements import Facts

@@ -9,7 +9,8 @@ from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
 from kubewright.models.lock import ResolveOptions, Wanted
-from kubewright.resolution.build_problem import FAMILIES, GOES_WITH
+from kubewright.resolution.build_problem import GOES_WITH
+from kubewright.resolution.domains import FAMILIES
 
 _WISH = re.compile(r"^([a-z][a-z-]*) *(?:= *(?=[<>=!\d])|(?=[<>=!])|$)(.*)$")
 """`docker`, `docker=20.10`, `containerd=>=2.2,<2.3` or `containerd>=2.2,<2.3`."""
