@@ -1,9 +1,7 @@
 # /// script
 # dependencies = ["nox>=2026.10.20,<2027"]
 # ///
-"""The release manager's console: `./nox -l` lists it, `./nox -s VERB -- ARGUMENTS` runs one
-verb.
-"""
+"""The release manager's console: `./nox -l` lists it, `./nox -s VERB -- ARGUMENTS` runs a verb."""
 
 import fcntl
 import hashlib
@@ -94,7 +92,8 @@ def lint(session: nox.Session) -> None:
         run(session, "shellcheck", *shell_scripts())
     else:
         session.warn(
-            "shellcheck is not installed: shell scripts were not checked (apt-get install shellcheck)"
+            "shellcheck is not installed: shell scripts were not checked "
+            "(apt-get install shellcheck)"
         )
 
 
@@ -106,8 +105,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
-    """Measure speed and size against other programs, on this machine: -- --json, -- layers --binary
-    FILE.
+    """Measure speed and size against other programs, on this machine: -- --json
+
+    A single one: -- layers --binary FILE.
     """
     script = str(ROOT / "tests" / "bench" / "bench.py")
     run(session, environment(session, "checks", "test", "lint"), script, *session.posargs)
@@ -115,8 +115,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def acceptance(session: nox.Session) -> None:
-    """Install real Kubernetes on clean machines from a site of our own, and see Pods run; needs
-    root and Docker.
+    """Install real Kubernetes on clean machines from a site of our own, and see Pods run.
+
+    Needs root and Docker.
     """
     script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR

@@ -108,7 +108,7 @@ def line(text: str) -> dict[str, str]:
         (
             "1.34",
             {"components.pause.bounds": [line(">=3.99")], "components.pause.exact": []},
-            "patches[0]: v1.34.0: cannot be had like this; these do not go together: recipes/catalog/1.34.toml",
+            "patches[0]: v1.34.0: no solution: these constraints conflict: recipes/catalog/1.34.toml",
         ),
         ("1.34", {"components.coredsn": {}}, "components.coredsn: recipes/components.toml has no such component; add"),
         ("1.34", {"dockershim": True}, "dockershim: is back, but 1.33 says that it is gone; correct one of them"),

@@ -33,7 +33,7 @@ class Part(Model):
     entries: tuple[int, ...] = Field((1,), min_length=1)
     table: dict[str, int] = Field({"a": 1}, min_length=1)
     part: "Part | None" = None
-    either: int | str = 1
+    either: Arch | Literal["all"] = "all"
 
     @field_validator("name")
     @classmethod
@@ -110,6 +110,14 @@ def test_a_remedy_is_given_where_it_is_plain(given: dict[str, Any], remedy: str)
     with pytest.raises(ValidationError) as raised:
         Whole.model_validate(given)
     assert explain(raised.value, Whole)[0].remedy.startswith(remedy)
+
+
+def test_a_value_that_may_be_of_two_kinds_is_one_mistake() -> None:
+    with pytest.raises(ValidationError) as raised:
+        Part.model_validate({"either": "mips", "number": 0})
+    first, second = explain(raised.value, Part)
+    assert (first.key, second.key) == ("number", "either")
+    assert second.problem == "must be 'amd64' or 'arm64', or must be 'all'"
 
 
 def test_every_mistake_is_told() -> None:

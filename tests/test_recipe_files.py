@@ -237,7 +237,7 @@ EVIDENCED: dict[str, Callable[[Path], object]] = {
          "specs[2].evidence.containerd_minimum.source: 'CX' is not explained"),
         ("node-spec.toml", 'sysctls = { source = "KK" }\n', "", "specs[0].evidence.sysctls: required, but not there"),
         ("node-spec.toml", 'containerd_minimum = { source = "CRI" }', 'containerd = { source = "CRI" }',
-         "specs[2].evidence.containerd: no part; known: cgroups, containerd_lines, containerd_minimum, docker"),
+         "specs[2].evidence.containerd: not a part of a specification; known: cgroups, containerd_lines, containerd_minimum, docker"),
         ("node-spec.toml", "[sources]\n", '[sources]\nDOC = "a page"\n', "sources.DOC: nothing uses it; remove it"),
         ("skew.toml", 'older = 1, source = "KADM"', 'older = 1, source = "KUBEADM"',
          "distances[11].source: 'KUBEADM' is not explained; say under [sources] what it stands for"),

@@ -166,25 +166,25 @@ def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: s
             "stable-1.36",
             "v1.37.1",
             "stable-1.36",
-            r"stable-1.36.txt: says v1.37.1, which is no final release of 1.36",
+            r"stable-1.36.txt: says v1.37.1, which is not a final release of 1.36",
         ),
         (
             "stable-1.36",
             "v1.36.5-rc.0",
             "1.36",
-            r"says v1.36.5-rc.0, which is no final release of 1.36",
+            r"says v1.36.5-rc.0, which is not a final release of 1.36",
         ),
         (
             "stable",
             "v1.37.0-rc.1",
             "stable",
-            r"stable.txt: says v1.37.0-rc.1, which is no final release, as stable",
+            r"stable.txt: says v1.37.0-rc.1, which is not a final release, as stable",
         ),
         (
             "latest-1.36",
             "v1.35.9",
             "latest-1.36",
-            r"says v1.35.9, which is no release of 1.36, as latest-1.36",
+            r"says v1.35.9, which is not a release of 1.36, as latest-1.36",
         ),
         ("stable-1.36", "v1.37.1", ">=1.36", r"stable-1.36.txt: says v1.37.1"),
     ],
@@ -437,10 +437,10 @@ def test_checksum_files_of_every_shape_are_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("<html>404</html>", "is no checksum of etcd.tar.gz; it begins"),
-        (f"{OTHER}  other.tar.gz\n{OTHER}  more.tar.gz", "is no checksum of etcd.tar.gz"),
+        ("<html>404</html>", "is not a checksum of etcd.tar.gz; it begins"),
+        (f"{OTHER}  other.tar.gz\n{OTHER}  more.tar.gz", "is not a checksum of etcd.tar.gz"),
         (f"{DIGEST}  etcd.tar.gz\n{OTHER}  etcd.tar.gz", "names different digests for etcd.tar.gz"),
-        ("", "is no checksum"),
+        ("", "is not a checksum"),
     ],
     ids=["error page", "others only", "contradiction", "empty"],
 )

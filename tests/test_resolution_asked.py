@@ -74,7 +74,7 @@ def test_a_wish_is_a_component_and_a_range(option: str, wish: Wanted) -> None:
         (
             [],
             {"without": ["etcd"]},
-            "--without etcd: a release is none without it; possible are containerd, docker",
+            "--without etcd: every release needs it; possible are containerd, docker",
         ),
         (
             [],

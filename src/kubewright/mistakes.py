@@ -1,6 +1,7 @@
 """Says in plain English what is wrong with a file or an option that does not fit its model."""
 
 import difflib
+import re
 from datetime import date
 from typing import NamedTuple
 
@@ -44,6 +45,10 @@ UNFORESEEN = "cannot be used here"
 """What to say of any other kind."""
 
 
+_CHOICE = re.compile(r"^[a-z-]+\[.*\]$")
+"""How the library ends the key of a value that may be of several kinds: `literal['*']`."""
+
+
 class Mistake(NamedTuple):
     """One thing that is wrong, where, and how to end it where that is plain."""
 
@@ -59,11 +64,23 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> lis
     """Everything that is wrong, at least one mistake. Of `model` the nearest known key is named for
     one that is unknown.
     """
-    return [_mistake(details, model) for details in error.errors(include_url=False)]
+    mistakes: list[Mistake] = []
+    for details in error.errors(include_url=False):
+        location = details["loc"]
+        choice = bool(location) and _CHOICE.search(str(location[-1])) is not None
+        mistake = _mistake(details, location[:-1] if choice else location, model)
+        if choice and mistakes and mistakes[-1].key == mistake.key:
+            either = f"{mistakes[-1].problem}, or {mistake.problem}"
+            mistakes[-1] = mistakes[-1]._replace(problem=either)
+        else:
+            mistakes.append(mistake)
+    return mistakes
 
 
-def _mistake(details: ErrorDetails, model: type[BaseModel] | None) -> Mistake:
-    kind, location = details["type"], details["loc"]
+def _mistake(
+    details: ErrorDetails, location: tuple[str | int, ...], model: type[BaseModel] | None
+) -> Mistake:
+    kind = details["type"]
     context = details.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         problem = str(context["error"])

@@ -12,7 +12,7 @@ from kubewright.models.lock import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
 URL = r"^(|https?://[^\s/]+[^\s]*)$"
-"""An address that clients can use, or none."""
+"""An address that clients can use, or the empty text."""
 
 
 Backend = Literal["fpm", "nfpm"]
@@ -41,7 +41,8 @@ class Settings(Model):
         None,
         ge=0,
         le=LONGEST,
-        description="days until the suites of the published channels expire; 0: never; None: as before",
+        description="days until the suites of the published channels expire; "
+        "0: never; None: as before",
     )
     architectures: tuple[Arch, ...] = Field((Arch.amd64, Arch.arm64), min_length=1)
     revision: int = Field(1, ge=1)

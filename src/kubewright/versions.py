@@ -58,7 +58,9 @@ def order(text: str) -> Order:
     """What a version is sorted by: as `parse` orders it, but compared much faster."""
     version = parse(text)
     parts = version.prerelease.split(".") if version.prerelease else []
-    prerelease = tuple((not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in parts)
+    prerelease = tuple(
+        (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts
+    )
     return version.major, version.minor, version.patch, not parts, prerelease
 
 
@@ -185,7 +187,9 @@ class Request:
             Range.parse(text)
             return cls(text, "range")
         raise RequestError(
-            f"{text!r}: not a request; use stable, latest, stable-1.36, 1.36, v1.36.4 or a range such as '>=1.35,<1.37'"
+            repr(text),
+            "not a request",
+            "use stable, latest, stable-1.36, 1.36, v1.36.4 or a range such as '>=1.35,<1.37'",
         )
 
     def __contains__(self, version: str) -> bool:

@@ -23,9 +23,10 @@ def source(settings: Settings, as_json: bool, version: str, directory: Path) -> 
     if as_json:
         show_json(summary.model_dump(mode="json", exclude_none=True))
         return
-    for one in summary.nearest:
+    for nearest in summary.nearest:
         click.echo(
-            f"{one.component}: {one.wanted} cannot be had from modules; {one.there} is there instead",
+            f"{nearest.component}: there are no modules of {nearest.wanted}; "
+            f"{nearest.there} is in the mirror instead",
             err=True,
         )
     for gap in summary.unavailable:
@@ -33,7 +34,8 @@ def source(settings: Settings, as_json: bool, version: str, directory: Path) -> 
             f"{gap.component} {gap.version} {gap.arch or ''}: not there: {gap.reason}", err=True
         )
     click.echo(
-        f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}"
+        f"{directory}: {summary.files} files, {summary.written} written; "
+        f"use it with --upstream {directory}"
     )
 
 

@@ -106,8 +106,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dry-run": {"is_flag": True, "help": "Say what would be written, and write nothing."},
     "now": {"type": int, "hidden": True, "help": "The publication clock, epoch seconds."},
 }
-"""Every option that becomes a setting, in the order of `--help`; `field` where the setting is called
-otherwise.
+"""Every option that becomes a setting, in the order of `--help`; `field` where the setting has
+another name.
 """
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Results as JSON.")

@@ -16,7 +16,8 @@ OPTIONS = (
         "wanted",
         multiple=True,
         metavar="NAME[=RANGE]",
-        help="Have a component, in a range: docker, docker=20.10, 'containerd>=2.2,<2.3'; repeatable.",
+        help="Have a component, in a range: docker, docker=20.10, 'containerd>=2.2,<2.3'; "
+        "repeatable.",
     ),
     click.option(
         "--without",

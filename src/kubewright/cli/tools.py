@@ -26,8 +26,11 @@ def mirror() -> None:
     metavar="VERSION",
     help="A version to have; repeatable.",
 )
-@click.option("--busybox", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="A static busybox for amd64, so that the sample's hyperkube image can dispatch.")  # fmt: skip
+@click.option(
+    "--busybox",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A static busybox for amd64, so that the sample's hyperkube image can dispatch.",
+)
 @shared()
 def sample(
     settings: Settings,
@@ -46,7 +49,8 @@ def sample(
         show_json(summary.model_dump())
         return
     click.echo(
-        f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}"
+        f"{directory}: {summary.files} files, {summary.written} written; "
+        f"use it with --upstream {directory}"
     )
 
 

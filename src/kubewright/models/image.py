@@ -103,10 +103,12 @@ class LayerDefinition(Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if twice := _twice(self.targets):
-            raise ValueError(f"there twice: {twice}; name each path once")
+            raise ValueError(f"listed twice: {twice}; name each path once")
         for link, target in self.hard_links.items():
             if target not in {file.target for file in self.files}:
-                raise ValueError(f"hard link {link}: {target} is no file of this layer")
+                raise ValueError(
+                    f"hard link {link}: {target} is not a file of this layer; name one that is"
+                )
         return self
 
 

@@ -75,7 +75,10 @@ class Statements:
         for number, one in enumerate(facts.relations.relations):
             place = f"recipes/relations.toml: relations[{number}]"
             source = sources.get(one.source, one.source)
-            names = f"{one.when.component} {one.when.range} needs {one.needs.component} {one.needs.range}: {one.reason}"
+            names = (
+                f"{one.when.component} {one.when.range} "
+                f"needs {one.needs.component} {one.needs.range}: {one.reason}"
+            )
             needs, when = (
                 VersionRange(part.component, part.range) for part in (one.needs, one.when)
             )
@@ -110,8 +113,8 @@ class Case:
 
 
 def build_case(kubernetes: str, facts: Facts, asked: ResolveOptions) -> Case:
-    """The case of a Kubernetes version. Raises RequestError for one that is not to be had, or has
-    no runtime.
+    """The case of a Kubernetes version. Raises RequestError for one that was never released, or
+    has no runtime.
     """
     found = statements_of(kubernetes, facts, asked, facts.components.components)
     return Case(
@@ -167,17 +170,19 @@ def _runtime(
     kubernetes: str, minor: MinorFacts, in_force: Mapping[str, InForce], asked: ResolveOptions
 ) -> Runtime:
     """What was asked for; else containerd, and Docker as long as kubelet spoke to it itself."""
-    there = [family for family in FAMILIES if family in in_force]
-    if not there:
+    possible = [family for family in FAMILIES if family in in_force]
+    if not possible:
         known = " and ".join(FAMILIES)
         raise RequestError(
-            f"--without {','.join(asked.without)}: Kubernetes {versions.minor(kubernetes)} has no other runtime then, "
-            f"of {known}, and a node needs one; leave the option out"
+            f"--without {','.join(asked.without)}",
+            f"Kubernetes {versions.minor(kubernetes)} has no other runtime then, "
+            f"of {known}, and a node needs one",
+            "leave the option out",
         )
-    wanted = [family for family in there if asked.wants(family)]
+    wanted = [family for family in possible if asked.wants(family)]
     if len(wanted) == 1:
         return wanted[0]
-    return "docker" if minor.dockershim and "docker" in there else there[0]
+    return "docker" if minor.dockershim and "docker" in possible else possible[0]
 
 
 def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:

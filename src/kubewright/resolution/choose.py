@@ -33,8 +33,8 @@ class Solution:
     components: tuple[Component, ...]
     """Kubernetes first, the others by name."""
     missed: str = ""
-    """The newest version that was meant but cannot be had, with what stands in its way; empty: it
-    is this one.
+    """The newest version that was meant, where it has no solution, with what stands in its way;
+    empty: it is this one.
     """
 
     @property
@@ -73,12 +73,14 @@ def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: ResolveOptions
     case = build_case(kubernetes, facts, asked)
     chosen = search(case.problem)
     if chosen is not None:
-        return _solution(case, why, chosen, facts)
+        return _solution(case, chosen, why, facts)
     conflict = core(case.problem)
     others = Alternatives.of(conflict, facts, asked)
-    for kubernetes, why in () if asked == PLAIN or everywhere(conflict, asked) else rest:
-        if found := others.at(kubernetes):
-            return replace(_solution(found[0], why, found[1], facts), missed=missed(case, conflict))
+    if asked != PLAIN and not everywhere(conflict, asked):
+        for kubernetes, why in rest:
+            if other := others.at(kubernetes):
+                solution = _solution(*other, why, facts)
+                return replace(solution, missed=missed(case, conflict))
     raise refusal(case, conflict, others)
 
 
@@ -97,7 +99,7 @@ def rejected(key: Key, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
     return worse
 
 
-def _solution(case: Case, why: str, chosen: Chosen, facts: Facts) -> Solution:
+def _solution(case: Case, chosen: Chosen, why: str, facts: Facts) -> Solution:
     named = {key: _named(key, value, facts) for key, value in chosen.items()}
     components = [
         _component(case.in_force[name], named[Key(name)].version, case, chosen, facts)
@@ -172,9 +174,13 @@ def _component(
 
 def _bringing(component: str, version: str, case: Case, chosen: Chosen) -> str:
     """The distributions whose packages have a version; empty: none of those that were asked for."""
-    there = [value.package for variable in case.problem.variables for value in variable.domain
-             if value.package and value.package.family == component and value.version == version]  # fmt: skip
-    return ", ".join(dict.fromkeys(f"{one.distribution}'s {one.package}" for one in there))
+    names: dict[str, None] = {}
+    for variable in case.problem.variables:
+        for value in variable.domain:
+            package = value.package
+            if package and package.family == component and value.version == version:
+                names[f"{package.distribution}'s {package.package}"] = None
+    return ", ".join(names)
 
 
 def _judge(

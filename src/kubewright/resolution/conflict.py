@@ -40,7 +40,7 @@ def refusal(failed: Case, conflict: Problem, others: Alternatives) -> RequestErr
     """The error for a case without a solution: what is in conflict, each with its place and source,
     and the remedy.
     """
-    lines = [f"v{failed.kubernetes}: cannot be had like this; these do not go together:"]
+    lines = [f"v{failed.kubernetes}: no solution: these constraints conflict:"]
     lines += [f"  {one}" for one in conflict.constraints]
     lines += [
         f"  {_offer(one, others.asked)}" for one in conflict.variables if _limits(one, conflict)
@@ -54,9 +54,10 @@ def refusal(failed: Case, conflict: Problem, others: Alternatives) -> RequestErr
 
 
 def missed(failed: Case, conflict: Problem) -> str:
-    """In a line, which version cannot be had and what stands in its way."""
-    stated = "; ".join(str(one) for one in conflict.constraints if not one.asked)
-    return f"v{failed.kubernetes} cannot be had with what was asked for: {stated or 'nothing known fits'}"
+    """In a line, which version has no solution and what stands in its way."""
+    stated = "; ".join(str(rule) for rule in conflict.constraints if not rule.asked)
+    reason = stated or "nothing known fits"
+    return f"v{failed.kubernetes} does not go with what was asked for: {reason}"
 
 
 def everywhere(conflict: Problem, asked: ResolveOptions) -> bool:

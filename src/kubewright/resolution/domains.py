@@ -1,4 +1,4 @@
-"""What a variable may be, best first: the versions of a component, or the packages that bring it."""
+"""What a variable may be, best first: versions of a component, or packages that bring it."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -1,4 +1,4 @@
-"""Finds contradictions between the versions and ranges that a minor's file states of a component."""
+"""Finds contradictions between the versions and ranges that a minor's file states."""
 
 import re
 from collections.abc import Iterable, Iterator

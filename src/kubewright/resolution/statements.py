@@ -106,7 +106,7 @@ def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
     if (patch := facts.patch(kubernetes)) and patch.skipped:
         note = f" ({patch.note})" if patch.note else ""
         raise RequestError(
-            f"v{kubernetes}: upstream never released this patch{note}; ask for another"
+            f"v{kubernetes}", f"upstream never released this patch{note}", "ask for another"
         )
     return facts
 
@@ -115,8 +115,9 @@ def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError
     """The error for a minor of which the catalog knows nothing."""
     known = list(catalog)
     return RequestError(
-        f"Kubernetes {minor}: not in the catalog, which knows {known[0]} to {known[-1]}; "
-        f"ask for one of those, or state what you know of it in recipes/catalog/{minor}.toml"
+        f"Kubernetes {minor}",
+        f"not in the catalog, which knows {known[0]} to {known[-1]}",
+        f"ask for one of those, or state what you know of it in recipes/catalog/{minor}.toml",
     )
 
 

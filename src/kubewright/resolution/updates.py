@@ -5,13 +5,16 @@ checksum files.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, takewhile
+from typing import TYPE_CHECKING
 
 from kubewright import versions
 from kubewright.models.base import Arch, Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import Components, ComponentSource
 from kubewright.resolution.request import kubelet, read_marker
-from kubewright.upstream import Upstream
+
+if TYPE_CHECKING:
+    from kubewright.upstream import Upstream
 
 CURRENT = 3
 """How many minors, newest first, upstream still makes patches of: their companions are asked
@@ -31,12 +34,12 @@ class Update(Model):
 
 
 def updates(
-    catalog: Mapping[str, MinorFacts], components: Components, upstream: Upstream, *, jobs: int
+    catalog: Mapping[str, MinorFacts], components: Components, upstream: "Upstream", *, jobs: int
 ) -> tuple[Update, ...]:
     """Everything new, Kubernetes first, then the components by name, each oldest first.
 
     Companions are asked for in the lines that the newest minors name, and for the line after the
-    newest known. Raises VerificationFailed for a marker that is none.
+    newest known. Raises VerificationFailed for a file that is not a marker.
     """
     current = list(catalog.values())[-CURRENT:]
     sources = [
@@ -76,7 +79,7 @@ def _markers(catalog: Mapping[str, MinorFacts]) -> list[str]:
 
 
 def _kubernetes(
-    said: Mapping[str, str | None], catalog: Mapping[str, MinorFacts], upstream: Upstream
+    said: Mapping[str, str | None], catalog: Mapping[str, MinorFacts], upstream: "Upstream"
 ) -> Iterator[Update]:
     found: dict[str, str] = {}
     for marker, version in said.items():
@@ -126,7 +129,7 @@ def _lines(name: str, source: ComponentSource, current: Sequence[MinorFacts]) ->
 
 
 def _companion(
-    name: str, source: ComponentSource, lines: Sequence[str], upstream: Upstream
+    name: str, source: ComponentSource, lines: Sequence[str], upstream: "Upstream"
 ) -> Iterator[Update]:
     """The patches after the newest known of each line, then the first of the next line."""
     for line in lines:

@@ -95,8 +95,9 @@ def path(start: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -
     facts_of(goal, catalog)
     if versions.parse(at) > versions.parse(goal):
         raise RequestError(
-            f"v{at} to v{goal}: a downgrade, which Kubernetes does not support; "
-            f"ask for v{at} or newer, or restore a backup of etcd into a new cluster of v{goal}"
+            f"v{at} to v{goal}",
+            "a downgrade, which Kubernetes does not support",
+            f"ask for v{at} or newer, or restore a backup of etcd into a new cluster of v{goal}",
         )
     hops: list[Hop] = []
     while at != goal:
@@ -126,8 +127,9 @@ def _hop(at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -> H
             )
     minor = versions.next_minor(at)
     raise RequestError(
-        f"v{at} to v{goal}: the catalog has no release of {minor} to go through; "
-        f"add its patches to recipes/catalog/{minor}.toml"
+        f"v{at} to v{goal}",
+        f"the catalog has no release of {minor} to go through",
+        f"add its patches to recipes/catalog/{minor}.toml",
     )
 
 
@@ -155,6 +157,8 @@ def _require_known(version: str, catalog: Mapping[str, MinorFacts]) -> None:
     if versions.is_final(version) and facts.patch(version) is None:
         newest = f"the newest {facts.minor} there is v{facts.offered[0]}, " if facts.offered else ""
         raise RequestError(
-            f"v{version}: not in the catalog; {newest}say which version the cluster runs, "
-            f"or add the patch to recipes/catalog/{facts.minor}.toml"
+            f"v{version}",
+            "not in the catalog",
+            f"{newest}say which version the cluster runs, "
+            f"or add the patch to recipes/catalog/{facts.minor}.toml",
         )
