@@ -52,7 +52,8 @@ def test_new_patches_minors_and_pre_releases_are_found_by_markers(upstream: Path
         (
             "1.36.6",
             "recipes/catalog/1.36.toml",
-            "stable-1.36.txt says v1.36.7, but there is no kubelet of it: if the number was skipped, state that",
+            "stable-1.36.txt says v1.36.7, but there is no kubelet of it: if the number was "
+            "skipped, state that",
         ),
         ("1.36.7", "recipes/catalog/1.36.toml", "stable-1.36.txt says v1.36.7"),
         (

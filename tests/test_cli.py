@@ -333,7 +333,8 @@ def test_a_damaged_lock_is_named(run: Run, sample_mirror: Path) -> None:
     code, _, err = run("fetch")
     assert code == 2
     assert re.search(
-        r"dist/v1.36.4-1/release.json: [\w.]+: .*delete the file and run `kubewright resolve` again",
+        r"dist/v1.36.4-1/release.json: [\w.]+: .*delete the file and run `kubewright resolve` "
+        r"again",
         err,
     )
 

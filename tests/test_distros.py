@@ -96,13 +96,19 @@ WRONG = {
 @pytest.mark.parametrize(("old", "new", "message"), WRONG.values(), ids=list(WRONG))
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     packages = f"{{{PACKAGE.replace(old, new)}}}, {{{PACKAGE.replace('29.8.1', '28.5.2')}}}"
-    text = f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{packages}]\n[sources]\nS = "s"\n'
+    text = (
+        f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{packages}]\n[sources]\n'
+        'S = "s"\n'
+    )
     (tmp_path / "distros.toml").write_text(text)
     with pytest.raises(RequestError, match=message):
         recipes.load(tmp_path / "distros.toml", Distributions)
 
 
-PAIR = '[[pairs]]\ndocker = "docker-ce"\ncontainerd = {"containerd.io" = "*"}\nreason = "r"\nsource = "S"\n'
+PAIR = (
+    '[[pairs]]\ndocker = "docker-ce"\ncontainerd = {"containerd.io" = "*"}\nreason = "r"\n'
+    'source = "S"\n'
+)
 WRONG_PAIR = {
     "docker": ("docker-ce", "dockr", "the pairs of dockr: no distribution has a package 'dockr'"),
     "containerd": (
@@ -235,11 +241,13 @@ def test_a_range_becomes_a_dependency(
 def test_several_packages_become_alternatives() -> None:
     deb = [candidate("ubuntu-22.04", "containerd"), candidate("ubuntu-22.04", "containerd.io")]
     assert depends(deb[0], CONTAINERD_2, deb[1:]) == (
-        "containerd (>= 2.2~) | containerd.io (>= 2.2~), containerd (<< 2.4~) | containerd.io (<< 2.4~)"
+        "containerd (>= 2.2~) | containerd.io (>= 2.2~), containerd (<< 2.4~) | containerd.io (<< "
+        "2.4~)"
     )
     rpm = [candidate("fedora-44", "moby-engine"), candidate("fedora-44", "docker-ce")]
     assert depends(rpm[0], ">=29.0.0,<30.0.0", rpm[1:]) == (
-        "((moby-engine >= 29.0~ with moby-engine < 30.0~) or (docker-ce >= 3:29.0~ with docker-ce < 3:30.0~))"
+        "((moby-engine >= 29.0~ with moby-engine < 30.0~) or (docker-ce >= 3:29.0~ with docker-ce "
+        "< 3:30.0~))"
     )
     assert depends(rpm[0], "*", rpm[1:]) == "(moby-engine or docker-ce)"
 
@@ -294,7 +302,8 @@ def test_a_vendors_newest_that_does_not_fit_is_held_back() -> None:
         jammy.pin == "Package: docker-ce docker-ce-cli\nPin: version 5:20.10.*\nPin-Priority: 1001"
     )
     assert found["rhel-9", "docker-ce"].pin == (
-        "dnf install docker-ce-20.10.24 docker-ce-cli-20.10.24\ndnf versionlock add docker-ce docker-ce-cli"
+        "dnf install docker-ce-20.10.24 docker-ce-cli-20.10.24\ndnf versionlock add docker-ce "
+        "docker-ce-cli"
     )
 
 

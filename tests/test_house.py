@@ -290,6 +290,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
         if path.is_file()
     }
     assert {f"kubewright/content/{path}" for path in ours} <= carried
+    assert "kubewright/cli/verbs.toml" in carried
     assert wheel.name == f"kubewright-{kubewright.__version__}-py3-none-any.whl"
 
 

@@ -493,7 +493,8 @@ def test_apt_goes_on_past_what_the_guard_cannot_read(
     damaged.write_bytes(b"!<arch>\n")
     (foreign / "DEBIAN").mkdir(parents=True)
     (foreign / "DEBIAN/control").write_text(
-        "Package: kubefwd\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\nDescription: t\n"
+        "Package: kubefwd\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\n"
+        "Description: t\n"
     )
     (foreign / "DEBIAN/preinst").write_text("#!/usr/bin/python3\nprint('allow-minor-jump')\n")
     (foreign / "DEBIAN/preinst").chmod(0o755)
@@ -615,7 +616,8 @@ def test_who_adds_a_minor_looks_again_at_what_is_for_some_minors_only() -> None:
     for name, recipe in RECIPES.items():
         for entry in recipe.contents:
             assert not entry.minors or newest in entry.minors, (
-                f"recipes/packages/{name}.toml: {entry.target}: read the comment there again for Kubernetes {newest}, "
+                f"recipes/packages/{name}.toml: {entry.target}: read the comment there again for "
+                f"Kubernetes {newest}, "
                 f'and add "{newest}" = true or false to its minors'
             )
     (kubelet, hyperkube) = (
@@ -737,7 +739,8 @@ def host(tmp_path: Path) -> Host:
         calls.write_text("")
         (programs / "systemctl").write_text(
             f'#!/bin/sh\necho "$*" >>{calls}\ncase $* in\n'
-            f"    '--quiet is-active '*) [ \"$3\" = '{active}' ] ;;\n    *' {broken}') exit 1 ;;\nesac\n"
+            f"    '--quiet is-active '*) [ \"$3\" = '{active}' ] ;;\n    *' {broken}') exit 1 ;;\n"
+            "esac\n"
         )
         (programs / "systemctl").chmod(0o755)
         text = text.replace("/run/systemd/system", str(running))
@@ -776,7 +779,8 @@ def test_docker_and_etcd_are_never_restarted_but_spoken_of(
     assert not any("restart" in call for call in calls)
     assert (
         output
-        == f"{name}: {unit} still runs the old version; when it suits you: systemctl restart {unit}\n"
+        == f"{name}: {unit} still runs the old version; when it suits you: systemctl restart "
+        f"{unit}\n"
     )
     assert host(text, *arguments)[1] == ""
 
@@ -950,7 +954,8 @@ def dpkg(tmp_path: Path, tool: Callable[[str], Path]) -> Callable[..., str]:
     enabled = tmp_path / "enabled"
     enabled.mkdir()
     (programs / "systemctl").write_text(
-        f'#!/bin/sh\nshift 2\ncase $1 in\n    enable) touch "{enabled}/$2" ;;\n    disable) rm -f "{enabled}/$2" ;;\n'
+        f'#!/bin/sh\nshift 2\ncase $1 in\n    enable) touch "{enabled}/$2" ;;\n    disable) rm -f '
+        f'"{enabled}/$2" ;;\n'
         f'    is-enabled) [ -e "{enabled}/$2" ] ;;\nesac\n'
     )
     (programs / "systemctl").chmod(0o755)
@@ -1070,8 +1075,8 @@ def test_the_guard_sees_the_version_of_the_deb_that_hyperkube_replaces(
         assert dpkg("--remove", "kubelet").startswith("0 ")
     said = dpkg("--auto-deconfigure", "--install", deb(tmp_path, HYPERKUBE))
     assert (
-        "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip Kubernetes 1.34"
-        in said
+        "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip Kubernetes "
+        "1.34" in said
     )
     assert "apt-get install 'kubelet=1.34.*'" in said
 

@@ -86,7 +86,8 @@ def test_offline_a_version_must_be_in_the_catalog() -> None:
     [
         (
             "=1.24.5",
-            r"v1.24.5 is to be avoided: a regression.*; ask for just v1.24.5 to have it; the nearest .* v1.24.6",
+            r"v1.24.5 is to be avoided: a regression.*; ask for just v1.24.5 to have it; the "
+            r"nearest .* v1.24.6",
         ),
         (
             "=1.37.0-rc.1",
@@ -206,7 +207,8 @@ def test_a_marker_that_names_another_version_is_refused(
         ("", "not a request"),
         (
             "1.99",
-            r"Kubernetes 1.99: not in the catalog, which knows 1.6 to 1.37; .*recipes/catalog/1.99.toml",
+            r"Kubernetes 1.99: not in the catalog, which knows 1.6 to 1.37; "
+            r".*recipes/catalog/1.99.toml",
         ),
         (">=2", "no known release is in this range; the nearest known are v1.36.4"),
         ("stable-1.34", "upstream has no marker https://dl.k8s.io/release/stable-1.34.txt"),
@@ -281,7 +283,10 @@ def test_a_range_that_nothing_known_is_in_names_the_constraint() -> None:
     without = COMPONENTS.model_copy(
         update={"components": {**COMPONENTS.components, "containerd": bare}}
     )
-    complaint = r"1.36.toml: components.containerd.lines: validated .*\n  containerd: known are 1.0.3 .*\nadd a known version"
+    complaint = (
+        r"1.36.toml: components.containerd.lines: validated .*\n  containerd: known are "
+        r"1.0.3 .*\nadd a known version"
+    )
     with pytest.raises(RequestError, match=complaint):
         resolution.choose("1.36.4", CATALOG, without)
 

@@ -256,15 +256,13 @@ def test_packages_that_exclude_each_other_are_a_conflict_like_any_other() -> Non
         solved("1.23.17", ask("containerd>=1.6.21,<1.7", "docker=20.10.24", distros=["debian-12"]))
     said = str(caught.value)
     assert (
-        "recipes/distros.toml: pairs[0]: docker.io goes with containerd or kubernetes-containerd only: "
-        in said
+        "recipes/distros.toml: pairs[0]: docker.io goes with containerd or kubernetes-containerd "
+        "only: " in said
     )
     assert "v1.23.17 without --with 'containerd>=1.6.21,<1.7': " in said
 
 
-def test_statements_hold_from_their_version_on_and_are_carried_forward_from_the_nearest_older_minor() -> (
-    None
-):
+def test_statements_hold_from_their_version_on_and_are_carried_forward_to_newer_minors() -> None:
     found = [
         in_force("etcd", version, CATALOG).exact for version in ("1.34.1", "1.34.2-rc.0", "1.34.2")
     ]

@@ -313,7 +313,8 @@ def wish(text: str) -> ResolveOptions:
             "v1.30.14 with --with docker: docker 29.",
             "v1.34.12 with all that was asked for: kubernetes-containerd",
         ]),
-        ("1.36.4", "docker=99", ["docker: known are 29.8.1, ", "without --with docker=99: docker 29.8.1"]),
+        ("1.36.4", "docker=99", ["docker: known are 29.8.1, ", "without --with docker=99: docker "
+                                                               "29.8.1"]),
     ],
     ids=["etcd", "docker", "relation", "distribution", "unknown"],
 )  # fmt: skip

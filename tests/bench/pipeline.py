@@ -114,5 +114,8 @@ def second_run(work: Path) -> Iterator[Result]:
         "ours": lambda: release.release("v1.36.4", settings, keys),
         "floor": lambda: [hashlib.sha256(path.read_bytes()) for path in made],
     })  # fmt: skip
-    floor = f"SHA-256 of the {len(made)} files ({sum(path.stat().st_size for path in made) / 1e6:.0f} MB) that it made"
+    floor = (
+        f"SHA-256 of the {len(made)} files "
+        f"({sum(path.stat().st_size for path in made) / 1e6:.0f} MB) that it made"
+    )
     yield Row("release, nothing to do", seconds["ours"], seconds["floor"], floor)

@@ -4,7 +4,6 @@ from kubewright import recipes
 from kubewright.resolution.lint import Contradiction, contradictions
 from kubewright.resolution.updates import Update, updates
 from kubewright.settings import Settings
-from kubewright.upstream import Upstream
 
 
 def check() -> tuple[Contradiction, ...]:
@@ -37,6 +36,8 @@ def size() -> dict[str, int]:
 
 def diff(settings: Settings) -> tuple[Update, ...]:
     """What the settings' upstream has and the recipes lack."""
+    from kubewright.upstream import Upstream
+
     return updates(
         recipes.catalog(), recipes.components(), Upstream(settings.upstream), jobs=settings.jobs
     )
