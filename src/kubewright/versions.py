@@ -101,8 +101,11 @@ class Range:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a range. Raises RequestError that names the part that cannot be read."""
-        parts = (product(*map(_meanings, part.split(","))) for part in text.split("||"))
-        return cls(text, tuple(tuple(chain(*meaning)) for part in parts for meaning in part))
+        terms: list[tuple[Comparison, ...]] = []
+        for part in text.split("||"):
+            for meaning in product(*map(_meanings, part.split(","))):
+                terms.append(tuple(chain(*meaning)))
+        return cls(text, tuple(terms))
 
     @property
     def alternatives(self) -> tuple[str, ...]:
@@ -112,14 +115,16 @@ class Range:
     @cached_property
     def bounds(self) -> tuple[str, ...]:
         """Where they begin and end."""
-        return tuple(str(bound) for part in self.terms for _, bound in part)
+        return tuple(str(bound) for _, bound in chain(*self.terms))
 
     def __contains__(self, version: str) -> bool:
         """Whether a version is in the range."""
         parsed = parse(version)
-        return any(
-            all(_holds(operator, parsed, bound) for operator, bound in part) for part in self.terms
-        )
+
+        def holds(part: tuple[Comparison, ...]) -> bool:
+            return all(_holds(operator, parsed, bound) for operator, bound in part)
+
+        return any(map(holds, self.terms))
 
 
 def _meanings(text: str) -> tuple[tuple[Comparison, ...], ...]:

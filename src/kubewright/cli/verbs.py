@@ -81,11 +81,10 @@ class Verbs(click.Group):
 def refused_option(error: click.NoSuchOption) -> RequestError:
     """What to say of an option that a verb does not have: which verbs take it."""
     used = error.ctx.command_path.removeprefix("kubewright ") if error.ctx else ""
-    takers = [
-        name
-        for name, command in commands()
-        if any(error.option_name in parameter.opts for parameter in command.params)
-    ]
+    takers = []
+    for name, command in commands():
+        if any(error.option_name in parameter.opts for parameter in command.params):
+            takers.append(name)
     if takers:
         remedy = f"leave it out, it is an option of {', '.join(takers)}"
         return RequestError(error.option_name, f"`{used}` does not take it", remedy)

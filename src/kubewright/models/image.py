@@ -166,7 +166,9 @@ class ImageDefinition(Model):
                 raise ValueError(
                     f"image {name}: no layer {layer!r}; there are: {', '.join(self.layers)}"
                 )
-        targets = [target for layer in layers for target in self.layers[layer].targets]
+        targets: list[str] = []
+        for layer in layers:
+            targets += self.layers[layer].targets
         if twice := _twice(targets):
             raise ValueError(f"image {name}: in two of its layers: {twice}")
         if image.entrypoint[0] not in targets:

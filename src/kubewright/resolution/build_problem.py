@@ -151,7 +151,9 @@ def _in_force(
     """Of these, every one that goes into the release, by name: it is stated, asked for, or
     Kubernetes has no say.
     """
-    left_out = {useless for name in asked.without for useless in GOES_WITH[name]}
+    left_out: set[str] = set()
+    for name in asked.without:
+        left_out.update(GOES_WITH[name])
     if minor.dockershim and not asked.wants("cri-dockerd"):
         left_out.add("cri-dockerd")
     for name, source in sorted(facts.components.components.items()):

@@ -192,12 +192,12 @@ def _judge(
     asked = f" and {' and '.join(wishes)}, as asked for" if wishes else ""
     bounds = tuple(one.evidence for one in ruling.bounds)
     if ruling.exact is not None and ruling.exact.value == version:
-        said = (
+        reason = (
             f"what Kubernetes {ruling.minor} pins or deploys"
             if ruling.exact.pinned
             else ruling.exact.note
         )
-        return ruling.exact.status, said, (ruling.exact.evidence,)
+        return ruling.exact.status, reason, (ruling.exact.evidence,)
     for line in ruling.lines:
         if versions.inside(version, line.range):
             return "validated", f"newest known in {line.range}{asked}", (line.evidence, *bounds)
@@ -233,5 +233,9 @@ def _allowed(ruling: InForce, version: str, wishes: list[str], known: list[str])
     parts = (versions.range_of(one).alternatives for one in (*stated, *wishes))
     every = [",".join(one) for one in product(*parts)]
     if wishes:
-        every = [part for part in every if any(versions.inside(one, part) for one in known)]
+        held = []
+        for part in every:
+            if any(versions.inside(version, part) for version in known):
+                held.append(part)
+        every = held
     return " || ".join(every) or "*"

@@ -29,13 +29,19 @@ def inputs(
     chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]
 ) -> tuple[Input, ...]:
     """Every input of a release by its URL, no digest known yet."""
-    return tuple(
-        Input(component=component.name, name=source.name, version=component.version, arch=arch,
-              url=source.fill(source.url, component.version, arch))
-        for component in chosen
-        for source in components.components[component.name].inputs
-        for arch in architectures
-    )  # fmt: skip
+    entries = []
+    for component in chosen:
+        for source in components.components[component.name].inputs:
+            for arch in architectures:
+                entry = Input(
+                    component=component.name,
+                    name=source.name,
+                    version=component.version,
+                    arch=arch,
+                    url=source.fill(source.url, component.version, arch),
+                )
+                entries.append(entry)
+    return tuple(entries)
 
 
 def pin_inputs(

@@ -203,15 +203,17 @@ def _nearest(
     """Around each end of a range the releases right before and after it that can be had, newest
     first.
     """
-    known = [one for one in _newest_first(catalog, None, marked) if versions.is_final(one)]
-    found = set()
+    known = [
+        version for version in _newest_first(catalog, None, marked) if versions.is_final(version)
+    ]
+    nearest = set()
     for bound in set(versions.Range.parse(wanted.text).bounds):
-        below = (one for one in known if versions.order(one) < versions.order(bound))
-        above = (one for one in reversed(known) if versions.order(one) >= versions.order(bound))
-        found |= {
-            next((one for one in side if _offered(one, upstream)), "") for side in (below, above)
-        }
-    return sorted(found - {""}, key=versions.order, reverse=True)
+        end = versions.order(bound)
+        below = (version for version in known if versions.order(version) < end)
+        above = (version for version in reversed(known) if versions.order(version) >= end)
+        for side in (below, above):
+            nearest.add(next((version for version in side if _offered(version, upstream)), ""))
+    return sorted(nearest - {""}, key=versions.order, reverse=True)
 
 
 def _offered(version: str, upstream: "Upstream | None") -> bool:
@@ -238,13 +240,12 @@ def _reaches(wanted: versions.Request, minor: str) -> bool:
         "<=": operator.le,
         "=": operator.eq,
     }
-    return any(
-        all(
-            sign not in sides or sides[sign](at, bound.replace(patch=0, prerelease=None))
-            for sign, bound in part
-        )
-        for part in versions.Range.parse(wanted.text).terms
-    )
+
+    def may_meet(comparison: versions.Comparison) -> bool:
+        sign, bound = comparison
+        return sign not in sides or sides[sign](at, bound.replace(patch=0, prerelease=None))
+
+    return any(all(map(may_meet, part)) for part in versions.Range.parse(wanted.text).terms)
 
 
 def _newest_first(

@@ -56,7 +56,9 @@ def updates(
         kubernetes = list(
             _kubernetes(dict(zip(_markers(catalog), markers, strict=True)), catalog, upstream)
         )
-        companions = [found for answer in pool.map(ask, sources) for found in answer]
+        companions: list[Update] = []
+        for answer in pool.map(ask, sources):
+            companions += answer
     return (*kubernetes, *companions)
 
 
@@ -116,15 +118,12 @@ def _asked(source: ComponentSource) -> bool:
 def _lines(name: str, source: ComponentSource, current: Sequence[MinorFacts]) -> list[str]:
     """The `x.y` lines that minors name, and that of the newest known version; oldest first."""
     stated = [facts.components[name] for facts in current if name in facts.components]
-    named = {one.value for facts in stated for one in facts.exact}
-    named |= {
-        known.version
-        for facts in stated
-        for line in facts.lines
-        for known in source.known
-        if known.version in versions.Range.parse(line.range)
-    }
-    named.add(versions.newest(known.version for known in source.known) or "0")
+    known = [entry.version for entry in source.known]
+    named = {versions.newest(known) or "0"}
+    for facts in stated:
+        named.update(statement.value for statement in facts.exact)
+        for line in facts.lines:
+            named.update(version for version in known if versions.inside(version, line.range))
     return sorted({versions.minor(version) for version in named}, key=versions.parse)
 
 

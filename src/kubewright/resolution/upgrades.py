@@ -45,15 +45,10 @@ def partners(kubernetes: str, skew: Skew) -> dict[str, dict[str, str]]:
     """By component of a Kubernetes version, the ranges of others that may run beside it, by their
     names.
     """
-    pairs = sorted({(one.of, one.component) for one in skew.distances})
-    return {
-        of: {
-            component: partner(component, (of,), kubernetes, skew)
-            for this, component in pairs
-            if this == of
-        }
-        for of, _ in pairs
-    }
+    ranges: dict[str, dict[str, str]] = {}
+    for of, component in sorted({(rule.of, rule.component) for rule in skew.distances}):
+        ranges.setdefault(of, {})[component] = partner(component, (of,), kubernetes, skew)
+    return ranges
 
 
 def partner(component: str, of: Sequence[str], kubernetes: str, skew: Skew) -> str:
@@ -61,13 +56,13 @@ def partner(component: str, of: Sequence[str], kubernetes: str, skew: Skew) -> s
     version.
     """
     version = versions.parse(kubernetes)
-    rules = [one for one in skew.distances if one.component == component and one.of in of]
-    reach = max(one.older for one in rules), max(one.newer for one in rules)
-    fitting = [
-        minor
-        for minor in range(max(version.minor - reach[0], 0), version.minor + reach[1] + 1)
-        if all(_near(one, minor, version.minor, version.major) for one in rules)
-    ]
+    rules = [rule for rule in skew.distances if rule.component == component and rule.of in of]
+    oldest = max(version.minor - max(rule.older for rule in rules), 0)
+    newest = version.minor + max(rule.newer for rule in rules)
+    fitting = []
+    for minor in range(oldest, newest + 1):
+        if all(_near(rule, minor, version.minor, version.major) for rule in rules):
+            fitting.append(minor)
     return f">={version.major}.{fitting[0]}.0,<{version.major}.{fitting[-1] + 1}.0"
 
 

@@ -20,15 +20,14 @@ def size() -> dict[str, int]:
     relations.
     """
     catalog, components = recipes.catalog().values(), recipes.components().components.values()
+    statements = 0
+    for facts in catalog:
+        for key, group in facts.groups():
+            statements += len(group) if key.startswith("components.") else 0
     return {
         "minors": len(catalog),
         "patches": sum(len(facts.patches) for facts in catalog),
-        "statements": sum(
-            len(group)
-            for facts in catalog
-            for key, group in facts.groups()
-            if key.startswith("components.")
-        ),
+        "statements": statements,
         "known versions": sum(len(component.known) for component in components),
         "relations": len(recipes.relations().relations),
     }
