@@ -36,10 +36,12 @@ class Statements:
         """Whether something is stated about all of them that were asked for by name; else any
         version would do.
         """
-        wanted = [
-            self.in_force[one.component] for one in asked.wanted if one.component in self.in_force
+        stated = [
+            self.in_force[wanted.component]
+            for wanted in asked.wanted
+            if wanted.component in self.in_force
         ]
-        return all(one.minor or one.free for one in wanted)
+        return all(each.minor or each.free for each in stated)
 
     def problem(self, facts: Facts, asked: ResolveOptions) -> Problem:
         """The problem that it makes of these components."""
@@ -72,15 +74,15 @@ class Statements:
         alone.
         """
         sources = facts.relations.sources
-        for number, one in enumerate(facts.relations.relations):
+        for number, relation in enumerate(facts.relations.relations):
             place = f"recipes/relations.toml: relations[{number}]"
-            source = sources.get(one.source, one.source)
+            source = sources.get(relation.source, relation.source)
             names = (
-                f"{one.when.component} {one.when.range} "
-                f"needs {one.needs.component} {one.needs.range}: {one.reason}"
+                f"{relation.when.component} {relation.when.range} "
+                f"needs {relation.needs.component} {relation.needs.range}: {relation.reason}"
             )
             needs, when = (
-                VersionRange(part.component, part.range) for part in (one.needs, one.when)
+                VersionRange(part.component, part.range) for part in (relation.needs, relation.when)
             )
             if when.component != "kubernetes":
                 yield Constraint(needs, place, names, source, when=when)
@@ -188,42 +190,45 @@ def _runtime(
 
 
 def _avoided(name: str, source: ComponentSource) -> Iterator[Constraint]:
-    for one in source.known:
-        if one.avoid:
-            needs = VersionRange(name, f"!={one.version}")
+    for entry in source.known:
+        if entry.avoid:
+            needs = VersionRange(name, f"!={entry.version}")
             yield Constraint(
                 needs,
                 f"recipes/components.toml: components.{name}.known",
-                f"not {one.version}: {one.avoid}",
+                f"not {entry.version}: {entry.avoid}",
             )
 
 
 def _pairs(facts: Facts) -> Iterator[Pairing]:
     sources = facts.distributions.sources
-    for number, one in enumerate(facts.distributions.pairs):
-        partners = tuple(VersionRange(name, allowed) for name, allowed in one.containerd.items())
+    for number, pair in enumerate(facts.distributions.pairs):
+        partners = tuple(VersionRange(name, allowed) for name, allowed in pair.containerd.items())
         named = " or ".join(
-            f"{name} {allowed}".removesuffix(" *") for name, allowed in one.containerd.items()
+            f"{name} {allowed}".removesuffix(" *") for name, allowed in pair.containerd.items()
         )
         reason = (
-            f"{one.docker} {one.range}".removesuffix(" *")
-            + f" goes with {named} only: {one.reason}"
+            f"{pair.docker} {pair.range}".removesuffix(" *")
+            + f" goes with {named} only: {pair.reason}"
         )
         place = f"recipes/distros.toml: pairs[{number}]"
         yield Pairing(
-            VersionRange(one.docker, one.range),
+            VersionRange(pair.docker, pair.range),
             partners,
             place,
             reason,
-            sources.get(one.source, one.source),
+            sources.get(pair.source, pair.source),
         )
 
 
 def _wishes(asked: ResolveOptions) -> Iterator[Constraint]:
-    for one in asked.wanted:
-        if one.range != "*":
+    for wanted in asked.wanted:
+        if wanted.range != "*":
             yield Constraint(
-                VersionRange(one.component, one.range), option(one), "asked for", asked=True
+                VersionRange(wanted.component, wanted.range),
+                option(wanted),
+                "asked for",
+                asked=True,
             )
 
 

@@ -135,39 +135,38 @@ def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
 
 
 def _component(
-    ruling: InForce, version: str, case: Case, chosen: Chosen, facts: Facts
+    stated: InForce, version: str, case: Case, chosen: Chosen, facts: Facts
 ) -> Component:
     wishes = [
-        one.needs.range
-        for one in case.problem.ranges
-        if one.asked and one.touches(Key(ruling.component))
+        constraint.needs.range
+        for constraint in case.problem.ranges
+        if constraint.asked and constraint.touches(Key(stated.component))
     ]
-    source = facts.components.components[ruling.component]
-    known = [one.version for one in source.known]
-    allowed = _allowed(ruling, version, wishes, [*known, version])
-    status, reason, evidence = _judge(ruling, version, wishes)
-    sources = facts.catalog[ruling.minor].sources if ruling.minor else {}
+    source = facts.components.components[stated.component]
+    known = [entry.version for entry in source.known]
+    allowed = _allowed(stated, version, wishes, [*known, version])
+    status, reason, evidence = _judge(stated, version, wishes)
+    sources = facts.catalog[stated.minor].sources if stated.minor else {}
     evidence = tuple(
-        one.model_copy(update={"cited": sources.get(one.source, "")}) for one in evidence
+        item.model_copy(update={"cited": sources.get(item.source, "")}) for item in evidence
     )
-    if version not in known and (brought := _bringing(ruling.component, version, case, chosen)):
+    if version not in known and (brought := _bringing(stated.component, version, case, chosen)):
         reason += f"; brought by {brought}, and not in recipes/components.toml"
-    others = (one for _, one in rejected(Key(ruling.component), case, chosen))
-    if bound := [
-        one
-        for one in others
-        if isinstance(one, Constraint) and (one.when or one.kubernetes_specific)
-    ]:
-        reason += f"; a newer one is ruled out: {bound[-1].reason}"
-    if ruling.carried:
+    ruled_out = ""
+    for _, rule in rejected(Key(stated.component), case, chosen):
+        if isinstance(rule, Constraint) and (rule.when or rule.kubernetes_specific):
+            ruled_out = rule.reason
+    if ruled_out:
+        reason += f"; a newer one is ruled out: {ruled_out}"
+    if stated.carried:
         own = versions.minor(case.kubernetes)
         status, reason = (
             "unknown",
-            f"nothing is stated for {own}; carried forward from {ruling.minor}: {reason}",
+            f"nothing is stated for {own}; carried forward from {stated.minor}: {reason}",
         )
-    dates = {one.version: one.date for one in source.known}
+    dates = {entry.version: entry.date for entry in source.known}
     return Component(
-        name=ruling.component, version=version, range=allowed, status=status, reason=reason,
+        name=stated.component, version=version, range=allowed, status=status, reason=reason,
         evidence=evidence, epoch=midnight(dates.get(version) or facts.components.default_date),
     )  # fmt: skip
 
@@ -184,27 +183,27 @@ def _bringing(component: str, version: str, case: Case, chosen: Chosen) -> str:
 
 
 def _judge(
-    ruling: InForce, version: str, wishes: list[str]
+    stated: InForce, version: str, wishes: list[str]
 ) -> tuple[Status, str, tuple[Evidence, ...]]:
     """What upstream says of a version that meets all constraints: exact beats lines, lines beat
     bounds.
     """
     asked = f" and {' and '.join(wishes)}, as asked for" if wishes else ""
-    bounds = tuple(one.evidence for one in ruling.bounds)
-    if ruling.exact is not None and ruling.exact.value == version:
+    bounds = tuple(bound.evidence for bound in stated.bounds)
+    if stated.exact is not None and stated.exact.value == version:
         reason = (
-            f"what Kubernetes {ruling.minor} pins or deploys"
-            if ruling.exact.pinned
-            else ruling.exact.note
+            f"what Kubernetes {stated.minor} pins or deploys"
+            if stated.exact.pinned
+            else stated.exact.note
         )
-        return ruling.exact.status, reason, (ruling.exact.evidence,)
-    for line in ruling.lines:
+        return stated.exact.status, reason, (stated.exact.evidence,)
+    for line in stated.lines:
         if versions.inside(version, line.range):
             return "validated", f"newest known in {line.range}{asked}", (line.evidence, *bounds)
-    if ruling.bounds:
-        allowed = ",".join(one.range for one in ruling.bounds)
-        whose = "an etcd outside the cluster is its administrator's; " if ruling.external else ""
-        beside = ruling.deployed and versions.minor(ruling.deployed) == versions.minor(version)
+    if stated.bounds:
+        allowed = ",".join(bound.range for bound in stated.bounds)
+        whose = "an etcd outside the cluster is its administrator's; " if stated.external else ""
+        beside = stated.deployed and versions.minor(stated.deployed) == versions.minor(version)
         newest = (
             f"newest known {versions.minor(version)}, which Kubernetes itself deploys,"
             if beside
@@ -218,20 +217,18 @@ def _judge(
     )
 
 
-def _allowed(ruling: InForce, version: str, wishes: list[str], known: list[str]) -> str:
+def _allowed(stated: InForce, version: str, wishes: list[str], known: list[str]) -> str:
     """The range that the choice was made from, in the catalog's words and the person's.
 
     Of what a wish leaves of several lines, those that no known version is in are left out.
     """
-    if ruling.exact is not None and ruling.exact.value == version:
+    if stated.exact is not None and stated.exact.value == version:
         return f"={version}"
-    stated = (
-        [" || ".join(one.range for one in ruling.lines)]
-        if ruling.lines
-        else [one.range for one in ruling.bounds]
-    )
-    parts = (versions.range_of(one).alternatives for one in (*stated, *wishes))
-    every = [",".join(one) for one in product(*parts)]
+    ranges = [bound.range for bound in stated.bounds]
+    if stated.lines:
+        ranges = [" || ".join(line.range for line in stated.lines)]
+    parts = (versions.range_of(text).alternatives for text in (*ranges, *wishes))
+    every = [",".join(combination) for combination in product(*parts)]
     if wishes:
         held = []
         for part in every:

@@ -22,15 +22,13 @@ def core(problem: Problem) -> Problem:
     no solution either.
     """
     for constraint in problem.constraints:
-        fewer = Problem(
-            problem.variables, tuple(one for one in problem.constraints if one is not constraint)
-        )
+        others = tuple(other for other in problem.constraints if other is not constraint)
+        fewer = Problem(problem.variables, others)
         if search(fewer) is None:
             problem = fewer
     for variable in problem.variables:
-        fewer = Problem(
-            tuple(one for one in problem.variables if one is not variable), problem.constraints
-        )
+        rest = tuple(other for other in problem.variables if other is not variable)
+        fewer = Problem(rest, problem.constraints)
         if search(fewer) is None:
             problem = fewer
     return problem
@@ -41,13 +39,13 @@ def refusal(failed: Case, conflict: Problem, others: Alternatives) -> RequestErr
     and the remedy.
     """
     lines = [f"v{failed.kubernetes}: no solution: these constraints conflict:"]
-    lines += [f"  {one}" for one in conflict.constraints]
-    lines += [
-        f"  {_offer(one, others.asked)}" for one in conflict.variables if _limits(one, conflict)
-    ]
+    lines += [f"  {constraint}" for constraint in conflict.constraints]
+    for variable in conflict.variables:
+        if _limits(variable, conflict):
+            lines.append(f"  {_offer(variable, others.asked)}")
     works = list(_works(failed, conflict, others)) if others.asked != ResolveOptions() else []
     if works:
-        lines += ["what would work:", *(f"  {one}" for one in works)]
+        lines += ["what would work:", *(f"  {way}" for way in works)]
     else:
         lines.append("add a known version to recipes/components.toml, or correct what is stated")
     return RequestError("\n".join(lines))
@@ -64,12 +62,12 @@ def everywhere(conflict: Problem, asked: ResolveOptions) -> bool:
     """Whether a conflict is one with any Kubernetes: what was asked for by name, and nothing of
     some minors only.
     """
-    stated = any(
-        one.place.startswith("recipes/catalog/") or one.kubernetes_specific
-        for one in conflict.constraints
-    )
-    return not stated and all(
-        asked.wants(str(one.key)) and not one.has_prereleases for one in conflict.variables
+    for constraint in conflict.constraints:
+        if constraint.place.startswith("recipes/catalog/") or constraint.kubernetes_specific:
+            return False
+    return all(
+        asked.wants(str(variable.key)) and not variable.has_prereleases
+        for variable in conflict.variables
     )
 
 
@@ -77,18 +75,18 @@ def _limits(variable: Variable, conflict: Problem) -> bool:
     """Whether what there is of a component is a part of the conflict; two ranges may exclude each
     other without.
     """
-    touching = [one for one in conflict.constraints if one.touches(variable.key)]
+    touching = [rule for rule in conflict.constraints if rule.touches(variable.key)]
     return bool(variable.key.distribution) or len(touching) < 2
 
 
 def _offer(variable: Variable, asked: ResolveOptions) -> str:
     component, distribution = variable.key
-    there = ", ".join(str(one) for one in variable.domain if one != Value()) or "nothing"
+    known = ", ".join(str(value) for value in variable.domain if value != Value()) or "nothing"
     if distribution:
-        return f"--distro {distribution}: brings for {component}: {there} [recipes/distros.toml]"
+        return f"--distro {distribution}: brings for {component}: {known} [recipes/distros.toml]"
     brought = asked.distributions and component in FAMILIES
     files = "recipes/components.toml" + (" and recipes/distros.toml" if brought else "")
-    return f"{component}: known are {there} [{files}]"
+    return f"{component}: known are {known} [{files}]"
 
 
 def _works(failed: Case, conflict: Problem, others: Alternatives) -> Iterator[str]:
@@ -99,17 +97,18 @@ def _works(failed: Case, conflict: Problem, others: Alternatives) -> Iterator[st
     """
     asked = others.asked
     keys = [variable.key for variable in conflict.variables]
-    for said, relaxed in (*_relaxed(asked), *_extended(failed, asked)):
-        if found := _tried(failed.kubernetes, others.facts, relaxed):
-            yield f"v{failed.kubernetes} {said}: {_summary(keys, *found)}"
-    if not everywhere(conflict, asked) and (found := others.nearest(failed.kubernetes)):
-        yield f"v{found[0].kubernetes} with all that was asked for: {_summary(keys, *found)}"
+    for change, changed in (*_relaxed(asked), *_extended(failed, asked)):
+        if solution := _tried(failed.kubernetes, others.facts, changed):
+            yield f"v{failed.kubernetes} {change}: {_summary(keys, *solution)}"
+    if not everywhere(conflict, asked) and (solution := others.nearest(failed.kubernetes)):
+        case, chosen = solution
+        yield f"v{case.kubernetes} with all that was asked for: {_summary(keys, case, chosen)}"
 
 
 def _relaxed(asked: ResolveOptions) -> Iterator[tuple[str, ResolveOptions]]:
-    for one in asked.wanted:
-        kept = tuple(other for other in asked.wanted if other is not one)
-        yield f"without {option(one)}", asked.model_copy(update={"wanted": kept})
+    for wanted in asked.wanted:
+        kept = tuple(other for other in asked.wanted if other is not wanted)
+        yield f"without {option(wanted)}", asked.model_copy(update={"wanted": kept})
     for name in asked.without:
         kept_out = tuple(other for other in asked.without if other != name)
         yield f"without --without {name}", asked.model_copy(update={"without": kept_out})
@@ -145,11 +144,11 @@ def _summary(keys: list[Key], case: Case, chosen: Chosen) -> str:
     """What is chosen then of the components in conflict, or as the runtime of the distributions in
     it.
     """
-    told = []
+    parts: dict[str, None] = {}
     for component, distribution in keys:
         taken = chosen.get(Key(case.runtime, distribution)) if distribution else None
         if taken is not None:
-            told.append(f"{taken} on {distribution}")
+            parts[f"{taken} on {distribution}"] = None
         else:
-            told.append(f"{component} {chosen.get(Key(component), 'is left out')}")
-    return ", ".join(dict.fromkeys(told))
+            parts[f"{component} {chosen.get(Key(component), 'is left out')}"] = None
+    return ", ".join(parts)

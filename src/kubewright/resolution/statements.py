@@ -68,31 +68,27 @@ class InForce:
         place = f"recipes/catalog/{self.minor}.toml: components.{self.component}"
         carried = ", carried forward" if self.carried else ""
         if self.exact is not None and self.binds(asked):
-            said = f"Kubernetes {self.minor} pins or deploys {self.exact.value}"
-            reason = (
-                said if self.exact.pinned else f"{self.exact.value}: {self.exact.note}"
-            ) + carried
-            needs = VersionRange(self.component, f"={self.exact.value}")
+            value = self.exact.value
+            reason = f"Kubernetes {self.minor} pins or deploys {value}"
+            if not self.exact.pinned:
+                reason = f"{value}: {self.exact.note}"
+            needs = VersionRange(self.component, f"={value}")
             source = sources.get(self.exact.source, self.exact.source)
-            yield Constraint(needs, f"{place}.exact", reason, source, packages=packages)
+            yield Constraint(needs, f"{place}.exact", reason + carried, source, packages=packages)
             return
         if self.lines:
-            allowed = " || ".join(one.range for one in self.lines)
+            allowed = " || ".join(line.range for line in self.lines)
             needs = VersionRange(self.component, allowed)
-            named = dict.fromkeys(sources.get(one.source, one.source) for one in self.lines)
+            named = dict.fromkeys(sources.get(line.source, line.source) for line in self.lines)
             reason = f"validated are {allowed}{carried}"
             yield Constraint(needs, f"{place}.lines", reason, "; ".join(named), packages=packages)
-        for one in self.bounds:
-            needs = VersionRange(self.component, one.range)
-            reason = f"must be {one.range}" + (f" ({one.note})" if one.note else "") + carried
-            key = "external" if self.external else "bounds"
-            yield Constraint(
-                needs,
-                f"{place}.{key}",
-                reason,
-                sources.get(one.source, one.source),
-                packages=packages,
-            )
+        key = "external" if self.external else "bounds"
+        for bound in self.bounds:
+            needs = VersionRange(self.component, bound.range)
+            note = f" ({bound.note})" if bound.note else ""
+            reason = f"must be {bound.range}{note}{carried}"
+            source = sources.get(bound.source, bound.source)
+            yield Constraint(needs, f"{place}.{key}", reason, source, packages=packages)
 
 
 def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
@@ -148,10 +144,11 @@ def in_force(
 
 
 def _holding(bounds: Iterable[Bound], kubernetes: str) -> tuple[Bound, ...]:
-    return tuple(one for one in bounds if one.holds(kubernetes))
+    return tuple(bound for bound in bounds if bound.holds(kubernetes))
 
 
 @cache
 def _back_from(minor: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """A minor and the older ones, newest first."""
-    return tuple(one for one in reversed(known) if versions.order(one) <= versions.order(minor))
+    newest = versions.order(minor)
+    return tuple(each for each in reversed(known) if versions.order(each) <= newest)
