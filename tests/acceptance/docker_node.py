@@ -25,14 +25,15 @@ to use.
 
 RUNC = """#!/bin/sh
 # Machines here have no CAP_SYS_RESOURCE: a privileged container cannot have it either, and nothing
-# may be made safer from running out of memory than its parent is. containerd minds both by itself or
-# by restrict_oom_score_adj.
+# may be made safer from running out of memory than its parent is. containerd minds both by itself
+# or by restrict_oom_score_adj.
 for word; do
     [ "${bundle-}" != next ] || bundle=$word
     [ "$word" != --bundle ] || bundle=next
 done
 [ -z "${bundle-}" ] ||
-    sed -i 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/; s/"CAP_SYS_RESOURCE",//g' "$bundle/config.json"
+    sed -i 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/; s/"CAP_SYS_RESOURCE",//g' \\
+        "$bundle/config.json"
 exec runc "$@"
 """
 """What Docker runs instead of runc on machines without CAP_SYS_RESOURCE."""

@@ -1,6 +1,7 @@
 """Reads `kubewright.toml`: defaults for options, the same for every verb that has them."""
 
 import difflib
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,6 @@ def defaults(command: click.Command, every: Commands) -> dict[str, Any]:
 
 
 def _read() -> dict[str, Any]:
-    import tomllib
-
     try:
         table = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -68,11 +68,11 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
     """
     from kubewright.stages import hyperkube as compiling
 
-    found = compiling.parity(version, settings)
+    report = compiling.parity(version, settings)
     if as_json:
-        show_json(found.model_dump(mode="json"))
+        show_json(report.model_dump(mode="json"))
     else:
-        for answer in found.answers:
+        for answer in report.answers:
             verdict = (
                 "same"
                 if answer.same
@@ -81,10 +81,12 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
             click.echo(f"{answer.program:24} {answer.asked:12} {answer.lines:5} lines  {verdict}")
             for line in (*answer.accepted, *answer.refused):
                 click.echo(f"    {line}")
-        for line in found.unused:
-            click.echo(f"accepted in parity.toml, but not there: {line}")
-    if not found.holds:
+        for line in report.unused:
+            click.echo(f"accepted in parity.toml, but not seen: {line}")
+    if not report.holds:
         raise VerificationFailed(
-            f"hyperkube v{found.kubernetes}: differs from the separate programs; make it the same, "
-            "or accept the difference with its reason in images/hyperkube/parity.toml"
+            f"hyperkube v{report.kubernetes}",
+            "differs from the separate programs",
+            "make it the same, "
+            "or accept the difference with its reason in images/hyperkube/parity.toml",
         )

@@ -118,8 +118,12 @@ def show(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--keep", type=click.Path(path_type=Path), default=Path(".kubewright/quickstart"),
-              help="Where to leave what is made.")  # fmt: skip
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    default=Path(".kubewright/quickstart"),
+    help="Where to leave what is made.",
+)
 @shared(*(set(OPTIONS) - {"upstream", "dist", "site", "url", "dry-run"}), to_json=False)
 def quickstart(settings: Settings, keep: Path) -> None:
     """Try all of it on this machine: sample upstream, development key, local site, real apt and
