@@ -66,7 +66,7 @@ def test_keys_that_nobody_knows_yet_are_passed_over_and_kept_at_every_level(
     released: Settings, model: type[Document]
 ) -> None:
     table = json.loads(document(Path(released.site), model))
-    added = [place for place in objects(table)]
+    added = objects(table)
     for place in added:
         place["new_field"] = {"since": "tomorrow"}
     data = files.canonical_json(table)

@@ -37,8 +37,8 @@ def _day(text: str) -> str:
         if date.fromisoformat(text).isoformat() == text:
             return text
     except ValueError as error:
-        raise ValueError(f"{text!r} is no day ({error}); write it like 2026-09-30") from error
-    raise ValueError(f"{text!r} is no day; write it like 2026-09-30")
+        raise ValueError(f"{text!r} is not a date ({error}); write it like 2026-09-30") from error
+    raise ValueError(f"{text!r} is not a date; write it like 2026-09-30")
 
 
 Day = Annotated[str, AfterValidator(_day)]

@@ -124,9 +124,10 @@ class _Rendering:
         self, record: Channel, listed: Contents, previous: Channel | None
     ) -> repositories.Rendered:
         there = self.draft.contents(previous) if previous else contents.NOTHING
-        linked = frozenset(
-            entry.name for packages in there.rpms.values() for entry in packages.primary
-        )
+        linked = {
+            base: frozenset(entry.name for entry in packages.primary)
+            for base, packages in there.rpms.items()
+        }
         return repositories.render(
             record, listed, self.given.signer, self.armored, previous=previous, linked=linked
         )
