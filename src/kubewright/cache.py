@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kubewright import files
+from kubewright import checked, files
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.lock import Input
 from kubewright.upstream import Upstream
@@ -39,8 +39,7 @@ class Cache:
 
     def sound(self, digest: str) -> bool:
         """Whether a file is here and what its digest says; nothing is changed."""
-        path = self.path(digest)
-        return path.is_file() and files.sha256_of(path) == digest
+        return checked.is_sound(self.path(digest), digest)
 
     def holds(self, digest: str) -> bool:
         """Whether a file is here and sound; a corrupted one is removed and said."""
@@ -60,17 +59,19 @@ class Cache:
         Raises VerificationFailed if it was never fetched or is not what its digest says.
         """
         if entry.sha256 is None or not self.path(entry.sha256).is_file():
-            raise VerificationFailed(f"{entry.id}: not fetched yet; run `kubewright fetch`")
+            raise VerificationFailed(entry.id, "not fetched yet", "run `kubewright fetch`")
         path = self.path(entry.sha256)
-        if files.sha256_of(path) != entry.sha256:
+        if not self.sound(entry.sha256):
             raise VerificationFailed(
-                f"{path}: corrupted in the cache ({entry.id}); run `kubewright fetch` to repair it"
+                str(path),
+                f"corrupted in the cache ({entry.id})",
+                "run `kubewright fetch` to repair it",
             )
         return path
 
     def adopt(self, path: Path) -> str:
         """Take a file that was made here into the cache and return its SHA-256."""
-        digest = files.sha256_of(path)
+        digest = checked.sha256_of(path)
         if not self.holds(digest):
             with files.replacing(self.path(digest)) as stream, path.open("rb") as source:
                 shutil.copyfileobj(source, stream, files.CHUNK)
@@ -96,6 +97,7 @@ class Cache:
                 target = self.path(digest)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial.replace(target)
+                checked.remember(target, digest)
         return digest
 
     def _bring(self, upstream: Upstream, entry: Input, partial: Path, progress: Progress) -> str:
@@ -111,9 +113,10 @@ class Cache:
             size = partial.stat().st_size
             partial.unlink()
             raise VerificationFailed(
-                f"{entry.url}: its SHA-256 is {digest} ({size} bytes), but {entry.checked_by or 'the lock'} says "
-                f"{entry.sha256}; the download was truncated or changed: try again, and if it stays so do not "
-                "use this upstream"
+                entry.url,
+                f"its SHA-256 is {digest} ({size} bytes), but {entry.checked_by or 'the lock'} "
+                f"says {entry.sha256}; the download was truncated or changed",
+                "try again, and if it stays so do not use this upstream",
             )
         return digest
 
@@ -140,7 +143,7 @@ class Cache:
                     time.sleep(PAUSE * attempt)
         if not found:
             raise VerificationFailed(
-                f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again"
+                entry.url, "upstream does not have it any more", "run `kubewright resolve` again"
             )
 
 

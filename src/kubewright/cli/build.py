@@ -90,10 +90,9 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(name, settings, as_json, Plan.packaging)
         return
     workspace = select(settings.dist, name)
-    own = keys(settings)
-    record = packaging.package(
-        workspace, settings, own.repo, signing_stage.keyring(own, publish.store(settings))
-    )
+    own = packaging.certificate(settings)
+    known = packaging.site_keyring(own.binary, publish.store(settings).read)
+    record = packaging.package(workspace, settings, own, known)
     _report(workspace, record, as_json)
 
 
@@ -157,7 +156,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(name, settings, as_json, Plan.signing)
         return
     workspace = select(settings.dist, name)
-    record = signing_stage.sign(workspace, settings, keys(settings), publish.store(settings))
+    record = signing_stage.sign(workspace, settings, keys(settings), publish.store(settings).read)
     _report(workspace, record, as_json)
 
 

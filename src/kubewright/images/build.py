@@ -3,7 +3,7 @@ architecture.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,10 +12,21 @@ from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from kubewright import files, recipes
+from kubewright import checked, recipes
 from kubewright.errors import RequestError
 from kubewright.images.archive import write_archive
 from kubewright.images.assemble import assemble
+from kubewright.images.builds import (
+    Notes,
+    archive_build,
+    image_build,
+    keep_layer,
+    kept_archive,
+    kept_layer,
+    layer_build,
+    layer_product,
+    platform_product,
+)
 from kubewright.images.documents import index_json
 from kubewright.images.layer import Entry, Layer, write_layer
 from kubewright.images.layout import Layout, replacing_directory
@@ -23,7 +34,8 @@ from kubewright.images.registry import prefix
 from kubewright.images.sources import Inputs, Missing, Sources, Supply, entries
 from kubewright.models.artifact import Skipped
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
+from kubewright.models.build import Build
+from kubewright.models.image import Image, ImageArchive, ImageDefinition, ImageRecord
 from kubewright.models.lock import Release
 
 Key = tuple[str, Arch]
@@ -37,7 +49,8 @@ class Plan:
     """
 
     images: dict[str, tuple[str, list[Arch]]]
-    layers: dict[Key, list[Entry]]
+    layers: dict[Key, list[Entry] | Layer]
+    """Of each layer the entries, or the layer itself where an earlier build has it."""
     skipped: list[Skipped]
 
 
@@ -46,29 +59,40 @@ def load_definition(path: Path) -> ImageDefinition:
     return recipes.load(path, ImageDefinition)
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier build left: its layout, and notes of what it was built from."""
+
+    layout: Path
+    notes: Notes
+
+
 def build(
     definition: ImageDefinition, release: Release, supply: Supply | Inputs,
-    *, registry: str, dest: Path, archives: Path, content: Path,
+    *, registry: str, dest: Path, archives: Path, content: Path, notes: Path | None = None,
 ) -> ImageRecord:  # fmt: skip
     """Make the layout `dest` and one archive for each architecture in `archives`.
 
     `registry` is the prefix of every reference, `content` the folder images/; where there are but
     inputs, these are the supply. Layers and images have the dates of the components in them and no
     other time, so releases with the same etcd or CoreDNS have the same image of it. `dest` is
-    replaced whole, or left as it was when anything fails.
+    replaced whole, or left as it was when anything fails. What each layer, image and archive was
+    built from is noted in the folder `notes`; what would be built from the same again is kept.
     """
     where = prefix(registry)
     supply = supply if isinstance(supply, Supply) else Supply(supply)
     definition = definition.chosen(
         {one.name: one.version for one in release.components}, supply.carried
     )
+    earlier = Earlier(dest, Notes(notes))
     with (
         replacing_directory(dest) as root,
         TemporaryDirectory(prefix="kubewright-image-") as scratch,
     ):
-        plan = make_plan(definition, release, Sources(supply, content, Path(scratch)))
+        sources = Sources(supply, content, Path(scratch))
+        plan = make_plan(definition, release, sources, earlier)
         layout = Layout(root)
-        layers = _write_layers(layout, definition, plan, release)
+        layers = _write_layers(layout, definition, plan, release, earlier.layout)
         made = []
         for name, (tag, arches) in sorted(plan.images.items()):
             image = definition.images[name]
@@ -78,24 +102,29 @@ def build(
         for document in (document for one in made for document in one.documents):
             layout.add(document)
         layout.finish(index_json([one.entry for one in made]))
-    return ImageRecord(
-        images=tuple(one.image for one in made),
-        archives=tuple(
-            _archive(
-                dest, archives / f"{definition.name}-{release.tag}-linux-{arch}.tar", arch, release
-            )
-            for arch in sorted({arch for _, arches in plan.images.values() for arch in arches})
-        ),
+    images = tuple(one.image for one in made)
+    _note(earlier.notes, definition, release, content, layers, images)
+    record = ImageRecord(
+        images=images,
+        archives=_archives(definition, release, images, dest, archives, earlier.notes),
         skipped=tuple(plan.skipped),
     )
+    earlier.notes.tidy()
+    return record
 
 
-def make_plan(definition: ImageDefinition, release: Release, sources: Sources) -> Plan:
+def make_plan(
+    definition: ImageDefinition, release: Release, sources: Sources, earlier: Earlier
+) -> Plan:
     """Find every input, and with it the images that cannot be made and why."""
     sources = replace(sources, supply=replace(sources.supply, inputs=cache(sources.supply.inputs)))
 
     @cache
-    def look(name: str, arch: Arch) -> list[Entry] | str:
+    def look(name: str, arch: Arch) -> list[Entry] | Layer | str:
+        build = _layer_build((name, arch), definition, release, sources.content)
+        kept = kept_layer(earlier.notes, build, earlier.layout)
+        if kept is not None:
+            return kept
         try:
             return entries(definition.layers[name], arch, release, sources)
         except Missing as gap:
@@ -109,7 +138,7 @@ def make_plan(definition: ImageDefinition, release: Release, sources: Sources) -
         )
         for arch in release.architectures:
             reasons = [] if tag else [f"the release has no version for its tag {image.tag!r}"]
-            found: dict[Key, list[Entry]] = {}
+            found: dict[Key, list[Entry] | Layer] = {}
             for layer in fetched_last:
                 if definition.layers[layer].packages and reasons:
                     continue
@@ -150,17 +179,32 @@ def newest(components: Iterable[str], release: Release) -> int:
     return max(map(release.dated, components), default=0)
 
 
+def _layer_epoch(name: str, definition: ImageDefinition, release: Release) -> int:
+    """The date of a layer in epoch seconds."""
+    inputs = (file.input for file in definition.layers[name].files)
+    return newest((wanted.component for wanted in inputs if wanted), release)
+
+
+def _layer_build(
+    key: Key, definition: ImageDefinition, release: Release, content: Path
+) -> Build | None:
+    epoch = _layer_epoch(key[0], definition, release)
+    return layer_build(*key, definition, release, epoch, content)
+
+
 def _write_layers(
-    layout: Layout, definition: ImageDefinition, plan: Plan, release: Release
+    layout: Layout, definition: ImageDefinition, plan: Plan, release: Release, earlier: Path
 ) -> dict[Key, Layer]:
     def write(key: Key) -> Layer:
-        inputs = (file.input for file in definition.layers[key[0]].files)
-        epoch = newest((wanted.component for wanted in inputs if wanted), release)
+        content = plan.layers[key]
+        if isinstance(content, Layer):
+            keep_layer(content, earlier, layout.root)
+            return content
+        entries = content
+        epoch = _layer_epoch(key[0], definition, release)
 
         def into(out: IO[bytes]) -> Layer:
-            return write_layer(
-                plan.layers[key], out, epoch=epoch, compression=definition.compression
-            )
+            return write_layer(entries, out, epoch=epoch, compression=definition.compression)
 
         return layout.add_layer("-".join(key), into)
 
@@ -168,8 +212,49 @@ def _write_layers(
         return dict(zip(plan.layers, pool.map(write, plan.layers), strict=True))
 
 
-def _archive(layout: Path, target: Path, arch: Arch, release: Release) -> ImageArchive:
-    write_archive(layout, arch, target, epoch=release.source_date_epoch)
-    return ImageArchive(
-        name=target.name, arch=arch, size=target.stat().st_size, sha256=files.sha256_of(target)
-    )
+def _note(
+    notes: Notes,
+    definition: ImageDefinition,
+    release: Release,
+    content: Path,
+    layers: Mapping[Key, Layer],
+    images: Iterable[Image],
+) -> None:
+    """Note what layers and images were built from."""
+    for key, layer in layers.items():
+        built_from = _layer_build(key, definition, release, content)
+        if built_from is not None:
+            notes.write(built_from, layer_product(layer))
+    for image in images:
+        named = definition.images[image.name]
+        recipe = named.model_dump(mode="json")
+        for platform in image.platforms:
+            built_from = image_build(image, platform, named.layers, recipe)
+            notes.write(built_from, platform_product(image, platform))
+
+
+def _archives(
+    definition: ImageDefinition,
+    release: Release,
+    images: Sequence[Image],
+    layout: Path,
+    folder: Path,
+    notes: Notes,
+) -> tuple[ImageArchive, ...]:
+    """One archive for each architecture; what is there of the same images stays."""
+    made = []
+    for arch in sorted({platform.arch for image in images for platform in image.platforms}):
+        target = folder / f"{definition.name}-{release.tag}-linux-{arch}.tar"
+        built_from = archive_build(definition.name, arch, images, release.source_date_epoch)
+        archive = kept_archive(notes, built_from, target)
+        if archive is None:
+            write_archive(layout, arch, target, epoch=release.source_date_epoch)
+            archive = ImageArchive(
+                name=target.name,
+                arch=arch,
+                size=target.stat().st_size,
+                sha256=checked.sha256_of(target),
+            )
+        notes.write(built_from, archive)
+        made.append(archive)
+    return tuple(made)

@@ -126,6 +126,9 @@ class Release(Model):
     distributions: tuple[DistributionRuntime, ...] = ()
     inputs: tuple[Input, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
+    recipes: Sha256 | None = Field(
+        None, description="of the recipes and content that decide packages and images"
+    )
 
     @property
     def tag(self) -> str:

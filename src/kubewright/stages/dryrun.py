@@ -7,10 +7,11 @@ from kubewright.cache import Cache
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
+from kubewright.packagers import plan as packages
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Change
-from kubewright.stages import image, package, publish, resolve, sign
+from kubewright.stages import fetch, image, publish, resolve
 from kubewright.workspace import Workspace, matching, select
 
 
@@ -55,7 +56,7 @@ class Plan(Model):
 
     def signing(self) -> Iterator[str]:
         """What `sign` would do."""
-        rpms = sum(name.endswith(f".{Format.rpm}") for name in self.packages)
+        rpms = sum(name.startswith(f"{Format.rpm}/") for name in self.packages)
         yield f"{self.release}: would sign {rpms} rpms, {len(self.images)} images and the manifest, unless that is done"
 
     def everything(self) -> Iterator[str]:
@@ -87,21 +88,22 @@ def planned(wanted: str | None, settings: Settings) -> Release:
 def plan(release: Release, settings: Settings) -> Plan:
     """What the stages up to `sign` would do for a release."""
     recipes.node_spec(release)  # refuses what can be resolved only
+    release = fetch.remembered(Workspace(settings.dist / release.name), release)
     cache = Cache(settings.cache)
     lacking = [
         entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)
     ]
-    builds = {
-        build.id: _gap(build, release)
-        for build in package.wanted(package.plan(release), settings.only)
+    gaps = {
+        package.id: package.gap(release)
+        for package in packages.wanted(packages.plan(release), settings.only)
     }
     return Plan(
         release=release.name,
         inputs=len(release.inputs),
         fetch=tuple(_label(entry) for entry in lacking if entry.check is not Check.built),
         compile=tuple(_label(entry) for entry in lacking if entry.check is Check.built),
-        packages=tuple(name for name, gap in builds.items() if gap is None),
-        skipped=tuple(f"{name}: {gap}" for name, gap in builds.items() if gap),
+        packages=tuple(name for name, gap in gaps.items() if gap is None),
+        skipped=tuple(f"{name}: {gap}" for name, gap in gaps.items() if gap),
         images=tuple(image.definition(release).images),
         architectures=release.architectures,
     )
@@ -114,34 +116,40 @@ def rehearse(request: str, settings: Settings, keys: Callable[[], Keys | None]) 
     workspace, release = resolve.resolve(request, settings)
     found = plan(release, settings)
     own = keys() if _is_signed(workspace, release) else None
-    if own is None or not _by(own, workspace, settings):
+    if own is None or not _agrees(workspace, settings, own):
         return found
     channels, changes = publish.publish(workspace, settings, own)
     return found.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})
 
 
 def _is_signed(workspace: Workspace, release: Release) -> bool:
-    return workspace.record("sign") is not None and workspace.release() == release
-
-
-def _by(keys: Keys, workspace: Workspace, settings: Settings) -> bool:
-    """Whether just these keys have signed just what the earlier stages made."""
+    """Whether everything is there, whole, up to `sign`, of just this lock."""
+    if not workspace.lock_path.is_file() or workspace.release() != release:
+        return False
     try:
-        mark = sign.order(workspace, settings, keys, publish.store(settings)).mark
+        for stage in ("package", "image", "sign"):
+            workspace.sealed(stage)
     except (RequestError, VerificationFailed):  # something is to be made first, or again
         return False
-    return workspace.done("sign", mark) is not None
+    return True
+
+
+def _agrees(workspace: Workspace, settings: Settings, keys: Keys) -> bool:
+    """Whether all of it was made with these keys and options."""
+    options = {
+        "url": settings.url,
+        "registry": settings.registry,
+        "repo_key": keys.repo.fingerprint,
+        "artifact_key": keys.artifact.key_id,
+    }
+    records = [workspace.record(stage) for stage in ("package", "image", "sign")]
+    return all(
+        options[name] == value
+        for record in records
+        if record is not None
+        for name, value in record.options.items()
+    )
 
 
 def _label(entry: Input) -> str:
     return entry.id if entry.check is Check.built else entry.url
-
-
-def _gap(build: package.Build, release: Release) -> str | None:
-    """Why a package would be skipped: the first of its inputs that the upstream does not have."""
-    arch = build.arch if isinstance(build.arch, Arch) else release.architectures[0]
-    wanted = (
-        entry.input for entry in build.recipe.contents if entry.belongs(build.format, release.minor)
-    )
-    gaps = (release.missing(one.component, one.name, arch) for one in wanted if one is not None)
-    return next((gap for gap in gaps if gap is not None), None)

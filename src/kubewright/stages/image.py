@@ -4,26 +4,29 @@ archives.
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from kubewright import __version__, content, files, images, recipes
+from kubewright import __version__, checked, content, files, images, recipes
 from kubewright.cache import Cache
 from kubewright.compile.build import Source
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
+from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord, Pin
 from kubewright.models.lock import Release
 from kubewright.settings import Settings
 from kubewright.signing import cosign
 from kubewright.signing.keys import ArtifactKey
 from kubewright.site import layout
+from kubewright.stages.content_digest import content_digest
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
 log = logging.getLogger(__name__)
 
 LAYOUT = "images/layout"
 ARCHIVES = "images/archives"
+BUILDS = "images/builds"
 RECORD = "images.json"
 
 
@@ -33,63 +36,70 @@ def definition(release: Release) -> ImageDefinition:
     return images.load_definition(content.folder("images") / "hyperkube" / name)
 
 
-def mark(release: Release, settings: Settings) -> str:
-    """The fingerprint of everything that the images are made from."""
-    return fingerprint(
-        __version__, release.model_dump(exclude={"distributions"}), settings.registry,
-        folder_digests(content.folder("images")),
-    )  # fmt: skip
-
-
 def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord]:
-    """Build the images, unless the same ones are there."""
-    release = workspace.release()
+    """Build the images, unless the same ones are there; of them what is not there already."""
+    release = workspace.completed()
     recipes.node_spec(release)  # refuses what can be resolved only
-    done = workspace.done("image", mark(release, settings))
+    made_from = workspace.made_from("fetch") | {"recipes": content_digest(release)}
+    options = {"registry": settings.registry}
+    mark = fingerprint(__version__, made_from, options)
+    done = workspace.done("image", mark)
     if done is not None:
         log.info(
             "image %s: nothing to do, %d archives are there", release.name, len(done.artifacts)
         )
         return done, read_images(workspace)
-    folder = content.folder("images")
-    cache = Cache(settings.cache)
-    sources = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
-
-    def source(component: str, name: str, arch: Arch) -> Path | None:
-        entry = sources.get((component, name, arch))
-        return None if entry is None else cache.use(entry)
-
-    supply = images.Supply(
-        source, lambda pins, arch: images.bring(pins, arch, cache), carried(release)
-    )
     built = images.build(
         definition(release),
         release,
-        supply,
+        _supply(release, Cache(settings.cache)),
         registry=settings.registry,
         dest=workspace.root / LAYOUT,
         archives=workspace.root / ARCHIVES,
-        content=folder,
+        content=content.folder("images"),
+        notes=workspace.root / BUILDS,
     )
     files.write(workspace.root / RECORD, built.to_bytes())
     for gap in built.skipped:
         log.warning("image %s %s: skipped: %s", gap.name, gap.arch, gap.reason)
     record = Record(
         stage="image",
-        fingerprint=mark(release, settings),
-        artifacts=tuple(_archive(workspace, release, one) for one in built.archives),
-        files={RECORD: files.sha256_of(workspace.root / RECORD)}
-        | {
-            f"{LAYOUT}/{name}": digest
-            for name, digest in folder_digests(workspace.root / LAYOUT).items()
-        },
+        fingerprint=mark,
+        made_from=made_from,
+        complete=True,
+        options=options,
+        artifacts=tuple(_archive(workspace, release, archive) for archive in built.archives),
+        files=_files(workspace),
         skipped=tuple(
-            one.model_copy(update={"name": f"{one.name} (image)"}) for one in built.skipped
+            gap.model_copy(update={"name": f"{gap.name} (image)"}) for gap in built.skipped
         ),
         builders=(Builder(name="kubewright", version=__version__),),
     )
     workspace.save(record)
     return record, built
+
+
+def _supply(release: Release, cache: Cache) -> images.Supply:
+    """What the images are made from: fetched files, pinned packages."""
+    inputs = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
+
+    def source(component: str, name: str, arch: Arch) -> Path | None:
+        entry = inputs.get((component, name, arch))
+        return None if entry is None else cache.use(entry)
+
+    def packages(pins: tuple[Pin, ...], arch: Arch) -> Mapping[Pin, Path]:
+        return images.bring(pins, arch, cache)
+
+    return images.Supply(source, packages, carried(release))
+
+
+def _files(workspace: Workspace) -> dict[str, str]:
+    """What was made beside the archives, by digest."""
+    made = {RECORD: checked.sha256_of(workspace.root / RECORD)}
+    for folder in (LAYOUT, BUILDS):
+        for name, digest in folder_digests(workspace.root / folder).items():
+            made[f"{folder}/{name}"] = digest
+    return made
 
 
 def carried(release: Release) -> dict[str, str]:

@@ -20,7 +20,9 @@ from kubewright.site import layout, page
 from kubewright.site.journal import Journal
 from kubewright.site.publication import Publication, channel_names
 from kubewright.site.store import Change, DirectoryStore, Recorder, Store
-from kubewright.stages.sign import MANIFEST, keyring, order, published, read_manifest
+from kubewright.stages.carried import keyring, published
+from kubewright.stages.sign import read_manifest
+from kubewright.stages.signed_documents import MANIFEST
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
     another key signed is signed again.
     """
     work = _begin(settings, keys)
-    record = workspace.require("sign", order(workspace, settings, keys, work.target).mark)
+    record = workspace.sealed("sign")
     manifest = read_manifest(workspace)
     names = settings.channels or records.default_channels(manifest.release.kubernetes, work.present)
     if not names:
@@ -86,7 +88,10 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
             f"{manifest.release.name}: lower than what every channel has; name one with --channel"
         )
     _upload(
-        workspace, (*record.artifacts, *record.packages), work.target, keyring(keys, work.target)
+        workspace,
+        (*record.artifacts, *record.packages),
+        work.target,
+        keyring(keys, work.target.read),
     )
     _keys(work.target, keys)
     entry = _entry(workspace, manifest)
@@ -194,7 +199,7 @@ def _begin(settings: Settings, keys: Keys) -> Work:
     site = Publication(
         store=target,
         signer=Signer(keys),
-        armored_keys=armored(keyring(keys, target)),
+        armored_keys=armored(keyring(keys, target.read)),
         render_page=page.render,
     )
     present = site.channels()
@@ -272,7 +277,7 @@ def _upload(
 
 
 def _conflict(artifact: Artifact, target: Store, known: bytes) -> str:
-    if isinstance(artifact, Package) and published(artifact, known, target) is not None:
+    if isinstance(artifact, Package) and published(artifact, known, target.read) is not None:
         return (
             f"{artifact.url}: published with the same content under another key's signature; "
             "run `kubewright sign` with the same --site, which takes the published file over"
@@ -290,7 +295,7 @@ def _keys(target: Store, keys: Keys) -> None:
     """
     target.replace(layout.key_history(f"{keys.repo.fingerprint}.asc"), keys.repo.armored.encode())
     target.replace(layout.key_history(f"{keys.artifact.key_id}.pub"), keys.artifact.public_pem)
-    together = keyring(keys, target)
+    together = keyring(keys, target.read)
     artifact_keys = merged_pem(keys.artifact.public_pem, target.read(layout.ARTIFACT_KEY) or b"")
     target.replace(layout.KEYRING, together)
     target.replace(layout.KEYRING_ARMORED, armored(together).encode())

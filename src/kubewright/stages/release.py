@@ -4,6 +4,7 @@ import logging
 
 from kubewright.errors import VerificationFailed
 from kubewright.settings import Settings
+from kubewright.signing.certificate import parse
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Change
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
@@ -19,12 +20,21 @@ def release(
     """Run every stage; each does only what is not done yet."""
     workspace, _ = resolve.resolve(request, settings)
     fetch.fetch(workspace, settings)
-    site = publish.store(settings)
-    package.package(workspace, settings, keys.repo, sign.keyring(keys, site))
+    read = publish.store(settings).read
+    certificate = parse(keys.repo.certificate, place="--repo-key")
+    known = package.site_keyring(certificate.binary, read)
+    package.package(workspace, settings, certificate, known)
     image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, site)
+    sign.sign(workspace, settings, keys, read)
     channels, changes = publish.publish(workspace, settings, keys)
-    log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)
+    if changes:
+        log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)
+    else:
+        log.info(
+            "%s: nothing changed; `kubewright verify %s` checks the site again",
+            settings.site,
+            settings.site,
+        )
     return workspace, channels, changes
 
 
@@ -34,7 +44,8 @@ def check(settings: Settings) -> Report:
     if report.findings:
         first = report.findings[0]
         raise VerificationFailed(
-            f"{settings.site}/{first.place}: {first.problem} ({len(report.findings)} of {report.checked} "
-            "checks failed); run `kubewright verify` for all of them, and publish again from sound files"
+            f"{settings.site}/{first.place}",
+            f"{first.problem} ({len(report.findings)} of {report.checked} checks failed)",
+            "run `kubewright verify` for all of them, and publish again from sound files",
         )
     return report

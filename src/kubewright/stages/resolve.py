@@ -19,6 +19,7 @@ from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
 from kubewright.resolution.survey import inputs as all_inputs
 from kubewright.settings import Settings
+from kubewright.stages.content_digest import content_digest
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
 
@@ -48,23 +49,13 @@ def lock(
     if recipes.packaged(versions.minor(kubernetes)):
         wanted, gaps = _inputs(kubernetes, chosen, settings, upstream)
     release = assemble(found, chosen, wanted, gaps, settings)
+    release = release.model_copy(update={"recipes": content_digest(release)})
     workspace = Workspace(settings.dist / release.name)
-    if workspace.lock_path.is_file():
-        known = workspace.release()
-        release = _with_built_digests(release, known)
-        # Offline, a lock of the same choice knows its digests already.
-        if upstream is None and _choice(known) == _choice(release):
-            release = _with_built_inputs(known, release)
     if not settings.dry_run:
         workspace.save_lock(release)
     for gap in gaps:
         log.warning("%s/%s %s: not available: %s", gap.component, gap.name, gap.arch, gap.reason)
     return workspace, release
-
-
-def _choice(release: Release) -> Release:
-    """A lock without what an upstream has said of it."""
-    return release.model_copy(update={"inputs": (), "unavailable": ()})
 
 
 def solution(request: str, settings: Settings, upstream: Upstream | None) -> Solution:
@@ -146,27 +137,6 @@ def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
         )
         for arch in settings.architectures
     )
-
-
-def _with_built_digests(release: Release, known: Release) -> Release:
-    """The lock with what `fetch` learned of built inputs that would be made from the same today."""
-    digests = {
-        (entry.id, entry.url): entry.sha256 for entry in known.inputs if entry.check is Check.built
-    }
-    settled = tuple(
-        entry.model_copy(update={"sha256": digests.get((entry.id, entry.url), entry.sha256)})
-        for entry in release.inputs
-    )
-    return release.model_copy(update={"inputs": settled})
-
-
-def _with_built_inputs(known: Release, release: Release) -> Release:
-    """A known lock with the built inputs of another one: the flavour or what they are made from may
-    have changed.
-    """
-    kept = (entry for entry in known.inputs if entry.check is not Check.built)
-    wanted = (entry for entry in release.inputs if entry.check is Check.built)
-    return known.model_copy(update={"inputs": (*kept, *wanted)})
 
 
 def assemble(
