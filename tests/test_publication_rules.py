@@ -9,6 +9,7 @@ import pytest
 
 from kubewright.errors import KubewrightError
 from kubewright.settings import Settings
+from kubewright.signing.certificate import parse
 from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Data, DirectoryStore
@@ -88,28 +89,34 @@ def test_packages_of_another_lock_are_not_signed(
     fetch.fetch(workspace, changed)
     with pytest.raises(
         KubewrightError,
-        match=r"package.json: not of this lock.*run `kubewright package v1.36.4-1` first",
+        match=r"package.json: made from another release.json.*run `kubewright package v1.36.4-1` again",
     ):
-        sign.sign(workspace, changed, keys, publish.store(changed))
+        sign.sign(workspace, changed, keys, publish.store(changed).read)
 
 
 def test_packages_with_another_key_inside_are_not_signed(
     home: Settings, production: list[Keys]
 ) -> None:
     shutil.rmtree(home.site)
-    with pytest.raises(KubewrightError, match="not of this lock, these keys and these options"):
-        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], publish.store(home))
+    with pytest.raises(
+        KubewrightError, match=r"the packages hold the certificate of key .*, not of"
+    ):
+        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], publish.store(home).read)
 
 
 def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> None:
     shutil.rmtree(home.dist / "v1.36.4-1" / "packages")
     with pytest.raises(
-        KubewrightError, match=r"package.json: .* or only a part; run `kubewright package"
+        KubewrightError,
+        match=r"package.json: incomplete: .*; run `kubewright package v1.36.4-1` without --only",
     ):
         again(home, "v1.36.4", keys, only="kubelet")
     some = home.model_copy(update={"only": "kubea*"})
     record = package.package(
-        Workspace(home.dist / "v1.36.4-1"), some, keys.repo, keys.repo.certificate
+        Workspace(home.dist / "v1.36.4-1"),
+        some,
+        parse(keys.repo.certificate, place=""),
+        keys.repo.certificate,
     )
     assert {one.package for one in record.packages} == {"kubelet", "kubeadm"}
 

@@ -71,7 +71,7 @@ def remembered(workspace: Workspace, release: Release) -> Release:
     before = workspace.fetched()
     if before is None:
         return release
-    if before.made_from == workspace.made_from() and workspace.lock_path.is_file():
+    if before.made_from.get("lock") == files.sha256(release.to_bytes()):
         return release.model_copy(
             update={"inputs": before.inputs, "unavailable": before.unavailable}
         )

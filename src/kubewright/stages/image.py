@@ -38,8 +38,8 @@ def definition(release: Release) -> ImageDefinition:
 
 def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord]:
     """Build the images, unless the same ones are there; of them what is not there already."""
+    recipes.node_spec(workspace.release())  # refuses what can be resolved only
     release = workspace.completed()
-    recipes.node_spec(release)  # refuses what can be resolved only
     made_from = workspace.made_from("fetch") | {"recipes": content_digest(release)}
     options = {"registry": settings.registry}
     mark = fingerprint(__version__, made_from, options)

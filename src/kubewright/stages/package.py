@@ -66,6 +66,7 @@ def package(workspace: Workspace, settings: Settings, key: Certificate, keyring:
 
 def _job(workspace: Workspace, settings: Settings, key: Certificate, keyring: bytes) -> Job:
     """Everything that the packages of a lock are made from."""
+    node_spec = recipes.node_spec(workspace.release())  # refuses what can be resolved only
     release = workspace.completed()
     variables = {
         # a name for images, not an address
@@ -75,7 +76,7 @@ def _job(workspace: Workspace, settings: Settings, key: Certificate, keyring: by
         "key_name": KEYRING,
         "key_armored": armored(keyring),
         "key_date": datetime.fromtimestamp(key.usable_from, UTC).strftime("%Y.%m.%d"),
-        "node_spec": recipes.node_spec(release),
+        "node_spec": node_spec,
     }
     tool = Builder(name=settings.backend, version=PACKAGERS[settings.backend].version())
     tools = {tool.name: tool.version, "kubewright": __version__}

@@ -142,16 +142,21 @@ def _refuse_other_options(
     workspace: Workspace, packages: Record, settings: Settings, keys: Keys
 ) -> None:
     """The keyring package holds the site's address and key: both must be those of the site."""
-    wanted = {"url": ("--url", settings.url), "repo_key": ("--repo-key", keys.repo.fingerprint)}
-    for name, (option, value) in wanted.items():
-        stated = packages.options.get(name, "")
-        if stated != value:
-            raise RequestError(
-                f"{workspace.root / 'package.json'}",
-                f"the packages were made with {option} {stated or '(none)'}, not with "
-                f"{value or '(none)'}",
-                f"run `kubewright package {workspace.root.name}` again with the same {option}",
-            )
+    place, again = str(workspace.root / "package.json"), f"kubewright package {workspace.root.name}"
+    url, key = packages.options.get("url", ""), packages.options.get("repo_key")
+    if key != keys.repo.fingerprint:
+        raise RequestError(
+            place,
+            f"the packages hold the certificate of key {key}, not of {keys.repo.fingerprint}",
+            f"run `{again}` again with the --repo-key that signs",
+        )
+    if url != settings.url:
+        raise RequestError(
+            place,
+            f"the packages are for a site at {url or 'any address'}, not at "
+            f"{settings.url or 'any address'}",
+            f"give the same --url, or run `{again}` again with this one",
+        )
 
 
 def _refuse_broken_layout(workspace: Workspace) -> None:
