@@ -114,7 +114,7 @@ CHANGES: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...], set[str]]]
     "a comment in one postinst": (
         lambda at: at.comment("packaging/kubernetes-node/postinst.sh"),
         (),
-        both("kubernetes-node/amd64"),
+        both("kubernetes-node/all"),
     ),
     "a comment in a unit": (
         lambda at: at.comment("packaging/kubelet/kubelet.service"),
@@ -141,9 +141,9 @@ CHANGES: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...], set[str]]]
         nothing,
         ("--registry", "registry.example.org/k8s"),
         both(
-            "kubernetes-node/amd64",
-            "kubernetes-runtime-containerd/amd64",
-            "kubernetes-runtime-docker/amd64",
+            "kubernetes-node/all",
+            "kubernetes-runtime-containerd/all",
+            "kubernetes-runtime-docker/all",
         ),
     ),
     "a file for rpms only": (
@@ -153,11 +153,6 @@ CHANGES: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...], set[str]]]
     ),
     "an image": (lambda at: at.comment("images/hyperkube/hyperkube"), (), set()),
 }
-
-
-def architecture_blind(names: set[str]) -> set[str]:
-    """Packages by format and name: which ones have no architecture is the recipes' business."""
-    return {name.rpartition("/")[0] for name in names}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -171,7 +166,7 @@ def test_just_the_packages_that_a_change_decides_are_built_again(
     after = checkout.packages()
     assert after.keys() == before.keys()
     again = {name for name, written in after.items() if before[name] != written}
-    assert architecture_blind(again) == architecture_blind(expected)
+    assert again == expected
     record = Workspace(checkout.dist).record("package")
     assert record is not None
     assert record.complete
@@ -314,3 +309,53 @@ def keys_of_templates(released: Settings) -> dict[str, object]:
         "key_date": "2026.09.21",
         "node_spec": node_spec(release),
     }
+
+
+def test_a_worker_with_the_certificate_alone_builds_what_the_keys_then_sign(
+    checkout: Checkout,
+) -> None:
+    secret = checkout.root / "secret"
+    checkout.do("key", "init", "keys", "--now", str(NOW))
+    secret.mkdir()
+    for name in ("repo-key.asc", "artifact-key.pem"):
+        (checkout.root / "keys" / name).rename(secret / name)
+    checkout.do("package", "--repo-key", "file:keys/repo-key.pub.asc")
+    by_worker = checkout.packages()
+    keys = (
+        "--repo-key",
+        "file:secret/repo-key.asc",
+        "--artifact-key",
+        "file:secret/artifact-key.pem",
+    )
+    checkout.do("package", *keys)
+    assert checkout.packages() == by_worker, "both halves of the key name the same certificate"
+    checkout.do("sign", *keys)
+    refused = checkout.run("sign", "--repo-key", "file:keys/repo-key.pub.asc")
+    assert (refused.returncode, "secret key" in refused.stderr) == (2, True)
+
+
+def test_an_edit_after_resolve_is_built_and_explained_but_not_signed(checkout: Checkout) -> None:
+    checkout.comment("packaging/kubernetes-node/postinst.sh")
+    said = checkout.do("package")
+    assert (
+        "the recipes or content have changed since the lock was resolved; before you sign, run "
+        "`kubewright resolve v1.36.4`" in said
+    )
+    refused = checkout.run("sign")
+    assert refused.returncode == 2
+    assert (
+        "made from other recipes or content than release.json was resolved from" in refused.stderr
+    )
+    before = checkout.packages()
+    checkout.do("resolve", "v1.36.4")
+    for verb in ("fetch", "package", "image", "sign"):
+        checkout.do(verb)
+    assert checkout.packages() == before, "only the records are written again"
+
+
+def test_a_release_after_an_edit_just_works(checkout: Checkout) -> None:
+    checkout.comment("packaging/kubernetes-node/postinst.sh")
+    before = checkout.packages()
+    checkout.do("release", "v1.36.4")
+    after = checkout.packages()
+    assert {name for name in after if after[name] != before[name]} == both("kubernetes-node/all")
