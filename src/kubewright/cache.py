@@ -130,7 +130,7 @@ class Cache:
             with partial.open(mode) as stream:
                 begun = stream.tell()
                 try:
-                    found = upstream.stream(entry.url, stream, progress)
+                    exists = upstream.stream(entry.url, stream, progress)
                     break
                 except UpstreamUnreachable as error:
                     if (
@@ -141,7 +141,7 @@ class Cache:
                         "%s; going on from %d bytes", error, stream.tell() if mode == "ab" else 0
                     )
                     time.sleep(PAUSE * attempt)
-        if not found:
+        if not exists:
             raise VerificationFailed(
                 entry.url, "upstream does not have it any more", "run `kubewright resolve` again"
             )

@@ -162,12 +162,12 @@ def locks(dist: Path) -> list[str]:
     """The names of the releases in `dist/`, oldest Kubernetes first; what is called otherwise is
     not ours.
     """
-    found = {path.parent.name for path in dist.glob("*/release.json")}
-    foreign = sorted(name for name in found if not _NAME.match(name))
+    names = {path.parent.name for path in dist.glob("*/release.json")}
+    foreign = sorted(name for name in names if not _NAME.match(name))
     if foreign:
         log.debug("%s: ignored, not the name of a release: %s", dist, ", ".join(foreign))
     return sorted(
-        found.difference(foreign),
+        names.difference(foreign),
         key=lambda name: (versions.parse(_version(name)), _revision(name)),
     )
 
@@ -195,14 +195,17 @@ def select(dist: Path, wanted: str | None) -> Workspace:
     names = locks(dist)
     if not names:
         raise RequestError(
-            f"{dist}: no release there; run `kubewright resolve REQUEST` first, for example `stable`"
+            str(dist),
+            "no release there",
+            "run `kubewright resolve REQUEST` first, for example `stable`",
         )
-    found = matching(dist, wanted)
-    if len(found) == 1:
-        return Workspace(dist / found[0])
-    what = "several releases" if found else "no release"
-    for_what = f" for {wanted!r}" if wanted is not None else ""
-    raise RequestError(f"{dist}: {what}{for_what}; name one of: {', '.join(found or names)}")
+    fitting = matching(dist, wanted)
+    if len(fitting) == 1:
+        return Workspace(dist / fitting[0])
+    problem = "several releases" if fitting else "no release"
+    if wanted is not None:
+        problem += f" for {wanted!r}"
+    raise RequestError(str(dist), problem, f"name one of: {', '.join(fitting or names)}")
 
 
 def fingerprint(*parts: Any) -> str:
@@ -212,8 +215,10 @@ def fingerprint(*parts: Any) -> str:
 
 def folder_digests(folder: Path, names: Iterable[str] = ("**/*",)) -> dict[str, str]:
     """The digest of every file below a content folder, by its path there."""
-    found = sorted({path for name in names for path in folder.glob(name) if path.is_file()})
-    return {str(path.relative_to(folder)): checked.sha256_of(path) for path in found}
+    paths = set[Path]()
+    for name in names:
+        paths.update(path for path in folder.glob(name) if path.is_file())
+    return {str(path.relative_to(folder)): checked.sha256_of(path) for path in sorted(paths)}
 
 
 def _version(name: str) -> str:

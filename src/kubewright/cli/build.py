@@ -55,7 +55,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
         way = (
             {}
             if hops is None
-            else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
+            else {"path": [hop.model_dump(mode="json", by_alias=True) for hop in hops]}
         )
         show_json(release.model_dump(mode="json", exclude_none=True) | way)
         return
@@ -98,10 +98,14 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 
 @click.command()
 @NAME
-@click.option("--load", is_flag=False, flag_value=OWN, metavar="[FILE]",
-              help="Check an archive and load it into the Docker engine; without FILE this machine's own.")  # fmt: skip
-@click.option("--archive", type=click.Path(path_type=Path), metavar="FILE",
-              help="Copy this machine's loadable archive to FILE.")  # fmt: skip
+@click.option(
+    "--load", is_flag=False, flag_value=OWN, metavar="[FILE]",
+    help="Check an archive and load it into the Docker engine; without FILE this machine's own.",
+)  # fmt: skip
+@click.option(
+    "--archive", type=click.Path(path_type=Path), metavar="FILE",
+    help="Copy this machine's loadable archive to FILE.",
+)  # fmt: skip
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
 @shared
 def image(
@@ -137,7 +141,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
     """Load a file from anywhere."""
     if not alone:
         raise RequestError(
-            f"--load {archive}: only loads that file; leave NAME, --archive and --push out"
+            f"--load {archive}", "only loads that file", "leave NAME, --archive and --push out"
         )
     refuse_dry_run(settings, "image --load FILE")
     loaded = imaging.load(archive)
@@ -204,16 +208,16 @@ def _report(
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True) | dict(more))
         return
-    _lines(workspace.root / one.path for one in (*record.artifacts, *record.packages))
+    _lines(workspace.root / made.path for made in (*record.artifacts, *record.packages))
     for done in more.values():
         _lines(done)
     for gap in record.skipped:
         click.echo(f"skipped {gap.name} {gap.arch}: {gap.reason}", err=True)
 
 
-def _lines(found: Iterable[object]) -> None:
-    for one in found:
-        click.echo(one)
+def _lines(lines: Iterable[object]) -> None:
+    for line in lines:
+        click.echo(line)
 
 
 COMMANDS = (resolve, fetch, package, image, sign, release)

@@ -82,7 +82,7 @@ def build(
     where = prefix(registry)
     supply = supply if isinstance(supply, Supply) else Supply(supply)
     definition = definition.chosen(
-        {one.name: one.version for one in release.components}, supply.carried
+        {component.name: component.version for component in release.components}, supply.carried
     )
     earlier = Earlier(dest, Notes(notes))
     with (
@@ -93,16 +93,7 @@ def build(
         plan = make_plan(definition, release, sources, earlier)
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release, earlier.layout)
-        made = []
-        for name, (tag, arches) in sorted(plan.images.items()):
-            image = definition.images[name]
-            over = {arch: [layers[layer, arch] for layer in image.layers] for arch in arches}
-            epoch = newest(versioned(image.tag), release)
-            made.append(assemble(definition, name, tag, f"{where.name}/{name}:{tag}", over, epoch))
-        for document in (document for one in made for document in one.documents):
-            layout.add(document)
-        layout.finish(index_json([one.entry for one in made]))
-    images = tuple(one.image for one in made)
+        images = _write_images(layout, definition, plan, release, layers, where.name)
     _note(earlier.notes, definition, release, content, layers, images)
     record = ImageRecord(
         images=images,
@@ -164,7 +155,9 @@ def _tag(name: str, template: str, release: Release) -> str | None:
         return None
     if not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
         raise RequestError(
-            f"image.toml: images.{name}.tag: {tag!r} is no image tag; use letters, digits, `.`, `_` and `-`"
+            f"image.toml: images.{name}.tag",
+            f"{tag!r} is not an image tag",
+            "use letters, digits, `.`, `_` and `-`",
         )
     return tag
 
@@ -210,6 +203,28 @@ def _write_layers(
 
     with ThreadPoolExecutor() as pool:  # zlib, zstd and hashlib work outside Python's lock
         return dict(zip(plan.layers, pool.map(write, plan.layers), strict=True))
+
+
+def _write_images(
+    layout: Layout,
+    definition: ImageDefinition,
+    plan: Plan,
+    release: Release,
+    layers: Mapping[Key, Layer],
+    registry: str,
+) -> tuple[Image, ...]:
+    """Write every image over its layers, and finish the layout."""
+    made = []
+    for name, (tag, arches) in sorted(plan.images.items()):
+        image = definition.images[name]
+        over = {arch: [layers[layer, arch] for layer in image.layers] for arch in arches}
+        epoch = newest(versioned(image.tag), release)
+        assembled = assemble(definition, name, tag, f"{registry}/{name}:{tag}", over, epoch)
+        for document in assembled.documents:
+            layout.add(document)
+        made.append(assembled)
+    layout.finish(index_json([assembled.entry for assembled in made]))
+    return tuple(assembled.image for assembled in made)
 
 
 def _note(

@@ -151,12 +151,14 @@ def keep_layer(layer: Layer, earlier: Path, layout: Path) -> None:
     blob = layout / "blobs" / "sha256" / layer.digest.removeprefix("sha256:")
     with files.explained(blob):
         blob.parent.mkdir(parents=True, exist_ok=True)
-        if not blob.exists():
-            source = earlier / blob.relative_to(layout)
-            try:
-                blob.hardlink_to(source)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(source, blob)
+        source = earlier / blob.relative_to(layout)
+        try:
+            blob.hardlink_to(source)
+        except FileExistsError:  # two layers may be the same bytes
+            return
+        except OSError:  # a file system without hard links
+            with files.replacing(blob) as stream, source.open("rb") as data:
+                shutil.copyfileobj(data, stream, files.CHUNK)
 
 
 def kept_archive(notes: Notes, build: Build, target: Path) -> ImageArchive | None:

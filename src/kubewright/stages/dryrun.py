@@ -44,7 +44,10 @@ class Plan(Model):
         """What `package` would do."""
         yield from (f"would build {name}" for name in self.packages)
         yield from (f"would skip {text}" for text in self.skipped)
-        yield f"{self.release}: would build {len(self.packages)} packages, unless they are there unchanged"
+        yield (
+            f"{self.release}: would build {len(self.packages)} packages, "
+            "unless they are there unchanged"
+        )
 
     def imaging(self) -> Iterator[str]:
         """What `image` would do."""
@@ -52,18 +55,24 @@ class Plan(Model):
             f"would build the image {name} for {', '.join(self.architectures)}"
             for name in self.images
         )
-        yield f"{self.release}: would build {len(self.images)} images, unless they are there unchanged"
+        yield (
+            f"{self.release}: would build {len(self.images)} images, "
+            "unless they are there unchanged"
+        )
 
     def signing(self) -> Iterator[str]:
         """What `sign` would do."""
         rpms = sum(name.startswith(f"{Format.rpm}/") for name in self.packages)
-        yield f"{self.release}: would sign {rpms} rpms, {len(self.images)} images and the manifest, unless that is done"
+        yield (
+            f"{self.release}: would sign {rpms} rpms, {len(self.images)} images and the manifest, "
+            "unless that is done"
+        )
 
     def everything(self) -> Iterator[str]:
         """What `release` would do before it publishes."""
         yield (
-            f"{self.release}: {self._fetch()}, build {len(self.packages)} packages and {len(self.images)} images, "
-            "sign them and publish; what is there unchanged stays"
+            f"{self.release}: {self._fetch()}, build {len(self.packages)} packages and "
+            f"{len(self.images)} images, sign them and publish; what is there unchanged stays"
         )
         if self.changes is None:
             yield f"{self.release}: not signed yet, so what would change on the site is not known"
@@ -114,12 +123,12 @@ def rehearse(request: str, settings: Settings, keys: Callable[[], Keys | None]) 
     first.
     """
     workspace, release = resolve.resolve(request, settings)
-    found = plan(release, settings)
+    planned_work = plan(release, settings)
     own = keys() if _is_signed(workspace, release) else None
     if own is None or not _agrees(workspace, settings, own):
-        return found
+        return planned_work
     channels, changes = publish.publish(workspace, settings, own)
-    return found.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})
+    return planned_work.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})
 
 
 def _is_signed(workspace: Workspace, release: Release) -> bool:

@@ -114,14 +114,14 @@ def carried(release: Release) -> dict[str, str]:
 def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.PushReport:
     """Push the images, each with a cosign signature, to the registry that the settings name."""
     built = read_images(workspace)
-    extra = [
-        images.Extra(
-            one.name, signed.tag, signed.manifest.data, (signed.config.data, signed.payload.data)
-        )
-        for one in built.images
-        for digest in one.digests
-        for signed in [cosign.signature_image(one.repository, digest, key)]
-    ]
+    extra = []
+    for signed_image in built.images:
+        for digest in signed_image.digests:
+            signature = cosign.signature_image(signed_image.repository, digest, key)
+            blobs = (signature.config.data, signature.payload.data)
+            extra.append(
+                images.Extra(signed_image.name, signature.tag, signature.manifest.data, blobs)
+            )
     return images.push(workspace.root / LAYOUT, built, settings.registry, extra=extra)
 
 
@@ -135,12 +135,12 @@ def own_archive(workspace: Workspace, record: Record) -> Path:
     none.
     """
     arch = Arch.own()
-    found = next((one for one in record.artifacts if one.arch == arch), None)
-    if found is None:
-        raise RequestError(
-            f"{workspace.root / ARCHIVES}: no archive for {arch}; resolve with --arch for it"
-        )
-    return workspace.root / found.path
+    for archive in record.artifacts:
+        if archive.arch == arch:
+            return workspace.root / archive.path
+    raise RequestError(
+        str(workspace.root / ARCHIVES), f"no archive for {arch}", "resolve with --arch for it"
+    )
 
 
 def load(archive: Path) -> tuple[str, ...]:

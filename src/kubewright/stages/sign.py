@@ -85,17 +85,24 @@ def sign(
     An rpm that the site has already, of the same content under the signature of a key that it
     knows, is taken from there.
     """
-    what = order(workspace, settings, keys)
-    release, packages, built = what.release, what.packages, what.built
+    wanted = order(workspace, settings, keys)
     carried = listed() if listed is not None else listed_rpms(read)
-    done = workspace.done("sign", what.mark)
+    done = workspace.done("sign", wanted.mark)
     if done is not None and _agrees(done, carried):
-        log.info("sign %s: nothing to do, signed by %s", release.name, keys.repo.fingerprint)
+        log.info("sign %s: nothing to do, signed by %s", wanted.release.name, keys.repo.fingerprint)
         return done
     keys.repo.refuse_expired(settings.now)
     _refuse_broken_layout(workspace)
-    moment = keys.moment(release.source_date_epoch)
-    site = Carried(read, carried, keyring(keys, read))
+    record = _make(workspace, settings, keys, wanted, Carried(read, carried, keyring(keys, read)))
+    workspace.save(record)
+    return record
+
+
+def _make(
+    workspace: Workspace, settings: Settings, keys: Keys, wanted: Order, site: Carried
+) -> Record:
+    """Write everything that is signed, the manifest last; describe it as the stage's record."""
+    release, packages, built = wanted.release, wanted.packages, wanted.built
     signed = tuple(
         _signed(package, workspace, keys, release, site) for package in packages.packages
     )
@@ -103,7 +110,7 @@ def sign(
         *built.artifacts,
         *indexes(workspace, release, signed),
         *documents(workspace, release),
-        *image_signatures(workspace, release, what.images, keys),
+        *image_signatures(workspace, release, wanted.images, keys),
     ]
     builders = (*packages.builders, *built.builders)
     stated = statement(workspace, release, [*artifacts, *signed], builders, keys)
@@ -111,24 +118,23 @@ def sign(
         release,
         artifacts=[*artifacts, stated],
         packages=signed,
-        images=what.images,
+        images=wanted.images,
         records=(packages, built),
         keys=public_keys(keys),
         rules=manifest.Rules(recipes.node_spec(release), recipes.skew()),
         entry=manifest.Entry(settings.url, entry_channel(release), stated.url),
     )
+    moment = keys.moment(release.source_date_epoch)
     artifacts += [stated, *signed_manifest(workspace, release, whole, keys, moment)]
-    record = Record(
+    return Record(
         stage="sign",
-        fingerprint=what.mark,
-        made_from=what.made_from,
+        fingerprint=wanted.mark,
+        made_from=wanted.made_from,
         complete=True,
-        options=what.options,
+        options=wanted.options,
         artifacts=tuple(artifacts),
         packages=signed,
     )
-    workspace.save(record)
-    return record
 
 
 def _agrees(record: Record, listed: Mapping[str, str]) -> bool:

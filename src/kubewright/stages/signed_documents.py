@@ -28,23 +28,19 @@ def indexes(workspace: Workspace, release: Release, packages: Iterable[Package])
     again.
     """
     debs, rpms = [], []
-    for one in packages:
-        path = workspace.root / one.path
-        if one.format is Format.deb:
-            debs.append(deb.entry(path, one.url.removeprefix("apt/")))
+    for package in packages:
+        path = workspace.root / package.path
+        if package.format is Format.deb:
+            debs.append(deb.entry(path, package.url.removeprefix("apt/")))
         else:
             rpms.append(rpm.entry(path))
-    return [
-        _write(
-            workspace,
-            release,
-            layout.ENTRIES[form],
-            "index",
-            publication.write_entries(found),
-            "application/gzip",
+    written = []
+    for form, entries in ((Format.deb, debs), (Format.rpm, rpms)):
+        data = publication.write_entries(entries)
+        written.append(
+            _write(workspace, release, layout.ENTRIES[form], "index", data, "application/gzip")
         )
-        for form, found in ((Format.deb, debs), (Format.rpm, rpms))
-    ]
+    return written
 
 
 def documents(workspace: Workspace, release: Release) -> list[Artifact]:
@@ -62,19 +58,15 @@ def image_signatures(
 ) -> list[Artifact]:
     """A cosign payload and signature for each image index and each platform's manifest."""
     made = []
-    for one in images:
-        for digest in one.digests:
-            payload, name = (
-                cosign.payload(one.repository, digest),
-                layout.image_claim(one.name, digest),
-            )
-            made += [
-                _write(workspace, release, name, "image-signature", payload, "application/json"),
-                _write(
-                    workspace, release, layout.claim_signature(name), "image-signature",
-                    keys.artifact.sign(payload), "text/plain",
-                ),
-            ]  # fmt: skip
+    for image in images:
+        for digest in image.digests:
+            claim = cosign.payload(image.repository, digest)
+            name, signature = layout.image_claim(image.name, digest), keys.artifact.sign(claim)
+            for path, data, media_type in (
+                (name, claim, "application/json"),
+                (layout.claim_signature(name), signature, "text/plain"),
+            ):
+                made.append(_write(workspace, release, path, "image-signature", data, media_type))
     return made
 
 
@@ -87,7 +79,7 @@ def statement(
 ) -> Artifact:
     """The signed statement of what the release was made from."""
     stated = provenance.statement(
-        [provenance.Subject(name=one.url, sha256=one.sha256) for one in artifacts],
+        [provenance.Subject(name=made.url, sha256=made.sha256) for made in artifacts],
         build_type=f"{PROJECT}/release/v1",
         builder_id=f"{PROJECT}/kubewright@{__version__}",
         external_parameters={"release": release.name, "architectures": list(release.architectures)},
@@ -96,7 +88,7 @@ def statement(
             for entry in release.inputs
             if entry.sha256
         ],
-        builder_version={one.name: one.version for one in builders},
+        builder_version={builder.name: builder.version for builder in builders},
     )
     envelope = provenance.envelope(stated, keys.artifact)
     return _write(
@@ -134,7 +126,7 @@ def signed_manifest(
     data = whole.to_bytes()
     first = _write(workspace, release, layout.MANIFEST, "manifest", data, "application/json")
     sums = manifest.checksums(
-        {one.url: one.sha256 for one in whole.files} | {first.url: first.sha256}
+        {file.url: file.sha256 for file in whole.files} | {first.url: first.sha256}
     )
     return [
         first,
