@@ -238,13 +238,23 @@ def test_a_run_that_was_cut_short_is_gone_on_with(checkout: Checkout) -> None:
     assert {name for name in after if after[name] != before[name]} == {"deb/kubelet/amd64"}
 
 
-def test_a_damaged_package_is_built_again_and_no_other(checkout: Checkout) -> None:
+def test_what_is_damaged_is_built_again_and_nothing_else(checkout: Checkout) -> None:
     before = checkout.packages()
     package = checkout.dist / "packages/rpm/kubectl-1.36.4-1.x86_64.rpm"
     package.write_bytes(package.read_bytes()[:-1] + b"x")
+    note = checkout.dist / "packages/deb/kubelet_1.36.4-1_amd64.deb.build.json"
+    note.write_text('{"of": "another version"}')
     checkout.do("package")
     after = checkout.packages()
-    assert {name for name in after if after[name] != before[name]} == {"rpm/kubectl/amd64"}
+    again = {name for name in after if after[name] != before[name]}
+    assert again == {"rpm/kubectl/amd64", "deb/kubelet/amd64"}
+    blobs = checkout.blobs()
+    layer = json.loads(next(checkout.dist.glob("images/builds/layer/etcd/*")).read_text())
+    blob = checkout.dist / "images/layout/blobs" / layer["product"]["digest"].replace(":", "/")
+    blob.write_bytes(blob.read_bytes()[:-1] + b"x")
+    checkout.do("image")
+    assert {name for name, inode in checkout.blobs().items() if blobs.get(name) == inode}
+    checkout.do("sign")
 
 
 def test_parts_that_were_built_one_by_one_become_the_whole(checkout: Checkout) -> None:

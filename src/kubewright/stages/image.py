@@ -62,6 +62,7 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
     files.write(workspace.root / RECORD, built.to_bytes())
     for gap in built.skipped:
         log.warning("image %s %s: skipped: %s", gap.name, gap.arch, gap.reason)
+    skipped = (gap.model_copy(update={"name": f"{gap.name} (image)"}) for gap in built.skipped)
     record = Record(
         stage="image",
         fingerprint=mark,
@@ -70,9 +71,7 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
         options=options,
         artifacts=tuple(_archive(workspace, release, archive) for archive in built.archives),
         files=_files(workspace),
-        skipped=tuple(
-            gap.model_copy(update={"name": f"{gap.name} (image)"}) for gap in built.skipped
-        ),
+        skipped=tuple(skipped),
         builders=(Builder(name="kubewright", version=__version__),),
     )
     workspace.save(record)
