@@ -102,13 +102,15 @@ def _build_all(
     release = job.release
     gaps = {package.id: gap for package in planned if (gap := package.gap(release))}
     _refuse_skipped(chosen, gaps, job.settings.only)
+    if len(chosen) == len(planned):
+        _refuse_gaps(planned, gaps)
     builds = {
         package.id: materials(package, release, job.around, carried(package.recipe, release))
         for package in planned
         if package.id not in gaps
     }
     current = _current(job.workspace, builds)
-    missing = [one for one in chosen if one.id in builds and one.id not in current]
+    missing = [package for package in chosen if package.id in builds and package.id not in current]
     sources = _sources(job, missing)
 
     def build(package: PlannedPackage) -> Built[Package]:
@@ -188,9 +190,13 @@ def _sources(job: Job, packages: Iterable[PlannedPackage]) -> Sources:
 
 def _refuse_gaps(planned: Sequence[PlannedPackage], gaps: Mapping[str, str]) -> None:
     """A release must not have packages that nobody could install."""
-    there = [(one.recipe.name, one.arch, one.format) for one in planned if one.id not in gaps]
-    reasons = {(one.recipe.name, one.arch): gaps[one.id] for one in planned if one.id in gaps}
-    for name, needed, arch in closure.gaps(there, recipes.packages()):
+    possible, reasons = [], {}
+    for package in planned:
+        if package.id in gaps:
+            reasons[package.recipe.name, package.arch] = gaps[package.id]
+        else:
+            possible.append((package.recipe.name, package.arch, package.format))
+    for name, needed, arch in closure.gaps(possible, recipes.packages()):
         why = reasons.get((needed, arch), "not built")
         raise RequestError(
             f"{name} could not be installed on {arch}",
@@ -203,7 +209,9 @@ def _refuse_skipped(chosen: Sequence[PlannedPackage], gaps: Mapping[str, str], o
     """What is asked for by its name must not be left out."""
     reasons = [gaps[package.id] for package in chosen if package.id in gaps]
     if reasons and "*" not in only:
-        raise RequestError(f"--only {only}", f"cannot be built: {reasons[0]}")
+        raise RequestError(
+            f"--only {only}", f"cannot be built: {reasons[0]}", "use an upstream that has it"
+        )
 
 
 def certificate(settings: Settings) -> Certificate:
