@@ -108,8 +108,8 @@ class Workspace:
         if not record.complete:
             problem = "incomplete: only a part was made, with --only"
             raise RequestError(place, problem, f"{again} without --only")
-        for name, digest in record.made_from.items():
-            if name != "recipes" and self._digest(name) != digest:
+        for name in sorted(record.made_from.keys() - {"recipes"}, key=_lock_first):
+            if self._digest(name) != record.made_from[name]:
                 raise RequestError(
                     place,
                     f"made from another {self._path(name).name} than the one beside it",
@@ -156,6 +156,11 @@ class Workspace:
         for name, digest in record.files.items():
             if not checked.is_sound(self.root / name, digest):
                 yield self.root / name
+
+
+def _lock_first(name: str) -> tuple[bool, str]:
+    """What everything else depends on is named first."""
+    return name != "lock", name
 
 
 def locks(dist: Path) -> list[str]:

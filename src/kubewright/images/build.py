@@ -3,7 +3,7 @@ architecture.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -35,7 +35,7 @@ from kubewright.images.sources import Inputs, Missing, Sources, Supply, entries
 from kubewright.models.artifact import Skipped
 from kubewright.models.base import Arch
 from kubewright.models.build import Build
-from kubewright.models.image import Image, ImageArchive, ImageDefinition, ImageRecord
+from kubewright.models.image import Image, ImageArchive, ImageDefinition, ImageRecord, NamedImage
 from kubewright.models.lock import Release
 
 Key = tuple[str, Arch]
@@ -124,26 +124,44 @@ def make_plan(
     plan = Plan({}, {}, [])
     for name, image in definition.images.items():
         tag = _tag(name, image.tag, release)
-        fetched_last = sorted(
-            image.layers, key=lambda layer: definition.layers[layer].packages is not None
-        )
         for arch in release.architectures:
-            reasons = [] if tag else [f"the release has no version for its tag {image.tag!r}"]
-            found: dict[Key, list[Entry] | Layer] = {}
-            for layer in fetched_last:
-                if definition.layers[layer].packages and reasons:
-                    continue
-                entered = look(layer, arch)
-                if isinstance(entered, str):
-                    reasons.append(entered)
-                else:
-                    found[layer, arch] = entered
+            layers, reasons = _layers(image, arch, definition, look, buildable=tag is not None)
+            if tag is None:
+                reasons = [f"the release has no version for its tag {image.tag!r}", *reasons]
             if tag is None or reasons:
                 plan.skipped.append(Skipped(name=name, arch=arch, reason="; ".join(reasons)))
             else:
                 plan.images.setdefault(name, (tag, []))[1].append(arch)
-                plan.layers.update(found)
+                plan.layers.update(layers)
     return plan
+
+
+def _layers(
+    image: NamedImage,
+    arch: Arch,
+    definition: ImageDefinition,
+    look: Callable[[str, Arch], list[Entry] | Layer | str],
+    *,
+    buildable: bool,
+) -> tuple[dict[Key, list[Entry] | Layer], list[str]]:
+    """The layers of an image, and why it cannot be made.
+
+    Packages are looked at last, and only where they would be used: they have to be fetched.
+    """
+    layers: dict[Key, list[Entry] | Layer] = {}
+    reasons: list[str] = []
+    fetched_last = sorted(
+        image.layers, key=lambda layer: definition.layers[layer].packages is not None
+    )
+    for layer in fetched_last:
+        if definition.layers[layer].packages and (reasons or not buildable):
+            continue
+        content = look(layer, arch)
+        if isinstance(content, str):
+            reasons.append(content)
+        else:
+            layers[layer, arch] = content
+    return layers, reasons
 
 
 def _tag(name: str, template: str, release: Release) -> str | None:

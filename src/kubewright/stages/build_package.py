@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubewright import checked, files, recipes, versions
 from kubewright.errors import RequestError
-from kubewright.models.artifact import Builder, Package
+from kubewright.models.artifact import Package
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
@@ -16,11 +16,10 @@ from kubewright.models.recipe import Recipe
 from kubewright.packagers import PACKAGERS, documents, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
-from kubewright.settings import Settings
 from kubewright.signing.rpm import unsigned_sha256
 from kubewright.site import layout
 from kubewright.stages import image
-from kubewright.workspace import Workspace, fingerprint
+from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -32,30 +31,6 @@ PACKAGES = "packages"
 
 KEYRING = "kubewright-archive-keyring.gpg"
 """File name of the installed keyring, below /usr/share/keyrings/."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the packages of a release are made from, beside the recipes."""
-
-    workspace: Workspace
-    settings: Settings
-    release: Release
-    around: Circumstances
-    tool: Builder
-    made_from: dict[str, str]
-    options: dict[str, str]
-
-    @property
-    def mark(self) -> str:
-        """The fingerprint of all of it."""
-        return fingerprint(
-            self.made_from,
-            self.options,
-            dict(self.around.tools),
-            files.sha256(self.around.keyring),
-            self.around.variables["key_date"],
-        )
 
 
 def carried(recipe: Recipe, release: Release) -> dict[str, str]:
@@ -76,35 +51,44 @@ def entry_channel(release: Release) -> str:
     return f"stable-{release.minor}" if versions.is_final(release.kubernetes) else "latest"
 
 
-def build_package(job: Job, package: PlannedPackage, sources: Sources) -> Package:
-    """Build one package into `dist/NAME/packages/`. Raises what the packager does."""
-    release, recipe, form = job.release, package.recipe, package.format
-    arch = package.arch if isinstance(package.arch, Arch) else release.architectures[0]
-    filled = template_variables(recipe, release, form, job.around.variables)
-    with tempfile.TemporaryDirectory(prefix="kubewright-") as name, files.explained(name):
-        work = Path(name)
-        (work / KEYRING).write_bytes(job.around.keyring)
+@dataclass(frozen=True)
+class PackageBuilder:
+    """Builds packages of one release into its workspace."""
 
-        def source(component: str, file: str) -> Path:
-            if component == "keyring":
-                return work / KEYRING
-            return _source(recipe, sources, component, file, arch)
+    workspace: Workspace
+    release: Release
+    around: Circumstances
+    backend: str
 
-        entries = payload.gather(recipe, form, arch, source, filled, work / "payload")
-        scripts = payload.scripts(recipe, filled)
-        extra = {"key_date": str(job.around.variables["key_date"]), **carried(recipe, release)}
-        upstream = recipes.components().components[recipe.component]
-        description = describe(
-            recipe, upstream, release, package.arch, form, entries, scripts, extra
-        )
-        description = documents.add(description, work / "documents")
-        target = job.workspace.root / PACKAGES / form / description.filename
-        made = work / description.filename
-        PACKAGERS[job.settings.backend].package(description, work, made)
-        with files.replacing(target) as stream:
-            stream.write(made.read_bytes())
-    log.info("built %s", description.filename)
-    return recorded(job.workspace, target, description)
+    def build(self, package: PlannedPackage, sources: Sources) -> Package:
+        """Build one package into `dist/NAME/packages/`. Raises what the packager does."""
+        release, recipe, form = self.release, package.recipe, package.format
+        arch = package.arch if isinstance(package.arch, Arch) else release.architectures[0]
+        filled = template_variables(recipe, release, form, self.around.variables)
+        with tempfile.TemporaryDirectory(prefix="kubewright-") as name, files.explained(name):
+            work = Path(name)
+            (work / KEYRING).write_bytes(self.around.keyring)
+
+            def source(component: str, file: str) -> Path:
+                if component == "keyring":
+                    return work / KEYRING
+                return _source(recipe, sources, component, file, arch)
+
+            entries = payload.gather(recipe, form, arch, source, filled, work / "payload")
+            scripts = payload.scripts(recipe, filled)
+            extra = {"key_date": str(self.around.variables["key_date"]), **carried(recipe, release)}
+            upstream = recipes.components().components[recipe.component]
+            description = describe(
+                recipe, upstream, release, package.arch, form, entries, scripts, extra
+            )
+            description = documents.add(description, work / "documents")
+            target = self.workspace.root / PACKAGES / form / description.filename
+            made = work / description.filename
+            PACKAGERS[self.backend].package(description, work, made)
+            with files.replacing(target) as stream:
+                stream.write(made.read_bytes())
+        log.info("built %s", description.filename)
+        return recorded(self.workspace, target, description)
 
 
 def _source(recipe: Recipe, sources: Sources, component: str, file: str, arch: Arch) -> Path:

@@ -39,9 +39,8 @@ def definition(release: Release) -> ImageDefinition:
 def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord]:
     """Build the images, unless the same ones are there; of them what is not there already."""
     recipes.node_spec(workspace.release())  # refuses what can be resolved only
-    release = workspace.completed()
+    release, options = workspace.completed(), {"registry": settings.registry}
     made_from = workspace.made_from("fetch") | {"recipes": content_digest(release)}
-    options = {"registry": settings.registry}
     mark = fingerprint(__version__, made_from, options)
     done = workspace.done("image", mark)
     if done is not None:

@@ -1,10 +1,12 @@
 """package: builds the debs and rpms of the lock into `dist/NAME/packages/`."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,6 +15,7 @@ from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Builder, Package, Record, Skipped
 from kubewright.models.build import Build, Built
+from kubewright.models.lock import Release
 from kubewright.packagers import PACKAGERS, closure
 from kubewright.packagers.plan import Circumstances, PlannedPackage, materials, plan, wanted
 from kubewright.settings import Settings
@@ -23,14 +26,13 @@ from kubewright.site import layout
 from kubewright.stages.build_package import (
     KEYRING,
     PACKAGES,
-    Job,
+    PackageBuilder,
     Sources,
-    build_package,
     carried,
     entry_channel,
 )
 from kubewright.stages.content_digest import content_digest
-from kubewright.workspace import Workspace
+from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +43,27 @@ def package(workspace: Workspace, settings: Settings, key: Certificate, keyring:
     `key` is the public part of the repository key, `keyring` every certificate that users
     of the site shall trust, in one binary file.
     """
-    job = _job(workspace, settings, key, keyring)
-    release = job.release
+    node_spec = recipes.node_spec(workspace.release())  # refuses what can be resolved only
+    release = workspace.completed()
+    around = Circumstances(
+        keyring,
+        _variables(release, settings, key, keyring) | {"node_spec": node_spec},
+        {settings.backend: PACKAGERS[settings.backend].version(), "kubewright": __version__},
+    )
+    head = _head(workspace, settings, key, around, content_digest(release))
     everything = plan(release) if settings.only != "*" else []
     chosen = wanted(everything, settings.only) if everything else []
-    done = workspace.done("package", job.mark)
+    done = workspace.done("package", head.fingerprint)
     if done is not None:
         log.info(
             "package %s: nothing to do, %d packages are there", release.name, len(done.packages)
         )
         return done
     everything = everything or plan(release)
-    record = _build_all(job, everything, chosen or everything)
+    builder = PackageBuilder(workspace, release, around, settings.backend)
+    record = _build_all(builder, settings, everything, chosen or everything, head)
     workspace.save(record)
-    if job.made_from["recipes"] != release.recipes:
+    if record.made_from["recipes"] != release.recipes:
         log.warning(
             "package %s: the recipes or content have changed since the lock was resolved; before "
             "you sign, run `kubewright resolve %s` and `kubewright package` again",
@@ -64,11 +73,11 @@ def package(workspace: Workspace, settings: Settings, key: Certificate, keyring:
     return record
 
 
-def _job(workspace: Workspace, settings: Settings, key: Certificate, keyring: bytes) -> Job:
-    """Everything that the packages of a lock are made from."""
-    node_spec = recipes.node_spec(workspace.release())  # refuses what can be resolved only
-    release = workspace.completed()
-    variables = {
+def _variables(
+    release: Release, settings: Settings, key: Certificate, keyring: bytes
+) -> dict[str, Any]:
+    """What templates may use, but for what follows from release and recipe."""
+    return {
         # a name for images, not an address
         "registry": settings.registry.split("://")[-1].rstrip("/"),
         "site_url": settings.url.rstrip("/"),
@@ -76,89 +85,110 @@ def _job(workspace: Workspace, settings: Settings, key: Certificate, keyring: by
         "key_name": KEYRING,
         "key_armored": armored(keyring),
         "key_date": datetime.fromtimestamp(key.usable_from, UTC).strftime("%Y.%m.%d"),
-        "node_spec": node_spec,
     }
-    tool = Builder(name=settings.backend, version=PACKAGERS[settings.backend].version())
-    tools = {tool.name: tool.version, "kubewright": __version__}
-    return Job(
-        workspace=workspace,
-        settings=settings,
-        release=release,
-        around=Circumstances(keyring, variables, tools),
-        tool=tool,
-        made_from=workspace.made_from("fetch") | {"recipes": content_digest(release)},
-        options={
-            "url": settings.url,
-            "registry": settings.registry,
-            "repo_key": key.fingerprint,
-        },
+
+
+def _head(
+    workspace: Workspace,
+    settings: Settings,
+    key: Certificate,
+    around: Circumstances,
+    recipes_now: str,
+) -> Record:
+    """The record of the stage before anything is built."""
+    made_from = workspace.made_from("fetch") | {"recipes": recipes_now}
+    options = {
+        "url": settings.url,
+        "registry": settings.registry,
+        "repo_key": key.fingerprint,
+    }
+    mark = fingerprint(
+        made_from,
+        options,
+        dict(around.tools),
+        files.sha256(around.keyring),
+        around.variables["key_date"],
+    )
+    tool = Builder(name=settings.backend, version=around.tools[settings.backend])
+    return Record(
+        stage="package",
+        fingerprint=mark,
+        made_from=made_from,
+        complete=False,
+        options=options,
+        builders=(tool,),
     )
 
 
 def _build_all(
-    job: Job, planned: Sequence[PlannedPackage], chosen: Sequence[PlannedPackage]
+    builder: PackageBuilder,
+    settings: Settings,
+    planned: Sequence[PlannedPackage],
+    chosen: Sequence[PlannedPackage],
+    head: Record,
 ) -> Record:
     """Build those of `chosen` that are not there as they would be built; list all that are."""
-    release = job.release
+    release, workspace = builder.release, builder.workspace
     gaps = {package.id: gap for package in planned if (gap := package.gap(release))}
-    _refuse_skipped(chosen, gaps, job.settings.only)
+    _refuse_skipped(chosen, gaps, settings.only)
     if len(chosen) == len(planned):
         _refuse_gaps(planned, gaps)
     builds = {
-        package.id: materials(package, release, job.around, carried(package.recipe, release))
+        package.id: materials(package, release, builder.around, carried(package.recipe, release))
         for package in planned
         if package.id not in gaps
     }
-    current = _current(job.workspace, builds)
+    current = _current(workspace, builds)
     missing = [package for package in chosen if package.id in builds and package.id not in current]
-    sources = _sources(job, missing)
-
-    def build(package: PlannedPackage) -> Built[Package]:
-        build = builds[package.id]
-        return Built(digest=build.digest, build=build, product=build_package(job, package, sources))
-
-    with ThreadPoolExecutor(job.settings.jobs) as pool:
-        for built in pool.map(build, missing):
-            files.write(_beside(job.workspace, built.product), built.to_bytes())
-            current[built.build.id] = built
-    kept = len(current) - len(missing)
-    log.info("package %s: %d built, %d kept", release.name, len(missing), kept)
+    log.info("package %s: %d to build, %d kept", release.name, len(missing), len(current))
+    for built in _build(builder, settings, missing, builds):
+        files.write(_beside(workspace, built.product), built.to_bytes())
+        current[built.build.id] = built
     complete = len(current) == len(builds)
     if complete:
         _refuse_gaps(planned, gaps)
-    return _record(job, planned, gaps, current, complete=complete)
+    products = sorted((built.product for built in current.values()), key=_path)
+    notes = [_beside(workspace, product) for product in products]
+    return head.model_copy(
+        update={
+            "complete": complete,
+            "packages": tuple(products),
+            "files": {
+                str(note.relative_to(workspace.root)): checked.sha256_of(note) for note in notes
+            },
+            "skipped": tuple(_skipped(planned, gaps)),
+        }
+    )
 
 
-def _record(
-    job: Job,
-    planned: Sequence[PlannedPackage],
-    gaps: Mapping[str, str],
-    current: Mapping[str, Built[Package]],
-    *,
-    complete: bool,
-) -> Record:
-    """What is there of the planned packages, with their builds."""
-    skipped = []
+def _build(
+    builder: PackageBuilder,
+    settings: Settings,
+    packages: Sequence[PlannedPackage],
+    builds: Mapping[str, Build],
+) -> Iterator[Built[Package]]:
+    """Build packages, several at a time."""
+    sources = _sources(builder.release, Cache(settings.cache), packages)
+
+    def build(package: PlannedPackage) -> Built[Package]:
+        build = builds[package.id]
+        return Built(digest=build.digest, build=build, product=builder.build(package, sources))
+
+    with ThreadPoolExecutor(settings.jobs) as pool:
+        yield from pool.map(build, packages)
+
+
+def _path(package: Package) -> str:
+    return package.path
+
+
+def _skipped(planned: Sequence[PlannedPackage], gaps: Mapping[str, str]) -> Iterator[Skipped]:
+    """The planned packages that cannot be built, and why."""
     for package in planned:
         if package.id in gaps:
             log.warning("%s: skipped: %s", package.id, gaps[package.id])
             name = f"{package.recipe.name} ({package.format})"
-            skipped.append(Skipped(name=name, arch=package.arch, reason=gaps[package.id]))
-    root = job.workspace.root
-    packages = [current[package.id].product for package in planned if package.id in current]
-    packages.sort(key=lambda package: package.path)
-    notes = [_beside(job.workspace, package) for package in packages]
-    return Record(
-        stage="package",
-        fingerprint=job.mark,
-        made_from=job.made_from,
-        complete=complete,
-        options=job.options,
-        packages=tuple(packages),
-        files={str(path.relative_to(root)): checked.sha256_of(path) for path in notes},
-        skipped=tuple(skipped),
-        builders=(job.tool,),
-    )
+            yield Skipped(name=name, arch=package.arch, reason=gaps[package.id])
 
 
 def _beside(workspace: Workspace, package: Package) -> Path:
@@ -180,11 +210,10 @@ def _current(workspace: Workspace, builds: Mapping[str, Build]) -> dict[str, Bui
     return current
 
 
-def _sources(job: Job, packages: Iterable[PlannedPackage]) -> Sources:
+def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage]) -> Sources:
     """The fetched files of some packages, checked."""
-    cache = Cache(job.settings.cache)
-    known = {(entry.component, entry.name, entry.arch): entry for entry in job.release.inputs}
-    used = {key for package in packages for key in package.inputs(job.release)}
+    known = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
+    used = set(chain.from_iterable(package.inputs(release) for package in packages))
     return {key: cache.use(entry) for key, entry in known.items() if key in used}
 
 
