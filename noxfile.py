@@ -32,6 +32,7 @@ VERBS = {
     "release": "All of the above in order: -- stable-1.36",
     "rollback": "Put a channel back to what it was before: -- stable-1.36",
     "refresh": "Renew the channels that expire, without a new release.",
+    "repair": "Restore what is damaged or lost on a site; files of releases come from --dist.",
     "history": "List the publications of a channel: -- stable-1.36",
     "catalog": "Check what the recipes state, see what is new upstream: -- check, -- diff",
     "mirror": "Make an upstream mirror: -- sample DIR, -- source VERSION DIR",

@@ -138,15 +138,13 @@ vouched() { # FILE PATH SHA256: goes on only if the file has the digest that som
 }
 
 fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
-for attempt in first last; do
-    fetch releases/index.json "$index" 50000000
-    # The index is the copy of its number, which never changes and has the signature. The index comes first to the site.
-    sequence=$(jq -r '.sequence | tostring' "$index") || refuse "$published: not JSON; check --site"
-    case $sequence in *[!0-9]* | '') refuse "$published: has no number; check --site" ;; esac
-    get "publications/index/$sequence.json.asc" "$index.asc" 100000 && break
-    [ $attempt = first ] || refuse "$published: number $sequence has no signature yet, it is being published; try again"
-    sleep 5
-done
+fetch releases/index.json "$index" 50000000
+sequence=$(jq -r '.sequence | tostring' "$index") || refuse "$published: not JSON; check --site"
+case $sequence in *[!0-9]* | '') refuse "$published: has no number; check --site" ;; esac
+# The index is the copy of its number and digest, which never changes and has the signature; that is there first.
+digest=$(sha256sum <"$index" | awk '{ print substr($1, 1, 16) }')
+get "publications/index/$sequence-$digest.json.asc" "$index.asc" 100000 \
+    || refuse "$published: has no signature, so it was changed: do not install from there"
 who=$(signer "$work/keys.gpg" "$index.asc" "$index")
 [ -n "$who" ] || refuse "$published: its signature is not good: do not install from there"
 [ "$who" = "$fingerprint" ] || refuse "$published: signed by $who, not by the key that you trust"

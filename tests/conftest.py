@@ -4,7 +4,9 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from kubewright.run import run as run_program
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.signing.roles import Keys
-from kubewright.stages import release
+from kubewright.site.store import Content, Stat, Store, Stored
+from kubewright.stages import channels, publish, release, repair
+from kubewright.stages import site as site_stage
 from kubewright.stages.sample import sample
 
 
@@ -41,6 +45,70 @@ def acceptance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     for name in set(sys.modules) - before:
         del sys.modules[name]
+
+
+class Watched:
+    """Another store; something is done before each operation on it, which may raise."""
+
+    def __init__(self, store: Store, before: Callable[[int, str], None]) -> None:
+        self.store, self.before = store, before
+        self.operations: list[str] = []
+        self._counting = threading.Lock()
+
+    def _next(self, operation: str) -> Store:
+        with self._counting:
+            self.operations.append(operation)
+            number = len(self.operations)
+        self.before(number, operation)
+        return self.store
+
+    def get(self, path: str) -> Stored | None:
+        return self._next(f"get {path}").get(path)
+
+    def stat(self, path: str) -> Stat | None:
+        return self._next(f"stat {path}").stat(path)
+
+    def put(
+        self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
+    ) -> bool:
+        store = self._next(f"put {path}")
+        return store.put(path, content, if_absent=if_absent, if_tag=if_tag)
+
+    def copy(self, source: str, path: str) -> bool:
+        return self._next(f"copy {source} {path}").copy(source, path)
+
+    def list(self, prefix: str) -> list[str]:
+        return self._next(f"list {prefix}").list(prefix)
+
+    def delete(self, path: str) -> None:
+        self._next(f"delete {path}").delete(path)
+
+
+Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
+"""Do something before each operation on any site that a stage opens; the operations so far."""
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """Let stages work on watched sites for as long as a block runs."""
+    original = site_stage.store
+
+    @contextmanager
+    def watching(before: Callable[[int, str], None]) -> Iterator[list[str]]:
+        operations: list[str] = []
+
+        def opened(settings: Settings) -> Store:
+            watched = Watched(original(settings), before)
+            watched.operations = operations
+            return watched
+
+        with monkeypatch.context() as patch:
+            for module in (site_stage, release, publish, repair, channels):
+                if hasattr(module, "store"):
+                    patch.setattr(module, "store", opened)
+            yield operations
+
+    return watching
 
 
 NOW = 1_790_000_000

@@ -10,8 +10,8 @@ import pytest
 
 from kubewright.cli import kubewright
 from kubewright.clients import ClientUnavailable
-from kubewright.compile.toolchain import Toolchain
 from kubewright.errors import RequestError, ToolFailed, ToolMissing
+from kubewright.gobuild.toolchain import Toolchain
 from kubewright.models.base import Arch
 from kubewright.settings import Settings
 from kubewright.workspace import Workspace, select
@@ -241,7 +241,7 @@ def test_a_built_digest_is_forgotten_when_its_sources_change(
     assert run(*fetch)[0] == 0
     before = built_one()
     monkeypatch.setattr(
-        "kubewright.compile.build.variables", lambda *_: ["main.said=something else"]
+        "kubewright.gobuild.programs.variables", lambda *_: ["main.said=something else"]
     )
     (Path("cache/sha256") / before["sha256"][:2] / before["sha256"]).unlink()
     code, _, err = run(*fetch)

@@ -105,12 +105,16 @@ def apt_get(tmp_path: Path, site: Site, tool: Tool) -> Iterator[AptGet]:
         (root / directory).mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
     (root / "etc/apt/sources.list").write_text(
-        f"deb [signed-by={site.root}/key.gpg] http://127.0.0.1:{server.server_port}/apt stable-1.36 main\n"
+        f"deb [signed-by={site.root}/key.gpg] http://127.0.0.1:{server.server_port}/apt "
+        "stable-1.36 main\n"
     )
     (root / "apt.conf").write_text(
-        f'Dir "{root}"; Dir::State::status "{root}/var/lib/dpkg/status"; Dir::Bin::Methods "/usr/lib/apt/methods";\n'
-        'APT::Architecture "amd64"; APT::Architectures "amd64"; APT::Sandbox::User "root"; Acquire::Languages "none";\n'
-        f'DPkg::Options {{ "--root={root}"; "--force-not-root"; "--force-script-chrootless"; "--force-unsafe-io"; }};\n'
+        f'Dir "{root}"; Dir::State::status "{root}/var/lib/dpkg/status"; '
+        'Dir::Bin::Methods "/usr/lib/apt/methods";\n'
+        'APT::Architecture "amd64"; APT::Architectures "amd64"; APT::Sandbox::User "root"; '
+        'Acquire::Languages "none";\n'
+        f'DPkg::Options {{ "--root={root}"; "--force-not-root"; "--force-script-chrootless"; '
+        '"--force-unsafe-io"; };\n'
     )
 
     def call(*words: str, code: int = 0) -> str:

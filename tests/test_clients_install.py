@@ -17,7 +17,15 @@ from typing import NamedTuple
 
 import pytest
 
-from kubewright.clients import ClientUnavailable, Installed, apt, dnf, node_check, run_installed
+from kubewright.clients import (
+    ClientUnavailable,
+    Installed,
+    apt,
+    dnf,
+    node_check,
+    run_installed,
+    stand_in,
+)
 from kubewright.clients.server import serve
 from kubewright.errors import KubewrightError, ToolFailed, ToolMissing
 from kubewright.files import canonical_json
@@ -167,9 +175,8 @@ def index(packages: dict[str, str]) -> str:
 def site(tool: Callable[[str], Path]) -> Iterator[Site]:
     for name in ("apt-get", "apt-ftparchive", "gpg"):
         tool(name)
-    folder = Path(
-        tempfile.mkdtemp(prefix="site-")
-    )  # pytest's own directories are closed to other users
+    # pytest's own directories are closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="site-"))
     folder.chmod(0o755)
     (folder / "gnupg").mkdir(mode=0o700)
 
@@ -417,7 +424,7 @@ def test_dnf_takes_requirements_from_the_machines_own_repositories(
     etc, base = tmp_path / "etc", tmp_path / "base"
     for folder in (etc / "yum.repos.d", etc / "dnf/vars", base):
         folder.mkdir(parents=True)
-    dnf.stand_in(["iptables", "iproute", "libseccomp"], base)
+    stand_in.build(["iptables", "iproute", "libseccomp"], base)
     run([find("createrepo_c", install="pip install createrepo-c"), "--quiet", base])
     (etc / "os-release").write_text('NAME=Test\nVERSION_ID="9.4"\n')
     (etc / "dnf/dnf.conf").write_text("[main]\ngpgcheck=1\nproxy=http://127.0.0.1:9\n")
@@ -468,11 +475,9 @@ def test_a_program_runs_from_the_root_only(tmp_path: Path) -> None:
 
 
 def test_the_node_check_of_a_root_is_told_in_one_line(tmp_path: Path) -> None:
-    checks = [
-        {"id": f"{result}-{n}", "result": result}
-        for result in ("ok", "fail", "warn", "ok")
-        for n in (1, 2)
-    ]
+    checks = []
+    for result in ("ok", "fail", "warn", "ok"):
+        checks += [{"id": f"{result}-{number}", "result": result} for number in (1, 2)]
     program = tmp_path / "usr/bin/kube-node-check"
     program.parent.mkdir(parents=True)
     words = f"--json --spec {tmp_path}/usr/share/kubewright/node-spec.sh"
@@ -503,7 +508,8 @@ def test_an_armored_key_goes_into_the_source_as_it_is() -> None:
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n"
     )
     assert apt.source("http://h", SUITE, key).endswith(
-        "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n -----END PGP PUBLIC KEY BLOCK-----\n"
+        "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n"
+        " -----END PGP PUBLIC KEY BLOCK-----\n"
     )
 
 
@@ -551,15 +557,17 @@ def test_the_stand_in_provides_what_the_site_does_not(
     requires: list[str], missing: list[str]
 ) -> None:
     offers = {
-        "wanted": dnf.Offer(requires=tuple(requires), provides=("wanted = 1",)),
-        "ours": dnf.Offer(requires=("deep",), provides=("ours = 1", "capability(x86-64) = 1")),
-        "unwanted": dnf.Offer(requires=("other",), provides=("unwanted = 1",)),
+        "wanted": stand_in.Offer(requires=tuple(requires), provides=("wanted = 1",)),
+        "ours": stand_in.Offer(requires=("deep",), provides=("ours = 1", "capability(x86-64) = 1")),
+        "unwanted": stand_in.Offer(requires=("other",), provides=("unwanted = 1",)),
     }
-    assert dnf.unmet(offers, ["wanted"]) == missing
+    assert stand_in.unmet(offers, ["wanted"]) == missing
 
 
 def test_the_answer_of_repoquery_is_read() -> None:
-    offers = dnf.parsed(">a\n<(b or c)\nd >= 1\n=a = 1-1\na(x86-64) = 1-1\n\n>e\n<\n=e = 2-1\n\n")
+    offers = stand_in.parsed(
+        ">a\n<(b or c)\nd >= 1\n=a = 1-1\na(x86-64) = 1-1\n\n>e\n<\n=e = 2-1\n\n"
+    )
     assert set(offers) == {"a", "e"}
     assert offers["a"].requires[:2] == ("(b or c)", "d >= 1")
     assert offers["a"].provides[:2] == ("a = 1-1", "a(x86-64) = 1-1")

@@ -63,7 +63,10 @@ def test_an_upstream_without_network_plugins_gives_no_release(
     mirror = tmp_path / "mirror"
     shutil.copytree(sample_mirror, mirror)
     shutil.rmtree(mirror / "github.com/containernetworking")
-    complaint = "could not be installed on amd64: it needs kubernetes-cni, which was skipped: this upstream has no"
+    complaint = (
+        "could not be installed on amd64: it needs kubernetes-cni, which was skipped: this "
+        "upstream has no"
+    )
     with pytest.raises(RequestError, match=complaint):
         build(tmp_path / "home", upstream=str(mirror))
     assert not (tmp_path / "home/site").exists()

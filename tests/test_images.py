@@ -20,10 +20,11 @@ import pytest
 
 from kubewright import content
 from kubewright.errors import RequestError, ToolMissing, VerificationFailed
-from kubewright.images import build, check_layout, load, load_definition
+from kubewright.images import ImageInputs, build, check_layout, load, load_definition
 from kubewright.images.elf import objection
+from kubewright.images.layer_entries import LayerSources, entries
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageDefinition, ImageRecord
+from kubewright.models.image import ImageDefinition, ImageRecord, LayerDefinition, LayerFile
 from kubewright.models.lock import Component, Release, Unavailable
 
 IMAGES = content.folder("images")
@@ -40,12 +41,16 @@ VERSIONS = {
 Inputs = Callable[[str, str, Arch], Path | None]
 
 
-def elf(arch: Arch, *, interpreter: bool = False) -> bytes:
-    """The head of a program with one program header, and a little more."""
-    machine = {Arch.amd64: 62, Arch.arm64: 183}[arch]
-    header = b"\x7fELF\x02\x01\x01" + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
-    return header + struct.pack("<I", 3 if interpreter else 1) + bytes(200)
+def elf(arch: Arch | int, *, interpreter: bool = False, order: str = "<") -> bytes:
+    """The head of a program with one program header, and a little more; for an architecture or a
+    number of ELF's.
+    """
+    machine = arch if isinstance(arch, int) else {Arch.amd64: 62, Arch.arm64: 183}[arch]
+    header = b"\x7fELF\x02" + (b"\x02" if order == ">" else b"\x01") + b"\x01" + bytes(9)
+    header += struct.pack(
+        f"{order}HHIQQQIHHHHHH", 2, machine, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
+    return header + struct.pack(f"{order}I", 3 if interpreter else 1) + bytes(200)
 
 
 @pytest.fixture
@@ -162,12 +167,8 @@ def test_an_image_without_its_input_is_skipped_with_the_reason(
     assert [(one.name, one.arch, one.reason) for one in record.skipped] == [
         ("coredns", "arm64", "coredns/coredns: not in this mirror")
     ]
-    assert [
-        platform.arch
-        for image in record.images
-        if image.name == "coredns"
-        for platform in image.platforms
-    ] == ["amd64"]
+    [coredns] = [image for image in record.images if image.name == "coredns"]
+    assert [platform.arch for platform in coredns.platforms] == ["amd64"]
 
 
 def test_images_share_the_bytes_of_their_programs(
@@ -217,16 +218,11 @@ def test_a_patch_release_leaves_the_images_of_unchanged_companions_as_they_were(
         if one.index == other.index
     }
     assert same == {"coredns", "etcd", "pause"}
-    before, after = (
-        {
-            layer.digest
-            for image in one.images
-            if image.name == "hyperkube"
-            for layer in image.platforms[0].layers
-        }
-        for one in (first, second)
-    )
-    assert len(before & after) == 3, "root, dispatcher and etcd"
+    layers = []
+    for record in (first, second):
+        [hyperkube] = [image for image in record.images if image.name == "hyperkube"]
+        layers.append({layer.digest for layer in hyperkube.platforms[0].layers})
+    assert len(layers[0] & layers[1]) == 3, "root, dispatcher and etcd"
 
 
 def test_the_registry_names_images_but_is_not_in_their_bytes(
@@ -249,6 +245,18 @@ def test_a_registry_that_cannot_be_one_is_refused(
             definition, release, inputs, registry="registry.test/",
             dest=tmp_path / "layout", archives=tmp_path, content=IMAGES,
         )  # fmt: skip
+
+
+def test_a_pattern_means_all_members_below_the_target(
+    release: Release, inputs: Inputs, tmp_path: Path
+) -> None:
+    source = "input:etcd/archive!etcd-v{version}-linux-{arch}/etcd*"
+    layer = LayerDefinition(files=(LayerFile(target="/usr/local/bin", source=source),))
+    sources = LayerSources(ImageInputs(inputs), IMAGES, tmp_path)
+    made = entries(layer, Arch.amd64, release, sources)
+    assert [entry.path for entry in made] == [
+        f"usr/local/bin/{name}" for name in ("etcd", "etcdctl", "etcdutl")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -322,11 +330,16 @@ def test_a_dynamic_program_is_refused_except_where_the_definition_allows_it(
             elf(Arch.amd64, interpreter=True),
             "is linked dynamically, and the image has no C library",
         ),
-        (b"\x7fELF\x01\x01" + bytes(100), "is not a 64-bit little-endian program"),
+        (elf(22, order=">"), "is not for amd64 (ELF machine 22, big-endian)"),
+        (elf(Arch.amd64, order=">"), "is not for amd64 (ELF machine 62, big-endian)"),
+        (b"\x7fELF\x01\x01" + bytes(100), "is not a 64-bit program"),
         (elf(Arch.amd64)[:50], "is a damaged program"),
     ],
-    ids=["static", "script", "other-processor", "dynamic", "32-bit", "damaged"],
-)
+    ids=[
+        "static", "script", "other-processor", "dynamic", "s390x", "other-order", "32-bit",
+        "damaged",
+    ],
+)  # fmt: skip
 def test_what_cannot_run_is_told_by_its_head(head: bytes, reason: str | None) -> None:
     assert objection(head, Arch.amd64, loader=False) == reason
 
@@ -366,12 +379,9 @@ def test_a_mistake_in_the_definition_is_named(
 def test_only_coredns_has_a_capability_and_only_pause_and_coredns_are_not_root(
     definition: ImageDefinition,
 ) -> None:
-    capable = {
-        name
-        for name, layer in definition.layers.items()
-        if any(file.capability for file in layer.files)
-    }
-    assert capable == {"coredns"}
+    for name, layer in definition.layers.items():
+        capabilities = {file.capability for file in layer.files} - {None}
+        assert capabilities == ({"cap_net_bind_service"} if name == "coredns" else set())
     assert {
         name: image.user for name, image in definition.images.items() if image.user != "0:0"
     } == {
@@ -380,9 +390,8 @@ def test_only_coredns_has_a_capability_and_only_pause_and_coredns_are_not_root(
     }
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # docker forgets to close its socket
+# docker forgets to close its socket.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_loading_without_an_engine_says_what_to_do(
     definition: ImageDefinition,
     release: Release,
@@ -509,7 +518,10 @@ def test_a_complete_image_lists_all_its_components(
 
 @pytest.mark.parametrize("name", ["kubelett", "kube-proxy", "ls", "../kubelet"])
 def test_an_unknown_program_is_refused_with_what_there_is(hyperkube: list[str], name: str) -> None:
-    expected = f"hyperkube: there is no program '{name}' here, only: kube-apiserver kubelet kubectl etcdctl pause\n"
+    expected = (
+        f"hyperkube: there is no program '{name}' here, only: kube-apiserver kubelet kubectl "
+        "etcdctl pause\n"
+    )
     assert said(hyperkube, name, code=2) == expected
 
 

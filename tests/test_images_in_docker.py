@@ -18,7 +18,7 @@ from docker.errors import DockerException
 from kubewright import content
 from kubewright.cache import Cache
 from kubewright.errors import UpstreamUnreachable
-from kubewright.images import Supply, bring, build, load, load_definition
+from kubewright.images import ImageInputs, build, fetch_packages, load, load_definition
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageRecord
 from kubewright.models.lock import Component, Release
@@ -41,9 +41,8 @@ TOOLS = "registry.test/tools"
 def program(text: str) -> bytes:
     """A whole static program for linux/amd64 that prints a text: write(1, text), exit(0)."""
     message = text.encode()
-    code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\x8d\x35" + struct.pack(
-        "<I", 16
-    )  # mov eax,1; mov edi,1; lea rsi,[rip+16]
+    # mov eax,1; mov edi,1; lea rsi,[rip+16]
+    code = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\x8d\x35" + struct.pack("<I", 16)
     code += b"\xba" + struct.pack("<I", len(message)) + b"\x0f\x05"  # mov edx,length; syscall
     code += b"\xb8\x3c\0\0\0\x31\xff\x0f\x05"  # mov eax,60; xor edi,edi; syscall
     start, base = 64 + 56, 0x400000
@@ -208,10 +207,8 @@ def test_the_engine_has_the_very_images_that_were_recorded(
     for image in loaded.images:
         found = client.images.get(image.reference)
         (made,) = image.platforms
-        assert found.id in (
-            made.config,
-            made.manifest,
-        )  # the former in Docker's own store, the latter in containerd's
+        # The former in Docker's own store, the latter in containerd's.
+        assert found.id in (made.config, made.manifest)
         assert found.attrs["RootFS"]["Layers"] == list(made.diff_ids)
         assert found.attrs["Config"]["Labels"]["kubewright.flavour"] == "dispatcher"
 
@@ -344,7 +341,11 @@ def with_tools(
     try:
         record = build(
             load_definition(IMAGES / "hyperkube" / "monolith.toml"), release,
-            Supply(inputs, lambda pins, arch: bring(pins, arch, cache), {"etcd": VERSIONS["etcd"]}),
+            ImageInputs(
+                inputs,
+                lambda pins, arch: fetch_packages(pins, arch, cache),
+                {"etcd": VERSIONS["etcd"]},
+            ),
             registry=TOOLS, dest=root / "layout", archives=root, content=IMAGES,
         )  # fmt: skip
     except UpstreamUnreachable as error:
@@ -401,7 +402,8 @@ def test_every_image_starts_the_one_program(with_tools: docker.DockerClient, ima
 
 def test_every_library_that_a_host_tool_needs_is_there(with_tools: docker.DockerClient) -> None:
     script = (
-        "for file in /usr/bin/* /usr/sbin/* /usr/lib/*-linux-gnu/*.so* /usr/lib/*-linux-gnu/xtables/*; do "
+        "for file in /usr/bin/* /usr/sbin/* /usr/lib/*-linux-gnu/*.so* "
+        "/usr/lib/*-linux-gnu/xtables/*; do "
         "LD_TRACE_LOADED_OBJECTS=1 /lib64/ld-linux-x86-64.so.2 $file 2>/dev/null; done"
     )
     code, said = run(with_tools, "kube-proxy:v1.36.4", "-c", script, entrypoint="sh", prefix=TOOLS)

@@ -146,13 +146,19 @@ def publish_index(site: Path, keys: Keys, *, sequence: int, **changes: object) -
     index = Index.from_bytes((site / layout.INDEX).read_bytes())
     releases = tuple(one.model_copy(update=changes) for one in index.releases)
     data = index.model_copy(update={"sequence": sequence, "releases": releases}).to_bytes()
-    copy = site / layout.index_copy(sequence)
+    copy = site / layout.index_copy(sequence, files.sha256(data))
     for path in (site / layout.INDEX, copy):
         path.unlink(missing_ok=True)
         path.write_bytes(data)
     copy.with_name(f"{copy.name}.asc").write_bytes(
         keys.repo.armored_detached(data, keys.moment(index.issued))
     )
+
+
+def signature_of(site: Path) -> str:
+    """Where the signature of the index lies."""
+    data = (site / layout.INDEX).read_bytes()
+    return f"{layout.index_copy(json.loads(data)['sequence'], files.sha256(data))}.asc"
 
 
 def told(tmp_path: Path) -> str:
@@ -291,9 +297,11 @@ def other_bytes(site: Path, path: str, change: Callable[[bytes], bytes]) -> None
 
 def another_document(site: Path, _keys: Keys) -> None:
     """A channel's record, well signed by the same key, in the place of the index."""
-    copy = layout.channel_copy(CHANNEL, 1)
-    for source, target in ((copy, layout.INDEX), (f"{copy}.asc", f"{layout.index_copy(1)}.asc")):
-        other_bytes(site, target, lambda _, source=source: (site / source).read_bytes())  # type: ignore[misc]
+    record = (site / layout.channel_path(CHANNEL)).read_bytes()
+    digest = files.sha256(record)
+    signature = (site / f"{layout.channel_copy(CHANNEL, 1, digest)}.asc").read_bytes()
+    other_bytes(site, layout.INDEX, lambda _: record)
+    (site / f"{layout.index_copy(1, digest)}.asc").write_bytes(signature)
 
 
 DAMAGE: dict[str, tuple[Callable[[Path, Keys], object], str]] = {
@@ -301,14 +309,14 @@ DAMAGE: dict[str, tuple[Callable[[Path, Keys], object], str]] = {
         lambda site, _: other_bytes(
             site, layout.INDEX, lambda data: data.replace(b"current", b"curreNt")
         ),
-        "releases/index.json: its signature is not good",
+        "releases/index.json: has no signature, so it was changed",
     ),
     "index-unsigned": (
-        lambda site, _: other_bytes(site, f"{layout.index_copy(1)}.asc", lambda _: b""),
+        lambda site, _: other_bytes(site, signature_of(site), lambda _: b""),
         "releases/index.json: its signature is not good",
     ),
     "index-signed-twice": (
-        lambda site, _: other_bytes(site, f"{layout.index_copy(1)}.asc", lambda data: data + data),
+        lambda site, _: other_bytes(site, signature_of(site), lambda data: data + data),
         "releases/index.json: its signature is not good",
     ),
     "another-document": (another_document, "signed, but no index"),
@@ -342,8 +350,8 @@ DAMAGE: dict[str, tuple[Callable[[Path, Keys], object], str]] = {
         f"channel {CHANNEL}: no advisable release that is not withdrawn",
     ),
     "never-signed": (
-        lambda site, _: (site / f"{layout.index_copy(1)}.asc").unlink(),
-        "releases/index.json: number 1 has no signature yet, it is being published; try again",
+        lambda site, _: (site / signature_of(site)).unlink(),
+        "releases/index.json: has no signature, so it was changed",
     ),
 }
 
@@ -463,7 +471,7 @@ def test_an_index_whose_signature_comes_a_moment_later_is_read_again(
     install: Installer, machine: Path, site: Path, keys: Keys, tmp_path: Path
 ) -> None:
     publish_index(site, keys, sequence=2)
-    signature = site / f"{layout.index_copy(2)}.asc"
+    signature = site / signature_of(site)
     signature.rename(tmp_path / "later")
     script(
         machine / "sleep",
@@ -756,7 +764,7 @@ def test_it_reads_the_index_the_manifest_and_what_they_name(
     assert asked[:4] == [
         "keys/kubewright.gpg",
         layout.INDEX,
-        f"{layout.index_copy(1)}.asc",
+        signature_of(site),
         MANIFEST,
     ]
     assert set(asked[4:]) < {

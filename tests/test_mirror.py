@@ -11,7 +11,7 @@ import pytest
 
 from kubewright import files, recipes, resolution, run
 from kubewright.errors import RequestError
-from kubewright.mirror import KUBERNETES, Summary, elf, layout
+from kubewright.mirror import KUBERNETES, Summary, placeholder, upstream_files
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
 from kubewright.stages.sample import sample
@@ -78,7 +78,10 @@ def test_versions_to_avoid_are_left_out(mirror: Path) -> None:
 
 
 def test_a_url_becomes_host_and_path() -> None:
-    assert layout.path("https://dl.k8s.io/release/stable.txt") == "dl.k8s.io/release/stable.txt"
+    assert (
+        upstream_files.path("https://dl.k8s.io/release/stable.txt")
+        == "dl.k8s.io/release/stable.txt"
+    )
 
 
 # ── Checksums and markers ────────────────────────────────────────────────────────────────────
@@ -151,7 +154,9 @@ def test_what_has_no_upstream_checksum_is_in_the_mirrors_own_list(
 
 
 def test_the_markers_of_the_default_sample_are_bare_tags(mirror: Path) -> None:
-    found = {path.name: path.read_text() for path in (mirror / layout.RELEASES).glob("*.txt")}
+    found = {
+        path.name: path.read_text() for path in (mirror / upstream_files.RELEASES).glob("*.txt")
+    }
     assert found == {
         "stable.txt": "v1.36.4",
         "stable-1.txt": "v1.36.4",
@@ -183,7 +188,7 @@ def test_the_markers_of_the_default_sample_are_bare_tags(mirror: Path) -> None:
 def test_markers_name_the_newest(
     kubernetes: list[str], stable: bytes | None, latest: bytes
 ) -> None:
-    found = layout.markers(kubernetes)
+    found = upstream_files.markers(kubernetes)
     assert found.get("dl.k8s.io/release/stable-1.36.txt") == stable
     assert found["dl.k8s.io/release/latest.txt"] == latest
 
@@ -193,6 +198,7 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
     mirror: Path, kubernetes: str
 ) -> None:
     chosen = resolution.choose(kubernetes, recipes.catalog(), recipes.components())
+    named = {component.name: [component.version] for component in chosen}
     upstream = Upstream(str(mirror))
     wanted = [
         Input(
@@ -202,13 +208,14 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
             arch=file.arch,
             url=file.url,
         )
-        for one in chosen
-        for file in layout.files_of(recipes.components(), {one.name: [one.version]}, tuple(Arch))
+        for file in upstream_files.files_of(recipes.components(), named, tuple(Arch))
     ]
     found, missing = resolution.survey(wanted, recipes.components(), upstream, jobs=2)
     assert missing == ()
     assert {one.check for one in found} == {Check.checksum, Check.mirror}
-    assert all(one.sha256 == files.sha256_of(mirror / layout.path(one.url)) for one in found)
+    assert all(
+        one.sha256 == files.sha256_of(mirror / upstream_files.path(one.url)) for one in found
+    )
 
 
 # ── Programs and archives ────────────────────────────────────────────────────────────────────
@@ -252,7 +259,7 @@ def test_a_machine_that_nothing_is_built_for_is_named(monkeypatch: pytest.Monkey
 
 
 def test_the_arm64_program_is_the_code_that_a_disassembler_was_shown() -> None:
-    code = elf.program(Arch.arm64, b"0123456789abcde\n")[elf.HEADERS :]
+    code = placeholder.program(Arch.arm64, b"0123456789abcde\n")[placeholder.HEADERS :]
     words = [int.from_bytes(code[at : at + 4], "little") for at in range(0, 32, 4)]
     assert words == [
         0xD2800020,  # mov x0, #1
@@ -268,7 +275,10 @@ def test_the_arm64_program_is_the_code_that_a_disassembler_was_shown() -> None:
 
 
 def test_the_cni_archive_holds_upstreams_18_plugins(mirror: Path) -> None:
-    place = f"{GITHUB}/containernetworking/plugins/releases/download/v1.9.1/cni-plugins-linux-arm64-v1.9.1.tgz"
+    place = (
+        f"{GITHUB}/containernetworking/plugins/releases/download/v1.9.1/"
+        "cni-plugins-linux-arm64-v1.9.1.tgz"
+    )
     with tarfile.open(mirror / place) as tar:
         plugins = [info.name for info in tar if info.isfile() and info.mode == 0o755]
     assert len(plugins) == 18
@@ -311,8 +321,8 @@ def test_an_archive_has_every_member_that_the_recipe_requires(mirror: Path, name
         one.name: one.version
         for one in resolution.choose("1.36.4", recipes.catalog(), recipes.components())
     }
-    for file in layout.files_of(recipes.components(), {name: [chosen[name]]}, tuple(Arch)):
-        with tarfile.open(mirror / layout.path(file.url)) as tar:
+    for file in upstream_files.files_of(recipes.components(), {name: [chosen[name]]}, tuple(Arch)):
+        with tarfile.open(mirror / upstream_files.path(file.url)) as tar:
             assert {file.fill(member) for member in file.source.members} <= set(tar.getnames())
 
 

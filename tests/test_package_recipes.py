@@ -21,7 +21,7 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Script
 from kubewright.models.lock import Check, Component, Input, Release
-from kubewright.packagers import documents, payload, relations
+from kubewright.packagers import doc_files, payload, relation_syntax
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.run import find
 from kubewright.stages.build_package import carried
@@ -139,9 +139,8 @@ def test_a_recipe_names_what_exists(name: str) -> None:
     recipe, components = RECIPES[name], recipes.components().components
     for entry in recipe.contents:
         kind, _, source = entry.source.partition(":")
-        if kind == "input" and not source.startswith(
-            ("keyring/", "hyperkube/")
-        ):  # made here, not fetched
+        # Made here, not fetched.
+        if kind == "input" and not source.startswith(("keyring/", "hyperkube/")):
             component, file = source.partition("!")[0].split("/")
             assert file in {known.name for known in components[component].inputs}
         elif kind in ("file", "template"):
@@ -159,13 +158,11 @@ def test_a_recipe_names_what_exists(name: str) -> None:
 
 
 def test_every_file_in_packaging_is_used() -> None:
-    used = {
-        entry.source.partition(":")[2] for recipe in RECIPES.values() for entry in recipe.contents
-    }
-    used |= {text for recipe in RECIPES.values() for text in recipe.scripts.values()}
-    used |= {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")} | {
-        "README.md"
-    }
+    used = {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")}
+    used |= {"README.md"}
+    for recipe in RECIPES.values():
+        used |= {entry.source.partition(":")[2] for entry in recipe.contents}
+        used.update(recipe.scripts.values())
     folder = content.folder("packaging")
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} <= used
 
@@ -185,7 +182,7 @@ def test_relations_can_be_written(name: str, form: Format) -> None:
 def test_a_package_names_the_home_of_what_is_in_it(name: str, home: str) -> None:
     made = described(name, Format.deb)
     assert (made.home, made.license) == (home, "Apache-2.0")
-    assert f"\nSource: {home}\n" in documents.copyright_file(made)
+    assert f"\nSource: {home}\n" in doc_files.copyright_file(made)
 
 
 def test_a_licence_without_a_text_is_refused() -> None:
@@ -193,7 +190,7 @@ def test_a_licence_without_a_text_is_refused() -> None:
     with pytest.raises(
         RequestError, match=r"components.toml: etcd: license: no text for 'GPL-2.0-only'; say in "
     ):
-        documents.copyright_file(made)
+        doc_files.copyright_file(made)
 
 
 def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
@@ -212,11 +209,8 @@ def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
 def test_units_are_well_formed(tmp_path: Path, tool: Callable[[str], Path]) -> None:
     units = tmp_path / UNITS.lstrip("/")
     units.mkdir(parents=True)
-    ours = [
-        path
-        for kind in ("service", "socket")
-        for path in content.folder("packaging").glob(f"*/*.{kind}")
-    ]
+    packaging = content.folder("packaging")
+    ours = [*packaging.glob("*/*.service"), *packaging.glob("*/*.socket")]
     for target in (
         "sysinit",
         "basic",
@@ -493,7 +487,8 @@ def test_apt_goes_on_past_what_the_guard_cannot_read(
     damaged.write_bytes(b"!<arch>\n")
     (foreign / "DEBIAN").mkdir(parents=True)
     (foreign / "DEBIAN/control").write_text(
-        "Package: kubefwd\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\nDescription: t\n"
+        "Package: kubefwd\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\n"
+        "Description: t\n"
     )
     (foreign / "DEBIAN/preinst").write_text("#!/usr/bin/python3\nprint('allow-minor-jump')\n")
     (foreign / "DEBIAN/preinst").chmod(0o755)
@@ -615,14 +610,12 @@ def test_who_adds_a_minor_looks_again_at_what_is_for_some_minors_only() -> None:
     for name, recipe in RECIPES.items():
         for entry in recipe.contents:
             assert not entry.minors or newest in entry.minors, (
-                f"recipes/packages/{name}.toml: {entry.target}: read the comment there again for Kubernetes {newest}, "
+                f"recipes/packages/{name}.toml: {entry.target}: read the comment there "
+                f"again for Kubernetes {newest}, "
                 f'and add "{newest}" = true or false to its minors'
             )
-    (kubelet, hyperkube) = (
-        [entry for entry in RECIPES[name].contents if entry.minors]
-        for name in ("kubelet", "kubernetes-hyperkube")
-    )
-    assert kubelet == hyperkube
+    kubelet = [entry for entry in RECIPES["kubelet"].contents if entry.minors]
+    assert kubelet == [entry for entry in RECIPES["kubernetes-hyperkube"].contents if entry.minors]
 
 
 def test_dnf_upgrades_what_is_beside_a_refused_package_and_the_guard_says_so(
@@ -737,7 +730,8 @@ def host(tmp_path: Path) -> Host:
         calls.write_text("")
         (programs / "systemctl").write_text(
             f'#!/bin/sh\necho "$*" >>{calls}\ncase $* in\n'
-            f"    '--quiet is-active '*) [ \"$3\" = '{active}' ] ;;\n    *' {broken}') exit 1 ;;\nesac\n"
+            f"    '--quiet is-active '*) [ \"$3\" = '{active}' ] ;;\n"
+            f"    *' {broken}') exit 1 ;;\nesac\n"
         )
         (programs / "systemctl").chmod(0o755)
         text = text.replace("/run/systemd/system", str(running))
@@ -774,9 +768,8 @@ def test_docker_and_etcd_are_never_restarted_but_spoken_of(
     code, output, calls = host(text, *arguments, active=unit)
     assert code == 0
     assert not any("restart" in call for call in calls)
-    assert (
-        output
-        == f"{name}: {unit} still runs the old version; when it suits you: systemctl restart {unit}\n"
+    assert output == (
+        f"{name}: {unit} still runs the old version; when it suits you: systemctl restart {unit}\n"
     )
     assert host(text, *arguments)[1] == ""
 
@@ -950,7 +943,8 @@ def dpkg(tmp_path: Path, tool: Callable[[str], Path]) -> Callable[..., str]:
     enabled = tmp_path / "enabled"
     enabled.mkdir()
     (programs / "systemctl").write_text(
-        f'#!/bin/sh\nshift 2\ncase $1 in\n    enable) touch "{enabled}/$2" ;;\n    disable) rm -f "{enabled}/$2" ;;\n'
+        f'#!/bin/sh\nshift 2\ncase $1 in\n    enable) touch "{enabled}/$2" ;;\n'
+        f'    disable) rm -f "{enabled}/$2" ;;\n'
         f'    is-enabled) [ -e "{enabled}/$2" ] ;;\nesac\n'
     )
     (programs / "systemctl").chmod(0o755)
@@ -991,7 +985,7 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
         "Maintainer": "T <t@example.org>",
         "Description": "t",
     } | {
-        key: ", ".join(relations.render(found, Format.deb))
+        key: ", ".join(relation_syntax.render(found, Format.deb))
         for key, found in (("Conflicts", made.conflicts), ("Replaces", made.replaces))
         if found
     }
@@ -1028,10 +1022,8 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
 ) -> None:
     enabled, etc = tmp_path / "enabled", tmp_path / "target/etc"
     assert dpkg("--install", *(deb(tmp_path, name) for name in REPLACED)).startswith("0 ")
-    for unit in (
-        "etcd.service",
-        "kube-apiserver.service",
-    ):  # kube-proxy's stays as it was: disabled
+    # kube-proxy's stays as it was: disabled.
+    for unit in ("etcd.service", "kube-apiserver.service"):
         (enabled / unit).touch()
     kept = (
         etc / "kubernetes/manifests/kube-apiserver.yaml",
@@ -1053,11 +1045,8 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
     assert {path.name for path in enabled.iterdir()} == units
     assert all(path.exists() for path in kept), said
     assert dpkg("--purge", HYPERKUBE).startswith("0 ")
-    assert [path.exists() for path in kept] == [
-        True,
-        True,
-        False,
-    ]  # of these just the last is the package's own
+    # Of these just the last is the package's own.
+    assert [path.exists() for path in kept] == [True, True, False]
     assert not (tmp_path / "target/var/lib/kubewright").exists()
 
 
@@ -1070,8 +1059,8 @@ def test_the_guard_sees_the_version_of_the_deb_that_hyperkube_replaces(
         assert dpkg("--remove", "kubelet").startswith("0 ")
     said = dpkg("--auto-deconfigure", "--install", deb(tmp_path, HYPERKUBE))
     assert (
-        "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip Kubernetes 1.34"
-        in said
+        "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip "
+        "Kubernetes 1.34" in said
     )
     assert "apt-get install 'kubelet=1.34.*'" in said
 
@@ -1133,7 +1122,7 @@ def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
     )
     release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
     extra = carried(RECIPES[HYPERKUBE], release)
-    provides = relations.render(
+    provides = relation_syntax.render(
         described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm
     )
     assert release.component("etcd").version == "3.6.8"

@@ -120,7 +120,10 @@ def rpm_disagrees(texts: list[str], tool: Tool) -> str:
     """The same of rpm."""
     pairs = [(a, compare_rpm(a, b), b) for a, b in pairwise(ordered(texts, RPM))]
     table = ",".join(f'{{"{a}",{order},"{b}"}}' for a, order, b in pairs)
-    code = f"for _, p in ipairs({{{table}}}) do if rpm.vercmp(p[1], p[3]) ~= p[2] then print(p[1], p[2], p[3]) end end"
+    code = (
+        f"for _, p in ipairs({{{table}}}) do if rpm.vercmp(p[1], p[3]) ~= p[2] then print(p[1], "
+        "p[2], p[3]) end end"
+    )
     done = subprocess.run(
         [tool("rpm"), "--eval", f"%{{lua:{code}}}"], capture_output=True, text=True, check=True
     )

@@ -14,7 +14,7 @@ from kubewright.errors import RequestError, ToolMissing, VerificationFailed
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Payload
 from kubewright.models.recipe import Content, Recipe
-from kubewright.packagers import PACKAGERS, fpm, nfpm, payload, relations
+from kubewright.packagers import PACKAGERS, fpm, nfpm, payload, relation_syntax
 
 VALUES = {"version": "1.36.4", "next_minor": "1.37"}
 
@@ -34,9 +34,9 @@ VALUES = {"version": "1.36.4", "next_minor": "1.37"}
     ],
 )
 def test_a_relation_is_written_for_both_formats(text: str, deb: str, rpm: str) -> None:
-    relation = relations.parse(text, VALUES, "place")
-    assert relations.render([relation], Format.deb) == [deb]
-    assert relations.render([relation], Format.rpm) == [rpm]
+    relation = relation_syntax.parse(text, VALUES, "place")
+    assert relation_syntax.render([relation], Format.deb) == [deb]
+    assert relation_syntax.render([relation], Format.rpm) == [rpm]
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_a_relation_is_written_for_both_formats(text: str, deb: str, rpm: str) -
 )
 def test_a_bad_relation_names_the_place(text: str, complaint: str) -> None:
     with pytest.raises(RequestError, match=complaint):
-        relations.parse(text, VALUES, "place")
+        relation_syntax.parse(text, VALUES, "place")
 
 
 def description(form: Format, source: Path | None = None) -> Description:
     related = {
-        key: tuple(relations.parse(text, VALUES, "place") for text in texts)
+        key: tuple(relation_syntax.parse(text, VALUES, "place") for text in texts)
         for key, texts in {
             "depends": ["iptables (>= 1.4.21)"],
             "provides": ["kubernetes-runtime (= {version})"],

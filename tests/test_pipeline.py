@@ -1,6 +1,5 @@
 """The whole chain, from one version word to a site, and what happens to it afterwards."""
 
-import gzip
 import json
 import re
 import shutil
@@ -9,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from kubewright import files
 from kubewright.cli import main
 from kubewright.errors import KubewrightError
 from kubewright.models.base import DAY
 from kubewright.models.site import Channel
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site.journal import Journal
-from kubewright.site.store import Data, DirectoryStore
-from kubewright.stages import dryrun, publish, release, verify
+from kubewright.site import layout
+from kubewright.stages import channels, dryrun, publish, release, verify
+from kubewright.stages.repair import repair_site
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
@@ -100,15 +100,28 @@ def test_the_manifest_names_every_file_that_the_site_has_of_the_release(released
     assert manifest["components"]["etcd"]["version"] == "3.6.8"
 
 
-def test_index_and_channel_equal_their_newest_immutable_copies(released: Settings) -> None:
+def copy_of(site: Path, folder: str) -> Path:
+    """The one signed copy in a folder of `publications/`."""
+    (found,) = (
+        path
+        for path in (site / "publications" / folder).glob("*.json")
+        if "backup" not in path.name
+    )
+    return found
+
+
+def test_documents_equal_their_newest_immutable_copies(released: Settings) -> None:
     site = Path(released.site)
-    assert (site / "releases/index.json").read_bytes() == (
-        site / "publications/index/1.json"
-    ).read_bytes()
-    assert (site / "channels/stable.json").read_bytes() == (
-        site / "publications/channels/stable/1.json"
-    ).read_bytes()
+    for live, folder in {
+        "releases/index.json": "index",
+        "channels/stable.json": "channels/stable",
+        "publications/site.json": "site",
+    }.items():
+        copy, data = copy_of(site, folder), (site / live).read_bytes()
+        assert copy.read_bytes() == data
+        assert copy.name == f"1-{files.sha256(data)[:16]}.json"
     assert (site / "channels/stable-1.36.txt").read_bytes() == b"v1.36.4"
+    assert (site / layout.CURRENT).read_bytes() == (site / layout.FINISHED).read_bytes()
 
 
 def test_a_dry_run_of_a_release_that_lost_a_package_says_that_it_would_be_made_again(
@@ -126,7 +139,8 @@ def test_a_dry_run_prints_exactly_what_the_run_then_writes(home: Settings, keys:
     _, planned = publish.publish(workspace, home.model_copy(update={"dry_run": True}), keys)
     assert not Path(home.site).exists()
     _, done = publish.publish(workspace, home, keys)
-    assert [(one.path, one.size) for one in planned] == [(one.path, one.size) for one in done]
+    assert planned == done
+    assert {change.action for change in done} == {"create", "link"}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +165,6 @@ def test_a_dry_run_prints_exactly_what_the_run_then_writes(home: Settings, keys:
         ("releases/v1.36.4-1/SHA256SUMS", "releases/v1.36.4-1/SHA256SUMS: "),
         ("releases/index.json", "releases/index.json"),
         ("channels/stable.txt", "channels/stable.txt: does not say v1.36.4"),
-        ("publications/channels/stable/1.json.asc", "publications/channels/stable/1.json.asc: "),
     ],
 )
 def test_one_flipped_byte_is_found_and_named(site: Path, name: str, where: str) -> None:
@@ -213,7 +226,7 @@ def test_a_prerelease_goes_to_latest_only(home: Settings, build: Callable[..., S
 def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Keys) -> None:
     """The same release from other options holds other packages under the same names."""
     before = tree(Path(home.site))
-    complaint = r"v1.36.4-1/.*: published already with other bytes; .*raise --revision|published already with other"
+    complaint = r"v1.36.4-1 is published with another manifest .*; choose the next .*--revision"
     with pytest.raises(KubewrightError, match=complaint) as caught:
         release.release(
             "v1.36.4", home.model_copy(update={"registry": "registry.example.org"}), keys
@@ -222,7 +235,7 @@ def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Ke
     assert tree(Path(home.site)) == before
 
 
-def test_a_damaged_object_is_restored_by_publishing_again(home: Settings, keys: Keys) -> None:
+def test_damaged_objects_are_restored_by_repair(home: Settings, keys: Keys) -> None:
     site = Path(home.site)
     pool = site / "yum/pool"
     signature = bytearray((pool / "kubectl-1.36.4-1.x86_64.rpm").read_bytes())
@@ -236,7 +249,8 @@ def test_a_damaged_object_is_restored_by_publishing_again(home: Settings, keys: 
         (site / name).write_bytes(data)
     (pool / "kubelet-1.36.4-1.x86_64.rpm").unlink()
     assert len(findings(site)) > 5
-    publish.publish(Workspace(home.dist / "v1.36.4-1"), home, keys)
+    report, _ = repair_site(home, keys)
+    assert report.findings == ()
     assert findings(site) == []
 
 
@@ -244,31 +258,58 @@ def cut(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
-def of_another_version(data: bytes) -> bytes:
-    return data.replace(b"{", b'{"new": "field", ', 1)
+def other_version(data: bytes) -> bytes:
+    return data.replace(b"1.36.4", b"1.36.5")
 
 
-def packed_entries_of_another_version(data: bytes) -> bytes:
-    return gzip.compress(of_another_version(gzip.decompress(data)))
-
-
+@pytest.mark.parametrize("change", [cut, other_version])
 @pytest.mark.parametrize(
-    ("name", "change"),
+    "name",
     [
-        ("releases/index.json", cut), ("releases/index.json", of_another_version), ("channels/stable.json", cut),
-        ("releases/v1.36.4-1/manifest.json", of_another_version), ("releases/v1.36.4-1/index/apt.json.gz", cut),
-        ("releases/v1.36.4-1/index/yum.json.gz", packed_entries_of_another_version),
-        ("releases/v1.36.4-1/index/yum.json.gz", bytes.upper),
+        "releases/index.json",
+        "channels/stable.json",
+        "releases/v1.36.4-1/index/apt.json.gz",
+        "releases/v1.36.4-1/index/yum.json.gz",
     ],
-)  # fmt: skip
-def test_a_document_of_a_site_that_cannot_be_read_is_named(
-    home: Settings, keys: Keys, name: str, change: Callable[[bytes], bytes]
+)
+def test_no_damaged_document_stops_a_publication_or_gets_into_it(
+    home: Settings,
+    keys: Keys,
+    build: Callable[..., Settings],
+    name: str,
+    change: Callable[[bytes], bytes],
 ) -> None:
-    path = Path(home.site, name)
-    path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(KubewrightError, match=f"^{re.escape(name)}: ") as caught:
-        publish.refresh(home, keys)
-    assert caught.value.exit_code == 5
+    """Only what a digest names is read, from wherever it is whole."""
+    site = Path(home.site)
+    path = site / name
+    right = path.read_bytes()
+    path.write_bytes(change(right) if change(right) != right else b"")
+    settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
+    build(site.parent, "v1.36.3", site=str(site.parent / "other"), now=NOW)
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    found = findings(site, NOW + 60)
+    assert all(name in line for line in found), found
+    report, _ = repair_site(settings, keys)
+    assert report.findings == ()
+
+
+def test_a_damaged_manifest_that_the_page_needs_is_named_and_nothing_is_committed(
+    home: Settings, keys: Keys, build: Callable[..., Settings]
+) -> None:
+    site = Path(home.site)
+    build(site.parent, "v1.36.3", site=str(site.parent / "other"), now=NOW)
+    name = "releases/v1.36.4-1/manifest.json"
+    (site / name).write_bytes(cut((site / name).read_bytes()))
+    before = tree(site)
+    workspace = Workspace(home.dist / "v1.36.3-1")
+    settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
+    with pytest.raises(KubewrightError, match=f"^{re.escape(name)}: .*run `kubewright repair`"):
+        publish.publish(workspace, settings, keys)
+    assert tree(site) == before
+    report, _ = repair_site(settings, keys)
+    assert report.findings == ()
+    publish.publish(workspace, settings, keys)
+    assert findings(site, NOW + 60) == []
 
 
 def expiring(site: Path) -> dict[str, int | None]:
@@ -312,7 +353,7 @@ def test_only_the_published_channels_get_an_expiry_and_keep_it(
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 7}
     build(site.parent, "v1.36.3", site=home.site, now=NOW + 60, channels=("stable-1.36", "latest"))
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 7}
-    publish.rollback("stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback("stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None)
     assert expiring(site)["stable-1.36"] == 7
     publish.publish(workspace, one.model_copy(update={"valid_for": 0, "now": NOW + 180}), keys)
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": None}
@@ -327,17 +368,17 @@ def test_refresh_renews_what_expires_without_a_release_at_hand(
     publish.publish(Workspace(home.dist / "v1.36.4-1"), one, keys)
     shutil.rmtree(home.dist)
     before = tree(site)
-    assert publish.refresh(home.model_copy(update={"now": NOW + DAY}), keys) == ([], [])
+    assert channels.refresh(home.model_copy(update={"now": NOW + DAY}), keys) == ([], [], None)
     assert tree(site) == before
     late = home.model_copy(update={"now": NOW + 7 * DAY})
-    renewed, changes = publish.refresh(late.model_copy(update={"dry_run": True}), keys)
+    renewed, changes, _ = channels.refresh(late.model_copy(update={"dry_run": True}), keys)
     assert ([one.channel for one in renewed], tree(site)) == (["stable-1.36"], before)
     assert "apt/dists/stable-1.36/InRelease" in {change.path for change in changes}
-    (record,), _ = publish.refresh(late, keys)
+    (record,), _, _ = channels.refresh(late, keys)
     assert (record.channel, record.valid_until) == ("stable-1.36", late.now + 3 * DAY)
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 3}
     assert findings(site, late.now) == []
-    assert publish.refresh(late, keys) == ([], [])
+    assert channels.refresh(late, keys) == ([], [], None)
     with pytest.raises(SystemExit) as ended:
         main(["refresh", "--site", home.site, "--now", str(late.now)])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"{home.site}: nothing to renew\n")
@@ -348,84 +389,17 @@ def test_a_rollback_brings_the_old_release_back_and_history_tells(
 ) -> None:
     site = Path(home.site)
     build(site.parent, "v1.36.3", site=home.site, now=NOW + 60, channels=("stable-1.36",))
-    record, _ = publish.rollback(
+    record, _ = channels.rollback(
         "stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None
     )
     assert [one.name for one in record.releases] == ["v1.36.4-1"]
-    assert [one.sequence for one in publish.history("stable-1.36", home)] == [1, 2, 3]
+    assert [one.sequence for one in channels.history("stable-1.36", home)] == [1, 2, 3]
     assert "1.36.3-1" not in (site / "apt/dists/stable-1.36/main/binary-amd64/Packages").read_text()
     assert findings(site) == []
     with pytest.raises(
         KubewrightError, match=r"stable-1.36.json: no publication 9; there are: 1, 2, 3"
     ):
-        publish.rollback("stable-1.36", home, keys, 9)
-
-
-class Stopped(Exception):
-    """The process ended here."""
-
-
-class Fragile(DirectoryStore):
-    """A store whose process is killed before its n-th write."""
-
-    def __init__(self, root: Path, writes: int) -> None:
-        super().__init__(root)
-        self.left = writes
-
-    def _tick(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Stopped
-
-    def create(self, path: str, data: Data) -> bool:
-        self._tick()
-        return super().create(path, data)
-
-    def replace(self, path: str, data: Data) -> bool:
-        self._tick()
-        return super().replace(path, data)
-
-    def swap(self, path: str, expected: bytes | None, data: bytes) -> None:
-        self._tick()
-        super().swap(path, expected, data)
-
-    def link(self, source: str, path: str) -> bool:
-        self._tick()
-        return super().link(source, path)
-
-
-@pytest.mark.parametrize("quantile", range(12))
-def test_a_crash_at_any_write_is_repaired_by_the_next_run(
-    home: Settings,
-    keys: Keys,
-    build: Callable[..., Settings],
-    monkeypatch: pytest.MonkeyPatch,
-    quantile: int,
-) -> None:
-    site = Path(home.site)
-    shutil.rmtree(site)
-    workspace = Workspace(home.dist / "v1.36.4-1")
-    _, planned = publish.publish(workspace, home.model_copy(update={"dry_run": True}), keys)
-    writes = len(planned) * quantile // 12
-    with monkeypatch.context() as patch:
-        patch.setattr(publish, "store", lambda settings: Fragile(Path(settings.site), writes))
-        with pytest.raises(Stopped):
-            publish.publish(workspace, home, keys)
-    publish.publish(workspace, home.model_copy(update={"now": NOW + 60}), keys)
-    assert findings(site) == []
-
-
-def test_of_two_publishers_at_once_one_is_told_to_try_again(home: Settings, keys: Keys) -> None:
-    """The other one publishes between this one's read of the channel and its commit."""
-    site = DirectoryStore(Path(home.site))
-    path = "channels/stable.json"
-    ours = Journal(site)
-    expected = ours.read(path)
-    assert expected is not None
-    site.replace(path, expected.replace(b'"sequence": 1', b'"sequence": 2'))
-    with pytest.raises(KubewrightError) as caught:
-        ours.swap(path, expected, b"{}")
-    assert caught.value.exit_code == 6
+        channels.rollback("stable-1.36", home, keys, 9)
 
 
 def test_a_development_key_is_refused_where_the_public_looks(home: Settings, keys: Keys) -> None:

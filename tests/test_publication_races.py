@@ -1,217 +1,196 @@
-"""Two publishers at once: whenever one overtakes the other, the index ends up as the channels
-say.
+"""Two publishers at once: whenever one overtakes the other, both have published in the end, or one
+was refused and nothing of it can be seen.
 """
 
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from kubewright.errors import PublicationConflict
-from kubewright.files import sha256
-from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index
-from kubewright.models.upgrades import Graph
 from kubewright.settings import Settings
-from kubewright.site import channels as records
-from kubewright.site import layout
-from kubewright.site.publication import Publication
-from kubewright.site.store import Data, DirectoryStore, Paths, Recorder, Store
+from kubewright.signing.roles import Keys
+from kubewright.stages import channels, publish, verify
+from kubewright.workspace import Workspace
 
-KEY = "A" * 40
-PATCHES = ("1.36.3", "1.36.4", "1.36.5")
+NOW = 1_790_000_000
+PARTS = 4
 
-
-@dataclass
-class Dated:
-    """Signatures that differ with the publisher and the time, as those of real keys do."""
-
-    name: str
-    fingerprint: str = KEY
-
-    def clearsign(self, text: bytes, when: int) -> bytes:
-        return text
-
-    def armored_detached(self, data: bytes, when: int) -> bytes:
-        return f"{self.name} at {when}".encode()
-
-    def artifact(self, data: bytes) -> bytes:
-        return self.name.encode()
+Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
+Command = Callable[[Settings, Keys], object]
 
 
-class Interrupting:
-    """Another store, in which something else happens before the n-th thing that is done with it."""
-
-    def __init__(self, store: Store, number: int, event: Callable[[], None]) -> None:
-        self.store, self.left, self.event = store, number, event
-        self.done: list[str] = []
-
-    def _next(self, what: str) -> Store:
-        self.done.append(what)
-        self.left -= 1
-        if self.left == 0:
-            self.event()
-        return self.store
-
-    def read(self, path: str) -> bytes | None:
-        return self._next(f"read {path}").read(path)
-
-    def exists(self, path: str) -> bool:
-        return self._next(f"exists {path}").exists(path)
-
-    def size(self, path: str) -> int | None:
-        return self._next(f"size {path}").size(path)
-
-    def digest(self, path: str) -> str | None:
-        return self._next(f"digest {path}").digest(path)
-
-    def list(self, prefix: str) -> Paths:
-        return self._next(f"list {prefix}").list(prefix)
-
-    def create(self, path: str, data: Data) -> bool:
-        return self._next(f"create {path}").create(path, data)
-
-    def replace(self, path: str, data: Data) -> bool:
-        return self._next(f"replace {path}").replace(path, data)
-
-    def swap(self, path: str, expected: bytes | None, data: bytes) -> None:
-        self._next(f"swap {path}").swap(path, expected, data)
-
-    def link(self, source: str, path: str) -> bool:
-        return self._next(f"link {path}").link(source, path)
+@pytest.fixture(scope="session")
+def started(
+    tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings], keys: Keys
+) -> Settings:
+    """A site with two publications of the channel `test`, and three releases in `dist/`."""
+    home = tmp_path_factory.mktemp("races")
+    for number, version in enumerate(("v1.36.3", "v1.36.4")):
+        settings = build(home, version, now=NOW + number, channels=("test",))
+    build(home, "v1.35.9", site=str(tmp_path_factory.mktemp("scratch") / "site"))
+    return settings.model_copy(update={"now": NOW + 10, "channels": ()})
 
 
-class Publisher:
-    """One who publishes in the channel `test`, or another, at some time."""
-
-    def __init__(self, store: Store, name: str, now: int) -> None:
-        self.now = now
-        self.site = Publication(
-            store, Dated(name), "", lambda index, _, channels: f"{index}{channels}".encode()
-        )
-
-    def add(self, version: str, channel: str = "test") -> None:
-        name = f"v{version}-1"
-        release = ChannelRelease(
-            name=name, kubernetes=version, status="current",
-            manifest_url=layout.release_path(name, "manifest.json"), manifest_sha256="0" * 64,
-        )  # fmt: skip
-        previous = self.site.channel(channel)
-        new = records.add(previous, channel, release, now=self.now, url="", repo_key=KEY)
-        self.site.commit(previous, new)
-
-    def go_back(self, to: int) -> None:
-        current = self.site.channel("test")
-        assert current is not None
-        target = Channel.from_bytes(content(self.site.store, layout.channel_copy("test", to)))
-        self.site.commit(current, records.rollback(current, target, now=self.now, repo_key=KEY))
-
-    def finish(self) -> Index:
-        return self.site.derive_index({}, self.now)
+def put(settings: Settings, keys: Keys, name: str, *names: str) -> object:
+    workspace = Workspace(settings.dist / name)
+    return publish.publish(workspace, settings.model_copy(update={"channels": names}), keys)
 
 
-@pytest.fixture
-def begun(released: Settings, tmp_path: Path) -> Path:
-    """A site with the manifests of three releases, of which one is in a channel."""
-    manifest = Manifest.from_bytes(
-        Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
-    )
-    store = DirectoryStore(tmp_path / "site")
-    for version in PATCHES:
-        facts = manifest.release.model_copy(update={"name": f"v{version}-1", "kubernetes": version})
-        data = manifest.model_copy(update={"release": facts}).to_bytes()
-        store.create(layout.release_path(facts.name, "manifest.json"), data)
-    first = Publisher(store, "first", 100)
-    first.add("1.36.3")
-    first.finish()
-    return store.root
+def to_another_channel(settings: Settings, keys: Keys) -> object:
+    return put(settings, keys, "v1.36.4-1", "mine")
 
 
-def another_channel(other: Publisher) -> None:
-    other.add("1.36.5", "other")
+def back(settings: Settings, keys: Keys) -> object:
+    return channels.rollback("test", settings, keys, None)
 
 
-def the_same_channel(other: Publisher) -> None:
-    other.add("1.36.5")
+def rival_in_another_channel(settings: Settings, keys: Keys) -> object:
+    return put(settings, keys, "v1.36.3-1", "theirs")
 
 
-def back_to_what_the_index_says(other: Publisher) -> None:
-    """The other one finds an index that is right already, and leaves it."""
-    other.go_back(1)
+def rival_in_the_same_channel(settings: Settings, keys: Keys) -> object:
+    return put(settings, keys, "v1.36.3-1", "mine", "theirs")
 
 
-def nothing_new(_: Publisher) -> None:
-    """The other one only finishes what this one has begun."""
+def rival_with_a_new_release(settings: Settings, keys: Keys) -> object:
+    return put(settings, keys, "v1.35.9-1", "theirs")
 
 
+def copied(settings: Settings, target: Path) -> Settings:
+    shutil.copytree(settings.site, target, copy_function=os.link)
+    return settings.model_copy(update={"site": str(target)})
+
+
+def wrong(settings: Settings) -> list[str]:
+    report = verify.verify(settings.site, [], now=NOW + 100)
+    notes = [text for text in report.warnings if "finished" in text]
+    return [f"{finding.place}: {finding.problem}" for finding in report.findings] + notes
+
+
+def releases(settings: Settings, channel: str) -> set[str]:
+    path = Path(settings.site, "channels", f"{channel}.json")
+    return {release["name"] for release in json.loads(path.read_text())["releases"]}
+
+
+@contextmanager
+def overtaking(watch: Watch, point: int, act: Callable[[], object]) -> Iterator[list[str]]:
+    """Let somebody act, unwatched, before an operation with a number."""
+    acted = []
+
+    def before(number: int, operation: str) -> None:
+        if number == point:
+            acted.append(operation)
+            with watch(lambda number, operation: None):
+                act()
+
+    with watch(before) as operations:
+        yield operations
+    assert acted
+
+
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize(
-    ("act", "clock"),
+    ("mine", "rival"),
     [
-        (another_channel, 50), (another_channel, 900), (the_same_channel, 900), (back_to_what_the_index_says, 50),
-        (nothing_new, 50),
+        (to_another_channel, rival_in_another_channel),
+        (to_another_channel, rival_in_the_same_channel),
+        (to_another_channel, rival_with_a_new_release),
+        (back, rival_in_another_channel),
+        (to_another_channel, back),
     ],
-    ids=lambda value: value.__name__ if callable(value) else f"now {value}",
-)  # fmt: skip
-def test_a_publisher_that_is_overtaken_anywhere_leaves_the_right_index(
-    begun: Path, act: Callable[[Publisher], None], clock: int
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
+    started: Settings, keys: Keys, watch: Watch, tmp_path: Path,
+    mine: Command, rival: Command, part: int,
+) -> None:  # fmt: skip
+    with watch(lambda number, operation: None) as operations:
+        mine(copied(started, tmp_path / "alone"), keys)
+    points = len(operations)
+    assert points > 50
+    meant = {"mine", "theirs", "test"}
+    for point in range(part + 1, points + 1, PARTS):
+        settings = copied(started, tmp_path / str(point))
+        theirs = settings.model_copy(update={"now": NOW + 20})
+        with overtaking(watch, point, partial(rival, theirs, keys)) as done:
+            mine(settings, keys)
+        place = f"overtaken before step {point} of {points}, {done[point - 1]}"
+        assert wrong(settings) == [], place
+        there = {path.stem for path in Path(settings.site, "channels").glob("*.json")}
+        assert there == meant & {"test", *expected(mine), *expected(rival)}, place
+        if back in (mine, rival):
+            assert releases(settings, "test") == {"v1.36.3-1"}, place
+        if mine is to_another_channel:
+            assert "v1.36.4-1" in releases(settings, "mine"), place
+        if rival is rival_in_the_same_channel:
+            assert releases(settings, "mine") == {"v1.36.3-1", "v1.36.4-1"}, place
+        shutil.rmtree(settings.site)
+
+
+def expected(command: Command) -> set[str]:
+    """The channels that a command publishes in."""
+    return {
+        to_another_channel: {"mine"},
+        rival_in_another_channel: {"theirs"},
+        rival_in_the_same_channel: {"mine", "theirs"},
+        rival_with_a_new_release: {"theirs"},
+        back: {"test"},
+    }[command]
+
+
+def test_a_rollback_that_somebody_outran_in_its_channel_is_refused_and_nothing_of_it_is_seen(
+    started: Settings, keys: Keys, watch: Watch, tmp_path: Path
 ) -> None:
-    for number in itertools.count(1):
-        site = Recorder(
-            DirectoryStore(begun)
-        )  # what both publishers write is forgotten after each round
-        other = Publisher(site, "other", clock)
-        seen: list[int] = []
+    """What it should go back from is not what is there any more."""
+    settings = copied(started, tmp_path / "site")
 
-        def overtake(other: Publisher = other, seen: list[int] = seen) -> None:
-            act(other)
-            seen.append(other.finish().issued)
+    def overtake(number: int, operation: str) -> None:
+        if operation == "put publications/current.json" and not done:
+            done.append(operation)
+            with watch(lambda number, operation: None):
+                put(settings, keys, "v1.35.9-1", "test")
 
-        Publisher(site, "this", 200).add("1.36.4")
-        store = Interrupting(site, number, overtake)
-        Publisher(store, "this", 200).finish()
-        if not seen:
-            break
-        right(site, f"interrupted before step {number}: {store.done[number - 1]}")
-    assert store.done[0] == f"read {layout.INDEX}"
-    assert f"swap {layout.INDEX}" in store.done
-    assert store.done[-1].startswith("read channels/")
-
-
-def right(site: Store, place: str) -> None:
-    """What a site must be like when nobody is at work."""
-    data = content(site, layout.INDEX)
-    index = Index.from_bytes(data)
-    channels = Publisher(site, "reader", 0).site.channels()
-    listed = {(channel, one.name) for one in index.releases for channel in one.channels}
-    assert listed == {
-        (name, one.name) for name, record in channels.items() for one in record.releases
-    }, place
-    current = {one.name for one in index.releases if one.status == "current"}
-    assert current == {record.current.name for record in channels.values() if record.current}, place
-    assert content(site, "index.html").decode() == f"{index}{channels}", place
-    found = Graph.from_bytes(content(site, layout.GRAPH))
-    assert sha256(found.to_bytes()) == index.graph_sha256, place
-    copies = [content(site, layout.index_copy(number)) for number in range(1, index.sequence + 1)]
-    assert copies[-1] == data, place
-    issued = [Index.from_bytes(copy).issued for copy in copies]
-    assert issued == sorted(issued), place
-
-
-def content(site: Store, path: str) -> bytes:
-    data = site.read(path)
-    assert data is not None, path
-    return data
-
-
-def test_a_copy_with_other_bytes_ends_the_publication_and_is_no_reason_to_try_again(
-    begun: Path,
-) -> None:
-    (begun / layout.index_copy(1)).write_bytes(b"damaged")
-    this = Publisher(DirectoryStore(begun), "this", 200)
-    this.add("1.36.4")
-    with pytest.raises(
-        PublicationConflict, match=r"publications/index/1.json: published already with other bytes"
+    done: list[str] = []
+    with (
+        watch(overtake),
+        pytest.raises(PublicationConflict, match=r"somebody else published number 3 .*--to"),
     ):
-        this.finish()
+        channels.rollback("test", settings, keys, None)
+    assert wrong(settings) == []
+    assert releases(settings, "test") == {"v1.35.9-1", "v1.36.3-1", "v1.36.4-1"}
+    record, _ = channels.rollback("test", settings, keys, 1)
+    assert (record.sequence, releases(settings, "test")) == (4, {"v1.36.3-1"})
+
+
+def test_many_publishers_at_once_lose_nothing(
+    started: Settings, keys: Keys, tmp_path: Path
+) -> None:
+    """Sixteen, in threads: each in a channel of its own and all in one together."""
+    settings = copied(started, tmp_path / "site")
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            name = ("v1.36.3-1", "v1.36.4-1", "v1.35.9-1")[number % 3]
+            put(settings, keys, name, f"own-{number}", "common")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    channels.refresh(settings, keys)
+    assert wrong(settings) == []
+    names = {record.channel for record in channels.list_channels(settings)}
+    assert names == {"test", "common", *(f"own-{number}" for number in range(16))}
+    assert releases(settings, "common") == {"v1.35.9-1", "v1.36.3-1", "v1.36.4-1"}

@@ -9,11 +9,20 @@ import pytest
 
 from kubewright.errors import KubewrightError
 from kubewright.settings import Settings
-from kubewright.signing.certificate import parse
 from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
-from kubewright.site.store import Data, DirectoryStore
-from kubewright.stages import fetch, package, publish, quickstart, release, resolve, sign, verify
+from kubewright.stages import (
+    channels,
+    fetch,
+    package,
+    quickstart,
+    release,
+    resolve,
+    sign,
+    verify,
+)
+from kubewright.stages.carried import reading
+from kubewright.stages.site import store
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
@@ -57,7 +66,7 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
         again(home, "v1.36.4", keys)
     assert caught.value.exit_code == 2
     with pytest.raises(KubewrightError, match="it has been signed by production keys"):
-        publish.rollback("stable", home, keys, None)
+        channels.rollback("stable", home, keys, None)
     sound(home.site)
 
 
@@ -89,9 +98,9 @@ def test_packages_of_another_lock_are_not_signed(
     fetch.fetch(workspace, changed)
     with pytest.raises(
         KubewrightError,
-        match=r"package.json: made from another release.json.*run `kubewright package v1.36.4-1` again",
+        match=r"package.json: made from another release.json.*`kubewright package v1.36.4-1` again",
     ):
-        sign.sign(workspace, changed, keys, publish.store(changed).read)
+        sign.sign(workspace, changed, keys, reading(store(changed)))
 
 
 def test_packages_with_another_key_inside_are_not_signed(
@@ -101,7 +110,7 @@ def test_packages_with_another_key_inside_are_not_signed(
     with pytest.raises(
         KubewrightError, match=r"the packages hold the certificate of key .*, not of"
     ):
-        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], publish.store(home).read)
+        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], reading(store(home)))
 
 
 def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> None:
@@ -113,10 +122,7 @@ def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> Non
         again(home, "v1.36.4", keys, only="kubelet")
     some = home.model_copy(update={"only": "kubea*"})
     record = package.package(
-        Workspace(home.dist / "v1.36.4-1"),
-        some,
-        parse(keys.repo.certificate, place=""),
-        keys.repo.certificate,
+        Workspace(home.dist / "v1.36.4-1"), some, keys.repo, keys.repo.certificate
     )
     assert {one.package for one in record.packages} == {"kubelet", "kubeadm"}
 
@@ -172,52 +178,13 @@ def test_a_second_rollback_goes_further_back(home: Settings, keys: Keys) -> None
     for number, version in enumerate(("v1.36.3", "v1.35.9"), 1):
         again(home, version, keys, channels=("test",), now=NOW + number)
     again(home, "v1.36.4", keys, channels=("test",), now=NOW + 3)
-    there = [publish.rollback("test", home, keys, None)[0] for _ in range(2)]
+    there = [channels.rollback("test", home, keys, None)[0] for _ in range(2)]
     assert [[one.kubernetes for one in record.releases] for record in there] == [
         ["1.36.3", "1.35.9"],
         ["1.36.3"],
     ]
     with pytest.raises(KubewrightError, match="nothing to go back to; there are: 1, 2, 3, 4, 5"):
-        publish.rollback("test", home, keys, None)
-    sound(home.site)
-
-
-class Interrupting(DirectoryStore):
-    """A store in which, before one write, something else happens first."""
-
-    def __init__(self, root: Path, path: str, event: Callable[[], None]) -> None:
-        super().__init__(root)
-        self.path, self.event = path, event
-
-    def replace(self, path: str, data: Data) -> bool:
-        if path == self.path:
-            self.path = ""
-            self.event()
-        return super().replace(path, data)
-
-
-def test_a_publisher_that_was_overtaken_writes_what_is_now_right(
-    home: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another one commits and finishes between this one's commit and its InRelease."""
-    shutil.rmtree(home.site)
-    again(home, "v1.36.4", keys)
-    older = home.model_copy(update={"site": f"{home.site}-other"})
-    again(older, "v1.36.3", keys)
-    original = publish.store
-
-    def overtake() -> None:
-        monkeypatch.setattr(publish, "store", original)
-        again(home, "v1.36.4", keys, channels=("both",), now=NOW + 5)
-
-    path = "apt/dists/both/InRelease"
-    monkeypatch.setattr(
-        publish, "store", lambda settings: Interrupting(Path(settings.site), path, overtake)
-    )
-    again(home, "v1.36.3", keys, channels=("both",))
-    packages = Path(home.site, "apt/dists/both/main/binary-amd64/Packages").read_text()
-    assert "Version: 1.36.4-1" in packages
-    assert Path(home.site, "channels/both.txt").read_text() == "v1.36.4"
+        channels.rollback("test", home, keys, None)
     sound(home.site)
 
 

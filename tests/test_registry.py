@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -34,8 +35,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from kubewright import files, upstream
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.images import build, upload
-from kubewright.images.documents import INDEX
-from kubewright.images.registry import Extra, prefix, push
+from kubewright.images.oci import INDEX
+from kubewright.images.registry import Attachment, prefix, push
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageDefinition, ImageRecord
 from kubewright.models.lock import Component, Release
@@ -230,9 +231,8 @@ def test_the_bytes_of_the_shared_layer_are_sent_and_stored_once(
     shared = 2 * built.layer().stat().st_size
     assert shared <= report.uploaded <= 1.05 * shared
     assert shared <= stored(tmp_path) <= 1.05 * shared
-    assert (
-        report.mounted == 2 * 3
-    )  # both architectures' program and their common /tmp, in two more repositories
+    # Both architectures' program and their common /tmp, in two more repositories.
+    assert report.mounted == 2 * 3
 
 
 def test_a_second_push_sends_nothing(built: Built, registry: str) -> None:
@@ -263,13 +263,13 @@ def test_signatures_lie_beside_their_images(built: Built, registry: str, tmp_pat
     key = keys.artifact_key(None)
     image = built.record.images[0]
     signature = cosign.signature_image(f"{registry}/kube/{image.name}", image.index, key)
-    extra = Extra(
+    extra = Attachment(
         image.name,
         signature.tag,
         signature.manifest.data,
         (signature.config.data, signature.payload.data),
     )
-    push(built.layout, built.record, f"{registry}/kube", extra=[extra])
+    push(built.layout, built.record, f"{registry}/kube", attachments=[extra])
     assert sorted(tags(registry, f"kube/{image.name}")) == sorted(["v1.36.4", signature.tag])
     found = requests.get(
         f"http://{registry}/v2/kube/{image.name}/manifests/{signature.tag}",
@@ -405,7 +405,7 @@ def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(
 def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) -> None:
     image = built.record.images[0]
     signature = cosign.signature_image(f"kube/{image.name}", image.index, keys.artifact_key(None))
-    extra = Extra(
+    extra = Attachment(
         image.name,
         signature.tag,
         signature.manifest.data,
@@ -417,10 +417,10 @@ def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) 
         ) as proxy,
         pytest.raises(UpstreamUnreachable),
     ):
-        push(built.layout, built.record, f"{proxy.address}/kube", extra=[extra])
+        push(built.layout, built.record, f"{proxy.address}/kube", attachments=[extra])
     assert tags(registry, "kube/kube-apiserver") == [signature.tag]
     assert tags(registry, "kube/pause") == []
-    assert push(built.layout, built.record, f"{registry}/kube", extra=[extra]).sent == 0
+    assert push(built.layout, built.record, f"{registry}/kube", attachments=[extra]).sent == 0
 
 
 # ── Who may push ─────────────────────────────────────────────────────────────────────────────
@@ -471,7 +471,8 @@ def test_who_may_not_push_is_told_how_to_log_in(
     with pytest.raises(RequestError) as caught:
         push(built.layout, built.record, f"{guarded}/kube")
     assert re.fullmatch(
-        rf"{guarded}: refused .+ in kube/kube-apiserver \(401\); log in with `docker login {guarded}`",
+        rf"{guarded}: refused .+ in kube/kube-apiserver \(401\); log in with `docker login "
+        rf"{guarded}`",
         str(caught.value),
     )
 
@@ -566,7 +567,7 @@ def test_a_registry_with_tokens_gets_one_for_each_repository(
     log_in(tmp_path, tokened, "admin", "secret")
     report = push(built.layout, built.record, f"{tokened}/kube")
     assert (report.sent, report.mounted) == (3 + 2 * 3, 2 * 3)
-    scopes = [scope.split(":") for scopes in Tokens.asked for scope in scopes]
+    scopes = [scope.split(":") for scope in chain.from_iterable(Tokens.asked)]
     assert {name for _, name, actions in scopes if "push" in actions} == {
         f"kube/{name}" for name in PROGRAMS
     }
@@ -763,7 +764,7 @@ def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, ur
     "text", ["", "Registry.example", "ftp://registry.example", "registry.example/", "a b"]
 )
 def test_what_is_no_prefix_is_refused(text: str) -> None:
-    with pytest.raises(RequestError, match=r"--registry: .+ is no image prefix; give HOST"):
+    with pytest.raises(RequestError, match=r"--registry: .+ is not an image prefix; give HOST"):
         prefix(text)
 
 

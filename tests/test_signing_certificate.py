@@ -22,10 +22,9 @@ def test_both_halves_of_a_key_give_the_same_certificate(paths: Paths) -> None:
     key = repo_key(f"file:{paths.repo_secret}", now=NOW)
     of_secret = certificate.read(f"file:{paths.repo_secret}", NOW)
     assert certificate.read(f"file:{paths.repo_public}", NOW) == of_secret
-    assert certificate.parse(key.certificate, place="binary") == of_secret
-    assert of_secret.binary == key.certificate
+    assert of_secret.certificate == key.certificate
     assert (of_secret.fingerprint, of_secret.user_id) == (key.fingerprint, key.user_id)
-    assert (of_secret.usable_from, of_secret.expires) == (NOW, NOW + 30 * DAY)
+    assert (of_secret.created, of_secret.expires) == (NOW, NOW + 30 * DAY)
     assert not of_secret.development
 
 
@@ -74,10 +73,11 @@ def test_what_names_no_file_is_refused(uri: str, complaint: str) -> None:
         certificate.read(uri, NOW)
 
 
-def test_what_is_not_a_key_is_refused_by_name(paths: Paths) -> None:
+def test_what_is_not_a_key_is_refused_by_name(paths: Paths, tmp_path: Path) -> None:
     data = repo_key(f"file:{paths.repo_secret}", now=NOW).certificate
     flipped = bytearray(data)
     flipped[-5] ^= 1
     for bad in (b"", b"no key", data[:40], bytes(flipped), paths.artifact_public.read_bytes()):
-        with pytest.raises(RequestError, match=r"^here: .*; give the certificate that"):
-            certificate.parse(bad, place="here")
+        (tmp_path / "bad").write_bytes(bad)
+        with pytest.raises(RequestError, match=f"^{tmp_path}/bad: .*; "):
+            certificate.read(f"file:{tmp_path}/bad", NOW)

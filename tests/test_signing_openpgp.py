@@ -14,13 +14,18 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.base import DAY
 from kubewright.run import run
 from kubewright.signing import keyfile, openpgp, verify
-from kubewright.signing.keys import RepoKey
+from kubewright.signing.file_signer import FileSigner
+from kubewright.signing.keys import key_file
+from kubewright.signing.roles import RepoKey
 
 MADE = 1_700_000_000
 WHEN = MADE + 1000
 
 USER_ID = "Test releases <test@example.org>"
-RELEASE = b"Origin: Kubewright\n- a dash\n-----BEGIN PGP SIGNATURE-----\nFrom here\n\nDescription: spaces  \t\n end\n"
+RELEASE = (
+    b"Origin: Kubewright\n- a dash\n-----BEGIN PGP SIGNATURE-----\nFrom here\n\n"
+    b"Description: spaces  \t\n end\n"
+)
 READABLE = RELEASE.replace(b"  \t\n", b"\n")
 
 Tool = Callable[[str], Path]
@@ -29,9 +34,8 @@ Gpg = Callable[..., str]
 
 def dated(private: rsa.RSAPrivateKey, made: int = MADE, expires: int | None = None) -> RepoKey:
     """A repository key with these dates; RSA numbers take long to find and can be shared."""
-    key = openpgp.RsaKey(private, made)
-    read = keyfile.read(openpgp.secret_key(key, USER_ID, expires), place="test")
-    return RepoKey(read.key, read.user_id, read.certificate, read.usable_from, read.expires)
+    public = keyfile.public(key_file(private, USER_ID, made, expires), place="test")
+    return RepoKey.of(public, FileSigner(private, public.certificate))
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +103,10 @@ def test_stock_tools_refuse_a_foreign_key(
 
 
 def test_gpg_imports_the_secret_key_and_sees_what_it_is_for(
-    key: RepoKey, gpg: Gpg, tmp_path: Path
+    private: rsa.RSAPrivateKey, key: RepoKey, gpg: Gpg, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret.asc"
-    secret.write_bytes(
-        openpgp.armored("PRIVATE KEY BLOCK", openpgp.secret_key(key.key, USER_ID, MADE + DAY))
-    )
+    secret.write_bytes(key_file(private, USER_ID, MADE, MADE + DAY))
     gpg("--import", secret)
     listed = gpg("--with-colons", "--list-secret-keys")
     assert f"fpr:::::::::{key.fingerprint}:" in listed
@@ -199,7 +201,11 @@ def test_a_signature_outside_the_keys_life_is_refused(
     when: int, private: rsa.RSAPrivateKey
 ) -> None:
     short = dated(private, MADE, MADE + DAY)
-    made = openpgp.signature(short.key, openpgp.BINARY, [RELEASE], when)
+
+    def sign(digest: bytes) -> bytes:
+        return short.signer.sign_digest(digest, "sha512")
+
+    made = openpgp.signature(short.key, sign, openpgp.BINARY, [RELEASE], when)
     with pytest.raises(VerificationFailed, match="the key was not valid then"):
         verify.detached(RELEASE, made, [short.certificate], place="Release")
 

@@ -11,7 +11,8 @@ import pytest
 from kubewright.errors import ToolFailed, VerificationFailed
 from kubewright.run import find, run
 from kubewright.signing import rpm
-from kubewright.signing.keys import RepoKey, initialise, repo_key
+from kubewright.signing.keys import initialise, repo_key
+from kubewright.signing.roles import RepoKey
 
 MADE = 1_700_000_000
 WHEN = MADE + 1000

@@ -16,7 +16,9 @@ from kubewright.models.manifest import Manifest
 from kubewright.run import run
 from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance, verify
-from kubewright.signing.keys import ArtifactKey
+from kubewright.signing.file_signer import FileSigner
+from kubewright.signing.public import ArtifactPublicKey
+from kubewright.signing.roles import ArtifactKey
 
 IMAGE = "registry.example.org/kubewright/hyperkube"
 DIGEST = "sha256:" + "ab" * 32
@@ -45,12 +47,18 @@ STATEMENT = provenance.statement(
 
 @pytest.fixture(scope="session")
 def key() -> ArtifactKey:
-    return ArtifactKey(ec.derive_private_key(1234567, ec.SECP256R1()), development=False)
+    return from_number(1234567, development=False)
 
 
 @pytest.fixture(scope="session")
 def foreign() -> ArtifactKey:
-    return ArtifactKey(ec.derive_private_key(7654321, ec.SECP256R1()), development=True)
+    return from_number(7654321, development=True)
+
+
+def from_number(number: int, *, development: bool) -> ArtifactKey:
+    private = ec.derive_private_key(number, ec.SECP256R1())
+    public = ArtifactPublicKey(private.public_key(), development)
+    return ArtifactKey.of(public, FileSigner(private, public.public_pem))
 
 
 def test_a_file_signature_is_the_same_each_time_and_openssl_accepts_it(

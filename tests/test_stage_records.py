@@ -16,10 +16,11 @@ from kubewright.models.artifact import Record
 from kubewright.models.base import Format
 from kubewright.settings import Settings
 from kubewright.signing import rpm
-from kubewright.signing.certificate import parse
 from kubewright.signing.keys import initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.stages import carried, fetch, image, package, publish, release, sign, verify
+from kubewright.stages.carried import reading
+from kubewright.stages.site import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 
@@ -38,11 +39,9 @@ def remake(settings: Settings, keys: Keys) -> None:
     """Run every stage that the workspace may have to be made by again."""
     workspace = Workspace(settings.dist / NAME)
     fetch.fetch(workspace, settings)
-    package.package(
-        workspace, settings, parse(keys.repo.certificate, place=""), keys.repo.certificate
-    )
+    package.package(workspace, settings, keys.repo, keys.repo.certificate)
     image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, publish.store(settings).read)
+    sign.sign(workspace, settings, keys, reading(store(settings)))
 
 
 def another_lock(root: Path) -> None:
@@ -146,14 +145,13 @@ def test_a_part_is_refused_by_name(workspace: Workspace, home: Settings, keys: K
     shutil.rmtree(workspace.root / "packages")
     (workspace.root / "package.json").unlink()
     some = home.model_copy(update={"only": "kubelet"})
-    certificate = parse(keys.repo.certificate, place="")
-    package.package(workspace, some, certificate, certificate.binary)
+    package.package(workspace, some, keys.repo, keys.repo.certificate)
     complaint = (
         f"package.json: incomplete: only a part was made, with --only; run `kubewright package "
         f"{NAME}` without --only"
     )
     with pytest.raises(KubewrightError, match=re.escape(complaint)):
-        sign.sign(workspace, home, keys, publish.store(home).read)
+        sign.sign(workspace, home, keys, reading(store(home)))
 
 
 @pytest.mark.parametrize("stage", ["package", "image"])
@@ -165,7 +163,7 @@ def test_what_was_made_from_other_recipes_is_not_signed(
     other = record.made_from | {"recipes": "0" * 64}
     workspace.save(record.model_copy(update={"made_from": other}))
     with pytest.raises(KubewrightError) as caught:
-        sign.sign(workspace, home, keys, publish.store(home).read)
+        sign.sign(workspace, home, keys, reading(store(home)))
     assert str(caught.value) == (
         f"{workspace.root / stage}.json: made from other recipes or content than release.json was "
         f"resolved from; run `kubewright resolve v1.36.4` and then `kubewright {stage} {NAME}`, "
@@ -184,9 +182,8 @@ def test_publishing_needs_no_packager_no_registry_and_no_recipes_of_the_packages
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("kubewright.stages.package.content_digest", lambda _: "0" * 64)
-    certificate = parse(keys.repo.certificate, place="")
     with pytest.raises(ToolMissing, match="nfpm: not found"):
-        package.package(workspace, elsewhere, certificate, certificate.binary)
+        package.package(workspace, elsewhere, keys.repo, keys.repo.certificate)
     publish.publish(workspace, elsewhere, keys)
     assert verify.verify(home.site, [], now=home.now).findings == ()
 
@@ -195,7 +192,7 @@ def test_packages_for_another_address_are_not_signed(home: Settings, keys: Keys)
     there = home.model_copy(update={"url": "http://127.0.0.1:1"})
     complaint = r"package.json: the packages are for a site at any address, not at http://127.0.0.1"
     with pytest.raises(KubewrightError, match=complaint):
-        sign.sign(Workspace(home.dist / NAME), there, keys, publish.store(there).read)
+        sign.sign(Workspace(home.dist / NAME), there, keys, reading(store(there)))
 
 
 def test_manifest_and_provenance_state_the_digest_of_every_input(released: Settings) -> None:
@@ -373,11 +370,11 @@ def test_an_rpm_of_the_site_that_is_not_the_same_is_not_taken(
 
 
 def test_the_rpms_that_a_site_lists_are_those_of_its_manifests(home: Settings, keys: Keys) -> None:
-    site = publish.store(home)
+    read = reading(store(home))
     record = Workspace(home.dist / NAME).record("sign")
     assert record is not None
-    assert carried.listed_rpms(site.read) == digests(record)
+    assert carried.listed_rpms(read) == digests(record)
     manifest = Path(home.site, "releases", NAME, "manifest.json")
     manifest.write_bytes(manifest.read_bytes() + b"\n")
-    assert carried.listed_rpms(site.read) == {}, "damage is for `publish` and `verify` to name"
+    assert carried.listed_rpms(read) == {}, "damage is for `publish` and `verify` to name"
     assert carried.listed_rpms(Site({}).read) == {}

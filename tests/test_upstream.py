@@ -17,7 +17,7 @@ from kubewright.cache import Cache
 from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
-from kubewright.upstream import Upstream, WebFiles, shown
+from kubewright.upstream import Upstream, WebFiles, redacted
 
 DATA = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -319,7 +319,7 @@ def test_the_password_of_a_mirror_is_in_no_log_and_no_error(
     with pytest.raises(UpstreamUnreachable, match=r"^127.0.0.1:\d+: ") as caught:
         upstream.read(URL)
     assert f"GET {origin}/dl.k8s.io/release" in caplog.text
-    assert upstream.origin == origin
+    assert upstream.mirror == origin
     assert "topsecret" not in caplog.text + str(caught.value)
 
 
@@ -341,4 +341,4 @@ def test_the_password_of_a_mirror_is_in_no_log_and_no_error(
     ids=["nothing-secret", "user-and-query", "in-a-sentence", "relative", "a-path"],
 )
 def test_what_is_shown_has_no_secrets(text: str, found: str) -> None:
-    assert shown(text) == found
+    assert redacted(text) == found

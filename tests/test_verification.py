@@ -19,16 +19,16 @@ from kubewright.clients.server import serve
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import DAY, Arch
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel
+from kubewright.models.site import Channel, Copy, Pointer, State
 from kubewright.settings import Settings
 from kubewright.signing import cosign, provenance
 from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
-from kubewright.site import layout
-from kubewright.site.store import DirectoryStore
-from kubewright.stages import publish, release, verify
+from kubewright.site import backups, layout
+from kubewright.site.objects import Object
+from kubewright.stages import channels, publish, release, verify
 from kubewright.upstream import WebFiles
-from kubewright.verification import Report, Web
+from kubewright.verification import Directory, Report, Web
 from kubewright.verification import verify as verified
 from kubewright.workspace import Workspace
 
@@ -79,13 +79,18 @@ def past(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
     second = settings.model_copy(update={"now": NOW + 60, "channels": (CHANNEL,)})
     release.release("v1.36.3", second, keys)
     linked(home / "site", home / "2")
-    publish.rollback(CHANNEL, settings.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback(CHANNEL, settings.model_copy(update={"now": NOW + 120}), keys, None)
     return Past((home / "1", home / "2", home / "site"), settings, keys, stranger)
 
 
 def linked(source: Path, target: Path) -> None:
     """A copy that costs nothing: whoever changes a file in it writes a new one."""
     shutil.copytree(source, target, copy_function=os.link)
+
+
+def object_bytes(item: Object) -> bytes:
+    assert isinstance(item.content, bytes)
+    return item.content
 
 
 @dataclass
@@ -123,13 +128,55 @@ class Site:
         self.write(f"{path}.asc", self.asc(data))
         self.write(f"{path}.sig", self.past.keys.artifact.sign(data))
 
+    def state(self) -> State:
+        return State.read(self.read(layout.STATE), layout.STATE)
+
+    def publish(self, **changes: object) -> None:
+        """Put a changed state under the same number in the place of the present one."""
+        state = self.state().model_copy(update=changes)
+        data = state.to_bytes()
+        path = layout.state_copy(state.number, files.sha256(data))
+        self.sign(path, data)
+        copies = {path: data}
+        for name, copy in state.channels.items():
+            place = layout.channel_copy(name, copy.sequence, copy.sha256)
+            copies[place] = self.read(place)
+        self.write(layout.backup_copy(path), object_bytes(backups.backup(path, copies)))
+        pointer = Pointer(number=state.number, sha256=files.sha256(data)).to_bytes()
+        self.write(layout.STATE, data)
+        self.write(layout.CURRENT, pointer)
+        self.write(layout.FINISHED, pointer)
+
+    def publish_channel(self, name: str, record: bytes) -> None:
+        """Publish other bytes as a channel's record under the same number."""
+        sequence = json.loads(record)["sequence"]
+        digest = files.sha256(record)
+        self.write(f"channels/{name}.json", record)
+        self.sign(layout.channel_copy(name, sequence, digest), record)
+        copy = Copy(sequence=sequence, sha256=digest)
+        self.publish(channels={**self.state().channels, name: copy})
+
+    def publish_index(self, index: bytes) -> None:
+        """Publish other bytes as the index under the same number."""
+        sequence, digest = json.loads(index)["sequence"], files.sha256(index)
+        self.write(layout.INDEX, index)
+        self.sign(layout.index_copy(sequence, digest), index)
+        self.publish(index=Copy(sequence=sequence, sha256=digest))
+
+    def publish_files(self) -> None:
+        """Let the state name what lies now where it names files."""
+        known = dict(self.state().files)
+        for path in (self.root / "keys/history").iterdir():
+            known[f"keys/history/{path.name}"] = ""
+        self.publish(files={path: files.sha256(self.read(path)) for path in known})
+
     def channel(self, **changes: object) -> None:
         """Publish a changed record of the channel under the same number."""
-        record = Channel.from_bytes(self.read(f"channels/{CHANNEL}.json")).model_copy(
-            update=changes
-        )
-        self.write(f"channels/{CHANNEL}.json", record.to_bytes())
-        self.sign(layout.channel_copy(CHANNEL, record.sequence), record.to_bytes())
+        record = self.record().model_copy(update=changes)
+        self.publish_channel(CHANNEL, record.to_bytes())
+
+    def record(self) -> Channel:
+        return Channel.from_bytes(self.read(f"channels/{CHANNEL}.json"))
 
     def suite(self, change: Callable[[bytes], bytes]) -> None:
         """Change Release and sign it again."""
@@ -137,6 +184,7 @@ class Site:
         self.write(f"{SUITE}/Release", text)
         self.write(f"{SUITE}/Release.gpg", self.asc(text))
         self.write(f"{SUITE}/InRelease", self.past.keys.repo.clearsign(text, NOW))
+        self.channel(suite=files.sha256(text))
 
     def repomd(self, change: Callable[[bytes], bytes]) -> None:
         """Change repomd.xml and sign it again."""
@@ -154,14 +202,10 @@ class Site:
         data = self.manifest().model_copy(update=changes).to_bytes()
         old, new = files.sha256(self.read(MANIFEST)), files.sha256(data)
         self.sign(MANIFEST, data)
-        for path in (
-            layout.INDEX,
-            *(f"channels/{one.name}" for one in (self.root / "channels").glob("*.json")),
-        ):
-            text = self.read(path).decode().replace(old, new).encode()
-            self.write(path, text)
-            copy = "index" if path == layout.INDEX else path.removesuffix(".json")
-            self.sign(f"publications/{copy}/{json.loads(text)['sequence']}.json", text)
+        for path in sorted((self.root / "channels").glob("*.json")):
+            text = path.read_bytes().replace(old.encode(), new.encode())
+            self.publish_channel(path.stem, text)
+        self.publish_index(self.read(layout.INDEX).replace(old.encode(), new.encode()))
 
     def file(self, url: str, data: bytes | None) -> None:
         """Replace a file of the release, or leave it out (None), so that the manifest agrees."""
@@ -343,13 +387,13 @@ KEYS: dict[str, Case] = {
             "index.html", site.read("index.html").replace(b"</body>", b"<script></script></body>")
         ),
         "index.html",
-        "does not say what the site holds",
+        "its SHA-256 is not the one that the site names",
     ),
     "page missing": (lambda site: site.delete("index.html"), "index.html", "missing"),
     "schema changed": (
         lambda site: site.write("schemas/channel.json", b"{}\n"),
         "schemas/channel.json",
-        "not the schema",
+        "its SHA-256 is not the one that the site names",
     ),
     "schema missing": (
         lambda site: site.delete("schemas/index.json"),
@@ -409,27 +453,27 @@ REPOSITORIES: dict[str, Case] = {
     ),
     "mirrorlist of the time before a rollback": (
         lambda site: site.restore(2, f"{YUM}/mirrorlist"),
-        f"yum/snapshots/{CHANNEL}/x86_64/",
-        "which the channel does not",
+        f"{YUM}/mirrorlist",
+        ", not yum/snapshots/",
     ),
     "mirrorlist of another site": (
         lambda site: site.write(
             f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist").replace(b"127", b"128")
         ),
         f"{YUM}/mirrorlist",
-        "no snapshot of this channel",
+        ", not yum/snapshots/",
     ),
     "mirrorlist with two lines": (
         lambda site: site.write(
             f"{YUM}/mirrorlist", site.read(f"{YUM}/mirrorlist") + b"http://example.org/\n"
         ),
         f"{YUM}/mirrorlist",
-        "no snapshot of this channel",
+        ", not yum/snapshots/",
     ),
     "mirrorlist of another channel": (
         lambda site: site.write(f"{YUM}/mirrorlist", site.read("yum/stable/x86_64/mirrorlist")),
         f"{YUM}/mirrorlist",
-        "no snapshot of this channel",
+        ", not yum/snapshots/",
     ),
     "mirrorlist missing": (
         lambda site: site.delete(f"{YUM}/mirrorlist"),
@@ -441,7 +485,7 @@ REPOSITORIES: dict[str, Case] = {
         f"{YUM}/mirrorlist",
         "although the channel has no URL",
     ),
-    "snapshot under another name": (another_snapshot, f"{YUM}/mirrorlist", "whose content is"),
+    "snapshot under another name": (another_snapshot, f"{YUM}/mirrorlist", ", not yum/snapshots/"),
     "snapshot with a stranger's key": (
         snapshot_with_key_of_a_stranger,
         f"yum/snapshots/{CHANNEL}/x86_64/",
@@ -536,64 +580,97 @@ def replay(site: Site) -> None:
     site.restore(2, "channels", "releases/index.json", "apt/dists", "index.html", f"yum/{CHANNEL}")
 
 
-def replaced_first_index(site: Site) -> None:
-    site.write("publications/index/1.json", b"{}")
-    site.delete("publications/index/1.json.asc")
+def copies(folder: str, number: int) -> str:
+    """Where the copy of a document with a number lies, as a pattern."""
+    return f"publications/{folder}/{number}-*.json"
 
 
-FIRST = layout.channel_copy(CHANNEL, 1)
+def first(site: Site, pattern: str) -> str:
+    """The one path below a site that a pattern means."""
+    (path,) = (path for path in site.root.glob(pattern) if not path.name.endswith("backup.json"))
+    return path.relative_to(site.root).as_posix()
+
+
+def backup(site: Site) -> str:
+    """The backup beside the first state."""
+    (path,) = site.root.glob("publications/site/1-*.backup.json")
+    return path.relative_to(site.root).as_posix()
+
+
+def present_copy(site: Site) -> str:
+    """The copy of the present state."""
+    data = site.read(layout.STATE)
+    return layout.state_copy(site.state().number, files.sha256(data))
+
+
+FIRST, SECOND = copies(f"channels/{CHANNEL}", 1), copies(f"channels/{CHANNEL}", 2)
 
 PUBLICATIONS: dict[str, Case] = {
-    "channel put back": (
+    "everything put back but the pointer": (
         replay,
         f"channels/{CHANNEL}.json",
-        f"is older than publications/channels/{CHANNEL}/3.json",
+        "differs from publications/channels/",
     ),
-    "index put back": (replay, "releases/index.json", "is older than publications/index/3.json"),
-    "first index replaced": (
-        replaced_first_index,
-        "publications/index/1.json",
-        "is not the parent",
+    "index put back": (replay, "releases/index.json", "differs from publications/index/3-"),
+    "pointer lost": (
+        lambda site: site.delete(layout.CURRENT),
+        layout.CURRENT,
+        "missing; run `kubewright repair`",
     ),
-    "signature of the first index missing": (
-        replaced_first_index,
-        "publications/index/1.json.asc",
+    "pointer to nowhere": (
+        lambda site: site.write(layout.CURRENT, Pointer(number=3, sha256="0" * 64).to_bytes()),
+        "publications/site/",
         "missing",
     ),
+    "first index replaced": (
+        lambda site: site.write(first(site, copies("index", 1)), b"{}"),
+        "publications/index/1-",
+        "its SHA-256 is not the one that the site names",
+    ),
+    "signature of the first index missing": (
+        lambda site: site.delete(f"{first(site, copies('index', 1))}.asc"),
+        "publications/index/1-",
+        ".json.asc: missing",
+    ),
     "first index missing": (
-        lambda site: site.delete("publications/index/1.json"),
-        "publications/index/1.json",
+        lambda site: site.delete(first(site, copies("index", 1))),
+        "publications/index/1-",
         "missing",
     ),
     "channel copy replaced": (
-        lambda site: site.sign(FIRST, site.read(FIRST) + b"\n"),
-        FIRST,
-        "is not the parent",
+        lambda site: site.sign(first(site, FIRST), site.read(first(site, FIRST)) + b"\n"),
+        f"publications/channels/{CHANNEL}/1-",
+        "its SHA-256 is not the one that the site names",
     ),
     "channel copy damaged in the middle": (
-        steps(
-            lambda site: site.write(layout.channel_copy(CHANNEL, 2), b"{"),
-            lambda site: site.delete(f"{FIRST}.sig"),
-        ),
-        f"{FIRST}.sig",
-        "missing",
+        lambda site: site.write(first(site, SECOND), b"{"),
+        f"publications/channels/{CHANNEL}/2-",
+        "its SHA-256 is not the one that the site names",
     ),
     "ECDSA signature of a channel copy missing": (
-        lambda site: site.delete(f"{FIRST}.sig"),
-        f"{FIRST}.sig",
-        "missing",
+        lambda site: site.delete(f"{first(site, FIRST)}.sig"),
+        f"publications/channels/{CHANNEL}/1-",
+        ".sig: missing",
     ),
     "OpenPGP signature of a channel copy replaced": (
         lambda site: site.write(
-            f"{FIRST}.asc", site.read(f"{layout.channel_copy(CHANNEL, 2)}.asc")
+            f"{first(site, FIRST)}.asc", site.read(f"{first(site, SECOND)}.asc")
         ),
-        f"{FIRST}.asc",
+        f"publications/channels/{CHANNEL}/1-",
         "does not hold",
     ),
-    "newest copy changed": (
-        lambda site: site.write("publications/index/3.json", b"{}"),
-        "releases/index.json",
-        "differs from",
+    "backup that says something else": (
+        lambda site: site.write(backup(site), site.read(backup(site)).replace(b"1.36", b"1.37")),
+        "publications/site/1-",
+        "holds another",
+    ),
+    "state that nobody signed": (
+        steps(
+            lambda site: site.publish(issued=1),
+            lambda site: site.delete(f"{present_copy(site)}.asc"),
+        ),
+        "publications/site/3-",
+        ".asc: missing",
     ),
     "record with another key's name": (
         lambda site: site.channel(repo_key=site.past.stranger.repo.fingerprint),
@@ -609,6 +686,21 @@ PUBLICATIONS: dict[str, Case] = {
         lambda site: site.write(f"channels/{CHANNEL}.txt", b"v1.36.3"),
         f"channels/{CHANNEL}.txt",
         "does not say v1.36.4",
+    ),
+    "suite of nobody": (
+        lambda site: linked(site.root / SUITE, site.root / "apt/dists/evil"),
+        "apt/dists/evil/InRelease",
+        "nothing on the site names it",
+    ),
+    "channel of nobody": (
+        lambda site: site.write("channels/evil.json", site.read(f"channels/{CHANNEL}.json")),
+        "channels/evil.json",
+        "nothing on the site names it",
+    ),
+    "key of nobody": (
+        lambda site: site.write("keys/history/evil.asc", site.read("keys/kubewright.asc")),
+        "keys/history/evil.asc",
+        "nothing on the site names it",
     ),
 }
 
@@ -815,7 +907,7 @@ def test_a_suite_is_warned_about_from_when_refresh_would_renew_it(site: Site, da
     half = settings.now + days * DAY // 2
     for now, due in ((settings.now, False), (half, False), (half + 1, True)):
         dry = settings.model_copy(update={"now": now, "dry_run": True})
-        renewed, _ = publish.refresh(dry, site.past.keys)
+        renewed, _, _ = channels.refresh(dry, site.past.keys)
         warned = [
             line
             for line in verify.verify(str(site.root), [], now=now).warnings
@@ -859,15 +951,16 @@ def test_a_key_of_one_kind_leaves_the_other_to_the_site_and_says_so(past: Past) 
 
 
 def test_a_site_of_a_stranger_is_refused(past: Past) -> None:
-    found = Site(past.sites[2], past).found(*foreign(past))
+    site = Site(past.sites[2], past)
+    found = site.found(*foreign(past))
     for place in ("keys/kubewright.gpg", "keys/kubewright.asc", "keys/kubewright.pub"):
         assert any(
             line.startswith(f"{place}: holds ") and "none of the keys given" in line
             for line in found
         )
     for place in (
-        "publications/index/1.json.asc",
-        "publications/index/1.json.sig",
+        f"{first(site, copies('index', 1))}.asc",
+        f"{first(site, copies('index', 1))}.sig",
         f"{YUM}/repodata/repomd.xml.asc",
     ):
         assert any(line.startswith(f"{place}: ") for line in found)
@@ -876,6 +969,7 @@ def test_a_site_of_a_stranger_is_refused(past: Past) -> None:
 @pytest.mark.parametrize("name", ["gpg", "asc", "pub"])
 def test_a_key_that_a_stranger_slipped_in_is_refused(site: Site, name: str) -> None:
     with_more_keys(site)
+    site.publish_files()
     assert site.found() == []  # it looks like a change of keys
     found = [line for line in site.found(*own(site.past)) if "none of the keys given" in line]
     assert any(line.startswith(f"keys/kubewright.{name}: holds ") for line in found)
@@ -891,7 +985,7 @@ def test_a_trusted_key_that_is_none_is_a_mistake_of_the_caller(past: Past, key: 
 
 def test_a_site_that_changed_its_keys_is_sound(site: Site) -> None:
     settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 180})
-    publish.rollback(CHANNEL, settings, site.past.stranger, 2)
+    channels.rollback(CHANNEL, settings, site.past.stranger, 2)
     assert site.found() == []
     assert site.found(*own(site.past), *foreign(site.past)) == []
     assert any("keys/kubewright.gpg: holds" in line for line in site.found(*foreign(site.past)))
@@ -903,7 +997,8 @@ def test_a_site_that_changed_its_keys_is_sound(site: Site) -> None:
 
 def test_what_is_no_site_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(
-        VerificationFailed, match=r"releases/index\.json is missing: this is no published site"
+        VerificationFailed,
+        match=r"publications/current\.json is missing: this is no published site",
     ):
         verify.verify(str(tmp_path), [], now=NOW)
     with pytest.raises(RequestError, match="no such directory"):
@@ -936,7 +1031,7 @@ def test_a_server_that_stops_answering_is_no_finding(
         if path.startswith("apt/pool/"):
             gone.append(path)
             return files.read(path)
-        return DirectoryStore(past.sites[2]).read(path)
+        return Directory(past.sites[2]).read(path)
 
     with pytest.raises(
         UpstreamUnreachable, match=r"127.0.0.1:\d+: cannot be reached .*; check the network"
@@ -947,7 +1042,7 @@ def test_a_server_that_stops_answering_is_no_finding(
 
 
 def test_what_a_server_does_not_give_hides_nothing_that_is_wrong(past: Past) -> None:
-    good = DirectoryStore(past.sites[2])
+    good = Directory(past.sites[2])
 
     def read(path: str) -> bytes | None:
         if path.startswith("yum/"):

@@ -1,12 +1,9 @@
 """The content-addressed cache of upstream files: `CACHE/sha256/AB/DIGEST`."""
 
-import fcntl
 import logging
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from kubewright import checked, files
@@ -89,7 +86,7 @@ class Cache:
         partial = self.root / "partial" / (entry.sha256 or files.sha256(entry.url.encode()))
         with files.explained(partial):
             partial.parent.mkdir(parents=True, exist_ok=True)
-            with _turn(partial):
+            with files.locked(partial.with_name(f"{partial.name}.lock")):
                 if entry.sha256 is not None and self.sound(entry.sha256):
                     return entry.sha256  # another process brought it while this one waited
                 digest = self._bring(upstream, entry, partial, progress)
@@ -145,25 +142,3 @@ class Cache:
             raise VerificationFailed(
                 entry.url, "upstream does not have it any more", "run `kubewright resolve` again"
             )
-
-
-@contextmanager
-def _turn(partial: Path) -> Iterator[None]:
-    """Wait until no other process or thread works on this download; the lock ends with its
-    process.
-    """
-    path = partial.with_name(f"{partial.name}.lock")
-    while True:
-        with path.open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                current = os.path.samestat(os.fstat(lock.fileno()), path.stat())
-            except FileNotFoundError:
-                current = False
-            if not current:
-                continue  # whoever had it before removed it: this is another file by now
-            try:
-                yield
-            finally:
-                path.unlink()
-            return

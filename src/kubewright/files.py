@@ -1,11 +1,14 @@
 """Files and bytes: whole or not at all, with errors that name the path."""
 
 import errno
+import fcntl
 import hashlib
+import io
 import json
+import logging
 import os
 import tempfile
-import zlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,22 +16,31 @@ from typing import IO, Any
 
 from kubewright.errors import DiskError
 
+log = logging.getLogger(__name__)
+
 CHUNK = 1 << 20
 """Bytes read at a time when a file is hashed or copied."""
+
+WAIT_QUIETLY = 1.0
+"""Seconds to wait for a lock before a log line says so."""
+
+Content = Path | bytes
+"""What a file is to hold: the content of another, or bytes at hand."""
 
 
 def disk_error(error: OSError, path: Path | str) -> DiskError:
     """Explain an `OSError` that came from writing `path`."""
     if error.errno == errno.ENOSPC:
         return DiskError(
-            f"{path}: the disk is full; free some space and run the same command again"
+            str(path), "the disk is full", "free some space and run the same command again"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DiskError(
-            f"{path}: not writable ({os.strerror(error.errno)}); choose a directory that you own, "
-            "for example with --dist, --cache or --site"
+            str(path),
+            f"not writable ({os.strerror(error.errno)})",
+            "choose a directory that you own, for example with --dist, --cache or --site",
         )
-    return DiskError(f"{path}: {error.strerror or error}")
+    return DiskError(str(path), error.strerror or str(error))
 
 
 @contextmanager
@@ -73,11 +85,86 @@ def write(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     return True
 
 
-def gzipped(data: bytes) -> bytes:
-    """`data` as gzip that states no name and no time; `gzip.compress` varies between Python
-    versions.
+def opened(content: Content) -> IO[bytes]:
+    """Content to read from. Raises DiskError for a file that cannot be read."""
+    if isinstance(content, bytes):
+        return io.BytesIO(content)
+    with explained(content):
+        return content.open("rb")
+
+
+def size_of(content: Content) -> int:
+    """How many bytes a content has. Raises DiskError for a file that cannot be read."""
+    if isinstance(content, bytes):
+        return len(content)
+    with explained(content):
+        return content.stat().st_size
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path`, which is made for the block and removed after it.
+
+    One process and one thread has it at a time; the lock ends with its process. Whoever has to wait
+    longer than WAIT_QUIETLY says so; without `wait` BlockingIOError is raised instead. Raises
+    DiskError when the file cannot be made.
     """
-    return zlib.compress(data, level=9, wbits=31)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _lock(path, wait)
+    if handle is None:
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process holds the lock", str(path))
+    try:
+        yield
+    finally:
+        try:
+            with explained(path):
+                if _is_at(path, handle):
+                    path.unlink()
+        finally:
+            os.close(handle)
+
+
+def _lock(path: Path, wait: bool) -> int | None:
+    """A locked handle of the file that is at `path`; None if another has it and this one is not to
+    wait.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            if not _try_lock(handle, WAIT_QUIETLY if wait else 0):
+                if not wait:
+                    os.close(handle)
+                    return None
+                log.info("%s: another process holds this lock; waiting for it", path)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_at(path, handle):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # whoever had it before removed it: another file is at the path by now
+
+
+def _try_lock(handle: int, seconds: float) -> bool:
+    """Try for so many seconds to lock an open file."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+        time.sleep(0.02)
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Whether an open file is still the one at its path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def sync_directory(path: Path) -> None:

@@ -1,5 +1,5 @@
-"""The door to image registries: requests with the proof of identity that a registry asks for, and
-never in clear.
+"""The gateway to image registries: requests with the credentials that a registry asks for, which
+are never sent unencrypted.
 """
 
 import json
@@ -14,7 +14,7 @@ import requests
 from requests.auth import AuthBase
 
 from kubewright.errors import RequestError, UpstreamUnreachable
-from kubewright.upstream import address, cause, patient, server, shown
+from kubewright.upstream import address, cause, origin, redacted, retrying_session
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +46,17 @@ class _Header(AuthBase):
 
 
 class Registry:
-    """Requests to the image registry at `base`, with the proof of identity that it asks for.
+    """Requests to the image registry at `base`, with the credentials that it asks for.
 
-    `account` is a user's name and password; without one the registry is asked as nobody.
+    `account` is a user's name and password; without one requests are anonymous.
     """
 
     def __init__(self, base: str, account: tuple[str, str] | None = None) -> None:
         self.base = base
         self.host = address(base)
         self._account = "Basic " + b64encode(":".join(account).encode()).decode() if account else ""
-        self._proofs: dict[str, str] = {}
-        self._session = patient("POST")
+        self._credentials: dict[str, str] = {}
+        self._session = retrying_session("POST")
 
     def ask(
         self,
@@ -69,22 +69,21 @@ class Registry:
     ) -> Answer:
         """Send a request about `repository`; `url` is absolute, or begins with `/`.
 
-        A proof is kept for each repository. Raises UpstreamUnreachable when no answer comes, or one
-        that says "not now", and RequestError rather than leave TLS; any other answer is the
+        Credentials are kept for each repository. Raises UpstreamUnreachable when no answer comes,
+        or one that says "not now", and RequestError rather than leave TLS; any other answer is the
         caller's to judge.
         """
         where = self._place(url)
-        ours = server(where) == server(
-            self.base
-        )  # a place to upload to may be another's, with its own proof in it
+        # A place to upload to may be another's, with its own credentials in it.
+        ours = origin(where) == origin(self.base)
         answer = self._send(
-            method, where, self._proofs.get(repository, "") if ours else "", headers, body
+            method, where, self._credentials.get(repository, "") if ours else "", headers, body
         )
         if ours and answer.status == requests.codes.unauthorized:
-            proof = self._proof(answer.headers.get("WWW-Authenticate", ""))
-            if proof:
-                self._proofs[repository] = proof
-                answer = self._send(method, where, proof, headers, body)
+            credential = self._credential(answer.headers.get("WWW-Authenticate", ""))
+            if credential:
+                self._credentials[repository] = credential
+                answer = self._send(method, where, credential, headers, body)
         return answer
 
     def _place(self, url: str) -> str:
@@ -97,12 +96,14 @@ class Registry:
         if parts.scheme != "https" and self.base.startswith("https://"):
             if address(url).lower() != self.host:
                 raise RequestError(
-                    f"{self.host}: wants this sent in clear to {shown(url)}; make it answer with https:// addresses"
+                    self.host,
+                    f"wants this sent in clear to {redacted(url)}",
+                    "make it answer with https:// addresses",
                 )
             return parts._replace(scheme="https").geturl()
         return url
 
-    def _proof(self, challenge: str) -> str:
+    def _credential(self, challenge: str) -> str:
         """The Authorization header that a challenge wants (RFC 7235; distribution,
         spec/auth/token.md), or nothing.
         """
@@ -114,48 +115,52 @@ class Registry:
             realm, service = asked["realm"], asked.get("service", "")
             query = [
                 ("service", service),
-                *(("scope", one) for one in asked.get("scope", "").split()),
+                *(("scope", scope) for scope in asked.get("scope", "").split()),
             ]
             in_clear = realm.startswith("http://") and not self.base.startswith("http://")
             answer = self._send(
                 "GET", f"{realm}?{urlencode(query)}", "" if in_clear else self._account, None, b""
             )
-            found = json.loads(answer.body)
-            return f"Bearer {found.get('token') or found['access_token']}"
+            granted = json.loads(answer.body)
+            return f"Bearer {granted.get('token') or granted['access_token']}"
         except (ValueError, LookupError, AttributeError):
             return ""
 
     def _send(
-        self, method: str, url: str, proof: str, headers: Mapping[str, str] | None, body: bytes
+        self, method: str, url: str, credential: str, headers: Mapping[str, str] | None, body: bytes
     ) -> Answer:
         host = address(url)
-        log.debug("%s %s", method, shown(url))
+        log.debug("%s %s", method, redacted(url))
         try:
             with self._session.request(
                 method,
                 url,
                 data=body or None,
                 headers=headers,
-                auth=_Header(proof),
+                auth=_Header(credential),
                 timeout=PATIENCE,
             ) as response:
                 answer = Answer(response.status_code, response.headers, response.content)
         except requests.exceptions.SSLError as error:
             raise UpstreamUnreachable(
-                f"{host}: no TLS connection ({cause(error)}); let this machine trust its certificate, "
-                "or write http:// before a registry that has none"
+                host,
+                f"no TLS connection ({cause(error)})",
+                "let this machine trust its certificate, or write http:// before a registry "
+                "that has none",
             ) from error
         except requests.RequestException as error:
             raise UpstreamUnreachable(
-                f"{host}: cannot be reached or broke off ({cause(error)}); "
-                "check the network and push again: what has arrived is not sent twice"
+                host,
+                f"cannot be reached or broke off ({cause(error)})",
+                "check the network and push again: what has arrived is not sent twice",
             ) from error
         if (
             answer.status >= requests.codes.server_error
             or answer.status == requests.codes.too_many_requests
         ):
             raise UpstreamUnreachable(
-                f"{host}: answered {answer.status} to {method} {urlsplit(url).path}; push again later: "
-                "what has arrived is not sent twice"
+                host,
+                f"answered {answer.status} to {method} {urlsplit(url).path}",
+                "push again later: what has arrived is not sent twice",
             )
         return answer

@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Header:
+class RpmHeader:
     """A header: tags by number, and the values that they have.
 
     Its methods raise ValueError for a value that is not of the type asked for or not inside the
@@ -96,18 +96,18 @@ class Header:
         return items
 
 
-class Headers(NamedTuple):
+class RpmHeaders(NamedTuple):
     """What an rpm starts with; its payload follows at `main.end`."""
 
     lead: bytes
-    signature: Header
-    main: Header
+    signature: RpmHeader
+    main: RpmHeader
 
 
-def headers(stream: IO[bytes], size: int) -> Headers:
+def headers(stream: IO[bytes], size: int) -> RpmHeaders:
     """Read the headers of the rpm of `size` bytes in `stream`, which stands at its start.
 
-    Raises ValueError for what is no rpm, and for an rpm that is shorter or longer than its
+    Raises ValueError for what is not an rpm, and for an rpm that is shorter or longer than its
     signature header says.
     """
     lead = stream.read(_LEAD)
@@ -121,10 +121,10 @@ def headers(stream: IO[bytes], size: int) -> Headers:
         raise ValueError(
             f"it has {size} bytes where its signature header says {start + declared[0]}"
         )
-    return Headers(lead, signature, main)
+    return RpmHeaders(lead, signature, main)
 
 
-def _header(stream: IO[bytes], start: int, size: int, most: int) -> Header:
+def _header(stream: IO[bytes], start: int, size: int, most: int) -> RpmHeader:
     stream.seek(start)
     head = stream.read(_ENTRY)
     if len(head) < _ENTRY or not head.startswith(HEADER_MAGIC):
@@ -139,4 +139,4 @@ def _header(stream: IO[bytes], start: int, size: int, most: int) -> Header:
     if len(index) + len(store) < _ENTRY * entries + stored:
         raise ValueError(f"the header at byte {start} goes beyond the end")
     places = {tag: Place(*where) for tag, *where in struct.iter_unpack(">4I", index)}
-    return Header(start, end, places, store)
+    return RpmHeader(start, end, places, store)

@@ -1,4 +1,4 @@
-"""The one door to other programs: list arguments, a clean environment, no shell, no stdin."""
+"""The one gateway to other programs: list arguments, a clean environment, no shell, no stdin."""
 
 import logging
 import os
@@ -28,10 +28,10 @@ def find(program: str, *, install: str) -> Path:
     Raises ToolMissing with `install`, the sentence that says how to get it.
     """
     beside = Path(sys.executable).parent / program
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
-    if found is None:
-        raise ToolMissing(f"{program}: not found beside {sys.executable} nor on PATH; {install}")
-    return Path(found)
+    path = str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
+    if path is None:
+        raise ToolMissing(program, f"not found beside {sys.executable} nor on PATH", install)
+    return Path(path)
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
     cwd: Path | None = None,
     codes: Sequence[int] = (0,),
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end and return what it said.
+    """Run a program to its end and return what it printed.
 
     Raises ToolMissing if it does not exist, ToolFailed with its last words if its exit code is not
     among `codes`.
@@ -49,41 +49,53 @@ def run(
     words, clean = _prepare(argv, env)
     try:
         done = subprocess.run(
-            words, check=False, capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
-        )  # fmt: skip
+            words,
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env=clean,
+            cwd=cwd,
+        )
     except FileNotFoundError as error:
-        raise ToolMissing(f"{words[0]}: not found; install it or put it on PATH") from error
+        raise ToolMissing(words[0], "not found", "install it or put it on PATH") from error
     if done.returncode not in codes:
         raise _failure(words, done.returncode, done.stderr.strip() or done.stdout.strip())
     return done
 
 
-def follow(
+def stream(
     argv: Sequence[str | Path],
-    heard: Callable[[str], None],
+    on_line: Callable[[str], None],
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run a program that takes long, and hand each line that it says to `heard` at once.
+    """Run a program that takes long, and hand each line that it prints to `on_line` at once.
 
-    Raises as `run` does. Whatever `heard` raises, and an interruption, ends the program.
+    Raises as `run` does. Whatever `on_line` raises, and an interruption, ends the program.
     """
     words, clean = _prepare(argv, env)
     last = deque[str](maxlen=200)
     try:
         process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, env=clean, cwd=cwd,
-        )  # fmt: skip
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env=clean,
+            cwd=cwd,
+        )
     except FileNotFoundError as error:
-        raise ToolMissing(f"{words[0]}: not found; install it or put it on PATH") from error
+        raise ToolMissing(words[0], "not found", "install it or put it on PATH") from error
     with process:
         try:
             for line in process.stdout or ():
                 last.append(line)
-                heard(line.rstrip())
+                on_line(line.rstrip())
         except BaseException:
             process.terminate()
             raise
@@ -101,7 +113,6 @@ def _prepare(
     return words, clean | {"LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})}
 
 
-def _failure(words: Sequence[str], code: int, said: str) -> ToolFailed:
-    return ToolFailed(
-        f"{shlex.join(words)}: exit code {code}:\n{said[-4000:] or 'it said nothing'}"
-    )
+def _failure(words: Sequence[str], code: int, output: str) -> ToolFailed:
+    last = output[-4000:] or "it said nothing"
+    return ToolFailed(shlex.join(words), f"exit code {code}:\n{last}")

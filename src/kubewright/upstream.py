@@ -1,4 +1,4 @@
-"""The door to the network: reads upstream files from where they really are or from a mirror of
+"""The gateway to the network: reads upstream files from where they really are or from a mirror of
 them.
 """
 
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 ABSENT = (403, 404, 410)
 """Answers that mean "there is no such file": some object stores answer 403 for it."""
 
-BEYOND = requests.codes.requested_range_not_satisfiable
-"""The answer to a download that goes on from its end: there is no more."""
+RANGE_NOT_SATISFIABLE = requests.codes.requested_range_not_satisfiable
+"""The answer to a download that is continued from its end: there is no more."""
 
 SMALL = 4 << 20
 """The most bytes that a marker or checksum file may have."""
@@ -49,10 +49,10 @@ class _Web:
 
     @cached_property
     def _session(self) -> requests.Session:
-        return patient()
+        return retrying_session()
 
     @contextmanager
-    def _answer(
+    def _request(
         self, method: str, where: str, *, offset: int = 0
     ) -> Iterator[requests.Response | None]:
         """The answer to a request, None where there is no such file."""
@@ -61,7 +61,7 @@ class _Web:
             **({"Range": f"bytes={offset}-"} if offset else {}),
         }
         host = address(where)
-        log.debug("%s %s", method, shown(where))
+        log.debug("%s %s", method, redacted(where))
         try:
             with self._session.request(
                 method, where, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
@@ -69,45 +69,49 @@ class _Web:
                 if response.status_code in ABSENT:
                     yield None
                     return
-                at_end = offset > 0 and response.status_code == BEYOND
+                at_end = offset > 0 and response.status_code == RANGE_NOT_SATISFIABLE
                 if response.status_code >= requests.codes.bad_request and not at_end:
                     raise UpstreamUnreachable(
-                        f"{host}: answered {response.status_code} for {shown(where)}; try again later{self._instead}"
+                        host,
+                        f"answered {response.status_code} for {redacted(where)}",
+                        f"try again later{self._instead}",
                     )
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            broken = isinstance(
-                error, HTTPError
-            )  # after the answer began, the body comes from urllib3 itself
+            # After the answer began, the body comes from urllib3 itself.
+            broken = isinstance(error, HTTPError)
+            problem = f"broke off at {redacted(where)}" if broken else "cannot be reached"
             raise UpstreamUnreachable(
-                f"{host}: {f'broke off at {shown(where)}' if broken else 'cannot be reached'} ({cause(error)}); "
-                f"check the network or the proxy variables{self._instead}"
+                host,
+                f"{problem} ({cause(error)})",
+                f"check the network or the proxy variables{self._instead}",
             ) from error
 
 
 class Upstream(_Web):
     """Upstream files by their real URL.
 
-    With an `origin`, a directory or the URL of one, `https://HOST/PATH` is read from
-    `ORIGIN/HOST/PATH`. The attribute `origin` is for people: a password in the URL is not in it.
+    With a `mirror`, a directory or the URL of one, `https://HOST/PATH` is read from
+    `MIRROR/HOST/PATH`. The attribute `mirror` is for people: a password in the URL is not in it.
     """
 
     _instead = ", or use a mirror with --upstream DIR"
 
-    def __init__(self, origin: str | None = None) -> None:
-        self.origin = shown(origin) if origin else None
-        self._origin = origin
+    def __init__(self, mirror: str | None = None) -> None:
+        self.mirror = redacted(mirror) if mirror else None
+        self._base = mirror
         self.root: Path | None = None
-        if origin and not origin.startswith(("http://", "https://")):
-            self.root = Path(origin)
+        if mirror and not mirror.startswith(("http://", "https://")):
+            self.root = Path(mirror)
             if not self.root.is_dir():
                 raise RequestError(
-                    f"--upstream {self.origin}: no such directory; "
-                    f"make one with `kubewright mirror sample {self.origin}`"
+                    f"--upstream {self.mirror}",
+                    "no such directory",
+                    f"make one with `kubewright mirror sample {self.mirror}`",
                 )
 
     def local(self, url: str) -> Path | None:
-        """The file of a directory mirror that stands for `url`, or None for an origin on the
+        """The file of a directory mirror that stands for `url`, or None for a mirror on the
         network.
         """
         return self.root / host_path(url) if self.root else None
@@ -117,7 +121,7 @@ class Upstream(_Web):
         path = self.local(url)
         if path is not None:
             return path.is_file()
-        with self._answer("HEAD", self._where(url)) as response:
+        with self._request("HEAD", self._where(url)) as response:
             return response is not None
 
     def read(self, url: str) -> bytes | None:
@@ -125,7 +129,7 @@ class Upstream(_Web):
         path = self.local(url)
         if path is not None:
             return path.read_bytes() if path.is_file() else None
-        with self._answer("GET", self._where(url)) as response:
+        with self._request("GET", self._where(url)) as response:
             return None if response is None else response.raw.read(SMALL, decode_content=True)
 
     def mirror_digest(self, url: str) -> str | None:
@@ -140,7 +144,7 @@ class Upstream(_Web):
         VerificationFailed for another.
         """
         data = self._top(NAME)
-        return Mirror.read(data, f"{self.origin}/{NAME}").kind if data else None
+        return Mirror.read(data, f"{self.mirror}/{NAME}").kind if data else None
 
     @cached_property
     def _mirror_sums(self) -> dict[str, str]:
@@ -148,7 +152,7 @@ class Upstream(_Web):
 
     def _top(self, name: str) -> bytes | None:
         """A small file at the top of a mirror: it is where a host of that name would be."""
-        return self.read(f"https://{name}") if self.origin else None
+        return self.read(f"https://{name}") if self.mirror else None
 
     def stream(
         self, url: str, into: IO[bytes], progress: Callable[[int, int | None], None]
@@ -163,10 +167,10 @@ class Upstream(_Web):
         path = self.local(url)
         if path is not None:
             return path.is_file() and _copy(path, into, have, progress)
-        with self._answer("GET", self._where(url), offset=have) as response:
+        with self._request("GET", self._where(url), offset=have) as response:
             if response is None:
                 return False
-            if response.status_code == BEYOND:
+            if response.status_code == RANGE_NOT_SATISFIABLE:
                 return True
             if have and response.status_code != requests.codes.partial_content:
                 into.seek(0)
@@ -181,7 +185,7 @@ class Upstream(_Web):
         return True
 
     def _where(self, url: str) -> str:
-        return url if not self._origin else f"{self._origin.rstrip('/')}/{host_path(url)}"
+        return url if not self._base else f"{self._base.rstrip('/')}/{host_path(url)}"
 
 
 class WebFiles(_Web):
@@ -192,23 +196,23 @@ class WebFiles(_Web):
 
     def read(self, path: str) -> bytes | None:
         """A whole file as it is sent, of any size, or None when the server has none."""
-        with self._answer("GET", f"{self.base}/{path}") as response:
+        with self._request("GET", f"{self.base}/{path}") as response:
             return None if response is None else response.raw.read(decode_content=False)
 
 
 class _Session(requests.Session):
-    """Keeps to the proof that a request was given: where it is redirected to, ~/.netrc is not asked
-    for another.
+    """Keeps to the credentials that a request was given: where it is redirected to, ~/.netrc is not
+    asked for others.
     """
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        if server(response.request.url or "") != server(prepared_request.url or ""):
+        if origin(response.request.url or "") != origin(prepared_request.url or ""):
             prepared_request.headers.pop("Authorization", None)
 
 
-def patient(*more: str) -> requests.Session:
+def retrying_session(*more: str) -> requests.Session:
     """A session that tries again what may be sent twice: the methods that HTTP says so of, and
     `more`.
     """
@@ -230,13 +234,13 @@ def address(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def server(url: str) -> tuple[str, str | None, int | None]:
+def origin(url: str) -> tuple[str, str | None, int | None]:
     """What two URLs of one server have in common: the scheme, the host and the port."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def shown(text: str) -> str:
+def redacted(text: str) -> str:
     """A text fit for logs and errors: its URLs have lost name, password and query, where secrets
     are.
     """
@@ -247,7 +251,7 @@ def cause(error: BaseException) -> str:
     """The innermost reason, in its own few words."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    return shown(str(error)) or type(error).__name__
+    return redacted(str(error)) or type(error).__name__
 
 
 def _copy(

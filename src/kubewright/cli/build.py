@@ -19,13 +19,14 @@ from kubewright.settings import Settings
 from kubewright.stages import fetch as fetching
 from kubewright.stages import image as imaging
 from kubewright.stages import package as packaging
-from kubewright.stages import publish
 from kubewright.stages import release as releasing
 from kubewright.stages import resolve as resolving
 from kubewright.stages import sign as signing_stage
 from kubewright.stages import upgrade as upgrading
+from kubewright.stages.carried import reading
 from kubewright.stages.dryrun import Plan, plan, planned, rehearse
-from kubewright.stages.keys import keys, there
+from kubewright.stages.keys import existing_keys, keys
+from kubewright.stages.site import store
 from kubewright.workspace import Workspace, select
 
 OWN = "(this machine's archive)"
@@ -91,7 +92,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         return
     workspace = select(settings.dist, name)
     own = packaging.certificate(settings)
-    known = packaging.site_keyring(own.binary, publish.store(settings).read)
+    known = packaging.site_keyring(own.certificate, reading(store(settings)))
     record = packaging.package(workspace, settings, own, known)
     _report(workspace, record, as_json)
 
@@ -160,7 +161,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(name, settings, as_json, Plan.signing)
         return
     workspace = select(settings.dist, name)
-    record = signing_stage.sign(workspace, settings, keys(settings), publish.store(settings).read)
+    record = signing_stage.sign(workspace, settings, keys(settings), reading(store(settings)))
     _report(workspace, record, as_json)
 
 
@@ -171,7 +172,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
     if settings.dry_run:
-        _rehearsed(rehearse(request_, settings, lambda: there(settings)), settings, as_json)
+        _rehearsed(rehearse(request_, settings, lambda: existing_keys(settings)), settings, as_json)
         return
     workspace, channels, changes = releasing.release(request_, settings, keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)

@@ -8,6 +8,7 @@ from kubewright.cli.options import refuse_dry_run, shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.settings import Settings
 from kubewright.stages import hyperkube as compiling
+from kubewright.stages import mirror
 
 VERSION = click.argument("version", metavar="VERSION")
 
@@ -19,7 +20,7 @@ VERSION = click.argument("version", metavar="VERSION")
 def source(settings: Settings, as_json: bool, version: str, directory: Path) -> None:
     """Real Kubernetes and its companions, compiled from Go modules; takes long the first time."""
     refuse_dry_run(settings, "mirror source")
-    summary = compiling.source(version, directory, settings)
+    summary = mirror.source(version, directory, settings)
     if as_json:
         show_json(summary.model_dump(mode="json", exclude_none=True))
         return

@@ -17,7 +17,7 @@ from kubewright.models.base import Arch
 from kubewright.models.image import Flavour
 from kubewright.packagers import PACKAGERS
 from kubewright.settings import Settings
-from kubewright.upstream import shown
+from kubewright.upstream import redacted
 
 Command = Callable[..., None]
 
@@ -161,7 +161,7 @@ def _refusal(error: ValidationError) -> RequestError:
     example = "".join(
         f"; write it like {one}" for one in Settings.model_fields[str(field)].examples or ()
     )
-    return RequestError(f"{flag} {shown(str(first['input']))}: {said}{example}")
+    return RequestError(f"{flag} {redacted(str(first['input']))}: {said}{example}")
 
 
 def cache_directory() -> Path:

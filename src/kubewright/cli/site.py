@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from kubewright.cli.options import shared, show_json
+from kubewright.cli.options import refuse_dry_run, shared, show_json
 from kubewright.errors import VerificationFailed
-from kubewright.models.site import Channel
+from kubewright.models.site import Change, Channel
 from kubewright.settings import Settings
-from kubewright.site.store import Change
+from kubewright.stages import channels as channel_stage
 from kubewright.stages import publish as publishing
+from kubewright.stages import repair as repairing
 from kubewright.stages import verify as verifying
 from kubewright.stages.keys import keys
+from kubewright.verification import Report
 from kubewright.workspace import select
 
 
@@ -53,11 +55,7 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
     else:
         for line in report.lines():
             click.echo(line)
-    if report.findings:
-        raise VerificationFailed(
-            f"{where or settings.site}: {len(report.findings)} of {report.checked} checks failed; "
-            "publish again from sound files, or restore the site from a copy"
-        )
+    _refuse(report, where or settings.site, "run `kubewright repair`")
 
 
 @click.command()
@@ -66,7 +64,9 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
 def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     """List the publications of a channel, or the channels of the site."""
     found = (
-        publishing.channels(settings) if channel is None else publishing.history(channel, settings)
+        channel_stage.list_channels(settings)
+        if channel is None
+        else channel_stage.history(channel, settings)
     )
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in found])
@@ -86,7 +86,7 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
 @shared
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
     """Publish the content of an earlier publication of a channel again."""
-    record, changes = publishing.rollback(channel, settings, keys(settings), to)
+    record, changes = channel_stage.rollback(channel, settings, keys(settings), to)
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True))
         return
@@ -102,15 +102,47 @@ def refresh(settings: Settings, as_json: bool) -> None:
 
     Channels that another key has signed are signed again too. Needs no release in --dist.
     """
-    renewed, changes = publishing.refresh(settings, keys(settings))
+    renewed, changes, finished = channel_stage.refresh(settings, keys(settings))
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
         return
     _changes(changes, settings)
     for record in renewed:
         click.echo(_line(record))
-    if not renewed:
+    if finished is not None:
+        would = "would finish" if settings.dry_run else "finished"
+        click.echo(
+            f"{settings.site}: {would} publication {finished}, which was cut short: {len(changes)} objects"
+        )
+    elif not renewed:
         click.echo(f"{settings.site}: nothing to renew")
+
+
+@click.command()
+@shared
+def repair(settings: Settings, as_json: bool) -> None:
+    """Restore what is damaged or lost on the site, and remove what nothing on it names.
+
+    Files of releases are taken from --dist. Nobody should be publishing meanwhile.
+    """
+    refuse_dry_run(settings, "repair")
+    report, changes = repairing.repair_site(settings, keys(settings))
+    if as_json:
+        changed = [change.model_dump() for change in changes]
+        show_json({"changes": changed, **report.model_dump(mode="json")})
+    else:
+        for change in changes:
+            click.echo(f"{change.action:8} {change.path}")
+        for line in report.lines():
+            click.echo(line)
+    _refuse(report, settings.site, "run `repair` where the dist/ of these releases is")
+
+
+def _refuse(report: Report, site: str, remedy: str) -> None:
+    """Raise VerificationFailed if anything is wrong."""
+    if report.findings:
+        problem = f"{len(report.findings)} of {report.checked} checks failed"
+        raise VerificationFailed(site, problem, f"{remedy}, or restore the site from a copy")
 
 
 def report_changes(
@@ -156,4 +188,4 @@ def _when(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-COMMANDS = (publish, verify, history, rollback, refresh)
+COMMANDS = (publish, verify, history, rollback, refresh, repair)

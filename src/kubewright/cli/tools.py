@@ -93,24 +93,23 @@ def init(
 @shared
 def show(settings: Settings, as_json: bool) -> None:
     """Show the keys that the options name: fingerprints, and whether they are development keys."""
-    found = keys(settings)
+    own = keys(settings)
     values = {
-        "openpgp": found.repo.fingerprint,
-        "user_id": found.repo.user_id,
-        "expires": found.repo.expires,
-        "ecdsa": found.artifact.key_id,
-        "development": found.development,
+        "openpgp": own.fingerprint,
+        "user_id": own.repo.user_id,
+        "expires": own.repo.expires,
+        "ecdsa": own.artifact.key_id,
+        "development": own.development,
     }
     if as_json:
         show_json(values)
         return
-    expires = found.repo.expires
-    end = "never" if expires is None else day(expires)
-    for label, value in {
-        **values,
-        "expires": end,
-        "development": "yes" if found.development else "no",
-    }.items():
+    expires = own.repo.expires
+    words = {
+        "expires": "never" if expires is None else day(expires),
+        "development": "yes" if own.development else "no",
+    }
+    for label, value in (values | words).items():
         click.echo(f"{label:12} {value}")
 
 

@@ -60,6 +60,18 @@ class Session:
         """Put a remark into the transcript."""
         self.lines.append(f"# {text}")
 
+    def installed(
+        self, client: str, version: str, packages: tuple[tuple[str, str], ...]
+    ) -> Installed:
+        """The result: what a client of some version installed by the commands so far."""
+        return Installed(
+            client=client,
+            version=version,
+            commands=tuple(self.commands),
+            transcript=tuple(self.lines),
+            packages=packages,
+        )
+
 
 def run_installed(root: Path, argv: Sequence[str], *, codes: Sequence[int] = (0,)) -> str:
     """Run a program that was installed into `root`, such as `/usr/bin/kubelet --version`; return
@@ -72,7 +84,9 @@ def run_installed(root: Path, argv: Sequence[str], *, codes: Sequence[int] = (0,
     program = root.resolve() / argv[0].lstrip("/")
     if not (program.is_file() and program.resolve().is_relative_to(root.resolve())):
         raise ToolMissing(
-            f"{root}: has no {argv[0]}; install the package that carries it into this root first"
+            str(root),
+            f"has no {argv[0]}",
+            "install the package that carries it into this root first",
         )
     return run([program, *argv[1:]], codes=codes).stdout
 
@@ -82,15 +96,15 @@ def node_check(root: Path) -> str:
     line.
     """
     spec = root.resolve() / "usr/share/kubewright/node-spec.sh"
-    said = run_installed(
+    answer = run_installed(
         root, ["/usr/bin/kube-node-check", "--json", "--spec", str(spec)], codes=(0, 1)
     )
-    found: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
-    for check in json.loads(said)["checks"]:
-        found[check["result"]].append(check["id"])
+    ids_of: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
+    for check in json.loads(answer)["checks"]:
+        ids_of[check["result"]].append(check["id"])
     named = (
         f"{len(ids)} {result} ({', '.join(ids)})"
-        for result, ids in found.items()
+        for result, ids in ids_of.items()
         if ids and result != "ok"
     )
-    return ", ".join([f"{len(found['ok'])} ok", *named])
+    return ", ".join([f"{len(ids_of['ok'])} ok", *named])

@@ -51,10 +51,10 @@ def check(machine: Path = MACHINE) -> None:
         for program in ("apt-get", "dpkg"):
             find(program, install="it is part of Debian and its kin")
     except ToolMissing as missing:
-        raise ClientUnavailable(f"apt: {missing}") from missing
+        raise ClientUnavailable("apt", str(missing)) from missing
     if not sources(machine):
         raise ClientUnavailable(
-            f"apt: {machine / 'etc/apt'} has no sources; this is not a Debian system"
+            "apt", f"{machine / 'etc/apt'} has no sources", "this is not a Debian system"
         )
 
 
@@ -77,44 +77,31 @@ def install(
     root, state = root.absolute(), root.absolute() / ".apt"
     with files.explained(root):
         _prepare(root, state, site_url, suite, keyring)
-    session = Session(
-        {
-            "APT_CONFIG": str(state / "apt.conf"),
-            "DEBIAN_FRONTEND": "noninteractive",
-            "HOME": str(root),
-        }
-    )
+    own = {"APT_CONFIG": str(state / "apt.conf"), "HOME": str(root)}
+    session = Session({**own, "DEBIAN_FRONTEND": "noninteractive"})
     session.run("apt-get", "-q", "update")
     with files.explained(root):
         _link(sources(machine), state / "sources")
         _link(lists(machine), state / "lists")
-    base = [
-        item
-        for item in _resolve(session, state, packages)
-        if not item.url.startswith(f"{site_url}/")
-    ]
+    wanted = _resolve(session, state, packages)
+    base = [item for item in wanted if not item.url.startswith(f"{site_url}/")]
     with files.explained(root):
         _count_as_installed(session, root, base)
     session.run("apt-get", "-q", "--yes", "install", *packages)
     shutil.rmtree(state / "cache", ignore_errors=True)
-    return Installed(
-        client=NAME,
-        version=session.ask("apt-get", "--version").split()[1],
-        commands=tuple(session.commands),
-        transcript=tuple(session.lines),
-        packages=_unpacked(session, root),
-    )
+    version = session.ask("apt-get", "--version").split()[1]
+    return session.installed(NAME, version, _unpacked(session, root))
 
 
 def sources(machine: Path) -> list[Path]:
     """The machine's source lists that apt reads."""
     apt = machine / "etc/apt"
-    found = [
+    candidates = [
         apt / "sources.list",
         *apt.glob("sources.list.d/*.list"),
         *apt.glob("sources.list.d/*.sources"),
     ]
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in candidates if path.is_file())
 
 
 def lists(machine: Path) -> list[Path]:
@@ -161,7 +148,8 @@ def source(site_url: str, suite: str, keyring: bytes) -> str:
     """
     return (
         f"Types: deb\nURIs: {site_url}/apt\nSuites: {suite}\nComponents: main\n"
-        "Allow-Insecure: no\nAllow-Weak: no\nAllow-Downgrade-To-Insecure: no\nCheck-Date: yes\nCheck-Valid-Until: yes\n"
+        "Allow-Insecure: no\nAllow-Weak: no\nAllow-Downgrade-To-Insecure: no\n"
+        "Check-Date: yes\nCheck-Valid-Until: yes\n"
         f"Signed-By:\n{_armored(keyring)}"
     )
 
@@ -178,17 +166,17 @@ def _armored(keyring: bytes) -> str:
 
 def downloads(output: str) -> list[Download]:
     """What `apt-get --print-uris install` lists: `'URL' NAME_VERSION_ARCH.deb SIZE DIGEST`."""
-    found = re.findall(r"^'(\S+)' ([^\s_]+)_([^\s_]+)_[^\s_]+\.deb ", output, re.MULTILINE)
-    return [Download(url=url, name=name, version=unquote(version)) for url, name, version in found]
+    lines = re.findall(r"^'(\S+)' ([^\s_]+)_([^\s_]+)_[^\s_]+\.deb ", output, re.MULTILINE)
+    return [Download(url=url, name=name, version=unquote(version)) for url, name, version in lines]
 
 
 def stanzas(output: str) -> list[dict[str, str]]:
     """The packages that `apt-cache show` prints, each once, with the first line of every field."""
-    found = (
+    blocks = (
         dict(re.findall(r"^([\w-]+): *(.*)$", block, re.MULTILINE))
         for block in output.split("\n\n")
     )
-    return list({fields["Package"]: fields for fields in found if fields}.values())
+    return list({fields["Package"]: fields for fields in blocks if fields}.values())
 
 
 def status(fields: dict[str, str]) -> str:
@@ -239,9 +227,12 @@ def _resolve(session: Session, state: Path, packages: Sequence[str]) -> list[Dow
         session.run("apt-get", "-q", "update")
     except ToolFailed as unreachable:
         reason = re.search(r"^E: (.+)$", str(unreachable), re.MULTILINE)
+        why = reason[1] if reason else "no reason given"
         raise ClientUnavailable(
-            f"apt: this machine's package lists do not have what {' '.join(packages)} needs, and newer ones cannot be "
-            f"fetched ({reason[1] if reason else 'no reason given'}); run `apt-get update` while online"
+            "apt",
+            f"this machine's package lists do not have what {' '.join(packages)} needs, and "
+            f"newer ones cannot be fetched ({why})",
+            "run `apt-get update` while online",
         ) from unreachable
     return downloads(session.ask(*question))
 
@@ -251,15 +242,15 @@ def _count_as_installed(session: Session, root: Path, base: Sequence[Download]) 
     if not base:
         return
     database = root / "var/lib/dpkg"
-    shown = stanzas(
+    packages = stanzas(
         session.ask("apt-cache", "show", *(f"{item.name}={item.version}" for item in base))
     )
     with (database / "status").open("a", encoding="utf-8") as stream:
-        stream.writelines(status(fields) for fields in shown)
-    for fields in shown:
+        stream.writelines(status(fields) for fields in packages)
+    for fields in packages:
         of_each = f":{fields['Architecture']}" if fields.get("Multi-Arch") == "same" else ""
         (database / "info" / f"{fields['Package']}{of_each}.list").touch()
-    names = " ".join(fields["Package"] for fields in shown)
+    names = " ".join(fields["Package"] for fields in packages)
     session.note(f"from this machine's own sources, and only counted as installed: {names}")
 
 

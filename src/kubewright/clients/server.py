@@ -12,7 +12,7 @@ from typing import IO, Any
 log = logging.getLogger(__name__)
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class _SiteHandler(SimpleHTTPRequestHandler):
     def send_head(self) -> IO[bytes] | None:  # type: ignore[override]  # typeshed knows only its own two classes
         wanted = Path(self.translate_path(self.path)).resolve()
         if not wanted.is_relative_to(self.directory):  # a link that leads out
@@ -34,7 +34,7 @@ def serve(root: Path) -> Iterator[str]:
     """Serve what is below `root` on a free port of the loopback interface; gives
     `http://127.0.0.1:PORT`.
     """
-    with _Server(("127.0.0.1", 0), partial(_Handler, directory=str(root.resolve()))) as server:
+    with _Server(("127.0.0.1", 0), partial(_SiteHandler, directory=str(root.resolve()))) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

@@ -4,18 +4,18 @@ registry.
 
 from kubewright.images.build import build, load_definition
 from kubewright.images.check import check_layout
-from kubewright.images.debs import bring
+from kubewright.images.debs import fetch_packages
 from kubewright.images.engine import load
-from kubewright.images.registry import Extra, PushReport, prefix, push
-from kubewright.images.sources import Supply
+from kubewright.images.layer_entries import ImageInputs
+from kubewright.images.registry import Attachment, PushReport, prefix, push
 
 __all__ = [
-    "Extra",
+    "Attachment",
+    "ImageInputs",
     "PushReport",
-    "Supply",
-    "bring",
     "build",
     "check_layout",
+    "fetch_packages",
     "load",
     "load_definition",
     "prefix",

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kubewright.images.documents import (
+from kubewright.images.layer import Layer
+from kubewright.images.oci import (
     CONFIG,
     INDEX,
     MANIFEST,
-    Config,
     Descriptor,
     Execution,
-    Index,
-    Manifest,
+    HistoryStep,
+    ImageConfig,
+    ImageIndex,
+    ImageManifest,
     RootFs,
-    Step,
     descriptor,
     names,
-)  # fmt: skip
-from kubewright.images.layer import Layer
+)
 from kubewright.models.base import Arch
 from kubewright.models.image import Flavour, Image, ImageDefinition, LayerBlob, NamedImage, Platform
 from kubewright.moments import rfc3339
@@ -46,9 +46,7 @@ def assemble(
     layers: Mapping[Arch, Sequence[Layer]],
     epoch: int,
 ) -> Assembled:
-    """Render the image called `name` for every architecture that has layers (lowest first in
-    each).
-    """
+    """Render the image called `name` for each architecture with layers, the lowest first."""
     image = definition.images[name]
     about = annotations(name, tag, image, definition.flavour, epoch)
     platforms: list[Platform] = []
@@ -56,23 +54,28 @@ def assemble(
     manifests: list[Descriptor] = []
     for arch in sorted(layers):
         configuration = config(image, arch, layers[arch], about, epoch)
-        manifest = Manifest(
-            config=descriptor(CONFIG, configuration),
-            layers=tuple(
-                Descriptor(media_type=one.media_type, digest=one.digest, size=one.size)
-                for one in layers[arch]
-            ),
-            annotations=about,
+        parts = [
+            Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
+            for layer in layers[arch]
+        ]
+        manifest = ImageManifest(
+            config=descriptor(CONFIG, configuration), layers=tuple(parts), annotations=about
         ).to_bytes()
         manifests.append(descriptor(MANIFEST, manifest, arch=arch))
         documents += [configuration, manifest]
         platforms.append(_platform(arch, manifest, configuration, layers[arch]))
-    index = Index(manifests=tuple(manifests), annotations=about).to_bytes()
+    index = ImageIndex(manifests=tuple(manifests), annotations=about).to_bytes()
     entry = descriptor(INDEX, index, annotations=names(f"{name}:{tag}", reference))
     made = Image(
-        name=name, tag=tag, reference=reference, flavour=definition.flavour, index=entry.digest,
-        platforms=tuple(platforms), components=image.components, links=links(definition, image),
-    )  # fmt: skip
+        name=name,
+        tag=tag,
+        reference=reference,
+        flavour=definition.flavour,
+        index=entry.digest,
+        platforms=tuple(platforms),
+        components=image.components,
+        links=links(definition, image),
+    )
     return Assembled(made, (*documents, index), entry)
 
 
@@ -80,7 +83,7 @@ def config(
     image: NamedImage, arch: Arch, layers: Sequence[Layer], about: Mapping[str, str], epoch: int
 ) -> bytes:
     """The configuration: what runs, as whom, and what the layers are when unpacked."""
-    return Config(
+    return ImageConfig(
         architecture=arch.value,
         os="linux",
         created=rfc3339(epoch),
@@ -89,7 +92,7 @@ def config(
         ),
         rootfs=RootFs(diff_ids=tuple(layer.diff_id for layer in layers)),
         history=tuple(
-            Step(created=rfc3339(epoch), created_by=f"kubewright image: {name}")
+            HistoryStep(created=rfc3339(epoch), created_by=f"kubewright image: {name}")
             for name in image.layers
         ),
     ).to_bytes()
@@ -114,10 +117,10 @@ def annotations(
 
 def links(definition: ImageDefinition, image: NamedImage) -> dict[str, str]:
     """Every link of an image's layers and what it points to."""
-    found: dict[str, str] = {}
+    targets: dict[str, str] = {}
     for layer in image.layers:
-        found |= definition.layers[layer].links | definition.layers[layer].hard_links
-    return dict(sorted(found.items()))
+        targets |= definition.layers[layer].links | definition.layers[layer].hard_links
+    return dict(sorted(targets.items()))
 
 
 def _platform(
@@ -129,7 +132,8 @@ def _platform(
         config=descriptor(CONFIG, configuration).digest,
         diff_ids=tuple(layer.diff_id for layer in layers),
         layers=tuple(
-            LayerBlob(digest=one.digest, size=one.size, media_type=one.media_type) for one in layers
+            LayerBlob(digest=layer.digest, size=layer.size, media_type=layer.media_type)
+            for layer in layers
         ),
         compressor=layers[0].compressor,
     )

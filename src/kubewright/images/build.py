@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from kubewright import checked, recipes
+from kubewright.archives import Entry
 from kubewright.errors import RequestError
-from kubewright.images.archive import write_archive
 from kubewright.images.assemble import assemble
 from kubewright.images.builds import (
     Notes,
@@ -27,11 +27,13 @@ from kubewright.images.builds import (
     layer_product,
     platform_product,
 )
-from kubewright.images.documents import index_json
-from kubewright.images.layer import Entry, Layer, write_layer
-from kubewright.images.layout import Layout, replacing_directory
+from kubewright.images.docker_archive import write_archive
+from kubewright.images.layer import Layer, write_layer
+from kubewright.images.layer_entries import ImageInputs, LayerSources, entries
+from kubewright.images.layout_writer import Layout, replacing_directory
+from kubewright.images.oci import index_json
 from kubewright.images.registry import prefix
-from kubewright.images.sources import Inputs, Missing, Sources, Supply, entries
+from kubewright.inputs import FindInput, Missing
 from kubewright.models.artifact import Skipped
 from kubewright.models.base import Arch
 from kubewright.models.build import Build
@@ -68,28 +70,28 @@ class Earlier:
 
 
 def build(
-    definition: ImageDefinition, release: Release, supply: Supply | Inputs,
+    definition: ImageDefinition, release: Release, inputs: ImageInputs | FindInput,
     *, registry: str, dest: Path, archives: Path, content: Path, notes: Path | None = None,
 ) -> ImageRecord:  # fmt: skip
     """Make the layout `dest` and one archive for each architecture in `archives`.
 
-    `registry` is the prefix of every reference, `content` the folder images/; where there are but
-    inputs, these are the supply. Layers and images have the dates of the components in them and no
+    `registry` is the prefix of every reference, `content` the folder images/; a function that
+    finds inputs will do for them. Layers and images have the dates of the components in them and no
     other time, so releases with the same etcd or CoreDNS have the same image of it. `dest` is
     replaced whole, or left as it was when anything fails. What each layer, image and archive was
     built from is noted in the folder `notes`; what would be built from the same again is kept.
     """
     where = prefix(registry)
-    supply = supply if isinstance(supply, Supply) else Supply(supply)
+    inputs = inputs if isinstance(inputs, ImageInputs) else ImageInputs(inputs)
     definition = definition.chosen(
-        {component.name: component.version for component in release.components}, supply.carried
+        {component.name: component.version for component in release.components}, inputs.carried
     )
     earlier = Earlier(dest, Notes(notes))
     with (
         replacing_directory(dest) as root,
         TemporaryDirectory(prefix="kubewright-image-") as scratch,
     ):
-        sources = Sources(supply, content, Path(scratch))
+        sources = LayerSources(inputs, content, Path(scratch))
         plan = make_plan(definition, release, sources, earlier)
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release, earlier.layout)
@@ -105,10 +107,10 @@ def build(
 
 
 def make_plan(
-    definition: ImageDefinition, release: Release, sources: Sources, earlier: Earlier
+    definition: ImageDefinition, release: Release, sources: LayerSources, earlier: Earlier
 ) -> Plan:
     """Find every input, and with it the images that cannot be made and why."""
-    sources = replace(sources, supply=replace(sources.supply, inputs=cache(sources.supply.inputs)))
+    sources = replace(sources, inputs=replace(sources.inputs, find=cache(sources.inputs.find)))
 
     @cache
     def look(name: str, arch: Arch) -> list[Entry] | Layer | str:

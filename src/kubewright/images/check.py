@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import tarfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
@@ -14,26 +14,25 @@ import zstandard
 from pydantic import ValidationError
 
 from kubewright.files import CHUNK
-from kubewright.images.archive import blob_path, docker_manifest
-from kubewright.images.documents import (
+from kubewright.images.docker_archive import blob_path, docker_manifest
+from kubewright.images.layout_reader import LayoutReader, open_layout
+from kubewright.images.oci import (
     CONFIG,
     INDEX,
     LAYERS,
     MANIFEST,
     REFERENCE,
     SHORT_NAME,
-    Config,
     Descriptor,
     Document,
-    Index,
+    ImageConfig,
+    ImageIndex,
+    ImageManifest,
     LayoutVersion,
-    Manifest,
 )
-from kubewright.images.store import Store, opened
 
 D = TypeVar("D", bound=Document)
 
-Findings = Iterator[str]
 REMEDY = "build or download it again"
 
 
@@ -44,7 +43,7 @@ class Readable(Protocol):
         """Up to `size` bytes; none at the end."""
 
 
-def check_layout(layout: Path) -> Findings:
+def check_layout(layout: Path) -> Iterator[str]:
     """Yield what is wrong with a layout (its directory) or an archive of one; nothing means that
     all is well.
 
@@ -53,163 +52,182 @@ def check_layout(layout: Path) -> Findings:
     if not layout.exists():
         yield f"{layout}: there is no such layout; {REMEDY}"
         return
+    findings: list[str] = []
     try:
-        with opened(layout) as store:
-            for finding in _Check(store).findings():
-                yield f"{layout}: {finding}; {REMEDY}"
+        with open_layout(layout) as reader:
+            _Check(reader, findings).run()
     except (tarfile.TarError, EOFError) as error:
-        yield f"{layout}: not a readable archive ({error}); {REMEDY}"
+        findings.append(f"not a readable archive ({error})")
+    for finding in findings:
+        yield f"{layout}: {finding}; {REMEDY}"
 
 
 class _Check:
-    """One walk over a layout, which remembers what it has already looked at."""
+    """One walk over a layout, which notes what is wrong in `findings`."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, reader: LayoutReader, findings: list[str]) -> None:
+        self.reader = reader
+        self.findings = findings
         self.sizes: dict[str, int] = {}  # of the blobs that are what their names say
         self.seen: set[str] = set()
         self.unpacked: dict[str, str] = {}
 
-    def findings(self) -> Findings:
-        """Everything that is wrong."""
-        yield from self._top("oci-layout", LayoutVersion)
-        yield from self._blobs()
-        index = yield from self._top("index.json", Index)
+    def run(self) -> None:
+        """Look at everything."""
+        self._top("oci-layout", LayoutVersion)
+        self._blobs()
+        index = self._top("index.json", ImageIndex)
         if index is not None:
-            yield from self._typed("index.json", index.media_type, INDEX)
-            yield from self._names(index)
-            yield from self._index("index.json", index)
-            yield from self._docker(index)
+            self._typed("index.json", index.media_type, INDEX)
+            self._names(index)
+            self._index("index.json", index)
+            self._docker(index)
 
-    def _top(self, name: str, model: type[D]) -> Generator[str, None, D | None]:
+    def _top(self, name: str, model: type[D]) -> D | None:
         """Read a document that no digest protects: so it has to be written as we write it, to the
         byte.
         """
-        found = yield from self._document(name, model)
-        if found is not None and self._read(name) != found.to_bytes():
-            yield f"{name}: not as it was written"
-        return found
+        document = self._document(name, model)
+        if document is not None and self._read(name) != document.to_bytes():
+            self.findings.append(f"{name}: not as it was written")
+        return document
 
-    def _names(self, index: Index) -> Findings:
+    def _names(self, index: ImageIndex) -> None:
         for entry in index.manifests:
             known = entry.annotations or {}
             if (
                 not known.get(SHORT_NAME)
                 or known[SHORT_NAME] != known.get(REFERENCE, "").rpartition("/")[2]
             ):
-                yield f"index.json: the names of {entry.digest} are missing or disagree"
+                self.findings.append(
+                    f"index.json: the names of {entry.digest} are missing or disagree"
+                )
 
-    def _typed(self, place: str, found: str, wanted: str) -> Findings:
+    def _typed(self, place: str, found: str, wanted: str) -> None:
         if found != wanted:
-            yield f"{place}: is of the type {found} instead of {wanted}"
+            self.findings.append(f"{place}: is of the type {found} instead of {wanted}")
 
-    def _blobs(self) -> Findings:
-        for name in sorted(self.store.names):
+    def _blobs(self) -> None:
+        for name in sorted(self.reader.names):
             if name.startswith("blobs/"):
-                with self.store.open(name) as stream:
+                with self.reader.open(name) as stream:
                     digest, size = _measure(stream)
                 if name == blob_path(digest):
                     self.sizes[name] = size
                 else:
-                    yield f"{name}: its digest is {digest}"
+                    self.findings.append(f"{name}: its digest is {digest}")
 
-    def _index(self, place: str, index: Index) -> Findings:
+    def _index(self, place: str, index: ImageIndex) -> None:
         for entry in index.manifests:
-            if not (yield from self._refers(place, entry)) or entry.digest in self.seen:
+            if not self._refers(place, entry) or entry.digest in self.seen:
                 continue
             self.seen.add(entry.digest)
             name = blob_path(entry.digest)
             if entry.media_type == INDEX:
-                nested = yield from self._document(name, Index)
+                nested = self._document(name, ImageIndex)
                 if nested is not None:
-                    yield from self._typed(name, nested.media_type, INDEX)
-                    yield from self._index(name, nested)
+                    self._typed(name, nested.media_type, INDEX)
+                    self._index(name, nested)
             elif entry.media_type == MANIFEST:
                 if entry.platform is None:
-                    yield f"{place}: does not say which machines {entry.digest} is for"
-                yield from self._manifest(name, entry)
+                    self.findings.append(
+                        f"{place}: does not say which machines {entry.digest} is for"
+                    )
+                self._manifest(name, entry)
             else:
-                yield f"{place}: {entry.digest} is of the unknown type {entry.media_type}"
+                self.findings.append(
+                    f"{place}: {entry.digest} is of the unknown type {entry.media_type}"
+                )
 
-    def _manifest(self, name: str, entry: Descriptor) -> Findings:
-        manifest = yield from self._document(name, Manifest)
+    def _manifest(self, name: str, entry: Descriptor) -> None:
+        manifest = self._document(name, ImageManifest)
         if manifest is None:
             return
-        yield from self._typed(name, manifest.media_type, MANIFEST)
-        yield from self._typed(f"the config of {name}", manifest.config.media_type, CONFIG)
+        self._typed(name, manifest.media_type, MANIFEST)
+        self._typed(f"the config of {name}", manifest.config.media_type, CONFIG)
         complete = True
         for part in (manifest.config, *manifest.layers):
-            complete = (yield from self._refers(name, part)) and complete
+            complete = self._refers(name, part) and complete
         if complete:
-            config = yield from self._document(blob_path(manifest.config.digest), Config)
+            config = self._document(blob_path(manifest.config.digest), ImageConfig)
             if config is not None:
-                yield from self._image(name, entry, manifest, config)
+                self._image(name, entry, manifest, config)
 
-    def _image(self, name: str, entry: Descriptor, manifest: Manifest, config: Config) -> Findings:
+    def _image(
+        self, name: str, entry: Descriptor, manifest: ImageManifest, config: ImageConfig
+    ) -> None:
         if entry.platform and (entry.platform.os, entry.platform.architecture) != (
             config.os,
             config.architecture,
         ):
-            yield f"{name}: listed for {entry.platform.architecture}, but made for {config.os}/{config.architecture}"
+            self.findings.append(
+                f"{name}: listed for {entry.platform.architecture}, "
+                f"but made for {config.os}/{config.architecture}"
+            )
         if len(manifest.layers) != len(config.rootfs.diff_ids):
-            yield f"{name}: {len(manifest.layers)} layers, but its config has {len(config.rootfs.diff_ids)} diff_ids"
+            self.findings.append(
+                f"{name}: {len(manifest.layers)} layers, "
+                f"but its config has {len(config.rootfs.diff_ids)} diff_ids"
+            )
             return
         for layer, promised in zip(manifest.layers, config.rootfs.diff_ids, strict=True):
             unpacked = self._diff_id(layer)
             if unpacked != promised:
-                yield f"{blob_path(layer.digest)}: unpacks to {unpacked}, but the config of {name} says {promised}"
+                self.findings.append(
+                    f"{blob_path(layer.digest)}: unpacks to {unpacked}, "
+                    f"but the config of {name} says {promised}"
+                )
 
     def _diff_id(self, layer: Descriptor) -> str:
         if layer.digest not in self.unpacked:
-            with self.store.open(blob_path(layer.digest)) as stream:
+            with self.reader.open(blob_path(layer.digest)) as stream:
                 try:
-                    self.unpacked[layer.digest] = _measure(_decompressed(stream, layer.media_type))[
-                        0
-                    ]
+                    unpacked = _decompressed(stream, layer.media_type)
+                    self.unpacked[layer.digest], _ = _measure(unpacked)
                 except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
                     self.unpacked[layer.digest] = f"nothing ({error})"
         return self.unpacked[layer.digest]
 
-    def _docker(self, index: Index) -> Findings:
+    def _docker(self, index: ImageIndex) -> None:
         """In an archive, manifest.json must say what index.json says: Docker reads the one,
         containerd the other.
         """
-        if "manifest.json" not in self.store.names:
+        if "manifest.json" not in self.reader.names:
             return
         try:
-            found = [
-                (entry, Manifest.from_bytes(self._read(blob_path(entry.digest))))
+            manifests = [
+                (entry, ImageManifest.from_bytes(self._read(blob_path(entry.digest))))
                 for entry in index.manifests
             ]
-            agrees = self._read("manifest.json") == docker_manifest(found)
+            agrees = self._read("manifest.json") == docker_manifest(manifests)
         except (KeyError, ValidationError):
             agrees = False
         if not agrees:
-            yield "manifest.json: does not say what index.json says"
+            self.findings.append("manifest.json: does not say what index.json says")
 
-    def _refers(self, place: str, entry: Descriptor) -> Generator[str, None, bool]:
+    def _refers(self, place: str, entry: Descriptor) -> bool:
         """Whether a descriptor's blob is here, sound and as long as it says."""
         name = blob_path(entry.digest)
-        if name not in self.store.names:
-            yield f"{name}: missing, but {place} refers to it"
+        if name not in self.reader.names:
+            self.findings.append(f"{name}: missing, but {place} refers to it")
         elif self.sizes.get(name, entry.size) != entry.size:
-            yield f"{name}: {self.sizes[name]} bytes, but {place} says {entry.size}"
+            self.findings.append(f"{name}: {self.sizes[name]} bytes, but {place} says {entry.size}")
         return self.sizes.get(name) == entry.size
 
-    def _document(self, name: str, model: type[D]) -> Generator[str, None, D | None]:
+    def _document(self, name: str, model: type[D]) -> D | None:
         try:
             return model.from_bytes(self._read(name))
         except KeyError:
-            yield f"{name}: missing"
+            self.findings.append(f"{name}: missing")
         except ValidationError as error:
-            first = error.errors()[0]
-            yield f"{name}: {'.'.join(map(str, first['loc'])) or 'the document'}: {first['msg']}"
+            key = ".".join(map(str, error.errors()[0]["loc"])) or "the document"
+            self.findings.append(f"{name}: {key}: is not what an OCI layout has there")
         return None
 
     def _read(self, name: str) -> bytes:
-        if name not in self.store.names:
+        if name not in self.reader.names:
             raise KeyError(name)
-        with self.store.open(name) as stream:
+        with self.reader.open(name) as stream:
             return stream.read()
 
 

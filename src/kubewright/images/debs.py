@@ -1,4 +1,4 @@
-"""Brings pinned Debian packages, and pins them: with the machine's own apt, from the machine's own
+"""Fetches pinned Debian packages, and pins them: with the machine's own apt, from the machine's own
 sources.
 """
 
@@ -22,7 +22,8 @@ INSTALL: Final = "use a machine with Debian's apt, or one whose cache has the pa
 PIN_ANEW: Final = "pin what there is now: python -m kubewright.images.pins"
 
 _URI: Final = re.compile(
-    r"^'[^']+/(?P<path>pool/[^']+)' (?P<name>\S+)\.deb (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$"
+    r"^'[^']+/(?P<path>pool/[^']+)' (?P<name>\S+)\.deb (?P<size>\d+) "
+    r"SHA256:(?P<sha256>[0-9a-f]{64})$"
 )
 
 
@@ -44,16 +45,16 @@ class Apt:
             "Acquire::Languages": "none",
             "Acquire::ForceHash": "SHA256",
         }
-        self._options = [
-            word for name, value in settings.items() for word in ("-o", f"{name}={value}")
-        ]
+        self._options: list[str] = []
+        for name, value in settings.items():
+            self._options += ["-o", f"{name}={value}"]
         for folder in ("lists/partial", "cache/archives/partial"):
             (root / folder).mkdir(parents=True)
         try:
             self.run("update", "--error-on=any")
         except ToolFailed as error:
             raise UpstreamUnreachable(
-                f"apt: its sources cannot be read; correct them or try again:\n{error}"
+                "apt", "its sources cannot be read", f"correct them or try again:\n{error}"
             ) from error
 
     def run(self, *words: str, cwd: Path | None = None) -> str:
@@ -61,7 +62,7 @@ class Apt:
         return run([self._program, "--quiet", "--yes", *self._options, *words], cwd=cwd).stdout
 
 
-def bring(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
+def fetch_packages(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
     """The file of every package; what the cache lacks, apt fetches.
 
     Raises ToolMissing without apt, UpstreamUnreachable when its sources have no such version any
@@ -80,9 +81,9 @@ def closure(names: Sequence[str], arch: Arch) -> list[Pin]:
     empty system.
     """
     with private_apt(arch) as (apt, _):
-        said = apt.run("install", "--print-uris", *names)
-    found = [_pin(line) for line in said.splitlines() if line.startswith("'")]
-    return sorted(found, key=lambda pin: pin.package)
+        answer = apt.run("install", "--print-uris", *names)
+    pins = [_pin(line) for line in answer.splitlines() if line.startswith("'")]
+    return sorted(pins, key=lambda pin: pin.package)
 
 
 @contextmanager
@@ -99,25 +100,31 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
         apt.run("download", *(f"{pin.package}={pin.version}" for pin in pins), cwd=folder)
     except ToolFailed as error:
         raise UpstreamUnreachable(
-            f"apt: its sources do not have what is pinned; {PIN_ANEW}\n{error}"
+            "apt", "its sources do not have what is pinned", f"{PIN_ANEW}\n{error}"
         ) from error
     for pin in pins:
-        (found,) = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
-        if (digest := files.sha256_of(found)) != pin.sha256:
+        [package] = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
+        if (digest := files.sha256_of(package)) != pin.sha256:
             raise VerificationFailed(
-                f"{pin.path}: its sha256 is {digest}, but {pin.sha256} is pinned; {PIN_ANEW}"
+                pin.path, f"its sha256 is {digest}, but {pin.sha256} is pinned", PIN_ANEW
             )
-        files.write(cache.path(pin.sha256), found.read_bytes())
+        files.write(cache.path(pin.sha256), package.read_bytes())
 
 
 def _pin(line: str) -> Pin:
-    found = _URI.match(line)
-    if found is None:
+    match = _URI.match(line)
+    if match is None:
         raise ToolFailed(
-            f"apt-get: said {line!r}, which is no package in a pool; use a Debian mirror as source"
+            "apt-get",
+            f"said {line!r}, which is not a package in a pool",
+            "use a Debian mirror as source",
         )
-    package, version, arch = found["name"].split("_")
+    package, version, arch = match["name"].split("_")
     return Pin(
-        package=package, version=unquote(version), arch="all" if arch == "all" else Arch(arch),
-        size=int(found["size"]), sha256=found["sha256"], path=found["path"],
-    )  # fmt: skip
+        package=package,
+        version=unquote(version),
+        arch="all" if arch == "all" else Arch(arch),
+        size=int(match["size"]),
+        sha256=match["sha256"],
+        path=match["path"],
+    )

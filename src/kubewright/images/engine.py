@@ -24,13 +24,22 @@ def load(archive: Path) -> tuple[str, ...]:
         engine = docker.from_env(timeout=TIMEOUT)
     except DockerException as error:
         raise ToolMissing(
-            f"docker: no engine answers ({error}); start it (systemctl start docker), or set DOCKER_HOST"
+            "docker",
+            f"no engine answers ({error})",
+            "start it (systemctl start docker), or set DOCKER_HOST",
         ) from error
     try:
         with archive.open("rb") as stream:
             loaded = engine.images.load(stream)
     except (DockerException, OSError) as error:
-        raise ToolFailed(f"{archive}: the engine did not load it: {error}") from error
+        raise ToolFailed(
+            str(archive),
+            f"the engine did not load it: {error}",
+            "look into its log: journalctl -u docker",
+        ) from error
     finally:
         engine.close()
-    return tuple(sorted({tag for image in loaded for tag in image.tags}))
+    references: set[str] = set()
+    for image in loaded:
+        references.update(image.tags)
+    return tuple(sorted(references))

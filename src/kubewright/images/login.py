@@ -13,17 +13,19 @@ def account(host: str) -> tuple[str, str] | None:
     from docker.errors import DockerException
 
     try:
-        found = auth.load_config().resolve_authconfig(host) or {}
-        found = {
-            key.lower(): value for key, value in found.items()
-        }  # those of credential helpers have capitals
+        login = auth.load_config().resolve_authconfig(host) or {}
+        # Those of credential helpers have capitals.
+        login = {key.lower(): value for key, value in login.items()}
     except (DockerException, ValueError) as error:
         raise RequestError(
-            f"{host}: the login that Docker has stored is unreadable ({error}); log in again: docker login {host}"
+            host,
+            f"the login that Docker has stored is unreadable ({error})",
+            f"log in again: docker login {host}",
         ) from error
-    if "identitytoken" in found:
+    if "identitytoken" in login:
         raise RequestError(
-            f"{host}: Docker has stored an identity token; log in with a name and password or access token "
-            f"instead: docker login -u NAME {host}"
+            host,
+            "Docker has stored an identity token",
+            f"log in with a name and password or access token instead: docker login -u NAME {host}",
         )
-    return (found["username"], found["password"]) if found.get("username") else None
+    return (login["username"], login["password"]) if login.get("username") else None

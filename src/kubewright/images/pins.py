@@ -19,13 +19,11 @@ def pinned(old: PinnedPackages) -> tuple[Pin, ...]:
     """Pin what `old` wants, without what it leaves out, for every architecture; by name and
     architecture.
     """
-    found = {
-        pin
-        for arch in Arch
-        for pin in debs.closure(old.wanted, arch)
-        if pin.package not in old.left_out
-    }
-    return tuple(sorted(found, key=lambda pin: (pin.package, pin.arch)))
+    pins: set[Pin] = set()
+    for arch in Arch:
+        closure = debs.closure(old.wanted, arch)
+        pins |= {pin for pin in closure if pin.package not in old.left_out}
+    return tuple(sorted(pins, key=lambda pin: (pin.package, pin.arch)))
 
 
 def render(text: str, pins: Iterable[Pin]) -> str:

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.images.archive import blob_path
-from kubewright.images.documents import INDEX, MANIFEST, Manifest
+from kubewright.images.docker_archive import blob_path
 from kubewright.images.login import account
-from kubewright.images.upload import Blob, refusal, upload
-from kubewright.models.image import ImageRecord
+from kubewright.images.oci import INDEX, MANIFEST, ImageManifest
+from kubewright.images.upload import BlobContent, Outcome, refusal, upload
+from kubewright.models.image import Image, ImageRecord
 from kubewright.registry_http import Registry
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ NAMES_OF_DOCKER_HUB = ("docker.io", "index.docker.io")
 
 
 @dataclass(frozen=True)
-class Extra:
+class Attachment:
     """A manifest to put beside an image under a tag of its own, with its blobs: a signature,
     say.
     """
@@ -76,66 +76,60 @@ def prefix(text: str) -> Prefix:
 
     Raises RequestError for anything else.
     """
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"(https?://)?([a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?)((/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)",
         text,
     )
-    if found is None:
+    if match is None:
         raise RequestError(
-            f"--registry: {text!r} is no image prefix; give HOST[:PORT][/PATH] in lower case"
+            "--registry",
+            f"{text!r} is not an image prefix",
+            "give HOST[:PORT][/PATH] in lower case",
         )
-    host = found[2]
+    host = match[2]
     server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
     return Prefix(
-        f"{host}{found[5]}", f"{found[1] or ('http://' if _loopback(host) else 'https://')}{server}"
+        f"{host}{match[5]}", f"{match[1] or ('http://' if _loopback(host) else 'https://')}{server}"
     )
 
 
 def push(
-    layout: Path, record: ImageRecord, registry: str, *, extra: Iterable[Extra] = ()
+    layout: Path, record: ImageRecord, registry: str, *, attachments: Iterable[Attachment] = ()
 ) -> PushReport:
     """Put every image of `record`, whose blobs are in `layout`, below the prefix `registry`.
 
-    Nothing gets a name before everything it needs is there, and signatures (`extra`) get theirs
-    first. What the registry has is not sent. Raises UpstreamUnreachable when it cannot be reached,
-    RequestError when it refuses, VerificationFailed when a blob is not what its name says.
+    Nothing gets a name before everything it needs is there, and `attachments` (signatures) get
+    theirs first. What the registry has is not sent. Raises UpstreamUnreachable when it cannot be
+    reached, RequestError when it refuses, VerificationFailed when a blob is not what its name says.
     """
     where = prefix(registry)
     pushing = _Push(Registry(where.url, account(where.host)), where, layout)
-    beside = tuple(extra)
+    beside = tuple(attachments)
     for image in record.images:
-        for platform in image.platforms:
-            for digest in (*(layer.digest for layer in platform.layers), platform.config):
-                pushing.blob(image.name, Blob.of(digest, pushing.file(digest)))
-            pushing.manifest(
-                image.name,
-                platform.manifest,
-                MANIFEST,
-                pushing.file(platform.manifest).read_bytes(),
-            )
-        pushing.manifest(image.name, image.index, INDEX, pushing.file(image.index).read_bytes())
-    for one in beside:
-        for data in one.blobs:
-            pushing.blob(one.name, Blob.of(f"sha256:{files.sha256(data)}", data))
-    for one in beside:
-        pushing.manifest(
-            one.name, one.tag, Manifest.from_bytes(one.manifest).media_type, one.manifest
-        )
+        pushing.content(image)
+    for attachment in beside:
+        for data in attachment.blobs:
+            pushing.blob(attachment.name, BlobContent.of(f"sha256:{files.sha256(data)}", data))
+    for attachment in beside:
+        media_type = ImageManifest.from_bytes(attachment.manifest).media_type
+        pushing.manifest(attachment.name, attachment.tag, media_type, attachment.manifest)
     for image in record.images:
-        before = pushing.manifest(
-            image.name, image.tag, INDEX, pushing.file(image.index).read_bytes()
-        )
+        before = pushing.stored(image.name, image.tag, INDEX, image.index)
         if before not in ("", image.index):
             log.warning(
-                "push %s:%s: was %s, which manifests of earlier releases may name; the registry must keep it untagged",
+                "push %s:%s: was %s, which manifests of earlier releases may name; "
+                "the registry must keep it untagged",
                 image.name,
                 image.tag,
                 before,
             )
     return PushReport(
         tuple(f"{where.name}/{image.name}:{image.tag}@{image.index}" for image in record.images),
-        pushing.uploaded, pushing.sent, pushing.mounted, pushing.skipped,
-    )  # fmt: skip
+        pushing.uploaded,
+        pushing.sent,
+        pushing.mounted,
+        pushing.skipped,
+    )
 
 
 class _Push:
@@ -154,26 +148,39 @@ class _Push:
         path = self.layout / blob_path(digest)
         if digest not in self._checked:
             if not path.is_file() or f"sha256:{files.sha256_of(path)}" != digest:
-                raise VerificationFailed(f"{path}: missing or damaged; build the images again")
+                raise VerificationFailed(str(path), "missing or damaged", "build the images again")
             self._checked.add(digest)
         return path
 
-    def blob(self, image: str, blob: Blob) -> None:
+    def content(self, image: Image) -> None:
+        """Make the registry hold everything of an image but its name."""
+        for platform in image.platforms:
+            for digest in (*(layer.digest for layer in platform.layers), platform.config):
+                self.blob(image.name, BlobContent.of(digest, self.file(digest)))
+            self.stored(image.name, platform.manifest, MANIFEST, platform.manifest)
+        self.stored(image.name, image.index, INDEX, image.index)
+
+    def stored(self, image: str, reference: str, media_type: str, digest: str) -> str:
+        """As `manifest`, with the layout's blob `digest`."""
+        return self.manifest(image, reference, media_type, self.file(digest).read_bytes())
+
+    def blob(self, image: str, blob: BlobContent) -> None:
         """Make the registry hold a blob in the repository of an image."""
         repository = self.where.repository(image)
         place = self._places.get(blob.digest)
         if place == repository:
             return
-        sent = upload(self.registry, repository, blob, elsewhere=place)
+        outcome = upload(self.registry, repository, blob, elsewhere=place)
         self._places.setdefault(blob.digest, repository)
-        if sent is None:
-            self.skipped += 1
-        elif not sent:
-            self.mounted += 1
-        else:
-            self.sent += 1
-            self.uploaded += sent
-            log.info("push %s: %s, %d bytes", image, blob.digest, sent)
+        match outcome:
+            case Outcome.present:
+                self.skipped += 1
+            case Outcome.mounted:
+                self.mounted += 1
+            case Outcome.sent:
+                self.sent += 1
+                self.uploaded += blob.size
+                log.info("push %s: %s, %d bytes", image, blob.digest, blob.size)
 
     def manifest(self, image: str, reference: str, media_type: str, data: bytes) -> str:
         """Make a tag or digest of an image stand for a manifest; the digest that it stood for
@@ -181,8 +188,8 @@ class _Push:
         """
         repository = self.where.repository(image)
         url = f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
-        there = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
-        before = there.headers.get("Docker-Content-Digest", "") if there.status == 200 else ""
+        current = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
+        before = current.headers.get("Docker-Content-Digest", "") if current.status == 200 else ""
         if before == f"sha256:{files.sha256(data)}":
             return before
         answer = self.registry.ask(

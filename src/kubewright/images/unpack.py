@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from kubewright import files
+from kubewright.archives import DirectoryEntry, Entry, FileEntry, LinkEntry
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.images.layer import Directory, Entry, File, Link
 
 MERGED: Final = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
 """Folders of the root that are links to those of the same name in usr/."""
@@ -26,7 +26,7 @@ def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str
     Owners and set-user-id bits are dropped. Raises VerificationFailed for an unreadable package or
     one with `..` in a path, RequestError when two packages have the same file.
     """
-    found: dict[str, Entry] = {}
+    by_path: dict[str, Entry] = {}
     patterns = tuple(without)
     for name, package in packages.items():
         for entry in _entries(package, scratch / name):
@@ -34,12 +34,12 @@ def unpack(packages: Mapping[str, Path], scratch: Path, *, without: Iterable[str
                 entry
             ):
                 continue
-            if entry.path in found and not isinstance(entry, Directory):
+            if entry.path in by_path and not isinstance(entry, DirectoryEntry):
                 raise RequestError(
-                    f"{name}: {entry.path} is in another package too; leave one of them out"
+                    name, f"{entry.path} is in another package too", "leave one of them out"
                 )
-            found[entry.path] = entry
-    return [entry for entry in found.values() if not _lost(entry, found)]
+            by_path[entry.path] = entry
+    return [entry for entry in by_path.values() if not _lost(entry, by_path)]
 
 
 def merged(path: str) -> str:
@@ -56,32 +56,32 @@ def _entries(package: Path, scratch: Path) -> Iterable[Entry]:
             for number, member in enumerate(tar):
                 if member.name.startswith("/") or ".." in member.name.split("/"):
                     raise VerificationFailed(
-                        f"{package}: {member.name} lies outside of it; leave the package out"
+                        str(package), f"{member.name} lies outside of it", "leave the package out"
                     )
                 path = posixpath.normpath(member.name)
                 if path != ".":
                     yield _entry(tar, member, path, scratch / str(number))
     except (ArError, tarfile.TarError, OSError, EOFError, LZMAError, zlib.error) as error:
         raise VerificationFailed(
-            f"{package}: not a readable package: {error}; remove it from the cache"
+            str(package), f"not a readable package: {error}", "remove it from the cache"
         ) from error
 
 
 def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, content: Path) -> Entry:
     if member.isdir():
-        return Directory(merged(path), member.mode & 0o1777)
+        return DirectoryEntry(merged(path), member.mode & 0o1777)
     if member.issym():
-        return Link(merged(path), _pointing(path, member.linkname))
+        return LinkEntry(merged(path), _pointing(path, member.linkname))
     if member.islnk():
-        return Link(merged(path), merged(posixpath.normpath(member.linkname)), hard=True)
+        return LinkEntry(merged(path), merged(posixpath.normpath(member.linkname)), hard=True)
     stream = tar.extractfile(member)
     if stream is None:
-        raise VerificationFailed(f"{path}: a device cannot be in a layer; leave its package out")
+        raise VerificationFailed(path, "a device cannot be in a layer", "leave its package out")
     data = stream.read()
     with files.explained(content):
         content.parent.mkdir(parents=True, exist_ok=True)
         content.write_bytes(data)
-    return File(merged(path), member.size, lambda: content.open("rb"), member.mode & 0o777)
+    return FileEntry(merged(path), member.size, lambda: content.open("rb"), member.mode & 0o777)
 
 
 def _pointing(path: str, to: str) -> str:
@@ -98,13 +98,13 @@ def _points_to_itself(entry: Entry) -> bool:
     /usr/bin/x is one.
     """
     return (
-        isinstance(entry, Link)
+        isinstance(entry, LinkEntry)
         and not entry.hard
         and entry.to.startswith("/")
         and merged(posixpath.normpath(entry.to).lstrip("/")) == entry.path
     )
 
 
-def _lost(entry: Entry, found: dict[str, Entry]) -> bool:
+def _lost(entry: Entry, by_path: dict[str, Entry]) -> bool:
     """Whether an entry is a hard link to a file that is not unpacked."""
-    return isinstance(entry, Link) and entry.hard and entry.to not in found
+    return isinstance(entry, LinkEntry) and entry.hard and entry.to not in by_path

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
+from enum import Enum
 from typing import IO, Final, Self
 from urllib.parse import urlencode, urljoin
 
+from kubewright import files
 from kubewright.errors import KubewrightError, RequestError, UpstreamUnreachable
 from kubewright.registry_http import Answer, Registry
 
@@ -40,8 +40,16 @@ REMEDIES: Final = {
 }
 
 
+class Outcome(Enum):
+    """How a repository came to hold a blob."""
+
+    present = "it had the blob already"
+    mounted = "the registry took it from another repository"
+    sent = "all of it was sent"
+
+
 @dataclass(frozen=True)
-class Blob:
+class BlobContent:
     """Bytes and their digest `sha256:…`."""
 
     digest: str
@@ -49,11 +57,9 @@ class Blob:
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
     @classmethod
-    def of(cls, digest: str, content: Path | bytes) -> Self:
+    def of(cls, digest: str, content: files.Content) -> Self:
         """A file's content, or bytes at hand."""
-        if isinstance(content, Path):
-            return cls(digest, content.stat().st_size, lambda: content.open("rb"))
-        return cls(digest, len(content), lambda: BytesIO(content))
+        return cls(digest, files.size_of(content), lambda: files.opened(content))
 
     def piece(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset` on."""
@@ -62,27 +68,28 @@ class Blob:
             return stream.read(size)
 
 
-def upload(registry: Registry, repository: str, blob: Blob, *, elsewhere: str | None) -> int | None:
-    """Make `repository` hold a blob; return the bytes sent, 0 if mounted from `elsewhere`, None if
-    it was there.
+def upload(
+    registry: Registry, repository: str, blob: BlobContent, *, elsewhere: str | None
+) -> Outcome:
+    """Make `repository` hold a blob, perhaps by mounting it from the repository `elsewhere`.
 
     Raises UpstreamUnreachable when the connection keeps breaking, RequestError when the registry
     refuses.
     """
-    if _there(registry, repository, blob):
-        return None
+    if _has(registry, repository, blob):
+        return Outcome.present
     going = _Upload(registry, repository, blob)
     if not going.begin(elsewhere):
-        return 0
+        return Outcome.mounted
     furthest = tries = 0
     while True:
         try:
-            if tries and _there(registry, repository, blob):
-                return blob.size  # only the answer was lost
+            if tries and _has(registry, repository, blob):
+                return Outcome.sent  # only the answer was lost
             if tries:
                 going.find_again()
             going.send()
-            return blob.size
+            return Outcome.sent
         except UpstreamUnreachable as broken:
             tries = 1 if going.offset > furthest else tries + 1
             furthest = max(furthest, going.offset)
@@ -96,18 +103,21 @@ def refusal(registry: Registry, repository: str, what: str, answer: Answer) -> K
     """Explain an answer that is a no."""
     try:
         errors = json.loads(answer.body)["errors"]
-        said = "; ".join(
-            f"{one.get('code', '')} {one.get('message', '')}".strip() for one in errors
-        )
+        reasons = [
+            f"{error.get('code', '')} {error.get('message', '')}".strip() for error in errors
+        ]
     except (ValueError, LookupError, TypeError, AttributeError):
-        said = ""
+        reasons = []
+    stated = f": {'; '.join(reasons)}" if any(reasons) else ""
     remedy = REMEDIES.get(answer.status, "its log says more").format(host=registry.host)
     return RequestError(
-        f"{registry.host}: refused {what} in {repository} ({answer.status}{f': {said}' if said else ''}); {remedy}"
+        registry.host,
+        f"refused {what} in {repository} ({answer.status}{stated})",
+        remedy,
     )
 
 
-def _there(registry: Registry, repository: str, blob: Blob) -> bool:
+def _has(registry: Registry, repository: str, blob: BlobContent) -> bool:
     answer = registry.ask("HEAD", f"/v2/{repository}/blobs/{blob.digest}", repository)
     if answer.status not in (200, 404):
         raise refusal(registry, repository, f"a look at {blob.digest}", answer)
@@ -117,7 +127,7 @@ def _there(registry: Registry, repository: str, blob: Blob) -> bool:
 class _Upload:
     """An upload: where the registry wants the next piece, and how far it has come."""
 
-    def __init__(self, registry: Registry, repository: str, blob: Blob) -> None:
+    def __init__(self, registry: Registry, repository: str, blob: BlobContent) -> None:
         self.registry = registry
         self.repository = repository
         self.blob = blob
@@ -161,8 +171,9 @@ class _Upload:
             self._go_on(self._ask("PATCH", self._location, data), before + len(data))
             if self.offset <= before:
                 raise UpstreamUnreachable(
-                    f"{self.registry.host}: took a piece of {self.blob.digest} and has not kept it; "
-                    "push again later, or choose another --registry"
+                    self.registry.host,
+                    f"took a piece of {self.blob.digest} and has not kept it",
+                    "push again later, or choose another --registry",
                 )
         mark = "&" if "?" in self._location else "?"
         rest = self.blob.piece(self.offset, self._piece)

@@ -2,7 +2,7 @@
 real hosts.
 """
 
-from kubewright.mirror.sample import KUBERNETES, sample
+from kubewright.mirror.make_sample import KUBERNETES, sample
 from kubewright.mirror.writer import Summary, Writer
 
 __all__ = ["EPOCH", "KUBERNETES", "Summary", "Writer", "sample"]

@@ -10,21 +10,23 @@ from pydantic import ValidationError
 
 from kubewright import files
 from kubewright.errors import RequestError
-from kubewright.mirror import layout
-from kubewright.mirror.archive import Member, opened
+from kubewright.mirror import upstream_files
+from kubewright.mirror.upstream_files import UpstreamFile
 from kubewright.models.base import Model
 from kubewright.models.mirror import NAME, Kind, Mirror
 
 _ABOUT: dict[Kind, tuple[str, bytes]] = {
     "sample": (
         "a sample mirror",
-        b"This upstream mirror was made by `kubewright mirror sample`. The programs in it only print their name:\n"
+        b"This upstream mirror was made by `kubewright mirror sample`. "
+        b"The programs in it only print their name:\n"
         b"it is for trying and testing the pipeline, never for a cluster.\n",
     ),
     "source": (
         "a mirror from source",
-        b"This upstream mirror was compiled by `kubewright mirror source` from the Go modules of Kubernetes and its "
-        b"companions.\nThe programs in it are real, but they are not the bytes that their upstreams publish.\n",
+        b"This upstream mirror was compiled by `kubewright mirror source` "
+        b"from the Go modules of Kubernetes and its companions.\n"
+        b"The programs in it are real, but they are not the bytes that their upstreams publish.\n",
     ),
 }
 """What messages call each kind, and the README.txt that people read in it."""
@@ -43,7 +45,7 @@ class Writer:
 
     dest: Path
     written: list[bool] = field(default_factory=list)
-    digests: list[tuple[layout.File, str]] = field(default_factory=list)
+    digests: list[tuple[UpstreamFile, str]] = field(default_factory=list)
 
     @classmethod
     def claim(cls, dest: Path, kind: Kind) -> "Writer":
@@ -53,42 +55,42 @@ class Writer:
         title, readme = _ABOUT[kind]
         if dest.is_dir() and any(dest.iterdir()) and _kind(dest) != kind:
             raise RequestError(
-                f"{dest}: holds something other than {title}; choose an empty or a new directory"
+                str(dest),
+                f"holds something other than {title}",
+                "choose an empty or a new directory",
             )
         own = {NAME: Mirror(kind=kind).to_bytes(), "README.txt": readme}
         return cls(dest, [files.write(dest / name, data) for name, data in own.items()])
 
-    def put(self, file: layout.File, made: Member) -> None:
-        """Have a file in its place, unless the very same is there."""
-        digest = files.sha256(made) if isinstance(made, bytes) else files.sha256_of(made)
-        target = self.dest / layout.path(file.url)
-        there = target.is_file() and files.sha256_of(target) == digest
-        if not there:
-            with opened(made) as source, files.replacing(target) as out:
+    def put(self, file: UpstreamFile, content: files.Content) -> None:
+        """Write a file to its place, unless the same one lies there."""
+        digest = files.sha256(content) if isinstance(content, bytes) else files.sha256_of(content)
+        target = self.dest / upstream_files.path(file.url)
+        changed = not target.is_file() or files.sha256_of(target) != digest
+        if changed:
+            with files.opened(content) as source, files.replacing(target) as out:
                 shutil.copyfileobj(source, out, files.CHUNK)
-        self.written.append(not there)
+        self.written.append(changed)
         self.digests.append((file, digest))
 
     def finish(self) -> Summary:
         """Write checksum files and markers; what they say about other versions that are there
         stays.
         """
-        sums = {
-            place: merged(self.dest / place, text)
-            for place, text in layout.checksums(self.digests).items()
-        }
-        self.written.extend(files.write(self.dest / place, data) for place, data in sums.items())
-        releases = (
-            self.dest / layout.RELEASES
-        )  # a release without checksums was begun, but never finished
+        for place, sums in upstream_files.checksums(self.digests).items():
+            self._write(place, merged(self.dest / place, sums))
+        # A release without checksums was begun, but never finished.
+        releases = self.dest / upstream_files.RELEASES
         present = {
             path.relative_to(releases).parts[0][1:]
             for path in releases.glob("v*/bin/linux/*/*.sha256")
         }
-        self.written.extend(
-            files.write(self.dest / place, data) for place, data in layout.markers(present).items()
-        )
+        for place, marker in upstream_files.markers(present).items():
+            self._write(place, marker)
         return Summary(files=len(self.written), written=sum(self.written))
+
+    def _write(self, place: str, data: bytes) -> None:
+        self.written.append(files.write(self.dest / place, data))
 
 
 def _kind(dest: Path) -> Kind | None:
@@ -106,5 +108,8 @@ def merged(path: Path, new: bytes) -> bytes:
     if b"  " not in new or not path.is_file():
         return new
     lines = [*path.read_text(encoding="utf-8").splitlines(), *new.decode().splitlines()]
-    by_name = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    by_name: dict[str, str] = {}
+    for line in lines:
+        digest, _, name = line.partition("  ")
+        by_name[name] = digest
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(by_name.items())).encode()

@@ -115,9 +115,7 @@ class Model(BaseModel):
 
     @classmethod
     def read(cls, data: bytes, place: str) -> Self:
-        """Read a document that was found at `place`. Raises VerificationFailed that names it and
-        what is wrong.
-        """
+        """Read what was found at `place`. Raises VerificationFailed that names it and the key."""
         try:
             return cls.from_bytes(data)
         except ValidationError as error:
@@ -133,7 +131,7 @@ class Header(Model):
     """What a published JSON document is, first of all."""
 
     type: str
-    version: str = "1"
+    version: str = Field("1", description="its format: a newer major version needs newer readers")
 
 
 class Evidence(Model):

@@ -4,10 +4,11 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from kubewright.inputs import InputName
 from kubewright.models.artifact import Skipped
 from kubewright.models.base import Arch, Model, RelativePath, Sha256
 
@@ -31,24 +32,6 @@ Flavour = Literal["dispatcher", "monolith"]
 """dispatcher: separate programs behind a script · monolith: one program that is all of them."""
 
 Compression = Literal["gzip", "zstd"]
-
-
-class InputName(NamedTuple):
-    """What an `input:` source names: a fetched file, or a member of a fetched archive."""
-
-    component: str
-    name: str
-    member: str
-
-    @classmethod
-    def of(cls, source: str) -> "InputName | None":
-        """Read `input:COMPONENT/NAME` or `input:COMPONENT/NAME!MEMBER`; None for a source of
-        another kind.
-        """
-        kind, _, rest = source.partition(":")
-        path, _, member = rest.partition("!")
-        component, _, name = path.partition("/")
-        return cls(component, name, member) if kind == "input" else None
 
 
 def _twice(names: Iterable[str]) -> str:

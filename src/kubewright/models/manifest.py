@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from kubewright.models.artifact import Builder, Kind, Skipped
-from kubewright.models.base import Arch, Format, Header, Model, RelativePath, Sha256, Version
+from kubewright.models.artifact import Builder, Skipped
+from kubewright.models.base import Format, Header, Model, RelativePath, Sha256, Version
+from kubewright.models.document import ArchName, Document
 from kubewright.models.image import Image
 from kubewright.models.lock import Component, DistributionRuntime, Input, Unavailable
 from kubewright.models.node import NodeSpec
@@ -49,9 +50,11 @@ class File(Model):
     """A file of the release."""
 
     name: str
-    kind: Kind
+    kind: str = Field(
+        description="what it is for; a reader passes over kinds that it does not know"
+    )
     os: Literal["linux"] = "linux"
-    arch: Arch | Literal["all"]
+    arch: ArchName
     url: RelativePath
     size: int
     sha256: Sha256
@@ -84,7 +87,7 @@ class Key(Model):
     development: bool
 
 
-class Manifest(Model):
+class Manifest(Document):
     """Everything about a release that never changes. All URLs are relative to the site's root."""
 
     header: Header = Header(type="kubewright.manifest")

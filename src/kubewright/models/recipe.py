@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from kubewright.inputs import InputName
 from kubewright.models.base import Format, Minor, Model
-from kubewright.models.image import InputName
 
 
 class Content(Model):

@@ -1,10 +1,11 @@
-"""What changes on a site: channels and the index of releases."""
+"""What changes on a site: its state, the channels, and the index of releases."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from kubewright.models.base import DAY, Day, Header, Model, RelativePath, Sha256, Version
+from kubewright.models.document import ArchName, Document
 
 RESERVED = ("pool", "snapshots")
 """Directories of yum/ that no channel may be called like."""
@@ -17,7 +18,9 @@ def _free(name: str) -> str:
 
 
 ChannelName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"), AfterValidator(_free)
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"),
+    AfterValidator(_free),
 ]
 """A channel, which is also an apt suite, a yum channel and a marker: `stable-1.36`."""
 
@@ -27,7 +30,7 @@ LONGEST = 36_500
 ReleaseStatus = Literal["current", "superseded", "yanked"]
 
 
-class ChannelRelease(Model):
+class ChannelRelease(Document):
     """A release in a channel."""
 
     name: str
@@ -38,10 +41,20 @@ class ChannelRelease(Model):
     development: bool = False
 
 
-class Channel(Model):
-    """`channels/NAME.json`: the record that decides what the channel is. Replacing it is the
-    commit.
-    """
+class Repodata(Document):
+    """The yum repository of a channel for one base architecture; digests are SHA-256."""
+
+    snapshot: str = Field(description="the directory of its immutable form")
+    repomd: Sha256 = Field(description="repomd.xml of the snapshot")
+    primary: Sha256 = Field(description="primary.xml.gz of the snapshot")
+    filelists: Sha256
+    other: Sha256
+    plain_repomd: Sha256 = Field(description="repomd.xml of the plain repository")
+    plain_primary: Sha256
+
+
+class Channel(Document):
+    """`channels/NAME.json`: what a channel is, and by digest everything that it is served as."""
 
     header: Header = Header(type="kubewright.channel")
     channel: ChannelName
@@ -64,7 +77,11 @@ class Channel(Model):
     repo_key: str = Field(
         description="fingerprint of the key that signs the channel's repositories"
     )
+    architectures: tuple[ArchName, ...] = Field((), description="that its repositories are for")
     releases: tuple[ChannelRelease, ...]
+    suite: Sha256 | None = Field(None, description="apt/dists/NAME/Release")
+    packages: dict[str, Sha256] = Field({}, description="Packages.gz, by Debian architecture")
+    repodata: dict[str, Repodata] = Field({}, description="by base architecture")
 
     @property
     def current(self) -> ChannelRelease | None:
@@ -85,7 +102,7 @@ class Channel(Model):
         return any(release.development for release in self.releases)
 
 
-class IndexedRelease(Model):
+class IndexedRelease(Document):
     """A release as the index lists it."""
 
     name: str
@@ -95,16 +112,21 @@ class IndexedRelease(Model):
     manifest_url: RelativePath
     manifest_sha256: Sha256
     end_of_life: Day | None = None
-    upgrades_from: tuple[str, ...] = Field(
-        (), description="names of indexed releases that may be upgraded to this one without a risk"
+    upgrade_ranges: tuple[str, ...] = Field(
+        (), description="of Kubernetes versions from which it may be reached in one step"
     )
+    upgrades_from: tuple[str, ...] = Field(
+        (),
+        description="of what a channel offers now: releases that may be upgraded to it without a risk",
+    )
+    etcd: Version | None = Field(None, description="that it brings")
     avoid: str | None = Field(
         None, description="why nobody should be led to it who has not asked for it"
     )
     development: bool = False
 
 
-class Index(Model):
+class Index(Document):
     """`releases/index.json`: every release of the site."""
 
     header: Header = Header(type="kubewright.index")
@@ -116,3 +138,49 @@ class Index(Model):
         None, description="the immutable copy of releases/graph.json"
     )
     graph_sha256: Sha256 | None = None
+
+
+class Copy(Document):
+    """An immutable copy of a document that changes."""
+
+    sequence: int = Field(ge=1)
+    sha256: Sha256
+
+
+class SiteKey(Document):
+    """A public key of the site."""
+
+    kind: str = Field(description="openpgp or ecdsa-p256")
+    id: str = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
+    development: bool = False
+
+
+class State(Document):
+    """One publication: what the whole site is. It never changes; the next one names it."""
+
+    header: Header = Header(type="kubewright.site")
+    number: int = Field(ge=1)
+    parent: Sha256 | None = Field(None, description="of the state before this one")
+    issued: int = Field(description="publication clock, epoch seconds")
+    channels: dict[ChannelName, Copy]
+    index: Copy
+    keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")
+    files: dict[RelativePath, Sha256] = Field(
+        description="the page, schemas and keys: what changes and is no channel's"
+    )
+
+
+class Pointer(Document):
+    """`publications/current.json`: which state is the site's. Swapping it is the commit."""
+
+    header: Header = Header(type="kubewright.pointer")
+    number: int = Field(ge=1)
+    sha256: Sha256 = Field(description="of the state")
+
+
+class Change(Model):
+    """One object that a publication wrote, or would write."""
+
+    path: str
+    action: Literal["create", "replace", "link", "delete"]
+    size: int

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from kubewright import versions
 from kubewright.models.base import Model, Version
+from kubewright.models.document import Document
 from kubewright.models.lock import Runtime
 
 
@@ -92,7 +93,7 @@ class Conditional(Model):
     risks: tuple[Risk, ...]
 
 
-class Graph(Model):
+class Graph(Document):
     """`releases/graph.json`: every release, and which may follow which."""
 
     version: Literal[1] = 1

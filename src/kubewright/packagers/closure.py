@@ -13,18 +13,21 @@ Built = tuple[str, Arch | Literal["all"], Format]
 def gaps(
     built: Iterable[Built], recipes: Mapping[str, Recipe]
 ) -> Iterator[tuple[str, str, Arch | Literal["all"]]]:
-    """Each package that needs one of ours that is not there: `(package, what it needs,
+    """Each package that needs one of ours that was not built: `(package, what it needs,
     architecture)`.
 
-    A dependency that somebody else's package could satisfy is no gap.
+    A dependency that somebody else's package could satisfy is not a gap.
     """
-    there = set(built)
-    architectures = sorted({arch for _, arch, _ in there if arch != "all"})
-    for name, arch, form in sorted(there):
+    packages = set(built)
+    architectures = sorted({arch for _, arch, _ in packages if arch != "all"})
+    for name, arch, form in sorted(packages):
         own = recipes[name].deb if form is Format.deb else recipes[name].rpm
         for text in (*recipes[name].relations.depends, *own.depends):
             names = [alternative.split("(")[0].strip() for alternative in text.split("|")]
-            if all(one in recipes for one in names):
-                for wanted in architectures if arch == "all" else [arch]:
-                    if not any((one, at, form) in there for one in names for at in (wanted, "all")):
-                        yield name, " or ".join(names), wanted
+            if not all(needed in recipes for needed in names):
+                continue
+            for wanted in architectures if arch == "all" else [arch]:
+                satisfying: set[Built] = {(needed, wanted, form) for needed in names}
+                satisfying |= {(needed, "all", form) for needed in names}
+                if not satisfying & packages:
+                    yield name, " or ".join(names), wanted

@@ -13,7 +13,7 @@ from kubewright.models.components import ComponentSource
 from kubewright.models.description import Description, Payload, Relation, Script
 from kubewright.models.lock import Component, Release
 from kubewright.models.recipe import Recipe, Relations
-from kubewright.packagers import relations
+from kubewright.packagers import relation_syntax
 
 MAINTAINER = "Kubewright <maintainers@kubewright.invalid>"
 """Who packages name. `.invalid` until the project has an address of its own."""
@@ -56,7 +56,7 @@ def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
     """
     component = release.component(recipe.component)
     return {
-        **{one.name: versions.package_version(one.version) for one in release.components},
+        **{chosen.name: versions.package_version(chosen.version) for chosen in release.components},
         "version": versions.package_version(component.version),
         **(_containerd(release.component("containerd")) if release.has("containerd") else {}),
         "minor": release.minor,
@@ -72,11 +72,10 @@ def _containerd(component: Component) -> dict[str, str]:
     """
     major = versions.parse(component.version).major
     lines = () if component.range == "*" else versions.Range.parse(component.range).terms
-    bounds = [bound for line in lines for operator, bound in line if operator == ">="]
-    floor = min(
-        (bound for bound in bounds if bound.major == major),
-        default=versions.parse(component.version),
-    )
+    bounds = []
+    for line in lines:
+        bounds += [bound for operator, bound in line if operator == ">=" and bound.major == major]
+    floor = min(bounds, default=versions.parse(component.version))
     return {"containerd_floor": str(floor), "containerd_ceiling": str(major + 1)}
 
 
@@ -96,19 +95,7 @@ def describe(
     """
     values = {**placeholders(recipe, release), **extra}
     identity = identify(recipe, release, form, values)
-    own = recipe.deb if form is Format.deb else recipe.rpm
-    place = f"recipes/packages/{recipe.name}.toml"
-
-    def related(key: str) -> tuple[Relation, ...]:
-        texts = (*getattr(recipe.relations, key), *getattr(own, key))
-        if (
-            key == "depends"
-            and form is Format.rpm
-            and any(text.strip() for text in scripts.values())
-        ):
-            texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
-        return tuple(relations.parse(text, values, f"{place}: {key}") for text in texts)
-
+    scripts = {name: text for name, text in scripts.items() if text.strip()}
     return Description(
         name=recipe.name,
         version=identity.version,
@@ -123,10 +110,25 @@ def describe(
         home=source.home,
         maintainer=MAINTAINER,
         source_date_epoch=identity.source_date_epoch,
-        **{key: related(key) for key in Relations.model_fields},
+        **_related(recipe, form, values, has_scripts=bool(scripts)),
         payload=payload,
-        scripts={name: text for name, text in scripts.items() if text.strip()},
+        scripts=scripts,
     )
+
+
+def _related(
+    recipe: Recipe, form: Format, values: Mapping[str, str], *, has_scripts: bool
+) -> dict[str, tuple[Relation, ...]]:
+    """The relations of a package by their key."""
+    own = recipe.deb if form is Format.deb else recipe.rpm
+    related: dict[str, tuple[Relation, ...]] = {}
+    for key in Relations.model_fields:
+        place = f"recipes/packages/{recipe.name}.toml: {key}"
+        texts = (*getattr(recipe.relations, key), *getattr(own, key))
+        if key == "depends" and form is Format.rpm and has_scripts:
+            texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
+        related[key] = tuple(relation_syntax.parse(text, values, place) for text in texts)
+    return related
 
 
 def template_variables(
@@ -135,6 +137,11 @@ def template_variables(
     """What the templates of files and scripts may use."""
     identity = identify(recipe, release, form, {**placeholders(recipe, release), **settings})
     return {
-        "release": release, "recipe": recipe, "format": form.value, "version": identity.upstream,
-        "minor": release.minor, "services": recipe.services, **settings,
-    }  # fmt: skip
+        "release": release,
+        "recipe": recipe,
+        "format": form.value,
+        "version": identity.upstream,
+        "minor": release.minor,
+        "services": recipe.services,
+        **settings,
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 from kubewright import run
 from kubewright.models.base import Format
 from kubewright.models.description import Description, Script
-from kubewright.packagers import relations
+from kubewright.packagers import relation_syntax
 
 INSTALL = "`gem install fpm`, or choose another backend with --backend nfpm"
 
@@ -63,9 +63,8 @@ def argv(
         words += ["--epoch", str(description.epoch)]
     words += _related(description)
     if form is Format.deb:
-        words += [
-            "--deb-no-default-config-files"
-        ]  # only what the recipe calls configuration is configuration
+        # Only what the recipe calls configuration is configuration.
+        words += ["--deb-no-default-config-files"]
     else:
         words += ["--rpm-os", "linux", "--rpm-user", "root", "--rpm-group", "root"]
     for entry in description.payload:
@@ -73,7 +72,8 @@ def argv(
             words += ["--config-files", entry.target]
         elif entry.kind == "dir":
             words += ["--directories", entry.target]
-    words += [word for name, path in scripts.items() for word in (_SCRIPTS[name], str(path))]
+    for name, path in scripts.items():
+        words += [_SCRIPTS[name], str(path)]
     return [*words, "."]
 
 
@@ -88,12 +88,11 @@ def _related(description: Description) -> list[str]:
     }
     if description.format is Format.deb:
         options |= {"--replaces": description.replaces, "--deb-recommends": description.recommends}
-    return [
-        word
-        for option, related in options.items()
-        for text in relations.render(related, description.format)
-        for word in (option, text)
-    ]
+    words: list[str] = []
+    for option, related in options.items():
+        for text in relation_syntax.render(related, description.format):
+            words += [option, text]
+    return words
 
 
 def lay_out(description: Description, root: Path) -> None:

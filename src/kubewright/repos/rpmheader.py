@@ -7,7 +7,7 @@ from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from kubewright.repos.rpmxml import Change, Listed, Package, Relation, is_primary
-from kubewright.rpmfile import Header, Headers
+from kubewright.rpmfile import RpmHeader, RpmHeaders
 
 CHANGES = 10
 """How many entries of a changelog an index carries, the newest: createrepo_c's default."""
@@ -65,7 +65,7 @@ class _Stated(NamedTuple):
         return bool(self.flags & _PRE)
 
 
-def package(headers: Headers, *, size: int, sha256: str) -> Package:
+def package(headers: RpmHeaders, *, size: int, sha256: str) -> Package:
     """The package whose file has these headers. Raises ValueError for headers that contradict
     themselves.
     """
@@ -108,22 +108,22 @@ def decoded(data: bytes) -> str:
         return re.sub(rb"[\x80-\xbf]", b"", data).decode("latin-1")
 
 
-def _text(header: Header, tag: int) -> str:
+def _text(header: RpmHeader, tag: int) -> str:
     return next(map(decoded, header.strings(tag)), "")
 
 
-def _number(header: Header, *tags: int) -> int:
+def _number(header: RpmHeader, *tags: int) -> int:
     """The first number of the first of the tags that the header has."""
     return next((number for tag in tags for number in header.numbers(tag)), 0)
 
 
-def _archive_size(headers: Headers) -> int:
+def _archive_size(headers: RpmHeaders) -> int:
     return _number(headers.main, LONG_ARCHIVE_SIZE, ARCHIVE_SIZE) or _number(
         headers.signature, LONG_ARCHIVE_SIZE, SIGNED_ARCHIVE_SIZE
     )
 
 
-def _files(header: Header) -> Iterator[Listed]:
+def _files(header: RpmHeader) -> Iterator[Listed]:
     if OLD_FILE_NAMES in header.index:
         raise ValueError("its file list is of a kind that rpm 3 wrote")
     folders = header.strings(DIR_NAMES)
@@ -139,7 +139,7 @@ def _files(header: Header) -> Iterator[Listed]:
         yield Listed(decoded(folders[folder] + name), kind)
 
 
-def _relations(header: Header, own: Set[str]) -> dict[str, list[Relation]]:
+def _relations(header: RpmHeader, own: Set[str]) -> dict[str, list[Relation]]:
     stated = {kind: list(_stated(header, *tags)) for kind, tags in RELATION_TAGS.items()}
     provided = {(one.name, one.compared, one.version) for one in stated["provides"]}
     needed = [
@@ -156,7 +156,7 @@ def _relations(header: Header, own: Set[str]) -> dict[str, list[Relation]]:
     }  # fmt: skip
 
 
-def _stated(header: Header, names: int, flags: int, versions: int) -> Iterator[_Stated]:
+def _stated(header: RpmHeader, names: int, flags: int, versions: int) -> Iterator[_Stated]:
     named, compared = map(decoded, header.strings(names)), map(decoded, header.strings(versions))
     for name, flag, version in zip(named, header.numbers(flags), compared, strict=True):
         yield _Stated(name, flag, version)
@@ -207,7 +207,7 @@ def _relation(one: _Stated, *, pre: bool) -> Relation:
     )
 
 
-def _changes(header: Header) -> list[Change]:
+def _changes(header: RpmHeader) -> list[Change]:
     """The newest, oldest first.
 
     Entries of one day have one time in the header; here each is a second after the one before,

@@ -1,95 +1,172 @@
 """A yum repository's metadata as bytes: the files of repodata/, rendered from index entries."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from xml.sax.saxutils import quoteattr
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+from xml.sax.saxutils import quoteattr, unescape
 
 from kubewright import files
-from kubewright.errors import PublicationConflict
+from kubewright.repos import packed
+from kubewright.repos.packed import Entry, Known, Packed
 from kubewright.repos.rpm import LOCATION, RpmEntry
 
 REPOMD = "repodata/repomd.xml"
+KINDS = ("primary", "filelists", "other")
+"""The documents of a repository."""
+
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 DUKE = "http://linux.duke.edu/metadata"
 """Prefix of the XML namespaces that every client of the format expects."""
 
+_ROOTS = {
+    "primary": ("metadata", f'xmlns="{DUKE}/common" xmlns:rpm="{DUKE}/rpm"'),
+    "filelists": ("filelists", f'xmlns="{DUKE}/filelists"'),
+    "other": ("otherdata", f'xmlns="{DUKE}/other"'),
+}
+"""The root element of each document, with its attributes."""
 
-def repodata(entries: Iterable[RpmEntry], *, href_prefix: str, issued: int) -> dict[str, bytes]:
-    """Every file below a repository's root but packages and signature, in the order in which to
-    write them.
+_HREF = re.compile(r'<location href="([^"]*)"/>')
+_VERSION = re.compile(r'<version epoch="(\d+)" ver="([^"]*)" rel="([^"]*)"/>')
+_NAME = re.compile(r"<name>([^<]*)</name>\s*<arch>([^<]*)</arch>")
+_CHECKSUM = re.compile(r'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
+_SIZE = re.compile(r'<size package="(\d+)"')
+_IDENTITY = re.compile(r'<package pkgid="([0-9a-f]{64})" name="([^"]*)" arch="([^"]*)"')
 
-    `entries` are the packages of one base architecture, noarch included. `href_prefix` and a
-    package's file name make its href, seen from the root: `../../../../pool/` or `Packages/`.
-    `issued` is in seconds since 1970. A package given twice is listed once; one file name for two
-    packages raises PublicationConflict. `repodata/repomd.xml.asc` is made from the bytes of
-    `repodata/repomd.xml`.
+
+class Listed(NamedTuple):
+    """The packages of one repository, as entries of each of its documents."""
+
+    primary: list[Entry]
+    """Their hrefs are `LOCATION`: each form of a repository has its own."""
+    filelists: list[Entry]
+    other: list[Entry]
+
+
+def listed(rpms: Iterable[RpmEntry]) -> Listed:
+    """The entries of a repository that has these packages."""
+    found = Listed([], [], [])
+    for rpm in rpms:
+        group = f"{rpm.version}-{rpm.release}"
+        order = f"{rpm.name} {rpm.arch}"
+        found.primary.append(Entry(rpm.basename, rpm.sha256, group, order, rpm.primary))
+        found.filelists.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.filelists))
+        found.other.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.other))
+    return found
+
+
+def parsed(primary: Iterable[bytes], filelists: Iterable[bytes], other: Iterable[bytes]) -> Listed:
+    """The entries in the members of documents that `documents` rendered."""
+    return Listed(
+        [_primary(text) for text in _elements(primary)],
+        [_identified(text) for text in _elements(filelists)],
+        [_identified(text) for text in _elements(other)],
+    )
+
+
+def _elements(members: Iterable[bytes]) -> Iterator[str]:
+    """The package elements of a document, each with its line end."""
+    for member in members:
+        for element in member.decode().split("</package>\n"):
+            if element.startswith("<package "):
+                yield f"{element}</package>\n"
+
+
+def _primary(text: str) -> Entry:
+    name, arch = _matched(_NAME, text)
+    (href,) = _matched(_HREF, text)
+    (sha256,) = _matched(_CHECKSUM, text)
+    basename = unescape(href, {"&quot;": '"'}).rpartition("/")[2]
+    neutral = text.replace(f'<location href="{href}"/>', f'<location href="{LOCATION}"/>')
+    return Entry(basename, sha256, _group(text), f"{name} {arch}", neutral)
+
+
+def _identified(text: str) -> Entry:
+    sha256, name, arch = _matched(_IDENTITY, text)
+    return Entry(sha256, sha256, _group(text), f"{name} {arch}", text)
+
+
+def _group(text: str) -> str:
+    _, version, release = _matched(_VERSION, text)
+    return f"{version}-{release}"
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
+    match = pattern.search(text)
+    if match is None:
+        raise ValueError(f"no {pattern.pattern} in an element of an index")
+    return match.groups()
+
+
+def documents(
+    packages: Listed, *, href_prefix: str, known: Mapping[str, Known]
+) -> dict[str, Packed]:
+    """The documents of a repository, by kind.
+
+    `href_prefix` and a package's file name make its href, seen from the repository's root:
+    `../../../../pool/` or `Packages/`. `known` has the members of earlier documents, by kind.
+    A package given twice is listed once; one file name of two packages raises PublicationConflict.
     """
-    ordered = _ordered(entries)
-    documents = {
-        "primary": _document(
-            "metadata",
-            f'xmlns="{DUKE}/common" xmlns:rpm="{DUKE}/rpm"',
-            [_located(entry, href_prefix) for entry in ordered],
-        ),
-        "filelists": _document(
-            "filelists", f'xmlns="{DUKE}/filelists"', [entry.filelists for entry in ordered]
-        ),
-        "other": _document(
-            "otherdata", f'xmlns="{DUKE}/other"', [entry.other for entry in ordered]
-        ),
-    }
+    rendered = {}
+    for kind, entries in packages._asdict().items():
+        ordered = packed.merged(entries)
+        if kind == "primary":
+            ordered = [_located(entry, href_prefix) for entry in ordered]
+        root, attributes = _ROOTS[kind]
+        head = f'{DECLARATION}<{root} {attributes} packages="{len(ordered)}">\n'
+        rendered[kind] = packed.pack(ordered, known.get(kind, {}), head, f"</{root}>\n")
+    return rendered
+
+
+def _located(entry: Entry, href_prefix: str) -> Entry:
+    href = quoteattr(href_prefix + entry.name)
+    # The whole element: a description may hold the bare token, but never an unescaped `<`.
+    text = entry.text.replace(f'<location href="{LOCATION}"/>', f"<location href={href}/>")
+    return entry._replace(text=text)
+
+
+def repodata(rendered: Mapping[str, Packed], *, issued: int) -> dict[str, bytes]:
+    """Every file below a repository's root but packages and signature, in the order in which to
+    write them. `issued` is in seconds since 1970.
+
+    `repodata/repomd.xml.asc` is made from the bytes of `repodata/repomd.xml`.
+    """
     written: dict[str, bytes] = {}
     records = []
-    for kind, document in documents.items():
-        packed = files.gzipped(document)
-        location = f"repodata/{files.sha256(packed)}-{kind}.xml.gz"
-        written[location] = packed
-        records.append(_record(kind, location, document, packed, issued))
+    for kind, document in rendered.items():
+        location = data_name(kind, files.sha256(document.data))
+        written[location] = document.data
+        records.append(_record(kind, location, document, issued))
     return written | {REPOMD: _repomd(records, issued)}
 
 
-def snapshot_id(files_of_repository: Mapping[str, bytes]) -> str:
-    """What the snapshot that holds these files is called: 16 hexadecimal digits of repomd.xml's
-    SHA-256.
+def data_name(kind: str, sha256: str) -> str:
+    """Where a document with a digest lies, below a repository's root."""
+    return f"repodata/{sha256}-{kind}.xml.gz"
 
-    repomd.xml lists the digests of the rest and when it was issued, so the name stands for all of
-    it.
+
+def package_size(entry: Entry) -> int:
+    """The bytes of the package that an entry of primary.xml is about."""
+    return int(_matched(_SIZE, entry.text)[0])
+
+
+def snapshot_id(*parts: bytes) -> str:
+    """What a snapshot is called: 16 hexadecimal digits that stand for all of it.
+
+    `parts` are repomd.xml, which lists the digests of the rest and when it was issued, its
+    signature and the keys beside it.
     """
-    return files.sha256(files_of_repository[REPOMD])[:16]
+    return files.sha256(b"".join(parts))[:16]
 
 
-def _ordered(entries: Iterable[RpmEntry]) -> list[RpmEntry]:
-    """By file name: clients compare versions themselves, so any fixed order will do."""
-    unique: dict[str, RpmEntry] = {}
-    for entry in entries:
-        other = unique.setdefault(entry.basename, entry)
-        if other.sha256 != entry.sha256:
-            raise PublicationConflict(
-                f"{entry.basename}: stands for two files, {other.sha256} and {entry.sha256}; "
-                "publish the changed package under a new --revision"
-            )
-    return [unique[basename] for basename in sorted(unique)]
-
-
-def _located(entry: RpmEntry, href_prefix: str) -> str:
-    href = quoteattr(href_prefix + entry.basename)
-    # The whole element: a description may hold the bare token, but never an unescaped `<`.
-    return entry.primary.replace(f'<location href="{LOCATION}"/>', f"<location href={href}/>")
-
-
-def _document(element: str, attributes: str, fragments: Sequence[str]) -> bytes:
-    head = f'{DECLARATION}<{element} {attributes} packages="{len(fragments)}">\n'
-    return f"{head}{''.join(fragments)}</{element}>\n".encode()
-
-
-def _record(kind: str, location: str, document: bytes, packed: bytes, issued: int) -> str:
+def _record(kind: str, location: str, document: Packed, issued: int) -> str:
     return (
         f'  <data type="{kind}">\n'
-        f'    <checksum type="sha256">{files.sha256(packed)}</checksum>\n'
-        f'    <open-checksum type="sha256">{files.sha256(document)}</open-checksum>\n'
+        f'    <checksum type="sha256">{files.sha256(document.data)}</checksum>\n'
+        f'    <open-checksum type="sha256">{files.sha256(document.text)}</open-checksum>\n'
         f'    <location href="{location}"/>\n'
         f"    <timestamp>{issued}</timestamp>\n"
-        f"    <size>{len(packed)}</size>\n"
-        f"    <open-size>{len(document)}</open-size>\n"
+        f"    <size>{len(document.data)}</size>\n"
+        f"    <open-size>{len(document.text)}</open-size>\n"
         f"  </data>\n"
     )
 

@@ -92,7 +92,7 @@ def _by_marker(
         raise RequestError(
             f"{wanted.text}: upstream has no marker {_marker_url(wanted)}; ask for a version such as v{known}"
         )
-    said = f"{wanted.text}.txt of {'the mirror' if upstream.origin else 'dl.k8s.io'} says v{marked}"
+    said = f"{wanted.text}.txt of {'the mirror' if upstream.mirror else 'dl.k8s.io'} says v{marked}"
     older = (
         version
         for version in _newest_first(catalog, wanted)
@@ -205,7 +205,7 @@ def _nearest(
 
 def _offered(version: str, upstream: Upstream | None) -> bool:
     """Whether a version can be had; only a mirror may lack what the catalog knows."""
-    if upstream is None or not upstream.origin:
+    if upstream is None or not upstream.mirror:
         return True
     return upstream.exists(kubelet(version))
 

@@ -135,7 +135,7 @@ def _warn_of_pins(
     if names:
         log.warning(
             "%s: a %s mirror, with bytes of its own: the pins of %s do not apply",
-            upstream.origin, upstream.kind, ", ".join(names),
+            upstream.mirror, upstream.kind, ", ".join(names),
         )  # fmt: skip
 
 

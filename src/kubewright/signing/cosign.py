@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubewright.files import sha256
-from kubewright.signing.keys import ArtifactKey
+from kubewright.signing.roles import ArtifactKey
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"

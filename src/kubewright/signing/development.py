@@ -32,7 +32,9 @@ def path(directory: Path, name: str, make: Callable[[], bytes]) -> Path:
                 )
     except OSError as error:
         raise DiskError(
-            f"{directory}: {error.strerror}; the development keys are kept there: point KUBEWRIGHT_DATA at a "
-            "directory that you can write, or name keys with --repo-key and --artifact-key"
+            str(directory),
+            str(error.strerror),
+            "the development keys are kept there: point KUBEWRIGHT_DATA at a directory that you "
+            "can write, or name keys with --repo-key and --artifact-key",
         ) from error
     return file

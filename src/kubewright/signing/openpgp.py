@@ -3,18 +3,17 @@
 Nothing here reads a clock or draws a random number, which gpg (the time) and Sequoia (a salt) both
 do. Formats: RFC 9580, version 4 packets. Choices are the oldest that today's verifiers accept, so
 that the rpm of RHEL 7 and the sqv of Debian 13 both agree: RSA, SHA-512, one primary key without
-subkeys.
+subkeys. The secret key is never seen here: whoever has it is asked to sign a digest.
 """
 
 import base64
 import hashlib
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
-from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
-from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 SIGNATURE, SECRET_KEY, PUBLIC_KEY, USER_ID = 2, 5, 6, 13
 """Packet types."""
@@ -25,39 +24,32 @@ BINARY, TEXT, POSITIVE_CERTIFICATION = 0x00, 0x01, 0x13
 RSA_ALGORITHM, SHA512_ALGORITHM, SHA256_ALGORITHM = 1, 10, 8
 
 
+SignDigest = Callable[[bytes], bytes]
+"""Takes a SHA-512 digest and returns the RSA signature over it (PKCS #1 v1.5), with the secret half
+of the public key that stands beside it.
+"""
+
+
 @dataclass(frozen=True)
-class RsaKey:
-    """An RSA key and the moment it says that it was made (epoch seconds), which is part of its
-    fingerprint.
+class PublicKey:
+    """The public half of an RSA key, and when it says that it was made (epoch seconds), which is
+    part of its fingerprint.
     """
 
-    private: rsa.RSAPrivateKey = field(repr=False)
+    n: int
+    e: int
     created: int
 
     @cached_property
-    def public_body(self) -> bytes:
+    def body(self) -> bytes:
         """The body of its public key packet."""
-        public = self.private.public_key().public_numbers()
-        return (
-            b"\x04"
-            + self.created.to_bytes(4)
-            + bytes([RSA_ALGORITHM])
-            + mpi(public.n)
-            + mpi(public.e)
-        )
-
-    @cached_property
-    def secret_body(self) -> bytes:
-        """The body of its secret key packet, not encrypted."""
-        secret = self.private.private_numbers()
-        p, q = sorted((secret.p, secret.q))  # the format wants p < q
-        numbers = b"".join(mpi(number) for number in (secret.d, p, q, pow(p, -1, q)))
-        return self.public_body + b"\x00" + numbers + (sum(numbers) % 65536).to_bytes(2)
+        head = b"\x04" + self.created.to_bytes(4) + bytes([RSA_ALGORITHM])
+        return head + mpi(self.n) + mpi(self.e)
 
     @cached_property
     def fingerprint(self) -> bytes:
         """The 20 bytes that name it."""
-        return hashlib.sha1(framed(self.public_body), usedforsecurity=False).digest()
+        return hashlib.sha1(framed(self.body), usedforsecurity=False).digest()
 
 
 def packet(kind: int, body: bytes) -> bytes:
@@ -75,12 +67,28 @@ def framed(public_body: bytes) -> bytes:
     return b"\x99" + len(public_body).to_bytes(2) + public_body
 
 
-def secret_key(key: RsaKey, user_id: str, expires: int | None) -> bytes:
-    """What a key file holds: the secret key, its name and the key's own word that they belong
-    together.
+def secret_key(
+    secret: rsa.RSAPrivateNumbers,
+    key: PublicKey,
+    sign: SignDigest,
+    user_id: str,
+    expires: int | None,
+) -> bytes:
+    """What a key file holds: the secret key, not encrypted, then what `named` gives.
 
-    `gpg --import` reads it. The key can be used from its creation until `expires` (epoch seconds;
-    None: for ever).
+    `gpg --import` reads it.
+    """
+    p, q = sorted((secret.p, secret.q))  # the format wants p < q
+    numbers = b"".join(mpi(number) for number in (secret.d, p, q, pow(p, -1, q)))
+    body = key.body + b"\x00" + numbers + (sum(numbers) % 65536).to_bytes(2)
+    return packet(SECRET_KEY, body) + named(key, sign, user_id, expires)
+
+
+def named(key: PublicKey, sign: SignDigest, user_id: str, expires: int | None) -> bytes:
+    """The name of a key, and the key's own word that they belong together.
+
+    After the packet of the key, public or secret, it makes a certificate or a key file. The key can
+    be used from its creation until `expires` (epoch seconds; None: for ever).
     """
     name = user_id.encode()
     subpackets = [
@@ -90,35 +98,41 @@ def secret_key(key: RsaKey, user_id: str, expires: int | None) -> bytes:
     ]
     if expires is not None:
         subpackets.append(_subpacket(9, (expires - key.created).to_bytes(4)))
-    data = (framed(key.public_body), b"\xb4", len(name).to_bytes(4), name)
-    certification = signature(key, POSITIVE_CERTIFICATION, data, key.created, subpackets)
-    return packet(SECRET_KEY, key.secret_body) + packet(USER_ID, name) + certification
+    data = (framed(key.body), b"\xb4", len(name).to_bytes(4), name)
+    return packet(USER_ID, name) + signature(
+        key, sign, POSITIVE_CERTIFICATION, data, key.created, subpackets
+    )
 
 
 def signature(
-    key: RsaKey, kind: int, data: Sequence[bytes], when: int, extra: Sequence[bytes] = ()
+    key: PublicKey,
+    sign: SignDigest,
+    kind: int,
+    data: Sequence[bytes],
+    when: int,
+    extra: Sequence[bytes] = (),
 ) -> bytes:
     """A signature packet over the concatenation of `data`, made at `when` (epoch seconds)."""
     hashed = b"".join(
         (_subpacket(2, when.to_bytes(4)), *extra, _subpacket(33, b"\x04" + key.fingerprint))
     )
     head = bytes([4, kind, RSA_ALGORITHM, SHA512_ALGORITHM]) + len(hashed).to_bytes(2) + hashed
-    digest = hashlib.sha512()
+    state = hashlib.sha512()
     for part in (*data, head, b"\x04\xff", len(head).to_bytes(4)):
-        digest.update(part)
-    value = key.private.sign(digest.digest(), padding.PKCS1v15(), utils.Prehashed(SHA512()))
-    issuer = _subpacket(
-        16, key.fingerprint[-8:]
-    )  # not hashed: only a hint, and old rpm knows no other
+        state.update(part)
+    digest = state.digest()
+    # The issuer is not hashed: it is only a hint, and old rpm knows no other.
+    issuer = _subpacket(16, key.fingerprint[-8:])
     unhashed = len(issuer).to_bytes(2) + issuer
-    return packet(SIGNATURE, head + unhashed + digest.digest()[:2] + mpi(int.from_bytes(value)))
+    value = mpi(int.from_bytes(sign(digest)))
+    return packet(SIGNATURE, head + unhashed + digest[:2] + value)
 
 
 def _subpacket(kind: int, body: bytes) -> bytes:
     return bytes([len(body) + 1, kind]) + body
 
 
-def clearsigned(key: RsaKey, text: bytes, when: int) -> bytes:
+def clearsigned(key: PublicKey, sign: SignDigest, text: bytes, when: int) -> bytes:
     """`text` readable with its signature below, as InRelease is.
 
     Such a signature does not cover spaces and tabs at line ends: they are dropped, so that what can
@@ -128,7 +142,7 @@ def clearsigned(key: RsaKey, text: bytes, when: int) -> bytes:
     if b"\r" in text:
         raise ValueError("a carriage return in a text that is to be signed")
     lines = [line.rstrip(b" \t") for line in text.removesuffix(b"\n").split(b"\n")]
-    signed = signature(key, TEXT, [b"\r\n".join(lines)], when)
+    signed = signature(key, sign, TEXT, [b"\r\n".join(lines)], when)
     escaped = [b"- " + line if line.startswith(b"-") else line for line in lines]
     head = [b"-----BEGIN PGP SIGNED MESSAGE-----", b"Hash: SHA512", b""]
     return b"\n".join([*head, *escaped, armored("SIGNATURE", signed)])
@@ -140,7 +154,7 @@ def armored(kind: str, data: bytes) -> bytes:
     With a checksum, which newer writers leave out and old rpm insists on.
     """
     encoded = textwrap.wrap(base64.b64encode(data).decode(), 64)
-    checksum = base64.b64encode(_crc24(data).to_bytes(3)).decode()
+    checksum = base64.b64encode(crc24(data).to_bytes(3)).decode()
     lines = [
         f"-----BEGIN PGP {kind}-----",
         "",
@@ -152,7 +166,8 @@ def armored(kind: str, data: bytes) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _crc24(data: bytes) -> int:
+def crc24(data: bytes) -> int:
+    """The checksum of an armored block."""
     crc = 0xB704CE
     for byte in data:
         crc ^= byte << 16

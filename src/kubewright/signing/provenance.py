@@ -15,7 +15,7 @@ from kubewright.errors import VerificationFailed
 from kubewright.files import canonical_json
 from kubewright.models.base import Model, Sha256
 from kubewright.signing import verify
-from kubewright.signing.keys import ArtifactKey
+from kubewright.signing.roles import ArtifactKey
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
@@ -59,8 +59,8 @@ def statement(
             "buildType": build_type,
             "externalParameters": dict(external_parameters),
             "resolvedDependencies": [
-                _described(found.name, found.sha256, found.uri)
-                for found in sorted(dependencies, key=lambda d: d.uri)
+                _described(dependency.name, dependency.sha256, dependency.uri)
+                for dependency in sorted(dependencies, key=lambda dependency: dependency.uri)
             ],
         },
         "runDetails": {"builder": builder},
@@ -69,8 +69,8 @@ def statement(
         {
             "_type": STATEMENT_TYPE,
             "subject": [
-                _described(found.name, found.sha256)
-                for found in sorted(subjects, key=lambda s: s.name)
+                _described(subject.name, subject.sha256)
+                for subject in sorted(subjects, key=lambda subject: subject.name)
             ],
             "predicateType": PREDICATE_TYPE,
             "predicate": predicate,
@@ -80,8 +80,8 @@ def statement(
 
 def _described(name: str | None, sha256: str, uri: str | None = None) -> dict[str, Any]:
     """An in-toto ResourceDescriptor."""
-    words = {"name": name, "uri": uri}
-    return {key: word for key, word in words.items() if word} | {"digest": {"sha256": sha256}}
+    names = {"name": name, "uri": uri}
+    return {key: value for key, value in names.items() if value} | {"digest": {"sha256": sha256}}
 
 
 def envelope(payload: bytes, key: ArtifactKey) -> bytes:
@@ -103,17 +103,24 @@ def opened(data: bytes, public_pem: bytes, *, place: str) -> dict[str, Any]:
     `public_pem`.
     """
     try:
-        found = json.loads(data)
-        kind, payload = str(found["payloadType"]), base64.b64decode(found["payload"], validate=True)
-        signature = str(found["signatures"][0]["sig"]).encode()
-    except (ValueError, TypeError, LookupError) as error:
-        raise VerificationFailed(f"{place}: not a signed statement; get the file again") from error
-    verify.artifact(_signed(kind, payload), signature, public_pem, place=place)
-    if kind != PAYLOAD_TYPE:
-        raise VerificationFailed(
-            f"{place}: signed, but not an in-toto statement; get the file again"
+        document = json.loads(data)
+        kind, payload = (
+            str(document["payloadType"]),
+            base64.b64decode(document["payload"], validate=True),
         )
-    statement: dict[str, Any] = json.loads(payload)
+        signature = str(document["signatures"][0]["sig"]).encode()
+        signed = _signed(kind, payload)
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise VerificationFailed(place, "not a signed statement", "get the file again") from error
+    verify.artifact(signed, signature, public_pem, place=place)
+    try:
+        statement = json.loads(payload) if kind == PAYLOAD_TYPE else None
+    except (ValueError, RecursionError):
+        statement = None
+    if not isinstance(statement, dict):
+        raise VerificationFailed(
+            place, "signed, but not an in-toto statement", "get the file again"
+        )
     return statement
 
 

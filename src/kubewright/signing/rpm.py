@@ -11,8 +11,9 @@ from kubewright import rpmfile
 from kubewright.errors import VerificationFailed
 from kubewright.files import sha256
 from kubewright.rpmfile import BINARY
+from kubewright.signing import sequoia
 from kubewright.signing import verify as signatures
-from kubewright.signing.keys import RepoKey
+from kubewright.signing.roles import RepoKey
 
 REGION, HEADER_SIGNATURE, PAYLOAD_SIGNATURE = 62, 268, 1002
 """Tags of the signature header: RPMTAG_HEADERSIGNATURES, RPMSIGTAG_RSA and RPMSIGTAG_PGP."""
@@ -65,10 +66,8 @@ def signing_key(data: bytes, *, name: str = "rpm") -> str | None:
     entry = _parse(data, name).signatures.get(HEADER_SIGNATURE)
     if entry is None:
         return None
-    try:
+    with sequoia.refusing(VerificationFailed(name, "its signature is damaged", "sign it again")):
         made = pysequoia.Sig.from_bytes(entry.data)
-    except RuntimeError as error:
-        raise VerificationFailed(f"{name}: its signature is damaged; sign it again") from error
     claimed = made.issuer_fingerprint or made.issuer_key_id
     return claimed.upper() if claimed else None
 
@@ -80,33 +79,35 @@ def verify(data: bytes, certificates: Sequence[bytes], *, name: str = "rpm") -> 
     than the other.
     """
     rpm = _parse(data, name)
-    found = set()
+    signers = set()
     for tag, signed in (
         (HEADER_SIGNATURE, rpm.header),
         (PAYLOAD_SIGNATURE, rpm.header + rpm.payload),
     ):
         if tag not in rpm.signatures:
-            raise VerificationFailed(f"{name}: not signed; sign it with `kubewright sign`")
-        found.add(signatures.detached(signed, rpm.signatures[tag].data, certificates, place=name))
-    if len(found) > 1:
+            raise VerificationFailed(name, "not signed", "sign it with `kubewright sign`")
+        signature = rpm.signatures[tag].data
+        signers.add(signatures.detached(signed, signature, certificates, place=name))
+    if len(signers) > 1:
         raise VerificationFailed(
-            f"{name}: signed by different keys ({', '.join(sorted(found))}); sign it again"
+            name, f"signed by different keys ({', '.join(sorted(signers))})", "sign it again"
         )
-    return found.pop()
+    return signers.pop()
 
 
 def _parse(data: bytes, name: str) -> _Rpm:
     if not data.startswith(rpmfile.MAGIC):
-        raise VerificationFailed(f"{name}: not an rpm; build or get it again")
+        raise VerificationFailed(name, "not an rpm", "build or get it again")
     try:
         lead, signature, main = rpmfile.headers(io.BytesIO(data), len(data))
         entries = {
-            tag: _Entry(place.kind, place.items, signature.raw(tag))
-            for tag, place in signature.index.items() if tag != REGION
-        }  # fmt: skip
+            tag: _Entry(value.kind, value.items, signature.raw(tag))
+            for tag, value in signature.index.items()
+            if tag != REGION
+        }
     except ValueError as error:
         raise VerificationFailed(
-            f"{name}: a truncated or damaged rpm ({error}); build or get it again"
+            name, f"a truncated or damaged rpm ({error})", "build or get it again"
         ) from error
     return _Rpm(lead, entries, data[main.start : main.end], data[main.end :])
 

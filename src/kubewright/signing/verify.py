@@ -3,7 +3,6 @@
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,12 +17,13 @@ from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import DAY
 from kubewright.moments import day
-from kubewright.signing import keyfile
+from kubewright.signing import keyfile, sequoia
 
 PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 """One public key in PEM form."""
 
-_NO_KEY = "the artifact key is not a public key in PEM form; give another"
+_NOT_PEM = "the artifact key is not a public key in PEM form"
+_AGAIN = "get the file again"
 _FRAME = [
     b"-----BEGIN PGP SIGNED MESSAGE-----",
     b"-----BEGIN PGP SIGNATURE-----",
@@ -40,11 +40,9 @@ def detached(data: bytes, signature: bytes, certificates: Sequence[bytes], *, pl
     """
     known = list(_certificates(certificates))
     made = _signature(signature, place)
-    try:
+    with sequoia.refusing(_refusal(made, known, place)):
         valid = pysequoia.verify(bytes=data, store=lambda _: known, signature=made).valid_sigs
-    except RuntimeError as error:
-        raise VerificationFailed(f"{place}: {_reason(made, known)}") from error
-    return str(valid[0].certificate).upper()
+        return str(valid[0].certificate).upper()
 
 
 def clearsigned(data: bytes, certificates: Sequence[bytes], *, place: str) -> bytes:
@@ -56,46 +54,47 @@ def clearsigned(data: bytes, certificates: Sequence[bytes], *, place: str) -> by
     lines = data.split(b"\n")
     frame = [line for line in lines if line.startswith(b"-----")]
     if frame != _FRAME or lines[0] != _FRAME[0] or lines[-2:] != [_FRAME[-1], b""]:
-        raise VerificationFailed(f"{place}: not exactly one signed text; get the file again")
+        raise VerificationFailed(place, "not exactly one signed text", _AGAIN)
     known = list(_certificates(certificates))
     made = _signature(data[data.rindex(_FRAME[1]) :], place)
-    try:
+    with sequoia.refusing(_refusal(made, known, place)):
         text = pysequoia.verify(bytes=data, store=lambda _: known).bytes
-    except RuntimeError as error:
-        raise VerificationFailed(f"{place}: {_reason(made, known)}") from error
-    return (text or b"") + b"\n"
+        return (text or b"") + b"\n"
 
 
 def _signature(data: bytes, place: str) -> pysequoia.Sig:
-    try:
+    with sequoia.refusing(VerificationFailed(place, "holds no OpenPGP signature", _AGAIN)):
         return pysequoia.Sig.from_bytes(data)
-    except RuntimeError as error:
-        raise VerificationFailed(
-            f"{place}: holds no OpenPGP signature; get the file again"
-        ) from error
 
 
 def _certificates(certificates: Sequence[bytes]) -> Iterator[pysequoia.Cert]:
     for number, data in enumerate(certificates, 1):
-        try:
-            yield from pysequoia.Cert.split_bytes(data)
-        except RuntimeError as error:
-            raise RequestError(
-                f"certificate {number}: not an OpenPGP public key; export it again"
-            ) from error
-
-
-def _reason(made: pysequoia.Sig, known: Sequence[pysequoia.Cert]) -> str:
-    issuer = (made.issuer_fingerprint or made.issuer_key_id or "an unnamed key").upper()
-    if not any(certificate.fingerprint.upper().endswith(issuer) for certificate in known):
-        names = (
-            ", ".join(sorted(certificate.fingerprint.upper() for certificate in known)) or "none"
+        failure = RequestError(
+            f"certificate {number}", "not an OpenPGP public key", "export it again"
         )
-        return f"signed by {issuer}, which is not a known key ({names}); get the key from where you trust it"
+        with sequoia.refusing(failure):
+            held = pysequoia.Cert.split_bytes(data)
+        yield from held
+
+
+def _refusal(
+    made: pysequoia.Sig, known: Sequence[pysequoia.Cert], place: str
+) -> VerificationFailed:
+    """Why a signature will not do, if it will not."""
+    issuer = (made.issuer_fingerprint or made.issuer_key_id or "an unnamed key").upper()
+    names = sorted(certificate.fingerprint.upper() for certificate in known)
+    if not any(name.endswith(issuer) for name in names):
+        return VerificationFailed(
+            place,
+            f"signed by {issuer}, which is not a known key ({', '.join(names) or 'none'})",
+            "get the key from where you trust it",
+        )
     when = f"{made.created:%Y-%m-%d %H:%M} UTC" if made.created else "an unknown time"
-    return (
-        f"the signature of {issuer} from {when} does not hold: the bytes were changed, the key was not valid then, "
-        "or this machine's clock is behind; get the file again"
+    return VerificationFailed(
+        place,
+        f"the signature of {issuer} from {when} does not hold: the bytes were changed, "
+        "the key was not valid then, or this machine's clock is behind",
+        _AGAIN,
     )
 
 
@@ -106,19 +105,19 @@ def fingerprints(certificates: Sequence[bytes]) -> tuple[str, ...]:
 
 def expiry_warnings(certificates: Sequence[bytes], *, now: int, days: int = 30) -> tuple[str, ...]:
     """A sentence for each key that has expired by `now` (epoch seconds) or will within `days`."""
-    found = []
+    warnings = []
     for certificate in _certificates(certificates):
-        expires = keyfile.expires(bytes(certificate))
+        key = f"key {certificate.fingerprint.upper()}"
+        with sequoia.refusing(RequestError(key, "a damaged OpenPGP key", "export it again")):
+            expires = keyfile.expires(bytes(certificate))
         if expires is None:
             continue
         left = (expires - now) // DAY
         if expires <= now:
-            found.append(f"key {certificate.fingerprint.upper()} expired on {day(expires)}")
+            warnings.append(f"{key} expired on {day(expires)}")
         elif left <= days:
-            found.append(
-                f"key {certificate.fingerprint.upper()} expires on {day(expires)}, in {left} days"
-            )
-    return tuple(found)
+            warnings.append(f"{key} expires on {day(expires)}, in {left} days")
+    return tuple(warnings)
 
 
 def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicKey]:
@@ -127,18 +126,18 @@ def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicK
 
     Raises RequestError for a file with anything but ECDSA keys, or with none.
     """
-    found = {}
+    keys = {}
     for block in PEM.findall(data):
         try:
             key = load_pem_public_key(block)
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise RequestError(f"{place}: {_NO_KEY}") from error
+            raise RequestError(place, _NOT_PEM, "give another") from error
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise RequestError(f"{place}: the artifact key is not an ECDSA key; give another")
-        found[files.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))] = key
-    if not found:
-        raise RequestError(f"{place}: {_NO_KEY}")
-    return found
+            raise RequestError(place, "the artifact key is not an ECDSA key", "give another")
+        keys[files.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))] = key
+    if not keys:
+        raise RequestError(place, _NOT_PEM, "give another")
+    return keys
 
 
 def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) -> str:
@@ -149,12 +148,14 @@ def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) ->
     """
     try:
         raw = base64.b64decode(signature.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         raw = b""
     for name, key in public_keys(public_pem, place=place).items():
         with suppress(InvalidSignature):
             key.verify(raw, data, ec.ECDSA(SHA256()))
             return name
     raise VerificationFailed(
-        f"{place}: the signature does not hold: other bytes or another key; get the file and the key again"
+        place,
+        "the signature does not hold: other bytes or another key",
+        "get the file and the key again",
     )

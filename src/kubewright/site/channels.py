@@ -1,14 +1,15 @@
-"""What a publication makes of channel records and of the index: pure functions from old to new."""
+"""What a publication makes of channel records: pure functions from the old record to the new."""
 
 from collections.abc import Mapping, Sequence
 
 from kubewright import files, versions
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.base import DAY
-from kubewright.models.catalog import MinorFacts
-from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
-from kubewright.models.upgrades import Graph
+from kubewright.models.site import Channel, ChannelRelease, IndexedRelease
 from kubewright.site import graph, layout
+
+FLOATING = ("stable", "latest")
+"""Channels that only move upwards by default."""
 
 
 def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def default_channels(kubernetes: str, channels: Mapping[str, Channel]) -> tuple[
     wanted = (
         [f"stable-{versions.minor(kubernetes)}", "stable"] if versions.is_final(kubernetes) else []
     )
-    floating = [name for name in [*wanted, "latest"] if name in ("stable", "latest")]
+    floating = [name for name in [*wanted, "latest"] if name in FLOATING]
     lower = {name for name in floating if name in channels and _above(channels[name], kubernetes)}
     return tuple(name for name in [*wanted, "latest"] if name not in lower)
 
@@ -40,6 +41,7 @@ def add(
     url: str,
     repo_key: str,
     valid_for: int | None = None,
+    architectures: Sequence[str] = (),
 ) -> Channel:
     """The channel's record with a release in it; the previous record itself when that changes
     nothing.
@@ -51,11 +53,7 @@ def add(
     there = {one.name: one for one in previous.releases} if previous else {}
     known = there.get(release.name)
     if known is not None and known.manifest_sha256 != release.manifest_sha256:
-        raise PublicationConflict(
-            f"{layout.channel_path(channel)}: {release.name} is published with another manifest "
-            f"({known.manifest_sha256[:12]}…, not {release.manifest_sha256[:12]}…); published releases never change: "
-            f"choose the next revision with --revision"
-        )
+        raise published_otherwise(layout.channel_path(channel), known, release)
     releases = _ranked([*there.values()] if known else [*there.values(), release])
     if (
         previous
@@ -64,7 +62,21 @@ def add(
     ):
         return previous
     return _next(
-        previous, channel, releases, now=now, url=url, repo_key=repo_key, valid_for=valid_for
+        previous, channel, releases,
+        now=now, url=url, repo_key=repo_key, valid_for=valid_for, architectures=architectures,
+    )  # fmt: skip
+
+
+def published_otherwise(
+    place: str, known: ChannelRelease | IndexedRelease, release: ChannelRelease
+) -> PublicationConflict:
+    """Why a release cannot be published: another one has its name."""
+    return PublicationConflict(
+        place,
+        f"{release.name} is published with another manifest"
+        f" ({known.manifest_sha256[:12]}…, not {release.manifest_sha256[:12]}…);"
+        " published releases never change",
+        "choose the next revision with --revision",
     )
 
 
@@ -74,6 +86,11 @@ def resign(previous: Channel, *, now: int, repo_key: str) -> Channel:
     """
     if _stands(previous, now, repo_key, None):
         return previous
+    return renewed(previous, now=now, repo_key=repo_key)
+
+
+def renewed(previous: Channel, *, now: int, repo_key: str) -> Channel:
+    """The next record with the same content."""
     return _next(
         previous,
         previous.channel,
@@ -142,12 +159,13 @@ def _next(
     url: str,
     repo_key: str,
     valid_for: int | None,
+    architectures: Sequence[str] = (),
 ) -> Channel:
-    issued = (
-        max(now, previous.issued + 1) if previous else now
-    )  # never backwards: clients refuse an older Date
+    # Time never goes back: clients refuse an older Date.
+    issued = max(now, previous.issued + 1) if previous else now
     days = _days(previous, valid_for)
-    return Channel(
+    known = previous.architectures if previous else ()
+    made = Channel(
         channel=channel,
         sequence=previous.sequence + 1 if previous else 1,
         parent=files.sha256(previous.to_bytes()) if previous else None,
@@ -156,8 +174,10 @@ def _next(
         valid_for=days,
         url=url,
         repo_key=repo_key,
+        architectures=tuple(dict.fromkeys((*known, *architectures))),
         releases=releases,
     )
+    return made.model_copy(update=previous.model_extra) if previous else made
 
 
 def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
@@ -169,76 +189,3 @@ def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
         else one.model_copy(update={"status": "current" if one.name == current else "superseded"})
         for one in ordered
     )  # fmt: skip
-
-
-def index(
-    previous: Index | None,
-    channels: Sequence[Channel],
-    minors: Mapping[str, MinorFacts],
-    declared: Mapping[str, graph.Declared],
-    *,
-    now: int,
-) -> tuple[Index, Graph]:
-    """The index of every release that was ever published, and their upgrade graph, which it names.
-
-    It is the previous index itself when nothing changed. `minors` gives ends of life and what is to
-    be avoided, `declared` by release what its manifest says of the ways to it. A release that no
-    channel lists any more stays, without channels: its files stay too.
-    """
-    found: dict[str, IndexedRelease] = {
-        one.name: one.model_copy(update={"channels": (), "status": "superseded"})
-        for one in (previous.releases if previous else ())
-    }
-    for channel in sorted(channels, key=lambda one: one.channel):
-        for release in channel.releases:
-            found[release.name] = _indexed(
-                release, channel.channel, found.get(release.name), minors
-            )
-    ordered = sorted(
-        found.values(), key=lambda one: graph.rank(one.kubernetes, one.name), reverse=True
-    )
-    steps = graph.steps(ordered, declared)
-    sources = graph.upgrades_from(steps)
-    releases = tuple(
-        one.model_copy(update={"upgrades_from": sources.get(one.name, ())}) for one in ordered
-    )
-    upgrades = graph.document(releases, steps)
-    digest = files.sha256(upgrades.to_bytes())
-    if previous and (previous.releases, previous.graph_sha256) == (releases, digest):
-        return previous, upgrades
-    made = Index(
-        sequence=previous.sequence + 1 if previous else 1,
-        parent=files.sha256(previous.to_bytes()) if previous else None,
-        issued=max(now, previous.issued) if previous else now,
-        releases=releases,
-        graph_url=layout.graph_copy(digest),
-        graph_sha256=digest,
-    )
-    return made, upgrades
-
-
-def _indexed(
-    release: ChannelRelease,
-    channel: str,
-    there: IndexedRelease | None,
-    minors: Mapping[str, MinorFacts],
-) -> IndexedRelease:
-    channels = (*there.channels, channel) if there else (channel,)
-    rank = {"yanked": 2, "current": 1, "superseded": 0}
-    status = max(
-        (there.status if there else "superseded", release.status), key=lambda one: rank[one]
-    )
-    facts = minors.get(versions.minor(release.kubernetes))
-    patch = facts.patch(release.kubernetes) if facts else None
-    avoid = (patch.avoid or None) if patch else None
-    return IndexedRelease(
-        name=release.name,
-        kubernetes=release.kubernetes,
-        status=status,
-        channels=channels,
-        manifest_url=release.manifest_url,
-        manifest_sha256=release.manifest_sha256,
-        end_of_life=facts.end_of_life if facts else None,
-        avoid=avoid,
-        development=release.development,
-    )

@@ -1,29 +1,17 @@
-"""The upgrade graph of a site: the steps that the manifests declare, less those into what is not
-offered.
-"""
+"""The upgrade graph of a site: the steps that releases allow into what the channels offer now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import semver
 
 from kubewright import versions
-from kubewright.models.manifest import Manifest
 from kubewright.models.site import IndexedRelease
 from kubewright.models.upgrades import Conditional, Graph, Node, Risk, etcd_downgrade
 from kubewright.versions import Range
 
 METADATA = "io.kubewright"
 """What the keys of a node's metadata begin with."""
-
-
-class Declared(NamedTuple):
-    """What the manifest of a release says that decides the ways to it."""
-
-    ranges: Sequence[str] = ()
-    """Of Kubernetes versions from which it may be reached."""
-    etcd: str | None = None
-    """The version that its packages and kubeadm bring."""
 
 
 class Step(NamedTuple):
@@ -34,42 +22,36 @@ class Step(NamedTuple):
     risks: tuple[Risk, ...]
 
 
-def declared(manifests: Mapping[str, Manifest]) -> dict[str, Declared]:
-    """What the manifests of releases say of the way to them."""
-    return {
-        name: Declared(
-            tuple(one.from_range for one in manifest.upgrades),
-            manifest.components["etcd"].version if "etcd" in manifest.components else None,
-        )
-        for name, manifest in manifests.items()
-    }
-
-
 def rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
     """Releases in their order: by version, then by revision."""
     return versions.parse(kubernetes), int(name.rpartition("-")[2])
 
 
-def steps(releases: Sequence[IndexedRelease], said: Mapping[str, Declared]) -> tuple[Step, ...]:
-    """Every upgrade between releases, the oldest target first; `said` is what their manifests
-    declare, by release.
+def ordered(releases: Iterable[IndexedRelease]) -> list[IndexedRelease]:
+    """Releases, oldest first."""
+    return sorted(releases, key=lambda release: rank(release.kubernetes, release.name))
 
-    None leads to a release that is yanked or in no channel: it can only be left.
+
+def steps(releases: Iterable[IndexedRelease]) -> tuple[Step, ...]:
+    """Every upgrade to what a channel offers now, the oldest target first.
+
+    Nobody is led to a release that is superseded, yanked or in no channel: it can only be left. So
+    the graph grows with the releases, not with their pairs.
     """
-    ordered = sorted(releases, key=lambda one: rank(one.kubernetes, one.name))
+    rising = ordered(releases)
     found: list[Step] = []
-    for place, target in enumerate(ordered):
-        if target.channels and target.status != "yanked":
-            there = said.get(target.name, Declared())
-            allowed = [Range.parse(text) for text in there.ranges]
-            near = {one.kubernetes for one in ordered[:place]}
-            fitting = {version for version in near if any(version in one for one in allowed)}
-            for source in ordered[:place]:
-                if source.kubernetes in fitting:
-                    why = _of_kubernetes(source, target) + _of_etcd(
-                        said.get(source.name, Declared()).etcd, there.etcd
-                    )
-                    found.append(Step(source, target, why))
+    for place, target in enumerate(rising):
+        if not target.channels or target.status != "current":
+            continue
+        allowed = [Range.parse(text) for text in target.upgrade_ranges]
+        fitting: dict[str, bool] = {}
+        for source in rising[:place]:
+            version = source.kubernetes
+            if version not in fitting:
+                fitting[version] = any(version in given for given in allowed)
+            if fitting[version]:
+                risks = _of_kubernetes(source, target) + _of_etcd(source.etcd, target.etcd)
+                found.append(Step(source, target, risks))
     return tuple(found)
 
 
@@ -111,8 +93,8 @@ def upgrades_from(found: Sequence[Step]) -> dict[str, tuple[str, ...]]:
 
 def document(releases: Sequence[IndexedRelease], found: Sequence[Step]) -> Graph:
     """`releases/graph.json` for the releases of an index and the steps between them."""
-    ordered = sorted(releases, key=lambda one: rank(one.kubernetes, one.name))
-    places = {one.name: place for place, one in enumerate(ordered)}
+    rising = ordered(releases)
+    places = {release.name: place for place, release in enumerate(rising)}
     safe: list[tuple[int, int]] = []
     risky: dict[tuple[Risk, ...], list[dict[str, str]]] = {}
     for source, target, why in found:
@@ -121,7 +103,7 @@ def document(releases: Sequence[IndexedRelease], found: Sequence[Step]) -> Graph
         else:
             safe.append((places[source.name], places[target.name]))
     return Graph(
-        nodes=tuple(_node(one) for one in ordered),
+        nodes=tuple(_node(release) for release in rising),
         edges=tuple(sorted(safe)),
         conditionalEdges=tuple(
             Conditional.model_validate({"edges": edges, "risks": why})

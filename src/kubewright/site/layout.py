@@ -54,14 +54,40 @@ def marker_path(channel: str) -> str:
     return f"{CHANNELS}{channel}.txt"
 
 
-def channel_copy(channel: str, sequence: int) -> str:
+CURRENT: Final = "publications/current.json"
+"""Which state is the site's: the one pointer, whose swap is the commit."""
+
+FINISHED: Final = "publications/finished.json"
+"""Which state everything that follows from a state was last written for, all of it."""
+
+STATE: Final = "publications/site.json"
+"""The present state, the same bytes as its newest copy."""
+
+STATES: Final = "publications/site/"
+"""Where the copies of states are."""
+
+
+def state_copy(number: int, sha256: str) -> str:
+    """A state; like every copy it is named by its number and by what is in it."""
+    return f"{STATES}{number}-{sha256[:16]}.json"
+
+
+BACKUP: Final = ".backup.json"
+
+
+def backup_copy(state: str) -> str:
+    """A second place for the documents that came with the state at a path."""
+    return f"{state.removesuffix('.json')}{BACKUP}"
+
+
+def channel_copy(channel: str, sequence: int, sha256: str) -> str:
     """The immutable copy of a channel record."""
-    return f"publications/channels/{channel}/{sequence}.json"
+    return f"publications/channels/{channel}/{sequence}-{sha256[:16]}.json"
 
 
-def index_copy(sequence: int) -> str:
+def index_copy(sequence: int, sha256: str) -> str:
     """The immutable copy of the release index."""
-    return f"publications/index/{sequence}.json"
+    return f"publications/index/{sequence}-{sha256[:16]}.json"
 
 
 def graph_copy(digest: str) -> str:
@@ -79,6 +105,11 @@ def image_claim(image: str, digest: str) -> str:
 def claim_signature(claim: str) -> str:
     """The signature beside that."""
     return f"{claim.removesuffix('.payload.json')}.sig"
+
+
+def signatures(path: str) -> tuple[str, str]:
+    """Where the OpenPGP and the ECDSA signature of a document lie: beside it."""
+    return f"{path}.asc", f"{path}.sig"
 
 
 def schema_path(document: str) -> str:
@@ -106,6 +137,9 @@ KEYRING_ARMORED: Final = "keys/kubewright.asc"
 ARTIFACT_KEY: Final = "keys/kubewright.pub"
 
 
+KEY_HISTORY: Final = "keys/history/"
+
+
 def key_history(name: str) -> str:
     """One key alone, as long as the site lives."""
-    return f"keys/history/{name}"
+    return f"{KEY_HISTORY}{name}"

@@ -13,27 +13,29 @@ from kubewright.moments import day
 from kubewright.site import graph
 
 
-def render(
-    index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]
-) -> bytes:
-    """index.html."""
+def render(index: Index, manifest: Manifest, channels: Mapping[str, Channel]) -> bytes:
+    """index.html; `manifest` is of the release that `presented` gives."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(content.folder("repo") / "templates"),
     )  # fmt: skip
-    text = environment.get_template("index.html.j2").render(variables(index, manifests, channels))
+    text = environment.get_template("index.html.j2").render(variables(index, manifest, channels))
     return text.encode()
 
 
-def variables(
-    index: Index, manifests: Mapping[str, Manifest], channels: Mapping[str, Channel]
-) -> dict[str, Any]:
-    """What the template shows; the release it presents is what `stable` points to, else the
-    newest.
-    """
-    channel = channels.get("stable") or max(channels.values(), key=_newest)
+def presented(channels: Mapping[str, Channel]) -> ChannelRelease:
+    """The release that the page is about: what `stable` points to, else the newest."""
+    return _presented(_first(channels))
+
+
+def _first(channels: Mapping[str, Channel]) -> Channel:
+    return channels.get("stable") or max(channels.values(), key=_newest)
+
+
+def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel]) -> dict[str, Any]:
+    """What the template shows."""
+    channel = _first(channels)
     current = _presented(channel)
-    manifest = manifests[current.name]
     return {
         "site_url": channel.url,
         "latest": {

@@ -1,313 +1,303 @@
-"""Publishes: the channel record is the commit, and everything that derives from it is written in a
-fixed order.
-"""
+"""Renders a publication: from what a site is and what shall change to the list of all objects."""
 
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from kubewright.errors import PublicationConflict, VerificationFailed
-from kubewright.files import canonical_json, gzipped, sha256
-from kubewright.models.base import Arch, Format, Model
-from kubewright.models.catalog import MinorFacts
+from kubewright import files
+from kubewright.files import canonical_json
+from kubewright.models.document import Document
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, Index
+from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
-from kubewright.repos import apt, yum
-from kubewright.repos.deb import DebEntry
-from kubewright.repos.rpm import RpmEntry
-from kubewright.site import channels as records
-from kubewright.site import graph, layout
-from kubewright.site.store import Store
-
-E = TypeVar("E", DebEntry, RpmEntry)
-
-
-class Signer(Protocol):
-    """What a publication needs of its keys; every signature is a function of the data and the
-    time.
-    """
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the OpenPGP key."""
-
-    def clearsign(self, text: bytes, when: int) -> bytes:
-        """InRelease: the text with its signature around it."""
-
-    def armored_detached(self, data: bytes, when: int) -> bytes:
-        """An armored detached OpenPGP signature."""
-
-    def artifact(self, data: bytes) -> bytes:
-        """A detached ECDSA signature, base64."""
+from kubewright.site import backups, contents, layout, page, repositories
+from kubewright.site import index as indexing
+from kubewright.site.channels import renewed
+from kubewright.site.contents import Contents
+from kubewright.site.draft import Draft, Publisher
+from kubewright.site.keys import KeyFiles
+from kubewright.site.objects import Kind, Object, Source, pointer
+from kubewright.site.reader import pointer_to
 
 
 @dataclass(frozen=True)
-class Entries:
-    """The index entries of one release, as its own files hold them."""
-
-    debs: tuple[DebEntry, ...]
-    rpms: tuple[RpmEntry, ...]
-
-
-@dataclass
 class Publication:
-    """One site, with the keys to publish on it."""
+    """What shall be published."""
 
-    store: Store
-    signer: Signer
-    armored_keys: str
-    """Every key of the site, armored, the current one first."""
-    render_page: Callable[[Index, Mapping[str, Manifest], Mapping[str, Channel]], bytes]
-    raw: dict[str, bytes] = field(default_factory=dict)
-    """The bytes of each channel record as they were read: what a commit replaces."""
+    state: State | None
+    """None: the site stays as it is."""
+    objects: tuple[Object, ...]
+    tag: str | None
+    """Of the pointer that is to be replaced."""
 
-    def channel(self, name: str) -> Channel | None:
-        """A channel's record, or None. Raises VerificationFailed when it cannot be read."""
-        path = layout.channel_path(name)
-        data = self.store.read(path)
-        if data is None:
-            return None
-        self.raw[name] = data
-        return Channel.read(data, path)
 
-    def channels(self) -> dict[str, Channel]:
-        """Every channel of the site by name."""
-        return {
-            name: record
-            for name in channel_names(self.store)
-            if (record := self.channel(name)) is not None
-        }
+def render(draft: Draft, given: Publisher) -> Publication:
+    """Every object of a publication, or of what is still to be written of an earlier one."""
+    return _Rendering(draft, given).publication()
 
-    def commit(self, previous: Channel | None, record: Channel) -> Channel:
-        """Make a record the channel's. Raises PublicationConflict when somebody else was first."""
-        if record == previous:
-            return record
-        raw = self.raw.get(record.channel) if previous is not None else None
-        if raw is not None and previous is not None:
-            self._copy(layout.channel_copy(record.channel, previous.sequence), raw, previous.issued)
-            record = record.model_copy(update={"parent": sha256(raw)})
-        self.store.swap(layout.channel_path(record.channel), raw, record.to_bytes())
-        return record
 
-    def settle(self, name: str) -> Channel:
-        """Write all that follows from a channel's record, until the record is still the one it was
-        written from.
+class _Rendering:
+    """One publication on its way from a draft to objects."""
 
-        Another publisher may have committed meanwhile and finished first: then what this one wrote
-        is old.
+    def __init__(self, draft: Draft, given: Publisher) -> None:
+        self.draft, self.given, self.reader = draft, given, draft.reader
+        self.old = draft.present.state
+        self.keys = self._keys()
+        self.armored = self.keys.files[layout.KEYRING_ARMORED]
+        self.rendered: dict[str, repositories.Rendered] = {}
+
+    def _keys(self) -> KeyFiles:
+        there = {}
+        for path, digest in (self.old.files if self.old else {}).items():
+            if path.startswith("keys/"):
+                there[path] = self.reader.content(digest, path)
+        return self.given.keys(there)
+
+    def publication(self) -> Publication:
+        """The new state with its objects; without a change what an earlier one still lacks."""
+        tag = self.draft.present.tag
+        self._renew_for_new_keys()
+        for name, record in self.draft.records.items():
+            previous = self.draft.published(name)
+            self.rendered[name] = self._rendered(record, self.draft.listed[name], previous)
+        self._render_unwritten()
+        if self.old and not self.draft.records:
+            return Publication(None, self._missing(self.old), tag)
+        channels = self._channels()
+        index, graph = self._index(channels)
+        state, documents = self._state(index, channels)
+        objects = [item for release in self.draft.incoming.values() for item in release.files]
+        objects += [item for channel in self.rendered.values() for item in channel.objects]
+        objects += self._index_objects(index, graph)
+        objects += self._documents(documents)
+        objects += self._state_objects(state)
+        objects.append(self._backup(state, objects, documents))
+        return Publication(state, _in_order(objects), tag)
+
+    def _backup(
+        self, state: State, objects: Iterable[Object], documents: Mapping[str, bytes]
+    ) -> Object:
+        """The second copies of all documents that come with a state."""
+        copies = {}
+        for item in objects:
+            own = item.kind is Kind.immutable and item.path.startswith("publications/")
+            if own and item.path.endswith(".json") and isinstance(item.content, bytes):
+                copies[item.path] = item.content
+        copies |= {path: documents[path] for path in backups.new_files(state, self.old)}
+        return backups.backup(
+            layout.state_copy(state.number, files.sha256(state.to_bytes())), copies
+        )
+
+    def _renew_for_new_keys(self) -> None:
+        """Every repository ships the keys: with other keys it is another repository."""
+        known = self.old.files if self.old else {}
+        same = all(known.get(path) == files.sha256(data) for path, data in self.keys.files.items())
+        for name in () if same else self.draft.names:
+            self._renew(name)
+
+    def _renew(self, name: str) -> None:
+        record = self.draft.published(name)
+        if record is not None and name not in self.draft.records:
+            key = self.given.signer.fingerprint
+            new = renewed(record, now=self.draft.now, repo_key=key)
+            self.draft.put(new, self.draft.contents(record))
+
+    def _render_unwritten(self) -> None:
+        """The channels that an unfinished publication left half-written, exactly as it meant them.
+
+        An engine that renders them in another way publishes them anew.
         """
-        while True:
-            record = self.channel(name)
-            if record is None:
-                raise VerificationFailed(
-                    f"{layout.channel_path(name)}: gone while it was published; publish again"
-                )
-            data = self.raw[name]
-            self._derive(record, data)
-            if self.store.read(layout.channel_path(name)) == data:
-                return record
-
-    def _derive(self, channel: Channel, data: bytes) -> None:
-        """Everything below one record; again, and after a crash, to the same bytes."""
-        self._copy(layout.channel_copy(channel.channel, channel.sequence), data, channel.issued)
-        entries = self._entries(channel)
-        self._suite(channel, entries)
-        for basearch in Arch:
-            self._yum(channel, basearch, entries)
-        current = channel.current
-        if current is not None:
-            self.store.replace(
-                layout.marker_path(channel.channel), f"v{current.kubernetes}".encode()
-            )
-
-    def derive_index(self, minors: Mapping[str, MinorFacts], now: int) -> Index:
-        """Write the index of releases, their upgrade graph and the page, which follow from all
-        channels.
-
-        As with a channel, until the index and the channels are still those that all was written
-        from.
-        """
-        while True:
-            data = self.store.read(
-                layout.INDEX
-            )  # before the channels: then a swap never takes in older ones
-            channels = self.channels()
-            previous = None if data is None else Index.read(data, layout.INDEX)
-            names = {release.name for channel in channels.values() for release in channel.releases}
-            names |= {release.name for release in previous.releases} if previous else set()
-            manifests = {name: self.manifest(name) for name in sorted(names)}
-            declared = graph.declared(manifests)
-            index, document = records.index(
-                previous, list(channels.values()), minors, declared, now=now
-            )
-            upgrades = document.to_bytes()
-            self._copy(
-                layout.graph_copy(sha256(upgrades)), upgrades, index.issued
-            )  # first: the index names it
-            try:
-                data = self._replace_index(previous, data, index)
-            except PublicationConflict:
-                if self.store.read(layout.INDEX) == data:
-                    raise  # not overtaken: a copy has other bytes
+        for name in self._unwritten():
+            record = self.draft.published(name)
+            if record is None or name in self.rendered:
                 continue
-            self.store.replace(layout.GRAPH, upgrades)
-            for path, schema in schemas().items():
-                self.store.replace(path, schema)
-            self.store.replace(layout.FRONT_PAGE, self.render_page(index, manifests, channels))
-            if self.store.read(layout.INDEX) == data and self.channels() == channels:
-                return index
+            listed = self.draft.contents(record)
+            again = self._rendered(record, listed, None)
+            if again.record != record:
+                self._renew(name)
+                again = self._rendered(self.draft.records[name], listed, record)
+            self.rendered[name] = again
 
-    def _replace_index(self, previous: Index | None, data: bytes | None, index: Index) -> bytes:
-        """Swap the index in unless it is the previous one, whose bytes are `data`; the bytes that
-        are there then.
-        """
-        if previous is not None and data is not None:
-            self._copy(layout.index_copy(previous.sequence), data, previous.issued)
-            if index == previous:
-                return data
-            index = index.model_copy(update={"parent": sha256(data)})
-        new = index.to_bytes()
-        self.store.swap(layout.INDEX, data, new)
-        self._copy(layout.index_copy(index.sequence), new, index.issued)
-        return new
-
-    def manifest(self, name: str) -> Manifest:
-        """A published release's manifest. Raises VerificationFailed when the site has lost it or it
-        cannot be read.
-        """
-        path = layout.release_path(name, layout.MANIFEST)
-        data = self.store.read(path)
-        if data is None:
-            raise VerificationFailed(
-                f"{path}: a channel lists this release, but its manifest is gone; publish it again"
-            )
-        return Manifest.read(data, path)
-
-    def _copy(self, path: str, data: bytes, when: int) -> None:
-        """The immutable copy with its signatures; one that exists keeps the signatures it has."""
-        self.store.create(path, data)
-        with suppress(
-            PublicationConflict
-        ):  # another publisher signed it meanwhile, at another time
-            if not self.store.exists(f"{path}.asc"):
-                self.store.create(f"{path}.asc", self.signer.armored_detached(data, when))
-        with suppress(PublicationConflict):
-            if not self.store.exists(f"{path}.sig"):
-                self.store.create(f"{path}.sig", self.signer.artifact(data))
-
-    def _entries(self, channel: Channel) -> Entries:
-        debs: list[DebEntry] = []
-        rpms: list[RpmEntry] = []
-        for release in channel.releases:
-            debs += self._entries_of(release.name, Format.deb, DebEntry)
-            rpms += self._entries_of(release.name, Format.rpm, RpmEntry)
-        return Entries(tuple(debs), tuple(rpms))
-
-    def _entries_of(self, name: str, form: Format, model: type[E]) -> list[E]:
-        path = layout.release_path(name, layout.ENTRIES[form])
-        data = self.store.read(path)
-        if data is None:
-            raise VerificationFailed(f"{path}: missing; publish {name} again to bring it back")
-        return read_entries(data, model, path)
-
-    def _suite(self, channel: Channel, entries: Entries) -> None:
-        """By-hash first, then the plain names, InRelease last of all: it alone is what apt
-        follows.
-        """
-        base = layout.suite_path(channel.channel)
-        rendered = apt.suite(
-            entries.debs, suite=channel.channel, architectures=tuple(Arch),
-            issued=channel.issued, valid_until=channel.valid_until,
-        )  # fmt: skip
-        for name in sorted(rendered, key=lambda name: ("/by-hash/" not in name, name)):
-            write = self.store.create if "/by-hash/" in name else self.store.replace
-            if name != "Release":
-                write(f"{base}/{name}", rendered[name])
-        release = rendered["Release"]
-        self.store.replace(f"{base}/Release", release)
-        self.store.replace(
-            f"{base}/Release.gpg", self.signer.armored_detached(release, channel.issued)
+    def _rendered(
+        self, record: Channel, listed: Contents, previous: Channel | None
+    ) -> repositories.Rendered:
+        there = self.draft.contents(previous) if previous else contents.NOTHING
+        linked = frozenset(
+            entry.name for packages in there.rpms.values() for entry in packages.primary
         )
-        self.store.replace(f"{base}/InRelease", self.signer.clearsign(release, channel.issued))
-
-    def _yum(self, channel: Channel, arch: Arch, entries: Entries) -> None:
-        """The immutable snapshot, then the plain repository, then the one line that clients
-        follow.
-        """
-        rpms = [entry for entry in entries.rpms if entry.arch in (arch.rpm, "noarch")]
-        files = self._signed(
-            yum.repodata(rpms, href_prefix="../../../../pool/", issued=channel.issued),
-            channel.issued,
+        return repositories.render(
+            record, listed, self.given.signer, self.armored, previous=previous, linked=linked
         )
-        snapshot = layout.snapshot_path(channel.channel, arch.rpm, yum.snapshot_id(files))
-        for name, data in _pointer_last(files):
-            self.store.create(f"{snapshot}/{name}", data)
-        plain = layout.yum_path(channel.channel, arch.rpm)
-        for entry in rpms:
-            self.store.link(layout.rpm_path(entry.basename), f"{plain}/Packages/{entry.basename}")
-        files = self._signed(
-            yum.repodata(rpms, href_prefix="Packages/", issued=channel.issued), channel.issued
-        )
-        for name, data in _pointer_last(files):
-            self.store.replace(f"{plain}/{name}", data)
-        if channel.url:
-            line = f"{channel.url.rstrip('/')}/{snapshot}/\n"
-            self.store.replace(f"{plain}/mirrorlist", line.encode())
 
-    def _signed(self, files: dict[str, bytes], when: int) -> dict[str, bytes]:
-        return {
-            **files,
-            f"{yum.REPOMD}.asc": self.signer.armored_detached(files[yum.REPOMD], when),
-            f"{yum.REPOMD}.key": self.armored_keys.encode(),
+    def _unwritten(self) -> Iterable[str]:
+        """The channels whose derived objects may be those of an earlier state."""
+        old, finished = self.old, self.draft.present.finished
+        if old is None or old == finished:
+            return ()
+        before = finished.channels if finished else {}
+        return [name for name, copy in old.channels.items() if before.get(name) != copy]
+
+    def _missing(self, state: State) -> tuple[Object, ...]:
+        """What a committed publication still lacks of everything that follows from it."""
+        if not self.draft.present.unfinished:
+            return ()
+        objects = [item for channel in self.rendered.values() for item in channel.objects]
+        index = self.reader.index(state)
+        channels = [record for name in self.draft.names if (record := self.draft.published(name))]
+        _, graph = indexing.derive(index, None, channels, self.given.minors, {}, now=0)
+        objects += self._index_objects(index, self._published_graph(index) or graph.to_bytes())
+        documents = self.documents(index, channels)
+        meant = {
+            path: data
+            for path, data in documents.items()
+            if state.files.get(path) == files.sha256(data)
         }
+        objects += self._documents(meant)
+        objects += self._state_objects(state)
+        return _in_order(item for item in objects if item.kind is not Kind.record)
+
+    def _published_graph(self, index: Index) -> bytes | None:
+        if index.graph_sha256 is None:
+            return None
+        path = layout.graph_copy(index.graph_sha256)
+        return self.reader.sought(index.graph_sha256, path, layout.GRAPH)
+
+    def _channels(self) -> list[Channel]:
+        """Every channel as it will be."""
+        found = {
+            name: record for name in self.draft.names if (record := self.draft.published(name))
+        }
+        found |= {name: channel.record for name, channel in self.rendered.items()}
+        return [found[name] for name in sorted(found)]
+
+    def _index(self, channels: Sequence[Channel]) -> tuple[Index, Graph]:
+        previous = self.draft.index
+        says = {}
+        for name, release in indexing.unknown(previous, channels).items():
+            incoming = self.draft.incoming.get(name)
+            manifest = (
+                incoming.manifest
+                if incoming
+                else self.reader.manifest(release.manifest_url, release.manifest_sha256)
+            )
+            says[name] = indexing.declared(manifest)
+        parent = self.old.index.sha256 if self.old else None
+        return indexing.derive(
+            previous, parent, channels, self.given.minors, says, now=self.draft.now
+        )
+
+    def _state(self, index: Index, channels: Sequence[Channel]) -> tuple[State, dict[str, bytes]]:
+        documents = self.documents(index, channels)
+        copies = {}
+        for record in channels:
+            known = self.old.channels.get(record.channel) if self.old else None
+            changed = record.channel in self.draft.records or known is None
+            digest = files.sha256(record.to_bytes())
+            copies[record.channel] = (
+                Copy(sequence=record.sequence, sha256=digest) if changed or not known else known
+            )
+        same = self.old is not None and index == self.draft.index
+        made = State(
+            number=self.old.number + 1 if self.old else 1,
+            parent=self.draft.present.sha256,
+            issued=max(self.draft.now, self.old.issued) if self.old else self.draft.now,
+            channels=copies,
+            index=self.old.index if self.old and same else _copy(index),
+            keys=self.keys.keys,
+            files={path: files.sha256(data) for path, data in sorted(documents.items())},
+        )
+        return made.model_copy(
+            update=dict(self.old.model_extra or {}) if self.old else {}
+        ), documents
+
+    def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
+        """The page, the schemas and the keys, by path."""
+        shown = page.presented({record.channel: record for record in channels})
+        incoming = self.draft.incoming.get(shown.name)
+        manifest = (
+            incoming.manifest
+            if incoming
+            else self.reader.manifest(shown.manifest_url, shown.manifest_sha256)
+        )
+        front = page.render(index, manifest, {record.channel: record for record in channels})
+        return {**self.keys.files, **schemas(), layout.FRONT_PAGE: front}
+
+    def _documents(self, documents: Mapping[str, bytes]) -> list[Object]:
+        """Those of the documents that the last finished state does not have like this."""
+        finished = self.draft.present.finished
+        before = finished.files if finished else {}
+        return [
+            pointer(path, data, fresh=path not in before)
+            for path, data in documents.items()
+            if before.get(path) != files.sha256(data)
+        ]
+
+    def _index_objects(self, index: Index, graph: Graph | bytes) -> list[Object]:
+        """The index and the graph that it names, with their copies, unless all of it is there."""
+        finished, data = self.draft.present.finished, index.to_bytes()
+        copy = _copy(index)
+        if finished is not None and finished.index.sha256 == copy.sha256:
+            return []
+        signer, fresh = self.given.signer, finished is None
+        upgrades = graph if isinstance(graph, bytes) else graph.to_bytes()
+        return [
+            *repositories.signed_copy(
+                layout.graph_copy(files.sha256(upgrades)), upgrades, signer, index.issued
+            ),
+            *repositories.signed_copy(
+                layout.index_copy(copy.sequence, copy.sha256), data, signer, index.issued
+            ),
+            pointer(layout.GRAPH, upgrades, fresh=fresh),
+            pointer(layout.INDEX, data, fresh=fresh),
+        ]
+
+    def _state_objects(self, state: State) -> list[Object]:
+        """The state with its copy, the pointer to it, and last the word that all is written."""
+        data, new = state.to_bytes(), pointer_to(state)
+        path = layout.state_copy(state.number, files.sha256(data))
+        fresh = self.draft.present.finished is None
+        record = Object(
+            layout.CURRENT, Kind.record, new, len(new), files.sha256(new), self.old is None
+        )
+        return [
+            *repositories.signed_copy(path, data, self.given.signer, state.issued),
+            record,
+            pointer(layout.STATE, data, fresh=fresh),
+            pointer(layout.FINISHED, new, fresh=fresh),
+        ]
 
 
-def _pointer_last(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Hash-named files, then the signature and key, then repomd.xml, which dnf reads first."""
-    rank = {yum.REPOMD: 2, f"{yum.REPOMD}.asc": 1, f"{yum.REPOMD}.key": 1}
-    for name in sorted(files, key=lambda name: (rank.get(name, 0), name)):
-        yield name, files[name]
+def documents(draft: Draft, given: Publisher) -> dict[str, bytes]:
+    """The page, the schemas and the keys of a site as it is published, by path."""
+    rendering = _Rendering(draft, given)
+    records = [draft.published(name) for name in draft.names]
+    index = draft.index
+    if index is None:
+        return {}
+    return rendering.documents(index, [record for record in records if record])
+
+
+def _copy(index: Index) -> Copy:
+    return Copy(sequence=index.sequence, sha256=files.sha256(index.to_bytes()))
+
+
+def _in_order(objects: Iterable[Object]) -> tuple[Object, ...]:
+    """Immutable objects (copies after what they copy), the record, and the pointers as they are."""
+
+    def rank(item: Object) -> int:
+        later = {Kind.immutable: 0, Kind.record: 2, Kind.pointer: 3}[item.kind]
+        return later + isinstance(item.content, Source)
+
+    return tuple(sorted(objects, key=rank))
 
 
 def schemas() -> dict[str, bytes]:
     """The JSON Schema of each kind of document that a site has, by where it lies."""
-    documents: dict[str, type[Model]] = {
+    documents: dict[str, type[Document]] = {
         "manifest": Manifest,
         "channel": Channel,
         "index": Index,
+        "site": State,
         "graph": Graph,
     }
-    return {
-        layout.schema_path(name): canonical_json(model.model_json_schema(by_alias=True))
-        for name, model in documents.items()
-    }
-
-
-def channel_names(store: Store) -> list[str]:
-    """The names of every channel of a site."""
-    return [
-        PurePosixPath(path).stem for path in store.list(layout.CHANNELS) if path.endswith(".json")
-    ]
-
-
-def read_entries(data: bytes, model: type[E], place: str) -> list[E]:
-    """Index entries as `write_entries` wrote them. Raises VerificationFailed for anything else."""
-    try:
-        return [model.model_validate(one) for one in json.loads(gzip.decompress(data))]
-    except (gzip.BadGzipFile, zlib.error, EOFError, ValueError, TypeError) as error:
-        problem = str(error).splitlines()[0]
-        raise VerificationFailed(
-            f"{place}: not the index of a release ({problem}); publish it again"
-        ) from error
-
-
-def write_entries(entries: list[DebEntry] | list[RpmEntry]) -> bytes:
-    """Index entries as a release carries them: deterministic gzip of a JSON array."""
-    text = json.dumps([entry.model_dump(mode="json") for entry in entries], sort_keys=True).encode()
-    return gzipped(text)
+    found = {name: model.json_schema() for name, model in documents.items()}
+    return {layout.schema_path(name): canonical_json(schema) for name, schema in found.items()}

@@ -13,6 +13,7 @@ from kubewright.models.site import Index, IndexedRelease
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
+from kubewright.site.store import Store
 from kubewright.stages.package import site_keyring
 
 Read = Callable[[str], bytes | None]
@@ -20,6 +21,16 @@ Read = Callable[[str], bytes | None]
 
 Listed = Callable[[], Mapping[str, str]]
 """Gives the SHA-256 of every rpm that the site's repositories list, by its path on the site."""
+
+
+def reading(store: Store) -> Read:
+    """A function that reads objects of a store."""
+
+    def read(path: str) -> bytes | None:
+        stored = store.get(path)
+        return stored.data if stored else None
+
+    return read
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from kubewright.cache import Cache
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
+from kubewright.models.site import Change
 from kubewright.packagers import plan as packages
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site.store import Change
 from kubewright.stages import fetch, image, publish, resolve
 from kubewright.workspace import Workspace, matching, select
 

@@ -14,9 +14,9 @@ from rich.progress import (
 
 from kubewright import content, files, recipes, resolution
 from kubewright.cache import Cache
-from kubewright.compile import build as compiler
-from kubewright.compile import go, toolchain
 from kubewright.errors import RequestError, VerificationFailed
+from kubewright.gobuild import go, toolchain
+from kubewright.gobuild import programs as compiler
 from kubewright.log import console
 from kubewright.models.artifact import Fetched
 from kubewright.models.lock import Check, Input, Release
@@ -104,7 +104,7 @@ def _compiled(entry: Input, cache: Cache, epoch: int, workspace: Workspace) -> s
     VerificationFailed if an earlier fetch knows another digest.
     """
     images = content.folder("images")
-    if entry.url != compiler.origin(entry.version, entry.arch, epoch=epoch, content=images):
+    if entry.url != compiler.lock_address(entry.version, entry.arch, epoch=epoch, content=images):
         raise RequestError(
             entry.id,
             f"the lock has {entry.url}, but what it is made from has changed since",

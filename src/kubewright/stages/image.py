@@ -9,15 +9,15 @@ from pathlib import Path
 
 from kubewright import __version__, checked, content, files, images, recipes
 from kubewright.cache import Cache
-from kubewright.compile.build import Source
 from kubewright.errors import RequestError
+from kubewright.gobuild.programs import ModuleSource
 from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord, Pin
 from kubewright.models.lock import Release
 from kubewright.settings import Settings
 from kubewright.signing import cosign
-from kubewright.signing.keys import ArtifactKey
+from kubewright.signing.roles import ArtifactKey
 from kubewright.site import layout
 from kubewright.stages.content_digest import content_digest
 from kubewright.workspace import Workspace, fingerprint, folder_digests
@@ -77,7 +77,7 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
     return record, built
 
 
-def _supply(release: Release, cache: Cache) -> images.Supply:
+def _supply(release: Release, cache: Cache) -> images.ImageInputs:
     """What the images are made from: fetched files, pinned packages."""
     inputs = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
 
@@ -86,9 +86,9 @@ def _supply(release: Release, cache: Cache) -> images.Supply:
         return None if entry is None else cache.use(entry)
 
     def packages(pins: tuple[Pin, ...], arch: Arch) -> Mapping[Pin, Path]:
-        return images.bring(pins, arch, cache)
+        return images.fetch_packages(pins, arch, cache)
 
-    return images.Supply(source, packages, carried(release))
+    return images.ImageInputs(source, packages, carried(release))
 
 
 def _files(workspace: Workspace) -> dict[str, str]:
@@ -106,7 +106,9 @@ def carried(release: Release) -> dict[str, str]:
     """
     if not release.monolith:
         return {}
-    return {"etcd": Source.of(release.kubernetes, content.folder("images") / "hyperkube").mod.etcd}
+    return {
+        "etcd": ModuleSource.of(release.kubernetes, content.folder("images") / "hyperkube").mod.etcd
+    }
 
 
 def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.PushReport:
@@ -118,9 +120,9 @@ def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.P
             signature = cosign.signature_image(signed_image.repository, digest, key)
             blobs = (signature.config.data, signature.payload.data)
             extra.append(
-                images.Extra(signed_image.name, signature.tag, signature.manifest.data, blobs)
+                images.Attachment(signed_image.name, signature.tag, signature.manifest.data, blobs)
             )
-    return images.push(workspace.root / LAYOUT, built, settings.registry, extra=extra)
+    return images.push(workspace.root / LAYOUT, built, settings.registry, attachments=extra)
 
 
 def read_images(workspace: Workspace) -> ImageRecord:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
-from kubewright.signing.keys import Paths, artifact_key, initialise, made, repo_key
+from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 
 
@@ -20,20 +20,21 @@ def keys(settings: Settings) -> Keys:
 
     Raises RequestError where a dry run would have to make them.
     """
-    found = there(settings) if settings.dry_run else _read(settings)
-    if found is None:
+    own = existing_keys(settings) if settings.dry_run else _read(settings)
+    if own is None:
         raise RequestError(
-            "--dry-run: there is no development key yet, and a dry run makes none; "
-            "name keys with --repo-key and --artifact-key"
+            "--dry-run",
+            "there is no development key yet, and a dry run makes none",
+            "name keys with --repo-key and --artifact-key",
         )
-    return found
+    return own
 
 
-def there(settings: Settings) -> Keys | None:
+def existing_keys(settings: Settings) -> Keys | None:
     """The keys that the settings name, or the development keys; None where one would have to be
     made first.
     """
-    return _read(settings) if made(settings.repo_key, settings.artifact_key) else None
+    return _read(settings) if are_made(settings.repo_key, settings.artifact_key) else None
 
 
 def _read(settings: Settings) -> Keys:

@@ -10,15 +10,18 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from kubewright import content, files, recipes, resolution, versions
-from kubewright.compile import build, companions
-from kubewright.compile.go import NotOffered, Progress
-from kubewright.compile.store import Inputs, Store
-from kubewright.mirror import Summary, Writer, archive, layout
+from kubewright.archives import GZIP_LEVEL
+from kubewright.gobuild import companions, go, programs
+from kubewright.gobuild.build_cache import BuildCache, BuildInputs
+from kubewright.gobuild.go import NotOffered, Progress
+from kubewright.mirror import Summary, Writer, bundle, upstream_files
+from kubewright.mirror.upstream_files import UpstreamFile
 from kubewright.models.base import Arch, Model
 from kubewright.models.components import Components
 from kubewright.models.golang import GoComponent
 from kubewright.models.lock import Component
 from kubewright.moments import midnight
+from kubewright.settings import Settings
 
 _OWN = ("kubernetes", "hyperkube")
 """The components that come from Kubernetes' modules."""
@@ -49,7 +52,7 @@ class SourceSummary(Summary):
 
 
 @dataclass(frozen=True)
-class Work:
+class MirrorWork:
     """What is asked for, and what came out otherwise."""
 
     writer: Writer
@@ -61,36 +64,60 @@ class Work:
     gaps: list[Gap] = field(default_factory=list)
     nearest: list[Nearest] = field(default_factory=list)
 
-    def files_of(self, name: str, version: str, arch: Arch) -> list[layout.File]:
+    def files_of(self, name: str, version: str, arch: Arch) -> list[UpstreamFile]:
         """The upstream files of a component."""
-        return list(layout.files_of(self.components, {name: [version]}, [arch]))
+        return list(upstream_files.files_of(self.components, {name: [version]}, [arch]))
+
+
+def source(version: str, directory: Path, settings: Settings) -> SourceSummary:
+    """Have a Kubernetes release and its companions, compiled from their Go modules, in an upstream
+    mirror.
+    """
+    return source_mirror(
+        version,
+        directory,
+        recipes.components(),
+        cache=settings.cache,
+        architectures=settings.architectures,
+        progress=go.announce,
+        epoch=settings.source_date_epoch,
+    )
 
 
 def source_mirror(
-    kubernetes: str, dest: Path, components: Components,
-    *, cache: Path, architectures: Sequence[Arch], progress: Progress, epoch: int | None = None,
-) -> SourceSummary:  # fmt: skip
+    kubernetes: str,
+    dest: Path,
+    components: Components,
+    *,
+    cache: Path,
+    architectures: Sequence[Arch],
+    progress: Progress,
+    epoch: int | None = None,
+) -> SourceSummary:
     """Compile Kubernetes and every companion that its release chooses, and have all of it in the
     mirror `dest`.
 
     `epoch` (seconds) is the time in programs and archives; None: each component's own date. What
     the cache has is not compiled again, and what the mirror has is not written again. Raises
     RequestError for a release that cannot be compiled or a directory with something else in it, and
-    what `compile` raises.
+    what `gobuild` raises.
     """
     kubernetes = str(versions.parse(kubernetes))
     chosen = resolution.choose(kubernetes, recipes.catalog(), components, recipes.relations())
-    work = Work(Writer.claim(dest, "source"), components, architectures, epoch, cache, progress)
-    known = build.recipe().components
-    for one in chosen:
-        if one.name == "kubernetes":
+    work = MirrorWork(
+        Writer.claim(dest, "source"), components, architectures, epoch, cache, progress
+    )
+    known = programs.recipe().components
+    for component in chosen:
+        name = component.name
+        if name == "kubernetes":
             for arch in architectures:
-                _kubernetes(work, one, arch)
-        elif one.name in known:
-            _companion(work, one, known[one.name])
-        elif one.name not in _OWN and components.components[one.name].inputs:
+                _kubernetes(work, component, arch)
+        elif name in known:
+            _companion(work, component, known[name])
+        elif name not in _OWN and components.components[name].inputs:
             work.gaps.append(
-                Gap(component=one.name, version=one.version, reason="it is no Go module")
+                Gap(component=name, version=component.version, reason="it is not a Go module")
             )
     done = work.writer.finish()
     return SourceSummary(
@@ -98,31 +125,33 @@ def source_mirror(
     )
 
 
-def _kubernetes(work: Work, release: Component, arch: Arch) -> None:
+def _kubernetes(work: MirrorWork, release: Component, arch: Arch) -> None:
     """Kubernetes' own programs, and hyperkube if components.toml says where it belongs."""
     epoch = release.epoch if work.epoch is None else work.epoch
     images = content.folder("images")
-    wanted = [file for name in _OWN for file in work.files_of(name, release.version, arch)]
-    names = [file.source.name for file in wanted if file.source.name in build.KUBERNETES]
+    wanted: list[UpstreamFile] = []
+    for name in _OWN:
+        wanted += work.files_of(name, release.version, arch)
+    names = [file.source.name for file in wanted if file.source.name in programs.KUBERNETES]
     settings = (release.version, arch)
-    made = build.separate(
+    made = programs.build_programs(
         *settings, names, epoch=epoch, cache=work.cache, content=images, progress=work.progress
     )
     if any(file.source.name == "hyperkube" for file in wanted):
-        one = build.hyperkube(
+        hyperkube = programs.hyperkube(
             *settings, epoch=epoch, cache=work.cache, content=images, progress=work.progress
         )
-        made = {**made, "hyperkube": one}
+        made = {**made, "hyperkube": hyperkube}
     for file in wanted:
         if file.source.name in made:
             work.writer.put(file, made[file.source.name])
 
 
-def _companion(work: Work, wanted: Component, recipe: GoComponent) -> None:
+def _companion(work: MirrorWork, wanted: Component, recipe: GoComponent) -> None:
     """One companion, at the nearest version that can be had."""
     name = wanted.name
     known = work.components.components[name].known
-    usable = [one.version for one in known if not one.avoid]
+    usable = [entry.version for entry in known if not entry.avoid]
     try:
         version = companions.nearest(name, recipe, wanted.version, usable, cache=work.cache)
     except NotOffered as error:
@@ -130,7 +159,7 @@ def _companion(work: Work, wanted: Component, recipe: GoComponent) -> None:
         return
     if version != wanted.version:
         work.nearest.append(Nearest(component=name, wanted=wanted.version, there=version))
-    dates = {one.version: one.date for one in known}
+    dates = {entry.version: entry.date for entry in known}
     epoch = (
         midnight(dates.get(version) or work.components.default_date)
         if work.epoch is None
@@ -154,24 +183,24 @@ def _companion(work: Work, wanted: Component, recipe: GoComponent) -> None:
             work.writer.put(file, packed)
 
 
-def _bundle(file: layout.File, made: Mapping[str, Path], epoch: int, cache: Path) -> Path:
+def _bundle(file: UpstreamFile, made: Mapping[str, Path], epoch: int, cache: Path) -> Path:
     """The archive of an upstream file, made unless the cache has it."""
     members = {
         member: made[PurePosixPath(member).name] for member in map(file.fill, file.source.members)
     }
     name = file.url.rsplit("/", 1)[-1]
-    inputs = Inputs(
+    inputs = BuildInputs(
         what=name,
         go="",
         settings={"epoch": str(epoch)},
-        flags=(f"gzip -{archive.LEVEL}", zlib.ZLIB_RUNTIME_VERSION),
+        flags=(f"gzip -{GZIP_LEVEL}", zlib.ZLIB_RUNTIME_VERSION),
         targets={name: "tar"},
         sources={member: files.sha256_of(path) for member, path in members.items()},
     )
 
     def write(out: Path, scratch: Path) -> None:
         with (out / name).open("wb") as stream:
-            archive.write(members, stream, epoch)
+            bundle.write(members, stream, epoch)
 
     room = sum(path.stat().st_size for path in members.values())
-    return Store(cache).make(inputs, write, room=room)[name]
+    return BuildCache(cache).make(inputs, write, free_bytes=room)[name]

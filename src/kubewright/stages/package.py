@@ -19,9 +19,9 @@ from kubewright.models.lock import Release
 from kubewright.packagers import PACKAGERS, closure
 from kubewright.packagers.plan import Circumstances, PlannedPackage, materials, plan, wanted
 from kubewright.settings import Settings
-from kubewright.signing.certificate import Certificate
 from kubewright.signing.certificate import read as read_certificate
 from kubewright.signing.keyring import armored, merged
+from kubewright.signing.public import RepoPublicKey
 from kubewright.site import layout
 from kubewright.stages.build_package import (
     KEYRING,
@@ -37,7 +37,7 @@ from kubewright.workspace import Workspace, fingerprint
 log = logging.getLogger(__name__)
 
 
-def package(workspace: Workspace, settings: Settings, key: Certificate, keyring: bytes) -> Record:
+def package(workspace: Workspace, settings: Settings, key: RepoPublicKey, keyring: bytes) -> Record:
     """Build what has changed; with `--only`, just what it names.
 
     `key` is the public part of the repository key, `keyring` every certificate that users
@@ -74,7 +74,7 @@ def package(workspace: Workspace, settings: Settings, key: Certificate, keyring:
 
 
 def _variables(
-    release: Release, settings: Settings, key: Certificate, keyring: bytes
+    release: Release, settings: Settings, key: RepoPublicKey, keyring: bytes
 ) -> dict[str, Any]:
     """What templates may use, but for what follows from release and recipe."""
     return {
@@ -84,14 +84,14 @@ def _variables(
         "channel": entry_channel(release),
         "key_name": KEYRING,
         "key_armored": armored(keyring),
-        "key_date": datetime.fromtimestamp(key.usable_from, UTC).strftime("%Y.%m.%d"),
+        "key_date": datetime.fromtimestamp(key.created, UTC).strftime("%Y.%m.%d"),
     }
 
 
 def _head(
     workspace: Workspace,
     settings: Settings,
-    key: Certificate,
+    key: RepoPublicKey,
     around: Circumstances,
     recipes_now: str,
 ) -> Record:
@@ -243,7 +243,7 @@ def _refuse_skipped(chosen: Sequence[PlannedPackage], gaps: Mapping[str, str], o
         )
 
 
-def certificate(settings: Settings) -> Certificate:
+def certificate(settings: Settings) -> RepoPublicKey:
     """The public half of the repository key, which may be given alone: no secret is needed here.
 
     Raises as `signing.certificate.read` does.

@@ -3,11 +3,12 @@
 import logging
 
 from kubewright.errors import VerificationFailed
+from kubewright.models.site import Change
 from kubewright.settings import Settings
-from kubewright.signing.certificate import parse
 from kubewright.signing.roles import Keys
-from kubewright.site.store import Change
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
+from kubewright.stages.carried import reading
+from kubewright.stages.site import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 
@@ -20,10 +21,9 @@ def release(
     """Run every stage; each does only what is not done yet."""
     workspace, _ = resolve.resolve(request, settings)
     fetch.fetch(workspace, settings)
-    read = publish.store(settings).read
-    certificate = parse(keys.repo.certificate, place="--repo-key")
-    known = package.site_keyring(certificate.binary, read)
-    package.package(workspace, settings, certificate, known)
+    read = reading(store(settings))
+    known = package.site_keyring(keys.repo.certificate, read)
+    package.package(workspace, settings, keys.repo, known)
     image.image(workspace, settings)
     sign.sign(workspace, settings, keys, read)
     channels, changes = publish.publish(workspace, settings, keys)
@@ -46,6 +46,7 @@ def check(settings: Settings) -> Report:
         raise VerificationFailed(
             f"{settings.site}/{first.place}",
             f"{first.problem} ({len(report.findings)} of {report.checked} checks failed)",
-            "run `kubewright verify` for all of them, and publish again from sound files",
+            "run `kubewright verify` for all of them, and `kubewright repair` to restore what is "
+            "damaged",
         )
     return report

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from kubewright import content, recipes, resolution, versions
-from kubewright.compile import build
+from kubewright.gobuild import programs
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.lock import (
     Check,
@@ -132,7 +132,9 @@ def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
             name="hyperkube",
             version=kubernetes,
             arch=arch,
-            url=build.origin(kubernetes, arch, epoch=epoch, content=content.folder("images")),
+            url=programs.lock_address(
+                kubernetes, arch, epoch=epoch, content=content.folder("images")
+            ),
             check=Check.built,
             checked_by=f"images/hyperkube/locks/v{kubernetes}/go.sum",
         )

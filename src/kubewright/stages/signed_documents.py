@@ -12,7 +12,7 @@ from kubewright.models.manifest import Key, Manifest
 from kubewright.repos import deb, rpm
 from kubewright.signing import cosign, provenance
 from kubewright.signing.roles import Keys
-from kubewright.site import layout, publication
+from kubewright.site import contents, layout
 from kubewright.stages import manifest
 from kubewright.workspace import Workspace
 
@@ -36,7 +36,7 @@ def indexes(workspace: Workspace, release: Release, packages: Iterable[Package])
             rpms.append(rpm.entry(path))
     written = []
     for form, entries in ((Format.deb, debs), (Format.rpm, rpms)):
-        data = publication.write_entries(entries)
+        data = contents.write_entries(entries)
         written.append(
             _write(workspace, release, layout.ENTRIES[form], "index", data, "application/gzip")
         )

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from debian.deb822 import Packages, Release
 
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Format
 from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
 from kubewright.site import layout
@@ -30,9 +30,10 @@ def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None
         release = Release(text.decode())
         _fields(walk, place, release, channel)
         listed = {one["name"]: (int(one["size"]), one["sha256"]) for one in release["SHA256"]}
-        expected = {
-            f"main/binary-{arch}/Packages{ending}" for arch in Arch for ending in ("", ".gz")
-        }
+        expected = set()
+        for arch in channel.architectures:
+            index = f"main/binary-{arch}/Packages"
+            expected |= {index, f"{index}.gz"}
         absent, more = sorted(expected - listed.keys()), sorted(listed.keys() - expected)
         walk.tally.require(place, not absent, f"lacks {', '.join(absent)}")
         walk.tally.require(
@@ -40,7 +41,7 @@ def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None
         )
         for name, promised in listed.items():
             _copies(walk, base, name, promised)
-        for arch in Arch:
+        for arch in channel.architectures:
             _index(walk, f"{base}/main/binary-{arch}", wanted(packages, Format.deb, arch))
 
 
@@ -52,7 +53,9 @@ def _signed(walk: Walk, base: str) -> bytes | None:
     if plain is not None:
         walk.openpgp(f"{base}/Release.gpg", plain)
         same = text is None or text.strip() == plain.strip()
-        walk.tally.require(f"{base}/InRelease", same, f"differs from {base}/Release; publish again")
+        walk.tally.require(
+            f"{base}/InRelease", same, f"differs from {base}/Release; run `kubewright repair`"
+        )
     return text or plain
 
 
@@ -61,7 +64,7 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
     name = channel.channel
     ours = (release.get("Suite"), release.get("Codename")) == (name, name)
     walk.tally.require(
-        place, ours, f"is the suite {release.get('Suite')}, not {name}; publish again"
+        place, ours, f"is the suite {release.get('Suite')}, not {name}; run `kubewright repair`"
     )
     _moment(walk, place, "Date", release.get("Date"), channel.issued)
     until = release.get("Valid-Until")
@@ -80,14 +83,15 @@ def _moment(walk: Walk, place: str, field: str, text: str | None, wanted: int | 
     walk.tally.require(
         place,
         found == wanted,
-        f"{field} is {text}, not what the channel's record says; publish again",
+        f"{field} is {text}, not what the channel's record says; run `kubewright repair`",
     )
 
 
 def _copies(walk: Walk, base: str, name: str, promised: Measure) -> None:
-    """An index under both its names."""
+    """An index by its name, and a packed one by its digest too."""
     walk.file(f"{base}/{name}", promised)
-    walk.file(f"{base}/{name.rpartition('/')[0]}/by-hash/SHA256/{promised[1]}", promised)
+    if name.endswith(".gz"):
+        walk.file(f"{base}/{name.rpartition('/')[0]}/by-hash/SHA256/{promised[1]}", promised)
 
 
 def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:
@@ -103,5 +107,5 @@ def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:
     with walk.tally.check(f"{place}.gz"):
         if unpacked(walk.must(f"{place}.gz"), f"{place}.gz") != data:
             raise VerificationFailed(
-                f"{place}.gz: unpacks to something else than {place}; publish again"
+                f"{place}.gz: unpacks to something else than {place}; run `kubewright repair`"
             )

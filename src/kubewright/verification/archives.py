@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubewright import files, images
-from kubewright.images.archive import blob_path
-from kubewright.images.documents import MANIFEST, REFERENCE, Config, Index, Manifest, descriptor
-from kubewright.images.store import Store, opened
+from kubewright.images.docker_archive import blob_path
+from kubewright.images.layout_reader import LayoutReader, open_layout
+from kubewright.images.oci import (
+    MANIFEST,
+    REFERENCE,
+    ImageConfig,
+    ImageIndex,
+    ImageManifest,
+    descriptor,
+)
 from kubewright.models import manifest as release
 from kubewright.models.base import Arch
 from kubewright.models.image import Platform
@@ -46,8 +53,8 @@ def _archive(walk: Walk, place: str, path: Path, wanted: Mapping[str, Platform])
         walk.tally.fail(place, finding)
     if findings:
         return {}
-    with opened(path) as store:
-        listed = Index.from_bytes(_read(store, "index.json")).manifests
+    with open_layout(path) as store:
+        listed = ImageIndex.from_bytes(_read(store, "index.json")).manifests
         entries = {(one.annotations or {}).get(REFERENCE, ""): one for one in listed}
         absent, more = (
             sorted(wanted.keys() - entries.keys()),
@@ -63,12 +70,12 @@ def _archive(walk: Walk, place: str, path: Path, wanted: Mapping[str, Platform])
         return {one.digest: _read(store, blob_path(one.digest)) for one in listed}
 
 
-def _facts(store: Store, digest: str) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+def _facts(store: LayoutReader, digest: str) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
     """What identifies an image for one architecture: manifest, config, layers packed and
     unpacked.
     """
-    manifest = Manifest.from_bytes(_read(store, blob_path(digest)))
-    config = Config.from_bytes(_read(store, blob_path(manifest.config.digest)))
+    manifest = ImageManifest.from_bytes(_read(store, blob_path(digest)))
+    config = ImageConfig.from_bytes(_read(store, blob_path(manifest.config.digest)))
     return (
         digest,
         manifest.config.digest,
@@ -87,10 +94,10 @@ def _index(documents: Mapping[Arch, bytes]) -> bytes:
     annotations.
     """
     manifests = tuple(descriptor(MANIFEST, data, arch=arch) for arch, data in documents.items())
-    about = Manifest.from_bytes(next(iter(documents.values()))).annotations
-    return Index(manifests=manifests, annotations=about).to_bytes()
+    about = ImageManifest.from_bytes(next(iter(documents.values()))).annotations
+    return ImageIndex(manifests=manifests, annotations=about).to_bytes()
 
 
-def _read(store: Store, name: str) -> bytes:
+def _read(store: LayoutReader, name: str) -> bytes:
     with store.open(name) as stream:
         return stream.read()

@@ -1,6 +1,5 @@
 """Checks the public keys of a site against each other and against those that the caller trusts."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -8,15 +7,10 @@ from itertools import chain
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.signing import keyring
 from kubewright.signing import verify as signatures
-from kubewright.signing.keys import DEVELOPMENT
+from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
-
-_BLOCK = re.compile(
-    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n.*?-----END PGP PUBLIC KEY BLOCK-----[ \t]*(?:\r?\n|$)\s*",
-    re.DOTALL,
-)
 
 Known = Mapping[str, bytes]
 """Public keys by fingerprint (OpenPGP) or id (ECDSA), in the order of their file."""
@@ -64,7 +58,9 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     if binary and armored:
         same = dict(binary) == dict(armored) and next(iter(binary)) == next(iter(armored))
         tally.require(
-            layout.KEYRING_ARMORED, same, f"holds other keys than {layout.KEYRING}; publish again"
+            layout.KEYRING_ARMORED,
+            same,
+            f"holds other keys than {layout.KEYRING}; run `kubewright repair`",
         )
     ring = {**armored, **binary}
     _alone(source, tally, ring, ".asc", certificates)
@@ -112,14 +108,10 @@ def sort_out(given: Sequence[bytes]) -> tuple[dict[str, bytes], dict[str, bytes]
 
 
 def certificates(data: bytes, place: str) -> dict[str, bytes]:
-    """The certificates of an armored keyring that holds nothing else. Raises VerificationFailed."""
-    blocks = _BLOCK.findall(data)
-    if not blocks or _BLOCK.sub(b"", data):
-        raise VerificationFailed(f"{place}: not just armored public keys; publish again")
-    found: dict[str, bytes] = {}
-    for block in blocks:
-        found |= keyring.certificates(block, place=place)
-    return found
+    """The certificates of an armored keyring, exactly as sites have them. Raises
+    VerificationFailed.
+    """
+    return keyring.armored_certificates(data, place=place)
 
 
 def public_keys(data: bytes, place: str) -> dict[str, bytes]:
@@ -128,7 +120,9 @@ def public_keys(data: bytes, place: str) -> dict[str, bytes]:
     """
     rest = signatures.PEM.sub(b"", data).replace(DEVELOPMENT.encode(), b"")
     if rest.strip():
-        raise VerificationFailed(f"{place}: not just public keys in PEM form; publish again")
+        raise VerificationFailed(
+            f"{place}: not just public keys in PEM form; run `kubewright repair`"
+        )
     found = {}
     for block in signatures.PEM.finditer(data):
         (name,) = signatures.public_keys(block[0], place=place)
@@ -145,9 +139,9 @@ def is_development(key: bytes) -> bool:
 def _binary(data: bytes, place: str) -> dict[str, bytes]:
     if data.startswith(b"-----"):
         raise VerificationFailed(
-            f"{place}: armored, but apt reads only binary keys by this name; publish again"
+            f"{place}: armored, but apt reads only binary keys by this name; run `kubewright repair`"
         )
-    return keyring.certificates(data, place=place)
+    return keyring.site_certificates(data, place=place)
 
 
 def _file(source: Source, tally: Tally, place: str, reader: Reader) -> dict[str, bytes]:
@@ -158,7 +152,7 @@ def _file(source: Source, tally: Tally, place: str, reader: Reader) -> dict[str,
             raise VerificationFailed(f"{place}: missing")
         found = reader(data, place)
         if not found:
-            raise VerificationFailed(f"{place}: holds no public key; publish again")
+            raise VerificationFailed(f"{place}: holds no public key; run `kubewright repair`")
         return found
     return {}
 
@@ -170,7 +164,9 @@ def _alone(source: Source, tally: Tally, held: Known, ending: str, reader: Reade
         found = _file(source, tally, place, reader)
         same = list(found) == [name] and (ending == ".pub" or found[name] == key)
         if found:
-            tally.require(place, same, "does not hold this key, or another one too; publish again")
+            tally.require(
+                place, same, "does not hold this key, or another one too; run `kubewright repair`"
+            )
 
 
 def _only_trusted(tally: Tally, place: str, held: Known, trusted: Known) -> None:

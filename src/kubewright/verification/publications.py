@@ -1,65 +1,154 @@
-"""Checks documents that change, the index and the channels, and the chain of their immutable
-copies.
-"""
+"""Checks the pointer, the state that it names, and every publication before it."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TypeVar
 
 from kubewright import files
-from kubewright.models.site import Channel, Index
+from kubewright.errors import VerificationFailed
+from kubewright.models.document import REMEDY
+from kubewright.models.site import Channel, Index, Pointer, State
+from kubewright.site import layout
+from kubewright.site.references import references
+from kubewright.verification import backups
 from kubewright.verification.walk import Walk
 
 D = TypeVar("D", Channel, Index)
 
-Copy = Callable[[int], str]
-"""Where the immutable copy with a sequence number lies."""
+
+def state(walk: Walk) -> State | None:
+    """The state of the site, which the pointer names; its history on the way."""
+    finished = _pointer(walk, layout.FINISHED)
+    current = _pointer(walk, layout.CURRENT) or finished
+    if current is None:
+        return None
+    walk.expect(references(current))
+    path = layout.state_copy(current.number, current.sha256)
+    found = walk.document(State, path, current.sha256)
+    if finished is not None and finished != current:
+        walk.unfinished = True
+        _unfinished(walk, current, finished, found)
+    if found is None:
+        found = _live(walk, current)
+    if found is None:
+        return None
+    if not walk.unfinished:
+        same = walk.source.read(layout.STATE) == walk.source.read(path)
+        walk.tally.require(layout.STATE, same, f"differs from {path}; {REMEDY}")
+    _states(walk, path, found)
+    return found
 
 
-def document(walk: Walk, path: str, model: type[D], copy: Copy) -> D | None:
-    """A document: equal to its newest copy, and with every copy before it back to the first."""
+def _live(walk: Walk, current: Pointer) -> State | None:
+    """The state where a second copy of it lies: the rest can be checked all the same."""
+    data = walk.source.read(layout.STATE)
+    if data is None or files.sha256(data) != current.sha256:
+        return None
+    return State.read(data, layout.STATE)
+
+
+def _pointer(walk: Walk, path: str) -> Pointer | None:
+    walk.named |= {path, layout.STATE}
     with walk.tally.check(path):
-        data = walk.must(path)
-        found = model.from_bytes(data)
-        newest, next_one = copy(found.sequence), copy(found.sequence + 1)
-        with walk.tally.check(newest):
-            walk.tally.require(
-                path, walk.must(newest) == data, f"differs from {newest}; publish again"
-            )
-        _signed(walk, newest, data)
-        with walk.tally.check(next_one):
-            replayed = walk.source.read(next_one) is not None
-            walk.tally.require(
-                path, not replayed, f"is older than {next_one}: somebody put an earlier one back"
-            )
-        _parents(walk, found, model, copy)
-        return found
+        return Pointer.read(walk.must(path), path)
     return None
 
 
-def _parents(walk: Walk, newest: D, model: type[D], copy: Copy) -> None:
-    """Each copy names the one before it by digest; both keys sign each."""
-    child: D | None = newest
-    for sequence in range(newest.sequence - 1, 0, -1):
-        place = copy(sequence)
-        data = walk.there(place)
-        if data is None:  # then nothing says what comes before
+def _unfinished(walk: Walk, current: Pointer, finished: Pointer, found: State | None) -> None:
+    """Note what a publication changes whose objects are not all written yet."""
+    path = layout.state_copy(finished.number, finished.sha256)
+    before = walk.document(State, path, finished.sha256)
+    after = found.channels if found else {}
+    known = before.channels if before else {}
+    walk.unwritten = frozenset(name for name, copy in after.items() if known.get(name) != copy)
+    channels = f" of {', '.join(sorted(walk.unwritten))}" if walk.unwritten else ""
+    walk.tally.warnings.append(
+        f"publication {current.number}{channels} is not finished: somebody is publishing, or was"
+        " cut short; if nobody is, run `kubewright refresh`"
+    )
+
+
+def _states(walk: Walk, path: str, newest: State) -> None:
+    """A state and those before it: each names the one before, both keys sign each."""
+    child = newest
+    while True:
+        walk.signed(path)
+        backups.check(walk, path, child)
+        if child.parent is None:
+            walk.tally.require(path, child.number == 1, "names no parent, but is not the first")
             return
-        parent = child.parent if child else None
-        if child:
-            walk.tally.require(
-                place, files.sha256(data) == parent, "is not the parent that the next one names"
-            )
-        _signed(walk, place, data)
-        child = None
-        with walk.tally.check(place):
-            child = model.from_bytes(data)
-            walk.tally.require(
-                place, child.sequence == sequence, f"says that it is number {child.sequence}"
-            )
-    if child:
-        walk.tally.require(copy(1), child.parent is None, "is the first, but names a parent")
+        walk.expect(references(Pointer(number=child.number - 1, sha256=child.parent)))
+        path = layout.state_copy(child.number - 1, child.parent)
+        parent = walk.document(State, path, child.parent)
+        if parent is None:  # then nothing says what comes before
+            return
+        walk.tally.require(path, parent.number == child.number - 1, "has another number")
+        child = parent
 
 
-def _signed(walk: Walk, place: str, data: bytes) -> None:
-    walk.openpgp(f"{place}.asc", data)
-    walk.artifact(f"{place}.sig", data)
+def index(walk: Walk, state: State) -> Index | None:
+    """The index that a state names, like its live copy, with every index before it."""
+    copy = state.index
+    path = layout.index_copy(copy.sequence, copy.sha256)
+    found = walk.document(Index, path, copy.sha256)
+    if not walk.unfinished:
+        _same(walk, layout.INDEX, path)
+    walk.named.add(layout.INDEX)
+    if found is not None:
+        for place, older in _history(walk, found, path):
+            walk.signed(place)
+            if older.graph_sha256 is not None:
+                walk.signed(layout.graph_copy(older.graph_sha256))
+            for reference in references(older):
+                if reference.path != layout.GRAPH or (older is found and not walk.unfinished):
+                    walk.expect([reference])
+        walk.named.add(layout.GRAPH)
+    return found
+
+
+def channel(walk: Walk, state: State, name: str) -> Channel | None:
+    """The record of a channel that a state names, like its live copy, with those before it."""
+    copy = state.channels[name]
+    path = layout.channel_copy(name, copy.sequence, copy.sha256)
+    found = walk.document(Channel, path, copy.sha256)
+    if name not in walk.unwritten:
+        _same(walk, layout.channel_path(name), path)
+    walk.named.add(layout.channel_path(name))
+    return found
+
+
+def channel_history(walk: Walk, newest: Channel, path: str) -> Iterator[Channel]:
+    """A channel's records, newest first; both keys sign each."""
+    for place, record in _history(walk, newest, path):
+        walk.signed(place)
+        yield record
+
+
+def _same(walk: Walk, live: str, copy: str) -> None:
+    with walk.tally.check(live):
+        same = walk.must(live) == walk.source.read(copy)
+        walk.tally.require(live, same, f"differs from {copy}; {REMEDY}")
+
+
+def _history(walk: Walk, newest: D, path: str) -> Iterator[tuple[str, D]]:
+    """A document and those before it, each where its immutable copy lies."""
+    found: D | None = newest
+    while found is not None:
+        walk.named |= {path, *layout.signatures(path)}
+        yield path, found
+        if found.parent is None:
+            first = found.sequence == 1
+            walk.tally.require(path, first, "names no parent, but is not the first")
+            return
+        older = found.sequence - 1
+        path = _copy(found, older, found.parent)
+        parent = walk.document(type(newest), path, found.parent)
+        if parent is not None and parent.sequence != older:
+            raise VerificationFailed(path, f"says that it is number {parent.sequence}", REMEDY)
+        found = parent
+
+
+def _copy(document: Channel | Index, sequence: int, sha256: str) -> str:
+    """Where the immutable copy of another number of the same document lies."""
+    if isinstance(document, Channel):
+        return layout.channel_copy(document.channel, sequence, sha256)
+    return layout.index_copy(sequence, sha256)

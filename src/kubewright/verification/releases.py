@@ -36,7 +36,9 @@ def _facts(walk: Walk, place: str, manifest: Manifest, release: IndexedRelease) 
     ours = (manifest.release.name, manifest.release.kubernetes, manifest.development)
     same = ours == (release.name, release.kubernetes, release.development)
     walk.tally.require(
-        place, same, f"says other things of the release than {layout.INDEX}; publish again"
+        place,
+        same,
+        f"says other things of the release than {layout.INDEX}; run `kubewright repair`",
     )
 
 
@@ -50,7 +52,9 @@ def _keys(walk: Walk, place: str, manifest: Manifest, signers: set[str | None]) 
     for key in manifest.keys:
         there = key.id in walk.keys.on_site
         walk.tally.require(
-            place, there, f"names the key {key.id}, which keys/ does not have; publish again"
+            place,
+            there,
+            f"names the key {key.id}, which keys/ does not have; run `kubewright repair`",
         )
         url = layout.key_history(f"{key.id}.{'asc' if key.kind == 'openpgp' else 'pub'}")
         walk.tally.require(

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
+from pydantic import Field
+
 from kubewright.errors import KubewrightError, UpstreamUnreachable
 from kubewright.models.base import Model
 from kubewright.verification.source import Measure
@@ -24,6 +26,7 @@ class Report(Model):
     keys: tuple[str, ...]
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
+    strays: tuple[str, ...] = Field((), description="paths that nothing on the site names")
 
     def lines(self) -> Iterator[str]:
         """The report for people."""
@@ -89,7 +92,9 @@ class Tally:
         self.require(place, not (absent := wanted.keys() - listed.keys()), f"lacks {_some(absent)}")
         more = listed.keys() - wanted.keys()
         self.require(
-            place, not more, f"lists {_some(more)}, which {owner} does not have; publish again"
+            place,
+            not more,
+            f"lists {_some(more)}, which {owner} does not have; run `kubewright repair`",
         )
         changed = {path for path in listed.keys() & wanted.keys() if listed[path] != wanted[path]}
         self.require(place, not changed, f"contradicts the manifest about {_some(changed)}")

@@ -1,14 +1,25 @@
-"""Walks a site from its keys and index to every object that they lead to."""
+"""Walks a site from its keys and its pointer to every object that they lead to."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
-from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
+from kubewright.models.document import REMEDY
+from kubewright.models.manifest import Manifest, PackageFile
+from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease, State
 from kubewright.signing import verify as signatures
 from kubewright.site import layout
-from kubewright.verification import apt, keys, pages, publications, releases, upgrades, yum
+from kubewright.site.references import indexes, linked, references, served
+from kubewright.verification import (
+    apt,
+    keys,
+    pages,
+    publications,
+    releases,
+    snapshots,
+    strays,
+    upgrades,
+    yum,
+)
 from kubewright.verification.report import Report, Tally
 from kubewright.verification.source import Source
 from kubewright.verification.walk import Walk
@@ -21,9 +32,9 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
     VerificationFailed when there is no site to check at all, RequestError for a trusted key that is
     none, and UpstreamUnreachable when a server stops answering before anything wrong is found.
     """
-    if source.read(layout.INDEX) is None:
+    if all(source.read(path) is None for path in (layout.CURRENT, layout.FINISHED, layout.INDEX)):
         raise VerificationFailed(
-            f"{site}: {layout.INDEX} is missing: this is no published site; give its root"
+            site, f"{layout.CURRENT} is missing: this is no published site", "give its root"
         )
     tally = Tally()
     walk = Walk(source, now, keys.check(source, tally, trusted), tally)
@@ -38,77 +49,116 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
     return Report(
         site=site,
         checked=tally.checked,
-        releases=tuple(one.name for one in index.releases) if index else (),
+        releases=tuple(release.name for release in index.releases) if index else (),
         keys=walk.keys.names,
         warnings=tuple(tally.warnings),
         findings=tuple(tally.findings),
+        strays=walk.strays,
     )
 
 
 def _all(walk: Walk) -> Index | None:
-    """Everything that the index leads to; the index."""
-    index = publications.document(walk, layout.INDEX, Index, layout.index_copy)
+    """Everything that the pointer leads to; the index."""
+    state = publications.state(walk)
+    if state is None:
+        return None
+    _files(walk, state)
+    index = publications.index(walk, state)
     manifests: dict[str, Manifest] = {}
+    for release in index.releases if index else ():
+        manifest = releases.check(walk, release)
+        if manifest is not None:
+            manifests[release.name] = manifest
+            walk.expect(references(manifest))
+    for name in sorted(state.channels):
+        _channel(walk, state, name, index, manifests)
     if index is not None:
-        found = {release.name: releases.check(walk, release) for release in index.releases}
-        manifests = {name: manifest for name, manifest in found.items() if manifest is not None}
         upgrades.check(walk, index, manifests)
-        _channels(walk, index, manifests)
-    pages.schemas(walk)
     _development(walk, manifests)
+    if index is not None:
+        walk.strays = strays.check(walk, index)
     return index
 
 
-def _channels(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
-    """Every channel that the index names, and the page over all of them."""
-    listed = sorted({channel for release in index.releases for channel in release.channels})
-    found = {name: _channel(walk, name, index, manifests) for name in listed}
-    pages.front(
-        walk,
-        index,
-        manifests,
-        {name: channel for name, channel in found.items() if channel is not None},
-    )
+def _files(walk: Walk, state: State) -> None:
+    """The page, the schemas and the keys are those that the state names."""
+    for reference in references(state):
+        mutable = not reference.path.startswith("publications/")
+        if mutable and walk.unfinished and not reference.path.startswith("keys/"):
+            walk.named.add(reference.path)  # being replaced now
+        else:
+            walk.expect([reference])
 
 
 def _channel(
-    walk: Walk, name: str, index: Index, manifests: Mapping[str, Manifest]
-) -> Channel | None:
+    walk: Walk, state: State, name: str, index: Index | None, manifests: Mapping[str, Manifest]
+) -> None:
     """A channel: its record and history, marker, apt suite and yum repositories."""
     path = layout.channel_path(name)
-    channel = publications.document(walk, path, Channel, partial(layout.channel_copy, name))
+    channel = publications.channel(walk, state, name)
     if channel is None:
-        return None
+        return
+    copy = state.channels[name]
+    copied = layout.channel_copy(name, copy.sequence, copy.sha256)
+    for record in publications.channel_history(walk, channel, copied):
+        walk.expect(indexes(record))
+        snapshots.check(walk, record)
+        _links(walk, record, manifests)
     walk.tally.require(
-        path, channel.channel == name, f"is the record of {channel.channel}; publish again"
+        path, channel.channel == name, f"is the record of {channel.channel}; {REMEDY}"
     )
     current = walk.keys.current
-    signer = f"names the key {channel.repo_key}, but the first in {layout.KEYRING} is {current}; publish again"
-    walk.tally.require(path, channel.repo_key == current, signer)
-    indexed = {_facts(one) for one in index.releases if name in one.channels}
-    same = indexed == {_facts(one) for one in channel.releases}
-    walk.tally.require(path, same, f"lists other releases than {layout.INDEX}; publish again")
-    packages = [
-        package
-        for one in channel.releases
-        if one.name in manifests
-        for package in manifests[one.name].packages
-    ]
+    signer = f"names the key {channel.repo_key}, but the first in {layout.KEYRING} is {current}"
+    walk.tally.require(path, channel.repo_key == current, f"{signer}; {REMEDY}")
+    if index is not None:
+        indexed = {_facts(release) for release in index.releases if name in release.channels}
+        same = indexed == {_facts(release) for release in channel.releases}
+        walk.tally.require(path, same, f"lists other releases than {layout.INDEX}; {REMEDY}")
+    for reference in served(channel):
+        if name in walk.unwritten:
+            walk.named.add(reference.path)
+        else:
+            walk.expect([reference])
+    if name not in walk.unwritten:
+        _served(walk, channel, manifests)
+
+
+def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> None:
+    """What clients of a channel read."""
+    packages: list[PackageFile] = []
+    for release in channel.releases:
+        manifest = manifests.get(release.name)
+        packages += manifest.packages if manifest else ()
     pages.marker(walk, channel)
     apt.suite(walk, channel, packages)
     yum.repositories(walk, channel, packages)
-    return channel
+
+
+def _links(walk: Walk, record: Channel, manifests: Mapping[str, Manifest]) -> None:
+    """The rpms of a channel's releases stay where its plain repositories have ever had them."""
+    for release in record.releases:
+        manifest = manifests.get(release.name)
+        if manifest is not None:
+            walk.expect(linked(record, manifest))
 
 
 def _facts(release: ChannelRelease | IndexedRelease) -> tuple[str, str, str, str, bool]:
     """What a channel and the index both say of a release."""
-    one = release
-    return one.name, one.kubernetes, one.manifest_url, one.manifest_sha256, one.development
+    return (
+        release.name,
+        release.kubernetes,
+        release.manifest_url,
+        release.manifest_sha256,
+        release.development,
+    )
 
 
 def _development(walk: Walk, manifests: Mapping[str, Manifest]) -> None:
-    named = {key.id for manifest in manifests.values() for key in manifest.keys if key.development}
-    if names := sorted(named | walk.keys.development):
+    named = set(walk.keys.development)
+    for manifest in manifests.values():
+        named |= {key.id for key in manifest.keys if key.development}
+    if named:
         walk.tally.warnings.append(
-            f"signed by development keys, which anybody could have made and nobody should trust: {', '.join(names)}"
+            "signed by development keys, which anybody could have made and nobody should trust:"
+            f" {', '.join(sorted(named))}"
         )

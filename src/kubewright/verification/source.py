@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from kubewright import files
-from kubewright.site.store import DirectoryStore
+from kubewright.site.directory import DirectoryStore
+from kubewright.site.store import checked
 
 Measure = tuple[int, str]
 """The size in bytes and the SHA-256 of an object."""
@@ -27,6 +28,9 @@ class Source(Protocol):
     def local(self, path: str) -> AbstractContextManager[Path]:
         """A file of this machine with the object's bytes, for as long as a block runs."""
 
+    def list(self) -> list[str] | None:
+        """Every path there is; None where nobody can tell."""
+
 
 class Directory:
     """A site in a directory. A file that has several names there is hashed once."""
@@ -36,12 +40,13 @@ class Directory:
         self._digests: dict[tuple[int, int], str] = {}
 
     def read(self, path: str) -> bytes | None:
-        return self._store.read(path)
+        stored = self._store.get(path)
+        return stored.data if stored else None
 
     def measured(self, path: str) -> Measure | None:
-        if not self._store.exists(path):
+        file = self._store.root / checked(path)
+        if not file.is_file():
             return None
-        file = self._store.root / path
         status = file.stat()
         inode = (status.st_dev, status.st_ino)
         if inode not in self._digests:
@@ -50,7 +55,10 @@ class Directory:
 
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
-        yield self._store.root / path
+        yield self._store.root / checked(path)
+
+    def list(self) -> list[str] | None:
+        return self._store.list("")
 
 
 class Web:
@@ -69,3 +77,6 @@ class Web:
             file = Path(directory) / path.rpartition("/")[2]
             file.write_bytes(self.read(path) or b"")
             yield file
+
+    def list(self) -> list[str] | None:
+        return None

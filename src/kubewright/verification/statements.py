@@ -15,7 +15,7 @@ def provenance(walk: Walk, place: str, manifest: Manifest) -> None:
     wanted = {one.url: one.sha256 for one in manifest.files if one.kind != "provenance"}
     stated: dict[str, str] = {}
     found = [one.url for one in manifest.files if one.kind == "provenance"]
-    if not walk.tally.require(place, bool(found), "names no provenance; sign the release again"):
+    if not walk.tally.require(place, bool(found), "names no provenance; run `kubewright repair`"):
         return
     for url in found:
         opened = None
@@ -42,7 +42,7 @@ def _subjects(statement: dict[str, Any], place: str) -> dict[str, str]:
         return {str(one["name"]): str(one["digest"]["sha256"]) for one in statement["subject"]}
     except (TypeError, LookupError) as error:
         raise VerificationFailed(
-            f"{place}: a signed statement without subjects; sign the release again"
+            f"{place}: a signed statement without subjects; run `kubewright repair`"
         ) from error
 
 
@@ -58,12 +58,12 @@ def images(walk: Walk, place: str, manifest: Manifest) -> None:
                 manifest.release.name, layout.image_claim(image.name, digest)
             )
             both = {claim, layout.claim_signature(claim)}
-            absent = f"has no signature of {image.repository}@{digest}; sign the release again"
+            absent = f"has no signature of {image.repository}@{digest}; run `kubewright repair`"
             if walk.tally.require(place, both <= signed, absent):
                 _claim(walk, claim, image.repository, digest)
             named |= both
     for url in sorted(signed - named):
-        walk.tally.fail(url, "signs no image of these; sign the release again")
+        walk.tally.fail(url, "signs no image of these; run `kubewright repair`")
 
 
 def _claim(walk: Walk, place: str, repository: str, digest: str) -> None:
@@ -73,5 +73,5 @@ def _claim(walk: Walk, place: str, repository: str, digest: str) -> None:
         walk.artifact(layout.claim_signature(place), data)
         right = data == cosign.payload(repository, digest)
         walk.tally.require(
-            place, right, f"does not claim {repository}@{digest}; sign the release again"
+            place, right, f"does not claim {repository}@{digest}; run `kubewright repair`"
         )

@@ -1,56 +1,51 @@
-"""Checks the upgrade graph: signed, the one that the index names, and what the manifests
-declare.
-"""
+"""Checks the upgrade graph and the index against what the manifests declare."""
 
 from collections.abc import Mapping
 
-from kubewright import files
 from kubewright.errors import VerificationFailed
+from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
 from kubewright.models.upgrades import Graph
 from kubewright.site import graph, layout
+from kubewright.site import index as indexing
 from kubewright.verification.walk import Walk
 
 
 def check(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
-    """The graph of a site whose manifests, all of them or not, could be read."""
+    """The graph that the index names: signed, and what index and manifests say."""
     with walk.tally.check(layout.GRAPH):
         if index.graph_sha256 is None:
-            raise VerificationFailed(f"{layout.INDEX}: names no upgrade graph; publish again")
-        data = walk.must(layout.GRAPH)
-        right = files.sha256(data) == index.graph_sha256
-        walk.tally.require(
-            layout.GRAPH, right, f"its SHA-256 is not the one in {layout.INDEX}; publish again"
-        )
-        _copy(walk, index.graph_url, layout.graph_copy(index.graph_sha256), index.graph_sha256)
-        if len(manifests) == len(index.releases):
-            _content(walk, Graph.from_bytes(data), index, manifests)
+            raise VerificationFailed(layout.INDEX, "names no upgrade graph", REMEDY)
+        copy = layout.graph_copy(index.graph_sha256)
+        problem = f"names {index.graph_url} for the upgrade graph, not {copy}; {REMEDY}"
+        walk.tally.require(layout.INDEX, index.graph_url == copy, problem)
+        found = walk.document(Graph, copy, index.graph_sha256)
+        if found is not None:
+            _content(walk, found, index)
+    _declared(walk, index, manifests)
 
 
-def _copy(walk: Walk, named: str | None, place: str, digest: str) -> None:
-    """The immutable copy, which is what both keys sign."""
-    walk.tally.require(
-        layout.INDEX,
-        named == place,
-        f"names {named} for the upgrade graph, not {place}; publish again",
-    )
-    data = walk.there(place)
-    if data is not None:
-        walk.tally.require(
-            place, files.sha256(data) == digest, "its SHA-256 is not the one in its name"
-        )
-        walk.openpgp(f"{place}.asc", data)
-        walk.artifact(f"{place}.sig", data)
-
-
-def _content(walk: Walk, found: Graph, index: Index, manifests: Mapping[str, Manifest]) -> None:
-    steps = graph.steps(index.releases, graph.declared(manifests))
+def _content(walk: Walk, found: Graph, index: Index) -> None:
+    steps = graph.steps(index.releases)
     same = found == graph.document(index.releases, steps)
-    walk.tally.require(
-        layout.GRAPH, same, "does not say what the index and the manifests do; publish again"
-    )
+    walk.tally.require(layout.GRAPH, same, f"does not say what the index does; {REMEDY}")
     sources = graph.upgrades_from(steps)
-    wrong = [one.name for one in index.releases if one.upgrades_from != sources.get(one.name, ())]
-    problem = f"says other upgrades of {', '.join(wrong)} than the manifests; publish again"
+    wrong = [
+        release.name
+        for release in index.releases
+        if release.upgrades_from != sources.get(release.name, ())
+    ]
+    problem = f"says other upgrades of {', '.join(wrong)} than its ranges; {REMEDY}"
     walk.tally.require(layout.INDEX, not wrong, problem)
+
+
+def _declared(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
+    """What the index remembers of a release is what its manifest says."""
+    for release in index.releases:
+        manifest = manifests.get(release.name)
+        if manifest is not None:
+            says = indexing.declared(manifest)
+            same = (release.upgrade_ranges, release.etcd) == says
+            problem = f"remembers other upgrades of {release.name} than its manifest; {REMEDY}"
+            walk.tally.require(layout.INDEX, same, problem)

@@ -1,13 +1,24 @@
 """A verification under way: what it reads from, whom it believes, and what it has found."""
 
+import base64
+import binascii
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
+from kubewright.models.document import REMEDY, Document
+from kubewright.signing import openpgp
 from kubewright.signing import verify as signatures
+from kubewright.site.references import Reference
 from kubewright.verification.keys import Keys
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Measure, Source
+
+D = TypeVar("D", bound=Document)
+
+_END = b"-----END PGP SIGNATURE-----"
 
 
 @dataclass
@@ -20,12 +31,20 @@ class Walk:
     tally: Tally
     objects: dict[str, Measure] = field(default_factory=dict)
     """Size and SHA-256 of every file that a manifest promises, by path."""
+    named: set[str] = field(default_factory=set)
+    """Every path that a document of the site names."""
+    unwritten: frozenset[str] = frozenset()
+    """Channels that a publication changes whose objects are being written now."""
+    strays: tuple[str, ...] = ()
+    """Paths that no document names."""
+    unfinished: bool = False
+    """Whether such a publication is under way, or was cut short."""
 
     def must(self, path: str) -> bytes:
         """An object that has to be there. Raises VerificationFailed."""
         data = self.source.read(path)
         if data is None:
-            raise VerificationFailed(f"{path}: missing")
+            raise VerificationFailed(path, "missing", REMEDY)
         return data
 
     def there(self, path: str) -> bytes | None:
@@ -34,35 +53,91 @@ class Walk:
             return self.must(path)
         return None
 
+    def document(self, model: type[D], path: str, sha256: str) -> D | None:
+        """A document with a digest that another one names; None if it is not there as named."""
+        with self.tally.check(path):
+            data = self.must(path)
+            if self.tally.require(path, files.sha256(data) == sha256, _CHANGED):
+                return model.read(data, path)
+        return None
+
+    def signed(self, path: str) -> None:
+        """Check both signatures beside a document."""
+        data = self.source.read(path)
+        if data is not None:
+            self.openpgp(f"{path}.asc", data)
+            self.artifact(f"{path}.sig", data)
+
+    def expect(self, references: Iterable[Reference]) -> None:
+        """Note the objects that a document names, and check the digests that it states."""
+        for path, sha256, size in references:
+            new = path not in self.named
+            self.named.add(path)
+            if new and sha256 is not None:
+                self._measured(path, sha256, size)
+
+    def _measured(self, path: str, sha256: str, size: int | None) -> None:
+        with self.tally.check(path):
+            measure = self.source.measured(path)
+            if measure is None:
+                raise VerificationFailed(path, "missing", REMEDY)
+            if size is not None and measure[0] != size:
+                raise VerificationFailed(path, f"has {measure[0]} bytes, not {size}", REMEDY)
+            self.tally.require(path, measure[1] == sha256, _CHANGED)
+
     def clearsigned(self, place: str) -> bytes | None:
         """The text in the signed text at `place`, if its signature holds."""
         with self.tally.check(place):
-            return signatures.clearsigned(self.must(place), self.keys.certificates, place=place)
+            data = self.must(place)
+            text = signatures.clearsigned(data, self.keys.certificates, place=place)
+            self._exact(place, data[data.rindex(b"-----BEGIN PGP SIGNATURE-----") :])
+            return text
         return None
 
     def openpgp(self, place: str, data: bytes) -> str | None:
         """Check the OpenPGP signature at `place` over `data`; the fingerprint of who made it."""
         with self.tally.check(place):
-            return signatures.detached(data, self.must(place), self.keys.certificates, place=place)
+            signature = self.must(place)
+            signer = signatures.detached(data, signature, self.keys.certificates, place=place)
+            self._exact(place, signature)
+            return signer
         return None
+
+    def _exact(self, place: str, armored: bytes) -> None:
+        """Readers pass over a wrong checksum or a stray character; damage is named all the same."""
+        body = b"".join(
+            line for line in armored.split(b"\n") if line and line[:1] not in (b"-", b"=")
+        )
+        try:
+            same = openpgp.armored("SIGNATURE", base64.b64decode(body, validate=True)) == armored
+        except binascii.Error:
+            same = False
+        self.tally.require(place, same, f"its armor is damaged; {REMEDY}")
 
     def artifact(self, place: str, data: bytes) -> str | None:
         """Check the ECDSA signature at `place` over `data`; the id of the key that made it."""
         with self.tally.check(place):
-            return signatures.artifact(data, self.must(place), self.keys.artifact_keys, place=place)
+            signature = self.must(place)
+            signer = signatures.artifact(data, signature, self.keys.artifact_keys, place=place)
+            same = base64.b64encode(base64.b64decode(signature)) == signature
+            self.tally.require(place, same, f"not just a signature; {REMEDY}")
+            return signer
         return None
 
     def file(self, place: str, promised: Measure) -> bool:
         """Check size and digest of an object, however large."""
         with self.tally.check(place):
-            found = self.source.measured(place)
-            return self.tally.measure(place, found, promised)
+            measure = self.source.measured(place)
+            return self.tally.measure(place, measure, promised)
         return False
 
     def sound(self, place: str, promised: Measure) -> bytes | None:
         """An object whose size and digest are as promised."""
         with self.tally.check(place):
             data = self.source.read(place)
-            found = None if data is None else (len(data), files.sha256(data))
-            return data if self.tally.measure(place, found, promised) else None
+            measure = None if data is None else (len(data), files.sha256(data))
+            return data if self.tally.measure(place, measure, promised) else None
         return None
+
+
+_CHANGED = f"its SHA-256 is not the one that the site names; {REMEDY}"

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Format
+from kubewright.models.document import REMEDY
 from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
 from kubewright.repos import yum
 from kubewright.signing import keyring
-from kubewright.site import layout
+from kubewright.site import contents, layout
 from kubewright.verification import keys
 from kubewright.verification.repositories import unpacked, wanted
 from kubewright.verification.source import Measure
@@ -25,39 +26,33 @@ _KINDS = {"primary", "filelists", "other"}
 
 def repositories(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
     """The plain repository and the snapshot that mirrorlist names, for each architecture."""
-    for arch in Arch:
-        plain = layout.yum_path(channel.channel, arch.rpm)
+    for arch in channel.architectures:
+        base = contents.base_arch(arch)
+        repodata = channel.repodata.get(base)
+        path = layout.channel_path(channel.channel)
+        if not walk.tally.require(path, repodata is not None, f"has no repository for {base}"):
+            continue
         expected = wanted(packages, Format.rpm, arch)
+        plain = layout.yum_path(channel.channel, base)
         _repository(walk, plain, channel, expected)
         with walk.tally.check(f"{plain}/mirrorlist"):
-            snapshot = _snapshot(walk, f"{plain}/mirrorlist", channel, arch)
-            if snapshot is not None:
-                _repository(walk, snapshot, channel, expected)
+            _mirrorlist(walk, f"{plain}/mirrorlist", channel, base)
+        if repodata is not None:
+            snapshot = layout.snapshot_path(channel.channel, base, repodata.snapshot)
+            _repository(walk, snapshot, channel, expected)
 
 
-def _snapshot(walk: Walk, place: str, channel: Channel, arch: Arch) -> str | None:
-    """The snapshot that mirrorlist names: one of this channel, called after what is in it."""
-    data = walk.source.read(place)
+def _mirrorlist(walk: Walk, place: str, channel: Channel, base: str) -> None:
+    """One line: the address of this channel's present snapshot."""
     if not channel.url:
-        walk.tally.require(
-            place, data is None, "is here, although the channel has no URL; publish again"
-        )
-        return None
-    line = walk.must(place).decode()
-    name = line.rstrip("/\n").rpartition("/")[2]
-    path = layout.snapshot_path(channel.channel, arch.rpm, name)
-    if line != f"{channel.url.rstrip('/')}/{path}/\n":
-        raise VerificationFailed(
-            f"{place}: names {line.strip()!r}, no snapshot of this channel; publish again"
-        )
-    with walk.tally.check(f"{path}/{yum.REPOMD}"):
-        there = yum.snapshot_id({yum.REPOMD: walk.must(f"{path}/{yum.REPOMD}")})
-        walk.tally.require(
-            place,
-            there == name,
-            f"names the snapshot {name}, whose content is {there}; publish again",
-        )
-    return path
+        absent = walk.source.read(place) is None
+        walk.tally.require(place, absent, f"is here, although the channel has no URL; {REMEDY}")
+        return
+    snapshot = layout.snapshot_path(channel.channel, base, channel.repodata[base].snapshot)
+    line = walk.must(place)
+    if line != f"{channel.url.rstrip('/')}/{snapshot}/\n".encode():
+        shown = line.decode(errors="replace").strip()
+        raise VerificationFailed(place, f"names {shown!r}, not {snapshot}", REMEDY)
 
 
 def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Measure]) -> None:
@@ -71,7 +66,9 @@ def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Mea
         root = _parsed(repomd, place)
         records = {str(one.get("type")): one for one in root.iter(f"{_REPO}data")}
         walk.tally.require(
-            place, records.keys() == _KINDS, f"lists {', '.join(sorted(records))}; publish again"
+            place,
+            records.keys() == _KINDS,
+            f"lists {', '.join(sorted(records))}; run `kubewright repair`",
         )
         times = {
             root.findtext(f"{_REPO}revision"),
@@ -79,7 +76,7 @@ def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Mea
         }
         now = times == {str(channel.issued)}
         walk.tally.require(
-            place, now, "is not of when the channel's record was issued; publish again"
+            place, now, "is not of when the channel's record was issued; run `kubewright repair`"
         )
         for kind, record in sorted(records.items()):
             with walk.tally.check(place):
@@ -101,10 +98,14 @@ def _key(walk: Walk, place: str, signer: str | None) -> None:
         held = keys.certificates(walk.must(place), place)
         strange = sorted(held.keys() - walk.keys.on_site)
         walk.tally.require(
-            place, not strange, f"holds {', '.join(strange)}, no key of this site; publish again"
+            place,
+            not strange,
+            f"holds {', '.join(strange)}, no key of this site; run `kubewright repair`",
         )
         walk.tally.require(
-            place, signer is None or signer in held, f"lacks {signer}, which signed; publish again"
+            place,
+            signer is None or signer in held,
+            f"lacks {signer}, which signed; run `kubewright repair`",
         )
         trusted = keyring.certificates(b"".join(walk.keys.certificates), place=place)
         refused = sorted(held.keys() - trusted.keys() - set(strange))
@@ -136,15 +137,15 @@ def _parsed(data: bytes, place: str) -> ElementTree.Element:
     try:
         if "<!" in text:
             raise VerificationFailed(
-                f"{place}: XML with declarations, which repositories do not have; publish again"
+                f"{place}: XML with declarations, which repositories do not have; run `kubewright repair`"
             )
         return ElementTree.fromstring(text)  # noqa: S314 - no entities
     except ElementTree.ParseError as error:
-        raise VerificationFailed(f"{place}: not XML ({error}); publish again") from error
+        raise VerificationFailed(f"{place}: not XML ({error}); run `kubewright repair`") from error
 
 
 def _attribute(element: ElementTree.Element | None, name: str) -> str:
     value = None if element is None else element.get(name)
     if value is None:
-        raise VerificationFailed(f"no {name} where one is required; publish again")
+        raise VerificationFailed(f"no {name} where one is required; run `kubewright repair`")
     return value

@@ -1,0 +1,206 @@
+"""Reproducible archives: tar and gzip that depend on nothing but what is put into them.
+
+This is the one place that decides times, owners, modes, the order of entries and gzip's header.
+"""
+
+import struct
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import IO, Final, Literal, Self
+
+from kubewright import files
+from kubewright.errors import VerificationFailed
+
+GZIP_LEVEL: Final = 6
+"""Of archives and layers; what upstreams mostly use."""
+
+CAPABILITIES: Final = MappingProxyType(
+    {"cap_net_bind_service": bytes.fromhex("0100000200040000" + "00" * 12)}
+)
+"""Values of the extended attribute security.capability: version 2, permitted and effective
+(capability.h).
+"""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A regular file; `size` in bytes is promised before `open` is read."""
+
+    path: str
+    size: int
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    mode: int = 0o644
+    capability: str | None = None
+
+    @classmethod
+    def of(cls, path: str, content: files.Content, mode: int = 0o644) -> Self:
+        """A file with the content of another, or with bytes at hand."""
+        return cls(path, files.size_of(content), lambda: files.opened(content), mode)
+
+
+@dataclass(frozen=True)
+class DirectoryEntry:
+    """A directory that is named for its mode or because it is empty."""
+
+    path: str
+    mode: int = 0o755
+
+
+@dataclass(frozen=True)
+class LinkEntry:
+    """A symbolic link, or a second name of the file at `to`."""
+
+    path: str
+    to: str
+    hard: bool = False
+
+
+Entry = FileEntry | DirectoryEntry | LinkEntry
+"""Something in a tar; paths are relative to its root."""
+
+
+@dataclass(frozen=True)
+class TarStyle:
+    """What else decides the bytes of a tar.
+
+    `form` is tarfile's number of the format; the whole is padded to a multiple of `record` bytes.
+    Entries come by path, or all directories before everything else.
+    """
+
+    form: Literal[0, 1, 2]
+    record: int
+    directories_first: bool
+
+
+LAYER_STYLE: Final = TarStyle(tarfile.PAX_FORMAT, tarfile.BLOCKSIZE, directories_first=False)
+"""Image layers and archives of images."""
+
+UPSTREAM_STYLE: Final = TarStyle(tarfile.USTAR_FORMAT, tarfile.RECORDSIZE, directories_first=True)
+"""As most upstreams pack their programs."""
+
+
+def write_tar(
+    entries: Iterable[Entry],
+    write: Callable[[bytes], object],
+    *,
+    epoch: int,
+    style: TarStyle = LAYER_STYLE,
+) -> None:
+    """Pass a tar to `write`, piece by piece: owned by root, all of the time `epoch` (seconds).
+
+    Every parent directory comes once and before its children; hard links come last, after their
+    files. Raises VerificationFailed when a file is not as long as promised, ValueError when two
+    entries have the same path.
+    """
+    length = 0
+
+    def counted(data: bytes) -> None:
+        nonlocal length
+        length += len(data)
+        write(data)
+
+    ordered = _in_order(entries, style)
+    modes = {entry.path: entry.mode for entry in ordered if isinstance(entry, FileEntry)}
+    for entry in ordered:
+        counted(_header(entry, epoch, modes).tobuf(style.form, "utf-8", "strict"))
+        if isinstance(entry, FileEntry):
+            _write_content(entry, counted)
+    counted(bytes(2 * tarfile.BLOCKSIZE))
+    counted(bytes(-length % style.record))
+
+
+def write_tar_gz(entries: Iterable[Entry], out: IO[bytes], *, epoch: int) -> None:
+    """Write a tar.gz as upstreams do. Raises as `write_tar`."""
+    gzip = Gzip()
+    write_tar(
+        entries, lambda data: out.write(gzip.compress(data)), epoch=epoch, style=UPSTREAM_STYLE
+    )
+    out.write(gzip.flush())
+
+
+class Gzip:
+    """Gzip with a header of our own: no time, no name, no operating system (RFC 1952)."""
+
+    def __init__(self) -> None:
+        self._deflate = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._header = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+        self._checksum = 0
+        self._length = 0
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Take some input; return what has become output."""
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._length += len(data)
+        header, self._header = self._header, b""
+        return header + self._deflate.compress(data)
+
+    def flush(self) -> bytes:
+        """End the stream."""
+        end = struct.pack("<II", self._checksum, self._length & 0xFFFFFFFF)
+        return self._header + self._deflate.flush() + end
+
+
+def gzipped(data: bytes) -> bytes:
+    """A whole index or text as gzip, as small as zlib can, which states no name and no time.
+
+    `gzip.compress` varies between Python versions.
+    """
+    return zlib.compress(data, level=9, wbits=31)
+
+
+def _header(entry: Entry, epoch: int, modes: dict[str, int]) -> tarfile.TarInfo:
+    """The header of an entry; `modes` are those of the files."""
+    info = tarfile.TarInfo(entry.path)
+    info.mtime = epoch
+    match entry:
+        case FileEntry():
+            info.size, info.mode = entry.size, entry.mode
+            if entry.capability:
+                value = CAPABILITIES[entry.capability].decode("ascii")
+                info.pax_headers = {"SCHILY.xattr.security.capability": value}
+        case DirectoryEntry():
+            info.type, info.mode = tarfile.DIRTYPE, entry.mode
+        case LinkEntry(hard=True):  # with the file's own mode: Docker applies it to both
+            info.type, info.linkname, info.mode = tarfile.LNKTYPE, entry.to, modes[entry.to]
+        case LinkEntry():
+            info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.to, 0o777
+    return info
+
+
+def _in_order(entries: Iterable[Entry], style: TarStyle) -> list[Entry]:
+    """Entries in their order, with their parents filled in."""
+    by_path: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.path in by_path:
+            raise ValueError(f"{entry.path}: listed twice; a tar names each path once")
+        by_path[entry.path] = entry
+    for path in list(by_path):
+        for parent in PurePosixPath(path).parents[:-1]:
+            by_path.setdefault(str(parent), DirectoryEntry(str(parent)))
+
+    def rank(entry: Entry) -> tuple[bool, bool, str]:
+        late = style.directories_first and not isinstance(entry, DirectoryEntry)
+        return isinstance(entry, LinkEntry) and entry.hard, late, entry.path
+
+    return sorted(by_path.values(), key=rank)
+
+
+def _write_content(file: FileEntry, write: Callable[[bytes], object]) -> None:
+    left = file.size
+    with file.open() as stream:
+        while data := stream.read(files.CHUNK):
+            left -= len(data)
+            write(data)
+    if left:
+        raise VerificationFailed(
+            file.path,
+            f"{file.size - left} bytes where {file.size} were promised; "
+            "did it change while it was read?",
+            "run the same command again",
+        )
+    write(bytes(-file.size % tarfile.BLOCKSIZE))

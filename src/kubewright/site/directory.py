@@ -1,0 +1,185 @@
+"""A site in a directory, as a web server serves it."""
+
+# ruff: noqa: D102 -- Store says what each method does
+
+import fcntl
+import itertools
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from kubewright import files
+from kubewright.site.store import Content, Stat, Stored, checked
+
+OWN = ".kubewright"
+"""The directory for what is no object: files being written, and the lock."""
+
+
+class DirectoryStore:
+    """Objects as files. A tag is the digest of the bytes.
+
+    An object is written beside the site's files, synced, and then linked or moved into place: so
+    readers see the old bytes or the new ones. Only a condition on a tag needs the lock, which ends
+    with its process. What a killed process left in `.kubewright/` the next writer removes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._numbers = itertools.count()
+        self._scratch: Path | None = None
+        self._making = threading.Lock()
+
+    def get(self, path: str) -> Stored | None:
+        file = self._file(path)
+        with files.explained(file):
+            if not file.is_file():
+                return None
+            data = file.read_bytes()
+        return Stored(data, files.sha256(data))
+
+    def stat(self, path: str) -> Stat | None:
+        file = self._file(path)
+        with files.explained(file):
+            if not file.is_file():
+                return None
+            return Stat(file.stat().st_size, files.sha256_of(file))
+
+    def put(
+        self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
+    ) -> bool:
+        file = self._file(path)
+        with files.explained(file):
+            if if_absent and file.exists():
+                return False
+            new = self._written(content)
+            try:
+                _make_directory(file.parent)
+                if if_absent:
+                    return self._link(new, file)
+                if if_tag is not None:
+                    return self._swap(new, file, if_tag)
+                new.replace(file)
+            finally:
+                new.unlink(missing_ok=True)
+            files.sync_directory(file.parent)
+        return True
+
+    def copy(self, source: str, path: str) -> bool:
+        origin, file = self._file(source), self._file(path)
+        with files.explained(file):
+            if file.exists() or not origin.is_file():
+                return False
+            _make_directory(file.parent)
+            with suppress(OSError):  # no hard links here, or no more of them to this file
+                return self._link(origin, file, fall_back=False)
+            return self.put(path, origin, if_absent=True)
+
+    def list(self, prefix: str) -> list[str]:
+        top = self.root / prefix.rpartition("/")[0]
+        found = []
+        for folder, below, names in os.walk(top):
+            below[:] = [name for name in below if not name.startswith(".")]
+            parent = Path(folder).relative_to(self.root).as_posix()
+            lead = "" if parent == "." else f"{parent}/"
+            found += [f"{lead}{name}" for name in names if not name.startswith(".")]
+        return sorted(path for path in found if path.startswith(prefix))
+
+    def delete(self, path: str) -> None:
+        file = self._file(path)
+        with files.explained(file):
+            file.unlink(missing_ok=True)
+
+    def _file(self, path: str) -> Path:
+        return self.root / checked(path)
+
+    def _link(self, new: Path, file: Path, *, fall_back: bool = True) -> bool:
+        """Make a file appear under its name if nothing has the name yet."""
+        try:
+            file.hardlink_to(new)
+        except FileExistsError:
+            return False
+        except OSError:
+            if not fall_back:
+                raise
+            with self._turn():
+                if file.exists():
+                    return False
+                new.replace(file)
+        files.sync_directory(file.parent)
+        return True
+
+    def _swap(self, new: Path, file: Path, tag: str) -> bool:
+        with self._turn():
+            if not file.is_file() or files.sha256_of(file) != tag:
+                return False
+            new.replace(file)
+        files.sync_directory(file.parent)
+        return True
+
+    def _written(self, content: Content) -> Path:
+        """A new file with the content, synced; anybody may read it, whatever the umask."""
+        new = self._directory() / str(next(self._numbers))
+        with new.open("xb") as stream:
+            if isinstance(content, bytes):
+                stream.write(content)
+            else:
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, stream, files.CHUNK)
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o644)
+            os.fsync(stream.fileno())
+        return new
+
+    def _directory(self) -> Path:
+        """Where this writer's new files are; made with its first, removed with the writer."""
+        with self._making:
+            if self._scratch is None:
+                own = self.root / OWN
+                _make_directory(own)
+                with self._turn():
+                    for old in own.glob("new-*"):
+                        _remove_abandoned(old)
+                    self._scratch = Path(tempfile.mkdtemp(prefix="new-", dir=own))
+                    alive = (self._scratch / "alive").open("wb")
+                    fcntl.flock(alive, fcntl.LOCK_EX)
+                weakref.finalize(self, _end, self._scratch, alive)
+            return self._scratch
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other process or thread changes what is here by a condition."""
+        with (self.root / OWN / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _end(scratch: Path, alive: IO[bytes]) -> None:
+    shutil.rmtree(scratch, ignore_errors=True)
+    alive.close()
+
+
+def _remove_abandoned(scratch: Path) -> None:
+    """Remove the new files of a writer whose process is gone: its lock is free."""
+    try:
+        with (scratch / "alive").open("rb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(scratch, ignore_errors=True)
+    except FileNotFoundError:
+        shutil.rmtree(scratch, ignore_errors=True)
+    except BlockingIOError:
+        pass
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory that anybody may enter, whatever the umask, and those above it."""
+    if not directory.is_dir():
+        _make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o755)
+        files.sync_directory(directory.parent)

@@ -1,0 +1,85 @@
+"""A publication in the making: what the site is, and what shall follow."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from kubewright.models.catalog import MinorFacts
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, ChannelRelease, Index
+from kubewright.site import contents
+from kubewright.site.contents import Contents, Entries
+from kubewright.site.keys import KeyFiles
+from kubewright.site.objects import Object
+from kubewright.site.reader import Present, Reader
+from kubewright.site.repositories import Signer
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A release that the site does not have yet."""
+
+    entry: ChannelRelease
+    manifest: Manifest
+    entries: Entries
+    files: tuple[Object, ...] = ()
+
+
+@dataclass
+class Draft:
+    """What is published now, and the records that shall follow."""
+
+    reader: Reader
+    present: Present
+    now: int
+    records: dict[str, Channel] = field(default_factory=dict)
+    """The new record of each channel that changes."""
+    listed: dict[str, Contents] = field(default_factory=dict)
+    """What each of them lists."""
+    incoming: dict[str, Incoming] = field(default_factory=dict)
+    """New releases by name."""
+    _published: dict[str, Channel | None] = field(default_factory=dict)
+    _contents: dict[str, Contents] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The channels that are published."""
+        return tuple(self.present.state.channels) if self.present.state else ()
+
+    def published(self, name: str) -> Channel | None:
+        """A channel's record as it is published; None for a channel that is not there."""
+        if name not in self._published:
+            state = self.present.state
+            self._published[name] = self.reader.channel(state, name) if state else None
+        return self._published[name]
+
+    def contents(self, record: Channel | None) -> Contents:
+        """What a published record lists; channels that list the same are read once."""
+        if record is None:
+            return contents.NOTHING
+        key = repr((record.packages, [*record.repodata.items()], record.releases))
+        if key not in self._contents:
+            self._contents[key] = contents.read(self.reader, record)
+        return self._contents[key]
+
+    def put(self, record: Channel, listed: Contents) -> None:
+        """Let a record follow the published one, with what it lists."""
+        state = self.present.state
+        before = state.channels.get(record.channel) if state else None
+        parent = before.sha256 if before else None
+        self.records[record.channel] = record.model_copy(update={"parent": parent})
+        self.listed[record.channel] = listed
+
+    @property
+    def index(self) -> Index | None:
+        """The index as it is published."""
+        return self.reader.index(self.present.state) if self.present.state else None
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """What a publication has from who publishes: keys, and what the recipes know."""
+
+    minors: Mapping[str, MinorFacts]
+    signer: Signer
+    keys: Callable[[Mapping[str, bytes]], KeyFiles]
+    """Makes the files of keys from those that the site has, by path."""

@@ -1,0 +1,123 @@
+"""The index of every release that was ever published: a pure function of the one before it, the
+channels, and what new releases say.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from kubewright import files, versions
+from kubewright.models.catalog import MinorFacts
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
+from kubewright.models.upgrades import Graph
+from kubewright.site import graph, layout
+
+_RANKS = {"yanked": 2, "current": 1, "superseded": 0}
+"""Of the statuses that a release has in several channels, the highest counts."""
+
+
+class Declared(NamedTuple):
+    """What the manifest of a release says of the ways to it; the index remembers it."""
+
+    upgrade_ranges: tuple[str, ...] = ()
+    """Of Kubernetes versions from which it may be reached."""
+    etcd: str | None = None
+    """The version that its packages and kubeadm bring."""
+
+
+def declared(manifest: Manifest) -> Declared:
+    """What a manifest says of the ways to its release."""
+    etcd = manifest.components.get("etcd")
+    ranges = tuple(upgrade.from_range for upgrade in manifest.upgrades)
+    return Declared(ranges, etcd.version if etcd else None)
+
+
+def unknown(previous: Index | None, channels: Sequence[Channel]) -> dict[str, ChannelRelease]:
+    """The releases in channels that the index does not have yet, by name: their manifests count."""
+    known = {release.name for release in previous.releases} if previous else set[str]()
+    new: dict[str, ChannelRelease] = {}
+    for channel in channels:
+        for release in channel.releases:
+            if release.name not in known:
+                new[release.name] = release
+    return new
+
+
+def derive(
+    previous: Index | None,
+    parent: str | None,
+    channels: Sequence[Channel],
+    minors: Mapping[str, MinorFacts],
+    new: Mapping[str, Declared],
+    *,
+    now: int,
+) -> tuple[Index, Graph]:
+    """The index and the upgrade graph that it names; the previous index itself if nothing changed.
+
+    `parent` is the SHA-256 of the previous index, `minors` gives ends of life and what is to be
+    avoided, `new` what the manifests of releases say that the previous index does not have. A
+    release that no channel lists any more stays, without channels: its files stay too.
+    """
+    listed: dict[str, IndexedRelease] = {}
+    for release in previous.releases if previous else ():
+        listed[release.name] = release.model_copy(update={"channels": (), "status": "superseded"})
+    for channel in sorted(channels, key=lambda channel: channel.channel):
+        for entry in channel.releases:
+            known = listed.get(entry.name) or _listed(entry, new.get(entry.name, Declared()))
+            listed[entry.name] = _in_channel(known, entry, channel.channel)
+    told = [_told(release, minors) for release in reversed(graph.ordered(listed.values()))]
+    steps = graph.steps(told)
+    sources = graph.upgrades_from(steps)
+    releases = tuple(
+        release.model_copy(update={"upgrades_from": sources.get(release.name, ())})
+        for release in told
+    )
+    upgrades = graph.document(releases, steps)
+    digest = files.sha256(upgrades.to_bytes())
+    if previous and (previous.releases, previous.graph_sha256) == (releases, digest):
+        return previous, upgrades
+    made = Index(
+        sequence=previous.sequence + 1 if previous else 1,
+        parent=parent,
+        issued=max(now, previous.issued) if previous else now,
+        releases=releases,
+        graph_url=layout.graph_copy(digest),
+        graph_sha256=digest,
+    )
+    kept = previous.model_extra if previous else None
+    return made.model_copy(update=kept or {}), upgrades
+
+
+def _listed(release: ChannelRelease, says: Declared) -> IndexedRelease:
+    return IndexedRelease(
+        name=release.name,
+        kubernetes=release.kubernetes,
+        status=release.status,
+        channels=(),
+        manifest_url=release.manifest_url,
+        manifest_sha256=release.manifest_sha256,
+        upgrade_ranges=says.upgrade_ranges,
+        etcd=says.etcd,
+        development=release.development,
+    )
+
+
+def _in_channel(known: IndexedRelease, release: ChannelRelease, channel: str) -> IndexedRelease:
+    statuses = [release.status, *([known.status] if known.channels else [])]
+    status = max(statuses, key=lambda status: _RANKS[status])
+    return known.model_copy(update={"channels": (*known.channels, channel), "status": status})
+
+
+def _told(release: IndexedRelease, minors: Mapping[str, MinorFacts]) -> IndexedRelease:
+    """A release with what the recipes know of it today; what they do not know stays as it was."""
+    minor = minors.get(versions.minor(release.kubernetes))
+    if minor is None:
+        return release
+    patch = minor.patch(release.kubernetes)
+    avoid = patch.avoid if patch else ""
+    return release.model_copy(
+        update={
+            "end_of_life": minor.end_of_life or release.end_of_life,
+            "avoid": avoid or release.avoid,
+        }
+    )

@@ -1,0 +1,16 @@
+"""The public keys of a site, as files: each alone, and all together with the current one first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kubewright.models.site import SiteKey
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """Every key that a site has ever signed with, so that what was signed stays verifiable."""
+
+    keys: tuple[SiteKey, ...]
+    """Of each kind the current one first."""
+    files: Mapping[str, bytes]
+    """By path: `layout.KEYRING`, `KEYRING_ARMORED`, `ARTIFACT_KEY`, and one for each key."""

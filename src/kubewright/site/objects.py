@@ -1,0 +1,158 @@
+"""A publication as a list of objects, and the one function that makes a store hold them."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from kubewright import files
+from kubewright.errors import PublicationConflict, VerificationFailed
+from kubewright.models.site import Change
+from kubewright.site.store import Store, is_same
+
+WRITERS = 8
+"""How many immutable objects are written at once."""
+
+
+class Kind(StrEnum):
+    """How an object changes."""
+
+    immutable = "immutable"
+    """Never: whoever refers to it knows its bytes."""
+    record = "record"
+    """By compare-and-swap: the one pointer that decides."""
+    pointer = "pointer"
+    """By being replaced whole; it follows from the record and can be made again."""
+
+
+class Source(NamedTuple):
+    """The bytes of another object of the same site."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Object:
+    """What is to lie at a path. `size` is in bytes, `sha256` the digest of the content."""
+
+    path: str
+    kind: Kind
+    content: bytes | Path | Source
+    size: int
+    sha256: str
+    fresh: bool = True
+    """Whether nothing was at the path before, as far as the last publication says."""
+    lasting: bool = False
+    """Of a signature: one that is there stays, because it was made at another time."""
+
+    @property
+    def change(self) -> Change:
+        """What writing it does."""
+        link = isinstance(self.content, Source)
+        action = "link" if link else "create" if self.fresh else "replace"
+        return Change.model_validate({"path": self.path, "action": action, "size": self.size})
+
+
+def immutable(path: str, data: bytes, *, lasting: bool = False) -> Object:
+    """An object that never changes."""
+    return Object(path, Kind.immutable, data, len(data), files.sha256(data), lasting=lasting)
+
+
+def pointer(path: str, data: bytes, *, fresh: bool) -> Object:
+    """An object that is replaced."""
+    return Object(path, Kind.pointer, data, len(data), files.sha256(data), fresh)
+
+
+class Overtaken(Exception):
+    """Somebody else published since the site was read; everything has to be derived again."""
+
+
+def apply(store: Store, objects: Sequence[Object], tag: str | None) -> list[Change]:
+    """Write immutable objects in parallel, swap the record, replace the pointers in their order.
+
+    `tag` is of the record as it was read; None: there was none. Returns what was written. Raises
+    Overtaken when the record has changed meanwhile, and PublicationConflict when an immutable path
+    holds other bytes; then nobody sees anything of it.
+    """
+    changes = upload(store, objects)
+    for record in _of(objects, Kind.record):
+        if not _swap(store, record, tag):
+            raise Overtaken
+        changes.append(record.change)
+    for item in _of(objects, Kind.pointer):
+        if not isinstance(item.content, Source):
+            store.put(item.path, item.content)
+            changes.append(item.change)
+    return changes
+
+
+def _swap(store: Store, record: Object, tag: str | None) -> bool:
+    """Whether the record is this one now and not a rival's."""
+    if isinstance(record.content, Source):
+        return False
+    if not store.put(record.path, record.content, if_absent=tag is None, if_tag=tag):
+        return False
+    # A store may let two rivals win: what it says afterwards counts.
+    there = store.get(record.path)
+    return there is not None and files.sha256(there.data) == record.sha256
+
+
+def upload(store: Store, objects: Iterable[Object]) -> list[Change]:
+    """Write the immutable objects that are not there yet, copies last; return those written."""
+    new = _of(objects, Kind.immutable)
+    changes = []
+    for wave in (
+        [item for item in new if not isinstance(item.content, Source)],
+        [item for item in new if isinstance(item.content, Source)],
+    ):
+        with ThreadPoolExecutor(WRITERS) as pool:
+            written = pool.map(lambda item: _create(store, item), wave)
+            changes += [item.change for item, done in zip(wave, written, strict=True) if done]
+    return changes
+
+
+def rehearse(store: Store, objects: Sequence[Object]) -> list[Change]:
+    """What `apply` would write, in its order."""
+    new = _of(objects, Kind.immutable)
+    immutables = [item for item in new if not isinstance(item.content, Source)]
+    immutables += [item for item in new if isinstance(item.content, Source)]
+    absent = [item for item in immutables if not _there(store, item)]
+    rest = (*_of(objects, Kind.record), *_of(objects, Kind.pointer))
+    return [item.change for item in (*absent, *rest)]
+
+
+def _of(objects: Iterable[Object], kind: Kind) -> list[Object]:
+    return [item for item in objects if item.kind is kind]
+
+
+def _create(store: Store, item: Object) -> bool:
+    """Write an immutable object; False if it is there already."""
+    if isinstance(item.content, Source):
+        if store.copy(item.content.path, item.path):
+            return True
+        if store.stat(item.content.path) is None:
+            raise VerificationFailed(
+                item.content.path,
+                f"missing on the site, but {item.path} needs it",
+                "run `kubewright repair`",
+            )
+    elif store.put(item.path, item.content, if_absent=True):
+        return True
+    return not _there(store, item)
+
+
+def _there(store: Store, item: Object) -> bool:
+    """Whether an immutable object is there. Raises PublicationConflict when other bytes are."""
+    there = store.stat(item.path)
+    if there is None:
+        return False
+    if item.lasting or is_same(store, item.path, there, item.size, item.sha256):
+        return True
+    raise PublicationConflict(
+        item.path,
+        "published already with other bytes; a published name keeps its bytes",
+        "publish the change under a new --revision; if `kubewright verify` calls this file"
+        " damaged, run `kubewright repair`",
+    )

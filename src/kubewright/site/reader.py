@@ -1,0 +1,161 @@
+"""Reads a site: the pointer, the state that it names, and every document by the digest in it."""
+
+import logging
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kubewright import files
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.base import Sha256
+from kubewright.models.document import REMEDY, Document
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, Index, Pointer, State
+from kubewright.site import layout
+from kubewright.site.store import Store
+
+log = logging.getLogger(__name__)
+
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True)
+class Present:
+    """What is published now. A site that has nothing yet has neither state nor pointer."""
+
+    tag: str | None
+    """Of the pointer's bytes, for the swap."""
+    state: State | None
+    sha256: Sha256 | None
+    """Of the state."""
+    finished: State | None
+    """The state that everything derived was last written for; None: that is not known."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a publication was committed, but not all that follows from it is written."""
+        return self.state is not None and self.finished != self.state
+
+
+class Reader:
+    """A site as its signed documents describe it; nothing is believed for lying there."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._documents: dict[str, bytes] = {}
+
+    def present(self) -> Present:
+        """Read the pointer and the state that it names.
+
+        A pointer that is lost or damaged is taken from the last finished publication. Raises
+        VerificationFailed when the site has neither, and RequestError for a site of another format.
+        """
+        stored = self.store.get(layout.CURRENT)
+        current = _pointer(stored.data) if stored else None
+        finished = self.store.get(layout.FINISHED)
+        last = _pointer(finished.data) if finished else None
+        tag = stored.tag if stored else None
+        if current is None and last is None:
+            if stored is not None or finished is not None or self._others():
+                raise VerificationFailed(layout.CURRENT, "lost or damaged", REMEDY)
+            return Present(tag, None, None, None)
+        state = self._state(current) if current else None
+        if state is None and last is not None and last != current:
+            log.warning("%s: lost or damaged; publication %d stands", layout.CURRENT, last.number)
+            state, current = self._state(last), last
+        if state is None or current is None:
+            raise VerificationFailed(
+                layout.CURRENT, "names a state that is missing or damaged", REMEDY
+            )
+        done = state if last == current else self._state(last) if last else None
+        return Present(tag, state, current.sha256, done)
+
+    def channel(self, state: State, name: str) -> Channel | None:
+        """A channel's record; None if the site has no such channel."""
+        copy = state.channels.get(name)
+        if copy is None:
+            return None
+        path = layout.channel_copy(name, copy.sequence, copy.sha256)
+        return self.document(Channel, copy.sha256, path, layout.channel_path(name))
+
+    def channels(self, state: State) -> dict[str, Channel]:
+        """Every channel of a state by name."""
+        found = {}
+        for name in state.channels:
+            record = self.channel(state, name)
+            if record is not None:
+                found[name] = record
+        return found
+
+    def index(self, state: State) -> Index:
+        """The index of releases."""
+        path = layout.index_copy(state.index.sequence, state.index.sha256)
+        return self.document(Index, state.index.sha256, path, layout.INDEX)
+
+    def manifest(self, path: str, sha256: str) -> Manifest:
+        """A release's manifest, which a channel or the index names."""
+        return self.document(Manifest, sha256, path)
+
+    def history(self, record: Channel) -> list[Channel]:
+        """A channel's publications, oldest first. Raises VerificationFailed for a broken chain."""
+        found = [record]
+        while found[-1].parent is not None:
+            newer = found[-1]
+            parent, sequence = str(newer.parent), newer.sequence - 1
+            path = layout.channel_copy(newer.channel, sequence, parent)
+            found.append(self.document(Channel, parent, path))
+        return found[::-1]
+
+    def document(self, model: type[D], sha256: str, *paths: str) -> D:
+        """The document with a digest, from the first of its places that has these bytes.
+
+        Raises VerificationFailed that names the first place when none has.
+        """
+        return model.read(self.content(sha256, *paths), paths[0])
+
+    def content(self, sha256: str, *paths: str) -> bytes:
+        """The bytes with a digest, from the first of their places that has them."""
+        if sha256 not in self._documents:
+            data = self.sought(sha256, *paths)
+            if data is None:
+                raise VerificationFailed(paths[0], "missing or damaged", REMEDY)
+            self._documents[sha256] = data
+        return self._documents[sha256]
+
+    def sought(self, sha256: str, *paths: str) -> bytes | None:
+        """The same, but None where no place has them."""
+        for path in paths:
+            stored = self.store.get(path)
+            if stored is not None and files.sha256(stored.data) == sha256:
+                return stored.data
+        return None
+
+    def _state(self, pointer: Pointer) -> State | None:
+        path = layout.state_copy(pointer.number, pointer.sha256)
+        data = self.sought(pointer.sha256, path)
+        return None if data is None else State.read(data, path)
+
+    def _others(self) -> bool:
+        """Whether the site has documents although nothing says which are its own."""
+        index = self.store.get(layout.INDEX)
+        if index is None:
+            return False
+        if not self.store.list(layout.STATES):
+            raise RequestError(
+                layout.INDEX,
+                "published by a kubewright before its first release, in another form",
+                "publish on a new site: choose another --site",
+            )
+        return True
+
+
+def _pointer(data: bytes) -> Pointer | None:
+    """A pointer; None for bytes that are damaged. Raises RequestError for a newer format."""
+    try:
+        return Pointer.read(data, layout.CURRENT)
+    except VerificationFailed:
+        return None
+
+
+def pointer_to(state: State) -> bytes:
+    """How the pointer says which state is the site's."""
+    return Pointer(number=state.number, sha256=files.sha256(state.to_bytes())).to_bytes()

@@ -1,0 +1,153 @@
+"""Everything that a site should hold and that can be made again, from its state and history."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+
+from kubewright import files
+from kubewright.models.site import Channel, Index, State
+from kubewright.repos import yum
+from kubewright.site import backups, contents, layout, repositories
+from kubewright.site.draft import Draft, Publisher
+from kubewright.site.objects import Kind, Object, pointer
+from kubewright.site.publication import documents
+from kubewright.site.reader import Reader, pointer_to
+from kubewright.site.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class RestoringReader(Reader):
+    """Reads damaged documents from their second copies, which `publications/site/` has."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._backups: dict[str, bytes] = {}
+        for path in store.list(layout.STATES):
+            stored = store.get(path) if path.endswith(layout.BACKUP) else None
+            with suppress(ValueError):  # a damaged one
+                copies = backups.read(stored.data) if stored else {}
+                self._backups |= {files.sha256(data): data for data in copies.values()}
+
+    def sought(self, sha256: str, *paths: str) -> bytes | None:
+        """The bytes with a digest, from one of their places or from a backup."""
+        found = super().sought(sha256, *paths)
+        return self._backups.get(sha256) if found is None else found
+
+
+def expected(reader: Reader, given: Publisher, now: int) -> Iterator[Object]:
+    """The objects of a site that follow from its state and every state before it.
+
+    Files of releases are not among them: only who made a release has those. Raises
+    VerificationFailed when a document is damaged that has no second copy.
+    """
+    present = reader.present()
+    if present.state is None or present.sha256 is None:
+        return
+    draft = Draft(reader, present, now)
+    yield from _states(reader, given, present.state, present.sha256)
+    for name in draft.names:
+        newest = draft.published(name)
+        if newest is not None:
+            for record in reader.history(newest):
+                yield from _channel(reader, given, record, newest=record is newest)
+    yield from _index(reader, given, present.state)
+    for path, data in documents(draft, given).items():
+        if present.state.files.get(path) == files.sha256(data):
+            yield pointer(path, data, fresh=False)
+
+
+def _states(reader: Reader, given: Publisher, newest: State, sha256: str) -> Iterator[Object]:
+    """The states with their copies, and what points to the newest."""
+    state, digest = newest, str(sha256)
+    while True:
+        path = layout.state_copy(state.number, digest)
+        data = reader.content(digest, path, layout.STATE)
+        yield from repositories.signed_copy(path, data, given.signer, state.issued)
+        older = _parent(reader, state)
+        copies = {path: data} | _came_with(reader, state, older)
+        yield backups.backup(path, copies)
+        if older is None or state.parent is None:
+            break
+        state, digest = older, str(state.parent)
+    yield pointer(layout.CURRENT, pointer_to(newest), fresh=False)
+    live = reader.content(sha256, layout.STATE)
+    yield pointer(layout.STATE, live, fresh=False)
+    yield pointer(layout.FINISHED, pointer_to(newest), fresh=False)
+
+
+def _parent(reader: Reader, state: State) -> State | None:
+    if state.parent is None:
+        return None
+    path = layout.state_copy(state.number - 1, state.parent)
+    return reader.document(State, state.parent, path)
+
+
+def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, bytes]:
+    """The documents that a state has and the one before it had not, by path."""
+    before = older.channels if older else {}
+    found: dict[str, bytes] = {}
+    for name, copy in state.channels.items():
+        if before.get(name) != copy:
+            path = layout.channel_copy(name, copy.sequence, copy.sha256)
+            found[path] = reader.content(copy.sha256, path, layout.channel_path(name))
+    if older is None or older.index != state.index:
+        path = layout.index_copy(state.index.sequence, state.index.sha256)
+        found[path] = reader.content(state.index.sha256, path, layout.INDEX)
+        digest = Index.read(found[path], path).graph_sha256
+        if digest is not None:
+            graph = layout.graph_copy(digest)
+            found[graph] = reader.content(digest, graph, layout.GRAPH)
+    for path in backups.new_files(state, older):
+        found[path] = reader.content(state.files[path], path)
+    return found
+
+
+def _channel(
+    reader: Reader, given: Publisher, record: Channel, *, newest: bool
+) -> Iterator[Object]:
+    """What a record of a channel is served as; of one that another followed, what stays."""
+    listed = contents.read(reader, record)
+    keys = _keys_of(reader, record)
+    rendered = repositories.render(record, listed, given.signer, keys, previous=None)
+    if rendered.record != record:
+        path = repositories.channel_copy(record)
+        log.warning("%s: its indexes cannot be made again by this version", path)
+        return
+    for item in rendered.objects:
+        if newest or item.kind is Kind.immutable:
+            yield item
+
+
+def _keys_of(reader: Reader, record: Channel) -> bytes:
+    """The keys that a record's repositories ship: its own snapshots have them, or the site has."""
+    for base, repodata in record.repodata.items():
+        folder = layout.snapshot_path(record.channel, base, repodata.snapshot)
+        parts = [reader.store.get(f"{folder}/{name}") for name in repositories.HEADS]
+        data = [part.data for part in parts if part is not None]
+        if len(data) == len(parts) and yum.snapshot_id(*data) == repodata.snapshot:
+            return data[1]
+    present = reader.present()
+    digest = present.state.files.get(layout.KEYRING_ARMORED, "") if present.state else ""
+    return reader.content(digest, layout.KEYRING_ARMORED)
+
+
+def _index(reader: Reader, given: Publisher, state: State) -> Iterator[Object]:
+    """Every index and graph with its signatures, and the live ones."""
+    digest: str | None = state.index.sha256
+    sequence = state.index.sequence
+    while digest is not None:
+        path = layout.index_copy(sequence, digest)
+        live = digest == state.index.sha256
+        data = reader.content(digest, path, *([layout.INDEX] if live else []))
+        found = Index.read(data, path)
+        yield from repositories.signed_copy(path, data, given.signer, found.issued)
+        if live:
+            yield pointer(layout.INDEX, data, fresh=False)
+        if found.graph_sha256:
+            graph = layout.graph_copy(found.graph_sha256)
+            text = reader.content(found.graph_sha256, graph, layout.GRAPH)
+            yield from repositories.signed_copy(graph, text, given.signer, found.issued)
+            if live:
+                yield pointer(layout.GRAPH, text, fresh=False)
+        digest, sequence = found.parent, sequence - 1

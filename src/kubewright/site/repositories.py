@@ -1,0 +1,225 @@
+"""Renders what a channel is served as: its apt suite, its yum repositories, marker and record."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from kubewright import files
+from kubewright.models.site import Channel, Repodata
+from kubewright.repos import apt, packed, yum
+from kubewright.site import contents, layout
+from kubewright.site.contents import HREFS, Contents
+from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+
+HEADS: Final = (f"{yum.REPOMD}.asc", f"{yum.REPOMD}.key", yum.REPOMD)
+"""What changes in a plain repository, in the order in which it is replaced."""
+
+
+class Signer(Protocol):
+    """What a publication needs of its keys; signatures are functions of the data and the time."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the OpenPGP key."""
+
+    def clearsign(self, text: bytes, when: int) -> bytes:
+        """InRelease: the text with its signature around it."""
+
+    def armored_detached(self, data: bytes, when: int) -> bytes:
+        """An armored detached OpenPGP signature."""
+
+    def artifact(self, data: bytes) -> bytes:
+        """A detached ECDSA signature, base64."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A channel's record, complete with digests, and every object that it is served as."""
+
+    record: Channel
+    objects: tuple[Object, ...]
+
+
+def render(
+    record: Channel,
+    listed: Contents,
+    signer: Signer,
+    armored_keys: bytes,
+    previous: Channel | None,
+    linked: frozenset[str] = frozenset(),
+) -> Rendered:
+    """Everything that follows from a channel's record and what it lists.
+
+    `armored_keys` are all of the site's, the current one first. `previous` is what the channel was
+    before: what that has already is left out, as are the rpms that the plain repository has
+    (`linked`, by file name).
+    """
+    fresh = previous is None
+    suite = _Suite(record, listed, signer, fresh)
+    objects = [*suite.immutables()]
+    repodata = {}
+    pointers = [*suite.pointers()]
+    for base in map(contents.base_arch, record.architectures):
+        repository = _Repository(record, base, listed, signer, armored_keys)
+        repodata[base] = repository.repodata
+        objects += [*repository.immutables(), *repository.links(linked)]
+        pointers += repository.pointers(fresh)
+    complete = record.model_copy(
+        update={"suite": suite.sha256, "packages": suite.packages, "repodata": repodata}
+    )
+    objects += signed_copy(channel_copy(complete), complete.to_bytes(), signer, complete.issued)
+    if complete.current is not None:
+        marker = f"v{complete.current.kubernetes}".encode()
+        pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
+    path = layout.channel_path(complete.channel)
+    pointers.append(pointer(path, complete.to_bytes(), fresh=fresh))
+    known = immutable_paths(previous) if previous else frozenset[str]()
+    new = (item for item in objects if item.path not in known)
+    return Rendered(complete, (*new, *pointers))
+
+
+def immutable_paths(record: Channel) -> frozenset[str]:
+    """The indexes of a record, by the digests in it."""
+    suite = layout.suite_path(record.channel)
+    found = {
+        f"{suite}/{apt.by_hash_name(arch, digest)}" for arch, digest in record.packages.items()
+    }
+    for base, repodata in record.repodata.items():
+        plain = layout.yum_path(record.channel, base)
+        snapshot = layout.snapshot_path(record.channel, base, repodata.snapshot)
+        for kind in yum.KINDS:
+            digest = getattr(repodata, kind)
+            found.add(f"{snapshot}/{yum.data_name(kind, digest)}")
+            in_plain = repodata.plain_primary if kind == "primary" else digest
+            found.add(f"{plain}/{yum.data_name(kind, in_plain)}")
+        found |= {f"{snapshot}/{name}" for name in HEADS}
+    return frozenset(found)
+
+
+def channel_copy(record: Channel) -> str:
+    """Where the immutable copy of a channel's record lies."""
+    return layout.channel_copy(record.channel, record.sequence, files.sha256(record.to_bytes()))
+
+
+def signed_copy(path: str, data: bytes, signer: Signer, when: int) -> list[Object]:
+    """An immutable document with both its signatures."""
+    openpgp, ecdsa = layout.signatures(path)
+    return [
+        immutable(path, data),
+        immutable(openpgp, signer.armored_detached(data, when), lasting=True),
+        immutable(ecdsa, signer.artifact(data), lasting=True),
+    ]
+
+
+class _Suite:
+    """The apt suite of a channel."""
+
+    def __init__(self, record: Channel, listed: Contents, signer: Signer, fresh: bool) -> None:
+        self.base = layout.suite_path(record.channel)
+        self.fresh, self.signer, self.issued = fresh, signer, record.issued
+        indexes = {}
+        for arch in record.architectures:
+            entries = listed.debs.get(arch, [])
+            indexes[str(arch)] = apt.packages(entries, listed.deb_members.get(arch, {}))
+        self.files = apt.suite(
+            indexes,
+            suite=record.channel,
+            issued=record.issued,
+            valid_until=record.valid_until,
+        )
+        self.packages = {arch: files.sha256(index.data) for arch, index in indexes.items()}
+        self.sha256 = files.sha256(self.files["Release"])
+
+    def immutables(self) -> Iterator[Object]:
+        """The indexes by digest, which is what apt asks for."""
+        for name, data in self.files.items():
+            if "/by-hash/" in name:
+                yield immutable(f"{self.base}/{name}", data)
+
+    def pointers(self) -> Iterator[Object]:
+        """The plain names, and InRelease last of all: it alone is what apt follows."""
+        release = self.files["Release"]
+        plain = {name: data for name, data in self.files.items() if "/by-hash/" not in name}
+        signed = {
+            "Release.gpg": self.signer.armored_detached(release, self.issued),
+            "InRelease": self.signer.clearsign(release, self.issued),
+        }
+        for name, data in (plain | signed).items():
+            yield pointer(f"{self.base}/{name}", data, fresh=self.fresh)
+
+
+class _Repository:
+    """The yum repository of a channel for one architecture, in both its forms."""
+
+    def __init__(
+        self, record: Channel, base: str, listed: Contents, signer: Signer, armored_keys: bytes
+    ) -> None:
+        self.record, self.base, self.listed = record, base, listed
+        self.plain = layout.yum_path(record.channel, base)
+        self.forms = {form: self._files(form, signer, armored_keys) for form in HREFS}
+        parts = [self.forms["snapshot"][name] for name in HEADS]
+        name = yum.snapshot_id(*parts)
+        self.snapshot = layout.snapshot_path(record.channel, base, name)
+        self.repodata = _described(name, self.forms)
+
+    def _files(self, form: str, signer: Signer, armored_keys: bytes) -> dict[str, bytes]:
+        """One form: the documents, then signature and keys, then repomd.xml, which dnf reads
+        first.
+        """
+        packages = self.listed.rpms.get(self.base, yum.Listed([], [], []))
+        known = self.listed.rpm_members.get((self.base, form), {})
+        documents = yum.documents(packages, href_prefix=HREFS[form], known=known)
+        written = yum.repodata(documents, issued=self.record.issued)
+        repomd = written.pop(yum.REPOMD)
+        return written | {
+            f"{yum.REPOMD}.asc": signer.armored_detached(repomd, self.record.issued),
+            f"{yum.REPOMD}.key": armored_keys,
+            yum.REPOMD: repomd,
+        }
+
+    def immutables(self) -> Iterator[Object]:
+        """The snapshot, and the documents of the plain repository, which have digests as names."""
+        for name, data in self.forms["snapshot"].items():
+            yield immutable(f"{self.snapshot}/{name}", data)
+        for name, data in self.forms["plain"].items():
+            if name not in HEADS:
+                yield immutable(f"{self.plain}/{name}", data)
+
+    def links(self, linked: frozenset[str]) -> Iterator[Object]:
+        """The packages of the plain repository: second names of those in the pool."""
+        packages = self.listed.rpms.get(self.base, yum.Listed([], [], []))
+        for entry in packed.merged(packages.primary):
+            if entry.name not in linked:
+                yield Object(
+                    f"{self.plain}/Packages/{entry.name}",
+                    Kind.immutable,
+                    Source(layout.rpm_path(entry.name)),
+                    yum.package_size(entry),
+                    entry.sha256,
+                )
+
+    def pointers(self, fresh: bool) -> Iterator[Object]:
+        """The plain repository, then the one line that clients follow."""
+        for name in HEADS:
+            yield pointer(f"{self.plain}/{name}", self.forms["plain"][name], fresh=fresh)
+        if self.record.url:
+            line = mirrorlist(self.record, self.snapshot)
+            yield pointer(f"{self.plain}/mirrorlist", line, fresh=fresh)
+
+
+def mirrorlist(record: Channel, snapshot: str) -> bytes:
+    """The line of a mirrorlist: where the snapshot is."""
+    return f"{record.url.rstrip('/')}/{snapshot}/\n".encode()
+
+
+def _described(snapshot: str, forms: Mapping[str, Mapping[str, bytes]]) -> Repodata:
+    """The digests of both forms: the documents are named by theirs."""
+    found: dict[str, str] = {"snapshot": snapshot}
+    for form, prefix in (("snapshot", ""), ("plain", "plain_")):
+        found[f"{prefix}repomd"] = files.sha256(forms[form][yum.REPOMD])
+        for name in forms[form]:
+            digest, dash, rest = name.removeprefix("repodata/").partition("-")
+            kind = rest.removesuffix(".xml.gz")
+            if dash and f"{prefix}{kind}" in Repodata.model_fields:
+                found[f"{prefix}{kind}"] = digest
+    return Repodata.model_validate(found)

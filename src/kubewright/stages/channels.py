@@ -1,0 +1,133 @@
+"""rollback, refresh and history: what happens to the channels of a site after a release."""
+
+from collections.abc import Sequence
+
+from kubewright.errors import PublicationConflict, RequestError
+from kubewright.models.site import Change, Channel
+from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site import channels, layout
+from kubewright.site.draft import Draft
+from kubewright.site.reader import Reader
+from kubewright.stages.site import edit, store
+
+
+def rollback(
+    channel: str, settings: Settings, keys: Keys, to: int | None
+) -> tuple[Channel, list[Change]]:
+    """Publish the content of an earlier publication of a channel again; by default of the one
+    before the present content.
+
+    A rollback that was cut short is finished, not repeated.
+    """
+    seen: list[int] = []
+
+    def change(draft: Draft) -> Channel:
+        current = _current(draft, channel, settings)
+        seen.append(current.sequence)
+        if current.sequence != seen[0]:
+            raise PublicationConflict(
+                layout.channel_path(channel),
+                f"somebody else published number {current.sequence} meanwhile",
+                f"look at `kubewright history {channel}`, and say what to go back to with --to",
+            )
+        past = draft.reader.history(current)
+        if _cut_short(draft, past, to):
+            return current
+        target = _target(past, to)
+        new = channels.rollback(
+            current,
+            target,
+            now=settings.now,
+            repo_key=keys.repo.fingerprint,
+            valid_for=settings.valid_for,
+        )
+        draft.put(new, draft.contents(target))
+        return draft.records[channel]
+
+    done = edit(settings, keys, change)
+    return done.result, list(done.changes)
+
+
+def _current(draft: Draft, channel: str, settings: Settings) -> Channel:
+    current = draft.published(channel)
+    if current is None:
+        known = ", ".join(draft.names) or "none"
+        raise RequestError(
+            layout.channel_path(channel),
+            f"no such channel on {settings.site}",
+            f"there are: {known}",
+        )
+    return current
+
+
+def _cut_short(draft: Draft, past: Sequence[Channel], to: int | None) -> bool:
+    """Whether the newest publication of a channel is this rollback, committed but not finished."""
+    state, finished = draft.present.state, draft.present.finished
+    current = past[-1]
+    if state is None or current.rollback_of is None:
+        return False
+    before = finished.channels.get(current.channel) if finished else None
+    if before == state.channels[current.channel]:
+        return False
+    return to is None or any(
+        record.sequence == to and record.releases == current.releases for record in past
+    )
+
+
+def _target(past: Sequence[Channel], to: int | None) -> Channel:
+    """The publication to go back to. Raises RequestError that lists what there is."""
+    chosen = (
+        channels.before(past)
+        if to is None
+        else next((record for record in past if record.sequence == to), None)
+    )
+    if chosen is None:
+        problem = "nothing to go back to" if to is None else f"no publication {to}"
+        there = ", ".join(str(record.sequence) for record in past)
+        raise RequestError(layout.channel_path(past[-1].channel), problem, f"there are: {there}")
+    return chosen
+
+
+def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change], int | None]:
+    """Sign again what expires soon or has another key's signature.
+
+    Returns the channels that have a new record, every object written, and the number of an earlier
+    publication that was cut short and is finished now. Each channel is renewed for as long as it was
+    published for.
+    """
+    drafts: list[Draft] = []
+
+    def change(draft: Draft) -> None:
+        if not draft.names:
+            raise RequestError(
+                settings.site,
+                "no channel there",
+                "publish a release first, or give another --site",
+            )
+        drafts.append(draft)
+
+    done = edit(settings, keys, change)
+    renewed = drafts[-1].records
+    return [renewed[name] for name in sorted(renewed)], list(done.changes), done.finished
+
+
+def history(channel: str, settings: Settings) -> list[Channel]:
+    """Every publication of a channel, oldest first. Raises VerificationFailed for a broken chain."""
+    reader = Reader(store(settings))
+    state = reader.present().state
+    current = reader.channel(state, channel) if state else None
+    if current is None:
+        raise RequestError(
+            layout.channel_path(channel),
+            f"no such channel on {settings.site}",
+            "list them with `kubewright history`",
+        )
+    return reader.history(current)
+
+
+def list_channels(settings: Settings) -> list[Channel]:
+    """The present record of every channel of the site."""
+    reader = Reader(store(settings))
+    state = reader.present().state
+    return list(reader.channels(state).values()) if state else []

@@ -1,0 +1,185 @@
+"""repair: makes a damaged site whole again, from its own documents and the releases in dist/."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from kubewright import files, recipes
+from kubewright.errors import RequestError
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Change
+from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site import layout, repair
+from kubewright.site.draft import Publisher
+from kubewright.site.objects import Object, Source
+from kubewright.site.reader import Reader
+from kubewright.site.references import Reference, references
+from kubewright.site.store import Content, Store, holds
+from kubewright.stages import channels
+from kubewright.stages.site import store
+from kubewright.stages.site_keys import key_files
+from kubewright.verification import Directory, Report, verify
+from kubewright.verification import keys as trust
+from kubewright.verification.report import Tally
+from kubewright.verification.walk import Walk
+from kubewright.workspace import Workspace, locks
+
+log = logging.getLogger(__name__)
+
+
+def repair_site(settings: Settings, keys: Keys) -> tuple[Report, list[Change]]:
+    """Restore every damaged or lost object that can be, and remove what nothing names.
+
+    Returns what is still wrong, and what was written. Documents come from their second copies,
+    indexes from the releases, files of releases from `dist/`. A publication that was cut short is
+    finished.
+    """
+    if not Path(settings.site).is_dir():
+        raise RequestError(settings.site, "no such directory", "give a site's root with --site")
+    mender = _Mender(store(settings), settings, keys)
+    mender.mend_releases()
+    mender.mend_documents()
+    _, changes, _ = channels.refresh(settings, keys)
+    mender.changes += changes
+    mender.remove_strays()
+    return mender.report(), mender.changes
+
+
+@dataclass
+class _Mender:
+    """A site that is being repaired."""
+
+    site: Store
+    settings: Settings
+    keys: Keys
+    changes: list[Change] = field(default_factory=list)
+
+    def reader(self) -> Reader:
+        """A reader that knows the second copies."""
+        return repair.RestoringReader(self.site)
+
+    def report(self) -> Report:
+        """What is wrong now."""
+        source = Directory(Path(self.settings.site))
+        return verify(source, self.settings.site, [], now=self.settings.now)
+
+    def mend_documents(self) -> None:
+        """Everything that can be made again from the state of the site."""
+        given = Publisher(recipes.catalog(), self.keys, partial(key_files, self.keys))
+        signatures = []
+        for item in repair.expected(self.reader(), given, self.settings.now):
+            if item.lasting:
+                signatures.append(item)
+            elif not holds(self.site, item.path, item.size, item.sha256):
+                self._restore(item)
+        walk = self._walk()  # only now are the keys sound
+        for item in signatures:
+            self._mend_signature(walk, item)
+
+    def _restore(self, item: Object) -> None:
+        if not isinstance(item.content, Source):
+            self._put(item.path, item.content)
+        elif holds(self.site, item.content.path, item.size, item.sha256):
+            self.site.delete(item.path)
+            self.site.copy(item.content.path, item.path)
+            self._note(item.path, "link", item.size)
+
+    def _walk(self) -> Walk:
+        source, tally = Directory(Path(self.settings.site)), Tally()
+        return Walk(source, self.settings.now, trust.check(source, tally, []), tally)
+
+    def _mend_signature(self, walk: Walk, item: Object) -> None:
+        """A signature beside a document, if it does not hold."""
+        walk.tally = Tally()
+        stored = self.site.get(item.path.rpartition(".")[0])
+        check = walk.openpgp if item.path.endswith(".asc") else walk.artifact
+        if stored is not None:
+            check(item.path, stored.data)
+        if walk.tally.findings and not isinstance(item.content, Source):
+            self._put(item.path, item.content)
+
+    def mend_releases(self) -> None:
+        """The files of releases, from `dist/` or from a second name that they have on the site."""
+        reader = self.reader()
+        present = reader.present()
+        if present.state is None:
+            return
+        sources = dict(_made(self.settings.dist))
+        for release in reader.index(present.state).releases:
+            place, digest = release.manifest_url, release.manifest_sha256
+            self._mend_file(Reference(place, digest), sources)
+            data = reader.sought(digest, place)
+            if data is None:
+                continue
+            manifest = Manifest.read(data, place)
+            for reference in references(manifest):
+                self._mend_file(reference, sources)
+            for path in _unnamed(manifest, place):
+                self._mend_signed(path, sources)
+
+    def _mend_file(self, wanted: Reference, sources: dict[str, Path]) -> None:
+        """A file whose digest is known."""
+        if wanted.sha256 is None:
+            return
+        stat = self.site.stat(wanted.path)
+        if stat is not None and stat.sha256 == wanted.sha256:
+            return
+        source = sources.get(wanted.sha256) or self._second_name(wanted)
+        if source is not None and files.sha256_of(source) == wanted.sha256:
+            self._put(wanted.path, source)
+
+    def _second_name(self, wanted: Reference) -> Path | None:
+        """The same rpm where a plain repository has it."""
+        name = wanted.path.rpartition("/")[2]
+        for path in Path(self.settings.site).glob(f"yum/*/*/Packages/{name}"):
+            if files.sha256_of(path) == wanted.sha256:
+                return path
+        return None
+
+    def _mend_signed(self, path: str, sources: dict[str, Path]) -> None:
+        """A signature or checksum list of a release, which no digest names: `dist/` has it."""
+        made = sources.get(path)
+        if made is None:
+            return
+        data = made.read_bytes()
+        stored = self.site.get(path)
+        if stored is None or stored.data != data:
+            self._put(path, data)
+
+    def remove_strays(self) -> None:
+        """What nothing on the site names; that is known only where all documents can be read."""
+        report = self.report()
+        if any(finding.place not in report.strays for finding in report.findings):
+            return
+        for path in report.strays:
+            self.site.delete(path)
+            self._note(path, "delete", 0)
+
+    def _put(self, path: str, content: Content) -> None:
+        self.site.put(path, content)
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        self._note(path, "replace", size)
+
+    def _note(self, path: str, action: str, size: int) -> None:
+        log.info("%s: %s", path, "removed" if action == "delete" else "restored")
+        self.changes.append(Change.model_validate({"path": path, "action": action, "size": size}))
+
+
+def _unnamed(manifest: Manifest, place: str) -> list[str]:
+    sums = layout.release_path(manifest.release.name, layout.CHECKSUMS)
+    return [*layout.signatures(place), sums, f"{sums}.asc"]
+
+
+def _made(dist: Path) -> Iterator[tuple[str, Path]]:
+    """The files of signed releases in `dist/`, by digest and by their path on a site."""
+    for name in locks(dist):
+        workspace = Workspace(dist / name)
+        record = workspace.record("sign")
+        for artifact in (*record.artifacts, *record.packages) if record else ():
+            path = workspace.root / artifact.path
+            if path.is_file():
+                yield artifact.sha256, path
+                yield artifact.url, path

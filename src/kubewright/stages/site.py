@@ -1,0 +1,99 @@
+"""The site that the settings name: opened once, with the keys that may publish there."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from kubewright import recipes
+from kubewright.errors import RequestError
+from kubewright.models.site import State
+from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site import channels
+from kubewright.site import edit as editing
+from kubewright.site.directory import DirectoryStore
+from kubewright.site.draft import Draft, Publisher
+from kubewright.site.edit import Edited
+from kubewright.site.reader import Reader
+from kubewright.site.store import Store
+from kubewright.stages.site_keys import key_files, published_keyring
+
+T = TypeVar("T")
+
+
+def store(settings: Settings) -> Store:
+    """The store that the settings name."""
+    if "://" in settings.site:
+        raise RequestError(
+            f"--site {settings.site}", "only directories can be published to", "give a path"
+        )
+    return DirectoryStore(Path(settings.site))
+
+
+def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited[T]:
+    """Publish what `change` puts into a draft, with these keys.
+
+    Raises RequestError where these keys or this address must not publish.
+    """
+    keys.repo.refuse_expired(settings.now)
+
+    def guarded(draft: Draft) -> T:
+        _allow(draft.present.state, settings, keys)
+        _same_address(draft, settings)
+        result = change(draft)
+        _renew(draft, settings, keys)
+        return result
+
+    given = Publisher(recipes.catalog(), keys, partial(key_files, keys))
+    return editing.edit(store(settings), given, guarded, now=settings.now, dry_run=settings.dry_run)
+
+
+def keyring(settings: Settings) -> bytes | None:
+    """The OpenPGP keys of the site, binary, the current one first; None where nothing is."""
+    reader = Reader(store(settings))
+    return published_keyring(reader, reader.present())
+
+
+def _allow(state: State | None, settings: Settings, keys: Keys) -> None:
+    """Development and production keys never meet on a site, and development keys sign no public
+    one, unless told.
+    """
+    if settings.allow_development:
+        return
+    signers = [key for key in state.keys if key.kind == "openpgp"] if state else []
+    production = any(not key.development for key in signers)
+    if keys.development and (production or settings.url.startswith("https://")):
+        why = "it has been signed by production keys" if production else f"{settings.url} is public"
+        raise RequestError(
+            settings.site,
+            f"a development key may not publish here: {why}",
+            "give --repo-key and --artifact-key, or pass --allow-development",
+        )
+    if signers and not production and not keys.development:
+        raise RequestError(
+            settings.site,
+            "this site has been signed by a development key, which its users trust",
+            "publish with production keys on a new site, or pass --allow-development",
+        )
+
+
+def _same_address(draft: Draft, settings: Settings) -> None:
+    """A site that has an address keeps one: without it mirrorlist would stay behind."""
+    records = [draft.published(name) for name in draft.names]
+    known = sorted({record.url for record in records if record and record.url})
+    if known and not settings.url:
+        raise RequestError(
+            settings.site, f"this site is published as {known[0]}", f"pass --url {known[0]}"
+        )
+
+
+def _renew(draft: Draft, settings: Settings, keys: Keys) -> None:
+    """Sign again what expires soon or has another key's signature, beside what changes anyway."""
+    for name in draft.names:
+        record = draft.published(name)
+        if record is None or name in draft.records:
+            continue
+        new = channels.resign(record, now=settings.now, repo_key=keys.repo.fingerprint)
+        if new is not record:
+            draft.put(new, draft.contents(record))

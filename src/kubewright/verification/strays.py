@@ -1,0 +1,50 @@
+"""Finds what lies on a site although nothing names it."""
+
+from collections.abc import Collection
+
+from kubewright.models.site import Index
+from kubewright.verification.walk import Walk
+
+FOLDERS = ("apt/", "channels/", "keys/", "publications/", "releases/", "schemas/", "yum/")
+"""The folders that belong to a site alone; beside them people may keep what they like."""
+
+UPLOADS = ("apt/pool/", "yum/pool/", "publications/", "yum/snapshots/")
+"""Where a publication that is being prepared, or was given up, has objects that nobody sees."""
+
+SHOWN = 20
+"""So many of them are listed."""
+
+
+def check(walk: Walk, index: Index) -> tuple[str, ...]:
+    """Name every object in the site's folders that no document names, and return their paths.
+
+    Where publications write before they are committed it is a warning; elsewhere nobody writes
+    anything that the site does not name.
+    """
+    strays = tuple(
+        path
+        for path in walk.source.list() or ()
+        if path.startswith(FOLDERS) and path not in walk.named
+    )
+    known = {release.name for release in index.releases}
+    waiting = [path for path in strays if walk.unfinished or _uploaded(path, known)]
+    for path in strays:
+        if path not in waiting:
+            problem = "nothing on the site names it; `kubewright repair` removes it"
+            walk.tally.require(path, False, problem)
+    if waiting:
+        more = f" and {len(waiting) - SHOWN} more" if len(waiting) > SHOWN else ""
+        walk.tally.warnings.append(
+            f"nothing names {', '.join(waiting[:SHOWN])}{more}: of a publication that is being"
+            " prepared or was given up; if nobody is publishing, `kubewright repair` removes it"
+        )
+    return strays
+
+
+def _uploaded(path: str, releases: Collection[str]) -> bool:
+    """Whether a publication may have put an object there that is not committed."""
+    folder, _, rest = path.partition("/")
+    if folder == "releases" and "/" in rest:
+        return rest.partition("/")[0] not in releases
+    in_repository = "/by-hash/" in path or "/repodata/" in path or "/Packages/" in path
+    return path.startswith(UPLOADS) or in_repository

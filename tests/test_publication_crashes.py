@@ -1,0 +1,132 @@
+"""A publisher that is killed before any operation on the site: nobody sees half of it, and the same
+command again ends in the state that was meant.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from kubewright.models.base import DAY
+from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.stages import channels, publish, verify
+from kubewright.workspace import Workspace
+
+NOW = 1_790_000_000
+PARTS = 8
+"""The points of each command are spread over so many tests, which run side by side."""
+
+Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
+Command = Callable[[Settings, Keys], object]
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class Past(NamedTuple):
+    """A site with three publications of one channel, which expire after ten days."""
+
+    settings: Settings
+
+
+@pytest.fixture(scope="session")
+def past(
+    tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings], keys: Keys
+) -> Past:
+    home = tmp_path_factory.mktemp("crashes")
+    more: dict[str, object] = {"channels": ("test",), "valid_for": 10}
+    for number, version in enumerate(("v1.35.9", "v1.36.3", "v1.36.4")):
+        settings = build(home, version, now=NOW + number, **more)
+    return Past(settings.model_copy(update={"now": NOW + 10, "valid_for": None}))
+
+
+def published(settings: Settings, keys: Keys) -> object:
+    """A release that the site does not have yet, in two channels."""
+    names = {"channels": ("test", "other")}
+    workspace = Workspace(settings.dist / "v1.37.0-rc.1-1")
+    return publish.publish(workspace, settings.model_copy(update=names), keys)
+
+
+def rolled_back(settings: Settings, keys: Keys) -> object:
+    return channels.rollback("test", settings, keys, None)
+
+
+def refreshed(settings: Settings, keys: Keys) -> object:
+    return channels.refresh(settings.model_copy(update={"now": NOW + 8 * DAY}), keys)
+
+
+COMMANDS: dict[str, Command] = {
+    "publish": published,
+    "rollback": rolled_back,
+    "refresh": refreshed,
+}
+
+
+def copied(settings: Settings, target: Path) -> Settings:
+    """The same with a copy of the site: files are replaced there, never written to."""
+    shutil.copytree(settings.site, target, copy_function=os.link)
+    return settings.model_copy(update={"site": str(target)})
+
+
+def tree(site: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(site).as_posix(): path.read_bytes()
+        for path in site.rglob("*")
+        if path.is_file() and ".kubewright" not in path.parts
+    }
+
+
+def wrong(site: Path) -> tuple[list[str], list[str]]:
+    """What a site's verification finds, and what it says of publications that are not finished."""
+    report = verify.verify(str(site), [], now=NOW + 8 * DAY)
+    notes = [text for text in report.warnings if "finished" in text or "nothing names" in text]
+    return [f"{finding.place}: {finding.problem}" for finding in report.findings], notes
+
+
+@pytest.fixture(scope="session")
+def ready(
+    past: Past, build: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """The settings, with one more release signed in `dist/`."""
+    other = tmp_path_factory.mktemp("scratch")
+    build(
+        Path(past.settings.site).parent, "v1.37.0-rc.1",
+        site=str(other / "site"), channels=("x",), now=NOW + 5,
+    )  # fmt: skip
+    return past.settings
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_same_command_ends_well_wherever_it_was_killed(
+    ready: Settings, keys: Keys, watch: Watch, tmp_path: Path, name: str, part: int
+) -> None:
+    command = COMMANDS[name]
+    whole = copied(ready, tmp_path / "whole")
+    with watch(lambda number, operation: None) as operations:
+        command(whole, keys)
+    meant = tree(Path(whole.site))
+    points = len(operations)
+    assert points > 50
+    for point in range(part + 1, points + 1, PARTS):
+        settings = copied(ready, tmp_path / str(point))
+
+        def kill(number: int, operation: str, point: int = point) -> None:
+            if number >= point:  # of several threads none goes on
+                raise Killed
+
+        with watch(kill) as done, pytest.raises(Killed):
+            command(settings, keys)
+        place = f"{name} killed before step {point} of {points}, {done[point - 1]}"
+        site = Path(settings.site)
+        assert wrong(site)[0] == [], place
+        command(settings, keys)
+        assert wrong(site) == ([], []), place
+        assert tree(site) == meant, place
+        shutil.rmtree(site)
