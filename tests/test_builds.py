@@ -37,13 +37,11 @@ class Checkout:
         return self.root / "dist" / NAME
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        options = ["--now", str(NOW)] if words[0] in ("package", "sign", "release") else []
-        upstream = ["--upstream", str(self.mirror), "--cache", "cache", "--arch", "amd64"]
-        given = upstream if words[0] in ("resolve", "fetch", "release") else ["--cache", "cache"]
         return subprocess.run(
-            [sys.executable, "-m", "kubewright", *words, *given, *options],
+            [sys.executable, "-m", "kubewright", *words],
             cwd=self.root, env={"PYTHONPATH": str(self.root / "src"), "HOME": str(self.root),
-                                "PATH": "/usr/bin:/bin", "COLUMNS": "500"},
+                                "PATH": "/usr/bin:/bin", "COLUMNS": "500",
+                                "KUBEWRIGHT_UPSTREAM": str(self.mirror)},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -85,6 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, sample_mirror: Path) -> Check
     root = tmp_path_factory.mktemp("checkout")
     for name in ("src", "recipes", "packaging", "images", "repo"):
         shutil.copytree(ROOT / name, root / name)
+    (root / "kubewright.toml").write_text(f'cache = "cache"\narch = "amd64"\nnow = {NOW}\n')
     checkout = Checkout(root, sample_mirror)
     for words in (("resolve", "v1.36.4"), ("fetch",), ("package",), ("image",)):
         checkout.do(*words)
@@ -325,7 +324,7 @@ def test_a_worker_with_the_certificate_alone_builds_what_the_keys_then_sign(
     checkout: Checkout,
 ) -> None:
     secret = checkout.root / "secret"
-    checkout.do("key", "init", "keys", "--now", str(NOW))
+    checkout.do("key", "init", "keys")
     secret.mkdir()
     for name in ("repo-key.asc", "artifact-key.pem"):
         (checkout.root / "keys" / name).rename(secret / name)
