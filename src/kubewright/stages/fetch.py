@@ -86,7 +86,7 @@ def remembered(workspace: Workspace, release: Release) -> Release:
 def _surveyed(release: Release, upstream: Upstream, settings: Settings) -> Release:
     """Learn the digests that an offline resolution could not ask for."""
     unknown = [entry for entry in release.inputs if entry.check is None]
-    inputs, gaps = resolution.survey(
+    inputs, gaps = resolution.pin_inputs(
         unknown, recipes.components(), upstream,
         allow_unverified=settings.allow_unverified, jobs=settings.jobs,
         optional=[wish.component for wish in release.request.wanted] if release.request else (),
@@ -139,7 +139,7 @@ def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) ->
         TransferSpeedColumn(),
     )
     with (
-        Progress(*columns, console=console, transient=True) as progress,
+        Progress(*columns, console=console(), transient=True) as progress,
         ThreadPoolExecutor(jobs) as pool,
     ):
 
