@@ -3,6 +3,7 @@
 # ruff: noqa: D102 -- Store says what each method does
 
 import fcntl
+import hashlib
 import itertools
 import os
 import shutil
@@ -21,6 +22,10 @@ OWN = ".kubewright"
 """The directory for what is no object: files being written, and the lock."""
 
 
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""What the system says of a path where no file is."""
+
+
 class DirectoryStore:
     """Objects as files. A tag is the digest of the bytes.
 
@@ -37,18 +42,18 @@ class DirectoryStore:
 
     def get(self, path: str) -> Stored | None:
         file = self._file(path)
-        with files.explained(file):
-            if not file.is_file():
-                return None
+        with files.explained(file), suppress(*_ABSENT):
             data = file.read_bytes()
-        return Stored(data, files.sha256(data))
+            return Stored(data, files.sha256(data))
+        return None
 
     def stat(self, path: str) -> Stat | None:
         file = self._file(path)
-        with files.explained(file):
-            if not file.is_file():
-                return None
-            return Stat(file.stat().st_size, files.sha256_of(file))
+        # Both of one file, whatever takes its place meanwhile.
+        with files.explained(file), suppress(*_ABSENT), file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            return Stat(os.fstat(stream.fileno()).st_size, digest)
+        return None
 
     def put(
         self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
@@ -81,8 +86,10 @@ class DirectoryStore:
             return self.put(path, origin, if_absent=True)
 
     def list(self, prefix: str) -> list[str]:
+        found: list[str] = []
+        if prefix.startswith("/") or any(part.startswith(".") for part in prefix.split("/")):
+            return found  # nothing of the site
         top = self.root / prefix.rpartition("/")[0]
-        found = []
         for folder, below, names in os.walk(top):
             below[:] = [name for name in below if not name.startswith(".")]
             parent = Path(folder).relative_to(self.root).as_posix()
@@ -92,8 +99,8 @@ class DirectoryStore:
 
     def delete(self, path: str) -> None:
         file = self._file(path)
-        with files.explained(file):
-            file.unlink(missing_ok=True)
+        with files.explained(file), suppress(*_ABSENT):
+            file.unlink()
 
     def _file(self, path: str) -> Path:
         return self.root / checked(path)
