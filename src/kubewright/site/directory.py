@@ -59,7 +59,7 @@ class DirectoryStore:
         self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
     ) -> bool:
         file = self._file(path)
-        with files.explained(file):
+        with _explained(file):
             if if_absent and file.exists():
                 return False
             new = self._written(content)
@@ -77,7 +77,7 @@ class DirectoryStore:
 
     def copy(self, source: str, path: str) -> bool:
         origin, file = self._file(source), self._file(path)
-        with files.explained(file):
+        with _explained(file):
             if file.exists() or not origin.is_file():
                 return False
             _make_directory(file.parent)
@@ -132,15 +132,19 @@ class DirectoryStore:
     def _written(self, content: Content) -> Path:
         """A new file with the content, synced; anybody may read it, whatever the umask."""
         new = self._directory() / str(next(self._numbers))
-        with new.open("xb") as stream:
-            if isinstance(content, bytes):
-                stream.write(content)
-            else:
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, stream, files.CHUNK)
-            stream.flush()
-            os.fchmod(stream.fileno(), 0o644)
-            os.fsync(stream.fileno())
+        try:
+            with new.open("xb") as stream:
+                if isinstance(content, bytes):
+                    stream.write(content)
+                else:
+                    with content.open("rb") as source:
+                        shutil.copyfileobj(source, stream, files.CHUNK)
+                stream.flush()
+                os.fchmod(stream.fileno(), 0o644)
+                os.fsync(stream.fileno())
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
         return new
 
     def _directory(self) -> Path:
@@ -164,6 +168,16 @@ class DirectoryStore:
         with (self.root / OWN / "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Turn an OSError into a DiskError that names the object, not the new file that it was in."""
+    try:
+        yield
+    except OSError as error:
+        own = error.filename is None or OWN in Path(error.filename).parts
+        raise files.disk_error(error, file if own else error.filename) from error
 
 
 def _end(scratch: Path, alive: IO[bytes]) -> None:
