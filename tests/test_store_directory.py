@@ -1,4 +1,4 @@
-"""What a site in a directory promises beyond what every store does: to the disk and to processes."""
+"""What a site in a directory promises beyond what every store does: to disks and processes."""
 
 import errno
 import os

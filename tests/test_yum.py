@@ -170,10 +170,11 @@ def test_repomd_lists_every_file_with_digests_and_sizes() -> None:
     for name, kind in zip(names, ("primary", "filelists", "other"), strict=True):
         packed, plain = files[name], gzip.decompress(files[name])
         assert name == f"repodata/{hashlib.sha256(packed).hexdigest()}-{kind}.xml.gz"
+        digest, opened = (hashlib.sha256(data).hexdigest() for data in (packed, plain))
         blocks.append(
             f'  <data type="{kind}">\n'
-            f'    <checksum type="sha256">{hashlib.sha256(packed).hexdigest()}</checksum>\n'
-            f'    <open-checksum type="sha256">{hashlib.sha256(plain).hexdigest()}</open-checksum>\n'
+            f'    <checksum type="sha256">{digest}</checksum>\n'
+            f'    <open-checksum type="sha256">{opened}</open-checksum>\n'
             f'    <location href="{name}"/>\n'
             f"    <timestamp>{ISSUED}</timestamp>\n"
             f"    <size>{len(packed)}</size>\n"
@@ -182,7 +183,8 @@ def test_repomd_lists_every_file_with_digests_and_sizes() -> None:
         )
     assert files[last].decode() == (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="http://linux.duke.edu/metadata/rpm">\n'
+        '<repomd xmlns="http://linux.duke.edu/metadata/repo"'
+        ' xmlns:rpm="http://linux.duke.edu/metadata/rpm">\n'
         f"  <revision>{ISSUED}</revision>\n{''.join(blocks)}</repomd>\n"
     )
 
