@@ -63,6 +63,17 @@ def parsed(primary: Iterable[bytes], filelists: Iterable[bytes], other: Iterable
     )
 
 
+def digests(primary: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    """File name and SHA-256 of each package in the members of a primary document."""
+    for text in _elements(primary):
+        (href,), (sha256,) = _matched(_HREF, text), _matched(_CHECKSUM, text)
+        yield _basename(href), sha256
+
+
+def _basename(href: str) -> str:
+    return unescape(href, {"&quot;": '"'}).rpartition("/")[2]
+
+
 def _elements(members: Iterable[bytes]) -> Iterator[str]:
     """The package elements of a document, each with its line end."""
     for member in members:
@@ -75,7 +86,7 @@ def _primary(text: str) -> Entry:
     name, arch = _matched(_NAME, text)
     (href,) = _matched(_HREF, text)
     (sha256,) = _matched(_CHECKSUM, text)
-    basename = unescape(href, {"&quot;": '"'}).rpartition("/")[2]
+    basename = _basename(href)
     neutral = text.replace(f'<location href="{href}"/>', f'<location href="{LOCATION}"/>')
     return Entry(basename, sha256, _group(text), f"{name} {arch}", neutral)
 
