@@ -85,7 +85,10 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 
 @click.command()
 @NAME
-@shared(*KEYS, "dist", "cache", "site", "url", "registry", "backend", "only", "jobs", "dry-run")
+@shared(
+    "repo-key", "now", "dist", "cache", "site", "url", "registry", "backend", "only", "jobs",
+    "dry-run",
+)  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
     from kubewright.stages import package as packaging

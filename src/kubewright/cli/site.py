@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME|REQUEST]")
-@shared(*PUBLICATION, "dist", "registry", "channel", "valid-for", "backend")
+@shared(*PUBLICATION, "dist", "channel", "valid-for")
 def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     """Put a signed release on the site, in its channels; --dry-run lists the objects that would
     change.
