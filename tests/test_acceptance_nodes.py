@@ -12,7 +12,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("acceptance")
 
 REFUSED = """Preparing to unpack .../kubelet_1.37.2-1_amd64.deb ...
-kubelet 1.37.2: not installed: from 1.35.9-1 to 1.37 would skip Kubernetes 1.36, and minors must not be skipped.
+kubelet 1.37.2: not installed: from 1.35.9-1 to 1.37 would skip Kubernetes 1.36,\
+ and minors must not be skipped.
 Upgrade to 1.36 first, from its channel stable-1.36: apt-get install 'kubelet=1.36.*'
 To do it all the same: mkdir -p /etc/kubewright && touch /etc/kubewright/allow-minor-jump
 """

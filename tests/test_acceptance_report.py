@@ -23,7 +23,8 @@ def test_a_fault_that_is_named_is_shown_with_the_lines_around_it(tmp_path: Path)
     [step] = report.steps
     assert step.result == "noticed"
     assert step.shown["what one sees"] == (
-        "kube-node-check\n\n…\ntwo\nfail  cri: disabled\n      do: this\n3\n4\n5\n6\n…\n9\nexit code 1\n\n"
+        "kube-node-check\n\n…\ntwo\nfail  cri: disabled\n      do: this\n"
+        "3\n4\n5\n6\n…\n9\nexit code 1\n\n"
         "What to do: read <this>."
     )
     report.write(tmp_path)

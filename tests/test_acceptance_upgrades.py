@@ -37,7 +37,10 @@ def test_a_version_that_the_plan_does_not_offer_is_not_read_from_the_echo_of_the
     import upgrades
 
     typed = "+ sudo kubeadm upgrade plan v1.36.3\n{}+ sudo kubeadm upgrade apply --yes v1.36.3\n"
-    offer = "You can now apply the upgrade by executing the following command:\n\n\tkubeadm upgrade apply v1.36.3\n\n"
+    offer = (
+        "You can now apply the upgrade by executing the following command:\n\n"
+        "\tkubeadm upgrade apply v1.36.3\n\n"
+    )
     assert upgrades.offers(typed.format(offer), "1.36.3")
     assert not upgrades.offers(typed.format(""), "1.36.3")
     assert not upgrades.offers(typed.format(offer.replace("1.36.3", "1.36.30")), "1.36.3")

@@ -247,6 +247,59 @@ def test_every_module_stays_short() -> None:
     assert not long, "find the seam and make two modules"
 
 
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def knotted(source: str) -> list[int]:
+    """The lines of comprehensions that have two `for` or another comprehension in them."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, COMPREHENSIONS):
+            inner = sum(isinstance(below, COMPREHENSIONS) for below in ast.walk(node)) - 1
+            if inner or len(node.generators) > 1:
+                found.append(node.lineno)
+    return found
+
+
+def test_comprehensions_are_simple() -> None:
+    wrong = {place: lines for place, source in MODULES.items() if (lines := knotted(source))}
+    assert not wrong, "write a loop, or give the inner one a name"
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("[a for a in b]", []),
+        ("[a for a in b]\n[c for c in d]", []),
+        ("{a for b in c for a in b}", [1]),
+        ("\nx = {a: [b for b in a] for a in c}", [2]),
+        ("[a for a in b if any(c in a for c in d)]", [1]),
+        ("f(a for a in [b for b in c])", [1]),
+    ],
+)
+def test_a_knotted_comprehension_is_seen(source: str, lines: list[int]) -> None:
+    assert knotted(source) == lines
+
+
+def functions(source: str) -> dict[str, int]:
+    """How many lines each function of a module has, without its decorators."""
+    found = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found[f"{node.name}:{node.lineno}"] = (node.end_lineno or 0) - node.lineno + 1
+    return found
+
+
+def test_every_function_stays_short() -> None:
+    long = {}
+    for place, source in MODULES.items():
+        for name, lines in functions(source).items():
+            if lines > 40:
+                long[f"{place}:{name}"] = lines
+    assert not long, "find the seam and make two functions"
+    assert functions("@f\ndef a():\n    b()\n    c()") == {"a:2": 3}
+
+
 def test_content_folders_hold_no_python() -> None:
     found = [
         str(path.relative_to(ROOT)) for folder in CONTENT for path in (ROOT / folder).rglob("*.py")

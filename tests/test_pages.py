@@ -98,7 +98,8 @@ def test_the_page_has_people_set_what_its_commands_use(pages: ModuleType) -> Non
 SYSTEMCTL = """[ "$1" = restart ] || exit 0
 unit=ROOT/etc/systemd/system/$2
 systemd-analyze verify --man=no "$unit" || exit
-cat "$unit" $(find "$unit.d" -name '*.conf' 2>/dev/null) | sed -n 's/^Exec[^=]*=//p' | while read -r line; do
+more=$(find "$unit.d" -name '*.conf' 2>/dev/null)
+cat "$unit" $more | sed -n 's/^Exec[^=]*=//p' | while read -r line; do
     case $line in -*) ${line#-} 2>/dev/null ;; *) $line || exit ;; esac
 done"""
 """What systemd does with a oneshot service, if it can read it."""
@@ -129,7 +130,10 @@ def typed(pages: ModuleType, tool: Callable[[str], Path], tmp_path: Path) -> Cal
         lines = "".join(pages.blocks(PAGE.name)[name] for name in names).replace(
             " /etc/", f" {tmp_path}/etc/"
         )
-        network = "ip link add one type bridge && ip address add 192.0.2.1/24 dev one && ip link set one up"
+        network = (
+            "ip link add one type bridge && ip address add 192.0.2.1/24 dev one"
+            " && ip link set one up"
+        )
         script = f"set -eu; umask 022\n{network}\n{{\n{lines}}} >&2\n{then}"
         environment = variables | {"PATH": f"{programs}:{os.environ['PATH']}"}
         done = subprocess.run(

@@ -64,7 +64,8 @@ true
 %install
 cd %{buildroot}
 mkdir -p usr/bin usr/lib etc/everything.d usr/share/everything/empty opt/xbin/deep
-touch usr/bin/everything usr/lib/sendmail etc/everything.conf etc/everything.d/a.conf usr/share/everything/data
+touch usr/bin/everything usr/lib/sendmail etc/everything.conf etc/everything.d/a.conf
+touch usr/share/everything/data
 touch "usr/share/everything/ünïcode & <x> \"q\".txt" "opt/xbin/deep/with space"
 ln -s everything usr/bin/link
 ln -s ../../../etc/everything.d usr/share/everything/directory

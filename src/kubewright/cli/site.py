@@ -1,4 +1,4 @@
-"""The verbs that work on a site: publish, verify, history, rollback, refresh."""
+"""The verbs that work on a site: publish, verify, history, rollback, refresh, repair."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -181,9 +181,8 @@ def report_changes(
         if changes and not settings.dry_run
         else f"{len(changes)} objects"
     )
-    click.echo(
-        f"{name} {verb} to {', '.join(channels)} of {settings.site}: {count if changes else 'nothing changed'}"
-    )
+    outcome = count if changes else "nothing changed"
+    click.echo(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {outcome}")
 
 
 def _changes(changes: Sequence["Change"], settings: Settings) -> None:

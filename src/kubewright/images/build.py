@@ -237,7 +237,9 @@ def _write_images(
     made = []
     for name, (tag, arches) in sorted(plan.images.items()):
         image = definition.images[name]
-        over = {arch: [layers[layer, arch] for layer in image.layers] for arch in arches}
+        over = {}
+        for arch in arches:
+            over[arch] = [layers[layer, arch] for layer in image.layers]
         epoch = newest(versioned(image.tag), release)
         assembled = assemble(definition, name, tag, f"{registry}/{name}:{tag}", over, epoch)
         for document in assembled.documents:
@@ -278,7 +280,10 @@ def _archives(
 ) -> tuple[ImageArchive, ...]:
     """One archive for each architecture; what is there of the same images stays."""
     made = []
-    for arch in sorted({platform.arch for image in images for platform in image.platforms}):
+    architectures: set[Arch] = set()
+    for image in images:
+        architectures |= {platform.arch for platform in image.platforms}
+    for arch in sorted(architectures):
         target = folder / f"{definition.name}-{release.tag}-linux-{arch}.tar"
         built_from = archive_build(definition.name, arch, images, release.source_date_epoch)
         archive = kept_archive(notes, built_from, target)

@@ -109,12 +109,11 @@ def image_build(
 
 def archive_build(name: str, arch: Arch, images: Sequence[Image], epoch: int) -> Build:
     """What an archive holds: the manifest of each image for one architecture."""
-    manifests = {
-        image.reference: platform.manifest.removeprefix("sha256:")
-        for image in images
-        for platform in image.platforms
-        if platform.arch == arch
-    }
+    manifests = {}
+    for image in images:
+        for platform in image.platforms:
+            if platform.arch == arch:
+                manifests[image.reference] = platform.manifest.removeprefix("sha256:")
     return Build(
         id=f"archive/{name}/{arch}",
         inputs=manifests,

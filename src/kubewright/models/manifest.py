@@ -103,7 +103,8 @@ class Manifest(Document):
     upgrades: tuple[Upgrade, ...]
     skew: dict[str, dict[str, str]] = Field(
         {},
-        description="by component of this release, the versions of others that may run beside it, as ranges",
+        description="by component of this release, the versions of others that may run beside it,"
+        " as ranges",
     )
     install: tuple[Install, ...]
     keys: tuple[Key, ...]

@@ -117,7 +117,8 @@ class IndexedRelease(Document):
     )
     upgrades_from: tuple[str, ...] = Field(
         (),
-        description="of what a channel offers now: releases that may be upgraded to it without a risk",
+        description="of what a channel offers now: releases that may be upgraded to it"
+        " without a risk",
     )
     etcd: Version | None = Field(None, description="that it brings")
     avoid: str | None = Field(

@@ -119,11 +119,8 @@ def _possible(recipe: Recipe, release: Release) -> bool:
     """Whether a release has the components that a package is of or names: some do without
     Docker.
     """
-    named = {
-        name
-        for name in recipes.components().components
-        if any(f"{{{name}" in text for text in _relations(recipe, tuple(Format)))
-    }
+    relations = "\n".join(_relations(recipe, tuple(Format)))
+    named = {name for name in recipes.components().components if f"{{{name}" in relations}
     return all(map(release.has, {recipe.component, *named}))
 
 

@@ -114,7 +114,10 @@ def _text(header: RpmHeader, tag: int) -> str:
 
 def _number(header: RpmHeader, *tags: int) -> int:
     """The first number of the first of the tags that the header has."""
-    return next((number for tag in tags for number in header.numbers(tag)), 0)
+    for tag in tags:
+        for number in header.numbers(tag):
+            return number
+    return 0
 
 
 def _archive_size(headers: RpmHeaders) -> int:
@@ -150,10 +153,11 @@ def _relations(header: RpmHeader, own: Set[str]) -> dict[str, list[Relation]]:
     ]  # fmt: skip
     stated["requires"], optional = _required(needed)
     stated["recommends"] = optional + stated["recommends"]
-    return {
-        kind: [_relation(one, pre=one.pre and kind == "requires") for one in related]
-        for kind, related in stated.items()
-    }  # fmt: skip
+    relations: dict[str, list[Relation]] = {}
+    for kind, related in stated.items():
+        required = kind == "requires"
+        relations[kind] = [_relation(one, pre=one.pre and required) for one in related]
+    return relations
 
 
 def _stated(header: RpmHeader, names: int, flags: int, versions: int) -> Iterator[_Stated]:

@@ -15,7 +15,7 @@ _BINARY = "base64:"
 
 
 def backup(state: str, copies: Mapping[str, bytes]) -> Object:
-    """The second place for documents, by path, that come with the state whose copy is at `state`."""
+    """The second place for documents, by path, that come with the state with a copy at `state`."""
     texts = {path: _encoded(data) for path, data in copies.items()}
     return immutable(layout.backup_copy(state), canonical_json(texts))
 

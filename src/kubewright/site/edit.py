@@ -63,7 +63,10 @@ def edit(
 
 
 def _release_files(draft: Draft) -> list[Object]:
-    return [item for release in draft.incoming.values() for item in release.files]
+    found: list[Object] = []
+    for release in draft.incoming.values():
+        found += release.files
+    return found
 
 
 def _before_the_end(objects: Iterable[Object]) -> list[Object]:

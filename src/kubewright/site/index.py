@@ -58,13 +58,7 @@ def derive(
     avoided, `new` what the manifests of releases say that the previous index does not have. A
     release that no channel lists any more stays, without channels: its files stay too.
     """
-    listed: dict[str, IndexedRelease] = {}
-    for release in previous.releases if previous else ():
-        listed[release.name] = release.model_copy(update={"channels": (), "status": "superseded"})
-    for channel in sorted(channels, key=lambda channel: channel.channel):
-        for entry in channel.releases:
-            known = listed.get(entry.name) or _listed(entry, new.get(entry.name, Declared()))
-            listed[entry.name] = _in_channel(known, entry, channel.channel)
+    listed = _in_channels(previous, channels, new)
     told = [_told(release, minors) for release in reversed(graph.ordered(listed.values()))]
     steps = graph.steps(told)
     sources = graph.upgrades_from(steps)
@@ -86,6 +80,20 @@ def derive(
     )
     kept = previous.model_extra if previous else None
     return made.model_copy(update=kept or {}), upgrades
+
+
+def _in_channels(
+    previous: Index | None, channels: Sequence[Channel], new: Mapping[str, Declared]
+) -> dict[str, IndexedRelease]:
+    """Every release that was ever published, by name, in the channels that list it now."""
+    listed: dict[str, IndexedRelease] = {}
+    for release in previous.releases if previous else ():
+        listed[release.name] = release.model_copy(update={"channels": (), "status": "superseded"})
+    for channel in sorted(channels, key=lambda channel: channel.channel):
+        for entry in channel.releases:
+            known = listed.get(entry.name) or _listed(entry, new.get(entry.name, Declared()))
+            listed[entry.name] = _in_channel(known, entry, channel.channel)
+    return listed
 
 
 def _listed(release: ChannelRelease, says: Declared) -> IndexedRelease:

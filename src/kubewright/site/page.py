@@ -8,7 +8,7 @@ import semver
 
 from kubewright import content
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index
+from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.moments import day
 from kubewright.site import graph
 
@@ -44,31 +44,12 @@ def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel])
             "channel": channel.channel,
             "manifest_url": current.manifest_url,
         },
-        "releases": [
-            {
-                "version": f"v{one.kubernetes}",
-                "name": one.name,
-                "channels": list(one.channels),
-                "status": one.status,
-                "manifest_url": one.manifest_url,
-                "end_of_life": one.end_of_life or "",
-            }
-            for one in index.releases
-        ],
+        "releases": [_release(one) for one in index.releases],
         "components": [
             {"name": one.name, "version": one.version, "status": one.status, "reason": one.reason}
             for one in manifest.components.values()
         ],
-        "archives": [
-            {
-                "name": one.name,
-                "url": one.url,
-                "arch": one.arch,
-                "size": f"{one.size / 1e6:,.0f} MB",
-            }
-            for one in manifest.artifacts
-            if one.kind == "image-archive"
-        ],
+        "archives": _archives(manifest),
         "images": [one.reference for one in manifest.images],
         "flavour": manifest.images[0].flavour if manifest.images else "dispatcher",
         "requirements": requirements(manifest),
@@ -79,6 +60,26 @@ def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel])
         "development": manifest.development,
         "issued": day(max(one.issued for one in channels.values())),
     }
+
+
+def _release(one: IndexedRelease) -> dict[str, Any]:
+    return {
+        "version": f"v{one.kubernetes}",
+        "name": one.name,
+        "channels": list(one.channels),
+        "status": one.status,
+        "manifest_url": one.manifest_url,
+        "end_of_life": one.end_of_life or "",
+    }
+
+
+def _archives(manifest: Manifest) -> list[dict[str, str]]:
+    found = []
+    for one in manifest.artifacts:
+        if one.kind == "image-archive":
+            size = f"{one.size / 1e6:,.0f} MB"
+            found.append({"name": one.name, "url": one.url, "arch": one.arch, "size": size})
+    return found
 
 
 def _presented(channel: Channel) -> ChannelRelease:

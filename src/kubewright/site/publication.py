@@ -69,8 +69,10 @@ class _Rendering:
         documents = self.documents(index, channels)
         state = self._state(index, data, channels, documents)
         state_data = state.to_bytes()
-        objects = [item for release in self.draft.incoming.values() for item in release.files]
-        objects += [item for channel in self.rendered.values() for item in channel.objects]
+        objects: list[Object] = []
+        for release in self.draft.incoming.values():
+            objects += release.files
+        objects += self._channel_objects()
         objects += self._derived(state, state_data, index, data, graph.to_bytes(), documents)
         objects.append(self._backup(state, objects, documents))
         pointer = pointer_to(state.number, files.sha256(state_data))
@@ -96,6 +98,13 @@ class _Rendering:
         same = all(known.get(path) == files.sha256(data) for path, data in self.keys.files.items())
         for name in () if same else self.draft.names:
             self._renew(name)
+
+    def _channel_objects(self) -> list[Object]:
+        """What every rendered channel is served as."""
+        found: list[Object] = []
+        for channel in self.rendered.values():
+            found += channel.objects
+        return found
 
     def _renew(self, name: str) -> None:
         record = self.draft.published(name)
@@ -124,10 +133,9 @@ class _Rendering:
         self, record: Channel, listed: Contents, previous: Channel | None
     ) -> repositories.Rendered:
         there = self.draft.contents(previous) if previous else contents.NOTHING
-        linked = {
-            base: frozenset(entry.name for entry in packages.primary)
-            for base, packages in there.rpms.items()
-        }
+        linked = {}
+        for base, packages in there.rpms.items():
+            linked[base] = frozenset(entry.name for entry in packages.primary)
         return repositories.render(
             record, listed, self.given.signer, self.armored, previous=previous, linked=linked
         )
@@ -144,7 +152,7 @@ class _Rendering:
         """What a committed publication still lacks of everything that follows from it."""
         if not self.draft.present.unfinished:
             return ()
-        objects = [item for channel in self.rendered.values() for item in channel.objects]
+        objects = self._channel_objects()
         index = self.reader.index(state)
         channels = [record for name in self.draft.names if (record := self.draft.published(name))]
         _, graph = indexing.derive(index, None, channels, self.given.minors, {}, now=0)

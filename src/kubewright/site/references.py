@@ -77,7 +77,7 @@ def indexes(record: Channel) -> Iterator[Reference]:
 
 
 def served(record: Channel) -> Iterator[Reference]:
-    """What changes with a channel's record: plain names, signatures, the lines that clients follow."""
+    """What changes with a channel's record: plain names, signatures, lines that clients follow."""
     suite = layout.suite_path(record.channel)
     yield Reference(f"{suite}/Release", record.suite)
     yield Reference(f"{suite}/Release.gpg")

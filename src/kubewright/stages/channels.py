@@ -93,8 +93,8 @@ def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change]
     """Sign again what expires soon or has another key's signature.
 
     Returns the channels that have a new record, every object written, and the number of an earlier
-    publication that was cut short and is finished now. Each channel is renewed for as long as it was
-    published for.
+    publication that was cut short and is finished now. Each channel is renewed for as long as it
+    was published for.
     """
     drafts: list[Draft] = []
 
@@ -113,7 +113,10 @@ def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change]
 
 
 def history(channel: str, settings: Settings) -> list[Channel]:
-    """Every publication of a channel, oldest first. Raises VerificationFailed for a broken chain."""
+    """Every publication of a channel, oldest first.
+
+    Raises VerificationFailed for a broken chain.
+    """
     reader = Reader(store(settings))
     state = reader.present().state
     current = reader.channel(state, channel) if state else None

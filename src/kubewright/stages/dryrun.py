@@ -144,12 +144,7 @@ def _agrees(workspace: Workspace, settings: Settings, keys: Keys) -> bool:
         "artifact_key": keys.artifact.key_id,
     }
     records = [workspace.record(stage) for stage in ("package", "image", "sign")]
-    return all(
-        options[name] == value
-        for record in records
-        if record is not None
-        for name, value in record.options.items()
-    )
+    return all(record is None or record.options.items() <= options.items() for record in records)
 
 
 def _label(entry: Input) -> str:

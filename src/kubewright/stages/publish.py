@@ -156,8 +156,9 @@ def _uploads(
     `listed` are the digests of packages that the repositories have. Raises PublicationConflict when
     a published name has other bytes; nothing is written then.
     """
-    there = {path for pool in POOLS for path in site.list(pool)}
-    there |= set(site.list(f"{layout.release_path(workspace.root.name)}/"))
+    there = set(site.list(f"{layout.release_path(workspace.root.name)}/"))
+    for pool in POOLS:
+        there.update(site.list(pool))
     uploads = []
     for artifact in (*record.artifacts, *record.packages):
         digest = listed.get(artifact.url)

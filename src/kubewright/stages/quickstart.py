@@ -36,18 +36,7 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
     """
     home = home.resolve()
     site, roots = home / "site", home / "roots"
-    stamp = home / STAMP
-    if home.is_dir() and any(home.iterdir()) and not stamp.is_file():
-        raise RequestError(
-            f"--keep {home}: holds other things, which quickstart would replace; name a new directory"
-        )
-    with explained(home):
-        files.write(
-            stamp, b"Made by `kubewright quickstart`, which makes all of it anew each time.\n"
-        )
-        for old in (home / "dist", site, roots):
-            shutil.rmtree(old, ignore_errors=True)
-        site.mkdir(parents=True)
+    _clear(home, site, roots)
     with step(log, "sample upstream mirror"):
         sample(home / "mirror")
     with serve(site) as url:
@@ -62,7 +51,10 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
         with step(log, f"release {REQUEST}"):
             workspace, channels, changes = release(REQUEST, settings, keys)
         suite = f"stable-{versions.minor(workspace.release().kubernetes)}"
-        yield f"release   {workspace.root.name} in {', '.join(channels)}: {len(changes)} objects written, all verified"
+        yield (
+            f"release   {workspace.root.name} in {', '.join(channels)}:"
+            f" {len(changes)} objects written, all verified"
+        )
         clients = {
             "apt": lambda root: apt.install(url, suite, site / layout.KEYRING, PACKAGES, root),
             "dnf": lambda root: dnf.install(
@@ -72,6 +64,24 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
         for name, install in clients.items():
             yield from _client(name, install, roots / name)
     yield from _next_steps(home, site, keys)
+
+
+def _clear(home: Path, site: Path, roots: Path) -> None:
+    """Remove what an earlier run left. Raises RequestError where somebody else's files are."""
+    stamp = home / STAMP
+    if home.is_dir() and any(home.iterdir()) and not stamp.is_file():
+        raise RequestError(
+            f"--keep {home}",
+            "holds other things, which quickstart would replace",
+            "name a new directory",
+        )
+    with explained(home):
+        files.write(
+            stamp, b"Made by `kubewright quickstart`, which makes all of it anew each time.\n"
+        )
+        for old in (home / "dist", site, roots):
+            shutil.rmtree(old, ignore_errors=True)
+        site.mkdir(parents=True)
 
 
 def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iterator[str]:
@@ -87,10 +97,12 @@ def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iter
     transcript = root.with_suffix(".log")
     files.write(transcript, "".join(f"{line}\n" for line in installed.transcript).encode())
     yield (
-        f"{name:9} {installed.client} {installed.version}, signatures checked: {len(installed.packages)} packages "
-        f"installed ({transcript.relative_to(root.parents[1])})"
+        f"{name:9} {installed.client} {installed.version}, signatures checked:"
+        f" {len(installed.packages)} packages installed"
+        f" ({transcript.relative_to(root.parents[1])})"
     )
-    yield f"{'':9} kubelet --version: {run_installed(root, ['/usr/bin/kubelet', '--version']).strip()}"
+    version = run_installed(root, ["/usr/bin/kubelet", "--version"]).strip()
+    yield f"{'':9} kubelet --version: {version}"
     yield f"{'':9} kube-node-check: {node_check(root)}; in a private root nothing is started"
 
 
@@ -104,4 +116,5 @@ def _next_steps(home: Path, site: Path, keys: Keys) -> Iterator[str]:
     command = "./nox -s" if (content.root() / "noxfile.py").is_file() else "kubewright"
     dashes = " --" if command.startswith("./nox") else ""
     yield f"next      {command} verify{dashes} {site}"
-    yield f"          {command} release{dashes} stable-1.36 --upstream {home}/mirror; README.md tells the rest"
+    again = f"{command} release{dashes} stable-1.36 --upstream {home}/mirror"
+    yield f"          {again}; README.md tells the rest"

@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 def repair_site(settings: Settings, keys: Keys) -> tuple[Report, list[Change]]:
     """Restore every damaged or lost object that can be, and remove what nothing names.
 
-    Returns what is still wrong, and what was written, or of a dry run would be. Documents come from their second copies,
-    indexes from the releases, files of releases from `dist/`. A publication that was cut short is
-    finished.
+    Returns what is still wrong, and what was written, or of a dry run would be. Documents come from
+    their second copies, indexes from the releases, files of releases from `dist/`. A publication
+    that was cut short is finished.
     """
     if not Path(settings.site).is_dir():
         raise RequestError(settings.site, "no such directory", "give a site's root with --site")

@@ -31,9 +31,7 @@ def check(walk: Walk, place: str, manifest: release.Manifest) -> None:
     for one in manifest.files:
         if one.kind == "image-archive" and walk.source.measured(one.url) is not None:
             with walk.tally.check(one.url), walk.source.local(one.url) as path:
-                wanted = {image.reference: platform for image in manifest.images
-                          for platform in image.platforms if platform.arch == one.arch}  # fmt: skip
-                found |= _archive(walk, one.url, path, wanted)
+                found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))
     for image in manifest.images:
         documents = {
             one.arch: found[one.manifest] for one in image.platforms if one.manifest in found
@@ -44,6 +42,16 @@ def check(walk: Walk, place: str, manifest: release.Manifest) -> None:
                 f"says that {image.reference} is {image.index}, but its archives make it {index}"
             )
             walk.tally.require(place, index == image.index, problem)
+
+
+def _wanted(manifest: release.Manifest, arch: str) -> dict[str, Platform]:
+    """The images for an architecture, by reference."""
+    found = {}
+    for image in manifest.images:
+        for platform in image.platforms:
+            if platform.arch == arch:
+                found[image.reference] = platform
+    return found
 
 
 def _archive(walk: Walk, place: str, path: Path, wanted: Mapping[str, Platform]) -> Found:

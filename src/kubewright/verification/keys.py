@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.document import REMEDY
 from kubewright.signing import keyring
 from kubewright.signing import verify as signatures
 from kubewright.signing.public import DEVELOPMENT
@@ -72,12 +73,7 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     ):
         _only_trusted(tally, place, held, trusted)
     if given and not (trusted_certificates and trusted_keys):
-        kind, place = (
-            ("ECDSA", layout.ARTIFACT_KEY) if trusted_certificates else ("OpenPGP", layout.KEYRING)
-        )
-        tally.warnings.append(
-            f"no {kind} key is given: the site's own in {place} are believed; pass yours with --key"
-        )
+        tally.warnings.append(_missing_kind("ECDSA" if trusted_certificates else "OpenPGP"))
     return Keys(
         certificates=tuple((trusted_certificates or ring).values()),
         artifact_keys=b"".join((trusted_keys or public).values()),
@@ -87,6 +83,12 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
             name for name, data in (ring | public).items() if is_development(data)
         ),
     )
+
+
+def _missing_kind(kind: str) -> str:
+    """What to say to somebody who gave no key of a kind."""
+    place = layout.ARTIFACT_KEY if kind == "ECDSA" else layout.KEYRING
+    return f"no {kind} key is given: the site's own in {place} are believed; pass yours with --key"
 
 
 def sort_out(given: Sequence[bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -99,10 +101,10 @@ def sort_out(given: Sequence[bytes]) -> tuple[dict[str, bytes], dict[str, bytes]
             held = public_keys(data, place) if pem else keyring.certificates(data, place=place)
         except VerificationFailed as error:
             raise RequestError(
-                f"{place}: not a public key, OpenPGP or PEM; export it again"
+                place, "not a public key, OpenPGP or PEM", "export it again"
             ) from error
         if not held:
-            raise RequestError(f"{place}: holds no public key; export it again")
+            raise RequestError(place, "holds no public key", "export it again")
         found[pem].update(held)
     return found
 
@@ -120,9 +122,7 @@ def public_keys(data: bytes, place: str) -> dict[str, bytes]:
     """
     rest = signatures.PEM.sub(b"", data).replace(DEVELOPMENT.encode(), b"")
     if rest.strip():
-        raise VerificationFailed(
-            f"{place}: not just public keys in PEM form; run `kubewright repair`"
-        )
+        raise VerificationFailed(place, "not just public keys in PEM form", REMEDY)
     found = {}
     for block in signatures.PEM.finditer(data):
         (name,) = signatures.public_keys(block[0], place=place)
@@ -139,7 +139,7 @@ def is_development(key: bytes) -> bool:
 def _binary(data: bytes, place: str) -> dict[str, bytes]:
     if data.startswith(b"-----"):
         raise VerificationFailed(
-            f"{place}: armored, but apt reads only binary keys by this name; run `kubewright repair`"
+            place, "armored, but apt reads only binary keys by this name", "run `kubewright repair`"
         )
     return keyring.site_certificates(data, place=place)
 
@@ -149,10 +149,10 @@ def _file(source: Source, tally: Tally, place: str, reader: Reader) -> dict[str,
     with tally.check(place):
         data = source.read(place)
         if data is None:
-            raise VerificationFailed(f"{place}: missing")
+            raise VerificationFailed(place, "missing", REMEDY)
         found = reader(data, place)
         if not found:
-            raise VerificationFailed(f"{place}: holds no public key; run `kubewright repair`")
+            raise VerificationFailed(place, "holds no public key", REMEDY)
         return found
     return {}
 
@@ -172,5 +172,9 @@ def _alone(source: Source, tally: Tally, held: Known, ending: str, reader: Reade
 def _only_trusted(tally: Tally, place: str, held: Known, trusted: Known) -> None:
     if trusted:
         for name in held:
-            problem = f"holds {name}, which is none of the keys given; do not install it, or pass it with --key too"
-            tally.require(place, name in trusted, problem)
+            tally.require(
+                place,
+                name in trusted,
+                f"holds {name}, which is none of the keys given;"
+                " do not install it, or pass it with --key too",
+            )

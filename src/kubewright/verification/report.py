@@ -37,7 +37,8 @@ class Report(Model):
         for finding in self.findings:
             yield f"FAILED {finding.place}: {finding.problem}"
         verdict = f"{len(self.findings)} failed" if self.findings else "all sound"
-        yield f"{self.site}: {self.checked} checks, {verdict}; releases: {', '.join(self.releases) or 'none'}"
+        releases = ", ".join(self.releases) or "none"
+        yield f"{self.site}: {self.checked} checks, {verdict}; releases: {releases}"
 
 
 class Tally:
@@ -63,10 +64,8 @@ class Tally:
         except KubewrightError as error:
             self.fail(place, str(error).removeprefix(f"{place}: "))
         except (ValueError, LookupError, EOFError, OSError) as error:
-            self.fail(
-                place,
-                f"cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            )
+            words = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self.fail(place, f"cannot be read: {words}")
 
     def require(self, place: str, condition: bool, problem: str) -> bool:
         """Count a check whose outcome is already known."""

@@ -9,7 +9,7 @@ from kubewright.verification.walk import Walk
 
 
 def check(walk: Walk, record: Channel) -> None:
-    """A snapshot is called after repomd.xml, its signature and its keys: so all three are as meant."""
+    """A snapshot is called after repomd.xml, signature and keys: so all three are as meant."""
     for base, repodata in record.repodata.items():
         path = layout.snapshot_path(record.channel, base, repodata.snapshot)
         place = f"{path}/{yum.REPOMD}"
