@@ -4,6 +4,7 @@ PyPI's `packaging`.
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -298,6 +299,22 @@ def test_every_function_stays_short() -> None:
                 long[f"{place}:{name}"] = lines
     assert not long, "find the seam and make two functions"
     assert functions("@f\ndef a():\n    b()\n    c()") == {"a:2": 3}
+
+
+def described(page: str) -> list[str]:
+    """The modules that docs/architecture.md has a line for, by path below the package."""
+    found, folder = [], ""
+    for line in page.partition("\n## Modules\n")[2].splitlines():
+        if heading := re.fullmatch("### `src/kubewright/(.*)`", line):
+            folder = heading[1]
+        elif row := re.fullmatch(r"\| `(.+?\.py)` \| (.+) \|", line):
+            found.append(f"{folder}{row[1]}")
+    return found
+
+
+def test_every_module_has_its_line_in_the_architecture() -> None:
+    lines = described((ROOT / "docs" / "architecture.md").read_text())
+    assert sorted(MODULES) == sorted(lines), "docs/architecture.md, Modules: a line for each"
 
 
 def test_content_folders_hold_no_python() -> None:

@@ -18,7 +18,7 @@ def console() -> "Console":
     """
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class _Handler(logging.Handler):

@@ -1,3 +1,1 @@
-"""The site: apt suites and yum repositories as bytes, where they lie, and the store that they are
-written to.
-"""
+"""Apt suites and yum repositories as bytes: rendered from index entries, and read back."""
