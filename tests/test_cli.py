@@ -128,6 +128,11 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
             "leave NAME, --archive and --push out",
         ),
         (["nonsense"], 2, "No such command 'nonsense'"),
+        (
+            ["key", "show", "--repo-key", "awskms:abc"],
+            2,
+            "--repo-key awskms:abc: no key can be read from awskms:",
+        ),
         (["resolve"], 2, "Missing argument 'REQUEST'"),
         (["fetch", "--jobs", "many"], 2, "'many' is not a valid integer"),
     ],

@@ -7,7 +7,10 @@ from pydantic import Field
 
 from kubewright.errors import KubewrightError, UpstreamUnreachable
 from kubewright.models.base import Model
+from kubewright.models.document import REMEDY
 from kubewright.verification.source import Measure
+
+CHANGED = f"its SHA-256 is not the one that the site names; {REMEDY}"
 
 
 class Finding(Model):
@@ -77,10 +80,11 @@ class Tally:
     def measure(self, place: str, found: Measure | None, promised: Measure) -> bool:
         """Check an object's size and SHA-256 against what was promised of it."""
         if found is None:
-            return self.require(place, False, "missing")
+            return self.require(place, False, f"missing; {REMEDY}")
         if found[0] != promised[0]:
-            return self.require(place, False, f"has {found[0]} bytes, not {promised[0]}")
-        return self.require(place, found == promised, "its SHA-256 is not the promised one")
+            problem = f"has {found[0]} bytes, not {promised[0]}; {REMEDY}"
+            return self.require(place, False, problem)
+        return self.require(place, found == promised, CHANGED)
 
     def same(
         self, place: str, listed: Mapping[str, Measure], wanted: Mapping[str, Measure], owner: str,

@@ -13,7 +13,7 @@ from kubewright.signing import openpgp
 from kubewright.signing import verify as signatures
 from kubewright.site.references import Reference
 from kubewright.verification.keys import Keys
-from kubewright.verification.report import Tally
+from kubewright.verification.report import CHANGED, Tally
 from kubewright.verification.source import Measure, Source
 
 D = TypeVar("D", bound=Document)
@@ -59,7 +59,7 @@ class Walk:
         """A document with a digest that another one names; None if it is not there as named."""
         with self.tally.check(path):
             data = self.must(path)
-            if self.tally.require(path, files.sha256(data) == sha256, _CHANGED):
+            if self.tally.require(path, files.sha256(data) == sha256, CHANGED):
                 return model.read(data, path)
         self.unread = True
         return None
@@ -86,7 +86,7 @@ class Walk:
                 raise VerificationFailed(path, "missing", REMEDY)
             if size is not None and measure[0] != size:
                 raise VerificationFailed(path, f"has {measure[0]} bytes, not {size}", REMEDY)
-            self.tally.require(path, measure[1] == sha256, _CHANGED)
+            self.tally.require(path, measure[1] == sha256, CHANGED)
 
     def clearsigned(self, place: str) -> bytes | None:
         """The text in the signed text at `place`, if its signature holds."""
@@ -141,6 +141,3 @@ class Walk:
             measure = None if data is None else (len(data), files.sha256(data))
             return data if self.tally.measure(place, measure, promised) else None
         return None
-
-
-_CHANGED = f"its SHA-256 is not the one that the site names; {REMEDY}"
