@@ -94,7 +94,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages import package as packaging
     from kubewright.stages.carried import reading
     from kubewright.stages.dryrun import Plan
-    from kubewright.stages.site import store
+    from kubewright.stages.store import store
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -178,7 +178,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.carried import listed_rpms, reading
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
-    from kubewright.stages.site import store
+    from kubewright.stages.store import store
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
