@@ -1,6 +1,8 @@
 """Published documents outlive engines: readers pass over what they do not know, and keep it."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +61,23 @@ def test_a_newer_major_version_is_refused_with_the_way_out(
             ) as caught:
                 model.read(data, "place")
             assert caught.value.exit_code == 2
+
+
+def test_a_site_of_a_newer_major_version_is_not_called_damaged(
+    released: Settings, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(released.site, site, copy_function=os.link)
+    for path in (layout.FINISHED, layout.CURRENT):
+        table = json.loads((site / path).read_bytes())
+        table["header"]["version"] = "2"
+        files.write(site / path, files.canonical_json(table))
+        if path == layout.FINISHED:
+            # One of them alone is damaged: everything that it names can be read.
+            report = verify.verify(str(site), [], now=NOW)
+            assert [finding.place for finding in report.findings] == [layout.FINISHED]
+    with pytest.raises(RequestError, match="written by a newer kubewright; upgrade"):
+        verify.verify(str(site), [], now=NOW)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -49,7 +49,7 @@ def _live(walk: Walk, current: Pointer) -> State | None:
 def _pointer(walk: Walk, path: str) -> Pointer | None:
     walk.named |= {path, layout.STATE}
     with walk.tally.check(path):
-        return Pointer.read(walk.must(path), path)
+        return walk.read(Pointer, walk.must(path), path)
     return None
 
 

@@ -31,7 +31,8 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
 
     Without keys of a kind the site's own are believed: that finds damage, not an impostor. Raises
     VerificationFailed when there is no site to check at all, RequestError for a trusted key that is
-    none, and UpstreamUnreachable when a server stops answering before anything wrong is found.
+    none or a site that a newer kubewright has written, and UpstreamUnreachable when a server stops
+    answering before anything wrong is found.
     """
     if all(source.read(path) is None for path in (layout.CURRENT, layout.FINISHED, layout.INDEX)):
         raise VerificationFailed(
@@ -47,6 +48,8 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
         if not tally.findings:
             raise
         tally.fail(site, f"the rest is not checked: {error}")
+    if walk.newer is not None and (index is None or walk.unread):
+        raise walk.newer
     return Report(
         site=site,
         checked=tally.checked,

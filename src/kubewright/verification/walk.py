@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kubewright import files
-from kubewright.errors import VerificationFailed
+from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.document import REMEDY, Document
 from kubewright.signing import openpgp
 from kubewright.signing import verify as signatures
@@ -35,6 +35,8 @@ class Walk:
     """Every path that a document of the site names."""
     unwritten: frozenset[str] = frozenset()
     """Channels that a publication changes whose objects are being written now."""
+    newer: RequestError | None = None
+    """Why a document cannot be read that a newer kubewright has written."""
     unread: bool = False
     """Whether a document could not be read: then not all is known that the site names."""
     strays: tuple[str, ...] = ()
@@ -60,9 +62,17 @@ class Walk:
         with self.tally.check(path):
             data = self.must(path)
             if self.tally.require(path, files.sha256(data) == sha256, CHANGED):
-                return model.read(data, path)
+                return self.read(model, data, path)
         self.unread = True
         return None
+
+    def read(self, model: type[D], data: bytes, path: str) -> D:
+        """A document from its bytes. Raises what `read` does, and remembers a newer format."""
+        try:
+            return model.read(data, path)
+        except RequestError as error:
+            self.newer = error
+            raise
 
     def signed(self, path: str) -> None:
         """Check both signatures beside a document."""
