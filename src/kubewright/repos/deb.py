@@ -102,7 +102,7 @@ def entry(path: Path, filename: str) -> DebEntry:
             )
         except UNREADABLE as error:
             raise VerificationFailed(
-                f"{path}: not a usable deb ({error}); build or fetch it again"
+                str(path), f"not a usable deb ({error})", "build or fetch it again"
             ) from error
 
 

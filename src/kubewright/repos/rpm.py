@@ -46,7 +46,7 @@ def entry(path: Path) -> RpmEntry:
             return _described(path.name, stream, size)
         except ValueError as error:
             raise VerificationFailed(
-                f"{path}: not a usable rpm ({error}); build or fetch it again"
+                str(path), f"not a usable rpm ({error})", "build or fetch it again"
             ) from error
 
 

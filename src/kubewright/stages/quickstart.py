@@ -39,7 +39,9 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
     stamp = home / STAMP
     if home.is_dir() and any(home.iterdir()) and not stamp.is_file():
         raise RequestError(
-            f"--keep {home}: holds other things, which quickstart would replace; name a new directory"
+            f"--keep {home}",
+            "holds other things, which quickstart would replace",
+            "name a new directory",
         )
     with explained(home):
         files.write(

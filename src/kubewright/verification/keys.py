@@ -99,10 +99,10 @@ def sort_out(given: Sequence[bytes]) -> tuple[dict[str, bytes], dict[str, bytes]
             held = public_keys(data, place) if pem else keyring.certificates(data, place=place)
         except VerificationFailed as error:
             raise RequestError(
-                f"{place}: not a public key, OpenPGP or PEM; export it again"
+                place, "not a public key, OpenPGP or PEM", "export it again"
             ) from error
         if not held:
-            raise RequestError(f"{place}: holds no public key; export it again")
+            raise RequestError(place, "holds no public key", "export it again")
         found[pem].update(held)
     return found
 
@@ -121,7 +121,7 @@ def public_keys(data: bytes, place: str) -> dict[str, bytes]:
     rest = signatures.PEM.sub(b"", data).replace(DEVELOPMENT.encode(), b"")
     if rest.strip():
         raise VerificationFailed(
-            f"{place}: not just public keys in PEM form; run `kubewright repair`"
+            place, "not just public keys in PEM form", "run `kubewright repair`"
         )
     found = {}
     for block in signatures.PEM.finditer(data):
@@ -139,7 +139,9 @@ def is_development(key: bytes) -> bool:
 def _binary(data: bytes, place: str) -> dict[str, bytes]:
     if data.startswith(b"-----"):
         raise VerificationFailed(
-            f"{place}: armored, but apt reads only binary keys by this name; run `kubewright repair`"
+            place,
+            "armored, but apt reads only binary keys by this name",
+            "run `kubewright repair`",
         )
     return keyring.site_certificates(data, place=place)
 
@@ -149,10 +151,10 @@ def _file(source: Source, tally: Tally, place: str, reader: Reader) -> dict[str,
     with tally.check(place):
         data = source.read(place)
         if data is None:
-            raise VerificationFailed(f"{place}: missing")
+            raise VerificationFailed(place, "missing")
         found = reader(data, place)
         if not found:
-            raise VerificationFailed(f"{place}: holds no public key; run `kubewright repair`")
+            raise VerificationFailed(place, "holds no public key", "run `kubewright repair`")
         return found
     return {}
 

@@ -135,11 +135,13 @@ def _parsed(data: bytes, place: str) -> ElementTree.Element:
     try:
         if "<!" in text:
             raise VerificationFailed(
-                f"{place}: XML with declarations, which repositories do not have; run `kubewright repair`"
+                place,
+                "XML with declarations, which repositories do not have",
+                "run `kubewright repair`",
             )
         return ElementTree.fromstring(text)  # noqa: S314 - no entities
     except ElementTree.ParseError as error:
-        raise VerificationFailed(f"{place}: not XML ({error}); run `kubewright repair`") from error
+        raise VerificationFailed(place, f"not XML ({error})", "run `kubewright repair`") from error
 
 
 def _attribute(element: ElementTree.Element | None, name: str) -> str:
