@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kubewright import archives
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Format
+from kubewright.models.base import Arch, Format
 from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Repodata
@@ -74,12 +74,13 @@ class Contents:
 
 NOTHING = Contents({}, {})
 
-_BASE = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "ppc64le"}
+_BASE_ARCHES = {"ppc64el": "ppc64le"} | {arch.value: arch.rpm for arch in Arch}
+"""What yum calls architectures; most that this engine does not know have one name."""
 
 
 def base_arch(arch: str) -> str:
-    """A Debian architecture as yum's `$basearch`; most others have one name."""
-    return _BASE.get(arch, arch)
+    """A Debian architecture as yum's `$basearch`."""
+    return _BASE_ARCHES.get(arch, arch)
 
 
 def read(reader: Reader, record: Channel) -> Contents:

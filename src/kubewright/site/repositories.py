@@ -11,6 +11,7 @@ from kubewright.repos import apt, packed, yum
 from kubewright.site import contents, layout
 from kubewright.site.contents import HREFS, Contents
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+from kubewright.site.references import indexes
 
 HEADS: Final = (f"{yum.REPOMD}.asc", f"{yum.REPOMD}.key", yum.REPOMD)
 """What changes in a plain repository, in the order in which it is replaced."""
@@ -74,27 +75,9 @@ def render(
         pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
     path = layout.channel_path(complete.channel)
     pointers.append(pointer(path, complete.to_bytes(), fresh=fresh))
-    known = immutable_paths(previous) if previous else frozenset[str]()
+    known = {reference.path for reference in indexes(previous)} if previous else set[str]()
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
-
-
-def immutable_paths(record: Channel) -> frozenset[str]:
-    """The indexes of a record, by the digests in it."""
-    suite = layout.suite_path(record.channel)
-    found = {
-        f"{suite}/{apt.by_hash_name(arch, digest)}" for arch, digest in record.packages.items()
-    }
-    for base, repodata in record.repodata.items():
-        plain = layout.yum_path(record.channel, base)
-        snapshot = layout.snapshot_path(record.channel, base, repodata.snapshot)
-        for kind in yum.KINDS:
-            digest = getattr(repodata, kind)
-            found.add(f"{snapshot}/{yum.data_name(kind, digest)}")
-            in_plain = repodata.plain_primary if kind == "primary" else digest
-            found.add(f"{plain}/{yum.data_name(kind, in_plain)}")
-        found |= {f"{snapshot}/{name}" for name in HEADS}
-    return frozenset(found)
 
 
 def channel_copy(record: Channel) -> str:
