@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Content, Stat, Stored
-from kubewright.stages import site as stage
 
 PACKAGES = ("apt/pool/", "yum/pool/")
 
@@ -98,9 +98,5 @@ class CountedStore(DirectoryStore):
 def counting() -> Iterator[Tally]:
     """Count what stages ask of the sites that they open in this block."""
     tally = Tally()
-    original = stage.DirectoryStore
-    stage.DirectoryStore = lambda root: CountedStore(root, tally)  # type: ignore[assignment,misc]
-    try:
+    with patch("kubewright.stages.site.DirectoryStore", lambda root: CountedStore(root, tally)):
         yield tally
-    finally:
-        stage.DirectoryStore = original  # type: ignore[misc]

