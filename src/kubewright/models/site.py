@@ -162,6 +162,7 @@ class State(Document):
     number: int = Field(ge=1)
     parent: Sha256 | None = Field(None, description="of the state before this one")
     issued: int = Field(description="publication clock, epoch seconds")
+    engine: str = Field(description="the newest version of kubewright that has published here")
     channels: dict[ChannelName, Copy]
     index: Copy
     keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")

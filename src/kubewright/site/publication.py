@@ -4,19 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubewright import files
-from kubewright.files import canonical_json
-from kubewright.models.document import Document
-from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
-from kubewright.site import backups, contents, layout, page, repositories
+from kubewright.site import backups, contents, derived, layout, page, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import KeyFiles
-from kubewright.site.objects import Kind, Object, Source, pointer
-from kubewright.site.reader import pointer_to
+from kubewright.site.objects import Kind, Object, Source
 
 
 @dataclass(frozen=True)
@@ -64,12 +60,12 @@ class _Rendering:
             return Publication(None, self._missing(self.old), tag)
         channels = self._channels()
         index, graph = self._index(channels)
-        state, documents = self._state(index, channels)
+        data = self._index_bytes(index)
+        documents = self.documents(index, channels)
+        state = self._state(index, data, channels, documents)
         objects = [item for release in self.draft.incoming.values() for item in release.files]
         objects += [item for channel in self.rendered.values() for item in channel.objects]
-        objects += self._index_objects(index, graph)
-        objects += self._documents(documents)
-        objects += self._state_objects(state)
+        objects += self._derived(state, index, data, graph.to_bytes(), documents)
         objects.append(self._backup(state, objects, documents))
         return Publication(state, _in_order(objects), tag)
 
@@ -144,15 +140,12 @@ class _Rendering:
         index = self.reader.index(state)
         channels = [record for name in self.draft.names if (record := self.draft.published(name))]
         _, graph = indexing.derive(index, None, channels, self.given.minors, {}, now=0)
-        objects += self._index_objects(index, self._published_graph(index) or graph.to_bytes())
-        documents = self.documents(index, channels)
-        meant = {
-            path: data
-            for path, data in documents.items()
-            if state.files.get(path) == files.sha256(data)
-        }
-        objects += self._documents(meant)
-        objects += self._state_objects(state)
+        upgrades = self._published_graph(index) or graph.to_bytes()
+        meant = {}
+        for path, data in self.documents(index, channels).items():
+            if state.files.get(path) == files.sha256(data):
+                meant[path] = data
+        objects += self._derived(state, index, self._index_bytes(index), upgrades, meant)
         return _in_order(item for item in objects if item.kind is not Kind.record)
 
     def _published_graph(self, index: Index) -> bytes | None:
@@ -185,29 +178,49 @@ class _Rendering:
             previous, parent, channels, self.given.minors, says, now=self.draft.now
         )
 
-    def _state(self, index: Index, channels: Sequence[Channel]) -> tuple[State, dict[str, bytes]]:
-        documents = self.documents(index, channels)
+    def _index_bytes(self, index: Index) -> bytes:
+        """An index as it is written; one that is published keeps its bytes."""
+        if self.old is None or index != self.draft.index:
+            return index.to_bytes()
+        copy = self.old.index
+        path = layout.index_copy(copy.sequence, copy.sha256)
+        return self.reader.content(copy.sha256, path, layout.INDEX)
+
+    def _state(
+        self, index: Index, data: bytes, channels: Sequence[Channel], documents: Mapping[str, bytes]
+    ) -> State:
+        """The state that has this index, these channels and these files."""
         copies = {}
         for record in channels:
             known = self.old.channels.get(record.channel) if self.old else None
-            changed = record.channel in self.draft.records or known is None
-            digest = files.sha256(record.to_bytes())
-            copies[record.channel] = (
-                Copy(sequence=record.sequence, sha256=digest) if changed or not known else known
-            )
-        same = self.old is not None and index == self.draft.index
+            if known is None or record.channel in self.draft.records:
+                digest = files.sha256(record.to_bytes())
+                known = Copy(sequence=record.sequence, sha256=digest)
+            copies[record.channel] = known
+        old, named = self.old, {path: files.sha256(data) for path, data in documents.items()}
         made = State(
-            number=self.old.number + 1 if self.old else 1,
+            number=old.number + 1 if old else 1,
             parent=self.draft.present.sha256,
-            issued=max(self.draft.now, self.old.issued) if self.old else self.draft.now,
+            issued=max(self.draft.now, old.issued) if old else self.draft.now,
+            engine=derived.newest_engine(old),
             channels=copies,
-            index=self.old.index if self.old and same else _copy(index),
+            index=Copy(sequence=index.sequence, sha256=files.sha256(data)),
             keys=self.keys.keys,
-            files={path: files.sha256(data) for path, data in sorted(documents.items())},
+            files={**(old.files if old else {}), **named},
         )
-        return made.model_copy(
-            update=dict(self.old.model_extra or {}) if self.old else {}
-        ), documents
+        return made.model_copy(update=old.model_extra) if old else made
+
+    def _derived(
+        self, state: State, index: Index, data: bytes, graph: bytes, documents: Mapping[str, bytes]
+    ) -> list[Object]:
+        """What follows from the state and is no channel's, as far as it is not there."""
+        finished, signer = self.draft.present.finished, self.given.signer
+        first = self.draft.present.state is None
+        return [
+            *derived.index_objects(index, data, graph, signer, finished),
+            *derived.file_objects(documents, finished),
+            *derived.state_objects(state, signer, finished, first=first),
+        ]
 
     def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
         """The page, the schemas and the keys, by path."""
@@ -219,51 +232,7 @@ class _Rendering:
             else self.reader.manifest(shown.manifest_url, shown.manifest_sha256)
         )
         front = page.render(index, manifest, {record.channel: record for record in channels})
-        return {**self.keys.files, **schemas(), layout.FRONT_PAGE: front}
-
-    def _documents(self, documents: Mapping[str, bytes]) -> list[Object]:
-        """Those of the documents that the last finished state does not have like this."""
-        finished = self.draft.present.finished
-        before = finished.files if finished else {}
-        return [
-            pointer(path, data, fresh=path not in before)
-            for path, data in documents.items()
-            if before.get(path) != files.sha256(data)
-        ]
-
-    def _index_objects(self, index: Index, graph: Graph | bytes) -> list[Object]:
-        """The index and the graph that it names, with their copies, unless all of it is there."""
-        finished, data = self.draft.present.finished, index.to_bytes()
-        copy = _copy(index)
-        if finished is not None and finished.index.sha256 == copy.sha256:
-            return []
-        signer, fresh = self.given.signer, finished is None
-        upgrades = graph if isinstance(graph, bytes) else graph.to_bytes()
-        return [
-            *repositories.signed_copy(
-                layout.graph_copy(files.sha256(upgrades)), upgrades, signer, index.issued
-            ),
-            *repositories.signed_copy(
-                layout.index_copy(copy.sequence, copy.sha256), data, signer, index.issued
-            ),
-            pointer(layout.GRAPH, upgrades, fresh=fresh),
-            pointer(layout.INDEX, data, fresh=fresh),
-        ]
-
-    def _state_objects(self, state: State) -> list[Object]:
-        """The state with its copy, the pointer to it, and last the word that all is written."""
-        data, new = state.to_bytes(), pointer_to(state)
-        path = layout.state_copy(state.number, files.sha256(data))
-        fresh = self.draft.present.finished is None
-        record = Object(
-            layout.CURRENT, Kind.record, new, len(new), files.sha256(new), self.old is None
-        )
-        return [
-            *repositories.signed_copy(path, data, self.given.signer, state.issued),
-            record,
-            pointer(layout.STATE, data, fresh=fresh),
-            pointer(layout.FINISHED, new, fresh=fresh),
-        ]
+        return {**self.keys.files, **derived.schemas(self.old), layout.FRONT_PAGE: front}
 
 
 def documents(draft: Draft, given: Publisher) -> dict[str, bytes]:
@@ -276,10 +245,6 @@ def documents(draft: Draft, given: Publisher) -> dict[str, bytes]:
     return rendering.documents(index, [record for record in records if record])
 
 
-def _copy(index: Index) -> Copy:
-    return Copy(sequence=index.sequence, sha256=files.sha256(index.to_bytes()))
-
-
 def _in_order(objects: Iterable[Object]) -> tuple[Object, ...]:
     """Immutable objects (copies after what they copy), the record, and the pointers as they are."""
 
@@ -288,16 +253,3 @@ def _in_order(objects: Iterable[Object]) -> tuple[Object, ...]:
         return later + isinstance(item.content, Source)
 
     return tuple(sorted(objects, key=rank))
-
-
-def schemas() -> dict[str, bytes]:
-    """The JSON Schema of each kind of document that a site has, by where it lies."""
-    documents: dict[str, type[Document]] = {
-        "manifest": Manifest,
-        "channel": Channel,
-        "index": Index,
-        "site": State,
-        "graph": Graph,
-    }
-    found = {name: model.json_schema() for name, model in documents.items()}
-    return {layout.schema_path(name): canonical_json(schema) for name, schema in found.items()}
