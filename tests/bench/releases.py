@@ -31,7 +31,7 @@ NOW = 1_790_000_000
 MINUTE = 60
 
 ONLY_PUBLISHES = (
-    "cli/*", "repos/apt.py", "repos/packed.py", "repos/yum.py", "site/*", "stages/channels.py",
+    "cli/*", "models/site.py", "repos/apt.py", "repos/packed.py", "repos/yum.py", "site/*", "stages/channels.py",
     "stages/publish.py", "stages/quickstart.py", "stages/release.py", "stages/repair.py",
     "stages/site.py", "stages/site_keys.py", "stages/verify.py", "verification/*",
 )  # fmt: skip
