@@ -1,15 +1,14 @@
 # /// script
 # dependencies = ["nox>=2026.10.20,<2027"]
 # ///
-"""The release manager's console: `./nox -l` lists it, `./nox -s VERB -- ARGUMENTS` runs one
-verb.
-"""
+"""The release manager's console: `./nox -l` lists it, `./nox -s VERB -- ARGUMENTS` runs a verb."""
 
 import fcntl
 import hashlib
 import shutil
 import signal
 import sys
+import tomllib
 from pathlib import Path
 
 import nox
@@ -20,26 +19,8 @@ nox.options.sessions = ["lint", "tests"]
 ROOT = Path(__file__).resolve().parent
 PYPROJECT = ROOT / "pyproject.toml"
 
-VERBS = {
-    "resolve": "Choose the versions that fit together and write the lock: -- stable-1.36",
-    "explain": "Say why a release has this version of a component: -- docker 1.36 --offline",
-    "fetch": "Bring every input that the lock names into the cache and check it.",
-    "package": "Build the debs and rpms.",
-    "image": "Build the hyperkube images; no daemon is needed.",
-    "sign": "Sign packages, images and the manifest.",
-    "publish": "Put the release on a site, in its channels; --dry-run shows what would change.",
-    "verify": "Check a site as a stranger would: -- site, or its URL",
-    "release": "All of the above in order: -- stable-1.36",
-    "rollback": "Put a channel back to what it was before: -- stable-1.36",
-    "refresh": "Renew the channels that expire, without a new release.",
-    "repair": "Restore what is damaged or lost on a site; files of releases come from --dist.",
-    "history": "List the publications of a channel: -- stable-1.36",
-    "catalog": "Check what the recipes state, see what is new upstream: -- check, -- diff",
-    "mirror": "Make an upstream mirror: -- sample DIR, -- source VERSION DIR",
-    "hyperkube": "Lock its Go modules, compare it with the separate programs: -- lock VERSION, -- parity VERSION",
-    "key": "Make and show signing keys: -- init DIR, -- show",
-}
-"""Every verb of the console command, with the line that `./nox -l` shows."""
+VERBS = tomllib.loads((ROOT / "src" / "kubewright" / "cli" / "verbs.toml").read_text())
+"""Every verb of the console command, with what `./nox -l` says of it."""
 
 
 def environment(session: nox.Session, name: str, *groups: str) -> str:
@@ -86,26 +67,18 @@ def kubewright(session: nox.Session, verb: str) -> None:
     run(session, environment(session, "kubewright"), "-m", "kubewright", verb, *session.posargs)
 
 
-def session_for(verb: str, summary: str) -> None:
+def session_for(verb: str, summary: str, example: str = "") -> None:
     """Make the session of a verb."""
 
     def body(session: nox.Session) -> None:
         kubewright(session, verb)
 
-    body.__doc__ = summary
+    body.__doc__ = f"{summary.removesuffix('.')}: -- {example}" if example else summary
     nox.session(name=verb, venv_backend="none", default=False)(body)
 
 
-for _verb, _summary in VERBS.items():
-    session_for(_verb, _summary)
-
-
-@nox.session(venv_backend="none", default=False)
-def quickstart(session: nox.Session) -> None:
-    """Try everything on this machine: sample upstream, development key, local site, real apt and
-    dnf.
-    """
-    kubewright(session, "quickstart")
+for _verb, _line in VERBS.items():
+    session_for(_verb, _line["summary"], _line.get("example", ""))
 
 
 @nox.session(venv_backend="none")
@@ -119,7 +92,8 @@ def lint(session: nox.Session) -> None:
         run(session, "shellcheck", *shell_scripts())
     else:
         session.warn(
-            "shellcheck is not installed: shell scripts were not checked (apt-get install shellcheck)"
+            "shellcheck is not installed: shell scripts were not checked "
+            "(apt-get install shellcheck)"
         )
 
 
@@ -131,8 +105,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
-    """Measure speed and size against other programs, on this machine: -- --json, -- layers --binary
-    FILE.
+    """Measure speed and size against other programs, on this machine: -- --json
+
+    A single one: -- layers --binary FILE.
     """
     script = str(ROOT / "tests" / "bench" / "bench.py")
     run(session, environment(session, "checks", "test", "lint"), script, *session.posargs)
@@ -140,8 +115,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def acceptance(session: nox.Session) -> None:
-    """Install real Kubernetes on clean machines from a site of our own, and see Pods run; needs
-    root and Docker.
+    """Install real Kubernetes on clean machines from a site of our own, and see Pods run.
+
+    Needs root and Docker.
     """
     script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR

@@ -12,7 +12,7 @@ from kubewright.cli import kubewright
 from kubewright.errors import VerificationFailed
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.relations import Relations
-from kubewright.resolution.catalog import contradictions
+from kubewright.resolution.lint import contradictions
 
 CATALOG = recipes.catalog()
 
@@ -45,32 +45,56 @@ def line(text: str) -> dict[str, str]:
         (
             "1.34",
             {"components.etcd.external.0.range": ">=3.6.5"},
-            "components.etcd.external[0]: >=3.6.5 leaves out 3.6.0, which Kubernetes 1.34.0-alpha.1 itself deploys",
+            "components.etcd.external[0]: >=3.6.5 leaves out 3.6.0, which Kubernetes "
+            "1.34.0-alpha.1 itself deploys",
         ),
         (
             "1.34",
             {"components.cni-plugins.bounds.0.range": ">=1.8.0"},
-            "components.cni-plugins.bounds[0]: >=1.8.0 leaves out 1.7.1, which Kubernetes 1.34.0 itself deploys",
+            "components.cni-plugins.bounds[0]: >=1.8.0 leaves out 1.7.1, which Kubernetes 1.34.0 "
+            "itself deploys",
         ),
-        ("1.34", {"end_of_life": "2025-08-01"}, "end_of_life: 2025-08-01 is not after the release (2025-08-27)"),
-        ("1.34", {"released": "2025-01-01"}, "released: 2025-01-01 is not after 1.33 (2025-04-23); correct one"),
-        ("1.34", {"patches.0.date": "2025-08-26"}, "patches[0].date: 1.34.0 is older than 1.34 (2025-08-27); correct"),
-        ("1.34", {"patches.3.date": "2025-09-01"}, "patches[3].date: 1.34.3 is older than the patch before it"),
-        ("1.34", {"patches.3.skipped": True}, "patches[3].date: 1.34.3 was skipped, so it has no day; remove one"),
+        (
+            "1.34",
+            {"end_of_life": "2025-08-01"},
+            "end_of_life: 2025-08-01 is not after the release (2025-08-27)",
+        ),
+        (
+            "1.34",
+            {"released": "2025-01-01"},
+            "released: 2025-01-01 is not after 1.33 (2025-04-23); correct one",
+        ),
+        (
+            "1.34",
+            {"patches.0.date": "2025-08-26"},
+            "patches[0].date: 1.34.0 is older than 1.34 (2025-08-27); correct",
+        ),
+        (
+            "1.34",
+            {"patches.3.date": "2025-09-01"},
+            "patches[3].date: 1.34.3 is older than the patch before it",
+        ),
+        (
+            "1.34",
+            {"patches.3.skipped": True},
+            "patches[3].date: 1.34.3 was skipped, so it has no date; remove one",
+        ),
         (
             "1.34",
             {"patches": [{"version": "1.34.0", "skipped": True, "source": "TAG"}]},
-            "patches: none may be had, so no upgrade leads through 1.34; add a patch",
+            "patches: every patch is to be avoided, so no upgrade leads through 1.34; add a patch",
         ),
         (
             "1.34",
             {"components.containerd.lines.0": line(">=2.1.99,<2.2.0")},
-            "components.containerd.lines[0]: no known version is in >=2.1.99,<2.2.0; add one to recipes/",
+            "components.containerd.lines[0]: no known version is in >=2.1.99,<2.2.0; add one to "
+            "recipes/",
         ),
         (
             "1.34",
             {"components.containerd.lines.1": line(">=2.0.6,<2.1.4")},
-            "components.containerd.lines[1]: >=2.0.6,<2.1.4 overlaps lines[0] (>=2.1.3,<2.2.0); correct one of them",
+            "components.containerd.lines[1]: >=2.0.6,<2.1.4 overlaps lines[0] (>=2.1.3,<2.2.0); "
+            "correct one of them",
         ),
         (
             "1.34",
@@ -80,55 +104,102 @@ def line(text: str) -> dict[str, str]:
         (
             "1.34",
             {"components.containerd.bounds": [line(">=2.0.0")]},
-            "components.containerd.lines[2]: nothing in >=1.7.28,<1.8.0 is in the bound >=2.0.0; correct one of them",
+            "components.containerd.lines[2]: nothing in >=1.7.28,<1.8.0 is in the bound >=2.0.0; "
+            "correct one of them",
         ),
         (
             "1.34",
             {"components.pause.exact.1.value": "3.11"},
-            "components.pause.exact[1]: 3.11 is not known; add it to components.pause.known in recipes/components.toml",
+            "components.pause.exact[1]: 3.11 is not known; add it to components.pause.known in "
+            "recipes/components.toml",
         ),
-        ("1.34", {"patches.3.version": "1.34.99"}, "patches: 1.34.3 is missing; list it, with `skipped` if upstream"),
+        (
+            "1.34",
+            {"patches.3.version": "1.34.99"},
+            "patches: 1.34.3 is missing; list it, with `skipped` if upstream",
+        ),
         (
             "1.34",
             {"patches.3.skipped": True, "patches.3.date": None, "patches.3.avoid": "it loses data"},
-            "patches[3].avoid: 1.34.3 was skipped, so nobody can have it; remove one of both",
+            "patches[3].avoid: 1.34.3 was skipped, so nobody can ask for it; remove one of them",
         ),
         (
             "1.34",
             {"components.etcd.external": [line(">=3.6.0"), line("<3.5.30")]},
-            "components.etcd.external[1]: <3.5.30 and external[0] (>=3.6.0) both hold at 1.34.0-alpha.1, and no known",
+            "components.etcd.external[1]: <3.5.30 and external[0] (>=3.6.0) both hold at "
+            "1.34.0-alpha.1, and no known",
         ),
-        ("1.24", {"patches.17.note": ""}, "patches[17].date: 1.24.17 (2023-08-23) came after the end of life (2023-07"),
-        ("1.34", {"end_of_life": "2026-05-01"}, "end_of_life: 2026-05-01 is less than 14 months after the release"),
+        (
+            "1.24",
+            {"patches.17.note": ""},
+            "patches[17].date: 1.24.17 (2023-08-23) came after the end of life (2023-07",
+        ),
+        (
+            "1.34",
+            {"end_of_life": "2026-05-01"},
+            "end_of_life: 2026-05-01 is less than 14 months after the release",
+        ),
         (
             "1.34",
             {"components.etcd.exact": [{"value": "3.5.16", "source": "MK"}]},
-            "components.etcd.exact: 1.34.0 deploys 3.5.16, but 1.33.0 3.5.21 already; correct one of them",
+            "components.etcd.exact: 1.34.0 deploys 3.5.16, but 1.33.0 3.5.21 already; correct one "
+            "of them",
         ),
         (
             "1.34",
             {"components.pause.bounds": [line(">=3.99")], "components.pause.exact": []},
-            "patches[0]: v1.34.0: cannot be had like this; these do not go together: recipes/catalog/1.34.toml",
+            "patches[0]: v1.34.0: no solution: these constraints conflict: "
+            "recipes/catalog/1.34.toml",
         ),
-        ("1.34", {"components.coredsn": {}}, "components.coredsn: recipes/components.toml has no such component; add"),
-        ("1.34", {"dockershim": True}, "dockershim: is back, but 1.33 says that it is gone; correct one of them"),
-        ("1.23", {"dockershim": False}, "components.docker.lines: validated without dockershim; state bounds"),
+        (
+            "1.34",
+            {"components.coredsn": {}},
+            "components.coredsn: recipes/components.toml has no such component; add",
+        ),
+        (
+            "1.34",
+            {"dockershim": True},
+            "dockershim: is back, but 1.33 says that it is gone; correct one of them",
+        ),
+        (
+            "1.23",
+            {"dockershim": False},
+            "components.docker.lines: validated without dockershim; state bounds",
+        ),
         (
             "1.23",
             {"components.docker.patterns.4.verdict": "warning"},
-            "components.docker.lines[0]: 20.10.24 is in it, but the patterns say warning; correct the line or",
+            "components.docker.lines[0]: 20.10.24 is in it, but the patterns say warning; correct "
+            "the line or",
         ),
     ],
     ids=[
-        "least external above the default", "bound above the default", "end before the release",
-        "minors out of order", "patch before its minor", "patches out of order", "a skipped patch with a day",
+        "least external above the default",
+        "bound above the default",
+        "end before the release",
+        "minors out of order",
+        "patch before its minor",
+        "patches out of order",
+        "a skipped patch with a day",
         "no edge but to a skipped patch",
-        "line without a version", "overlap", "open line", "line outside a bound", "unknown value",
-        "a patch left out", "skipped and to avoid", "bounds that exclude each other", "a patch after the end",
-        "an end before the policy's", "etcd goes back", "a patch without a choice",
-        "unknown component", "dockershim back", "docker's list without dockershim", "line against pattern",
+        "line without a version",
+        "overlap",
+        "open line",
+        "line outside a bound",
+        "unknown value",
+        "a patch left out",
+        "skipped and to avoid",
+        "bounds that exclude each other",
+        "a patch after the end",
+        "an end before the policy's",
+        "etcd goes back",
+        "a patch without a choice",
+        "unknown component",
+        "dockershim back",
+        "docker's list without dockershim",
+        "line against pattern",
     ],
-)  # fmt: skip
+)
 def test_a_contradiction_is_named_by_file_and_key(
     minor: str, change: dict[str, Any], complaint: str
 ) -> None:

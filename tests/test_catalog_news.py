@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from kubewright import recipes
 from kubewright.cli import kubewright
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.resolution.news import news
+from kubewright.resolution.updates import updates
 from kubewright.upstream import Upstream
 
 RELEASE = "dl.k8s.io/release"
@@ -34,7 +34,7 @@ def place(upstream: Path, name: str, text: str) -> None:
 
 
 def found(upstream: Path) -> list[str]:
-    answers = news(recipes.catalog(), recipes.components(), Upstream(str(upstream)), jobs=2)
+    answers = updates(recipes.catalog(), recipes.components(), Upstream(str(upstream)), jobs=2)
     return [f"{one.component} {one.version}" for one in answers]
 
 
@@ -47,12 +47,13 @@ def test_new_patches_minors_and_pre_releases_are_found_by_markers(upstream: Path
     place(upstream, f"{RELEASE}/stable-1.6.txt", "v1.6.13")
     place(upstream, f"{RELEASE}/latest.txt", "v1.38.0-alpha.1")
     place(upstream, f"{RELEASE}/v1.36.7/bin/linux/amd64/kubelet", "")
-    answers = news(recipes.catalog(), recipes.components(), Upstream(str(upstream)), jobs=2)
+    answers = updates(recipes.catalog(), recipes.components(), Upstream(str(upstream)), jobs=2)
     assert [(one.version, one.recipe, one.evidence) for one in answers] == [
         (
             "1.36.6",
             "recipes/catalog/1.36.toml",
-            "stable-1.36.txt says v1.36.7, but there is no kubelet of it: if the number was skipped, state that",
+            "stable-1.36.txt says v1.36.7, but there is no kubelet of it: if the number was "
+            "skipped, state that",
         ),
         ("1.36.7", "recipes/catalog/1.36.toml", "stable-1.36.txt says v1.36.7"),
         (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubewright.cli import kubewright
+from kubewright.cli.verbs import verbs
 from kubewright.clients import ClientUnavailable
 from kubewright.errors import RequestError, ToolFailed, ToolMissing
 from kubewright.gobuild.toolchain import Toolchain
@@ -19,7 +19,7 @@ from kubewright.workspace import Workspace, select
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.mark.parametrize("verb", sorted(kubewright.commands))
+@pytest.mark.parametrize("verb", verbs())
 def test_every_verb_explains_itself(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")
     assert code == 0
@@ -44,12 +44,12 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (
             ["resolve", "stable", "--arch", "amd64,mips"],
             2,
-            "--arch mips: Input should be 'amd64' or 'arm64'",
+            "--arch mips: must be 'amd64' or 'arm64'",
         ),
         (
             ["resolve", "stable", "--revision", "0"],
             2,
-            "--revision 0: Input should be greater than or equal to 1",
+            "--revision 0: must be 1 or more",
         ),
         (
             ["resolve", "stable", "--upstream", "http://127.0.0.1:1"],
@@ -67,7 +67,7 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (
             ["publish", "--valid-for", "3000000"],
             2,
-            "--valid-for 3000000: Input should be less than or equal to 36500",
+            "--valid-for 3000000: must be 36500 or less",
         ),
         (["publish", "--channel", "edge", "--channel", "Foo"], 2, "--channel Foo: "),
         (["publish", "--channel", "Foo"], 2, "; write it like stable-1.36"),
@@ -91,25 +91,29 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (
             ["mirror", "sample", "m", "--dry-run"],
             2,
-            "--dry-run: `mirror sample` has no dry run; leave the option out",
+            "--dry-run: `mirror sample` does not take it; leave it out",
         ),
         (["quickstart", "--dry-run"], 2, "--dry-run: "),
         (
             ["mirror", "source", "1.36.4", "m", "--dry-run"],
             2,
-            "--dry-run: `mirror source` has no dry run",
+            "--dry-run: `mirror source` does not take it; leave it out",
         ),
         (
             ["hyperkube", "lock", "1.36.4", "--dry-run"],
             2,
-            "--dry-run: `hyperkube lock` has no dry run",
+            "--dry-run: `hyperkube lock` does not take it; leave it out",
         ),
         (
             ["hyperkube", "parity", "1.36.4", "--dry-run"],
             2,
-            "--dry-run: `hyperkube parity` has no dry run",
+            "--dry-run: `hyperkube parity` does not take it; leave it out",
         ),
-        (["key", "init", "k", "--dry-run"], 2, "--dry-run: `key init` has no dry run"),
+        (
+            ["key", "init", "k", "--dry-run"],
+            2,
+            "--dry-run: `key init` does not take it; leave it out",
+        ),
         (["key", "init", "k", "--expires", "50000"], 2, "50000 days: a key is valid for 1 to "),
         (["image", "--load", "images.tar", "--dry-run"], 2, "--dry-run: `image --load FILE` "),
         (
@@ -329,7 +333,8 @@ def test_a_damaged_lock_is_named(run: Run, sample_mirror: Path) -> None:
     code, _, err = run("fetch")
     assert code == 2
     assert re.search(
-        r"dist/v1.36.4-1/release.json: [\w.]+: .*delete the file and run `kubewright resolve` again",
+        r"dist/v1.36.4-1/release.json: [\w.]+: .*delete the file and run `kubewright resolve` "
+        r"again",
         err,
     )
 
@@ -349,12 +354,14 @@ def test_what_is_done_with_images_is_one_result(
     run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kubewright.images.load", lambda archive: (f"loaded from {archive}",))
-    upstream = ["--upstream", str(sample_mirror), "--cache", "cache", "--arch", "amd64"]
-    assert run("resolve", "v1.36.4", *upstream)[0] == run("fetch", *upstream)[0] == 0
-    code, out, _ = run("image", *upstream, "--json", "--archive", "copy.tar")
+    Path("kubewright.toml").write_text(
+        f'upstream = "{sample_mirror}"\ncache = "cache"\narch = "amd64"\n'
+    )
+    assert run("resolve", "v1.36.4")[0] == run("fetch")[0] == 0
+    code, out, _ = run("image", "--json", "--archive", "copy.tar")
     made = json.loads(out)
     assert (code, made["stage"], made["copied"]) == (0, "image", ["copy.tar"])
-    assert run("image", *upstream, "--archive", "copy.tar")[1].splitlines()[-1] == "copy.tar"
+    assert run("image", "--archive", "copy.tar")[1].splitlines()[-1] == "copy.tar"
     assert json.loads(run("image", "--json", "--load", "copy.tar")[1]) == {
         "loaded": ["loaded from copy.tar"]
     }
@@ -375,14 +382,16 @@ def test_asking_for_an_unknown_package_lists_the_known(run: Run, sample_mirror: 
 def test_a_place_that_cannot_be_written_is_exit_8(
     run: Run, sample_mirror: Path, option: str, words: list[str]
 ) -> None:
-    upstream = ["--upstream", str(sample_mirror), "--arch", "amd64"]
+    Path("kubewright.toml").write_text(
+        f'upstream = "{sample_mirror}"\narch = "amd64"\ncache = "cache"\n'
+    )
     Path("blocked").write_text("a file where a directory should be")
     if words != ["resolve", "v1.36.4"]:
-        run("resolve", "v1.36.4", *upstream)
+        run("resolve", "v1.36.4")
     if words == ["publish"]:
         for verb in ("fetch", "package", "image", "sign"):
-            assert run(verb, *upstream, "--cache", "cache")[0] == 0
-    code, _, err = run(*words, *upstream, option, "blocked/below")
+            assert run(verb)[0] == 0
+    code, _, err = run(*words, option, "blocked/below")
     assert (code, "blocked" in err) == (8, True), err
 
 
@@ -464,7 +473,7 @@ def test_defaults_come_from_the_file_and_the_environment(
 )
 def test_a_default_that_cannot_be_is_refused(run: Run, line: str, complaint: str) -> None:
     Path("kubewright.toml").write_text(f"{line}\n")
-    code, _, err = run("resolve", "stable")
+    code, _, err = run("publish", "stable")
     assert (code, complaint in err) == (2, True), err
 
 
@@ -495,20 +504,28 @@ def test_a_dry_run_of_any_verb_writes_nothing(
 ) -> None:
     for name in ("KUBEWRIGHT_DATA", "XDG_CACHE_HOME", "TMPDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    options = ["--upstream", str(sample_mirror), "--arch", "amd64"]
+    monkeypatch.setenv("KUBEWRIGHT_UPSTREAM", str(sample_mirror))
+    monkeypatch.setenv("KUBEWRIGHT_ARCH", "amd64")
     if locked:
-        run("resolve", "stable", *options)
+        run("resolve", "stable")
     before = everything(tmp_path)
     for verb, says in {
         "resolve": "would write dist/v1.36.4-1/release.json",
+        "release": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache), build ",
+    }.items():
+        code, out, err = run(verb, "stable", "--dry-run")
+        assert (code, says in out) == (0, True), (verb, out, err)
+    for verb, says in {
         "fetch": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache)",
         "package": "would build kubelet.amd64.deb",
         "image": "would build the image etcd for amd64",
         "sign": "v1.36.4-1: would sign ",
-        "release": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache), build ",
     }.items():
-        code, out, err = run(verb, "stable", *options, "--dry-run")
-        assert (code, says in out) == (0, True), (verb, out, err)
+        code, out, err = run(verb, "stable", "--dry-run")
+        if locked:
+            assert (code, says in out) == (0, True), (verb, out, err)
+        else:
+            assert (code, "dist: no release there; run `kubewright resolve" in err) == (2, True)
     assert everything(tmp_path) == before
 
 

@@ -13,12 +13,12 @@ from kubewright import content, recipes, versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.distros import OWN, Distributions
-from kubewright.models.lock import Asked, Component, DistributionRuntime, Wish
+from kubewright.models.lock import Component, DistributionRuntime, ResolveOptions, Wanted
 from kubewright.package_versions import compare
-from kubewright.resolution.facts import Facts
+from kubewright.resolution.build_problem import build_case
 from kubewright.resolution.packages import Candidate, candidates, depends, fits, ours, pin
-from kubewright.resolution.pose import pose
 from kubewright.resolution.runtimes import runtimes
+from kubewright.resolution.statements import Facts
 
 ALL = recipes.distributions()
 DOCKER_20 = ">=20.10.0,<20.11.0"
@@ -81,8 +81,8 @@ WRONG = {
         "docker-ce 5:28.5.2-1 comes after 5:27.5.1-1, but is not older",
     ),
     "version": ("5:29.8.1-1", "latest-1", "'latest-1': names no upstream version"),
-    "syntax": ("5:29.8.1-1", "29.8.1_ce", "'29.8.1_ce' is no deb version"),
-    "float": ('"5:29.8.1-1"', "29.8", r"packages\[0\].version: .*valid string"),
+    "syntax": ("5:29.8.1-1", "29.8.1_ce", "'29.8.1_ce' is not a deb version"),
+    "float": ('"5:29.8.1-1"', "29.8", r"packages\[0\].version: .*must be text"),
     "source": ('"S"', '"NOWHERE"', "docker-ce: sources has no 'NOWHERE'"),
     "repository": (
         '"S"',
@@ -96,13 +96,19 @@ WRONG = {
 @pytest.mark.parametrize(("old", "new", "message"), WRONG.values(), ids=list(WRONG))
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     packages = f"{{{PACKAGE.replace(old, new)}}}, {{{PACKAGE.replace('29.8.1', '28.5.2')}}}"
-    text = f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{packages}]\n[sources]\nS = "s"\n'
+    text = (
+        f'[distributions.d]\ntitle = "D"\nformat = "deb"\npackages = [{packages}]\n[sources]\n'
+        'S = "s"\n'
+    )
     (tmp_path / "distros.toml").write_text(text)
     with pytest.raises(RequestError, match=message):
         recipes.load(tmp_path / "distros.toml", Distributions)
 
 
-PAIR = '[[pairs]]\ndocker = "docker-ce"\ncontainerd = {"containerd.io" = "*"}\nreason = "r"\nsource = "S"\n'
+PAIR = (
+    '[[pairs]]\ndocker = "docker-ce"\ncontainerd = {"containerd.io" = "*"}\nreason = "r"\n'
+    'source = "S"\n'
+)
 WRONG_PAIR = {
     "docker": ("docker-ce", "dockr", "the pairs of dockr: no distribution has a package 'dockr'"),
     "containerd": (
@@ -112,7 +118,7 @@ WRONG_PAIR = {
     ),
     "range": ("*", "1.x", r"pairs\[0\].containerd"),
     "source": ('"S"', '"NOWHERE"', "the pairs of docker-ce: sources has no 'NOWHERE'"),
-    "nothing": ('"containerd.io" = "*"', "", r"pairs\[0\].containerd: .*at least 1"),
+    "nothing": ('"containerd.io" = "*"', "", r"pairs\[0\].containerd: must have 1 or more entries"),
 }
 
 
@@ -167,11 +173,11 @@ def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(
     facts = Facts(
         recipes.catalog(), recipes.components(), recipes.relations(), ALL, packaged=("1.36",)
     )
-    asked = Asked(wanted=(Wish(component=family),), distributions=(name,))
+    asked = ResolveOptions(wanted=(Wanted(component=family),), distributions=(name,))
     [variable] = [
         one
-        for one in pose("1.36.4", facts, asked).problem.variables
-        if one.name == f"{family}@{name}"
+        for one in build_case("1.36.4", facts, asked).problem.variables
+        if one.key == (family, name)
     ]
     ranks = [
         1 if one.package is None else 0 if one.package.repository == OWN else 2
@@ -235,11 +241,13 @@ def test_a_range_becomes_a_dependency(
 def test_several_packages_become_alternatives() -> None:
     deb = [candidate("ubuntu-22.04", "containerd"), candidate("ubuntu-22.04", "containerd.io")]
     assert depends(deb[0], CONTAINERD_2, deb[1:]) == (
-        "containerd (>= 2.2~) | containerd.io (>= 2.2~), containerd (<< 2.4~) | containerd.io (<< 2.4~)"
+        "containerd (>= 2.2~) | containerd.io (>= 2.2~), containerd (<< 2.4~) | containerd.io (<< "
+        "2.4~)"
     )
     rpm = [candidate("fedora-44", "moby-engine"), candidate("fedora-44", "docker-ce")]
     assert depends(rpm[0], ">=29.0.0,<30.0.0", rpm[1:]) == (
-        "((moby-engine >= 29.0~ with moby-engine < 30.0~) or (docker-ce >= 3:29.0~ with docker-ce < 3:30.0~))"
+        "((moby-engine >= 29.0~ with moby-engine < 30.0~) or (docker-ce >= 3:29.0~ with docker-ce "
+        "< 3:30.0~))"
     )
     assert depends(rpm[0], "*", rpm[1:]) == "(moby-engine or docker-ce)"
 
@@ -294,7 +302,8 @@ def test_a_vendors_newest_that_does_not_fit_is_held_back() -> None:
         jammy.pin == "Package: docker-ce docker-ce-cli\nPin: version 5:20.10.*\nPin-Priority: 1001"
     )
     assert found["rhel-9", "docker-ce"].pin == (
-        "dnf install docker-ce-20.10.24 docker-ce-cli-20.10.24\ndnf versionlock add docker-ce docker-ce-cli"
+        "dnf install docker-ce-20.10.24 docker-ce-cli-20.10.24\ndnf versionlock add docker-ce "
+        "docker-ce-cli"
     )
 
 

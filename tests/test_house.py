@@ -31,9 +31,8 @@ above them.
 
 SHOWN = {
     "kubewright.mirror.KUBERNETES",
-    "kubewright.packagers.PACKAGERS",
     "kubewright.verification.Report",
-    "kubewright.resolution.asked",
+    "kubewright.resolution.read_options",
     "kubewright.resolution.avoided",
     "kubewright.resolution.explain.Considered",
     "kubewright.resolution.explain.Explanation",
@@ -250,9 +249,8 @@ def test_the_noxfile_imports_nothing_of_ours() -> None:
 
 
 def test_every_verb_is_a_session_that_says_what_it_does() -> None:
-    from kubewright import (
-        cli,
-    )  # here, so that a mistake in the engine does not hide the other rules
+    # here, so that a mistake in the engine does not hide the other rules
+    from kubewright.cli.verbs import load, verbs
 
     listed = subprocess.run(
         [sys.executable, "-I", "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--list"],
@@ -262,7 +260,11 @@ def test_every_verb_is_a_session_that_says_what_it_does() -> None:
         line[2:].split(" -> ", 1) for line in listed.splitlines() if line.startswith(("- ", "* "))
     )
     others = {"tests", "lint", "bench", "acceptance"}
-    assert sessions.keys() == {*cli.kubewright.commands, *others}, "every verb is a session"
+    assert sessions.keys() == {*verbs(), *others}, "every verb is a session"
+    for name, verb in verbs().items():
+        first, *_ = str(load(name).help).split("\n\n")
+        assert " ".join(first.split()) == verb.summary, f"{name}: help and verbs.toml differ"
+        assert sessions[name].startswith(verb.summary.removesuffix(".")), name
 
 
 def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
@@ -293,6 +295,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
         if path.is_file()
     }
     assert {f"kubewright/content/{path}" for path in ours} <= carried
+    assert "kubewright/cli/verbs.toml" in carried
     assert wheel.name == f"kubewright-{kubewright.__version__}-py3-none-any.whl"
 
 

@@ -357,7 +357,7 @@ def test_what_cannot_run_is_told_by_its_head(head: bytes, reason: str | None) ->
         (
             '"/bin/ln" = "/bin/busybox"',
             '"/bin/ln" = "/bin/toybox"',
-            "hard link /bin/ln: /bin/toybox is no file",
+            "hard link /bin/ln: /bin/toybox is not a file",
         ),
         ('"/apiserver" =', '"/tmp" =', "image hyperkube: in two of its layers: /tmp"),
         ('user = "65535:65535"', 'user = "nobody"', "images.pause.user"),

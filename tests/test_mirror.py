@@ -210,7 +210,7 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
         )
         for file in upstream_files.files_of(recipes.components(), named, tuple(Arch))
     ]
-    found, missing = resolution.survey(wanted, recipes.components(), upstream, jobs=2)
+    found, missing = resolution.pin_inputs(wanted, recipes.components(), upstream, jobs=2)
     assert missing == ()
     assert {one.check for one in found} == {Check.checksum, Check.mirror}
     assert all(

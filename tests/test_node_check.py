@@ -44,7 +44,8 @@ Files = Mapping[str, str | bytes | None]
 def containerd(version: str) -> dict[str, str]:
     """A containerd that says its version as the real one does."""
     return {
-        "usr/bin/containerd": f'#!/bin/sh\necho "containerd github.com/containerd/containerd/v2 {version} abcdef"\n'
+        "usr/bin/containerd": '#!/bin/sh\necho "containerd github.com/containerd/containerd/v2 '
+        f'{version} abcdef"\n'
     }
 
 
@@ -72,9 +73,12 @@ HEALTHY = {
     "proc/cpuinfo": "processor\t: 0\nmodel name\t: x\n\nprocessor\t: 1\nmodel name\t: x\n",
     FORWARD: "1\n",
     BRIDGED: "1\n",
-    "proc/net/tcp": "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-    "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n"
-    "   1: 0100007F:9999 0100007F:280A 01 00000000:00000000 00:00000000 00000000     0        0 2 1\n",
+    "proc/net/tcp": "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   "
+    "uid  timeout inode\n"
+    "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 "
+    "1\n"
+    "   1: 0100007F:9999 0100007F:280A 01 00000000:00000000 00:00000000 00000000     0        0 2 "
+    "1\n",
     "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory hugetlb pids rdma misc\n",
     OPTIONS: "".join(f"CONFIG_{name}={'m' if 'NF' in name else 'y'}\n" for name in KERNEL_OPTIONS),
     "usr/bin/mount": "#!/bin/sh\n",
@@ -453,11 +457,13 @@ TOLERATED: dict[str, Files] = {
     },
     "what containerd prints as its default": {CONTAINERD_CONFIG: DEFAULT_CONFIG},
     "another place for plugins besides the usual one": {
-        SITE_DROP_IN: '[plugins.\'io.containerd.cri.v1.runtime\'.cni]\nbin_dirs = ["/a", "/opt/cni/bin"]\n'
+        SITE_DROP_IN: "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [\"/a\", "
+        '"/opt/cni/bin"]\n'
     },
     "a firewall that lets in what the role needs": {
         FIREWALLD: "",
-        "etc/firewalld/zones/public.xml": '<zone>\n  <port port="10250" protocol="tcp"/>\n</zone>\n',
+        "etc/firewalld/zones/public.xml": '<zone>\n  <port port="10250" protocol="tcp"/>\n'
+        "</zone>\n",
     },
     "a later patch of containerd": containerd("v2.2.10"),
     "an impostor that is gone but for its files": dpkg(
@@ -528,7 +534,8 @@ def test_a_warning_fails_only_strictly(check: Checked) -> None:
 
 
 FSTAB = {
-    "etc/fstab": "UUID=1 / ext4 defaults 0 1\n#/old none swap sw 0 0\n/swap.img\tnone\tswap\tsw\t0\t0\n"
+    "etc/fstab": "UUID=1 / ext4 defaults 0 1\n#/old none swap sw 0 0\n"
+    "/swap.img\tnone\tswap\tsw\t0\t0\n"
 }
 
 
@@ -539,7 +546,8 @@ FSTAB = {
         (
             {},
             "/dev/zram0",
-            "swapoff --all, touch /etc/systemd/zram-generator.conf (or disable what else sets zram up); or",
+            "swapoff --all, touch /etc/systemd/zram-generator.conf (or disable what else sets zram "
+            "up); or",
         ),
         (FSTAB, "/dev/zram0", "sets zram up), take swap out of /etc/fstab; or"),
         (

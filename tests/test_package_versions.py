@@ -87,7 +87,7 @@ def test_a_version_is_taken_apart(form: Format, text: str, parts: PackageVersion
     [(DEB, ""), (DEB, "1.0_2-1"), (DEB, "1 2"), (RPM, "1-2-3"), (RPM, "1:"), (RPM, "a:1")],
 )
 def test_what_is_no_version_is_refused(form: Format, text: str) -> None:
-    with pytest.raises(RequestError, match=f"is no {form} version"):
+    with pytest.raises(RequestError, match=f"is not a {form} version"):
         upstream_of("docker", text, form)
 
 

@@ -11,7 +11,7 @@ from kubewright.models.base import Arch
 from kubewright.models.components import Components, Pin
 from kubewright.models.lock import Check, Component, Input, Unavailable
 from kubewright.models.mirror import Kind, Mirror
-from kubewright.resolution.survey import inputs, published_digest
+from kubewright.resolution.pin_inputs import inputs, published_digest
 from kubewright.upstream import Upstream
 
 CATALOG = recipes.catalog()
@@ -30,7 +30,7 @@ def surveyed(
     allow_unverified: Sequence[str] = (),
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
     """What a mirror says of some inputs."""
-    return resolution.survey(
+    return resolution.pin_inputs(
         wanted, components, Upstream(str(mirror)), jobs=2, allow_unverified=allow_unverified
     )
 
@@ -86,7 +86,8 @@ def test_offline_a_version_must_be_in_the_catalog() -> None:
     [
         (
             "=1.24.5",
-            r"v1.24.5 is to be avoided: a regression.*; ask for just v1.24.5 to have it; the nearest .* v1.24.6",
+            r"v1.24.5 is to be avoided: a regression.*; ask for just v1.24.5 to have it; the "
+            r"nearest .* v1.24.6",
         ),
         (
             "=1.37.0-rc.1",
@@ -166,25 +167,25 @@ def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: s
             "stable-1.36",
             "v1.37.1",
             "stable-1.36",
-            r"stable-1.36.txt: says v1.37.1, which is no final release of 1.36",
+            r"stable-1.36.txt: says v1.37.1, which is not a final release of 1.36",
         ),
         (
             "stable-1.36",
             "v1.36.5-rc.0",
             "1.36",
-            r"says v1.36.5-rc.0, which is no final release of 1.36",
+            r"says v1.36.5-rc.0, which is not a final release of 1.36",
         ),
         (
             "stable",
             "v1.37.0-rc.1",
             "stable",
-            r"stable.txt: says v1.37.0-rc.1, which is no final release, as stable",
+            r"stable.txt: says v1.37.0-rc.1, which is not a final release, as stable",
         ),
         (
             "latest-1.36",
             "v1.35.9",
             "latest-1.36",
-            r"says v1.35.9, which is no release of 1.36, as latest-1.36",
+            r"says v1.35.9, which is not a release of 1.36, as latest-1.36",
         ),
         ("stable-1.36", "v1.37.1", ">=1.36", r"stable-1.36.txt: says v1.37.1"),
     ],
@@ -206,7 +207,8 @@ def test_a_marker_that_names_another_version_is_refused(
         ("", "not a request"),
         (
             "1.99",
-            r"Kubernetes 1.99: not in the catalog, which knows 1.6 to 1.37; .*recipes/catalog/1.99.toml",
+            r"Kubernetes 1.99: not in the catalog, which knows 1.6 to 1.37; "
+            r".*recipes/catalog/1.99.toml",
         ),
         (">=2", "no known release is in this range; the nearest known are v1.36.4"),
         ("stable-1.34", "upstream has no marker https://dl.k8s.io/release/stable-1.34.txt"),
@@ -281,7 +283,10 @@ def test_a_range_that_nothing_known_is_in_names_the_constraint() -> None:
     without = COMPONENTS.model_copy(
         update={"components": {**COMPONENTS.components, "containerd": bare}}
     )
-    complaint = r"1.36.toml: components.containerd.lines: validated .*\n  containerd: known are 1.0.3 .*\nadd a known version"
+    complaint = (
+        r"1.36.toml: components.containerd.lines: validated .*\n  containerd: known are "
+        r"1.0.3 .*\nadd a known version"
+    )
     with pytest.raises(RequestError, match=complaint):
         resolution.choose("1.36.4", CATALOG, without)
 
@@ -437,10 +442,10 @@ def test_checksum_files_of_every_shape_are_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("<html>404</html>", "is no checksum of etcd.tar.gz; it begins"),
-        (f"{OTHER}  other.tar.gz\n{OTHER}  more.tar.gz", "is no checksum of etcd.tar.gz"),
+        ("<html>404</html>", "is not a checksum of etcd.tar.gz; it begins"),
+        (f"{OTHER}  other.tar.gz\n{OTHER}  more.tar.gz", "is not a checksum of etcd.tar.gz"),
         (f"{DIGEST}  etcd.tar.gz\n{OTHER}  etcd.tar.gz", "names different digests for etcd.tar.gz"),
-        ("", "is no checksum"),
+        ("", "is not a checksum"),
     ],
     ids=["error page", "others only", "contradiction", "empty"],
 )

@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 
 from kubewright import recipes, resolution, versions
 from kubewright.errors import RequestError
-from kubewright.models.lock import Asked, Wish
+from kubewright.models.lock import ResolveOptions, Wanted
+from kubewright.resolution.alternatives import Alternatives
+from kubewright.resolution.build_problem import GOES_WITH, build_case
 from kubewright.resolution.conflict import core, everywhere
-from kubewright.resolution.elsewhere import Elsewhere
-from kubewright.resolution.pose import GOES_WITH, pose
-from kubewright.resolution.problem import Constraint, Problem, Rule, Span, Value, Variable
+from kubewright.resolution.problem import (
+    Constraint,
+    Key,
+    Problem,
+    Rule,
+    Value,
+    Variable,
+    VersionRange,
+)
 from kubewright.resolution.search import Chosen, search
 
 CATALOG = recipes.catalog()
@@ -39,7 +47,7 @@ RANGES = (
     *(f"{operator}{version}" for operator in (">=", "<", "=", "!=") for version in VERSIONS),
 )
 
-spans = st.builds(Span, st.sampled_from("abcd"), st.sampled_from(RANGES))
+spans = st.builds(VersionRange, st.sampled_from("abcd"), st.sampled_from(RANGES))
 constraints = st.builds(Constraint, spans, st.just("a test"), st.just(""), when=st.none() | spans)
 domains = st.lists(st.sampled_from(("", *VERSIONS)), min_size=1, max_size=4, unique=True)
 
@@ -47,19 +55,21 @@ domains = st.lists(st.sampled_from(("", *VERSIONS)), min_size=1, max_size=4, uni
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
     """Small enough to try everything."""
-    variables = [Variable(name, tuple(map(Value, draw(domains)))) for name in NAMES]
+    variables = [Variable(Key(name), tuple(map(Value, draw(domains)))) for name in NAMES]
     return Problem(tuple(variables), tuple(draw(st.lists(constraints, max_size=9))))
 
 
 def holds(problem: Problem, chosen: Chosen) -> bool:
     """Said anew, without any of the search's own code but ranges."""
 
-    def of(span: Span, packages: bool) -> list[str]:
-        there = {name: one.version for name, one in chosen.items() if packages or "@" not in name}
+    def of(span: VersionRange, packages: bool) -> list[str]:
+        there = {
+            name: one.version for name, one in chosen.items() if packages or not name.distribution
+        }
         return [
             version
             for name, version in there.items()
-            if name.split("@")[0] == span.component and version
+            if name.component == span.component and version
         ]
 
     return together(chosen) and all(
@@ -75,14 +85,14 @@ def together(chosen: Chosen) -> bool:
     stated of pairs.
     """
     docker = {
-        name.split("@")[1]: one
+        name.distribution: one
         for name, one in chosen.items()
-        if name.startswith("docker@") and one.name
+        if name.component == "docker" and name.distribution and one.name
     }
     both = [
-        (one, chosen[f"containerd@{name}"])
+        (one, chosen[Key("containerd", name)])
         for name, one in docker.items()
-        if f"containerd@{name}" in chosen
+        if Key("containerd", name) in chosen
     ]
     return all(
         versions.inside(containerd.version, pair.containerd.get(containerd.name, "=0.0.1"))
@@ -94,7 +104,7 @@ def together(chosen: Chosen) -> bool:
 
 def tried_one_by_one(problem: Problem) -> Chosen | None:
     """The first solution by trying everything, in order."""
-    names = [variable.name for variable in problem.variables]
+    names = [variable.key for variable in problem.variables]
     every = product(*(variable.domain for variable in problem.variables))
     return next(
         (one for values in every if holds(problem, one := dict(zip(names, values, strict=True)))),
@@ -136,20 +146,23 @@ def test_without_any_one_constraint_a_conflict_is_none(problem: Problem) -> None
 
 
 def test_what_has_no_part_in_a_failure_costs_nothing() -> None:
-    many = tuple(Variable(f"other{number}", tuple(map(Value, VERSIONS))) for number in range(40))
+    many = tuple(
+        Variable(Key(f"other{number}"), tuple(map(Value, VERSIONS))) for number in range(40)
+    )
     problem = Problem(
-        (*many, Variable("a", (Value("1.0.0"),))), (Constraint(Span("a", ">=2"), "a test", ""),)
+        (*many, Variable(Key("a"), (Value("1.0.0"),))),
+        (Constraint(VersionRange("a", ">=2"), "a test", ""),),
     )
     assert search(problem) is None  # 4 to the power of 40 ways to fail, if each were tried
 
 
 wishes = st.builds(
-    lambda known, operator: Wish(component=known[0], range=f"{operator}{known[1]}"),
+    lambda known, operator: Wanted(component=known[0], range=f"{operator}{known[1]}"),
     st.sampled_from([one for one in KNOWN if one[0] != "kubernetes"]),
     st.sampled_from(("=", ">=", "<=", "!=")),
 )
 requests = st.builds(
-    Asked,
+    ResolveOptions,
     wanted=st.lists(wishes, max_size=2).map(tuple),
     without=st.sampled_from([(), (), ("docker",), ("containerd",)]),
     etcd=st.sampled_from(["", "external"]),
@@ -161,9 +174,11 @@ requests = st.builds(
 
 @given(st.sampled_from(PATCHES), requests)
 @settings(max_examples=150, deadline=None)
-def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, asked: Asked) -> None:
+def test_every_choice_keeps_every_range_and_every_relation(
+    kubernetes: str, asked: ResolveOptions
+) -> None:
     try:
-        problem = pose(kubernetes, FACTS, asked).problem
+        problem = build_case(kubernetes, FACTS, asked).problem
     except RequestError:
         assume(False)  # the only runtime there was is left out
     if search(problem) is None:
@@ -186,7 +201,7 @@ def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, aske
         ):
             assert versions.inside(there[needs.component], needs.range)
     assert (
-        not any(one.component == "etcd" and one.external for one in found.case.rulings.values())
+        not any(one.component == "etcd" and one.external for one in found.case.in_force.values())
         or asked.etcd
     )
 
@@ -197,8 +212,8 @@ def test_every_choice_keeps_every_range_and_every_relation(kubernetes: str, aske
 )
 @settings(max_examples=60, deadline=None)
 def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) -> None:
-    found = resolution.solve([(kubernetes, "")], FACTS, Asked())
-    used = {versions.minor(kubernetes), *(ruling.minor for ruling in found.case.rulings.values())}
+    found = resolution.solve([(kubernetes, "")], FACTS, ResolveOptions())
+    used = {versions.minor(kubernetes), *(ruling.minor for ruling in found.case.in_force.values())}
     fewer = {minor: facts for minor, facts in CATALOG.items() if minor in used}
     source = COMPONENTS.components[name]
     allowed = {one.name: one.range for one in found.components}.get(name, "=0.0.1")
@@ -211,16 +226,16 @@ def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) ->
 
 @given(st.sampled_from(PATCHES), st.sampled_from(PATCHES), st.lists(wishes, min_size=1, max_size=2))
 @example(
-    "1.6.0", "1.19.0", [Wish(component="runc", range="=1.0.0-rc92")]
+    "1.6.0", "1.19.0", [Wanted(component="runc", range="=1.0.0-rc92")]
 )  # which 1.19 itself deploys
 @settings(max_examples=200, deadline=None)
 def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
-    one: str, other: str, wanted: list[Wish]
+    one: str, other: str, wanted: list[Wanted]
 ) -> None:
-    asked = Asked(wanted=tuple(wanted))
-    problem = pose(one, FACTS, asked).problem
+    asked = ResolveOptions(wanted=tuple(wanted))
+    problem = build_case(one, FACTS, asked).problem
     if search(problem) is None and everywhere(core(problem), asked):
-        assert search(pose(other, FACTS, asked).problem) is None
+        assert search(build_case(other, FACTS, asked).problem) is None
 
 
 @pytest.mark.parametrize("distribution", recipes.distributions().distributions)
@@ -244,7 +259,7 @@ def test_what_a_distribution_takes_can_be_installed_together(
                 )
     for one in found:
         assert together(one.chosen)
-        assert one.chosen[f"{one.case.runtime}@{distribution}"].name
+        assert one.chosen[Key(one.case.runtime, distribution)].name
 
 
 def test_every_known_release_can_be_had() -> None:
@@ -255,7 +270,7 @@ def test_every_known_release_can_be_had() -> None:
 def test_a_choice_is_the_same_in_any_order_of_what_was_asked() -> None:
     given_ = ["docker=20.10", "containerd=>=2.2,<2.3"]
     one, other = (
-        resolution.asked(COMPONENTS, recipes.distributions(), wanted=order, distros=distros)
+        resolution.read_options(COMPONENTS, recipes.distributions(), wanted=order, distros=distros)
         for order, distros in (
             (given_, ["debian-12", "rhel-9"]),
             (given_[::-1], ["rhel-9", "debian-12"]),
@@ -264,11 +279,13 @@ def test_a_choice_is_the_same_in_any_order_of_what_was_asked() -> None:
     assert one == other
 
 
-def wish(text: str) -> Asked:
+def wish(text: str) -> ResolveOptions:
     words = [word for word in text.split() if word != "--distro"]
     distros = [word for word in words if word in recipes.distributions().distributions]
     wanted = [word for word in words if word not in distros]
-    return resolution.asked(COMPONENTS, recipes.distributions(), wanted=wanted, distros=distros)
+    return resolution.read_options(
+        COMPONENTS, recipes.distributions(), wanted=wanted, distros=distros
+    )
 
 
 @pytest.mark.parametrize(
@@ -296,7 +313,8 @@ def wish(text: str) -> Asked:
             "v1.30.14 with --with docker: docker 29.",
             "v1.34.12 with all that was asked for: kubernetes-containerd",
         ]),
-        ("1.36.4", "docker=99", ["docker: known are 29.8.1, ", "without --with docker=99: docker 29.8.1"]),
+        ("1.36.4", "docker=99", ["docker: known are 29.8.1, ", "without --with docker=99: docker "
+                                                               "29.8.1"]),
     ],
     ids=["etcd", "docker", "relation", "distribution", "unknown"],
 )  # fmt: skip
@@ -317,11 +335,11 @@ def test_elsewhere_finds_what_trying_every_version_in_full_finds(words: str) -> 
     failed = next(
         case
         for one in reversed(PATCHES)
-        if search((case := pose(one, FACTS, asked)).problem) is None
+        if search((case := build_case(one, FACTS, asked)).problem) is None
     )
-    others = Elsewhere.of(core(failed.problem), FACTS, asked)
+    others = Alternatives.of(core(failed.problem), FACTS, asked)
     for kubernetes in PATCHES[::2]:
-        case = pose(kubernetes, FACTS, asked)
+        case = build_case(kubernetes, FACTS, asked)
         found = others.at(kubernetes)
         assert (found and found[1]) == (search(case.problem) if case.speaks else None)
 
@@ -332,7 +350,7 @@ def test_of_several_versions_the_newest_that_meets_the_wish_is_taken() -> None:
     assert found.case.kubernetes == "1.33.7"
     assert found.why == "older"
     assert found.missed.startswith(
-        "v1.34.1 cannot be had with what was asked for: recipes/catalog/1.34.toml: components."
+        "v1.34.1 does not go with what was asked for: recipes/catalog/1.34.toml: components."
     )
 
 
@@ -392,7 +410,7 @@ def test_what_only_a_distribution_that_was_asked_for_brings_can_be_had_there() -
     docker = next(one for one in found.components if one.name == "docker")
     assert (docker.version, docker.status) == ("26.1.5", "supported")
     assert "brought by debian-13's docker.io, and not in recipes/components.toml" in docker.reason
-    assert found.chosen["docker@debian-13"].name == "docker.io"
+    assert found.chosen[Key("docker", "debian-13")].name == "docker.io"
     for other, files in (("", ""), (" --distro debian-12", " and recipes/distros.toml")):
         with pytest.raises(RequestError) as caught:
             resolution.solve([("1.36.4", "")], FACTS, wish(f"docker=26.1.5{other}"))
@@ -402,7 +420,7 @@ def test_what_only_a_distribution_that_was_asked_for_brings_can_be_had_there() -
     assert plain.components == resolution.choose("1.36.4", CATALOG, COMPONENTS, recipes.relations())
 
 
-def solved(kubernetes: str, asked: Asked) -> dict[str, tuple[str, str]]:
+def solved(kubernetes: str, asked: ResolveOptions) -> dict[str, tuple[str, str]]:
     found = resolution.solve([(kubernetes, "")], FACTS, asked)
     return {one.name: (one.version, one.status) for one in found.components}
 
@@ -414,7 +432,7 @@ def test_without_a_wish_no_older_version_is_a_way_out() -> None:
     broken = COMPONENTS.model_copy(
         update={"components": {**COMPONENTS.components, "containerd": bare}}
     )
-    with pytest.raises(RequestError, match=r"v1.36.4: cannot be had like this"):
+    with pytest.raises(RequestError, match=r"v1.36.4: no solution: these constraints conflict"):
         resolution.solve(
-            [("1.36.4", ""), ("1.35.8", "")], resolution.Facts(CATALOG, broken), Asked()
+            [("1.36.4", ""), ("1.35.8", "")], resolution.Facts(CATALOG, broken), ResolveOptions()
         )

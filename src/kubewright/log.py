@@ -4,19 +4,27 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Everything that is not a result goes here; NO_COLOR and a missing terminal are respected by
-rich.
-"""
+
+@cache
+def console() -> "Console":
+    """Where all goes that is not a result: standard error. NO_COLOR and a missing terminal are
+    respected.
+    """
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
-        console.print(self.format(record), style=style, markup=False)
+        console().print(self.format(record), style=style, markup=False)
 
 
 def configure(verbosity: int) -> None:
@@ -30,7 +38,7 @@ def configure(verbosity: int) -> None:
 
 @contextmanager
 def step(log: logging.Logger, title: str) -> Iterator[None]:
-    """Say what starts, and when it has ended well how long it took."""
+    """Say what starts, and how long it took if it ends well."""
     log.info("%s …", title)
     begun = time.monotonic()
     yield

@@ -34,12 +34,12 @@ class PackageVersion(NamedTuple):
 
 
 def parse_deb(text: str) -> PackageVersion:
-    """Read `5:20.10.24~3-0~debian-bookworm`. Raises RequestError for what is no deb version."""
+    """Read `5:20.10.24~3-0~debian-bookworm`. Raises RequestError for another text."""
     return _parse(text, Format.deb)
 
 
 def parse_rpm(text: str) -> PackageVersion:
-    """Read `3:20.10.24-3.el9`, with or without a release. Raises RequestError for what is no rpm
+    """Read `3:20.10.24-3.el9`, with or without a release. Raises RequestError for another
     version.
     """
     return _parse(text, Format.rpm)
@@ -49,7 +49,7 @@ def _parse(text: str, form: Format) -> PackageVersion:
     """The last `-` begins the revision (Debian policy 5.6.12); an rpm's version itself has none."""
     found = _PARTS.match(text)
     if found is None or _CHARACTERS[form].fullmatch(found["upstream"]) is None:
-        raise RequestError(f"{text!r} is no {form} version; write it like 5:20.10.24-1")
+        raise RequestError(f"{text!r} is not a {form} version; write it like 5:20.10.24-1")
     return PackageVersion(int(found["epoch"] or 0), found["upstream"], found["revision"] or "")
 
 

@@ -1,17 +1,16 @@
 """Loads recipes: TOML files become frozen models, and a mistake is named by file and key."""
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from kubewright import content, versions
 from kubewright.errors import RequestError
+from kubewright.mistakes import Mistake, explain
 from kubewright.models.base import Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import Components
@@ -35,13 +34,14 @@ def load(path: Path, model: type[M]) -> M:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise RequestError(f"{place}: there is no such file") from error
+        raise RequestError(place, "no such file", "make it, or correct its name") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"{place}: not TOML: {error}") from error
+        raise RequestError(place, f"not TOML: {error}", "correct that line") from error
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        raise RequestError("\n".join(_mistakes(place, error, model))) from error
+        lines = [_line(place, mistake) for mistake in explain(error, model)]
+        raise RequestError("\n".join(lines)) from error
 
 
 @cache
@@ -89,7 +89,9 @@ def minor_facts(path: Path) -> MinorFacts:
     """
     facts, place = load(path, MinorFacts), _place(path)
     if path.stem != facts.minor:
-        raise RequestError(f"{place}: minor: is {facts.minor!r}; it must match the file's name")
+        raise RequestError(
+            f"{place}: minor", f"is {facts.minor!r}", "it must match the file's name"
+        )
     return _right(facts, place)
 
 
@@ -134,7 +136,9 @@ def packages() -> dict[str, Recipe]:
     for name, recipe in loaded.items():
         if recipe.name != name:
             raise RequestError(
-                f"recipes/packages/{name}.toml: name: is {recipe.name!r}; it must match the file's name"
+                f"recipes/packages/{name}.toml: name",
+                f"is {recipe.name!r}",
+                "it must match the file's name",
             )
     return loaded
 
@@ -147,8 +151,9 @@ def node_spec(release: Release) -> NodeSpec:
         return _node_specs().find(release.minor)
     except KeyError as error:
         raise RequestError(
-            f"Kubernetes {release.minor}: resolution only, no packages and images are made for it; "
-            "ask for a newer minor, or add its [[specs]] table to recipes/node-spec.toml"
+            f"Kubernetes {release.minor}",
+            "resolution only, no packages and images are made for it",
+            "ask for a newer minor, or add its [[specs]] table to recipes/node-spec.toml",
         ) from error
 
 
@@ -168,52 +173,16 @@ def _node_specs() -> NodeSpecs:
     return evidenced(content.folder("recipes") / "node-spec.toml", NodeSpecs)
 
 
+def _line(place: str, mistake: Mistake) -> str:
+    """A mistake as errors are written; a file may have several."""
+    given = "" if mistake.given is None else f" (got {mistake.given!r:.80})"
+    where = f"{place}: {mistake.key or 'the file'}"
+    return str(RequestError(where, f"{mistake.problem}{given}", mistake.remedy))
+
+
 def _place(path: Path) -> str:
     """A path as people know it: below the content root when it is there."""
     try:
         return str(path.relative_to(content.root()))
     except ValueError:
         return str(path)
-
-
-def _mistakes(place: str, error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
-    for mistake in error.errors():
-        key = _dotted(mistake["loc"])
-        if mistake["type"] == "extra_forbidden":
-            yield f"{place}: {key}: unknown key{_suggestion(mistake['loc'], model)}"
-        elif mistake["type"] == "missing":
-            yield f"{place}: {key}: required, but not there; add it"
-        else:
-            said = mistake["msg"].removeprefix("Value error, ")
-            unquoted = (
-                "; quote it"
-                if isinstance(mistake["input"], int | float | date) and "string" in said
-                else ""
-            )
-            given = f" (got {mistake['input']!r:.80})"
-            yield f"{place}: {key or 'the file'}: {said[:1].lower()}{said[1:]}{given}{unquoted}"
-
-
-def _dotted(location: tuple[str | int, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _suggestion(location: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    """Name the known key that was probably meant; all models' keys are candidates below the top
-    level.
-    """
-    known = set(model.model_fields) if len(location) == 1 else _all_keys(model)
-    near = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
-
-
-def _all_keys(model: type[BaseModel]) -> set[str]:
-    schema = model.model_json_schema()
-    return {
-        key
-        for part in [schema, *schema.get("$defs", {}).values()]
-        for key in part.get("properties", {})
-    }

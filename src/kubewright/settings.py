@@ -1,17 +1,22 @@
-"""The options that mean the same for every verb."""
+"""What a run was asked to do: the values of the options that several verbs have."""
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from kubewright.models.base import Arch, Model
 from kubewright.models.image import Flavour
-from kubewright.models.lock import Asked
+from kubewright.models.lock import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
 URL = r"^(|https?://[^\s/]+[^\s]*)$"
-"""An address that clients can use, or none."""
+"""An address that clients can use, or the empty text."""
+
+
+Backend = Literal["fpm", "nfpm"]
+"""A program that builds packages: the keys of `packagers.PACKAGERS`."""
 
 
 class Settings(Model):
@@ -29,14 +34,15 @@ class Settings(Model):
     )  # fmt: skip
     registry: str = "registry.k8s.io"
     channels: tuple[ChannelName, ...] = Field((), examples=["stable-1.36"])
-    asked: Asked = Field(
-        Asked(), description="what a release has to have beside a version of Kubernetes"
+    asked: ResolveOptions = Field(
+        ResolveOptions(), description="what a release has to have beside a version of Kubernetes"
     )
     valid_for: int | None = Field(
         None,
         ge=0,
         le=LONGEST,
-        description="days until the suites of the published channels expire; 0: never; None: as before",
+        description="days until the suites of the published channels expire; "
+        "0: never; None: as before",
     )
     architectures: tuple[Arch, ...] = Field((Arch.amd64, Arch.arm64), min_length=1)
     revision: int = Field(1, ge=1)
@@ -46,7 +52,7 @@ class Settings(Model):
     dry_run: bool = False
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
-    backend: str = "nfpm"
+    backend: Backend = "nfpm"
     flavour: Flavour = Field(
         "dispatcher", description="of hyperkube: separate programs, or one compiled here"
     )

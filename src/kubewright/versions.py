@@ -58,7 +58,9 @@ def order(text: str) -> Order:
     """What a version is sorted by: as `parse` orders it, but compared much faster."""
     version = parse(text)
     parts = version.prerelease.split(".") if version.prerelease else []
-    prerelease = tuple((not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in parts)
+    prerelease = tuple(
+        (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts
+    )
     return version.major, version.minor, version.patch, not parts, prerelease
 
 
@@ -99,8 +101,11 @@ class Range:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a range. Raises RequestError that names the part that cannot be read."""
-        parts = (product(*map(_meanings, part.split(","))) for part in text.split("||"))
-        return cls(text, tuple(tuple(chain(*meaning)) for part in parts for meaning in part))
+        terms: list[tuple[Comparison, ...]] = []
+        for part in text.split("||"):
+            for meaning in product(*map(_meanings, part.split(","))):
+                terms.append(tuple(chain(*meaning)))
+        return cls(text, tuple(terms))
 
     @property
     def alternatives(self) -> tuple[str, ...]:
@@ -110,14 +115,16 @@ class Range:
     @cached_property
     def bounds(self) -> tuple[str, ...]:
         """Where they begin and end."""
-        return tuple(str(bound) for part in self.terms for _, bound in part)
+        return tuple(str(bound) for _, bound in chain(*self.terms))
 
     def __contains__(self, version: str) -> bool:
         """Whether a version is in the range."""
         parsed = parse(version)
-        return any(
-            all(_holds(operator, parsed, bound) for operator, bound in part) for part in self.terms
-        )
+
+        def holds(part: tuple[Comparison, ...]) -> bool:
+            return all(_holds(operator, parsed, bound) for operator, bound in part)
+
+        return any(map(holds, self.terms))
 
 
 def _meanings(text: str) -> tuple[tuple[Comparison, ...], ...]:
@@ -185,7 +192,9 @@ class Request:
             Range.parse(text)
             return cls(text, "range")
         raise RequestError(
-            f"{text!r}: not a request; use stable, latest, stable-1.36, 1.36, v1.36.4 or a range such as '>=1.35,<1.37'"
+            repr(text),
+            "not a request",
+            "use stable, latest, stable-1.36, 1.36, v1.36.4 or a range such as '>=1.35,<1.37'",
         )
 
     def __contains__(self, version: str) -> bool:

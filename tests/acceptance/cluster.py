@@ -9,7 +9,8 @@ storage: {filesystem: {rootdirectory: /data}}
 http: {addr: ":5000"}
 """
 
-CONTAINERD = """# Node containers here have no CAP_SYS_RESOURCE, and no systemd that may make pods' control groups.
+CONTAINERD = """# Node containers here have no CAP_SYS_RESOURCE, and no systemd that may make
+# pods' control groups.
 version = 3
 [plugins.'io.containerd.cri.v1.images'.registry]
 config_path = '/etc/containerd/certs.d'  # the registry has no TLS
@@ -24,9 +25,11 @@ UNLIKE_A_MACHINE = ("fail  cgroup-version: v1", "warn  cgroup-driver: cgroupfs",
 """What kube-node-check may say of any machine here: CONTAINERD says why, and swap is the host's."""
 
 KUBEADM = """#!/bin/sh
-# Control groups v1: `kubeadm upgrade` reads no file of its own accord that could tell it to accept them.
+# Control groups v1: `kubeadm upgrade` reads no file of its own accord that could tell it to accept
+# them.
 case "${1-} ${2-}" in
-    'upgrade apply' | 'upgrade node') exec /usr/bin/kubeadm "$@" --ignore-preflight-errors=SystemVerification ;;
+    'upgrade apply' | 'upgrade node')
+        exec /usr/bin/kubeadm "$@" --ignore-preflight-errors=SystemVerification ;;
     *) exec /usr/bin/kubeadm "$@" ;;
 esac
 """
@@ -59,7 +62,8 @@ kind: KubeletConfiguration
 cgroupDriver: cgroupfs
 failCgroupV1: false
 failSwapOn: false
-evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}  # the disk is a developer's
+# the disk is a developer's
+evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -80,7 +84,8 @@ def join(socket: str) -> str:
 
 ASK = (
     "/bin/sh -c 'for _ in 1 2 3 4 5 6 7 8 9; do "
-    "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local && exit; sleep 1; done'"
+    "/usr/local/bin/kubectl get --raw /version --server=http://server.default.svc.cluster.local && "
+    "exit; sleep 1; done'"
 )
 """What a Pod runs to ask the Service by its name; kube-proxy on its machine may not have heard of
 it yet.
@@ -125,7 +130,9 @@ spec:
   nodeName: {machine}
   terminationGracePeriodSeconds: 1
   containers:
-  - {{name: {name}, image: "{network.registry}/hyperkube-node:v{version}", command: [/bin/sh, -c, "{wait}"]}}
+  - name: {name}
+    image: "{network.registry}/hyperkube-node:v{version}"
+    command: [/bin/sh, -c, "{wait}"]
 """
 
 
@@ -150,7 +157,9 @@ spec:
         podAntiAffinity:
           preferredDuringSchedulingIgnoredDuringExecution:
           - weight: 100
-            podAffinityTerm: {{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: web}}}}}}
+            podAffinityTerm:
+              topologyKey: kubernetes.io/hostname
+              labelSelector: {{matchLabels: {{app: web}}}}
         nodeAffinity:
           requiredDuringSchedulingIgnoredDuringExecution:
             nodeSelectorTerms:

@@ -24,13 +24,16 @@ to use.
 """
 
 RUNC = """#!/bin/sh
-# Machines here have no CAP_SYS_RESOURCE: a privileged container cannot have it either, and nothing may be made safer
-# from running out of memory than its parent is. containerd minds both by itself or by restrict_oom_score_adj.
+# Machines here have no CAP_SYS_RESOURCE: a privileged container cannot have it either, and nothing
+# may be made safer from running out of memory than its parent is. containerd minds both by itself
+# or by restrict_oom_score_adj.
 for word; do
     [ "${bundle-}" != next ] || bundle=$word
     [ "$word" != --bundle ] || bundle=next
 done
-[ -z "${bundle-}" ] || sed -i 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/; s/"CAP_SYS_RESOURCE",//g' "$bundle/config.json"
+[ -z "${bundle-}" ] ||
+    sed -i 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/; s/"CAP_SYS_RESOURCE",//g' \\
+        "$bundle/config.json"
 exec runc "$@"
 """
 """What Docker runs instead of runc on machines without CAP_SYS_RESOURCE."""
@@ -66,7 +69,8 @@ def choice(lab: Lab, version: str) -> dict[str, str]:
     found: dict[str, str] = next((one for one in mine if one["fits"]), {})
     if not found:
         raise Failed(
-            f"v{version}: its manifest has no Docker that fits {DISTRIBUTION}: requirements.distributions"
+            f"v{version}: its manifest has no Docker that fits {DISTRIBUTION}: "
+            "requirements.distributions"
         )
     return found
 
@@ -82,7 +86,8 @@ def install(lab: Lab, version: str) -> None:
     picked = choice(lab, version)
     lab.report.show(
         f"{MACHINE}: which Docker, and why",
-        f"{picked['package']} {picked['version']} ({picked['distribution']}): {picked['reason']}\n\n{listed}",
+        f"{picked['package']} {picked['version']} ({picked['distribution']}): {picked['reason']}\n"
+        f"\n{listed}",
     )
     wanted = rf"^{re.escape(picked['package'])} {re.escape(picked['version'])}\S* ii "
     if not re.search(wanted, listed, re.MULTILINE) or "kubernetes-runtime-docker " not in listed:
@@ -103,7 +108,8 @@ def configure(lab: Lab) -> None:
     lab.engine.put(MACHINE, "/etc/docker/daemon.json", json.dumps(settings, indent=2) + "\n")
     lab.shell(
         MACHINE,
-        "chmod 755 /usr/local/sbin/runc-here && systemctl restart docker && systemctl is-active docker",
+        "chmod 755 /usr/local/sbin/runc-here && systemctl restart docker && systemctl is-active "
+        "docker",
     )
     lab.connect(MACHINE)
 
@@ -117,7 +123,8 @@ def ready(lab: Lab, version: str) -> None:
     upstream = re.split(r"[+~-]", choice(lab, version)["version"].rpartition(":")[2])[0]
     if not seen.startswith(f"docker://{upstream}"):
         raise Failed(
-            f"{MACHINE}: the cluster sees {seen}, not docker://{upstream}: kubectl get nodes -o wide"
+            f"{MACHINE}: the cluster sees {seen}, not docker://{upstream}: kubectl get nodes -o "
+            "wide"
         )
 
 

@@ -44,7 +44,9 @@ BOOT = "rm -f /dev/kmsg; mknod /dev/kmsg c 1 11; mount -o remount,rw /sys; mount
 GROUPS = """if test -e /sys/fs/cgroup/cgroup.controllers; then # version 2
     mkdir -p "/sys/fs/cgroup/{group}"
     cd "/sys/fs/cgroup/{parent}"
-    for controller in $(cat cgroup.controllers); do echo "+$controller" > cgroup.subtree_control; done
+    for controller in $(cat cgroup.controllers); do
+        echo "+$controller" > cgroup.subtree_control
+    done
     exit
 fi
 for controller in /sys/fs/cgroup/*; do
@@ -52,7 +54,9 @@ for controller in /sys/fs/cgroup/*; do
     mkdir -p "$controller/{group}"
     test -e "$controller/cpuset.cpus" || continue
     for group in {parent} {group}; do
-        for setting in cpuset.cpus cpuset.mems; do cat "$controller/$setting" > "$controller/$group/$setting"; done
+        for setting in cpuset.cpus cpuset.mems; do
+            cat "$controller/$setting" > "$controller/$group/$setting"
+        done
     done
 done"""
 """Makes the control group of a machine's pods in every hierarchy that the machine sees; kubelet
@@ -164,8 +168,16 @@ class Engine:
             if "Server Version" in self.run([*self.docker, "info"], check=False):
                 break
             time.sleep(0.1)
-        self.run([*self.docker, "network", "create", f"--subnet={self.network.subnet}",
-                  f"--opt=com.docker.network.bridge.name={self.network.bridge}", "nodes"])  # fmt: skip
+        self.run(
+            [
+                *self.docker,
+                "network",
+                "create",
+                f"--subnet={self.network.subnet}",
+                f"--opt=com.docker.network.bridge.name={self.network.bridge}",
+                "nodes",
+            ]
+        )
         for table, chain, rule in self.network.rules:
             self.run(["iptables", "-w", "-t", table, "-I", chain, *rule])
         self.traces.kernel.raise_watchers()
@@ -209,7 +221,8 @@ class Engine:
             list(pool.map(self._restart, names))
 
     def _restart(self, name: str) -> None:
-        # systemd stops its units in a second or two, then waits for shells in Pods, which hear no signal but KILL.
+        # systemd stops its units in a second or two, then waits for shells in Pods, which hear no
+        # signal but KILL.
         self.run([*self.docker, "stop", "--time=10", name])
         self.traces.remove_groups(self.network.pods(name))  # no kernel keeps them over a boot
         self.run([*self.docker, "start", name])

@@ -53,7 +53,8 @@ def expired_repository(lab: Lab, version: str) -> Steps:
                     f"/apt/dists/{suite}/InRelease is expired",
                     "Updates for this repository will not be applied",
                 ],
-                "leave apt's check on; tell those who run the site, who see a later step and run kubewright refresh",
+                "leave apt's check on; tell those who run the site, who see a later step and run "
+                "kubewright refresh",
             ),
         ),
         ("nothing of ours is installed", lambda: nothing_installed(lab, "fresh")),
@@ -93,7 +94,8 @@ def tampered_package(lab: Lab, version: str) -> Steps:
                     f"E: Failed to fetch {lab.network.site}/{name}",
                     "exit code 100.",
                 ],
-                "try past any proxy; then tell those who run the site, who see a later step and publish again",
+                "try past any proxy; then tell those who run the site, who see a later step and "
+                "publish again",
             ),
         ),
         ("nothing of ours is installed", lambda: nothing_installed(lab, "fresh")),
@@ -120,8 +122,10 @@ def tampered_package(lab: Lab, version: str) -> Steps:
 def cri_disabled(lab: Lab, version: str) -> Steps:
     """containerd runs without its CRI plugin."""
     join = (
-        "kubeadm join 10.0.0.1:6443 --token abcdef.0123456789abcdef --discovery-token-unsafe-skip-ca-verification "
-        "--cri-socket unix:///run/containerd/containerd.sock --ignore-preflight-errors=SystemVerification"
+        "kubeadm join 10.0.0.1:6443 --token abcdef.0123456789abcdef "
+        "--discovery-token-unsafe-skip-ca-verification "
+        "--cri-socket unix:///run/containerd/containerd.sock "
+        "--ignore-preflight-errors=SystemVerification"
     )
     return [
         (
@@ -163,7 +167,10 @@ def cgroup_v1(lab: Lab, version: str) -> Steps:
     """Nothing accepts this machine's control groups v1."""
     plain = PLAIN.format(version=version, registry=lab.network.registry)
     init = "kubeadm init --config /etc/kubernetes/plain.yaml"
-    start = "kubeadm init phase kubelet-start --config /etc/kubernetes/plain.yaml; sleep 2; journalctl -qu kubelet"
+    start = (
+        "kubeadm init phase kubelet-start --config /etc/kubernetes/plain.yaml; sleep 2; "
+        "journalctl -qu kubelet"
+    )
     return [
         (
             "a clean machine installs kubernetes-control-plane",
@@ -261,13 +268,13 @@ def verify(lab: Lab) -> str:
 
 def publish(lab: Lab, version: str) -> None:
     """Publish the release again."""
-    options = ["--channel", channel(version), *lab.supply.options(lab.network.registry)]
-    verb(lab, "publish", f"v{version}", *options)
+    settings = lab.supply.settings(lab.network.registry)
+    verb(lab, "publish", f"v{version}", "--channel", channel(version), settings=settings)
 
 
-def verb(lab: Lab, *words: str) -> None:
+def verb(lab: Lab, *words: str, settings: Sequence[str] = ()) -> None:
     """Run a verb as the site's owner."""
-    lab.report.show(f"kubewright {words[0]}", lab.supply.kubewright(*words))
+    lab.report.show(f"kubewright {words[0]}", lab.supply.kubewright(*words, settings=settings))
 
 
 def sound(lab: Lab, name: str, command: str) -> None:
@@ -318,7 +325,8 @@ def stop_kubelet(lab: Lab) -> None:
     """As `kubeadm reset` does, without the rest of it."""
     lab.shell(
         "cp",
-        "systemctl stop kubelet; rm -r /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env",
+        "systemctl stop kubelet; rm -r /var/lib/kubelet/config.yaml "
+        "/var/lib/kubelet/kubeadm-flags.env",
     )
 
 

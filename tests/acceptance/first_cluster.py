@@ -121,7 +121,10 @@ def talk_from(lab: Lab, version: str, machine: str) -> str:
     lab.kubectl("apply -f -", stdin=cluster.client(lab.network, version, name, machine))
     lab.wait(f"pod --namespace=kube-system --field-selector=spec.nodeName={machine}")  # kube-proxy
     lab.wait(f"pod/{name}")
-    said = f"$ kubectl logs {name}\n{lab.kubectl(f'logs {name}')}\n$ kubectl exec {name} -- kubectl get --raw …\n"
+    said = (
+        f"$ kubectl logs {name}\n{lab.kubectl(f'logs {name}')}\n$ kubectl exec {name} -- "
+        "kubectl get --raw …\n"
+    )
     said += lab.kubectl(f"exec {name} -- {cluster.ASK}")
     for word in (f"hello from {name}", f'"gitVersion": "v{version}"'):
         if word not in said:

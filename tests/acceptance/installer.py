@@ -101,7 +101,8 @@ def install(lab: Lab, machine: str, version: str) -> None:
     lab.report.show(f"{machine}: packages that install.sh took from the manifest", "\n".join(lines))
     if wrong or not taken:
         raise Failed(
-            f"{machine}: not installed as the manifest has it: {', '.join(wrong) or 'nothing'}\n{said}"
+            f"{machine}: not installed as the manifest has it: {', '.join(wrong) or 'nothing'}\n"
+            f"{said}"
         )
 
 
@@ -127,7 +128,8 @@ def pull(lab: Lab, machine: str, version: str) -> str:
     for reference in (line.split()[0] for line in images.splitlines()):
         if found.get(reference) != wanted[reference]:
             raise Failed(
-                f"{machine}: {reference} is not {wanted[reference]} but {found.get(reference, 'not there')}"
+                f"{machine}: {reference} is not {wanted[reference]} but "
+                f"{found.get(reference, 'not there')}"
             )
     return images
 

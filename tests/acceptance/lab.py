@@ -99,14 +99,19 @@ class Lab:
             if name in names:
                 one, release = ours.get(digest, ({"url": "not a published file"}, "no release"))
                 lines.append(
-                    f"{name:<30} {version.replace('%3a', ':'):<10} {digest}  {release}  {one['url']}"
+                    f"{name:<30} {version.replace('%3a', ':'):<10} {digest}  {release}  "
+                    f"{one['url']}"
                 )
                 unknown += [name] if digest not in ours else []
-        head = f"{'package':<30} {'version':<10} {'SHA-256 of what apt fetched':<64}  in the manifest of, as"
+        head = (
+            f"{'package':<30} {'version':<10} {'SHA-256 of what apt fetched':<64}  in the "
+            "manifest of, as"
+        )
         self.report.show(f"{machine}: packages from {self.network.site}", "\n".join([head, *lines]))
         if unknown or not lines:
             raise Failed(
-                f"{machine}: not the manifest's packages: {', '.join(unknown) or 'nothing came from our site'}"
+                f"{machine}: not the manifest's packages: "
+                f"{', '.join(unknown) or 'nothing came from our site'}"
             )
 
     def configure(self, machine: str, control_plane: str = "cp") -> None:
@@ -197,7 +202,8 @@ class Lab:
     def look(self) -> str:
         """Where a person would look when a step failed: the last words of each machine."""
         found = [
-            "Look at log.txt in the work directory, every command and what it said, and at these last lines:"
+            "Look at log.txt in the work directory, every command and what it said, and at these "
+            "last lines:"
         ]
         for machine in (name for name in self.engine.names if name not in SERVICES):
             for unit in ("containerd", "cri-docker", "kubelet"):
@@ -207,9 +213,13 @@ class Lab:
                 found.append(f"{machine}: journalctl --unit={unit}\n{said}")
             script = "systemctl --failed --no-legend; crictl ps -a 2>&1 | tail -n 12"
             found.append(
-                f"{machine}: failed units and containers\n{self.shell(machine, script, check=False)}"
+                f"{machine}: failed units and containers\n"
+                f"{self.shell(machine, script, check=False)}"
             )
-        script = "kubectl get nodes,pods -A -o wide; kubectl get events -A --field-selector=type=Warning | tail -n 12"
+        script = (
+            "kubectl get nodes,pods -A -o wide; kubectl get events -A "
+            "--field-selector=type=Warning | tail -n 12"
+        )
         for machine in self.members:
             said = self.shell(
                 machine, f"{AS_ROOT}; test ! -e $KUBECONFIG || {{ {script}; }}", check=False

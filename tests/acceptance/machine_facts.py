@@ -25,7 +25,8 @@ def facts(supply: Supply, versions: list[str]) -> dict[str, str]:
         "Started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "Checkout": checkout(),
         "Kubernetes": ", ".join(versions),
-        "Machine": f"{release}, kernel {platform.release()}, control groups v{2 if traces.two() else 1}, "
+        "Machine": f"{release}, kernel {platform.release()}, control groups "
+        f"v{2 if traces.two() else 1}, "
         f"{os.cpu_count()} cores, {memory:.0f} GiB of memory",
         "Site": f"{supply.network.site}, images in {supply.network.registry}",
         "Caches": caches(supply, versions),

@@ -57,7 +57,8 @@ class Network:
                 kept.write_text(f"{network.number}\n")
                 return network
         raise SystemExit(
-            f"bridges {cls(NUMBERS[0]).bridge} to {cls(NUMBERS[-1]).bridge} are all there: end those runs first"
+            f"bridges {cls(NUMBERS[0]).bridge} to {cls(NUMBERS[-1]).bridge} are all there: end "
+            "those runs first"
         )
 
     @property

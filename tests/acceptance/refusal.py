@@ -118,7 +118,8 @@ def switch(lab: Lab, version: str) -> None:
     )
     if f"Candidate: {version}-1" not in policy:
         raise Failed(
-            f"{MACHINE}: apt would not install kubelet {version}; look at apt-cache policy:\n{policy}"
+            f"{MACHINE}: apt would not install kubelet {version}; look at apt-cache policy:\n"
+            f"{policy}"
         )
 
 
@@ -138,7 +139,8 @@ def refuse(lab: Lab, version: str) -> None:
         refused = refusals(said, version)
         if refused != wanted or not said.endswith("exit code 100\n"):
             raise Failed(
-                f"{MACHINE}: {words}: refused by {sorted(refused)}, not by {sorted(wanted)}:\n{said}"
+                f"{MACHINE}: {words}: refused by {sorted(refused)}, not by {sorted(wanted)}:\n"
+                f"{said}"
             )
         unchanged(lab, words, before)
         shown.append(
@@ -174,14 +176,18 @@ def override(lab: Lab, version: str) -> None:
     ]
     if missing:
         raise Failed(
-            f"{MACHINE}: not at {version} in spite of {OVERRIDE}: {', '.join(missing)}:\n{ours(after)}"
+            f"{MACHINE}: not at {version} in spite of {OVERRIDE}: {', '.join(missing)}:\n"
+            f"{ours(after)}"
         )
     lab.report.show(f"{MACHINE}: after touch {OVERRIDE}, apt-get upgrade", ours(after))
 
 
 def refusals(said: str, version: str) -> set[str]:
     """The packages that refuse with the reason and a way to go on."""
-    reason = rf"^(\S+) {re.escape(version)}: not installed: from 1\.35\.\S+ to {minor(version)} would skip Kubernetes 1.36"
+    reason = (
+        rf"^(\S+) {re.escape(version)}: not installed: from 1\.35\.\S+ to {minor(version)} "
+        r"would skip Kubernetes 1.36"
+    )
     if OVERRIDE not in said or "Upgrade to 1.36 first, from its channel stable-1.36" not in said:
         return set()
     return set(re.findall(reason, said, re.MULTILINE))

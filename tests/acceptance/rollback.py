@@ -103,7 +103,8 @@ def images(lab: Lab, old: str, new: str) -> None:
     moved = [name for name, digest in before.items() if after.get(name, digest) != digest]
     if not moved:
         raise Failed(
-            f"no tag is in both releases with another digest, so this proves nothing: {', '.join(before)}"
+            "no tag is in both releases with another digest, so this proves nothing: "
+            f"{', '.join(before)}"
         )
     lab.configure("fresh")
     lab.shell("fresh", "apt-get install curl gpgv jq")

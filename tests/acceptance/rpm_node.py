@@ -34,7 +34,8 @@ FORWARD = "/proc/sys/net/ipv4/ip_forward"
 
 CHECKS = f"""set -e
 cd /var/cache/dnf/kubewright-*/packages
-echo "rpm --checksig: $(rpm --checksig *.rpm | grep -c 'digests signatures OK') of $(ls *.rpm | wc -l) signed and sound"
+sound=$(rpm --checksig *.rpm | grep -c 'digests signatures OK' || true)
+echo "rpm --checksig: $sound of $(ls *.rpm | wc -l) signed and sound"
 for package in $(rpm --query --queryformat '%{{NAME}} ' --package *.rpm); do
     rpm --verify "$package" || wrong="${{wrong-}} $package"
 done
@@ -77,7 +78,8 @@ def base(lab: Lab) -> None:
     lab.shell(MACHINE, f"apt-get update && apt-get install --no-install-recommends {BASE}")
     lab.shell(
         MACHINE,
-        "mkdir -p /etc/yum.repos.d; printf 'assumeyes=True\\nkeepcache=True\\n' >> /etc/dnf/dnf.conf",
+        "mkdir -p /etc/yum.repos.d; printf 'assumeyes=True\\nkeepcache=True\\n' >> "
+        "/etc/dnf/dnf.conf",
     )
     lab.shell(MACHINE, f"test $(cat {FORWARD}) = 0")
 
@@ -96,7 +98,8 @@ def install(lab: Lab, version: str) -> None:
     key = {key["id"] for key in lab.supply.manifest(version)["keys"] if key["kind"] == "openpgp"}
     if shown != key or not installed(lab, "kubernetes-node"):
         raise Failed(
-            f"{MACHINE}: kubernetes-node is not installed, or dnf did not show the key {key}:\n{said}"
+            f"{MACHINE}: kubernetes-node is not installed, or dnf did not show the key {key}:\n"
+            f"{said}"
         )
     lab.report.show(
         f"{MACHINE}: what it is",
@@ -119,7 +122,8 @@ def install_stand_in(lab: Lab) -> list[str]:
     missing = stand_in.unmet(stand_in.parsed(lab.shell(MACHINE, question)), ["kubernetes-node"])
     if unknown := set(missing) - KNOWN:
         raise Failed(
-            f"{MACHINE}: our rpms require what no RPM distribution is known to have: {', '.join(unknown)}"
+            f"{MACHINE}: our rpms require what no RPM distribution is known to have: "
+            f"{', '.join(unknown)}"
         )
     recipe = lab.supply.work / "stand-in.json"
     recipe.write_bytes(

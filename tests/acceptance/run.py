@@ -168,8 +168,13 @@ def main() -> int:
     parser.add_argument(
         "--work", type=Path, required=True, help="where the run works and leaves its report"
     )
-    parser.add_argument("--fault", action="append", choices=[*faults.FAULTS, "all"], default=[],
-                        help="instead of a full run, make this fault and see it named; repeatable")  # fmt: skip
+    parser.add_argument(
+        "--fault",
+        action="append",
+        choices=[*faults.FAULTS, "all"],
+        default=[],
+        help="instead of a full run, make this fault and see it named; repeatable",
+    )
     options = parser.parse_args()
     names = list(faults.FAULTS) if "all" in options.fault else options.fault
     left_out = {}
@@ -191,7 +196,8 @@ def main() -> int:
         parser.error(str(refusal))
     if not hold(options.work / "lock"):
         parser.error(
-            f"{options.work}: another run works there; wait for it, or name another directory with --work"
+            f"{options.work}: another run works there; wait for it, or name another directory with "
+            "--work"
         )
     (options.work / "log.txt").write_text("")
     for number in ENDINGS:

@@ -5,6 +5,7 @@ Debian roots.
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,28 +55,21 @@ class Supply:
         self.network = network
         self.engine = Engine(self.work, network)
 
-    def kubewright(self, *words: str) -> str:
+    def kubewright(self, *words: str, settings: Sequence[str] = ()) -> str:
         """Run a verb of the console command in the work directory; what it said."""
-        keys = f"KUBEWRIGHT_DATA={self.work}/keys"
-        return self.engine.run(
-            ["env", keys, sys.executable, "-m", "kubewright", *words], cwd=self.work
-        )
+        environment = [f"KUBEWRIGHT_DATA={self.work}/keys", *settings]
+        command = [sys.executable, "-m", "kubewright", *words]
+        return self.engine.run(["env", *environment, *command], cwd=self.work)
 
-    def options(self, registry: str) -> list[str]:
-        """The options that every verb of a release gets."""
+    def settings(self, registry: str) -> list[str]:
+        """What the verbs of a release are to do, each of them as far as it asks."""
         return [
-            "--upstream",
-            str(self.upstream),
-            "--cache",
-            str(self.cache),
-            "--flavour",
-            "monolith",
-            "--arch",
-            "amd64",
-            "--url",
-            self.network.site,
-            "--registry",
-            registry,
+            f"KUBEWRIGHT_UPSTREAM={self.upstream}",
+            f"KUBEWRIGHT_CACHE={self.cache}",
+            "KUBEWRIGHT_FLAVOUR=monolith",
+            "KUBEWRIGHT_ARCH=amd64",
+            f"KUBEWRIGHT_URL={self.network.site}",
+            f"KUBEWRIGHT_REGISTRY={registry}",
         ]
 
     def mirror(self, version: str) -> None:
@@ -96,14 +90,13 @@ class Supply:
         """Make a release and publish it on the site, in the channel of its minor; `more` are
         options.
         """
-        options = ["--channel", channel(version), *more, *self.options(self.network.registry)]
-        self.kubewright("release", f"v{version}", *options)
+        words = ["release", f"v{version}", "--channel", channel(version), *more]
+        self.kubewright(*words, settings=self.settings(self.network.registry))
 
     def push(self, version: str) -> None:
         """Push the images of a release."""
-        self.kubewright(
-            "image", f"v{version}", "--push", *self.options(f"http://{self.network.registry}")
-        )
+        settings = self.settings(f"http://{self.network.registry}")
+        self.kubewright("image", f"v{version}", "--push", settings=settings)
 
     def manifest(self, version: str) -> Manifest:
         """The manifest of a release on the site."""

@@ -98,15 +98,18 @@ class Traces:
         """What is there, by kind and where it was looked for."""
         group = self.network.group
         return {
-            f"processes with {self.mark} in their environment, or in its control group": self.processes(),
+            f"processes with {self.mark} in their environment, or in its control "
+            "group": self.processes(),
             f"mounts below {' and '.join(map(str, self.folders))}": self.mounts(),
             f"bridge {self.network.bridge} in /sys/class/net": self._links(),
             f"firewall rules that say {group}": self._rules(),
-            f"control groups {group}, and {', '.join(INNER)} that were not there before": self.control_groups(),
+            f"control groups {group}, and {', '.join(INNER)} that were not there "
+            "before": self.control_groups(),
             "files " + " and ".join(map(str, self.folders)): [
                 str(one) for one in self.folders if one.exists()
             ],
-            f"settings of the kernel ({self.kernel.kept or 'given back'}): {', '.join(SETTINGS)}": self.kernel.changed,
+            f"settings of the kernel ({self.kernel.kept or 'given back'}): "
+            f"{', '.join(SETTINGS)}": self.kernel.changed,
         }
 
     def processes(self) -> list[str]:

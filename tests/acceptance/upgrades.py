@@ -281,7 +281,8 @@ def back(lab: Lab) -> None:
     nodes = set(lab.kubectl("get pods -l app=web -o jsonpath={.items[*].spec.nodeName}").split())
     if nodes != set(MACHINES):
         raise Failed(
-            f"the Deployment's Pods are on {', '.join(sorted(nodes))}, not on {' and '.join(MACHINES)}"
+            f"the Deployment's Pods are on {', '.join(sorted(nodes))}, not on "
+            f"{' and '.join(MACHINES)}"
         )
     answers(lab)
 

@@ -14,7 +14,8 @@ def claim(work: Path) -> None:
     """
     if work.resolve() == Path("/"):
         raise Failed(
-            f"--work {work}: a run removes files there, so it is never the root: name an empty directory"
+            f"--work {work}: a run removes files there, so it is never the root: name an empty "
+            "directory"
         )
     if work.exists() and not work.is_dir():
         raise Failed(
@@ -24,7 +25,8 @@ def claim(work: Path) -> None:
     marker = work / MARKER
     if not marker.is_file() and any(work.iterdir()):
         raise Failed(
-            f"--work {work}: has files, and no run has made it, as {MARKER} is not there: name an empty directory, "
+            f"--work {work}: has files, and no run has made it, as {MARKER} is not there: name an "
+            "empty directory, "
             f"or one that does not exist; if an earlier run has made this one, touch {marker}"
         )
     marker.write_text(

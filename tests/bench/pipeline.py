@@ -67,7 +67,7 @@ def resolving() -> Iterator[Result]:
 def resolve(request: str, *wanted: str) -> resolution.Solution | None:
     """What a request gives, nothing read before; None for a refusal."""
     forget()
-    asked = resolution.asked(recipes.components(), recipes.distributions(), wanted=wanted)
+    asked = resolution.read_options(recipes.components(), recipes.distributions(), wanted=wanted)
     try:
         return stage.solution(
             request, Settings(cache=Path(), now=NOW, offline=True, asked=asked), None
@@ -114,5 +114,8 @@ def second_run(work: Path) -> Iterator[Result]:
         "ours": lambda: release.release("v1.36.4", settings, keys),
         "floor": lambda: [hashlib.sha256(path.read_bytes()) for path in made],
     })  # fmt: skip
-    floor = f"SHA-256 of the {len(made)} files ({sum(path.stat().st_size for path in made) / 1e6:.0f} MB) that it made"
+    floor = (
+        f"SHA-256 of the {len(made)} files "
+        f"({sum(path.stat().st_size for path in made) / 1e6:.0f} MB) that it made"
+    )
     yield Row("release, nothing to do", seconds["ours"], seconds["floor"], floor)

@@ -5,28 +5,20 @@ them.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.asking import asking
-from kubewright.cli.options import refuse_dry_run, shared, show_json
-from kubewright.cli.site import report_changes
-from kubewright.cli.tables import show_path, show_release
+from kubewright.cli.options import CHOICE, KEYS, OPTIONS, refuse_dry_run, shared, show_json
+from kubewright.cli.resolve_options import resolve_options
 from kubewright.errors import RequestError
-from kubewright.models.artifact import Record
-from kubewright.models.upgrades import Hop
 from kubewright.settings import Settings
-from kubewright.stages import fetch as fetching
-from kubewright.stages import image as imaging
-from kubewright.stages import package as packaging
-from kubewright.stages import release as releasing
-from kubewright.stages import resolve as resolving
-from kubewright.stages import sign as signing_stage
-from kubewright.stages import upgrade as upgrading
-from kubewright.stages.dryrun import Plan, plan, planned, rehearse
-from kubewright.stages.keys import existing_keys, keys
-from kubewright.stages.site import store
-from kubewright.workspace import Workspace, select
+
+if TYPE_CHECKING:
+    from kubewright.models.artifact import Record
+    from kubewright.models.upgrades import Hop
+    from kubewright.stages.dryrun import Plan
+    from kubewright.workspace import Workspace
 
 OWN = "(this machine's archive)"
 """What `image --load` means without a file."""
@@ -39,13 +31,17 @@ NAME = click.argument("name", required=False, metavar="[NAME|REQUEST]")
 @click.option(
     "--from", "start", metavar="VERSION", help="Show the way from this version, hop by hop."
 )
-@shared
-@asking
+@shared(*CHOICE, "dist", "dry-run")
+@resolve_options
 def resolve(settings: Settings, as_json: bool, request_: str, start: str | None) -> None:
     """Choose the versions that fit together and write the lock.
 
     REQUEST is stable, stable-1.36, latest, 1.36, v1.36.4, or a range such as '>=1.35,<1.37'.
     """
+    from kubewright.cli.tables import show_path, show_release
+    from kubewright.stages import resolve as resolving
+    from kubewright.stages import upgrade as upgrading
+
     hops: tuple[Hop, ...] | None = None
     if start is None:
         workspace, release = resolving.resolve(request_, settings)
@@ -67,13 +63,18 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
 
 @click.command()
 @NAME
-@shared
+@shared("upstream", "dist", "cache", "allow-unverified", "jobs", "dry-run")
 def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     """Bring every input of the lock into the cache, checked."""
+    from kubewright.stages import fetch as fetching
+    from kubewright.stages.dryrun import Plan
+    from kubewright.workspace import select
+
+    workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(name, settings, as_json, Plan.fetching)
+        _plan(workspace, settings.cache, as_json, Plan.fetching)
         return
-    release = fetching.fetch(select(settings.dist, name), settings)
+    release = fetching.fetch(workspace, settings)
     if as_json:
         show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
         return
@@ -83,17 +84,22 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 
 @click.command()
 @NAME
-@shared
+@shared(*KEYS, "dist", "cache", "site", "url", "registry", "backend", "only", "jobs", "dry-run")
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
-    if settings.dry_run:
-        _plan(name, settings, as_json, Plan.packaging)
-        return
+    from kubewright.stages import package as packaging
+    from kubewright.stages import sign as signing
+    from kubewright.stages.dryrun import Plan
+    from kubewright.stages.keys import keys
+    from kubewright.stages.site import store
+    from kubewright.workspace import select
+
     workspace = select(settings.dist, name)
+    if settings.dry_run:
+        _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
+        return
     own = keys(settings)
-    record = packaging.package(
-        workspace, settings, own.repo, signing_stage.keyring(own, store(settings))
-    )
+    record = packaging.package(workspace, settings, own.repo, signing.keyring(own, store(settings)))
     _report(workspace, record, as_json)
 
 
@@ -104,7 +110,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.option("--archive", type=click.Path(path_type=Path), metavar="FILE",
               help="Copy this machine's loadable archive to FILE.")  # fmt: skip
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
-@shared
+@shared(*KEYS, "dist", "cache", "registry", "dry-run")
 def image(
     settings: Settings,
     as_json: bool,
@@ -114,13 +120,18 @@ def image(
     push: bool,
 ) -> None:
     """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
+    from kubewright.stages import image as imaging
+    from kubewright.stages.dryrun import Plan
+    from kubewright.stages.keys import keys
+    from kubewright.workspace import select
+
     if load not in (None, OWN):
         _load(Path(load), settings, as_json, alone=not (name or archive or push))
         return
-    if settings.dry_run:
-        _plan(name, settings, as_json, Plan.imaging)
-        return
     workspace = select(settings.dist, name)
+    if settings.dry_run:
+        _plan(workspace, settings.cache, as_json, Plan.imaging)
+        return
     record, _ = imaging.image(workspace, settings)
     more: dict[str, tuple[str, ...]] = {}
     if archive is not None:
@@ -136,6 +147,8 @@ def image(
 
 def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> None:
     """Load a file from anywhere."""
+    from kubewright.stages import image as imaging
+
     if not alone:
         raise RequestError(
             f"--load {archive}: only loads that file; leave NAME, --archive and --push out"
@@ -150,23 +163,34 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
 @click.command()
 @NAME
-@shared
+@shared(*KEYS, "dist", "cache", "site", "url", "registry", "backend", "dry-run")
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
-    if settings.dry_run:
-        _plan(name, settings, as_json, Plan.signing)
-        return
+    from kubewright.stages import sign as signing
+    from kubewright.stages.dryrun import Plan
+    from kubewright.stages.keys import keys
+    from kubewright.stages.site import store
+    from kubewright.workspace import select
+
     workspace = select(settings.dist, name)
-    record = signing_stage.sign(workspace, settings, keys(settings), store(settings))
+    if settings.dry_run:
+        _plan(workspace, settings.cache, as_json, Plan.signing)
+        return
+    record = signing.sign(workspace, settings, keys(settings), store(settings))
     _report(workspace, record, as_json)
 
 
 @click.command()
 @click.argument("request_", metavar="REQUEST")
-@shared
-@asking
+@shared(*OPTIONS)
+@resolve_options
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
+    from kubewright.cli.site import report_changes
+    from kubewright.stages import release as releasing
+    from kubewright.stages.dryrun import rehearse
+    from kubewright.stages.keys import existing_keys, keys
+
     if settings.dry_run:
         _rehearsed(rehearse(request_, settings, lambda: existing_keys(settings)), settings, as_json)
         return
@@ -175,18 +199,26 @@ def release(settings: Settings, as_json: bool, request_: str) -> None:
 
 
 def _plan(
-    name: str | None, settings: Settings, as_json: bool, lines: Callable[[Plan], Iterator[str]]
+    workspace: "Workspace",
+    cache: Path,
+    as_json: bool,
+    lines: Callable[["Plan"], Iterator[str]],
+    only: str = "*",
 ) -> None:
     """What a stage would do."""
-    found = plan(planned(name, settings), settings)
+    from kubewright.stages.dryrun import plan
+
+    found = plan(workspace.release(), cache, only)
     if as_json:
         show_json(found.model_dump(mode="json", exclude_none=True))
         return
     _lines(lines(found))
 
 
-def _rehearsed(found: Plan, settings: Settings, as_json: bool) -> None:
+def _rehearsed(found: "Plan", settings: Settings, as_json: bool) -> None:
     """What a whole release would do."""
+    from kubewright.cli.site import report_changes
+
     if as_json:
         show_json(found.model_dump(mode="json", exclude_none=True))
         return
@@ -196,8 +228,8 @@ def _rehearsed(found: Plan, settings: Settings, as_json: bool) -> None:
 
 
 def _report(
-    workspace: Workspace,
-    record: Record,
+    workspace: "Workspace",
+    record: "Record",
     as_json: bool,
     more: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> None:
@@ -215,6 +247,3 @@ def _report(
 def _lines(found: Iterable[object]) -> None:
     for one in found:
         click.echo(one)
-
-
-COMMANDS = (resolve, fetch, package, image, sign, release)

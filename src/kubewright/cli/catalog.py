@@ -5,7 +5,6 @@ import click
 from kubewright.cli.options import shared, show_json
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.settings import Settings
-from kubewright.stages import catalog as keeping
 
 
 @click.group()
@@ -14,43 +13,49 @@ def catalog() -> None:
 
 
 @catalog.command()
-@shared
+@shared()
 def check(settings: Settings, as_json: bool) -> None:
     """Find statements of the catalog that contradict each other."""
-    found, size = keeping.check(), keeping.size()
+    from kubewright.stages import catalog as keeping
+
+    contradictions, size = keeping.check(), keeping.size()
     if as_json:
-        show_json({"size": size, "contradictions": [one._asdict() for one in found]})
+        show_json({"size": size, "contradictions": [entry._asdict() for entry in contradictions]})
     else:
-        for one in found:
-            click.echo(one)
-    if found:
+        for contradiction in contradictions:
+            click.echo(contradiction)
+    if contradictions:
         raise VerificationFailed(
-            f"recipes/catalog: {len(found)} contradictions; correct the files that they name"
+            "recipes/catalog",
+            f"{len(contradictions)} contradictions",
+            "correct the files that they name",
         )
     if not as_json:
-        click.echo(
-            f"no contradictions in {', '.join(f'{number} {what}' for what, number in size.items())}"
-        )
+        counted = ", ".join(f"{number} {noun}" for noun, number in size.items())
+        click.echo(f"no contradictions in {counted}")
 
 
 @catalog.command()
-@shared
+@shared("upstream", "offline", "jobs")
 def diff(settings: Settings, as_json: bool) -> None:
     """Show what an upstream has that the recipes lack: Kubernetes, and the newest of each
     companion.
     """
+    from kubewright.stages import catalog as keeping
+
     if settings.offline:
         raise RequestError(
-            "--offline: `catalog diff` asks the upstream; leave the option out, or name a mirror with --upstream"
+            "--offline",
+            "`catalog diff` asks the upstream",
+            "leave the option out, or name a mirror with --upstream",
         )
-    found = keeping.diff(settings)
+    updates = keeping.diff(settings)
     if as_json:
-        show_json([one.model_dump() for one in found])
+        show_json([update.model_dump() for update in updates])
         return
-    for one in found:
-        click.echo(f"{one.component} {one.version}: not in {one.recipe}; {one.evidence}")
-    if not found:
+    for update in updates:
+        click.echo(
+            f"{update.component} {update.version}: not in {update.recipe}; {update.evidence}"
+        )
+    if not updates:
         click.echo("nothing is new")
-
-
-COMMANDS = (catalog,)

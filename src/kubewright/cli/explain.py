@@ -2,29 +2,27 @@
 
 import click
 
-from kubewright.cli.asking import asking
 from kubewright.cli.options import shared, show_json
-from kubewright.cli.tables import show_explanation
+from kubewright.cli.resolve_options import resolve_options
 from kubewright.settings import Settings
-from kubewright.stages import explain as explaining
 
 
 @click.command()
 @click.argument("component")
 @click.argument("request_", metavar="[REQUEST]", default="stable")
-@shared
-@asking
+@shared("upstream", "offline", "now")
+@resolve_options
 def explain(settings: Settings, as_json: bool, component: str, request_: str) -> None:
     """Say why a release has this version of a component: who states it, and what else was
     considered.
 
     REQUEST is what `resolve` takes, `stable` without one; nothing is written.
     """
-    found = explaining.explanation(component, request_, settings)
+    from kubewright.cli.tables import show_explanation
+    from kubewright.stages import explain as explaining
+
+    explanation = explaining.explanation(component, request_, settings)
     if as_json:
-        show_json(found.model_dump(mode="json"))
+        show_json(explanation.model_dump(mode="json"))
         return
-    show_explanation(found)
-
-
-COMMANDS = (explain,)
+    show_explanation(explanation)

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import click
 
-from kubewright.cli.options import refuse_dry_run, shared, show_json
+from kubewright.cli.options import shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.settings import Settings
-from kubewright.stages import hyperkube as compiling
-from kubewright.stages import mirror
 
 VERSION = click.argument("version", metavar="VERSION")
 
@@ -16,17 +14,19 @@ VERSION = click.argument("version", metavar="VERSION")
 @click.command()
 @VERSION
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@shared
+@shared("cache", "arch")
 def source(settings: Settings, as_json: bool, version: str, directory: Path) -> None:
     """Real Kubernetes and its companions, compiled from Go modules; takes long the first time."""
-    refuse_dry_run(settings, "mirror source")
+    from kubewright.stages import mirror
+
     summary = mirror.source(version, directory, settings)
     if as_json:
         show_json(summary.model_dump(mode="json", exclude_none=True))
         return
-    for one in summary.nearest:
+    for nearest in summary.nearest:
         click.echo(
-            f"{one.component}: {one.wanted} cannot be had from modules; {one.there} is there instead",
+            f"{nearest.component}: there are no modules of {nearest.wanted}; "
+            f"{nearest.there} is in the mirror instead",
             err=True,
         )
     for gap in summary.unavailable:
@@ -34,7 +34,8 @@ def source(settings: Settings, as_json: bool, version: str, directory: Path) -> 
             f"{gap.component} {gap.version} {gap.arch or ''}: not there: {gap.reason}", err=True
         )
     click.echo(
-        f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}"
+        f"{directory}: {summary.files} files, {summary.written} written; "
+        f"use it with --upstream {directory}"
     )
 
 
@@ -45,10 +46,11 @@ def hyperkube() -> None:
 
 @hyperkube.command()
 @VERSION
-@shared
+@shared()
 def lock(settings: Settings, as_json: bool, version: str) -> None:
     """Render go.mod for a release and lock every module's checksum in images/hyperkube/locks/."""
-    refuse_dry_run(settings, "hyperkube lock")
+    from kubewright.stages import hyperkube as compiling
+
     changed = compiling.lock(version)
     if as_json:
         show_json([str(path) for path in changed])
@@ -59,17 +61,18 @@ def lock(settings: Settings, as_json: bool, version: str) -> None:
 
 @hyperkube.command()
 @VERSION
-@shared
+@shared("cache")
 def parity(settings: Settings, as_json: bool, version: str) -> None:
     """Compare every program's help and version with the separate binary's; differences have to be
     accepted.
     """
-    refuse_dry_run(settings, "hyperkube parity")
-    found = compiling.parity(version, settings)
+    from kubewright.stages import hyperkube as compiling
+
+    report = compiling.parity(version, settings)
     if as_json:
-        show_json(found.model_dump(mode="json"))
+        show_json(report.model_dump(mode="json"))
     else:
-        for answer in found.answers:
+        for answer in report.answers:
             verdict = (
                 "same"
                 if answer.same
@@ -78,13 +81,12 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
             click.echo(f"{answer.program:24} {answer.asked:12} {answer.lines:5} lines  {verdict}")
             for line in (*answer.accepted, *answer.refused):
                 click.echo(f"    {line}")
-        for line in found.unused:
-            click.echo(f"accepted in parity.toml, but not there: {line}")
-    if not found.holds:
+        for line in report.unused:
+            click.echo(f"accepted in parity.toml, but not seen: {line}")
+    if not report.holds:
         raise VerificationFailed(
-            f"hyperkube v{found.kubernetes}: differs from the separate programs; make it the same, "
-            "or accept the difference with its reason in images/hyperkube/parity.toml"
+            f"hyperkube v{report.kubernetes}",
+            "differs from the separate programs",
+            "make it the same, "
+            "or accept the difference with its reason in images/hyperkube/parity.toml",
         )
-
-
-COMMANDS = (hyperkube,)

@@ -3,29 +3,31 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.options import refuse_dry_run, shared, show_json
+from kubewright.cli.options import PUBLICATION, shared, show_json
 from kubewright.errors import VerificationFailed
-from kubewright.models.site import Change, Channel
+from kubewright.models.site import Channel
 from kubewright.settings import Settings
-from kubewright.stages import channels as channel_stage
-from kubewright.stages import publish as publishing
-from kubewright.stages import repair as repairing
-from kubewright.stages import verify as verifying
-from kubewright.stages.keys import keys
-from kubewright.verification import Report
-from kubewright.workspace import select
+
+if TYPE_CHECKING:
+    from kubewright.models.site import Change
+    from kubewright.verification import Report
 
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME|REQUEST]")
-@shared
+@shared(*PUBLICATION, "dist", "registry", "channel", "valid-for", "backend")
 def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     """Put a signed release on the site, in its channels; --dry-run lists the objects that would
     change.
     """
+    from kubewright.stages import publish as publishing
+    from kubewright.stages.keys import keys
+    from kubewright.workspace import select
+
     workspace = select(settings.dist, name)
     channels, changes = publishing.publish(workspace, settings, keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)
@@ -40,13 +42,15 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A public key to trust, OpenPGP or PEM; repeatable.",
 )
-@shared
+@shared("site", "now")
 def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[Path, ...]) -> None:
     """Check every object of a site as a stranger would: digests, signatures, indexes against the
     pool.
 
     Without --key the site's own keys are believed, and their fingerprints are shown.
     """
+    from kubewright.stages import verify as verifying
+
     report = verifying.verify(
         where or settings.site, [path.read_bytes() for path in trusted], now=settings.now
     )
@@ -60,13 +64,13 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
 
 @click.command()
 @click.argument("channel", required=False)
-@shared
+@shared("site")
 def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     """List the publications of a channel, or the channels of the site."""
+    from kubewright.stages import channels
+
     found = (
-        channel_stage.list_channels(settings)
-        if channel is None
-        else channel_stage.history(channel, settings)
+        channels.list_channels(settings) if channel is None else channels.history(channel, settings)
     )
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in found])
@@ -83,10 +87,13 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     show_default="the one before the present",
     help="The publication to go back to.",
 )
-@shared
+@shared(*PUBLICATION, "valid-for")
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
     """Publish the content of an earlier publication of a channel again."""
-    record, changes = channel_stage.rollback(channel, settings, keys(settings), to)
+    from kubewright.stages import channels
+    from kubewright.stages.keys import keys
+
+    record, changes = channels.rollback(channel, settings, keys(settings), to)
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True))
         return
@@ -95,14 +102,17 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
 
 
 @click.command()
-@shared
+@shared(*PUBLICATION)
 def refresh(settings: Settings, as_json: bool) -> None:
     """Renew the channels that --valid-for lets expire, each for its own days, when less than half
     of them are left.
 
     Channels that another key has signed are signed again too. Needs no release in --dist.
     """
-    renewed, changes, finished = channel_stage.refresh(settings, keys(settings))
+    from kubewright.stages import channels
+    from kubewright.stages.keys import keys
+
+    renewed, changes, finished = channels.refresh(settings, keys(settings))
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
         return
@@ -112,20 +122,23 @@ def refresh(settings: Settings, as_json: bool) -> None:
     if finished is not None:
         would = "would finish" if settings.dry_run else "finished"
         click.echo(
-            f"{settings.site}: {would} publication {finished}, which was cut short: {len(changes)} objects"
+            f"{settings.site}: {would} publication {finished}, which was cut short:"
+            f" {len(changes)} objects"
         )
     elif not renewed:
         click.echo(f"{settings.site}: nothing to renew")
 
 
 @click.command()
-@shared
+@shared(*PUBLICATION[:-1], "dist")
 def repair(settings: Settings, as_json: bool) -> None:
     """Restore what is damaged or lost on the site, and remove what nothing on it names.
 
     Files of releases are taken from --dist. Nobody should be publishing meanwhile.
     """
-    refuse_dry_run(settings, "repair")
+    from kubewright.stages import repair as repairing
+    from kubewright.stages.keys import keys
+
     report, changes = repairing.repair_site(settings, keys(settings))
     if as_json:
         changed = [change.model_dump() for change in changes]
@@ -138,7 +151,7 @@ def repair(settings: Settings, as_json: bool) -> None:
     _refuse(report, settings.site, "run `repair` where the dist/ of these releases is")
 
 
-def _refuse(report: Report, site: str, remedy: str) -> None:
+def _refuse(report: "Report", site: str, remedy: str) -> None:
     """Raise VerificationFailed if anything is wrong."""
     if report.findings:
         problem = f"{len(report.findings)} of {report.checked} checks failed"
@@ -146,7 +159,11 @@ def _refuse(report: Report, site: str, remedy: str) -> None:
 
 
 def report_changes(
-    name: str, channels: Sequence[str], changes: Sequence[Change], settings: Settings, as_json: bool
+    name: str,
+    channels: Sequence[str],
+    changes: Sequence["Change"],
+    settings: Settings,
+    as_json: bool,
 ) -> None:
     """What a publication wrote, or would."""
     if as_json:
@@ -167,7 +184,7 @@ def report_changes(
     )
 
 
-def _changes(changes: Sequence[Change], settings: Settings) -> None:
+def _changes(changes: Sequence["Change"], settings: Settings) -> None:
     if settings.dry_run:
         for change in changes:
             click.echo(f"{change.action:8} {change.size:>12}  {change.path}")
@@ -186,6 +203,3 @@ def _line(record: Channel) -> str:
 
 def _when(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-COMMANDS = (publish, verify, history, rollback, refresh, repair)

@@ -26,16 +26,18 @@ def show_release(release: Release) -> None:
     """The choice, the packages of the distributions that were asked for, and what the evidence
     stands for.
     """
-    rows = [
-        (
-            one.name,
-            one.version,
-            one.status,
-            one.reason,
-            ", ".join(dict.fromkeys(item.source for item in one.evidence)),
+    rows = []
+    for component in release.components:
+        sources = dict.fromkeys(item.source for item in component.evidence)
+        rows.append(
+            (
+                component.name,
+                component.version,
+                component.status,
+                component.reason,
+                ", ".join(sources),
+            )
         )
-        for one in release.components
-    ]
     _table(
         f"{release.name}, nodes run {release.runtime}",
         ("component", "version", "status", "why", "evidence"),
@@ -43,9 +45,8 @@ def show_release(release: Release) -> None:
     )
     _print(LEGEND)
     for name in release.request.distributions if release.request else ():
-        _distribution(
-            name, release.tag, [one for one in release.distributions if one.distribution == name]
-        )
+        packages = [entry for entry in release.distributions if entry.distribution == name]
+        _distribution(name, release.tag, packages)
     click.echo()
     for line in _sources(release):
         _print(line)
@@ -57,51 +58,54 @@ def show_path(hops: Sequence[Hop]) -> None:
         click.echo("nothing to upgrade: that version is there already")
         return
     rows = []
-    for one in hops:
+    for hop in hops:
         changes = ", ".join(
-            f"{each.component} {each.before or 'none'} to {each.after or 'none'}"
-            for each in one.components
+            f"{change.component} {change.before or 'none'} to {change.after or 'none'}"
+            for change in hop.components
         )
-        if one.runtime is not None:
-            changes = f"nodes run {one.runtime.after}, not {one.runtime.before}; {changes}"
-        rows.append((f"v{one.from_version}", f"v{one.to}", one.kubelets, changes or "nothing else"))
+        if hop.runtime is not None:
+            changes = f"nodes run {hop.runtime.after}, not {hop.runtime.before}; {changes}"
+        rows.append((f"v{hop.from_version}", f"v{hop.to}", hop.kubelets, changes or "nothing else"))
     click.echo()
     _table(
         f"upgrade in {len(hops)} hop{'s' if len(hops) > 1 else ''}",
         ("from", "to", "kubelets that may stay", "what else changes"),
         rows,
     )
-    for one in hops:
-        if avoided(one.to, recipes.catalog()):
-            _print(f"v{one.to}: {one.reason}")
+    for hop in hops:
+        if avoided(hop.to, recipes.catalog()):
+            _print(f"v{hop.to}: {hop.reason}")
 
 
-def show_explanation(found: Explanation) -> None:
+def show_explanation(explanation: Explanation) -> None:
     """Why this one, who says so, and what else was considered."""
-    head = f"{found.component} {found.version} for Kubernetes v{found.kubernetes}"
-    if not found.version:
-        _print(f"no {found.component} for Kubernetes v{found.kubernetes}: {found.reason}")
+    name, kubernetes = explanation.component, f"Kubernetes v{explanation.kubernetes}"
+    if not explanation.version:
+        _print(f"no {name} for {kubernetes}: {explanation.reason}")
         return
-    _print(f"{head}: {found.status}, {found.reason}")
-    _section("allowed", [found.range])
-    _section(
-        "what it had to meet", (f"{one.place}: {one.reason}\n{one.source}" for one in found.grounds)
-    )
-    _section("newer, but not chosen", _considered(found.newer))
-    _section("would do too", [", ".join(found.others)] if found.others else [])
-    for name, packages in found.packages.items():
-        _section(f"on {name}, best first", _considered(packages))
-    _section("kubeadm's own check says of", _considered(found.judgements))
-    _section(
-        "in the minors beside it",
-        (f"v{one.kubernetes}: {one.version} ({one.status})" for one in found.neighbours),
-    )
+    head = f"{name} {explanation.version} for {kubernetes}"
+    _print(f"{head}: {explanation.status}, {explanation.reason}")
+    _section("allowed", [explanation.range])
+    grounds = [
+        f"{ground.place}: {ground.reason}\n{ground.source}" for ground in explanation.grounds
+    ]
+    _section("what it had to meet", grounds)
+    _section("newer, but not chosen", _considered(explanation.newer))
+    _section("would do too", [", ".join(explanation.others)] if explanation.others else [])
+    for distribution, packages in explanation.packages.items():
+        _section(f"on {distribution}, best first", _considered(packages))
+    _section("kubeadm's own check says of", _considered(explanation.judgements))
+    neighbours = [
+        f"v{neighbour.kubernetes}: {neighbour.version} ({neighbour.status})"
+        for neighbour in explanation.neighbours
+    ]
+    _section("in the minors beside it", neighbours)
 
 
-def _considered(found: Iterable[Considered]) -> Iterator[str]:
+def _considered(entries: Iterable[Considered]) -> Iterator[str]:
     """What was considered, with those of one verdict in a line."""
-    for verdict, group in groupby(found, key=lambda one: one.verdict):
-        yield f"{', '.join(one.what for one in group)}: {verdict}"
+    for verdict, group in groupby(entries, key=lambda entry: entry.verdict):
+        yield f"{', '.join(entry.what for entry in group)}: {verdict}"
 
 
 def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRuntime]) -> None:
@@ -109,35 +113,33 @@ def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRun
     verdicts = {True: "fits", False: "does not fit"}
     rows = [
         (
-            one.family,
-            f"{one.package} {one.version}",
-            one.repository,
-            "taken" if one.chosen else verdicts[one.fits],
+            entry.family,
+            f"{entry.package} {entry.version}",
+            entry.repository,
+            "taken" if entry.chosen else verdicts[entry.fits],
         )
-        for one in packages
+        for entry in packages
     ]
     click.echo()
     _table(name, ("for", "package", "from", "verdict"), rows)
     if packages:
         _print(f"why: kubewright explain {packages[0].family} {kubernetes} --distro {name}")
-    there = recipes.distributions()
-    for one in packages:
-        if one.chosen and one.repository in there.repositories:
-            enable = there.repositories[one.repository].enable[there.distributions[name].format]
-            _print(f"enable {one.repository} there: {enable}")
-        if one.chosen and one.pin:
-            click.echo(f"hold {one.package} there with:")
-            click.echo("".join(f"    {line}\n" for line in one.pin.splitlines()), nl=False)
+    known = recipes.distributions()
+    for entry in packages:
+        if entry.chosen and entry.repository in known.repositories:
+            enable = known.repositories[entry.repository].enable[known.distributions[name].format]
+            _print(f"enable {entry.repository} there: {enable}")
+        if entry.chosen and entry.pin:
+            click.echo(f"hold {entry.package} there with:")
+            for line in entry.pin.splitlines():
+                click.echo(f"    {line}")
 
 
 def _sources(release: Release) -> Iterator[str]:
     """What the short names of evidence stand for, each once."""
-    named = {
-        (item.source, item.cited)
-        for one in release.components
-        for item in one.evidence
-        if item.cited
-    }
+    named: set[tuple[str, str]] = set()
+    for component in release.components:
+        named.update((item.source, item.cited) for item in component.evidence if item.cited)
     yield from (f"{key}: {text}" for key, text in sorted(named))
 
 
@@ -157,8 +159,8 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
     rows = list(rows)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        words = [word for row in rows for word in row[number].split()] + [column]
-        table.add_column(column, min_width=max(map(len, words), default=0))
+        words = [column, *" ".join(row[number] for row in rows).split()]
+        table.add_column(column, min_width=max(map(len, words)))
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False)

@@ -5,16 +5,11 @@ from pathlib import Path
 import click
 
 from kubewright.cli.hyperkube import source
-from kubewright.cli.options import refuse_dry_run, shared, show_json
-from kubewright.errors import RequestError
+from kubewright.cli.options import KEYS, OPTIONS, shared, show_json
 from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
 from kubewright.moments import day
 from kubewright.settings import Settings
-from kubewright.stages import sample as sampling
-from kubewright.stages.keys import init as make_keys
-from kubewright.stages.keys import keys
-from kubewright.stages.quickstart import quickstart as start
 
 
 @click.group()
@@ -31,9 +26,12 @@ def mirror() -> None:
     metavar="VERSION",
     help="A version to have; repeatable.",
 )
-@click.option("--busybox", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="A static busybox for amd64, so that the sample's hyperkube image can dispatch.")  # fmt: skip
-@shared
+@click.option(
+    "--busybox",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A static busybox for amd64, so that the sample's hyperkube image can dispatch.",
+)
+@shared()
 def sample(
     settings: Settings,
     as_json: bool,
@@ -42,7 +40,8 @@ def sample(
     busybox: Path | None,
 ) -> None:
     """Small placeholder programs in the exact layout of the real upstreams; takes seconds."""
-    refuse_dry_run(settings, "mirror sample")
+    from kubewright.stages import sample as sampling
+
     summary = sampling.sample(
         directory, kubernetes, busybox={Arch.amd64: busybox} if busybox else None
     )
@@ -50,7 +49,8 @@ def sample(
         show_json(summary.model_dump())
         return
     click.echo(
-        f"{directory}: {summary.files} files, {summary.written} written; use it with --upstream {directory}"
+        f"{directory}: {summary.files} files, {summary.written} written; "
+        f"use it with --upstream {directory}"
     )
 
 
@@ -73,12 +73,13 @@ def key() -> None:
     show_default="never",
     help="When the OpenPGP key expires.",
 )
-@shared
+@shared("now")
 def init(
     settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None
 ) -> None:
     """Make a repository key and an artifact key in DIR."""
-    refuse_dry_run(settings, "key init")
+    from kubewright.stages.keys import init as make_keys
+
     paths = make_keys(directory, name, settings, expires_days=expires)
     if as_json:
         show_json({field: str(path) for field, path in vars(paths).items()})
@@ -90,9 +91,11 @@ def init(
 
 
 @key.command()
-@shared
+@shared(*KEYS, "dry-run")
 def show(settings: Settings, as_json: bool) -> None:
     """Show the keys that the options name: fingerprints, and whether they are development keys."""
+    from kubewright.stages.keys import keys
+
     own = keys(settings)
     values = {
         "openpgp": own.fingerprint,
@@ -114,20 +117,22 @@ def show(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--keep", type=click.Path(path_type=Path), default=Path(".kubewright/quickstart"),
-              help="Where to leave what is made.")  # fmt: skip
-@shared
-def quickstart(settings: Settings, as_json: bool, keep: Path) -> None:
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    default=Path(".kubewright/quickstart"),
+    help="Where to leave what is made.",
+)
+@shared(*(set(OPTIONS) - {"upstream", "dist", "site", "url", "dry-run"}), to_json=False)
+def quickstart(settings: Settings, keep: Path) -> None:
     """Try all of it on this machine: sample upstream, development key, local site, real apt and
     dnf.
     """
-    refuse_dry_run(settings, "quickstart")
-    if as_json:
-        raise RequestError("--json: quickstart speaks to people only; leave the option out")
+    from kubewright.stages.keys import keys
+    from kubewright.stages.quickstart import quickstart as start
+
     for line in start(keep, settings, keys(settings)):
         click.echo(line)
 
 
 mirror.add_command(source)
-
-COMMANDS = (mirror, key, quickstart)

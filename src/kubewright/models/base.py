@@ -37,8 +37,8 @@ def _day(text: str) -> str:
         if date.fromisoformat(text).isoformat() == text:
             return text
     except ValueError as error:
-        raise ValueError(f"{text!r} is no day ({error}); write it like 2026-09-30") from error
-    raise ValueError(f"{text!r} is no day; write it like 2026-09-30")
+        raise ValueError(f"{text!r} is not a date ({error}); write it like 2026-09-30") from error
+    raise ValueError(f"{text!r} is not a date; write it like 2026-09-30")
 
 
 Day = Annotated[str, AfterValidator(_day)]
@@ -129,6 +129,8 @@ class Model(BaseModel):
 
 class Header(Model):
     """What a published JSON document is, first of all."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     type: str
     version: str = Field("1", description="its format: a newer major version needs newer readers")

@@ -41,7 +41,7 @@ def _expression(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(
-            f"{text!r} is no regular expression: {error}; escape what is meant literally"
+            f"{text!r} is not a regular expression: {error}; escape what is meant literally"
         ) from error
     return text
 
@@ -138,11 +138,13 @@ class ComponentFacts(Model):
     def in_force(self, kubernetes: str) -> Stated | None:
         """What `exact` states for a Kubernetes version, or None if it states nothing."""
         now = versions.order(kubernetes)
-        begun = [one for one in self.exact if one.since is None or versions.order(one.since) <= now]
-        found = next(iter((*begun[-1:], *self.exact[:1])), None)
-        return (
-            None if found is None or (found.until and versions.order(found.until) <= now) else found
-        )
+        stated = self.exact[0] if self.exact else None
+        for statement in self.exact:
+            if statement.since is None or versions.order(statement.since) <= now:
+                stated = statement
+        if stated is None or (stated.until and versions.order(stated.until) <= now):
+            return None
+        return stated
 
 
 class Patch(Model):
@@ -159,7 +161,7 @@ class Patch(Model):
 
     @property
     def offered(self) -> bool:
-        """Whether it may be had without naming just this version."""
+        """Whether a request may mean it that does not name just this version."""
         return not self.skipped and not self.avoid
 
 
@@ -218,13 +220,15 @@ class MinorFacts(Model):
                 if seen[_what(one)] > 1:
                     yield (
                         key,
-                        f"stated twice ({_what(one)}); keep one, or let each begin at a `since` of its own",
+                        f"stated twice ({_what(one)}); "
+                        "keep one, or let each begin at a `since` of its own",
                     )
                 if isinstance(one, Patch):
                     if versions.minor(one.version) != self.minor:
                         yield (
                             f"{key}.version",
-                            f"{one.version} is no patch of {self.minor}; list it in its own file",
+                            f"{one.version} is not a patch of {self.minor}; "
+                            "list it in its own file",
                         )
                 elif not isinstance(one, Pattern):
                     yield from self._misplaced(key, one)
@@ -236,18 +240,22 @@ class MinorFacts(Model):
         yield from unexplained(used, self.sources)
 
     def _misplaced(self, key: str, one: Stated | Bound) -> Iterator[tuple[str, str]]:
-        """A `since` or `until` that is no version of this minor."""
+        """A `since` or `until` that is not a version of this minor."""
         if one.since and one.until and versions.order(one.until) <= versions.order(one.since):
             yield (
                 f"{key}.until",
-                f"{one.until} is not after {one.since}, where it begins: it never holds; correct one",
+                f"{one.until} is not after {one.since}, where it begins: it never holds; "
+                "correct one of them",
             )
         for name, version in (("since", one.since), ("until", one.until)):
             if version is None:
                 continue
             patch = self.patch(version)
             if versions.minor(version) != self.minor:
-                yield f"{key}.{name}", f"{version} is no version of {self.minor}; name one that is"
+                yield (
+                    f"{key}.{name}",
+                    f"{version} is not a version of {self.minor}; name one that is",
+                )
             elif patch is not None and patch.skipped:
                 yield f"{key}.{name}", f"{version} was never released; name the patch after it"
             elif patch is None and versions.is_final(version):

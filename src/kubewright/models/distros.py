@@ -104,12 +104,14 @@ class Distributions(Model):
     @model_validator(mode="after")
     def _known_names(self) -> Self:
         """Every repository and source that is named is there."""
-        packages = [package for one in self.distributions.values() for package in one.packages]
-        cited = {one.source: one.name for one in packages} | {
-            one.source: one.name for one in self.impostors
-        }
-        cited |= {one.source: f"the pairs of {one.docker}" for one in self.pairs}
-        known = {one.name for one in packages} | {"kubernetes-docker", "kubernetes-containerd"}
+        packages: list[DistroPackage] = []
+        for distribution in self.distributions.values():
+            packages += distribution.packages
+        cited = {package.source: package.name for package in packages}
+        cited |= {impostor.source: impostor.name for impostor in self.impostors}
+        cited |= {pair.source: f"the pairs of {pair.docker}" for pair in self.pairs}
+        known = {package.name for package in packages}
+        known |= {"kubernetes-docker", "kubernetes-containerd"}
         for package in packages:
             if package.repository not in {OWN, *self.repositories}:
                 raise ValueError(

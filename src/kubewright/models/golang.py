@@ -8,7 +8,7 @@ from kubewright.models.base import Arch, Model, Version
 
 
 class Needs(Model):
-    """What of C must be on the machine that compiles."""
+    """The C libraries that must be on the machine that compiles."""
 
     pkg_config: tuple[str, ...] = Field(
         alias="pkg-config", description="libraries, as pkg-config calls them"

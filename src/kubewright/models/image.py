@@ -86,10 +86,12 @@ class LayerDefinition(Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if twice := _twice(self.targets):
-            raise ValueError(f"there twice: {twice}; name each path once")
+            raise ValueError(f"listed twice: {twice}; name each path once")
         for link, target in self.hard_links.items():
             if target not in {file.target for file in self.files}:
-                raise ValueError(f"hard link {link}: {target} is no file of this layer")
+                raise ValueError(
+                    f"hard link {link}: {target} is not a file of this layer; name one that is"
+                )
         return self
 
 
@@ -147,7 +149,9 @@ class ImageDefinition(Model):
                 raise ValueError(
                     f"image {name}: no layer {layer!r}; there are: {', '.join(self.layers)}"
                 )
-        targets = [target for layer in layers for target in self.layers[layer].targets]
+        targets: list[str] = []
+        for layer in layers:
+            targets += self.layers[layer].targets
         if twice := _twice(targets):
             raise ValueError(f"image {name}: in two of its layers: {twice}")
         if image.entrypoint[0] not in targets:

@@ -85,17 +85,17 @@ class DistributionRuntime(Model):
     )
 
 
-class Wish(Model):
+class Wanted(Model):
     """A component that was asked for by name."""
 
     component: str
     range: str = Field("*", description="`*` is any version")
 
 
-class Asked(Model):
+class ResolveOptions(Model):
     """What a person asked for beside a version of Kubernetes."""
 
-    wanted: tuple[Wish, ...] = Field((), description="what the release has to have")
+    wanted: tuple[Wanted, ...] = Field((), description="what the release has to have")
     without: tuple[str, ...] = Field((), description="components that the release does without")
     etcd: Literal["", "external"] = Field(
         "", description="external: etcd is the administrator's own"
@@ -116,7 +116,7 @@ class Release(Model):
     revision: int
     source_date_epoch: int
     architectures: tuple[Arch, ...]
-    request: Asked | None = Field(
+    request: ResolveOptions | None = Field(
         None, description="absent where nothing but a version was asked for"
     )
     runtime: Runtime = Field(

@@ -119,7 +119,8 @@ class NodeSpec(Model):
             f"Control plane: {control_plane.cpus} CPUs, {control_plane.memory_mib} MiB of memory,"
             f" free TCP ports {_listed(control_plane.ports)}.",
             f"Other nodes: {node.memory_mib} MiB of memory, free TCP ports {_listed(node.ports)}.",
-            f"Linux with {cgroups[self.cgroups.v1]}, the kernel modules {_listed(self.kernel.modules)} and {sysctls}.",
+            f"Linux with {cgroups[self.cgroups.v1]}, "
+            f"the kernel modules {_listed(self.kernel.modules)} and {sysctls}.",
             swap[self.swap],
             f"containerd {containerd}; or Docker with cri-dockerd.",
         ]
@@ -154,7 +155,7 @@ class NodeSpecs(Model):
             for part in sorted(own.keys() - _PARTS):
                 yield (
                     f"specs[{index}].evidence.{part}",
-                    f"no part; known: {', '.join(sorted(_PARTS))}",
+                    f"not a part of a specification; known: {', '.join(sorted(_PARTS))}",
                 )
             for part in sorted(_PARTS - spec.evidence.keys() if index == 0 else ()):
                 yield (

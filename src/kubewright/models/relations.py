@@ -40,7 +40,7 @@ class Relations(Model):
 
     def mistakes(self) -> Iterator[tuple[str, str]]:
         """What is wrong within the file, as key and problem: missing evidence, relations that are
-        there twice.
+        listed twice.
         """
         for index, one in enumerate(self.relations):
             if (one.when, one.needs) in [

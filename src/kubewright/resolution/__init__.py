@@ -3,26 +3,26 @@ evidence.
 """
 
 from kubewright.resolution import upgrades
-from kubewright.resolution.asked import asked, component
 from kubewright.resolution.choose import Solution, choose, solve
 from kubewright.resolution.explain import explain
-from kubewright.resolution.facts import Facts
+from kubewright.resolution.options import component, read_options
+from kubewright.resolution.pin_inputs import pin_inputs
 from kubewright.resolution.request import avoided, candidates, require_known
 from kubewright.resolution.runtimes import runtimes
-from kubewright.resolution.survey import survey
+from kubewright.resolution.statements import Facts
 
 __all__ = [
     "Facts",
     "Solution",
-    "asked",
     "avoided",
     "candidates",
     "choose",
     "component",
     "explain",
+    "pin_inputs",
+    "read_options",
     "require_known",
     "runtimes",
     "solve",
-    "survey",
     "upgrades",
 ]

@@ -8,18 +8,18 @@ from kubewright import versions
 from kubewright.models.base import Evidence
 from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.components import Components
-from kubewright.models.lock import Asked, Component
+from kubewright.models.lock import Component, ResolveOptions
 from kubewright.models.relations import Relations
 from kubewright.moments import midnight
+from kubewright.resolution.alternatives import Alternatives
+from kubewright.resolution.build_problem import Case, build_case
 from kubewright.resolution.conflict import core, everywhere, missed, refusal
-from kubewright.resolution.elsewhere import Elsewhere
-from kubewright.resolution.facts import NO_RELATIONS, Facts, Ruling, facts_of
 from kubewright.resolution.packages import Candidate, ours
-from kubewright.resolution.pose import Case, pose
-from kubewright.resolution.problem import Constraint, Rule, Value
+from kubewright.resolution.problem import Constraint, Key, Rule, Value
 from kubewright.resolution.search import Chosen, fault, search
+from kubewright.resolution.statements import NO_RELATIONS, Facts, InForce, facts_of
 
-PLAIN = Asked()
+PLAIN = ResolveOptions()
 """Nothing was asked for but a version."""
 
 
@@ -33,8 +33,8 @@ class Solution:
     components: tuple[Component, ...]
     """Kubernetes first, the others by name."""
     missed: str = ""
-    """The newest version that was meant but cannot be had, with what stands in its way; empty: it
-    is this one.
+    """The newest version that was meant, where it has no solution, with what stands in its way;
+    empty: it is this one.
     """
 
     @property
@@ -60,7 +60,7 @@ def choose(
     ).components
 
 
-def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Asked) -> Solution:
+def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: ResolveOptions) -> Solution:
     """The first Kubernetes version for which everything that was asked for can be had, and the
     choice.
 
@@ -70,48 +70,50 @@ def solve(wanted: Iterable[tuple[str, str]], facts: Facts, asked: Asked) -> Solu
     """
     rest = iter(wanted)
     kubernetes, why = next(rest)
-    case = pose(kubernetes, facts, asked)
+    case = build_case(kubernetes, facts, asked)
     chosen = search(case.problem)
     if chosen is not None:
-        return _solution(case, why, chosen, facts)
+        return _solution(case, chosen, why, facts)
     conflict = core(case.problem)
-    others = Elsewhere.of(conflict, facts, asked)
-    for kubernetes, why in () if asked == PLAIN or everywhere(conflict, asked) else rest:
-        if found := others.at(kubernetes):
-            return replace(_solution(found[0], why, found[1], facts), missed=missed(case, conflict))
+    others = Alternatives.of(conflict, facts, asked)
+    if asked != PLAIN and not everywhere(conflict, asked):
+        for kubernetes, why in rest:
+            if other := others.at(kubernetes):
+                solution = _solution(*other, why, facts)
+                return replace(solution, missed=missed(case, conflict))
     raise refusal(case, conflict, others)
 
 
-def rejected(name: str, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
+def rejected(key: Key, case: Case, chosen: Chosen) -> list[tuple[Value, Rule]]:
     """What would have been better for a variable, each with the constraint that it breaks."""
-    found = []
+    worse = []
     for variable in case.problem.variables:
-        if variable.name == name:
-            others = {other: value for other, value in chosen.items() if other != name}
+        if variable.key == key:
+            others = {other: value for other, value in chosen.items() if other != key}
             for entry in variable.domain:
                 value = entry.beside(chosen)
-                broken = fault(name, value, others, case.problem.constraints)
+                broken = fault(key, value, others, case.problem.constraints)
                 if broken is None:
                     break
-                found.append((value, broken[0]))
-    return found
+                worse.append((value, broken[0]))
+    return worse
 
 
-def _solution(case: Case, why: str, chosen: Chosen, facts: Facts) -> Solution:
-    named = {name: _named(name, value, facts) for name, value in chosen.items()}
+def _solution(case: Case, chosen: Chosen, why: str, facts: Facts) -> Solution:
+    named = {key: _named(key, value, facts) for key, value in chosen.items()}
     components = [
-        _component(case.rulings[name], named[name].version, case, chosen, facts)
-        for name in case.rulings
+        _component(case.in_force[name], named[Key(name)].version, case, chosen, facts)
+        for name in case.in_force
     ]
     return Solution(case, why, named, (_kubernetes(case.kubernetes, facts.catalog), *components))
 
 
-def _named(name: str, value: Value, facts: Facts) -> Value:
+def _named(key: Key, value: Value, facts: Facts) -> Value:
     """A value with our own package by name, where it is one."""
-    if not value.like:
+    if value.follows is None:
         return value
-    family, _, distribution = name.partition("@")
-    return replace(value, package=ours(distribution, family, facts.distributions, value.version))
+    package = ours(key.distribution, key.component, facts.distributions, value.version)
+    return replace(value, package=package)
 
 
 def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
@@ -132,69 +134,76 @@ def _kubernetes(version: str, catalog: Mapping[str, MinorFacts]) -> Component:
     )  # fmt: skip
 
 
-def _component(ruling: Ruling, version: str, case: Case, chosen: Chosen, facts: Facts) -> Component:
+def _component(
+    stated: InForce, version: str, case: Case, chosen: Chosen, facts: Facts
+) -> Component:
     wishes = [
-        one.needs.range
-        for one in case.problem.ranges
-        if one.asked and one.touches(ruling.component)
+        constraint.needs.range
+        for constraint in case.problem.ranges
+        if constraint.asked and constraint.touches(Key(stated.component))
     ]
-    source = facts.components.components[ruling.component]
-    known = [one.version for one in source.known]
-    allowed = _allowed(ruling, version, wishes, [*known, version])
-    status, reason, evidence = _judge(ruling, version, wishes)
-    sources = facts.catalog[ruling.minor].sources if ruling.minor else {}
+    source = facts.components.components[stated.component]
+    known = [entry.version for entry in source.known]
+    allowed = _allowed(stated, version, wishes, [*known, version])
+    status, reason, evidence = _judge(stated, version, wishes)
+    sources = facts.catalog[stated.minor].sources if stated.minor else {}
     evidence = tuple(
-        one.model_copy(update={"cited": sources.get(one.source, "")}) for one in evidence
+        item.model_copy(update={"cited": sources.get(item.source, "")}) for item in evidence
     )
-    if version not in known and (brought := _bringing(ruling.component, version, case, chosen)):
+    if version not in known and (brought := _bringing(stated.component, version, case, chosen)):
         reason += f"; brought by {brought}, and not in recipes/components.toml"
-    others = (one for _, one in rejected(ruling.component, case, chosen))
-    if bound := [
-        one for one in others if isinstance(one, Constraint) and (one.when or one.somewhere)
-    ]:
-        reason += f"; a newer one is ruled out: {bound[-1].reason}"
-    if ruling.carried:
+    ruled_out = ""
+    for _, rule in rejected(Key(stated.component), case, chosen):
+        if isinstance(rule, Constraint) and (rule.when or rule.kubernetes_specific):
+            ruled_out = rule.reason
+    if ruled_out:
+        reason += f"; a newer one is ruled out: {ruled_out}"
+    if stated.carried:
         own = versions.minor(case.kubernetes)
         status, reason = (
             "unknown",
-            f"nothing is stated for {own}; carried forward from {ruling.minor}: {reason}",
+            f"nothing is stated for {own}; carried forward from {stated.minor}: {reason}",
         )
-    dates = {one.version: one.date for one in source.known}
+    dates = {entry.version: entry.date for entry in source.known}
     return Component(
-        name=ruling.component, version=version, range=allowed, status=status, reason=reason,
+        name=stated.component, version=version, range=allowed, status=status, reason=reason,
         evidence=evidence, epoch=midnight(dates.get(version) or facts.components.default_date),
     )  # fmt: skip
 
 
 def _bringing(component: str, version: str, case: Case, chosen: Chosen) -> str:
     """The distributions whose packages have a version; empty: none of those that were asked for."""
-    there = [value.package for variable in case.problem.variables for value in variable.domain
-             if value.package and value.package.family == component and value.version == version]  # fmt: skip
-    return ", ".join(dict.fromkeys(f"{one.distribution}'s {one.package}" for one in there))
+    names: dict[str, None] = {}
+    for variable in case.problem.variables:
+        for value in variable.domain:
+            package = value.package
+            if package and package.family == component and value.version == version:
+                names[f"{package.distribution}'s {package.package}"] = None
+    return ", ".join(names)
 
 
 def _judge(
-    ruling: Ruling, version: str, wishes: list[str]
+    stated: InForce, version: str, wishes: list[str]
 ) -> tuple[Status, str, tuple[Evidence, ...]]:
     """What upstream says of a version that meets all constraints: exact beats lines, lines beat
     bounds.
     """
     asked = f" and {' and '.join(wishes)}, as asked for" if wishes else ""
-    bounds = tuple(one.evidence for one in ruling.bounds)
-    if ruling.exact is not None and ruling.exact.value == version:
-        said = (
-            f"what Kubernetes {ruling.minor} pins or deploys"
-            if ruling.exact.pinned
-            else ruling.exact.note
+    bounds = tuple(bound.evidence for bound in stated.bounds)
+    if stated.exact is not None and stated.exact.value == version:
+        reason = (
+            f"what Kubernetes {stated.minor} pins or deploys"
+            if stated.exact.pinned
+            else stated.exact.note
         )
-        return ruling.exact.status, said, (ruling.exact.evidence,)
-    for line in ruling.lines:
+        return stated.exact.status, reason, (stated.exact.evidence,)
+    for line in stated.lines:
         if versions.inside(version, line.range):
             return "validated", f"newest known in {line.range}{asked}", (line.evidence, *bounds)
-    if ruling.bounds:
-        allowed = ",".join(one.range for one in ruling.bounds)
-        whose = "an etcd outside the cluster is its administrator's; " if ruling.external else ""
-        beside = ruling.deployed and versions.minor(ruling.deployed) == versions.minor(version)
+    if stated.bounds:
+        allowed = ",".join(bound.range for bound in stated.bounds)
+        whose = "an etcd outside the cluster is its administrator's; " if stated.external else ""
+        beside = stated.deployed and versions.minor(stated.deployed) == versions.minor(version)
         newest = (
             f"newest known {versions.minor(version)}, which Kubernetes itself deploys,"
             if beside
@@ -208,20 +217,22 @@ def _judge(
     )
 
 
-def _allowed(ruling: Ruling, version: str, wishes: list[str], known: list[str]) -> str:
+def _allowed(stated: InForce, version: str, wishes: list[str], known: list[str]) -> str:
     """The range that the choice was made from, in the catalog's words and the person's.
 
     Of what a wish leaves of several lines, those that no known version is in are left out.
     """
-    if ruling.exact is not None and ruling.exact.value == version:
+    if stated.exact is not None and stated.exact.value == version:
         return f"={version}"
-    stated = (
-        [" || ".join(one.range for one in ruling.lines)]
-        if ruling.lines
-        else [one.range for one in ruling.bounds]
-    )
-    parts = (versions.range_of(one).alternatives for one in (*stated, *wishes))
-    every = [",".join(one) for one in product(*parts)]
+    ranges = [bound.range for bound in stated.bounds]
+    if stated.lines:
+        ranges = [" || ".join(line.range for line in stated.lines)]
+    parts = (versions.range_of(text).alternatives for text in (*ranges, *wishes))
+    every = [",".join(combination) for combination in product(*parts)]
     if wishes:
-        every = [part for part in every if any(versions.inside(one, part) for one in known)]
+        held = []
+        for part in every:
+            if any(versions.inside(version, part) for version in known):
+                held.append(part)
+        every = held
     return " || ".join(every) or "*"

@@ -7,12 +7,12 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Model
 from kubewright.models.catalog import MinorFacts, Status
-from kubewright.models.lock import Asked
+from kubewright.models.lock import ResolveOptions
+from kubewright.resolution.build_problem import GOES_WITH
 from kubewright.resolution.choose import Solution, rejected, solve
-from kubewright.resolution.facts import Facts, facts_of
-from kubewright.resolution.pose import GOES_WITH
-from kubewright.resolution.problem import Rule, Value, component_of
+from kubewright.resolution.problem import Key, Rule, Value
 from kubewright.resolution.search import fault
+from kubewright.resolution.statements import Facts, facts_of
 
 
 class Ground(Model):
@@ -59,41 +59,41 @@ class Explanation(Model):
     """What kubeadm's own check says of the versions above."""
 
 
-def explain(name: str, found: Solution, facts: Facts, asked: Asked, *, today: str) -> Explanation:
+def explain(
+    name: str, solution: Solution, facts: Facts, asked: ResolveOptions, *, today: str
+) -> Explanation:
     """The explanation of one component of a solution, as it is on a `YYYY-MM-DD` day."""
-    there = {one.name: one for one in found.components}
-    kubernetes = found.case.kubernetes
-    if name not in there:
+    components = {component.name: component for component in solution.components}
+    kubernetes = solution.case.kubernetes
+    if name not in components:
         return Explanation(
             component=name, kubernetes=kubernetes, reason=_absence(name, kubernetes, facts, asked)
         )
-    one = there[name]
-    reason = one.reason
+    component = components[name]
+    reason = component.reason
     if name == "kubernetes":
-        reason = (
-            f"{found.why}, but {one.reason}"
-            if one.reason.startswith("to be avoided")
-            else found.why
-        )
+        avoided = reason.startswith("to be avoided")
+        reason = f"{solution.why}, but {reason}" if avoided else solution.why
     return Explanation(
         component=name,
         kubernetes=kubernetes,
-        version=one.version,
-        range=one.range,
-        status=one.status,
+        version=component.version,
+        range=component.range,
+        status=component.status,
         reason=reason,
-        grounds=tuple(_grounds(name, found, facts, today)),
-        newer=(*_bad_patches(kubernetes, name, facts.catalog), *_newer(name, found)),
-        others=tuple(_others(name, found)),
-        packages={place: tuple(_packages(name, place, found)) for place in asked.distributions},
+        grounds=tuple(_grounds(name, solution, facts, today)),
+        newer=(*_bad_patches(kubernetes, name, facts.catalog), *_newer(name, solution)),
+        others=tuple(_others(name, solution)),
+        packages={place: tuple(_packages(name, place, solution)) for place in asked.distributions},
         neighbours=tuple(_neighbours(name, kubernetes, facts, asked)),
-        judgements=tuple(_judged(name, kubernetes, found, facts.catalog)),
+        judgements=tuple(_judged(name, kubernetes, solution, facts.catalog)),
     )
 
 
-def _absence(name: str, kubernetes: str, facts: Facts, asked: Asked) -> str:
-    if out := [one for one in asked.without if name in GOES_WITH[one]]:
-        return f"--without {out[0]} leaves it out"
+def _absence(name: str, kubernetes: str, facts: Facts, asked: ResolveOptions) -> str:
+    for family in asked.without:
+        if name in GOES_WITH[family]:
+            return f"--without {family} leaves it out"
     minor = facts_of(kubernetes, facts.catalog)
     if name == "cri-dockerd" and minor.dockershim:
         return "its kubelet speaks to Docker itself"
@@ -104,40 +104,39 @@ def _released(kubernetes: str, minor: MinorFacts, today: str) -> Iterator[Ground
     """When a version was released, when the support of its minor ends, and which Go built it."""
     place = f"recipes/catalog/{minor.minor}.toml"
     if patch := minor.patch(kubernetes):
-        said = f"released {patch.date or ''}".strip() + (f"; {patch.note}" if patch.note else "")
+        reason = f"released {patch.date or ''}".strip() + (f"; {patch.note}" if patch.note else "")
         yield Ground(
             place=f"{place}: patches",
-            reason=said,
+            reason=reason,
             source=minor.sources.get(patch.source, patch.source),
         )
     if end := minor.end_of_life:
-        said = f"end of life of {minor.minor} {'was' if end < today else 'is'} {end}"
+        reason = f"end of life of {minor.minor} {'was' if end < today else 'is'} {end}"
         yield Ground(
             place=f"{place}: end_of_life",
-            reason=said,
+            reason=reason,
             source=minor.sources.get(minor.source, minor.source),
         )
-    begun = [
-        one
-        for one in minor.go
-        if not one.since or versions.order(one.since) <= versions.order(kubernetes)
-    ]
-    for one in begun[-1:]:
-        said = f"built with Go {one.value}" + (f"; {one.note}" if one.note else "")
-        yield Ground(
-            place=f"{place}: go", reason=said, source=minor.sources.get(one.source, one.source)
-        )
+    built = None
+    for statement in minor.go:
+        if not statement.since or versions.order(statement.since) <= versions.order(kubernetes):
+            built = statement
+    if built is not None:
+        reason = f"built with Go {built.value}" + (f"; {built.note}" if built.note else "")
+        source = minor.sources.get(built.source, built.source)
+        yield Ground(place=f"{place}: go", reason=reason, source=source)
 
 
-def _grounds(name: str, found: Solution, facts: Facts, today: str) -> Iterator[Ground]:
+def _grounds(name: str, solution: Solution, facts: Facts, today: str) -> Iterator[Ground]:
     """The constraints on the component itself, and its relations to others."""
     if name == "kubernetes":
         yield from _released(
-            found.case.kubernetes, facts_of(found.case.kubernetes, facts.catalog), today
+            solution.case.kubernetes, facts_of(solution.case.kubernetes, facts.catalog), today
         )
-    for rule in found.case.problem.ranges:
-        there = all(part.component in found.chosen for part in (rule.needs, rule.when) if part)
-        if rule.touches(name) and there and not rule.needs.range.startswith("!="):
+    for rule in solution.case.problem.ranges:
+        parts = [part for part in (rule.needs, rule.when) if part]
+        all_chosen = all(Key(part.component) in solution.chosen for part in parts)
+        if rule.touches(Key(name)) and all_chosen and not rule.needs.range.startswith("!="):
             yield Ground(place=rule.place, reason=rule.reason, source=rule.source)
 
 
@@ -155,9 +154,9 @@ def _bad_patches(
             yield Considered(what=patch.version, verdict=verdict)
 
 
-def _newer(name: str, found: Solution) -> Iterator[Considered]:
-    for value, broken in _alternatives(name, found):
-        if versions.order(value.version) > versions.order(found.chosen[name].version):
+def _newer(name: str, solution: Solution) -> Iterator[Considered]:
+    for value, broken in _alternatives(name, solution):
+        if versions.order(value.version) > versions.order(solution.chosen[Key(name)].version):
             verdict = (
                 _short(broken)
                 if broken
@@ -166,25 +165,26 @@ def _newer(name: str, found: Solution) -> Iterator[Considered]:
             yield Considered(what=value.version, verdict=verdict)
 
 
-def _others(name: str, found: Solution) -> Iterator[str]:
-    for value, broken in _alternatives(name, found):
+def _others(name: str, solution: Solution) -> Iterator[str]:
+    for value, broken in _alternatives(name, solution):
         if broken is None and versions.order(value.version) < versions.order(
-            found.chosen[name].version
+            solution.chosen[Key(name)].version
         ):
             yield value.version
 
 
-def _alternatives(name: str, found: Solution) -> Iterator[tuple[Value, Rule | None]]:
+def _alternatives(name: str, solution: Solution) -> Iterator[tuple[Value, Rule | None]]:
     """Every value that a component could have beside the rest of the choice, and the constraint
     that it breaks.
 
     Newest first.
     """
-    others = {other: value for other, value in found.chosen.items() if other != name}
-    for variable in found.case.problem.variables:
-        values = variable.domain if variable.name == name else ()
-        for value in sorted(values, key=lambda one: versions.order(one.version), reverse=True):
-            broken = fault(name, value, others, found.case.problem.constraints)
+    key = Key(name)
+    others = {other: value for other, value in solution.chosen.items() if other != key}
+    for variable in solution.case.problem.variables:
+        values = variable.domain if variable.key == key else ()
+        for value in sorted(values, key=lambda value: versions.order(value.version), reverse=True):
+            broken = fault(key, value, others, solution.case.problem.constraints)
             yield value, broken[0] if broken else None
 
 
@@ -192,34 +192,36 @@ def _short(rule: Rule) -> str:
     return f"{rule.place}: {rule.reason}"
 
 
-def _packages(name: str, distribution: str, found: Solution) -> Iterator[Considered]:
+def _packages(name: str, distribution: str, solution: Solution) -> Iterator[Considered]:
     """A distribution's packages, best first, down to the one taken."""
-    variable = f"{name}@{distribution}"
-    if variable not in found.chosen:
+    key = Key(name, distribution)
+    if key not in solution.chosen:
         return
-    for value, rule in rejected(variable, found.case, found.chosen):
+    for value, rule in rejected(key, solution.case, solution.chosen):
         yield Considered(what=str(value), verdict=f"does not fit {_short(rule)}")
-    taken = found.chosen[variable]
+    taken = solution.chosen[key]
     if taken.package is None:
         why = (
             "Docker's package brings what it needs"
-            if name in found.case.loose
+            if name in solution.case.unbound
             else "no package fits"
         )
         yield Considered(
-            what="nothing", verdict=f"taken: {why}, and nodes have {found.case.runtime}"
+            what="nothing", verdict=f"taken: {why}, and nodes have {solution.case.runtime}"
         )
     else:
         verdict = f"taken, from {taken.package.repository} [{taken.package.source}]"
         only = (
             "; Kubernetes' ranges do not bind it, as only Docker uses it"
-            if name in found.case.loose
+            if name in solution.case.unbound
             else ""
         )
         yield Considered(what=str(taken), verdict=verdict + only)
 
 
-def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Asked) -> Iterator[Neighbour]:
+def _neighbours(
+    name: str, kubernetes: str, facts: Facts, asked: ResolveOptions
+) -> Iterator[Neighbour]:
     """The minors right before and after; none where they cannot meet what was asked for."""
     minors = list(facts.catalog)
     at = minors.index(versions.minor(kubernetes))
@@ -227,32 +229,32 @@ def _neighbours(name: str, kubernetes: str, facts: Facts, asked: Asked) -> Itera
         newest = facts.catalog[minor].newest
         if newest is None or name == "kubernetes":
             continue
+        anywhere = asked.model_copy(update={"distributions": ()})
         try:
-            there = solve(
-                [(newest, "")], facts, asked.model_copy(update={"distributions": ()})
-            ).components
+            components = solve([(newest, "")], facts, anywhere).components
         except RequestError:
             continue
-        yield from (
-            Neighbour(kubernetes=newest, version=one.version, status=one.status)
-            for one in there
-            if one.name == name
-        )
+        for component in components:
+            if component.name == name:
+                yield Neighbour(
+                    kubernetes=newest, version=component.version, status=component.status
+                )
 
 
 def _judged(
-    name: str, kubernetes: str, found: Solution, catalog: Mapping[str, MinorFacts]
+    name: str, kubernetes: str, solution: Solution, catalog: Mapping[str, MinorFacts]
 ) -> Iterator[Considered]:
     stated = facts_of(kubernetes, catalog).components.get(name)
     if stated is None or not stated.patterns:
         return
     chosen = {
         value.version: None
-        for key, value in found.chosen.items()
-        if component_of(key) == name and value.version
+        for key, value in solution.chosen.items()
+        if key.component == name and value.version
     }
     for version in chosen:
-        first = next((one for one in stated.patterns if re.search(one.match, version)), None)
+        patterns = (each for each in stated.patterns if re.search(each.match, version))
+        first = next(patterns, None)
         if first is not None:
             note = f"; {first.note}" if first.note else ""
             yield Considered(

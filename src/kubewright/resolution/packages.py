@@ -88,13 +88,15 @@ def depends(candidate: Candidate, allowed: str, others: Sequence[Candidate] = ()
     """
     wanted = {one.package: _bounds(one, allowed) for one in (candidate, *others)}
     if candidate.format is Format.deb:
-        # Debian has no brackets: each bound is a clause of its own. These packages conflict with each
-        # other, so no two of them can share the clauses.
-        clauses = range(max(len(bounds) for bounds in wanted.values()))
-        return ", ".join(
-            " | ".join(bounds[n] if n < len(bounds) else name for name, bounds in wanted.items())
-            for n in clauses
-        )
+        # Debian has no brackets: each bound is a clause of its own. These packages conflict with
+        # each other, so no two of them can share the clauses.
+        clauses = []
+        for number in range(max(map(len, wanted.values()))):
+            either = [
+                bounds[number] if number < len(bounds) else name for name, bounds in wanted.items()
+            ]
+            clauses.append(" | ".join(either))
+        return ", ".join(clauses)
     if len(wanted) == 1:
         return ", ".join(wanted[candidate.package])
     parts = [

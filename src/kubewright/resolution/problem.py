@@ -10,6 +10,17 @@ from kubewright import versions
 from kubewright.resolution.packages import Candidate, own_name
 
 
+class Key(NamedTuple):
+    """What a variable is about: a component, or the package of it that a distribution takes."""
+
+    component: str
+    distribution: str = ""
+    """Empty: the release's own version of the component."""
+
+    def __str__(self) -> str:
+        return f"{self.component}@{self.distribution}" if self.distribution else self.component
+
+
 @dataclass(frozen=True)
 class Value:
     """One version that a variable may take; without a version, nothing of it."""
@@ -17,17 +28,21 @@ class Value:
     version: str = ""
     package: Candidate | None = None
     """Of a distribution's variable: the package that brings the version."""
-    like: str = ""
+    follows: Key | None = None
     """The variable whose version this one takes: our own packages hold what the release chooses."""
 
-    def beside(self, chosen: Mapping[str, "Value"]) -> "Value":
+    def beside(self, chosen: Mapping[Key, "Value"]) -> "Value":
         """This value where others are chosen already."""
-        return replace(self, version=chosen[self.like].version) if self.like in chosen else self
+        if self.follows is None or self.follows not in chosen:
+            return self
+        return replace(self, version=chosen[self.follows].version)
 
     @property
     def name(self) -> str:
         """The package's name; empty without a package."""
-        return self.package.package if self.package else own_name(self.like) if self.like else ""
+        if self.package is not None:
+            return self.package.package
+        return "" if self.follows is None else own_name(self.follows.component)
 
     def __str__(self) -> str:
         version = self.package.version if self.package else self.version
@@ -36,20 +51,18 @@ class Value:
 
 @dataclass(frozen=True)
 class Variable:
-    """Something to choose: `containerd`, or `containerd@debian-12` for the package that a
-    distribution takes.
-    """
+    """Something to choose."""
 
-    name: str
+    key: Key
     domain: tuple[Value, ...]
     """Best first."""
-    wider: bool = False
-    """Whether more may be had with another Kubernetes: a pre-release, which only one that deploys
-    it takes.
+    has_prereleases: bool = False
+    """Whether another Kubernetes may take more versions: a pre-release goes only with the one that
+    deploys it.
     """
 
 
-class Span(NamedTuple):
+class VersionRange(NamedTuple):
     """Some versions of a component, or of a package."""
 
     component: str
@@ -63,33 +76,33 @@ class Constraint:
     its own.
     """
 
-    needs: Span
+    needs: VersionRange
     place: str
     """Where it is stated: an option, or a file and key."""
     reason: str
     source: str = ""
-    when: Span | None = None
+    when: VersionRange | None = None
     asked: bool = False
     """Whether it is the person's, who can take it back."""
     packages: bool = True
     """Whether the packages that distributions take are bound too."""
-    somewhere: bool = False
+    kubernetes_specific: bool = False
     """Whether it holds for some versions of Kubernetes only."""
 
     def __str__(self) -> str:
-        return _said(self)
+        return _in_words(self)
 
-    def touches(self, name: str) -> bool:
+    def touches(self, key: Key) -> bool:
         """Whether a variable may break it."""
-        concerned = component_of(name) in (self.needs.component, self.when and self.when.component)
-        return concerned and (self.packages or component_of(name) == name)
+        concerned = key.component in (self.needs.component, self.when and self.when.component)
+        return concerned and (self.packages or not key.distribution)
 
-    def breakers(self, name: str, chosen: Mapping[str, Value]) -> set[str] | None:
-        """The variables that break it together with the one called `name`; None while it holds."""
+    def breakers(self, key: Key, chosen: Mapping[Key, Value]) -> set[Key] | None:
+        """The variables that break it together with this one; None while it holds."""
         if self.when is None:
-            return None if _keeps(self.needs, name, chosen[name]) else {name}
-        for one, two in ((name, other) for other in chosen):
-            for first, second in ((one, two), (two, one)):
+            return None if _keeps(self.needs, key, chosen[key]) else {key}
+        for other in chosen:
+            for first, second in ((key, other), (other, key)):
                 if _meets(self.when, first, chosen[first]) and not _keeps(
                     self.needs, second, chosen[second]
                 ):
@@ -101,35 +114,34 @@ class Constraint:
 class Pairing:
     """A package of Docker goes only with some packages of containerd on the same distribution."""
 
-    package: Span
+    package: VersionRange
     """By the package's name."""
-    partners: tuple[Span, ...]
+    partners: tuple[VersionRange, ...]
     """By their packages' names; one of them must be taken."""
     place: str
     reason: str
     source: str = ""
 
     asked = False
-    somewhere = False
+    kubernetes_specific = False
 
     def __str__(self) -> str:
-        return _said(self)
+        return _in_words(self)
 
-    def touches(self, name: str) -> bool:
+    def touches(self, key: Key) -> bool:
         """Whether a variable may break it."""
-        return name.startswith(("docker@", "containerd@"))
+        return bool(key.distribution) and key.component in ("docker", "containerd")
 
-    def breakers(self, name: str, chosen: Mapping[str, Value]) -> set[str] | None:
-        """The variables that break it together with the one called `name`; None while it holds."""
-        distribution = name.partition("@")[2]
-        pair = f"docker@{distribution}", f"containerd@{distribution}"
-        if not chosen.keys() >= set(pair):
+    def breakers(self, key: Key, chosen: Mapping[Key, Value]) -> set[Key] | None:
+        """The variables that break it together with this one; None while it holds."""
+        docker, containerd = (Key(name, key.distribution) for name in ("docker", "containerd"))
+        if docker not in chosen or containerd not in chosen:
             return None
-        docker, containerd = (chosen[one] for one in pair)
-        broken = _is(self.package, docker) and not any(
-            _is(one, containerd) for one in self.partners
-        )
-        return set(pair) if broken else None
+        if not _is(self.package, chosen[docker]):
+            return None
+        if any(_is(partner, chosen[containerd]) for partner in self.partners):
+            return None
+        return {docker, containerd}
 
 
 Rule = Constraint | Pairing
@@ -146,35 +158,30 @@ class Problem:
     @property
     def ranges(self) -> Iterator[Constraint]:
         """Those of the constraints that are about versions, whatever package brings them."""
-        return (one for one in self.constraints if isinstance(one, Constraint))
+        return (rule for rule in self.constraints if isinstance(rule, Constraint))
 
 
-def _said(rule: Rule) -> str:
-    said = f"{rule.place}: {rule.reason}" if rule.reason else rule.place
-    return f"{said} [{rule.source}]" if rule.source else said
+def _in_words(rule: Rule) -> str:
+    text = f"{rule.place}: {rule.reason}" if rule.reason else rule.place
+    return f"{text} [{rule.source}]" if rule.source else text
 
 
-def _is(span: Span, value: Value) -> bool:
-    return value.name == span.component and versions.inside(value.version, span.range)
+def _is(allowed: VersionRange, value: Value) -> bool:
+    return value.name == allowed.component and versions.inside(value.version, allowed.range)
 
 
-def component_of(name: str) -> str:
-    """The component of a variable: `docker` of `docker@debian-12`."""
-    return name.partition("@")[0]
-
-
-def _meets(span: Span, name: str, value: Value) -> bool:
+def _meets(allowed: VersionRange, key: Key, value: Value) -> bool:
     return (
-        span.component == component_of(name)
+        allowed.component == key.component
         and bool(value.version)
-        and versions.inside(value.version, span.range)
+        and versions.inside(value.version, allowed.range)
     )
 
 
-def _keeps(span: Span, name: str, value: Value) -> bool:
-    """What is not there, or is of another component, keeps any range."""
+def _keeps(allowed: VersionRange, key: Key, value: Value) -> bool:
+    """A component that is left out, or that the range is not about, keeps any range."""
     return (
-        span.component != component_of(name)
+        allowed.component != key.component
         or not value.version
-        or versions.inside(value.version, span.range)
+        or versions.inside(value.version, allowed.range)
     )

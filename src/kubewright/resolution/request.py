@@ -3,12 +3,15 @@
 import operator
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from kubewright import versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.catalog import RELEASE_URL, MinorFacts
-from kubewright.resolution.facts import facts_of, unknown_minor
-from kubewright.upstream import Upstream
+from kubewright.resolution.statements import facts_of, unknown_minor
+
+if TYPE_CHECKING:
+    from kubewright.upstream import Upstream
 
 _TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")
 
@@ -16,7 +19,7 @@ _TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")
 def candidates(
     request: str,
     catalog: Mapping[str, MinorFacts],
-    upstream: Upstream | None,
+    upstream: "Upstream | None",
     packaged: Container[str] = (),
 ) -> Iterator[tuple[str, str]]:
     """The Kubernetes versions that a request may mean with the reason for each: first what it
@@ -24,8 +27,8 @@ def candidates(
 
     One that the catalog tells to avoid is only had by its exact version. Without an upstream the
     catalog alone answers; of the `packaged` minors one may know more. Raises RequestError for a
-    request that cannot be read or met, with what would be, and VerificationFailed for a marker that
-    is none or names another version.
+    request that cannot be read or met, with what would be, and VerificationFailed for a file that
+    is not a marker or names another version.
     """
     wanted = versions.Request.parse(request)
     if wanted.word == "version":
@@ -47,17 +50,18 @@ def require_known(
 ) -> None:
     """Refuse a version that the catalog lacks, where only it can say what exists.
 
-    A pre-release of a patch that it lists may be had: what it states holds for those too. Of the
+    A pre-release of a patch that it lists is known too: what it states holds for both. Of the
     `packaged` minors an upstream could say more.
     """
     facts = facts_of(version, catalog)
     final = facts.patch(str(versions.parse(version).finalize_version()))
     if facts.patch(version) is None and (final is None or final.skipped):
-        newest = next((f"v{one}" for one in facts.offered), "not released")
+        newest = f"v{facts.offered[0]}" if facts.offered else "not released"
         raise RequestError(
-            f"v{version}: not in the catalog, whose newest {facts.minor} is {newest}; "
+            f"v{version}",
+            f"not in the catalog, whose newest {facts.minor} is {newest}",
             f"ask for that, {'resolve without --offline, ' if facts.minor in packaged else ''}"
-            f"or add the patch to recipes/catalog/{facts.minor}.toml"
+            f"or add the patch to recipes/catalog/{facts.minor}.toml",
         )
 
 
@@ -77,22 +81,27 @@ def _by_catalog(
     if first is None:
         known = list(catalog)
         raise RequestError(
-            f"{wanted.text}: the catalog knows no such release; ask for stable, or for one of {known[0]} to {known[-1]}"
+            wanted.text,
+            "the catalog knows no such release",
+            f"ask for stable, or for one of {known[0]} to {known[-1]}",
         )
     yield first
     yield from ((version, f"an older one of {wanted.text}") for version, _ in found)
 
 
 def _by_marker(
-    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: Upstream
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: "Upstream"
 ) -> Iterator[tuple[str, str]]:
     marked = read_marker(wanted, upstream)
     if marked is None:
         known = next(filter(versions.is_final, _newest_first(catalog)), "1.36.4")
         raise RequestError(
-            f"{wanted.text}: upstream has no marker {_marker_url(wanted)}; ask for a version such as v{known}"
+            wanted.text,
+            f"upstream has no marker {_marker_url(wanted)}",
+            f"ask for a version such as v{known}",
         )
-    said = f"{wanted.text}.txt of {'the mirror' if upstream.mirror else 'dl.k8s.io'} says v{marked}"
+    whose = "the mirror" if upstream.mirror else "dl.k8s.io"
+    marker = f"{wanted.text}.txt of {whose} says v{marked}"
     older = (
         version
         for version in _newest_first(catalog, wanted)
@@ -105,11 +114,13 @@ def _by_marker(
         first = next(older, None)
         if first is None:
             raise RequestError(
-                f"{said}, which is to be avoided: {why_not}; ask for another minor, or for just v{marked}"
+                f"{marker}, which is to be avoided",
+                why_not,
+                f"ask for another minor, or for just v{marked}",
             )
-        yield first, f"{said}, which is to be avoided: {why_not}"
+        yield first, f"{marker}, which is to be avoided: {why_not}"
     else:
-        yield marked, said
+        yield marked, marker
     yield from ((version, f"an older one of {wanted.text}") for version in older)
 
 
@@ -117,7 +128,7 @@ def _marker_url(wanted: versions.Request) -> str:
     return f"{RELEASE_URL}/{wanted.text}.txt"
 
 
-def read_marker(wanted: versions.Request, upstream: Upstream) -> str | None:
+def read_marker(wanted: versions.Request, upstream: "Upstream") -> str | None:
     """The version that upstream's marker of this name says, or None without a marker."""
     url = _marker_url(wanted)
     text = upstream.read(url)
@@ -126,84 +137,86 @@ def read_marker(wanted: versions.Request, upstream: Upstream) -> str | None:
     tag = text.decode("utf-8-sig", "replace").strip()
     if not _TAG.match(tag):
         raise VerificationFailed(
-            f"{url}: is not a version marker, it begins {tag[:40]!r}; a proxy or captive portal may have answered. "
-            "Ask for a version, or use a mirror with --upstream"
+            url,
+            f"is not a version marker, it begins {tag[:40]!r}; "
+            "a proxy or captive portal may have answered",
+            "ask for a version, or use a mirror with --upstream",
         )
     version = tag.removeprefix("v")
     if version not in wanted:
         kind = "final release" if wanted.word == "stable" else "release"
         of = f" of {wanted.scope}" if wanted.scope else ""
         raise VerificationFailed(
-            f"{url}: says {tag}, which is no {kind}{of}, as {wanted.text} must be; "
-            "do not trust this upstream's markers: ask for a version, or use another upstream"
+            url,
+            f"says {tag}, which is not a {kind}{of}, as {wanted.text} must be",
+            "do not trust this upstream's markers: ask for a version, or use another upstream",
         )
     return version
 
 
 def _by_range(
-    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: Upstream | None
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: "Upstream | None"
 ) -> Iterator[tuple[str, str]]:
     marked: set[str] = set()
     if upstream is not None:  # of the minors that the range reaches into
         reached = [minor for minor in catalog if _reaches(wanted, minor)]
         markers = (read_marker(versions.Request.parse(minor), upstream) for minor in reached)
         marked = {version for version in markers if version and not avoided(version, catalog)}
-    found = 0
-    for version in (one for one in _newest_first(catalog, wanted, marked) if one in wanted):
-        if version in marked or _offered(version, upstream):
-            yield (
-                version,
-                f"an older one in {wanted.text}"
-                if found
-                else f"the newest known release in {wanted.text}",
-            )
-            found += 1
-    if not found:
-        nearest = ", ".join(f"v{one}" for one in _nearest(wanted, catalog, marked, upstream))
-        said = _kept_out(wanted, catalog) or "no known release is in this range"
-        raise RequestError(f"{wanted.text!r}: {said}; the nearest known are {nearest or 'none'}")
+    reason = f"the newest known release in {wanted.text}"
+    none_yet = True
+    for version in _newest_first(catalog, wanted, marked):
+        if version in wanted and (version in marked or _offered(version, upstream)):
+            yield version, reason
+            reason, none_yet = f"an older one in {wanted.text}", False
+    if none_yet:
+        nearest = ", ".join(f"v{each}" for each in _nearest(wanted, catalog, marked, upstream))
+        problem = _kept_out(wanted, catalog) or "no known release is in this range"
+        raise RequestError(repr(wanted.text), problem, f"the nearest known are {nearest or 'none'}")
 
 
 def _kept_out(wanted: versions.Request, catalog: Mapping[str, MinorFacts]) -> str:
     """What is in a range, but no range gives, and how to ask for it; empty: there is nothing."""
     allowed = versions.Range.parse(wanted.text)
-    there = [
-        patch for minor in catalog if _reaches(wanted, minor) for patch in catalog[minor].patches
-    ]
-    for patch in reversed(
-        [one for one in there if one.version in allowed and versions.is_final(one.version)]
-    ):
-        if patch.avoid:
-            return f"v{patch.version} is to be avoided: {patch.avoid}; ask for just v{patch.version} to have it"
-        if patch.skipped:
-            return f"upstream never released v{patch.version}"
+    for minor in reversed(list(catalog)):
+        patches = catalog[minor].patches if _reaches(wanted, minor) else ()
+        for patch in reversed(patches):
+            if patch.version not in allowed or not versions.is_final(patch.version):
+                continue
+            name = f"v{patch.version}"
+            if patch.avoid:
+                return f"{name} is to be avoided: {patch.avoid}; ask for just {name} to have it"
+            if patch.skipped:
+                return f"upstream never released {name}"
     named = [bound for bound in allowed.bounds if not versions.is_final(bound)]
     if not named:
         return ""
-    return f"a range gives no pre-releases; ask for one by its version, such as v{versions.newest(named)}"
+    newest = versions.newest(named)
+    return f"a range gives no pre-releases; ask for one by its version, such as v{newest}"
 
 
 def _nearest(
     wanted: versions.Request,
     catalog: Mapping[str, MinorFacts],
     marked: Iterable[str],
-    upstream: Upstream | None,
+    upstream: "Upstream | None",
 ) -> list[str]:
     """Around each end of a range the releases right before and after it that can be had, newest
     first.
     """
-    known = [one for one in _newest_first(catalog, None, marked) if versions.is_final(one)]
-    found = set()
+    known = [
+        version for version in _newest_first(catalog, None, marked) if versions.is_final(version)
+    ]
+    nearest = set()
     for bound in set(versions.Range.parse(wanted.text).bounds):
-        below = (one for one in known if versions.order(one) < versions.order(bound))
-        above = (one for one in reversed(known) if versions.order(one) >= versions.order(bound))
-        found |= {
-            next((one for one in side if _offered(one, upstream)), "") for side in (below, above)
-        }
-    return sorted(found - {""}, key=versions.order, reverse=True)
+        end = versions.order(bound)
+        below = (version for version in known if versions.order(version) < end)
+        above = (version for version in reversed(known) if versions.order(version) >= end)
+        for side in (below, above):
+            nearest.add(next((version for version in side if _offered(version, upstream)), ""))
+    return sorted(nearest - {""}, key=versions.order, reverse=True)
 
 
-def _offered(version: str, upstream: Upstream | None) -> bool:
+def _offered(version: str, upstream: "Upstream | None") -> bool:
     """Whether a version can be had; only a mirror may lack what the catalog knows."""
     if upstream is None or not upstream.mirror:
         return True
@@ -227,13 +240,12 @@ def _reaches(wanted: versions.Request, minor: str) -> bool:
         "<=": operator.le,
         "=": operator.eq,
     }
-    return any(
-        all(
-            sign not in sides or sides[sign](at, bound.replace(patch=0, prerelease=None))
-            for sign, bound in part
-        )
-        for part in versions.Range.parse(wanted.text).terms
-    )
+
+    def may_meet(comparison: versions.Comparison) -> bool:
+        sign, bound = comparison
+        return sign not in sides or sides[sign](at, bound.replace(patch=0, prerelease=None))
+
+    return any(all(map(may_meet, part)) for part in versions.Range.parse(wanted.text).terms)
 
 
 def _newest_first(
@@ -241,11 +253,11 @@ def _newest_first(
     wanted: versions.Request | None = None,
     more: Iterable[str] = (),
 ) -> Iterator[str]:
-    """Every released patch that any request may have, or this one; with `more` versions of the same
-    minors.
+    """Every released patch that any request may have, or those that are wanted; with `more`
+    versions of the same minors.
     """
-    for minor in (
-        one for one in reversed(list(catalog)) if wanted is None or _reaches(wanted, one)
-    ):
+    for minor in reversed(list(catalog)):
+        if wanted is not None and not _reaches(wanted, minor):
+            continue
         more_of_it = (version for version in more if versions.minor(version) == minor)
         yield from sorted({*catalog[minor].offered, *more_of_it}, key=versions.order, reverse=True)

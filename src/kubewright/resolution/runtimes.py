@@ -18,15 +18,13 @@ def runtimes(
     newest.
     """
     components = {component.name: component for component in chosen}
-    return tuple(
-        line
-        for distribution, facts in distributions.distributions.items()
-        for family in dict.fromkeys(package.family for package in facts.packages)
-        if family in components
-        for line in _lines(
-            candidates(distribution, family, distributions), components[family], picked
-        )
-    )
+    lines: list[DistributionRuntime] = []
+    for distribution, facts in distributions.distributions.items():
+        for family in dict.fromkeys(package.family for package in facts.packages):
+            if family in components:
+                offered = candidates(distribution, family, distributions)
+                lines += _lines(offered, components[family], picked)
+    return tuple(lines)
 
 
 def _lines(

@@ -10,7 +10,7 @@ from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Upgrade
 from kubewright.models.skew import Distance, Skew
 from kubewright.models.upgrades import Hop
-from kubewright.resolution.facts import facts_of
+from kubewright.resolution.statements import facts_of
 from kubewright.versions import Range
 
 
@@ -45,15 +45,10 @@ def partners(kubernetes: str, skew: Skew) -> dict[str, dict[str, str]]:
     """By component of a Kubernetes version, the ranges of others that may run beside it, by their
     names.
     """
-    pairs = sorted({(one.of, one.component) for one in skew.distances})
-    return {
-        of: {
-            component: partner(component, (of,), kubernetes, skew)
-            for this, component in pairs
-            if this == of
-        }
-        for of, _ in pairs
-    }
+    ranges: dict[str, dict[str, str]] = {}
+    for of, component in sorted({(rule.of, rule.component) for rule in skew.distances}):
+        ranges.setdefault(of, {})[component] = partner(component, (of,), kubernetes, skew)
+    return ranges
 
 
 def partner(component: str, of: Sequence[str], kubernetes: str, skew: Skew) -> str:
@@ -61,13 +56,13 @@ def partner(component: str, of: Sequence[str], kubernetes: str, skew: Skew) -> s
     version.
     """
     version = versions.parse(kubernetes)
-    rules = [one for one in skew.distances if one.component == component and one.of in of]
-    reach = max(one.older for one in rules), max(one.newer for one in rules)
-    fitting = [
-        minor
-        for minor in range(max(version.minor - reach[0], 0), version.minor + reach[1] + 1)
-        if all(_near(one, minor, version.minor, version.major) for one in rules)
-    ]
+    rules = [rule for rule in skew.distances if rule.component == component and rule.of in of]
+    oldest = max(version.minor - max(rule.older for rule in rules), 0)
+    newest = version.minor + max(rule.newer for rule in rules)
+    fitting = []
+    for minor in range(oldest, newest + 1):
+        if all(_near(rule, minor, version.minor, version.major) for rule in rules):
+            fitting.append(minor)
     return f">={version.major}.{fitting[0]}.0,<{version.major}.{fitting[-1] + 1}.0"
 
 
@@ -95,8 +90,9 @@ def path(start: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -
     facts_of(goal, catalog)
     if versions.parse(at) > versions.parse(goal):
         raise RequestError(
-            f"v{at} to v{goal}: a downgrade, which Kubernetes does not support; "
-            f"ask for v{at} or newer, or restore a backup of etcd into a new cluster of v{goal}"
+            f"v{at} to v{goal}",
+            "a downgrade, which Kubernetes does not support",
+            f"ask for v{at} or newer, or restore a backup of etcd into a new cluster of v{goal}",
         )
     hops: list[Hop] = []
     while at != goal:
@@ -126,8 +122,9 @@ def _hop(at: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -> H
             )
     minor = versions.next_minor(at)
     raise RequestError(
-        f"v{at} to v{goal}: the catalog has no release of {minor} to go through; "
-        f"add its patches to recipes/catalog/{minor}.toml"
+        f"v{at} to v{goal}",
+        f"the catalog has no release of {minor} to go through",
+        f"add its patches to recipes/catalog/{minor}.toml",
     )
 
 
@@ -155,6 +152,8 @@ def _require_known(version: str, catalog: Mapping[str, MinorFacts]) -> None:
     if versions.is_final(version) and facts.patch(version) is None:
         newest = f"the newest {facts.minor} there is v{facts.offered[0]}, " if facts.offered else ""
         raise RequestError(
-            f"v{version}: not in the catalog; {newest}say which version the cluster runs, "
-            f"or add the patch to recipes/catalog/{facts.minor}.toml"
+            f"v{version}",
+            "not in the catalog",
+            f"{newest}say which version the cluster runs, "
+            f"or add the patch to recipes/catalog/{facts.minor}.toml",
         )

@@ -11,7 +11,7 @@ from kubewright.site import layout
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.objects import Object, Overtaken, apply, rehearse
 from kubewright.site.publication import Publication, render
-from kubewright.site.reader import Reader, pointer_to
+from kubewright.site.reader import Reader
 from kubewright.site.store import Store
 
 log = logging.getLogger(__name__)
@@ -81,15 +81,15 @@ def _settle(
     """
     changes: list[Change] = []
     written = publication.state or state
-    while written is not None:
+    while True:
         current = store.get(layout.CURRENT)
-        if current is not None and current.data == pointer_to(written):
+        if current is not None and current.data == publication.pointer:
             break
         reader = Reader(store)
         present = replace(reader.present(), finished=written)
-        publication = render(Draft(reader, present, now), given)
+        again = render(Draft(reader, present, now), given)
         with suppress(Overtaken):
-            changes += apply(store, _before_the_end(publication.objects), publication.tag)
-            written = publication.state or present.state
+            changes += apply(store, _before_the_end(again.objects), again.tag)
+            publication, written = again, again.state or present.state
     last = [item for item in publication.objects if item.path == layout.FINISHED]
     return [*changes, *apply(store, last, None)]

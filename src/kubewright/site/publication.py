@@ -13,6 +13,7 @@ from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import KeyFiles
 from kubewright.site.objects import Kind, Object, Source
+from kubewright.site.reader import pointer_to
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Publication:
     objects: tuple[Object, ...]
     tag: str | None
     """Of the pointer that is to be replaced."""
+    pointer: bytes | None
+    """What the pointer says when it is published."""
 
 
 def render(draft: Draft, given: Publisher) -> Publication:
@@ -57,17 +60,21 @@ class _Rendering:
             self.rendered[name] = self._rendered(record, self.draft.listed[name], previous)
         self._render_unwritten()
         if self.old and not self.draft.records:
-            return Publication(None, self._missing(self.old), tag)
+            present = self.draft.present
+            pointer = pointer_to(self.old.number, present.sha256) if present.sha256 else None
+            return Publication(None, self._missing(self.old), tag, pointer)
         channels = self._channels()
         index, graph = self._index(channels)
         data = self._index_bytes(index)
         documents = self.documents(index, channels)
         state = self._state(index, data, channels, documents)
+        state_data = state.to_bytes()
         objects = [item for release in self.draft.incoming.values() for item in release.files]
         objects += [item for channel in self.rendered.values() for item in channel.objects]
-        objects += self._derived(state, index, data, graph.to_bytes(), documents)
+        objects += self._derived(state, state_data, index, data, graph.to_bytes(), documents)
         objects.append(self._backup(state, objects, documents))
-        return Publication(state, _in_order(objects), tag)
+        pointer = pointer_to(state.number, files.sha256(state_data))
+        return Publication(state, _in_order(objects), tag, pointer)
 
     def _backup(
         self, state: State, objects: Iterable[Object], documents: Mapping[str, bytes]
@@ -117,9 +124,10 @@ class _Rendering:
         self, record: Channel, listed: Contents, previous: Channel | None
     ) -> repositories.Rendered:
         there = self.draft.contents(previous) if previous else contents.NOTHING
-        linked = frozenset(
-            entry.name for packages in there.rpms.values() for entry in packages.primary
-        )
+        linked = {
+            base: frozenset(entry.name for entry in packages.primary)
+            for base, packages in there.rpms.items()
+        }
         return repositories.render(
             record, listed, self.given.signer, self.armored, previous=previous, linked=linked
         )
@@ -145,7 +153,9 @@ class _Rendering:
         for path, data in self.documents(index, channels).items():
             if state.files.get(path) == files.sha256(data):
                 meant[path] = data
-        objects += self._derived(state, index, self._index_bytes(index), upgrades, meant)
+        objects += self._derived(
+            state, self._state_bytes(), index, self._index_bytes(index), upgrades, meant
+        )
         return _in_order(item for item in objects if item.kind is not Kind.record)
 
     def _published_graph(self, index: Index) -> bytes | None:
@@ -210,16 +220,30 @@ class _Rendering:
         )
         return made.model_copy(update=old.model_extra) if old else made
 
+    def _state_bytes(self) -> bytes:
+        """The published state as it is written."""
+        present = self.draft.present
+        if present.state is None or present.sha256 is None:
+            return b""
+        path = layout.state_copy(present.state.number, present.sha256)
+        return self.reader.content(present.sha256, path, layout.STATE)
+
     def _derived(
-        self, state: State, index: Index, data: bytes, graph: bytes, documents: Mapping[str, bytes]
+        self,
+        state: State,
+        state_data: bytes,
+        index: Index,
+        index_data: bytes,
+        graph: bytes,
+        documents: Mapping[str, bytes],
     ) -> list[Object]:
         """What follows from the state and is no channel's, as far as it is not there."""
         finished, signer = self.draft.present.finished, self.given.signer
         first = self.draft.present.state is None
         return [
-            *derived.index_objects(index, data, graph, signer, finished),
+            *derived.index_objects(index, index_data, graph, signer, finished),
             *derived.file_objects(documents, finished),
-            *derived.state_objects(state, signer, finished, first=first),
+            *derived.state_objects(state, state_data, signer, finished, first=first),
         ]
 
     def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:

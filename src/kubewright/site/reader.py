@@ -156,6 +156,6 @@ def _pointer(data: bytes) -> Pointer | None:
         return None
 
 
-def pointer_to(state: State) -> bytes:
-    """How the pointer says which state is the site's."""
-    return Pointer(number=state.number, sha256=files.sha256(state.to_bytes())).to_bytes()
+def pointer_to(number: int, sha256: str) -> bytes:
+    """How the pointer says which state is the site's: by its number and digest."""
+    return Pointer(number=number, sha256=sha256).to_bytes()

@@ -70,10 +70,10 @@ def _states(reader: Reader, given: Publisher, newest: State, sha256: str) -> Ite
         if older is None or state.parent is None:
             break
         state, digest = older, str(state.parent)
-    yield pointer(layout.CURRENT, pointer_to(newest), fresh=False)
+    yield pointer(layout.CURRENT, pointer_to(newest.number, sha256), fresh=False)
     live = reader.content(sha256, layout.STATE)
     yield pointer(layout.STATE, live, fresh=False)
-    yield pointer(layout.FINISHED, pointer_to(newest), fresh=False)
+    yield pointer(layout.FINISHED, pointer_to(newest.number, sha256), fresh=False)
 
 
 def _parent(reader: Reader, state: State) -> State | None:

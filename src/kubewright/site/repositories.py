@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from kubewright import files
@@ -46,13 +47,13 @@ def render(
     signer: Signer,
     armored_keys: bytes,
     previous: Channel | None,
-    linked: frozenset[str] = frozenset(),
+    linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
 ) -> Rendered:
     """Everything that follows from a channel's record and what it lists.
 
     `armored_keys` are all of the site's, the current one first. `previous` is what the channel was
     before: what that has already is left out, as are the rpms that the plain repository has
-    (`linked`, by file name).
+    (`linked`, file names by base architecture).
     """
     fresh = previous is None
     suite = _Suite(record, listed, signer, fresh)
@@ -62,7 +63,7 @@ def render(
     for base in map(contents.base_arch, record.architectures):
         repository = _Repository(record, base, listed, signer, armored_keys)
         repodata[base] = repository.repodata
-        objects += [*repository.immutables(), *repository.links(linked)]
+        objects += [*repository.immutables(), *repository.links(linked.get(base, frozenset()))]
         pointers += repository.pointers(fresh)
     complete = record.model_copy(
         update={"suite": suite.sha256, "packages": suite.packages, "repodata": repodata}

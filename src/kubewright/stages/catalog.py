@@ -1,10 +1,9 @@
 """catalog: what the recipes state, checked against itself and against an upstream."""
 
 from kubewright import recipes
-from kubewright.resolution.catalog import Contradiction, contradictions
-from kubewright.resolution.news import News, news
+from kubewright.resolution.lint import Contradiction, contradictions
+from kubewright.resolution.updates import Update, updates
 from kubewright.settings import Settings
-from kubewright.upstream import Upstream
 
 
 def check() -> tuple[Contradiction, ...]:
@@ -21,22 +20,23 @@ def size() -> dict[str, int]:
     relations.
     """
     catalog, components = recipes.catalog().values(), recipes.components().components.values()
+    statements = 0
+    for facts in catalog:
+        for key, group in facts.groups():
+            statements += len(group) if key.startswith("components.") else 0
     return {
         "minors": len(catalog),
         "patches": sum(len(facts.patches) for facts in catalog),
-        "statements": sum(
-            len(group)
-            for facts in catalog
-            for key, group in facts.groups()
-            if key.startswith("components.")
-        ),
+        "statements": statements,
         "known versions": sum(len(component.known) for component in components),
         "relations": len(recipes.relations().relations),
     }
 
 
-def diff(settings: Settings) -> tuple[News, ...]:
+def diff(settings: Settings) -> tuple[Update, ...]:
     """What the settings' upstream has and the recipes lack."""
-    return news(
+    from kubewright.upstream import Upstream
+
+    return updates(
         recipes.catalog(), recipes.components(), Upstream(settings.upstream), jobs=settings.jobs
     )

@@ -1,6 +1,7 @@
 """What the stages would do: the answer to `--dry-run`, for which nothing is written anywhere."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from kubewright import recipes
 from kubewright.cache import Cache
@@ -12,7 +13,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import image, package, publish, resolve, sign
 from kubewright.stages.site import store
-from kubewright.workspace import Workspace, matching, select
+from kubewright.workspace import Workspace
 
 
 class Plan(Model):
@@ -76,25 +77,15 @@ class Plan(Model):
         )
 
 
-def planned(wanted: str | None, settings: Settings) -> Release:
-    """The lock that a NAME or REQUEST means; where there is none, what the request would be
-    resolved to.
-    """
-    if wanted is None or matching(settings.dist, wanted):
-        return select(settings.dist, wanted).release()
-    return resolve.resolve(wanted, settings)[1]
-
-
-def plan(release: Release, settings: Settings) -> Plan:
-    """What the stages up to `sign` would do for a release."""
+def plan(release: Release, directory: Path, only: str = "*") -> Plan:
+    """What the stages up to `sign` would do for a release, with this cache directory."""
     recipes.node_spec(release)  # refuses what can be resolved only
-    cache = Cache(settings.cache)
+    cache = Cache(directory)
     lacking = [
         entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)
     ]
     builds = {
-        build.id: _gap(build, release)
-        for build in package.wanted(package.plan(release), settings.only)
+        build.id: _gap(build, release) for build in package.wanted(package.plan(release), only)
     }
     return Plan(
         release=release.name,
@@ -113,7 +104,7 @@ def rehearse(request: str, settings: Settings, keys: Callable[[], Keys | None]) 
     first.
     """
     workspace, release = resolve.resolve(request, settings)
-    found = plan(release, settings)
+    found = plan(release, settings.cache, settings.only)
     own = keys() if _is_signed(workspace, release) else None
     if own is None or not _by(own, workspace, settings):
         return found

@@ -55,7 +55,7 @@ def fetch(workspace: Workspace, settings: Settings) -> Release:
 def _complete(release: Release, upstream: Upstream, settings: Settings) -> Release:
     """Learn the digests that an offline resolution could not ask for."""
     unknown = [entry for entry in release.inputs if entry.check is None]
-    inputs, gaps = resolution.survey(
+    inputs, gaps = resolution.pin_inputs(
         unknown, recipes.components(), upstream,
         allow_unverified=settings.allow_unverified, jobs=settings.jobs,
         optional=[one.component for one in release.request.wanted] if release.request else (),
@@ -114,7 +114,7 @@ def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) ->
         TransferSpeedColumn(),
     )
     with (
-        Progress(*columns, console=console, transient=True) as progress,
+        Progress(*columns, console=console(), transient=True) as progress,
         ThreadPoolExecutor(jobs) as pool,
     ):
 

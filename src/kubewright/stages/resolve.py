@@ -17,7 +17,7 @@ from kubewright.models.lock import (
 from kubewright.moments import day
 from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
-from kubewright.resolution.survey import inputs as all_inputs
+from kubewright.resolution.pin_inputs import inputs as all_inputs
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
@@ -117,7 +117,7 @@ def _inputs(
     wanted = all_inputs(chosen, recipes.components(), settings.architectures)
     gaps: tuple[Unavailable, ...] = ()
     if upstream is not None:
-        wanted, gaps = resolution.survey(
+        wanted, gaps = resolution.pin_inputs(
             wanted,
             recipes.components(),
             upstream,

@@ -4,7 +4,7 @@ import logging
 
 from kubewright import recipes, resolution
 from kubewright.errors import RequestError
-from kubewright.models.lock import Asked, Release, Wish
+from kubewright.models.lock import Release, ResolveOptions, Wanted
 from kubewright.models.upgrades import Change, Hop, Moved, etcd_downgrade
 from kubewright.resolution import Facts, Solution
 from kubewright.settings import Settings
@@ -27,7 +27,7 @@ def upgrade(
     return (*lock(found, settings, upstream), hops)
 
 
-def path(start: str, goal: str, asked: Asked) -> tuple[Hop, ...]:
+def path(start: str, goal: str, asked: ResolveOptions) -> tuple[Hop, ...]:
     """The upgrade from one version to another, each hop with what changes beside Kubernetes for the
     same request.
 
@@ -57,11 +57,11 @@ def path(start: str, goal: str, asked: Asked) -> tuple[Hop, ...]:
     return tuple(hops)
 
 
-def _on_the_way(kubernetes: str, stated: Facts, asked: Asked) -> Solution:
+def _on_the_way(kubernetes: str, stated: Facts, asked: ResolveOptions) -> Solution:
     """What a version on the way has: all that was asked for, else as much of it as it can have."""
     by_version = asked.model_copy(update={"distributions": ()})
     by_name = by_version.model_copy(
-        update={"wanted": tuple({Wish(component=one.component) for one in asked.wanted})}
+        update={"wanted": tuple({Wanted(component=one.component) for one in asked.wanted})}
     )
     requests = dict.fromkeys((asked, by_version, by_name))
     for number, request in enumerate(requests, start=1):
@@ -80,7 +80,7 @@ def _on_the_way(kubernetes: str, stated: Facts, asked: Asked) -> Solution:
     raise AssertionError("there is always a request")
 
 
-def _changes(before: Solution, after: Solution, asked: Asked) -> tuple[Change, ...]:
+def _changes(before: Solution, after: Solution, asked: ResolveOptions) -> tuple[Change, ...]:
     """What changes beside Kubernetes, by name; an etcd of one's own does not."""
     old, new = ({one.name: one.version for one in each.components} for each in (before, after))
     kept = {"kubernetes", "etcd"} if asked.etcd == "external" else {"kubernetes"}

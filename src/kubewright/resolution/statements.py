@@ -12,7 +12,7 @@ from kubewright.models.catalog import Bound, MinorFacts, Stated
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
 from kubewright.models.relations import Relations
-from kubewright.resolution.problem import Constraint, Span
+from kubewright.resolution.problem import Constraint, VersionRange
 
 NO_RELATIONS = Relations(relations=(), sources={})
 NO_DISTRIBUTIONS = Distributions(distributions={})
@@ -31,7 +31,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Ruling:
+class InForce:
     """The statements about a component that are in force at a Kubernetes version, all of one
     minor's file.
     """
@@ -68,31 +68,27 @@ class Ruling:
         place = f"recipes/catalog/{self.minor}.toml: components.{self.component}"
         carried = ", carried forward" if self.carried else ""
         if self.exact is not None and self.binds(asked):
-            said = f"Kubernetes {self.minor} pins or deploys {self.exact.value}"
-            reason = (
-                said if self.exact.pinned else f"{self.exact.value}: {self.exact.note}"
-            ) + carried
-            needs = Span(self.component, f"={self.exact.value}")
+            value = self.exact.value
+            reason = f"Kubernetes {self.minor} pins or deploys {value}"
+            if not self.exact.pinned:
+                reason = f"{value}: {self.exact.note}"
+            needs = VersionRange(self.component, f"={value}")
             source = sources.get(self.exact.source, self.exact.source)
-            yield Constraint(needs, f"{place}.exact", reason, source, packages=packages)
+            yield Constraint(needs, f"{place}.exact", reason + carried, source, packages=packages)
             return
         if self.lines:
-            allowed = " || ".join(one.range for one in self.lines)
-            needs = Span(self.component, allowed)
-            named = dict.fromkeys(sources.get(one.source, one.source) for one in self.lines)
+            allowed = " || ".join(line.range for line in self.lines)
+            needs = VersionRange(self.component, allowed)
+            named = dict.fromkeys(sources.get(line.source, line.source) for line in self.lines)
             reason = f"validated are {allowed}{carried}"
             yield Constraint(needs, f"{place}.lines", reason, "; ".join(named), packages=packages)
-        for one in self.bounds:
-            needs = Span(self.component, one.range)
-            reason = f"must be {one.range}" + (f" ({one.note})" if one.note else "") + carried
-            key = "external" if self.external else "bounds"
-            yield Constraint(
-                needs,
-                f"{place}.{key}",
-                reason,
-                sources.get(one.source, one.source),
-                packages=packages,
-            )
+        key = "external" if self.external else "bounds"
+        for bound in self.bounds:
+            needs = VersionRange(self.component, bound.range)
+            note = f" ({bound.note})" if bound.note else ""
+            reason = f"must be {bound.range}{note}{carried}"
+            source = sources.get(bound.source, bound.source)
+            yield Constraint(needs, f"{place}.{key}", reason, source, packages=packages)
 
 
 def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
@@ -106,7 +102,7 @@ def facts_of(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> MinorFacts:
     if (patch := facts.patch(kubernetes)) and patch.skipped:
         note = f" ({patch.note})" if patch.note else ""
         raise RequestError(
-            f"v{kubernetes}: upstream never released this patch{note}; ask for another"
+            f"v{kubernetes}", f"upstream never released this patch{note}", "ask for another"
         )
     return facts
 
@@ -115,14 +111,15 @@ def unknown_minor(minor: str, catalog: Mapping[str, MinorFacts]) -> RequestError
     """The error for a minor of which the catalog knows nothing."""
     known = list(catalog)
     return RequestError(
-        f"Kubernetes {minor}: not in the catalog, which knows {known[0]} to {known[-1]}; "
-        f"ask for one of those, or state what you know of it in recipes/catalog/{minor}.toml"
+        f"Kubernetes {minor}",
+        f"not in the catalog, which knows {known[0]} to {known[-1]}",
+        f"ask for one of those, or state what you know of it in recipes/catalog/{minor}.toml",
     )
 
 
-def rule(
+def in_force(
     component: str, kubernetes: str, catalog: Mapping[str, MinorFacts], *, external: bool = False
-) -> Ruling:
+) -> InForce:
     """The statements about a component at a Kubernetes version, or the nearest older minor's."""
     own = versions.minor(kubernetes)
     for minor in _back_from(own, tuple(catalog)):
@@ -133,24 +130,25 @@ def rule(
         if external:
             bounds = _holding(stated.external, kubernetes)
             if bounds:
-                inside = rule(component, kubernetes, catalog).exact
+                inside = in_force(component, kubernetes, catalog).exact
                 deployed = inside.value if inside else ""
-                return Ruling(
+                return InForce(
                     component, minor, carried, bounds=bounds, external=True, deployed=deployed
                 )
             continue
         exact = stated.in_force(kubernetes)
         lines, bounds = _holding(stated.lines, kubernetes), _holding(stated.bounds, kubernetes)
         if exact or lines or bounds:
-            return Ruling(component, minor, carried, exact, lines, bounds)
-    return Ruling(component)
+            return InForce(component, minor, carried, exact, lines, bounds)
+    return InForce(component)
 
 
 def _holding(bounds: Iterable[Bound], kubernetes: str) -> tuple[Bound, ...]:
-    return tuple(one for one in bounds if one.holds(kubernetes))
+    return tuple(bound for bound in bounds if bound.holds(kubernetes))
 
 
 @cache
 def _back_from(minor: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """A minor and the older ones, newest first."""
-    return tuple(one for one in reversed(known) if versions.order(one) <= versions.order(minor))
+    newest = versions.order(minor)
+    return tuple(each for each in reversed(known) if versions.order(each) <= newest)

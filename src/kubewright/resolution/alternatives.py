@@ -8,34 +8,35 @@ from dataclasses import dataclass, field
 
 from kubewright import versions
 from kubewright.errors import RequestError
-from kubewright.models.catalog import Bound, MinorFacts, Stated
-from kubewright.models.lock import Asked
-from kubewright.resolution.facts import Facts, facts_of
-from kubewright.resolution.pose import FAMILIES, Case, pose, premises
-from kubewright.resolution.problem import Problem, component_of
+from kubewright.models.catalog import Bound, ComponentFacts, MinorFacts, Stated
+from kubewright.models.lock import ResolveOptions
+from kubewright.resolution.build_problem import Case, build_case, statements_of
+from kubewright.resolution.domains import FAMILIES
+from kubewright.resolution.problem import Problem
 from kubewright.resolution.search import Chosen, search
+from kubewright.resolution.statements import Facts, facts_of
 
 Moments = list[versions.Order]
 """Where in a minor something that is stated begins or ends."""
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class Alternatives:
     """Other Kubernetes versions, of which those are tried in full that have a solution for a
     conflict's components.
     """
 
     components: Collection[str]
     facts: Facts
-    asked: Asked
+    asked: ResolveOptions
     _moments: dict[str, Moments] = field(default_factory=dict)
     _failed: set[tuple[str, int]] = field(default_factory=set)
     """Minors, each with how many of its moments had come where there was no solution."""
 
     @classmethod
-    def of(cls, conflict: Problem, facts: Facts, asked: Asked) -> "Elsewhere":
+    def of(cls, conflict: Problem, facts: Facts, asked: ResolveOptions) -> "Alternatives":
         """The versions beside one that has this conflict."""
-        components = {component_of(one.name) for one in conflict.variables}
+        components = {variable.key.component for variable in conflict.variables}
         return cls(components.union(FAMILIES) if asked.distributions else components, facts, asked)
 
     def at(self, kubernetes: str) -> tuple[Case, Chosen] | None:
@@ -47,14 +48,14 @@ class Elsewhere:
             alike = minor.minor, bisect_right(self._moments_of(minor), versions.order(kubernetes))
             if alike in self._failed:
                 return None
-            part = premises(kubernetes, self.facts, self.asked, self.components)
+            part = statements_of(kubernetes, self.facts, self.asked, self.components)
             if (
                 not part.speaks_of(self.asked)
                 or search(part.problem(self.facts, self.asked)) is None
             ):
                 self._failed.add(alike)
                 return None
-            case = pose(kubernetes, self.facts, self.asked)
+            case = build_case(kubernetes, self.facts, self.asked)
         except RequestError:
             return None
         chosen = search(case.problem) if case.speaks else None
@@ -62,34 +63,28 @@ class Elsewhere:
 
     def nearest(self, kubernetes: str) -> tuple[Case, Chosen] | None:
         """The solution at the nearest minor, and at its newest patch that has one."""
-        found = map(self.at, _by_distance(kubernetes, self.facts.catalog))
-        return next((one for one in found if one is not None), None)
+        solutions = map(self.at, _by_distance(kubernetes, self.facts.catalog))
+        return next((solution for solution in solutions if solution is not None), None)
 
     def _moments_of(self, minor: MinorFacts) -> Moments:
         """In order; between two of them the same is stated of the components."""
         if minor.minor not in self._moments:
-            there = [minor.components[name] for name in self.components if name in minor.components]
-            every: list[Stated | Bound] = [one for facts in there for one in facts.exact]
-            every += [
-                one for facts in there for one in (*facts.lines, *facts.bounds, *facts.external)
-            ]
-            named = {
-                *(one.since for one in every),
-                *(one.until for one in every),
-                *self._related(minor.minor),
-            }
-            self._moments[minor.minor] = sorted(versions.order(one) for one in named if one)
+            named = set(self._related(minor.minor))
+            for name in self.components:
+                facts = minor.components.get(name, ComponentFacts())
+                bounds = (*facts.lines, *facts.bounds, *facts.external)
+                statements: tuple[Stated | Bound, ...] = (*facts.exact, *bounds)
+                for statement in statements:
+                    named |= {statement.since or "", statement.until or ""}
+            self._moments[minor.minor] = sorted(map(versions.order, named - {""}))
         return self._moments[minor.minor]
 
     def _related(self, minor: str) -> Iterator[str]:
         """Where in a minor the relations of Kubernetes to a component begin or end."""
-        ranges = (
-            one.when.range
-            for one in self.facts.relations.relations
-            if one.when.component == "kubernetes"
-        )
-        ends = (end for allowed in ranges for end in versions.range_of(allowed).bounds)
-        yield from (end for end in ends if versions.minor(end) == minor)
+        for relation in self.facts.relations.relations:
+            if relation.when.component == "kubernetes":
+                ends = versions.range_of(relation.when.range).bounds
+                yield from (end for end in ends if versions.minor(end) == minor)
 
 
 def _by_distance(kubernetes: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:

@@ -8,39 +8,47 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
-from kubewright.models.lock import Asked, Wish
-from kubewright.resolution.pose import FAMILIES, GOES_WITH
+from kubewright.models.lock import ResolveOptions, Wanted
+from kubewright.resolution.build_problem import GOES_WITH
+from kubewright.resolution.domains import FAMILIES
 
-_WISH = re.compile(r"^([a-z][a-z-]*) *(?:= *(?=[<>=!\d])|(?=[<>=!])|$)(.*)$")
+_WANTED = re.compile(r"^([a-z][a-z-]*) *(?:= *(?=[<>=!\d])|(?=[<>=!])|$)(.*)$")
 """`docker`, `docker=20.10`, `containerd=>=2.2,<2.3` or `containerd>=2.2,<2.3`."""
 
 
-def asked(
+def read_options(
     components: Components, distributions: Distributions,
     *, wanted: Iterable[str] = (), without: Iterable[str] = (), distros: Iterable[str] = (),
     external_etcd: bool = False,
-) -> Asked:  # fmt: skip
+) -> ResolveOptions:  # fmt: skip
     """What options ask for. Raises RequestError that names the option and what would do instead."""
-    wishes = {_wish(text, components) for text in wanted}
+    wanted_components = {_wanted(text, components) for text in wanted}
     left_out = {_removable(name) for name in without}
+    named = {entry.component for entry in wanted_components}
     for name in sorted(left_out):
-        if both := sorted({one.component for one in wishes} & set(GOES_WITH[name])):
+        if both := sorted(named & set(GOES_WITH[name])):
             raise RequestError(
-                f"--with {both[0]}, --without {name}: contradict each other; leave one of them out"
+                f"--with {both[0]}, --without {name}",
+                "contradict each other",
+                "leave one of them out",
             )
     if left_out >= set(FAMILIES):
         raise RequestError(
-            f"--without {','.join(FAMILIES)}: a node needs one of them; leave one of the options out"
+            f"--without {','.join(FAMILIES)}",
+            "a node needs one of them",
+            "leave one of the options out",
         )
-    named = {
+    asked_distributions = {
         _known(name, "--distro", "distribution", list(distributions.distributions))
         for name in distros
     }
-    return Asked(
-        wanted=tuple(sorted(wishes, key=lambda one: (one.component, one.range))),
+    return ResolveOptions(
+        wanted=tuple(sorted(wanted_components, key=lambda entry: (entry.component, entry.range))),
         without=tuple(sorted(left_out)),
         etcd="external" if external_etcd else "",
-        distributions=tuple(name for name in distributions.distributions if name in named),
+        distributions=tuple(
+            name for name in distributions.distributions if name in asked_distributions
+        ),
     )
 
 
@@ -49,16 +57,20 @@ def component(name: str, components: Components) -> str:
     return _known(name, "", "component", sorted(components.components))
 
 
-def _wish(text: str, components: Components) -> Wish:
-    found = _WISH.match(text)
+def _wanted(text: str, components: Components) -> Wanted:
+    found = _WANTED.match(text)
     if found is None:
         raise RequestError(
-            f"--with {text!r}: cannot be read; write it like docker, docker=20.10 or 'containerd=>=2.2,<2.3'"
+            f"--with {text!r}",
+            "cannot be read",
+            "write it like docker, docker=20.10 or 'containerd=>=2.2,<2.3'",
         )
     name = _known(found[1], "--with", "component", sorted(components.components))
     if name == "kubernetes":
         raise RequestError(
-            f"--with {text}: Kubernetes itself is asked for by the request; put its version there"
+            f"--with {text}",
+            "Kubernetes itself is asked for by the request",
+            "put its version there",
         )
     allowed = found[2] or "*"
     if allowed[0].isdigit():
@@ -68,13 +80,15 @@ def _wish(text: str, components: Components) -> Wish:
             versions.Range.parse(allowed)
     except RequestError as error:
         raise RequestError(f"--with {text}: {error}") from error
-    return Wish(component=name, range=allowed)
+    return Wanted(component=name, range=allowed)
 
 
 def _removable(name: str) -> str:
     if name not in GOES_WITH:
         raise RequestError(
-            f"--without {name}: a release is none without it; possible are {', '.join(GOES_WITH)}"
+            f"--without {name}",
+            "every release needs it",
+            f"possible are {', '.join(GOES_WITH)}",
         )
     return name
 
@@ -85,5 +99,5 @@ def _known(name: str, option: str, kind: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise RequestError(
-        f"{f'{option} {name}'.strip()}: no such {kind}; {hint}known are {', '.join(known)}"
+        f"{option} {name}".strip(), f"no such {kind}", f"{hint}known are {', '.join(known)}"
     )

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kubewright.errors import RequestError, VerificationFailed
@@ -11,7 +12,9 @@ from kubewright.models.base import Arch
 from kubewright.models.components import Components, ComponentSource, InputSource, Pin
 from kubewright.models.lock import Check, Component, Input, Unavailable
 from kubewright.models.mirror import OWN_BYTES
-from kubewright.upstream import Upstream
+
+if TYPE_CHECKING:
+    from kubewright.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -26,24 +29,30 @@ def inputs(
     chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]
 ) -> tuple[Input, ...]:
     """Every input of a release by its URL, no digest known yet."""
-    return tuple(
-        Input(component=component.name, name=source.name, version=component.version, arch=arch,
-              url=source.fill(source.url, component.version, arch))
-        for component in chosen
-        for source in components.components[component.name].inputs
-        for arch in architectures
-    )  # fmt: skip
+    entries = []
+    for component in chosen:
+        for source in components.components[component.name].inputs:
+            for arch in architectures:
+                entry = Input(
+                    component=component.name,
+                    name=source.name,
+                    version=component.version,
+                    arch=arch,
+                    url=source.fill(source.url, component.version, arch),
+                )
+                entries.append(entry)
+    return tuple(entries)
 
 
-def survey(
-    wanted: Sequence[Input], components: Components, upstream: Upstream,
+def pin_inputs(
+    wanted: Sequence[Input], components: Components, upstream: "Upstream",
     *, jobs: int, allow_unverified: Collection[str] = (), optional: Collection[str] = (),
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:  # fmt: skip
     """The inputs with their digests, and those that this upstream does not have.
 
     Raises VerificationFailed for an input that nothing vouches for, unless its component is among
-    `allow_unverified`, or `optional`: then it is as good as not there. Also for a checksum file
-    that is none.
+    `allow_unverified`, or `optional`: then it counts as unavailable. Also for a file that is not a
+    checksum file.
     """
 
     def ask(entry: Input) -> Input | Unavailable:
@@ -68,7 +77,7 @@ def survey(
 
 
 def _ask(
-    entry: Input, component: ComponentSource, upstream: Upstream, unverified: bool
+    entry: Input, component: ComponentSource, upstream: "Upstream", unverified: bool
 ) -> Input | Unavailable:
     source = next(source for source in component.inputs if source.name == entry.name)
     if not upstream.exists(entry.url):
@@ -83,8 +92,10 @@ def _ask(
     if pin and upstream.kind not in OWN_BYTES:
         if stated and stated.sha256 != pin.sha256:
             raise VerificationFailed(
-                f"{stated.checked_by}: says {stated.sha256} of {entry.url}, but recipes/components.toml pins "
-                f"{pin.sha256} ({pin.source}); do not use this upstream, unless you have found the pin to be wrong"
+                stated.checked_by,
+                f"says {stated.sha256} of {entry.url}, "
+                f"but recipes/components.toml pins {pin.sha256} ({pin.source})",
+                "do not use this upstream, unless you have found the pin to be wrong",
             )
         return _known(entry, pin.sha256, Check.pin, pin.source)
     if stated:
@@ -92,12 +103,14 @@ def _ask(
     if unverified:
         return entry.model_copy(update={"check": Check.unverified})
     raise Unvouched(
-        f"{entry.url}: upstream publishes no checksum and recipes/components.toml has no pin for {entry.component} "
-        f"{entry.version} {entry.arch}; add a pin that you have checked, or pass --allow-unverified {entry.component}"
+        entry.url,
+        "upstream publishes no checksum and recipes/components.toml has no pin for "
+        f"{entry.component} {entry.version} {entry.arch}",
+        "add a pin that you have checked, or pass --allow-unverified " + entry.component,
     )
 
 
-def _stated(entry: Input, source: InputSource, upstream: Upstream) -> Input | None:
+def _stated(entry: Input, source: InputSource, upstream: "Upstream") -> Input | None:
     """The input with the digest that the upstream states: its checksum file, else a mirror's own
     list.
     """
@@ -120,23 +133,22 @@ def _pin(entry: Input, component: ComponentSource) -> Pin | None:
 
 
 def _warn_of_pins(
-    answers: Sequence[Input | Unavailable], components: Components, upstream: Upstream
+    answers: Sequence[Input | Unavailable], components: Components, upstream: "Upstream"
 ) -> None:
     """Say once which components a mirror with bytes of its own brings without their pins."""
-    names = sorted(
-        {
-            one.component
-            for one in answers
-            if isinstance(one, Input)
-            and one.check is not Check.pin
-            and _pin(one, components.components[one.component])
-        }
-    )
+    names: set[str] = set()
+    for answer in answers:
+        if not isinstance(answer, Input) or answer.check is Check.pin:
+            continue
+        if _pin(answer, components.components[answer.component]):
+            names.add(answer.component)
     if names:
         log.warning(
             "%s: a %s mirror, with bytes of its own: the pins of %s do not apply",
-            upstream.mirror, upstream.kind, ", ".join(names),
-        )  # fmt: skip
+            upstream.mirror,
+            upstream.kind,
+            ", ".join(sorted(names)),
+        )
 
 
 def published_digest(text: bytes, place: str, url: str) -> str:
@@ -146,24 +158,23 @@ def published_digest(text: bytes, place: str, url: str) -> str:
     the file names no digest for `url`, or two different ones.
     """
     name = urlsplit(url).path.rsplit("/", 1)[-1]
-    lines = [
-        line.split(maxsplit=1)
-        for line in text.decode("utf-8-sig", "replace").splitlines()
-        if line.strip()
-    ]
-    bare = [line[0] for line in lines if len(line) == 1 and _DIGEST.match(line[0])]
-    named = [
-        line[0]
-        for line in lines
-        if len(line) > 1 and line[1].strip().lstrip("*").rsplit("/", 1)[-1] == name
-    ]
-    found = {digest.lower() for digest in (named or bare) if _DIGEST.match(digest)}
-    if len(found) != 1 or (len(lines) > 1 and not named):
-        what = "names different digests for" if len(found) > 1 else "is no checksum of"
+    lines = [line.split(maxsplit=1) for line in text.decode("utf-8-sig", "replace").splitlines()]
+    lines = [line for line in lines if line]
+    bare, named = [], []
+    for digest, *file in lines:
+        if not file:
+            bare.append(digest)
+        elif file[0].strip().lstrip("*").rsplit("/", 1)[-1] == name:
+            named.append(digest)
+    digests = {digest.lower() for digest in (named or bare) if _DIGEST.match(digest)}
+    if len(digests) != 1 or (len(lines) > 1 and not named):
+        fault = "names different digests for" if len(digests) > 1 else "is not a checksum of"
         raise VerificationFailed(
-            f"{place}: {what} {name}; it begins {text[:40]!r}. Try again, or use another upstream"
+            place,
+            f"{fault} {name}; it begins {text[:40]!r}",
+            "try again, or use another upstream",
         )
-    return found.pop()
+    return digests.pop()
 
 
 def _known(entry: Input, digest: str, check: Check, by: str) -> Input:
@@ -171,11 +182,12 @@ def _known(entry: Input, digest: str, check: Check, by: str) -> Input:
 
 
 def _require_kubernetes(answers: Sequence[Input | Unavailable]) -> None:
-    """A release without Kubernetes itself is none: that version does not exist here."""
+    """Without Kubernetes itself there is no release: that version does not exist here."""
     own = [answer for answer in answers if answer.component == "kubernetes"]
     if own and all(isinstance(answer, Unavailable) for answer in own):
         first = next(answer for answer in own if isinstance(answer, Unavailable))
         raise RequestError(
-            f"Kubernetes: {first.reason}; that version does not exist there. "
-            "Ask for stable, or look at the markers of the upstream for what there is"
+            "Kubernetes",
+            f"{first.reason}; that version does not exist there",
+            "ask for stable, or look at the markers of the upstream for others",
         )

@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from kubewright import recipes
-from kubewright.resolution import asked
 from kubewright.settings import Settings
 
 Command = Callable[..., None]
@@ -18,7 +16,8 @@ OPTIONS = (
         "wanted",
         multiple=True,
         metavar="NAME[=RANGE]",
-        help="Have a component, in a range: docker, docker=20.10, 'containerd>=2.2,<2.3'; repeatable.",
+        help="Have a component, in a range: docker, docker=20.10, 'containerd>=2.2,<2.3'; "
+        "repeatable.",
     ),
     click.option(
         "--without",
@@ -42,17 +41,20 @@ OPTIONS = (
 )
 
 
-def asking(command: Command) -> Command:
+def resolve_options(command: Command) -> Command:
     """Give a verb these options; they become `settings.asked`. It stands below `shared`."""
 
     @functools.wraps(command)
     def wrapper(settings: Settings, **given: Any) -> None:
-        wishes = asked(
+        from kubewright import recipes
+        from kubewright.resolution import read_options
+
+        options = read_options(
             recipes.components(), recipes.distributions(),
             wanted=given.pop("wanted"), without=given.pop("without"), distros=given.pop("distros"),
             external_etcd=given.pop("etcd") == "external",
         )  # fmt: skip
-        command(settings=settings.model_copy(update={"asked": wishes}), **given)
+        command(settings=settings.model_copy(update={"asked": options}), **given)
 
     decorated: Command = wrapper
     for option in reversed(OPTIONS):

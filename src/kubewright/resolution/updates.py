@@ -5,13 +5,16 @@ checksum files.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, takewhile
+from typing import TYPE_CHECKING
 
 from kubewright import versions
 from kubewright.models.base import Arch, Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import Components, ComponentSource
 from kubewright.resolution.request import kubelet, read_marker
-from kubewright.upstream import Upstream
+
+if TYPE_CHECKING:
+    from kubewright.upstream import Upstream
 
 CURRENT = 3
 """How many minors, newest first, upstream still makes patches of: their companions are asked
@@ -19,7 +22,7 @@ for.
 """
 
 
-class News(Model):
+class Update(Model):
     """A version that an upstream has and the recipes lack."""
 
     component: str
@@ -30,20 +33,20 @@ class News(Model):
     """What the upstream says, in words."""
 
 
-def news(
-    catalog: Mapping[str, MinorFacts], components: Components, upstream: Upstream, *, jobs: int
-) -> tuple[News, ...]:
+def updates(
+    catalog: Mapping[str, MinorFacts], components: Components, upstream: "Upstream", *, jobs: int
+) -> tuple[Update, ...]:
     """Everything new, Kubernetes first, then the components by name, each oldest first.
 
     Companions are asked for in the lines that the newest minors name, and for the line after the
-    newest known. Raises VerificationFailed for a marker that is none.
+    newest known. Raises VerificationFailed for a file that is not a marker.
     """
     current = list(catalog.values())[-CURRENT:]
     sources = [
         (name, source) for name, source in sorted(components.components.items()) if _asked(source)
     ]
 
-    def ask(one: tuple[str, ComponentSource]) -> list[News]:
+    def ask(one: tuple[str, ComponentSource]) -> list[Update]:
         return list(_companion(*one, _lines(*one, current), upstream))
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -53,7 +56,9 @@ def news(
         kubernetes = list(
             _kubernetes(dict(zip(_markers(catalog), markers, strict=True)), catalog, upstream)
         )
-        companions = [found for answer in pool.map(ask, sources) for found in answer]
+        companions: list[Update] = []
+        for answer in pool.map(ask, sources):
+            companions += answer
     return (*kubernetes, *companions)
 
 
@@ -76,8 +81,8 @@ def _markers(catalog: Mapping[str, MinorFacts]) -> list[str]:
 
 
 def _kubernetes(
-    said: Mapping[str, str | None], catalog: Mapping[str, MinorFacts], upstream: Upstream
-) -> Iterator[News]:
+    said: Mapping[str, str | None], catalog: Mapping[str, MinorFacts], upstream: "Upstream"
+) -> Iterator[Update]:
     found: dict[str, str] = {}
     for marker, version in said.items():
         if version is not None:
@@ -89,7 +94,7 @@ def _kubernetes(
             evidence += "; it has no file yet"
         elif not upstream.exists(kubelet(version)):
             evidence += ", but there is no kubelet of it: if the number was skipped, state that"
-        yield News(component="kubernetes", version=version, recipe=recipe, evidence=evidence)
+        yield Update(component="kubernetes", version=version, recipe=recipe, evidence=evidence)
 
 
 def _up_to(version: str, catalog: Mapping[str, MinorFacts]) -> Iterator[str]:
@@ -113,21 +118,18 @@ def _asked(source: ComponentSource) -> bool:
 def _lines(name: str, source: ComponentSource, current: Sequence[MinorFacts]) -> list[str]:
     """The `x.y` lines that minors name, and that of the newest known version; oldest first."""
     stated = [facts.components[name] for facts in current if name in facts.components]
-    named = {one.value for facts in stated for one in facts.exact}
-    named |= {
-        known.version
-        for facts in stated
-        for line in facts.lines
-        for known in source.known
-        if known.version in versions.Range.parse(line.range)
-    }
-    named.add(versions.newest(known.version for known in source.known) or "0")
+    known = [entry.version for entry in source.known]
+    named = {versions.newest(known) or "0"}
+    for facts in stated:
+        named.update(statement.value for statement in facts.exact)
+        for line in facts.lines:
+            named.update(version for version in known if versions.inside(version, line.range))
     return sorted({versions.minor(version) for version in named}, key=versions.parse)
 
 
 def _companion(
-    name: str, source: ComponentSource, lines: Sequence[str], upstream: Upstream
-) -> Iterator[News]:
+    name: str, source: ComponentSource, lines: Sequence[str], upstream: "Upstream"
+) -> Iterator[Update]:
     """The patches after the newest known of each line, then the first of the next line."""
     for line in lines:
         last = max(
@@ -155,8 +157,8 @@ def _proof(version: str, source: ComponentSource) -> str:
     )
 
 
-def _found(name: str, version: str, source: ComponentSource) -> News:
-    return News(
+def _found(name: str, version: str, source: ComponentSource) -> Update:
+    return Update(
         component=name, version=version, recipe="recipes/components.toml",
         evidence=f"there is {_proof(version, source)}",
     )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Renders what follows from a state and belongs to no channel: index, graph, schemas, pointers."""
+
+from collections.abc import Mapping
+
+from kubewright import __version__, files, versions
+from kubewright.files import canonical_json
+from kubewright.models.document import Document
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, Index, State
+from kubewright.models.upgrades import Graph
+from kubewright.site import layout
+from kubewright.site.objects import Kind, Object, pointer
+from kubewright.site.reader import pointer_to
+from kubewright.site.repositories import Signer, signed_copy
+
+DOCUMENTS: Mapping[str, type[Document]] = {
+    "manifest": Manifest,
+    "channel": Channel,
+    "index": Index,
+    "site": State,
+    "graph": Graph,
+}
+"""Every kind of document that a site has."""
+
+
+def newest_engine(state: State | None) -> str:
+    """The newest version of kubewright that has published on a site, this one included."""
+    return __version__ if state is None or not _is_newer(state) else state.engine
+
+
+def _is_newer(state: State) -> bool:
+    """Whether a newer kubewright than this one has published a state."""
+    return versions.order(state.engine) > versions.order(__version__)
+
+
+def schemas(state: State | None) -> dict[str, bytes]:
+    """The JSON Schema of each kind of document, by where it lies.
+
+    None where a newer kubewright has published its own, which say more.
+    """
+    if state is not None and _is_newer(state):
+        return {}
+    found = {}
+    for name, model in DOCUMENTS.items():
+        found[layout.schema_path(name)] = canonical_json(model.json_schema())
+    return found
+
+
+def file_objects(documents: Mapping[str, bytes], finished: State | None) -> list[Object]:
+    """Those of the page, schemas and keys that the last finished state does not have like this."""
+    before = finished.files if finished else {}
+    return [
+        pointer(path, data, fresh=path not in before)
+        for path, data in documents.items()
+        if before.get(path) != files.sha256(data)
+    ]
+
+
+def index_objects(
+    index: Index, data: bytes, graph: bytes, signer: Signer, finished: State | None
+) -> list[Object]:
+    """The index (`data`) and the graph that it names, with their copies, unless they are there."""
+    digest = files.sha256(data)
+    if finished is not None and finished.index.sha256 == digest:
+        return []
+    fresh = finished is None
+    graph_copy = layout.graph_copy(files.sha256(graph))
+    index_copy = layout.index_copy(index.sequence, digest)
+    return [
+        *signed_copy(graph_copy, graph, signer, index.issued),
+        *signed_copy(index_copy, data, signer, index.issued),
+        pointer(layout.GRAPH, graph, fresh=fresh),
+        pointer(layout.INDEX, data, fresh=fresh),
+    ]
+
+
+def state_objects(
+    state: State, data: bytes, signer: Signer, finished: State | None, *, first: bool
+) -> list[Object]:
+    """A state (`data`) with its copy, the pointer to it, and last the word that all is written.
+
+    `first` says that the site has no pointer yet.
+    """
+    digest = files.sha256(data)
+    new = pointer_to(state.number, digest)
+    fresh = finished is None
+    return [
+        *signed_copy(layout.state_copy(state.number, digest), data, signer, state.issued),
+        Object(layout.CURRENT, Kind.record, new, len(new), files.sha256(new), first),
+        pointer(layout.STATE, data, fresh=fresh),
+        pointer(layout.FINISHED, new, fresh=fresh),
+    ]

@@ -1,0 +1,283 @@
+"""Published documents outlive engines: readers pass over what they do not know, and keep it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubewright import files
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.models.document import Document
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Channel, Index, Pointer, State
+from kubewright.models.upgrades import Graph
+from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site import backups, layout
+from kubewright.site.channels import renewed
+from kubewright.site.draft import Draft
+from kubewright.stages import channels, publish, verify
+from kubewright.stages.site import edit
+from kubewright.workspace import Workspace
+
+NOW = 1_790_000_000
+MODELS: tuple[type[Document], ...] = (Manifest, Channel, Index, State, Pointer)
+
+
+def document(site: Path, model: type[Document]) -> bytes:
+    """One document of each kind."""
+    path = {
+        Manifest: "releases/v1.36.4-1/manifest.json",
+        Channel: "channels/stable.json",
+        Index: layout.INDEX,
+        State: layout.STATE,
+        Pointer: layout.CURRENT,
+    }[model]
+    return (site / path).read_bytes()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_newer_major_version_is_refused_with_the_way_out(
+    released: Settings, model: type[Document]
+) -> None:
+    table = json.loads(document(Path(released.site), model))
+    for version, readable in {
+        "1": True,
+        "1.9": True,
+        "2": False,
+        "2.0": False,
+        "10": False,
+    }.items():
+        table["header"]["version"] = version
+        data = json.dumps(table).encode()
+        if readable:
+            assert model.read(data, "place")
+        else:
+            with pytest.raises(
+                RequestError, match=r"^place: .* newer kubewright; upgrade"
+            ) as caught:
+                model.read(data, "place")
+            assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_keys_that_nobody_knows_yet_are_passed_over_and_kept_at_every_level(
+    released: Settings, model: type[Document]
+) -> None:
+    table = json.loads(document(Path(released.site), model))
+    added = objects(table)
+    for place in added:
+        place["new_field"] = {"since": "tomorrow"}
+    data = files.canonical_json(table)
+    read = model.read(data, "place")
+    assert len(added) > 1
+    if model is not Manifest:  # which nobody ever writes again
+        assert read.to_bytes() == data
+
+
+MAPS = {
+    "channels",
+    "components",
+    "evidence",
+    "executables",
+    "links",
+    "machines",
+    "packages",
+    "repodata",
+}
+"""Keys whose values are maps by names that people choose; their entries are objects."""
+
+WORDS = {"files", "skew", "sysctls", "links", "executables"}
+"""Keys whose values are maps to plain words."""
+
+
+def objects(value: object) -> list[dict[str, object]]:
+    """Every JSON object in a document whose keys are those of a model."""
+    if isinstance(value, list):
+        return [found for item in value for found in objects(item)]
+    if not isinstance(value, dict):
+        return []
+    found = [value]
+    for key, item in value.items():
+        if key in MAPS and isinstance(item, dict):
+            found += objects(list(item.values()))
+        elif key not in WORDS:
+            found += objects(item)
+    return found
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"header": 1}', b"\xff", b'{"header": {"type": "x", "version": "1"}}'])  # fmt: skip
+def test_what_is_no_such_document_is_named_in_plain_words(
+    model: type[Document], data: bytes
+) -> None:
+    with pytest.raises(VerificationFailed, match=r"^place: ") as caught:
+        model.read(data, "place")
+    assert "Input" not in str(caught.value)
+    assert "run `kubewright repair`" in str(caught.value)
+
+
+def test_schemas_allow_what_readers_do(released: Settings) -> None:
+    for model in (*MODELS, Graph):
+        text = json.dumps(model.json_schema())
+        assert '"additionalProperties": false' not in text, model
+
+
+class Newer:
+    """A site as an engine of tomorrow would have made it, signed by its keys."""
+
+    def __init__(self, root: Path, keys: Keys) -> None:
+        self.root, self.keys = root, keys
+
+    def write(self, path: str, data: bytes) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.write_bytes(data)
+
+    def sign(self, path: str, data: bytes) -> None:
+        self.write(path, data)
+        self.write(f"{path}.asc", self.keys.armored_detached(data, NOW))
+        self.write(f"{path}.sig", self.keys.artifact.sign(data))
+
+
+def with_tomorrows_documents(site: Path, keys: Keys) -> Newer:
+    """Every document has one more field; there is one more kind of artifact and one more
+    architecture.
+    """
+    newer = Newer(site, keys)
+    state = json.loads((site / layout.STATE).read_bytes())
+    state |= {"engine": "9.0.0", "tomorrow": {"a": 1}}
+    extra = b"a bill of materials"
+    manifest_path = "releases/v1.36.4-1/manifest.json"
+    old_digest = files.sha256((site / manifest_path).read_bytes())
+    manifest = json.loads((site / manifest_path).read_bytes())
+    kept = manifest | {"tomorrow": 1}
+    kept["artifacts"] = [
+        *manifest["artifacts"],
+        {
+            "name": "sbom.json", "kind": "sbom", "os": "linux", "arch": "s390x", "new": True,
+            "url": "releases/v1.36.4-1/sbom.json", "size": len(extra),
+            "sha256": files.sha256(extra), "media_type": "application/json",
+        },
+    ]  # fmt: skip
+    return newer_site(newer, state, manifest_path, old_digest, kept, extra)
+
+
+def newer_site(
+    newer: Newer, state: dict[str, object], path: str, old: str, manifest: object, extra: bytes
+) -> Newer:
+    data = files.canonical_json(manifest)
+    newer.sign(path, data)
+    newer.write("releases/v1.36.4-1/sbom.json", extra)
+    graph = (newer.root / layout.GRAPH).read_bytes()
+    graph = graph.replace(old.encode(), files.sha256(data).encode())
+    graph_copy = layout.graph_copy(files.sha256(graph))
+    newer.write(layout.GRAPH, graph)
+    newer.sign(graph_copy, graph)
+    copies: dict[str, object] = {}
+    documents: dict[str, bytes] = {}
+    for live in (
+        "channels/latest.json",
+        "channels/stable.json",
+        "channels/stable-1.36.json",
+        layout.INDEX,
+    ):
+        table = json.loads(
+            (newer.root / live).read_bytes().replace(old.encode(), files.sha256(data).encode())
+        )
+        table["tomorrow"] = {"b": 2}
+        if live == layout.INDEX:
+            table |= {"graph_url": graph_copy, "graph_sha256": files.sha256(graph)}
+        table["releases"][0]["tomorrow"] = 3
+        text = files.canonical_json(table)
+        digest = files.sha256(text)
+        name = Path(live).stem
+        copy = (
+            layout.index_copy(1, digest)
+            if live == layout.INDEX
+            else layout.channel_copy(name, 1, digest)
+        )
+        newer.write(live, text)
+        newer.sign(copy, text)
+        documents[copy] = text
+        copies[name] = {"sequence": 1, "sha256": digest, "new": "c"}
+    state["index"] = copies.pop("index")
+    state["channels"] = copies
+    text = files.canonical_json(state)
+    copy = layout.state_copy(1, files.sha256(text))
+    newer.sign(copy, text)
+    backup = backups.backup(copy, {copy: text, **documents})
+    assert isinstance(backup.content, bytes)
+    newer.write(backup.path, backup.content)
+    pointer = Pointer(number=1, sha256=files.sha256(text)).to_bytes()
+    for place in (layout.CURRENT, layout.FINISHED):
+        newer.write(place, pointer)
+    newer.write(layout.STATE, text)
+    return newer
+
+
+def problems(site: str, now: int = NOW) -> list[str]:
+    report = verify.verify(site, [], now=now)
+    return [f"{finding.place}: {finding.problem}" for finding in report.findings]
+
+
+def test_a_site_of_tomorrows_engine_is_sound_to_this_one(site: Path, keys: Keys) -> None:
+    with_tomorrows_documents(site, keys)
+    assert [
+        line
+        for line in problems(str(site))
+        if "SHA256SUMS" not in line and "provenance" not in line
+    ] == []
+
+
+def test_this_engine_publishes_on_a_site_of_tomorrow_and_keeps_what_it_does_not_know(
+    home: Settings, keys: Keys, build: Callable[..., Settings], tmp_path: Path
+) -> None:
+    site = Path(home.site)
+    with_tomorrows_documents(site, keys)
+    schemas = {path.name: path.read_bytes() for path in (site / "schemas").iterdir()}
+    before = set(problems(home.site))
+    build(site.parent, "v1.36.3", site=str(tmp_path / "scratch"))
+    settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    assert set(problems(home.site, NOW + 60)) == before
+    for path in ("channels/stable.json", layout.INDEX):
+        table = json.loads((site / path).read_bytes())
+        assert table["tomorrow"] == {"b": 2}
+        known = {release["name"]: release for release in table["releases"]}
+        assert known["v1.36.4-1"]["tomorrow"] == 3
+        assert "tomorrow" not in known["v1.36.3-1"]
+    state = json.loads((site / layout.STATE).read_bytes())
+    assert (state["number"], state["engine"], state["tomorrow"]) == (2, "9.0.0", {"a": 1})
+    assert {path.name: path.read_bytes() for path in (site / "schemas").iterdir()} == schemas
+    channels.rollback("stable", settings.model_copy(update={"now": NOW + 120}), keys, None)
+    assert set(problems(home.site, NOW + 120)) == before
+
+
+def test_an_architecture_that_this_engine_does_not_know_stays_in_its_channel(
+    home: Settings, keys: Keys, build: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """A channel that an engine of tomorrow made for one architecture more."""
+    site = Path(home.site)
+
+    def wider(draft: Draft) -> None:
+        for name in draft.names:
+            record = draft.published(name)
+            assert record is not None
+            new = renewed(record, now=NOW + 30, repo_key=keys.fingerprint)
+            new = new.model_copy(update={"architectures": (*new.architectures, "s390x")})
+            draft.put(new, draft.contents(record))
+
+    edit(home.model_copy(update={"now": NOW + 30}), keys, wider)
+    assert problems(home.site, NOW + 30) == []
+    build(site.parent, "v1.36.3", site=str(tmp_path / "scratch"))
+    settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    assert problems(home.site, NOW + 60) == []
+    release = (site / "apt/dists/stable/Release").read_text()
+    assert "Architectures: amd64 arm64 s390x\n" in release
+    assert (site / "yum/stable/s390x/repodata/repomd.xml").is_file()
+    packages = (site / "apt/dists/stable/main/binary-s390x/Packages").read_text()
+    assert "Package: kubernetes-node" in packages, "what is for all architectures is for it too"
