@@ -10,7 +10,7 @@ from pathlib import Path
 
 from measure import Result, Row, Skip, fastest
 
-from kubewright import files, run
+from kubewright import archives, files, run
 from kubewright.errors import ToolMissing
 from kubewright.repos import apt, deb, packed, rpm, yum
 from kubewright.repos.packed import Packed
@@ -84,7 +84,7 @@ def apt_index(work: Path) -> Iterator[Result]:
 
     def theirs(*options: str | Path) -> object:
         said = run.run([ftparchive, *alone, *options, "packages", "pool"], cwd=work).stdout
-        return files.gzipped(said.encode())
+        return archives.gzipped(said.encode())
 
     debs = read()
     older = [one for one in debs if one.version != f"{VERSIONS[-1]}-1"]
