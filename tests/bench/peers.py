@@ -81,12 +81,12 @@ class Aptly:
         twin.program, twin.root, twin.key, twin.published = (
             self.program, root, self.key, self.published
         )  # fmt: skip
-        _linked(self.root / "pool", root / "pool")
         for folder in ("db", "public/dists"):  # which it may write over
             if (self.root / folder).is_dir():
                 shutil.copytree(self.root / folder, root / folder)
-        if self.published:
-            _linked(self.root / "public" / "pool", root / "public" / "pool")
+        for folder in ("pool", "public/pool"):
+            if (self.root / folder).is_dir():
+                _linked(self.root / folder, root / folder)
         twin._configure()
         return twin
 

@@ -142,7 +142,7 @@ def _make_all(home: Path, missing: list[int]) -> None:
 def _make(home: Path, number: int) -> None:
     """Every stage up to `sign`, on no site: so a release is the same wherever it is published."""
     logging.disable(logging.WARNING)
-    console.quiet = True  # progress
+    console().quiet = True  # progress
     settings, keys = _settings(home, number), _keys()
     nowhere = DirectoryStore(home / "nowhere")
     workspace, _ = resolve.resolve(KUBERNETES, settings)
