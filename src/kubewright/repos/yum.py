@@ -1,14 +1,14 @@
 """A yum repository's metadata as bytes: the files of repodata/, rendered from index entries."""
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
-from xml.sax.saxutils import quoteattr, unescape
 
 from kubewright import files
-from kubewright.repos import packed
+from kubewright.repos import packed, rpmxml
+from kubewright.repos.entries import LOCATION, RpmEntry
 from kubewright.repos.packed import Entry, Known, Packed
-from kubewright.repos.rpm import LOCATION, RpmEntry
 
 REPOMD = "repodata/repomd.xml"
 KINDS = ("primary", "filelists", "other")
@@ -75,7 +75,7 @@ def _primary(text: str) -> Entry:
     name, arch = _matched(_NAME, text)
     (href,) = _matched(_HREF, text)
     (sha256,) = _matched(_CHECKSUM, text)
-    basename = unescape(href, {"&quot;": '"'}).rpartition("/")[2]
+    basename = html.unescape(href).rpartition("/")[2]
     neutral = text.replace(f'<location href="{href}"/>', f'<location href="{LOCATION}"/>')
     return Entry(basename, sha256, _group(text), f"{name} {arch}", neutral)
 
@@ -118,9 +118,9 @@ def documents(
 
 
 def _located(entry: Entry, href_prefix: str) -> Entry:
-    href = quoteattr(href_prefix + entry.name)
+    href = rpmxml.attribute_text(href=href_prefix + entry.name)
     # The whole element: a description may hold the bare token, but never an unescaped `<`.
-    text = entry.text.replace(f'<location href="{LOCATION}"/>', f"<location href={href}/>")
+    text = entry.text.replace(f'<location href="{LOCATION}"/>', f"<location{href}/>")
     return entry._replace(text=text)
 
 

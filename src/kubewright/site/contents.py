@@ -15,9 +15,8 @@ from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Repodata
 from kubewright.repos import apt, packed, yum
-from kubewright.repos.deb import DebEntry
+from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.repos.packed import Entry, Known
-from kubewright.repos.rpm import RpmEntry
 from kubewright.repos.yum import Listed
 from kubewright.site import layout
 from kubewright.site.reader import Reader

@@ -11,8 +11,7 @@ from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.base import Arch, Format
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change, ChannelRelease
-from kubewright.repos.deb import DebEntry
-from kubewright.repos.rpm import RpmEntry
+from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys

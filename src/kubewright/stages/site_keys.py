@@ -6,9 +6,8 @@ from kubewright.models.site import SiteKey
 from kubewright.signing import keyring
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
-from kubewright.site.keys import KeyFiles
+from kubewright.site.keys import KeyFiles, is_development, public_keys
 from kubewright.site.reader import Present, Reader
-from kubewright.verification.keys import is_development, public_keys
 
 
 def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
