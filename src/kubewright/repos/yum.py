@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kubewright import files
@@ -25,12 +26,18 @@ _ROOTS = {
 }
 """The root element of each document, with its attributes."""
 
-_HREF = re.compile(r'<location href="([^"]*)"/>')
-_VERSION = re.compile(r'<version epoch="(\d+)" ver="([^"]*)" rel="([^"]*)"/>')
-_NAME = re.compile(r"<name>([^<]*)</name>\s*<arch>([^<]*)</arch>")
-_CHECKSUM = re.compile(r'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
+_NUMBER = r'  <version epoch="\d+" ver="([^"]*)" rel="([^"]*)"/>\n'
+_PRIMARY = re.compile(
+    r'<package type="rpm">\n  <name>([^<]*)</name>\n  <arch>([^<]*)</arch>\n'
+    + _NUMBER
+    + r'  <checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>\n'
+)
+_IDENTIFIED = re.compile(
+    r'<package pkgid="([0-9a-f]{64})" name="([^"]*)" arch="([^"]*)">\n' + _NUMBER
+)
+"""How elements begin, as `repos.rpmxml` writes them."""
+_HREF = re.compile(r'\n  <location href="([^"]*)"/>\n')
 _SIZE = re.compile(r'<size package="(\d+)"')
-_IDENTITY = re.compile(r'<package pkgid="([0-9a-f]{64})" name="([^"]*)" arch="([^"]*)"')
 
 
 class Listed(NamedTuple):
@@ -72,28 +79,21 @@ def _elements(members: Iterable[bytes]) -> Iterator[str]:
 
 
 def _primary(text: str) -> Entry:
-    name, arch = _matched(_NAME, text)
-    (href,) = _matched(_HREF, text)
-    (sha256,) = _matched(_CHECKSUM, text)
+    name, arch, version, release, sha256 = _matched(_PRIMARY.match(text))
+    (href,) = _matched(_HREF.search(text))
     basename = html.unescape(href).rpartition("/")[2]
     neutral = text.replace(f'<location href="{href}"/>', f'<location href="{LOCATION}"/>')
-    return Entry(basename, sha256, _group(text), f"{name} {arch}", neutral)
+    return Entry(basename, sha256, f"{version}-{release}", f"{name} {arch}", neutral)
 
 
 def _identified(text: str) -> Entry:
-    sha256, name, arch = _matched(_IDENTITY, text)
-    return Entry(sha256, sha256, _group(text), f"{name} {arch}", text)
+    sha256, name, arch, version, release = _matched(_IDENTIFIED.match(text))
+    return Entry(sha256, sha256, f"{version}-{release}", f"{name} {arch}", text)
 
 
-def _group(text: str) -> str:
-    _, version, release = _matched(_VERSION, text)
-    return f"{version}-{release}"
-
-
-def _matched(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
-    match = pattern.search(text)
+def _matched(match: re.Match[str] | None) -> tuple[str, ...]:
     if match is None:
-        raise ValueError(f"no {pattern.pattern} in an element of an index")
+        raise ValueError("an element of an index is not as this engine writes it")
     return match.groups()
 
 
@@ -106,15 +106,23 @@ def documents(
     `../../../../pool/` or `Packages/`. `known` has the members of earlier documents, by kind.
     A package given twice is listed once; one file name of two packages raises PublicationConflict.
     """
-    rendered = {}
-    for kind, entries in packages._asdict().items():
-        ordered = packed.merged(entries)
-        if kind == "primary":
-            ordered = [_located(entry, href_prefix) for entry in ordered]
-        root, attributes = _ROOTS[kind]
-        head = f'{DECLARATION}<{root} {attributes} packages="{len(ordered)}">\n'
-        rendered[kind] = packed.pack(ordered, known.get(kind, {}), head, f"</{root}>\n")
-    return rendered
+    found = packages._asdict()
+    return {
+        kind: document(kind, found[kind], href_prefix=href_prefix, known=known.get(kind, {}))
+        for kind in KINDS
+    }
+
+
+def document(
+    kind: str, entries: Iterable[Entry], *, href_prefix: str, known: Known = MappingProxyType({})
+) -> Packed:
+    """One of them; only `primary` has hrefs."""
+    ordered = packed.merged(entries)
+    if kind == "primary":
+        ordered = [_located(entry, href_prefix) for entry in ordered]
+    root, attributes = _ROOTS[kind]
+    head = f'{DECLARATION}<{root} {attributes} packages="{len(ordered)}">\n'
+    return packed.pack(ordered, known, head, f"</{root}>\n")
 
 
 def _located(entry: Entry, href_prefix: str) -> Entry:
@@ -146,7 +154,7 @@ def data_name(kind: str, sha256: str) -> str:
 
 def package_size(entry: Entry) -> int:
     """The bytes of the package that an entry of primary.xml is about."""
-    return int(_matched(_SIZE, entry.text)[0])
+    return int(_matched(_SIZE.search(entry.text))[0])
 
 
 def snapshot_id(*parts: bytes) -> str:
