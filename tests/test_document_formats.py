@@ -14,7 +14,7 @@ from kubewright.models.site import Channel, Index, Pointer, State
 from kubewright.models.upgrades import Graph
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import backups, layout
+from kubewright.site import backups, contents, layout
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft
 from kubewright.stages import channels, publish, verify
@@ -52,7 +52,7 @@ def test_a_newer_major_version_is_refused_with_the_way_out(
         table["header"]["version"] = version
         data = json.dumps(table).encode()
         if readable:
-            assert model.read(data, "place")
+            assert model.read(data, "place").to_bytes()
         else:
             with pytest.raises(
                 RequestError, match=r"^place: .* newer kubewright; upgrade"
@@ -108,7 +108,13 @@ def objects(value: object) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"header": 1}', b"\xff", b'{"header": {"type": "x", "version": "1"}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"[]", b"{}", b'{"header": 1}', b"\xff",
+        b'{"header": {"type": "x", "version": "1"}}',
+    ],
+)  # fmt: skip
 def test_what_is_no_such_document_is_named_in_plain_words(
     model: type[Document], data: bytes
 ) -> None:
@@ -119,7 +125,8 @@ def test_what_is_no_such_document_is_named_in_plain_words(
 
 
 def test_schemas_allow_what_readers_do(released: Settings) -> None:
-    for model in (*MODELS, Graph):
+    documents: tuple[type[Document], ...] = (*MODELS, Graph)
+    for model in documents:
         text = json.dumps(model.json_schema())
         assert '"additionalProperties": false' not in text, model
 
@@ -268,7 +275,7 @@ def test_an_architecture_that_this_engine_does_not_know_stays_in_its_channel(
             assert record is not None
             new = renewed(record, now=NOW + 30, repo_key=keys.fingerprint)
             new = new.model_copy(update={"architectures": (*new.architectures, "s390x")})
-            draft.put(new, draft.contents(record))
+            draft.put(new, contents.from_releases(draft.reader, new))
 
     edit(home.model_copy(update={"now": NOW + 30}), keys, wider)
     assert problems(home.site, NOW + 30) == []

@@ -50,7 +50,10 @@ DOORS = {
     "http.client": set[str](),
     "os.environ": {"run.py", "cli/", "signing/keys.py"},
     "os.getenv": {"run.py", "cli/", "signing/keys.py"},
-    "fcntl": {"files.py", "signing/development.py", "site/store.py"},
+    "fcntl": {
+        "files.py",
+        "signing/development.py",
+    },
     "zlib.compress": {"archives.py"},
     "zlib.compressobj": {"archives.py"},
     "gzip.compress": set[str](),

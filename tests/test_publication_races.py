@@ -136,13 +136,14 @@ def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
 
 def expected(command: Command) -> set[str]:
     """The channels that a command publishes in."""
-    return {
+    touched: dict[Command, set[str]] = {
         to_another_channel: {"mine"},
         rival_in_another_channel: {"theirs"},
         rival_in_the_same_channel: {"mine", "theirs"},
         rival_with_a_new_release: {"theirs"},
         back: {"test"},
-    }[command]
+    }
+    return touched[command]
 
 
 def test_a_rollback_that_somebody_outran_in_its_channel_is_refused_and_nothing_of_it_is_seen(

@@ -130,7 +130,7 @@ def refresh(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
-@shared(*PUBLICATION[:-1], "dist")
+@shared(*PUBLICATION, "dist")
 def repair(settings: Settings, as_json: bool) -> None:
     """Restore what is damaged or lost on the site, and remove what nothing on it names.
 
@@ -148,6 +148,8 @@ def repair(settings: Settings, as_json: bool) -> None:
             click.echo(f"{change.action:8} {change.path}")
         for line in report.lines():
             click.echo(line)
+    if settings.dry_run:
+        return
     _refuse(report, settings.site, "run `repair` where the dist/ of these releases is")
 
 

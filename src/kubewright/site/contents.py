@@ -90,10 +90,15 @@ def read(reader: Reader, record: Channel) -> Contents:
         return _from_indexes(reader, record)
     except VerificationFailed as error:
         log.info("%s; made again from the releases", error)
-    contents = NOTHING.with_entries(Entries(), record.architectures)
+    return from_releases(reader, record)
+
+
+def from_releases(reader: Reader, record: Channel) -> Contents:
+    """What a channel lists for its architectures, from the index entries of its releases."""
+    found = NOTHING.with_entries(Entries(), record.architectures)
     for release in record.releases:
-        contents = contents.with_entries(of_release(reader, release), record.architectures)
-    return contents
+        found = found.with_entries(of_release(reader, release), record.architectures)
+    return found
 
 
 def _from_indexes(reader: Reader, record: Channel) -> Contents:

@@ -2,7 +2,6 @@
 
 # ruff: noqa: D102 -- Store says what each method does
 
-import fcntl
 import itertools
 import os
 import shutil
@@ -10,15 +9,17 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from kubewright import files
 from kubewright.site.store import Content, Stat, Stored, checked
 
 OWN = ".kubewright"
 """The directory for what is no object: files being written, and the lock."""
+
+ALIVE = "alive"
+"""The lock of a writer, beside the files that it is writing."""
 
 
 class DirectoryStore:
@@ -142,38 +143,31 @@ class DirectoryStore:
             if self._scratch is None:
                 own = self.root / OWN
                 _make_directory(own)
+                alive = ExitStack()
                 with self._turn():
                     for old in own.glob("new-*"):
                         _remove_abandoned(old)
                     self._scratch = Path(tempfile.mkdtemp(prefix="new-", dir=own))
-                    alive = (self._scratch / "alive").open("wb")
-                    fcntl.flock(alive, fcntl.LOCK_EX)
+                    alive.enter_context(files.locked(self._scratch / ALIVE))
                 weakref.finalize(self, _end, self._scratch, alive)
             return self._scratch
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Wait until no other process or thread changes what is here by a condition."""
-        with (self.root / OWN / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with files.locked(self.root / OWN / "lock"):
             yield
 
 
-def _end(scratch: Path, alive: IO[bytes]) -> None:
+def _end(scratch: Path, alive: ExitStack) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     alive.close()
 
 
 def _remove_abandoned(scratch: Path) -> None:
     """Remove the new files of a writer whose process is gone: its lock is free."""
-    try:
-        with (scratch / "alive").open("rb") as alive:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(scratch, ignore_errors=True)
-    except FileNotFoundError:
+    with suppress(BlockingIOError), files.locked(scratch / ALIVE, wait=False):
         shutil.rmtree(scratch, ignore_errors=True)
-    except BlockingIOError:
-        pass
 
 
 def _make_directory(directory: Path) -> None:

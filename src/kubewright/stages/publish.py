@@ -106,7 +106,12 @@ def _list(draft: Draft, name: str, entry: ChannelRelease) -> None:
     own = {deb.architecture for deb in entries.debs if deb.architecture != "all"}
     architectures = tuple(dict.fromkeys((*record.architectures, *sorted(own))))
     record = record.model_copy(update={"architectures": architectures})
-    draft.put(record, draft.listed[name].with_entries(entries, architectures))
+    listed = draft.listed[name]
+    if previous and architectures != previous.architectures:
+        # What is for all architectures is for the new ones too.
+        older = previous.model_copy(update={"architectures": architectures})
+        listed = contents.from_releases(draft.reader, older)
+    draft.put(record, listed.with_entries(entries, architectures))
 
 
 def _entries(workspace: Workspace, record: Record) -> Entries:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 def repair_site(settings: Settings, keys: Keys) -> tuple[Report, list[Change]]:
     """Restore every damaged or lost object that can be, and remove what nothing names.
 
-    Returns what is still wrong, and what was written. Documents come from their second copies,
+    Returns what is still wrong, and what was written, or of a dry run would be. Documents come from their second copies,
     indexes from the releases, files of releases from `dist/`. A publication that was cut short is
     finished.
     """
@@ -42,8 +42,8 @@ def repair_site(settings: Settings, keys: Keys) -> tuple[Report, list[Change]]:
     mender = _Mender(store(settings), settings, keys)
     mender.mend_releases()
     mender.mend_documents()
-    _, changes, _ = channels.refresh(settings, keys)
-    mender.changes += changes
+    if not settings.dry_run:
+        mender.changes += channels.refresh(settings, keys)[1]
     mender.remove_strays()
     return mender.report(), mender.changes
 
@@ -83,8 +83,9 @@ class _Mender:
         if not isinstance(item.content, Source):
             self._put(item.path, item.content)
         elif holds(self.site, item.content.path, item.size, item.sha256):
-            self.site.delete(item.path)
-            self.site.copy(item.content.path, item.path)
+            if not self.settings.dry_run:
+                self.site.delete(item.path)
+                self.site.copy(item.content.path, item.path)
             self._note(item.path, "link", item.size)
 
     def _walk(self) -> Walk:
@@ -155,16 +156,19 @@ class _Mender:
         if any(finding.place not in report.strays for finding in report.findings):
             return
         for path in report.strays:
-            self.site.delete(path)
+            if not self.settings.dry_run:
+                self.site.delete(path)
             self._note(path, "delete", 0)
 
     def _put(self, path: str, content: Content) -> None:
-        self.site.put(path, content)
+        if not self.settings.dry_run:
+            self.site.put(path, content)
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         self._note(path, "replace", size)
 
     def _note(self, path: str, action: str, size: int) -> None:
-        log.info("%s: %s", path, "removed" if action == "delete" else "restored")
+        if not self.settings.dry_run:
+            log.info("%s: %s", path, "removed" if action == "delete" else "restored")
         self.changes.append(Change.model_validate({"path": path, "action": action, "size": size}))
 
 
