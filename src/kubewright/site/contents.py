@@ -88,7 +88,7 @@ def read(reader: Reader, record: Channel) -> Contents:
     """
     try:
         return _from_indexes(reader, record)
-    except VerificationFailed as error:
+    except (VerificationFailed, ValueError) as error:  # ValueError: another engine's form
         log.info("%s; made again from the releases", error)
     return from_releases(reader, record)
 
@@ -113,27 +113,30 @@ def _from_indexes(reader: Reader, record: Channel) -> Contents:
     rpms: dict[str, Listed] = {}
     rpm_members: dict[tuple[str, str], dict[str, Known]] = {}
     for base, repodata in record.repodata.items():
-        for form in HREFS:
-            rpm_members[base, form] = _documents(reader, record, base, repodata, form)
-        rpms[base] = yum.parsed(**rpm_members[base, "plain"])
+        snapshot, plain = _documents(reader, record, base, repodata)
+        rpm_members |= {(base, "snapshot"): snapshot, (base, "plain"): plain}
+        rpms[base] = yum.parsed(**plain)
     return Contents(debs, rpms, deb_members, rpm_members)
 
 
 def _documents(
-    reader: Reader, record: Channel, base: str, repodata: Repodata, form: str
-) -> dict[str, Known]:
-    """The members of each document of a repository, by kind."""
+    reader: Reader, record: Channel, base: str, repodata: Repodata
+) -> tuple[dict[str, Known], dict[str, Known]]:
+    """The members of each document of a repository, by kind: of the snapshot, and as it is plain.
+
+    Both have the same documents but for `primary`.
+    """
     roots = (
         layout.snapshot_path(record.channel, base, repodata.snapshot),
         layout.yum_path(record.channel, base),
     )
-    plain = {"primary": repodata.plain_primary} if form == "plain" else {}
-    digests = {kind: getattr(repodata, kind) for kind in yum.KINDS} | plain
-    found: dict[str, Known] = {}
-    for kind, digest in digests.items():
+
+    def members(kind: str, digest: str) -> Known:
         paths = [f"{root}/{yum.data_name(kind, digest)}" for root in roots]
-        found[kind] = packed.unpack(reader.content(digest, *paths), paths[0])
-    return found
+        return packed.unpack(reader.content(digest, *paths), paths[0])
+
+    snapshot = {kind: members(kind, getattr(repodata, kind)) for kind in yum.KINDS}
+    return snapshot, snapshot | {"primary": members("primary", repodata.plain_primary)}
 
 
 def of_release(reader: Reader, release: ChannelRelease) -> Entries:
