@@ -11,7 +11,6 @@ import pytest
 from debian.deb822 import Deb822
 
 from kubewright.errors import DiskError, PublicationConflict, VerificationFailed
-from kubewright.models.base import Arch
 from kubewright.repos import apt, deb
 from kubewright.run import find, run
 
@@ -161,46 +160,46 @@ def test_a_missing_deb_is_named(tmp_path: Path) -> None:
         deb.entry(tmp_path / "none.deb", "pool/none.deb")
 
 
-def test_packages_holds_an_architecture_and_all_by_name_and_debian_version() -> None:
-    entries = [
-        make_entry("zebra", arch="all"),
+def packages(*debs: deb.DebEntry, arch: str = "amd64") -> bytes:
+    """The text of a `Packages` index."""
+    return apt.packages(apt.entries(debs, arch), {}).text
+
+
+def test_packages_holds_an_architecture_and_all_by_version_then_package() -> None:
+    text = packages(
+        make_entry("zebra", "1.10-1", arch="all"),
         make_entry("hello", "1.10-1"),
         make_entry("hello", "1.9-1"),
         make_entry("hello", "1.10~rc.1-1"),
         make_entry("hello", "1.9-1", arch="arm64"),
-    ]
-    paragraphs = apt.packages(entries, Arch.amd64).decode().split("\n\n")
+        make_entry("zebra", "1.0-1", arch="all"),
+    )
+    paragraphs = text.decode().split("\n\n")
     assert paragraphs.pop() == ""
     listed = [
-        (one["Package"], one["Version"], one["Architecture"]) for one in map(Deb822, paragraphs)
+        (one["Version"], one["Package"], one["Architecture"]) for one in map(Deb822, paragraphs)
     ]
     assert listed == [
-        ("hello", "1.9-1", "amd64"),
-        ("hello", "1.10~rc.1-1", "amd64"),
-        ("hello", "1.10-1", "amd64"),
-        ("zebra", "1.0-1", "all"),
+        ("1.0-1", "zebra", "all"),
+        ("1.10-1", "hello", "amd64"),
+        ("1.10-1", "zebra", "all"),
+        ("1.10~rc.1-1", "hello", "amd64"),
+        ("1.9-1", "hello", "amd64"),
     ]
 
 
 def test_the_same_file_twice_is_listed_once() -> None:
-    assert apt.packages([make_entry(), make_entry()], Arch.amd64) == apt.packages(
-        [make_entry()], Arch.amd64
-    )
+    assert packages(make_entry(), make_entry()) == packages(make_entry())
 
 
 def test_one_name_for_two_files_is_a_conflict() -> None:
     with pytest.raises(PublicationConflict, match=r"hello_1\.0-1_amd64\.deb"):
-        apt.packages([make_entry(), make_entry(sha256="1" * 64)], Arch.amd64)
+        packages(make_entry(), make_entry(sha256="1" * 64))
 
 
-def render(*entries: deb.DebEntry, valid_until: int | None = None) -> dict[str, bytes]:
-    return apt.suite(
-        entries,
-        suite="stable-1.36",
-        architectures=[Arch.arm64, Arch.amd64],
-        issued=ISSUED,
-        valid_until=valid_until,
-    )
+def render(*debs: deb.DebEntry, valid_until: int | None = None) -> dict[str, bytes]:
+    indexes = {arch: apt.packages(apt.entries(debs, arch), {}) for arch in ("arm64", "amd64")}
+    return apt.suite(indexes, suite="stable-1.36", issued=ISSUED, valid_until=valid_until)
 
 
 def test_release_lists_every_index_with_its_digest() -> None:
@@ -233,14 +232,21 @@ def test_valid_until_is_there_only_when_given() -> None:
     )
 
 
-def test_every_index_is_there_under_its_digest_and_before_its_name_and_release_comes_last() -> None:
+def test_a_packed_index_is_there_under_its_digest_and_before_its_name_and_release_comes_last() -> (
+    None
+):
     files = render(make_entry())
     names = list(files)
     assert names[-1] == "Release"
-    for name in (name for name in names if name.rpartition("/")[2] in ("Packages", "Packages.gz")):
-        copy = f"{name.rpartition('/')[0]}/by-hash/SHA256/{hashlib.sha256(files[name]).hexdigest()}"
+    copies = []
+    for arch in ("amd64", "arm64"):
+        name = f"main/binary-{arch}/Packages.gz"
+        copy = apt.by_hash_name(arch, hashlib.sha256(files[name]).hexdigest())
+        assert copy.startswith(f"main/binary-{arch}/by-hash/SHA256/")
         assert files[copy] == files[name]
-        assert names.index(copy) < names.index(name)
+        assert names.index(copy) < min(names.index(name), names.index(name.removesuffix(".gz")))
+        copies.append(copy)
+    assert [name for name in names if "/by-hash/" in name] == copies, "of the packed ones alone"
 
 
 def test_compressed_indexes_hold_the_plain_ones_and_no_time_or_name() -> None:

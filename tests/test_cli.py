@@ -168,19 +168,22 @@ def test_offline_resolution_is_completed_by_fetch(run: Run, sample_mirror: Path)
     assert run("resolve", "v1.36.4", "--offline")[0] == 0
     assert '"sha256"' not in Path("dist/v1.36.4-1/release.json").read_text()
     assert run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")[0] == 0
-    lock = json.loads(Path("dist/v1.36.4-1/release.json").read_text())
-    assert all(entry["sha256"] for entry in lock["inputs"])
+    assert '"sha256"' not in Path("dist/v1.36.4-1/release.json").read_text()
+    fetched = Path("dist/v1.36.4-1/fetch.json").read_bytes()
+    assert all(entry["sha256"] for entry in json.loads(fetched)["inputs"])
     assert run("resolve", "v1.36.4", "--offline")[0] == 0
-    assert '"sha256"' in Path("dist/v1.36.4-1/release.json").read_text()
+    Path("empty").mkdir()
+    assert run("fetch", "--upstream", "empty", "--cache", "cache")[0] == 0
+    assert Path("dist/v1.36.4-1/fetch.json").read_bytes() == fetched
 
 
 MONOLITH = ["resolve", "v1.36.4", "--offline", "--arch", "amd64", "--flavour", "monolith"]
 
 
-def lock_of_a_built_one() -> dict[str, str]:
-    """What the lock says of hyperkube."""
-    lock = json.loads(Path("dist/v1.36.4-1/release.json").read_text())
-    [entry] = [entry for entry in lock["inputs"] if entry["check"] == "built"]
+def built_one(document: str = "fetch") -> dict[str, str]:
+    """What `fetch` has noted of hyperkube, or what the lock says of it."""
+    found = json.loads(Path(f"dist/v1.36.4-1/{document}.json").read_text())
+    [entry] = [entry for entry in found["inputs"] if entry.get("check") == "built"]
     return {name: str(value) for name, value in entry.items()}
 
 
@@ -207,9 +210,9 @@ def test_what_was_compiled_and_is_in_the_cache_needs_no_go(
     compile_as(monkeypatch, "one program")
     assert run(*fetch)[0] == 0
     compile_as(monkeypatch, None)
-    before = lock_of_a_built_one()
+    before = built_one()
     assert run(*MONOLITH)[0] == run(*fetch)[0] == 0
-    assert lock_of_a_built_one() == before
+    assert built_one() == before
     assert before["sha256"]
 
 
@@ -230,7 +233,7 @@ def test_another_go_that_makes_other_bytes_is_named(
         got, _, err = run("fetch", "--upstream", str(sample_mirror), "--cache", cache)
         assert got == code, err
     assert "hyperkube/hyperkube amd64: its SHA-256 is" in err
-    assert "compiled with Go 1.27.0-X:jsonv2, but the lock says" in err
+    assert "compiled with Go 1.27.0-X:jsonv2, but dist/v1.36.4-1/fetch.json says" in err
 
 
 def test_a_built_digest_is_forgotten_when_its_sources_change(
@@ -240,7 +243,7 @@ def test_a_built_digest_is_forgotten_when_its_sources_change(
     run(*MONOLITH)
     compile_as(monkeypatch, "one program")
     assert run(*fetch)[0] == 0
-    before = lock_of_a_built_one()
+    before = built_one()
     monkeypatch.setattr(
         "kubewright.gobuild.programs.variables", lambda *_: ["main.said=something else"]
     )
@@ -251,11 +254,11 @@ def test_a_built_digest_is_forgotten_when_its_sources_change(
         "what it is made from has changed since; run `kubewright resolve` again" in err,
     ) == (2, True), err
     assert run(*MONOLITH)[0] == 0
-    assert "sha256" not in {
-        name for name, value in lock_of_a_built_one().items() if value != "None"
-    }
-    assert lock_of_a_built_one()["url"] != before["url"]
+    assert "sha256" not in built_one("release")
+    assert built_one("release")["url"] != before["url"]
+    compile_as(monkeypatch, "another program")
     assert run(*fetch)[0] == 0
+    assert built_one()["sha256"] != before["sha256"]
 
 
 def test_another_flavour_is_seen_offline(run: Run, sample_mirror: Path) -> None:
@@ -266,9 +269,9 @@ def test_another_flavour_is_seen_offline(run: Run, sample_mirror: Path) -> None:
     )
     before = path.read_bytes()
     assert run(*MONOLITH)[0] == 0
-    assert lock_of_a_built_one()["name"] == "hyperkube"
+    assert built_one("release")["name"] == "hyperkube"
     assert run(*plain)[0] == 0
-    assert path.read_bytes() == before, "the digests of upstream's files are kept"
+    assert path.read_bytes() == before, "the same request gives the same lock"
 
 
 def test_several_locks_and_no_name_are_listed(run: Run, sample_mirror: Path) -> None:
@@ -342,11 +345,12 @@ def test_a_damaged_lock_is_named(run: Run, sample_mirror: Path) -> None:
 def test_a_stage_out_of_order_says_what_to_run_first(run: Run, sample_mirror: Path) -> None:
     run("resolve", "v1.36.4", "--upstream", str(sample_mirror))
     code, _, err = run("package", "--cache", "cache")
-    assert (code, "not fetched yet; run `kubewright fetch`" in err) == (5, True)
+    nothing = "fetch.json: there is nothing from `fetch`; run `kubewright fetch v1.36.4-1` first"
+    assert (code, nothing in err) == (2, True)
     code, _, err = run("publish")
     assert (
         code,
-        "nothing there from `package`; run `kubewright package v1.36.4-1` first" in err,
+        "sign.json: there is nothing from `sign`; run `kubewright sign v1.36.4-1` first" in err,
     ) == (2, True)
 
 
@@ -372,7 +376,7 @@ def test_asking_for_an_unknown_package_lists_the_known(run: Run, sample_mirror: 
     run("resolve", "v1.36.4", "--upstream", str(sample_mirror), "--arch", "amd64")
     run("fetch", "--upstream", str(sample_mirror), "--cache", "cache")
     code, _, err = run("package", "--only", "kublet", "--cache", "cache")
-    assert (code, "--only kublet: no package is called so; there are" in err) == (2, True)
+    assert (code, "--only kublet: no package has this name; the packages are" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -517,7 +521,7 @@ def test_a_dry_run_of_any_verb_writes_nothing(
         assert (code, says in out) == (0, True), (verb, out, err)
     for verb, says in {
         "fetch": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache)",
-        "package": "would build kubelet.amd64.deb",
+        "package": "would build deb/kubelet/amd64",
         "image": "would build the image etcd for amd64",
         "sign": "v1.36.4-1: would sign ",
     }.items():

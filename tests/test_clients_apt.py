@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from kubewright.models.base import Arch
-from kubewright.repos import apt, deb
+from kubewright.repos import apt, deb, packed
+from kubewright.repos.packed import Packed
 from kubewright.run import find, run
-from kubewright.site.store import DirectoryStore
+from kubewright.site.directory import DirectoryStore
 
 SUITE = "apt/dists/stable-1.36"
 POOL = "pool/main/h/hello/hello_1.36.4-1_amd64.deb"
@@ -44,28 +45,39 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here / "hello.deb"
 
 
+def older(entry: deb.DebEntry) -> deb.DebEntry:
+    """The same package one version before, as an index lists it; nobody asks for its file."""
+    changed = entry.model_dump_json().replace("1.36.4-1", "1.36.3-1")
+    return deb.DebEntry.model_validate_json(changed)
+
+
+def index(entry: deb.DebEntry, arch: str) -> Packed:
+    """An index to which a release was added: the older one's member was taken over as it was."""
+    known = packed.unpack(apt.packages(apt.entries([older(entry)], arch), {}).data, "Packages.gz")
+    return apt.packages([*apt.parsed(known), *apt.entries([entry], arch)], known)
+
+
 class Site:
-    """A signed suite with one package, over HTTP."""
+    """A signed suite with one package in two versions, over HTTP."""
 
     def __init__(self, root: Path, package: Path, gpg: Gpg) -> None:
         self.root, self.gpg = root, gpg
         self.store = DirectoryStore(root)
         self.entry = deb.entry(package, POOL)
-        self.store.create(f"apt/{POOL}", package)
+        self.store.put(f"apt/{POOL}", package)
         self.gpg("--output", root / "key.gpg", "--export")
         self.requests: list[str] = []
         self.publish()
 
     def publish(self, valid_until: int | None = None) -> None:
         rendered = apt.suite(
-            [self.entry],
+            {arch: index(self.entry, arch) for arch in Arch},
             suite="stable-1.36",
-            architectures=list(Arch),
             issued=ISSUED,
             valid_until=valid_until,
         )
         for name, data in rendered.items():
-            self.store.replace(f"{SUITE}/{name}", data)
+            self.store.put(f"{SUITE}/{name}", data)
         self.gpg(
             "--output",
             self.root / SUITE / "InRelease",
@@ -105,16 +117,16 @@ def apt_get(tmp_path: Path, site: Site, tool: Tool) -> Iterator[AptGet]:
         (root / directory).mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
     (root / "etc/apt/sources.list").write_text(
-        f"deb [signed-by={site.root}/key.gpg] http://127.0.0.1:{server.server_port}/apt "
-        "stable-1.36 main\n"
+        f"deb [signed-by={site.root}/key.gpg]"
+        f" http://127.0.0.1:{server.server_port}/apt stable-1.36 main\n"
     )
     (root / "apt.conf").write_text(
-        f'Dir "{root}"; Dir::State::status "{root}/var/lib/dpkg/status"; '
+        f'Dir "{root}"; Dir::State::status "{root}/var/lib/dpkg/status";\n'
         'Dir::Bin::Methods "/usr/lib/apt/methods";\n'
-        'APT::Architecture "amd64"; APT::Architectures "amd64"; APT::Sandbox::User "root"; '
+        'APT::Architecture "amd64"; APT::Architectures "amd64"; APT::Sandbox::User "root";\n'
         'Acquire::Languages "none";\n'
-        f'DPkg::Options {{ "--root={root}"; "--force-not-root"; "--force-script-chrootless"; '
-        '"--force-unsafe-io"; };\n'
+        f'DPkg::Options {{ "--root={root}"; "--force-not-root"; "--force-script-chrootless";'
+        ' "--force-unsafe-io"; };\n'
     )
 
     def call(*words: str, code: int = 0) -> str:
@@ -142,6 +154,12 @@ def test_apt_installs_by_hash_from_a_signed_suite(
     assert f"/apt/{POOL}" in site.requests
     assert any("/by-hash/SHA256/" in path for path in site.requests)
     assert not any(path.endswith(("/Packages", "/Packages.gz")) for path in site.requests)
+
+
+def test_apt_reads_every_member_of_an_index(site: Site, apt_get: AptGet) -> None:
+    apt_get("update")
+    for version in ("1.36.3-1", "1.36.4-1"):
+        assert f"Inst hello ({version} " in apt_get("--simulate", "install", f"hello={version}")
 
 
 def test_apt_refuses_a_tampered_index(site: Site, apt_get: AptGet) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubewright.repos import rpm, yum
+from kubewright.repos import packed, rpm, yum
 from kubewright.run import find, run
-from kubewright.site.store import DirectoryStore
+from kubewright.site.directory import DirectoryStore
 
 RPM = "hello-1.36.4-1.x86_64.rpm"
 PLAIN = "yum/stable-1.36/x86_64"
@@ -47,6 +47,21 @@ def package(tmp_path_factory: pytest.TempPathFactory, signing_gpg: Gpg) -> Path:
     return here / RPM
 
 
+def older(entry: rpm.RpmEntry) -> rpm.RpmEntry:
+    """The same package one version before, as an index lists it; nobody asks for its file."""
+    changed = entry.model_dump_json().replace("1.36.4", "1.36.3").replace(entry.sha256, "0" * 64)
+    return rpm.RpmEntry.model_validate_json(changed)
+
+
+def repodata(entry: rpm.RpmEntry, href_prefix: str) -> dict[str, bytes]:
+    """A repository to which a release was added: the older one's members are as they were."""
+    before = yum.documents(yum.listed([older(entry)]), href_prefix=href_prefix, known={})
+    known = {kind: packed.unpack(document.data, kind) for kind, document in before.items()}
+    there, added = yum.parsed(**known), yum.listed([entry])
+    both = yum.Listed(*([*old, *new] for old, new in zip(there, added, strict=True)))
+    return yum.repodata(yum.documents(both, href_prefix=href_prefix, known=known), issued=ISSUED)
+
+
 @pytest.fixture
 def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Iterator[str]:
     """The URL of a signed site: a snapshot whose packages are in the pool, a mirrorlist, a plain
@@ -61,19 +76,19 @@ def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Iterator[str]:
 
     def write(base: str, rendered: dict[str, bytes]) -> None:
         for name, data in rendered.items():
-            store.create(f"{base}/{name}", data)
+            store.put(f"{base}/{name}", data, if_absent=True)
         repomd = root / base / yum.REPOMD
         signing_gpg("--armor", "--output", f"{repomd}.asc", "--detach-sign", repomd)
         signing_gpg("--armor", "--output", f"{repomd}.key", "--export")
 
     entry = rpm.entry(package)
-    store.create(f"yum/pool/{RPM}", package)
-    pooled = yum.repodata([entry], href_prefix="../../../../pool/", issued=ISSUED)
-    snapshot = f"yum/snapshots/stable-1.36/x86_64/{yum.snapshot_id(pooled)}"
+    store.put(f"yum/pool/{RPM}", package)
+    pooled = repodata(entry, "../../../../pool/")
+    snapshot = f"yum/snapshots/stable-1.36/x86_64/{yum.snapshot_id(pooled[yum.REPOMD])}"
     write(snapshot, pooled)
-    store.replace(f"{PLAIN}/mirrorlist", f"{url}/{snapshot}/\n".encode())
-    store.link(f"yum/pool/{RPM}", f"{PLAIN}/Packages/{RPM}")
-    write(PLAIN, yum.repodata([entry], href_prefix="Packages/", issued=ISSUED))
+    store.put(f"{PLAIN}/mirrorlist", f"{url}/{snapshot}/\n".encode())
+    store.copy(f"yum/pool/{RPM}", f"{PLAIN}/Packages/{RPM}")
+    write(PLAIN, repodata(entry, "Packages/"))
     signing_gpg("--armor", "--output", root / "key.asc", "--export")
     yield url
     server.shutdown()
@@ -119,7 +134,8 @@ def dnf(tmp_path: Path, tool: Tool) -> Iterator[Client]:
 
 def configure(tmp_path: Path, site: str, location: str) -> None:
     (tmp_path / "repos/t.repo").write_text(
-        f"[t]\nname=t\n{location}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey={site}/key.asc\nmetadata_expire=0\n"
+        f"[t]\nname=t\n{location}\ngpgcheck=1\nrepo_gpgcheck=1\n"
+        f"gpgkey={site}/key.asc\nmetadata_expire=0\n"
     )
 
 
@@ -133,6 +149,19 @@ def test_dnf_installs_from_a_signed_repository(
     dnf("install", "hello")
     assert (tmp_path / "root/usr/share/hello/hello").read_text() == "hello\n"
     assert run(["rpm", "--root", tmp_path / "root", "--verify", "hello"]).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "location", ["mirrorlist={}/mirrorlist", "baseurl={}/"], ids=["mirrorlist", "baseurl"]
+)
+def test_dnf_reads_every_member_of_an_index(
+    tmp_path: Path, site: str, dnf: Client, location: str
+) -> None:
+    configure(tmp_path, site, location.format(f"{site}/{PLAIN}"))
+    said = dnf("list", "--showduplicates", "hello")
+    assert {"1.36.3-1", "1.36.4-1"} <= set(said.split())
+    provided = dnf("provides", "/usr/share/hello/hello")
+    assert {"hello-1.36.3-1.x86_64", "hello-1.36.4-1.x86_64"} <= set(provided.split())
 
 
 def test_dnf_refuses_tampered_metadata(tmp_path: Path, site: str, dnf: Client) -> None:
@@ -160,8 +189,11 @@ def test_zypper_installs_from_a_signed_repository(
     repos = tmp_path / "root/etc/zypp/repos.d"
     repos.mkdir(parents=True)
     (repos / "t.repo").write_text(
-        f"[t]\nname=t\nenabled=1\n{location.format(f'{site}/{PLAIN}')}\ngpgcheck=1\nrepo_gpgcheck=1\n"
+        f"[t]\nname=t\nenabled=1\n{location.format(f'{site}/{PLAIN}')}\n"
+        "gpgcheck=1\nrepo_gpgcheck=1\n"
     )
     flags = ("--root", tmp_path / "root", "--non-interactive", "--gpg-auto-import-keys")
+    said = run([tool("zypper"), *flags, "search", "--details", "hello"]).stdout
+    assert {"1.36.3-1", "1.36.4-1"} <= set(said.split())
     run([tool("zypper"), *flags, "install", "--no-recommends", "hello"])
     assert (tmp_path / "root/usr/share/hello/hello").read_text() == "hello\n"

@@ -171,6 +171,24 @@ def test_each_door_has_its_keepers() -> None:
     assert not wrong
 
 
+def test_what_builds_packages_knows_no_secret_key() -> None:
+    builders = [
+        place
+        for place in MODULES
+        if place.startswith("packagers/")
+        or place in ("stages/package.py", "stages/build_package.py")
+    ]
+    secret = ("kubewright.signing.keys", "kubewright.signing.roles")
+    wrong = [
+        f"{place} uses {door}: a certificate is enough"
+        for place in builders
+        for door in secret
+        if reaches(uses(MODULES[place]), door)
+    ]
+    assert not wrong
+    assert len(builders) > 5
+
+
 def test_the_rules_bite() -> None:
     assert areas_used("from kubewright.repos import apt") & areas_refused("packagers") == {"repos"}
     assert areas_used("import kubewright.stages.sign") & areas_refused("images") == {"stages"}

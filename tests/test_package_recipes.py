@@ -24,7 +24,7 @@ from kubewright.models.lock import Check, Component, Input, Release
 from kubewright.packagers import doc_files, payload, relation_syntax
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.run import find
-from kubewright.stages import package
+from kubewright.stages.build_package import carried
 
 UNITS = "/usr/lib/systemd/system"
 VERSIONS = {
@@ -1121,13 +1121,13 @@ def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
         checked_by="Go",
     )
     release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
-    extra = package.carried(RECIPES[HYPERKUBE], release)
+    extra = carried(RECIPES[HYPERKUBE], release)
     provides = relation_syntax.render(
         described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm
     )
     assert release.component("etcd").version == "3.6.8"
     assert "etcd = 3.6.5" in provides
-    assert package.carried(RECIPES["etcd"], release) == {}
+    assert carried(RECIPES["etcd"], release) == {}
 
 
 def test_hyperkube_rpm_restarts_the_services_that_it_takes_over(host: Host) -> None:

@@ -21,6 +21,7 @@ from kubewright.stages import (
     sign,
     verify,
 )
+from kubewright.stages.carried import reading
 from kubewright.stages.site import store
 from kubewright.workspace import Workspace
 
@@ -97,23 +98,26 @@ def test_packages_of_another_lock_are_not_signed(
     fetch.fetch(workspace, changed)
     with pytest.raises(
         KubewrightError,
-        match=r"package.json: not of this lock.*run `kubewright package v1.36.4-1` first",
+        match=r"package.json: made from another release.json.*`kubewright package v1.36.4-1` again",
     ):
-        sign.sign(workspace, changed, keys, store(changed))
+        sign.sign(workspace, changed, keys, reading(store(changed)))
 
 
 def test_packages_with_another_key_inside_are_not_signed(
     home: Settings, production: list[Keys]
 ) -> None:
     shutil.rmtree(home.site)
-    with pytest.raises(KubewrightError, match="not of this lock, these keys and these options"):
-        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], store(home))
+    with pytest.raises(
+        KubewrightError, match=r"the packages hold the certificate of key .*, not of"
+    ):
+        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], reading(store(home)))
 
 
 def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> None:
     shutil.rmtree(home.dist / "v1.36.4-1" / "packages")
     with pytest.raises(
-        KubewrightError, match=r"package.json: .* or only a part; run `kubewright package"
+        KubewrightError,
+        match=r"package.json: incomplete: .*; run `kubewright package v1.36.4-1` without --only",
     ):
         again(home, "v1.36.4", keys, only="kubelet")
     some = home.model_copy(update={"only": "kubea*"})

@@ -11,11 +11,12 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Arch
 from kubewright.models.catalog import Patch
 from kubewright.models.lock import Check, Release, ResolveOptions, Wanted
+from kubewright.packagers.plan import plan
 from kubewright.resolution.packages import fits
 from kubewright.resolution.problem import Key
 from kubewright.resolution.statements import in_force
 from kubewright.settings import Settings
-from kubewright.stages import package, resolve, upgrade
+from kubewright.stages import resolve, upgrade
 from kubewright.upstream import Upstream
 
 COMPONENTS = recipes.components()
@@ -380,7 +381,7 @@ def test_packages_of_what_a_release_does_without_are_not_made(
 
     def made(asked: ResolveOptions) -> set[str]:
         _, release = resolve.resolve("v1.36.4", settings.model_copy(update={"asked": asked}))
-        return {build.recipe.name for build in package.plan(release)}
+        return {build.recipe.name for build in plan(release)}
 
     assert made(ResolveOptions()) - made(ask(without=[without])) == gone
 

@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -17,41 +18,52 @@ from hypothesis import strategies as st
 from kubewright import files, recipes, versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
+from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import ChannelRelease, Index, IndexedRelease
+from kubewright.models.site import ChannelRelease, Copy, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
 from kubewright.resolution import upgrades
 from kubewright.run import run
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
+from kubewright.site import backups, graph, layout
 from kubewright.site import channels as records
-from kubewright.site import graph, layout
-from kubewright.site.store import Data, DirectoryStore
-from kubewright.stages import publish, release, verify
+from kubewright.site import index as indexing
+from kubewright.site.directory import DirectoryStore
+from kubewright.site.index import Declared
+from kubewright.site.objects import Kind, Object, apply, pointer
+from kubewright.site.reader import Reader, pointer_to
+from kubewright.site.repositories import signed_copy
+from kubewright.stages import channels, release, verify
+from kubewright.stages.repair import repair_site
+from kubewright.stages.site import Signer
 
 NOW = 1_790_000_000
 SKEW = recipes.skew()
 Tool = Callable[[str], Path]
+Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 
 
 def listed(version: str, revision: int = 1, **facts: object) -> IndexedRelease:
+    """A release as the index lists it; unless `facts` say so, a channel offers it now."""
     name = f"v{version}-{revision}"
-    url = layout.release_path(name, "manifest.json")
-    given = {"status": "superseded", "channels": ("stable",), "manifest_sha256": "0" * 64} | facts
-    return IndexedRelease.model_validate(
-        {"name": name, "kubernetes": version, "manifest_url": url} | given
-    )
+    ranges = tuple(edge.from_range for edge in upgrades.sources(version, SKEW))
+    given = {"status": "current", "channels": ("stable",), "manifest_sha256": "0" * 64}
+    given |= {"manifest_url": layout.release_path(name, "manifest.json"), "upgrade_ranges": ranges}
+    return IndexedRelease.model_validate({"name": name, "kubernetes": version} | given | facts)
 
 
 def drawn(*releases: IndexedRelease, etcd: Mapping[str, str] = MappingProxyType({})) -> Graph:
     """The graph of releases; `etcd` is what the manifests of some say of it, by release."""
-    declared = {
-        one.name: graph.Declared(
-            [edge.from_range for edge in upgrades.sources(one.kubernetes, SKEW)], etcd.get(one.name)
-        )
+    known = with_etcd(releases, etcd)
+    return graph.document(known, graph.steps(known))
+
+
+def with_etcd(releases: Iterable[IndexedRelease], etcd: Mapping[str, str]) -> list[IndexedRelease]:
+    return [
+        one.model_copy(update={"etcd": etcd[one.name]}) if one.name in etcd else one
         for one in releases
-    }
-    return graph.document(releases, graph.steps(releases, declared))
+    ]
 
 
 def safe(found: Graph) -> set[tuple[str, str]]:
@@ -269,13 +281,27 @@ def test_no_edge_skips_a_minor_or_goes_down(releases: list[IndexedRelease]) -> N
 
 @settings(deadline=None)
 @given(sites)
-def test_what_was_withdrawn_is_never_entered_but_stays_a_node(
+def test_only_what_a_channel_offers_now_is_entered_but_all_stays_a_node(
     releases: list[IndexedRelease],
 ) -> None:
     found = drawn(*releases)
-    withdrawn = {one.name for one in releases if one.status == "yanked" or not one.channels}
-    assert not withdrawn & {target for _, target in {*safe(found), *risky(found)}}
+    offered = {one.name for one in releases if one.status == "current" and one.channels}
+    assert {target for _, target in {*safe(found), *risky(found)}} <= offered
     assert {node.version for node in found.nodes} == {one.name for one in releases}
+
+
+@settings(deadline=None)
+@given(sites)
+def test_whether_a_release_is_offered_changes_no_edge_into_another(
+    releases: list[IndexedRelease],
+) -> None:
+    offered = {one.name for one in releases if one.status == "current" and one.channels}
+    every = drawn(
+        *(one.model_copy(update={"status": "current", "channels": ("a",)}) for one in releases)
+    )
+    found = drawn(*releases)
+    assert safe(found) == {edge for edge in safe(every) if edge[1] in offered}
+    assert risky(found) == {edge: why for edge, why in risky(every).items() if edge[1] in offered}
 
 
 @settings(deadline=None)
@@ -284,7 +310,7 @@ def test_every_final_release_reaches_the_newest_good_one_of_the_next_minor(
     releases: list[IndexedRelease],
 ) -> None:
     edges = safe(drawn(*releases))
-    good = [one for one in releases if one.channels and one.status != "yanked" and not one.avoid]
+    good = [one for one in releases if one.channels and one.status == "current" and not one.avoid]
     newest = {
         versions.minor(one.kubernetes): one.name
         for one in sorted(good, key=lambda one: graph.rank(one.kubernetes, one.name))
@@ -313,6 +339,19 @@ def test_a_higher_revision_of_the_same_version_follows_the_lower() -> None:
     assert safe(found) == {
         ("v1.36.3-1", "v1.36.4-1"), ("v1.36.3-1", "v1.36.4-2"), ("v1.36.4-1", "v1.36.4-2")
     }  # fmt: skip
+
+
+def test_the_edges_grow_with_the_releases_not_with_their_pairs() -> None:
+    patches = [
+        listed(f"1.{minor}.{patch}", status="current" if patch == 29 else "superseded")
+        for minor in (35, 36)
+        for patch in range(30)
+    ]
+    found = drawn(*patches)
+    assert len(found.nodes) == 60
+    assert len(safe(found)) == 29 + 59, "from each to the newest of its minor and of the next"
+    assert ("v1.35.3-1", "v1.36.29-1") in safe(found)
+    assert ("v1.36.3-1", "v1.36.4-1") not in safe(found), "1.36.4 can only be left"
 
 
 def test_a_bad_patch_is_entered_by_name_only_and_left_freely() -> None:
@@ -391,18 +430,20 @@ def test_an_older_etcd_is_a_risk_beside_the_others_and_in_no_upgrades_from() -> 
         ("v1.24.4-1", "v1.24.5-1"): ["AvoidedRelease", "EtcdDowngrade"],
         ("v1.24.4-1", "v1.24.6-1"): ["EtcdDowngrade"],
     }
-    said = {name: graph.Declared([">=1.24.0"], version) for name, version in etcd.items()}
-    assert graph.upgrades_from(graph.steps(pair, said)) == {"v1.24.6-1": ("v1.24.5-1",)}
+    steps = graph.steps(with_etcd(pair, etcd))
+    assert graph.upgrades_from(steps) == {"v1.24.6-1": ("v1.24.5-1",)}
 
 
 def test_what_a_manifest_says_of_etcd_is_what_counts(released: Settings) -> None:
     manifest = Manifest.from_bytes(
         Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
     )
-    (said,) = graph.declared({"v1.36.4-1": manifest}).values()
-    assert said == graph.Declared(
+    said = Declared(
         tuple(one.from_range for one in manifest.upgrades), manifest.components["etcd"].version
-    )  # fmt: skip
+    )
+    assert indexing.declared(manifest) == said
+    (remembered,) = named(Path(released.site)).releases
+    assert (remembered.upgrade_ranges, remembered.etcd) == said
 
 
 def test_the_document_has_the_shape_of_cincinnati() -> None:
@@ -416,7 +457,7 @@ def test_the_document_has_the_shape_of_cincinnati() -> None:
         "payload": f"releases/v1.24.5-1/manifest.json@sha256:{'0' * 64}",
         "metadata": {
             "io.kubewright.kubernetes": "1.24.5", "io.kubewright.channels": "stable",
-            "io.kubewright.status": "superseded", "io.kubewright.end_of_life": "2023-07-28",
+            "io.kubewright.status": "current", "io.kubewright.end_of_life": "2023-07-28",
         },
     }  # fmt: skip
     (conditional,) = document.pop("conditionalEdges")
@@ -442,8 +483,8 @@ def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
         )
         channel = records.add(channel, "old", one, now=NOW, url="", repo_key="A" * 40)
     assert channel is not None
-    declared = {"v1.24.5-1": graph.Declared([">=1.24.0,<=1.24.5"])}
-    index, found = records.index(None, [channel], recipes.catalog(), declared, now=NOW)
+    says = {"v1.24.5-1": Declared((">=1.24.0,<=1.24.5",))}
+    index, found = indexing.derive(None, None, [channel], recipes.catalog(), says, now=NOW)
     assert [one.upgrades_from for one in index.releases] == [(), ()]
     assert index.releases[0].avoid is not None
     assert "regression" in index.releases[0].avoid
@@ -454,9 +495,11 @@ def test_the_documented_command_finds_the_way(tool: Tool, tmp_path: Path) -> Non
     page = Path(__file__).parent.parent / "docs" / "upgrade-graph.md"
     command = re.search(r"--arg from (\S+) '(.*?)'", page.read_text(), re.DOTALL)
     assert command is not None
-    versions_there = ("1.35.8", "1.35.9", "1.36.3", "1.36.4", "1.37.0-rc.1", "1.37.1")
+    offered = map(listed, ("1.35.9", "1.36.4", "1.37.0-rc.1", "1.37.1"))
+    superseded = (listed(version, status="superseded") for version in ("1.35.8", "1.36.3"))
     withdrawn = listed("1.37.2", status="yanked")
-    (tmp_path / "graph.json").write_bytes(drawn(withdrawn, *map(listed, versions_there)).to_bytes())
+    found = drawn(withdrawn, *superseded, *offered)
+    (tmp_path / "graph.json").write_bytes(found.to_bytes())
     way = run(
         [tool("jq"), "-r", "--arg", "from", command[1], command[2], tmp_path / "graph.json"]
     ).stdout
@@ -485,7 +528,7 @@ def past(released: Settings, keys: Keys, tmp_path_factory: pytest.TempPathFactor
     shutil.copytree(base / "site", base / "1")
     release.release("v1.37.0-rc.1", home.model_copy(update={"now": NOW + 60}), keys)
     shutil.copytree(base / "site", base / "2")
-    publish.rollback("latest", home.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback("latest", home.model_copy(update={"now": NOW + 120}), keys, None)
     return Past((base / "1", base / "2", base / "site"), home)
 
 
@@ -539,7 +582,7 @@ def test_the_manifest_declares_what_leads_to_it_and_what_may_run_beside_it(
     assert manifest.skew == upgrades.partners("1.36.4", SKEW)
 
 
-def test_a_lost_or_damaged_graph_is_found_and_the_next_run_brings_it_back(
+def test_a_lost_or_damaged_graph_is_found_and_repair_brings_it_back(
     past: Past, keys: Keys, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
@@ -548,63 +591,66 @@ def test_a_lost_or_damaged_graph_is_found_and_the_next_run_brings_it_back(
     (site / layout.GRAPH).write_bytes((past.sites[0] / layout.GRAPH).read_bytes())
     (site / layout.graph_copy(files.sha256(right))).with_suffix(".json.sig").unlink()
     found = findings(site)
-    assert f"{layout.GRAPH}: its SHA-256 is not the one in {layout.INDEX}; publish again" in found
     assert any(
-        line.startswith("publications/graph/") and line.endswith(".sig: missing") for line in found
+        line.startswith(f"{layout.GRAPH}: its SHA-256 is not the one that the site names; run")
+        for line in found
     )
-    release.release(
-        "v1.37.0-rc.1", past.settings.model_copy(update={"site": str(site), "now": NOW + 300}), keys
-    )
+    assert any(line.startswith("publications/graph/") and ".sig: missing" in line for line in found)
+    settings = past.settings.model_copy(update={"site": str(site), "now": NOW + 300})
+    report, _ = repair_site(settings, keys)
+    assert report.findings == ()
     assert (site / layout.GRAPH).read_bytes() == right
     assert findings(site) == []
 
 
-class Interrupting(DirectoryStore):
-    """A store in which, before the graph is replaced, something else happens first."""
-
-    event: Callable[[], object] | None = None
-
-    def replace(self, path: str, data: Data) -> bool:
-        if path == layout.GRAPH and self.event is not None:
-            event, self.event = self.event, None
-            event()
-        return super().replace(path, data)
-
-
 def test_a_publisher_that_was_overtaken_leaves_the_right_graph(
-    past: Past, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    past: Past, keys: Keys, tmp_path: Path, watch: Watch
 ) -> None:
-    """One rolls a channel back; another one puts it back as it was, between the first one's index
+    """One rolls a channel back; another one puts it back as it was, between the first one's commit
     and its graph.
     """
     site = tmp_path / "site"
     shutil.copytree(past.sites[1], site)
     right = shown(site)
     settings = past.settings.model_copy(update={"site": str(site), "now": NOW + 300})
-    store, original = Interrupting(site), publish.store
+    events = [lambda: channels.rollback("latest", settings, keys, 2)]
 
-    def overtake() -> None:
-        monkeypatch.setattr(publish, "store", original)
-        publish.rollback("latest", settings, keys, 2)
+    def overtake(number: int, operation: str) -> None:
+        if operation == f"put {layout.GRAPH}" and events:
+            events.pop()()
 
-    store.event = overtake
-    monkeypatch.setattr(publish, "store", lambda _: store)
-    publish.rollback("latest", settings, keys, 1)
+    with watch(overtake):
+        channels.rollback("latest", settings, keys, 1)
+    assert events == []
     assert shown(site) == right
     assert findings(site) == []
 
 
 def forged(site: Path, keys: Keys, index: Index, changed: Graph) -> None:
-    """A graph and an index that somebody with the keys signed."""
+    """A graph, and an index and a state that lead to it, which somebody with the keys signed."""
+    store, signer = DirectoryStore(site), Signer(keys)
+    present = Reader(store).present()
+    assert present.state is not None
     data = changed.to_bytes()
     place = layout.graph_copy(files.sha256(data))
     index = index.model_copy(update={"graph_url": place, "graph_sha256": files.sha256(data)})
-    copies = {place: data, layout.index_copy(index.sequence): index.to_bytes()}
-    for path, content in {layout.GRAPH: data, layout.INDEX: index.to_bytes(), **copies}.items():
-        (site / path).write_bytes(content)
-    for path, content in copies.items():
-        (site / f"{path}.asc").write_bytes(keys.repo.armored_detached(content, NOW))
-        (site / f"{path}.sig").write_bytes(keys.artifact.sign(content))
+    copy = Copy(sequence=index.sequence, sha256=files.sha256(index.to_bytes()))
+    state = present.state.model_copy(update={"index": copy})
+    path = layout.state_copy(state.number, files.sha256(state.to_bytes()))
+    copies = {
+        place: data,
+        layout.index_copy(copy.sequence, copy.sha256): index.to_bytes(),
+        path: state.to_bytes(),
+    }
+    objects: list[Object] = [backups.backup(path, copies)]
+    for copied, content in copies.items():
+        objects += signed_copy(copied, content, signer, NOW)
+    new = pointer_to(state)
+    live = {layout.GRAPH: data, layout.INDEX: index.to_bytes(), layout.STATE: state.to_bytes()}
+    for name, content in (live | {layout.FINISHED: new}).items():
+        objects.append(pointer(name, content, fresh=False))
+    objects.append(Object(layout.CURRENT, Kind.record, new, len(new), files.sha256(new)))
+    apply(store, objects, present.tag)
 
 
 def test_a_signed_graph_that_contradicts_the_manifests_is_found(
@@ -613,15 +659,22 @@ def test_a_signed_graph_that_contradicts_the_manifests_is_found(
     site = tmp_path / "site"
     shutil.copytree(past.sites[1], site)
     index, found = named(site), shown(site)
+    forged(site, keys, index.model_copy(update={"issued": NOW + 61}), found)
+    assert findings(site) == [], "this one tells the truth"
     forged(
         site, keys, index, found.model_copy(update={"edges": ((0, 1),), "conditional_edges": ()})
     )
-    assert findings(site) == [
-        f"{layout.GRAPH}: does not say what the index and the manifests do; publish again"
+    assert findings(site) == [f"{layout.GRAPH}: does not say what the index does; {REMEDY}"]
+    newest, *others = index.releases
+
+    def told(**facts: object) -> list[str]:
+        changed = newest.model_copy(update=facts)
+        forged(site, keys, index.model_copy(update={"releases": (changed, *others)}), found)
+        return findings(site)
+
+    assert told(upgrades_from=("v1.36.4-1",)) == [
+        f"{layout.INDEX}: says other upgrades of v1.37.0-rc.1-1 than its ranges; {REMEDY}"
     ]
-    newest = index.releases[0].model_copy(update={"upgrades_from": ("v1.36.4-1",)})
-    forged(site, keys, index.model_copy(update={"releases": (newest, *index.releases[1:])}), found)
-    assert (
-        f"{layout.INDEX}: says other upgrades of v1.37.0-rc.1-1 than the manifests; publish again"
-        in findings(site)
-    )
+    for facts in ({"upgrade_ranges": (">=1.37.0-0",)}, {"etcd": "3.0.0"}):
+        problem = "remembers other upgrades of v1.37.0-rc.1-1 than its manifest"
+        assert f"{layout.INDEX}: {problem}; {REMEDY}" in told(**facts)

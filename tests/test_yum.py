@@ -58,11 +58,13 @@ def build(tmp_path: Path) -> Callable[..., Path]:
     return call
 
 
-def make_entry(basename: str = "hello-1.rpm", sha256: str = "0" * 64) -> rpm.RpmEntry:
+def make_entry(
+    basename: str = "hello-1.rpm", sha256: str = "0" * 64, version: str = "1"
+) -> rpm.RpmEntry:
     return rpm.RpmEntry(
         name="hello",
         epoch=0,
-        version="1",
+        version=version,
         release="1",
         arch="x86_64",
         basename=basename,
@@ -72,6 +74,12 @@ def make_entry(basename: str = "hello-1.rpm", sha256: str = "0" * 64) -> rpm.Rpm
         filelists='<package name="hello"/>\n',
         other='<package name="hello"/>\n',
     )
+
+
+def repodata(*rpms: rpm.RpmEntry, href_prefix: str = "", issued: int = ISSUED) -> dict[str, bytes]:
+    """Every file of a repository of these packages."""
+    documents = yum.documents(yum.listed(rpms), href_prefix=href_prefix, known={})
+    return yum.repodata(documents, issued=issued)
 
 
 def content(files: dict[str, bytes], kind: str) -> bytes:
@@ -111,7 +119,7 @@ def test_metadata_says_what_createrepo_c_says(
         os.utime(path, (BUILT, BUILT))
     run([tool("createrepo_c"), "--no-database", "--general-compress-type=gz", "--quiet", tmp_path])
     theirs = {path.name: path.read_bytes() for path in (tmp_path / "repodata").iterdir()}
-    ours = yum.repodata([rpm.entry(path) for path in paths], href_prefix="", issued=ISSUED)
+    ours = repodata(*(rpm.entry(path) for path in paths))
     for kind in ("primary", "filelists", "other"):
         assert content(ours, kind).decode() == content(theirs, kind).decode() + "\n"
 
@@ -147,7 +155,7 @@ def test_a_missing_rpm_is_named(tmp_path: Path) -> None:
 
 
 def test_only_the_location_element_becomes_the_href(build: Callable[..., Path]) -> None:
-    files = yum.repodata([rpm.entry(build())], href_prefix="../../../../pool/a&b/", issued=ISSUED)
+    files = repodata(rpm.entry(build()), href_prefix="../../../../pool/a&b/")
     text = "".join(document(files, "primary").itertext())
     assert "the word @LOCATION@" in text
     (location,) = document(files, "primary").iter("{http://linux.duke.edu/metadata/common}location")
@@ -155,17 +163,18 @@ def test_only_the_location_element_becomes_the_href(build: Callable[..., Path]) 
 
 
 def test_repomd_lists_every_file_with_digests_and_sizes() -> None:
-    files = yum.repodata([make_entry()], href_prefix="", issued=ISSUED)
+    files = repodata(make_entry())
     *names, last = files
     assert last == "repodata/repomd.xml"
     blocks = []
     for name, kind in zip(names, ("primary", "filelists", "other"), strict=True):
         packed, plain = files[name], gzip.decompress(files[name])
         assert name == f"repodata/{hashlib.sha256(packed).hexdigest()}-{kind}.xml.gz"
+        digest, opened = (hashlib.sha256(data).hexdigest() for data in (packed, plain))
         blocks.append(
             f'  <data type="{kind}">\n'
-            f'    <checksum type="sha256">{hashlib.sha256(packed).hexdigest()}</checksum>\n'
-            f'    <open-checksum type="sha256">{hashlib.sha256(plain).hexdigest()}</open-checksum>\n'
+            f'    <checksum type="sha256">{digest}</checksum>\n'
+            f'    <open-checksum type="sha256">{opened}</open-checksum>\n'
             f'    <location href="{name}"/>\n'
             f"    <timestamp>{ISSUED}</timestamp>\n"
             f"    <size>{len(packed)}</size>\n"
@@ -174,7 +183,8 @@ def test_repomd_lists_every_file_with_digests_and_sizes() -> None:
         )
     assert files[last].decode() == (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="http://linux.duke.edu/metadata/rpm">\n'
+        '<repomd xmlns="http://linux.duke.edu/metadata/repo"'
+        ' xmlns:rpm="http://linux.duke.edu/metadata/rpm">\n'
         f"  <revision>{ISSUED}</revision>\n{''.join(blocks)}</repomd>\n"
     )
 
@@ -183,9 +193,7 @@ def test_createrepo_c_reads_what_is_rendered(
     createrepo_c: ModuleType, build: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "site/repodata").mkdir(parents=True)
-    for name, data in yum.repodata(
-        [rpm.entry(build())], href_prefix="Packages/", issued=ISSUED
-    ).items():
+    for name, data in repodata(rpm.entry(build()), href_prefix="Packages/").items():
         (tmp_path / "site" / name).write_bytes(data)
     reader = createrepo_c.RepositoryReader.from_path(str(tmp_path / "site"))
     (package,) = reader.iter_packages()
@@ -195,39 +203,41 @@ def test_createrepo_c_reads_what_is_rendered(
 
 
 def test_compressed_files_hold_no_time_or_name() -> None:
-    files = yum.repodata([make_entry()], href_prefix="", issued=ISSUED)
+    files = repodata(make_entry())
     assert all(data[3:8] == bytes(5) for name, data in files.items() if name.endswith(".gz"))
 
 
 def test_metadata_does_not_depend_on_the_order_of_its_entries() -> None:
-    entries = [make_entry(f"hello-{number}.rpm") for number in range(3)]
-    rendered = {
-        tuple(yum.repodata(order, href_prefix="", issued=ISSUED).items())
-        for order in itertools.permutations(entries)
-    }
+    entries = [
+        make_entry(f"hello-{number}.rpm", sha256=str(number) * 64, version=version)
+        for number, version in enumerate(("1", "1", "2"))
+    ]
+    rendered = {tuple(repodata(*order).items()) for order in itertools.permutations(entries)}
     assert len(rendered) == 1
 
 
 def test_the_same_package_twice_is_listed_once() -> None:
     one = make_entry()
-    twice, once = (
-        yum.repodata(entries, href_prefix="", issued=ISSUED) for entries in ([one, one], [one])
-    )
-    assert twice == once
+    assert repodata(one, one) == repodata(one)
 
 
 def test_one_name_for_two_packages_is_a_conflict() -> None:
     with pytest.raises(PublicationConflict, match=r"hello-1\.rpm"):
-        yum.repodata([make_entry(), make_entry(sha256="1" * 64)], href_prefix="", issued=ISSUED)
+        repodata(make_entry(), make_entry(sha256="1" * 64))
 
 
-def test_a_snapshot_is_named_by_content_and_time() -> None:
-    entry = make_entry()
-    variants = [([entry], ISSUED), ([entry], ISSUED), ([entry], ISSUED + 1), ([], ISSUED)]
-    rendered = [
-        yum.repodata(entries, href_prefix="", issued=issued) for entries, issued in variants
+def test_a_snapshot_is_named_by_content_time_signature_and_keys() -> None:
+    def parts(*rpms: rpm.RpmEntry, issued: int = ISSUED) -> tuple[bytes, bytes, bytes]:
+        return repodata(*rpms, issued=issued)[yum.REPOMD], b"signature", b"keys"
+
+    first = parts(make_entry())
+    named = yum.snapshot_id(*first)
+    assert yum.snapshot_id(*parts(make_entry())) == named
+    others = [
+        parts(make_entry(), issued=ISSUED + 1),
+        parts(),
+        (first[0], b"another signature", first[2]),
+        (first[0], first[1], b"other keys"),
     ]
-    first, same, later, empty = (yum.snapshot_id(files) for files in rendered)
-    assert first == same
-    assert len({first, later, empty}) == 3
-    assert re.fullmatch(r"[0-9a-f]{16}", first)
+    assert len({named, *(yum.snapshot_id(*other) for other in others)}) == 5
+    assert re.fullmatch(r"[0-9a-f]{16}", named)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kubewright import files
+from kubewright import checked, files
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.lock import Input
 from kubewright.upstream import Upstream
@@ -36,8 +36,7 @@ class Cache:
 
     def sound(self, digest: str) -> bool:
         """Whether a file is here and what its digest says; nothing is changed."""
-        path = self.path(digest)
-        return path.is_file() and files.sha256_of(path) == digest
+        return checked.is_sound(self.path(digest), digest)
 
     def holds(self, digest: str) -> bool:
         """Whether a file is here and sound; a corrupted one is removed and said."""
@@ -57,17 +56,19 @@ class Cache:
         Raises VerificationFailed if it was never fetched or is not what its digest says.
         """
         if entry.sha256 is None or not self.path(entry.sha256).is_file():
-            raise VerificationFailed(f"{entry.id}: not fetched yet; run `kubewright fetch`")
+            raise VerificationFailed(entry.id, "not fetched yet", "run `kubewright fetch`")
         path = self.path(entry.sha256)
-        if files.sha256_of(path) != entry.sha256:
+        if not self.sound(entry.sha256):
             raise VerificationFailed(
-                f"{path}: corrupted in the cache ({entry.id}); run `kubewright fetch` to repair it"
+                str(path),
+                f"corrupted in the cache ({entry.id})",
+                "run `kubewright fetch` to repair it",
             )
         return path
 
     def adopt(self, path: Path) -> str:
         """Take a file that was made here into the cache and return its SHA-256."""
-        digest = files.sha256_of(path)
+        digest = checked.sha256_of(path)
         if not self.holds(digest):
             with files.replacing(self.path(digest)) as stream, path.open("rb") as source:
                 shutil.copyfileobj(source, stream, files.CHUNK)
@@ -93,6 +94,7 @@ class Cache:
                 target = self.path(digest)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial.replace(target)
+                checked.remember(target, digest)
         return digest
 
     def _bring(self, upstream: Upstream, entry: Input, partial: Path, progress: Progress) -> str:
@@ -108,9 +110,10 @@ class Cache:
             size = partial.stat().st_size
             partial.unlink()
             raise VerificationFailed(
-                f"{entry.url}: its SHA-256 is {digest} ({size} bytes), but {entry.checked_by or 'the lock'} says "
-                f"{entry.sha256}; the download was truncated or changed: try again, and if it stays so do not "
-                "use this upstream"
+                entry.url,
+                f"its SHA-256 is {digest} ({size} bytes), but {entry.checked_by or 'the lock'} "
+                f"says {entry.sha256}; the download was truncated or changed",
+                "try again, and if it stays so do not use this upstream",
             )
         return digest
 
@@ -124,7 +127,7 @@ class Cache:
             with partial.open(mode) as stream:
                 begun = stream.tell()
                 try:
-                    found = upstream.stream(entry.url, stream, progress)
+                    exists = upstream.stream(entry.url, stream, progress)
                     break
                 except UpstreamUnreachable as error:
                     if (
@@ -135,7 +138,7 @@ class Cache:
                         "%s; going on from %d bytes", error, stream.tell() if mode == "ab" else 0
                     )
                     time.sleep(PAUSE * attempt)
-        if not found:
+        if not exists:
             raise VerificationFailed(
-                f"{entry.url}: upstream does not have it any more; run `kubewright resolve` again"
+                entry.url, "upstream does not have it any more", "run `kubewright resolve` again"
             )

@@ -4,16 +4,18 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from kubewright import files, versions
+from kubewright import checked, files, versions
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.models.artifact import Artifact, Record
+from kubewright.models.artifact import Artifact, Fetched, Record
 from kubewright.models.lock import Release
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Record)
 
 _NAME = re.compile(r"^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?-\d+$")
 """The name of a release: Kubernetes' tag and the revision."""
@@ -36,13 +38,14 @@ class Workspace:
             return Release.from_bytes(self.lock_path.read_bytes())
         except FileNotFoundError as error:
             raise RequestError(
-                f"{self.lock_path}: there is no lock; run `kubewright resolve REQUEST` first"
+                str(self.lock_path), "there is no lock", "run `kubewright resolve REQUEST` first"
             ) from error
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
+            key = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise RequestError(
-                f"{self.lock_path}: {key}: {first['msg']}; delete the file and run `kubewright resolve` again"
+                f"{self.lock_path}: {key}" if key else str(self.lock_path),
+                "not as this version of kubewright writes it",
+                "delete the file and run `kubewright resolve` again",
             ) from error
 
     def save_lock(self, release: Release) -> bool:
@@ -51,72 +54,125 @@ class Workspace:
 
     def record(self, stage: str) -> Record | None:
         """What a stage did last, or None."""
-        path = self.root / f"{stage}.json"
-        try:
-            return Record.from_bytes(path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None  # an unreadable record means that the stage runs again
+        return self.fetched() if stage == "fetch" else self._record(stage, Record)
 
-    def require(self, stage: str, fingerprint: str) -> Record:
-        """What a stage made of just these inputs.
+    def fetched(self) -> Fetched | None:
+        """What `fetch` brought last, or None."""
+        return self._record("fetch", Fetched)
 
-        Raises RequestError if it has not run on them, VerificationFailed if a file of its is gone
-        or changed.
+    def completed(self) -> Release:
+        """The lock with what fetching it has learned: every input has its digest.
+
+        Raises RequestError when just this lock has not been fetched.
         """
-        record = self.record(stage)
-        remedy = f"run `kubewright {stage} {self.root.name}` first, with the same options"
-        if record is None:
-            raise RequestError(f"{self.root}: nothing there from `{stage}`; {remedy}")
-        if record.fingerprint != fingerprint:
-            raise RequestError(
-                f"{self.root / stage}.json: not of this lock, these keys and these options, or only a part; {remedy}"
-            )
-        for path in self._unsound(record):
-            raise VerificationFailed(f"{path}: missing, or not what `{stage}` made; {remedy}")
-        return record
+        fetched = self._seal("fetch", self.fetched())
+        return self.release().model_copy(
+            update={"inputs": fetched.inputs, "unavailable": fetched.unavailable}
+        )
+
+    def sealed(self, stage: str) -> Record:
+        """What a stage made, if it is complete, of this lock and of records that are still there.
+
+        No tool, option or recipe is needed for it. Raises RequestError if the stage has to run
+        (again) first, VerificationFailed if a file that it made is gone or changed.
+        """
+        return self._seal(stage, self.record(stage))
 
     def done(self, stage: str, fingerprint: str) -> Record | None:
-        """The record of a stage that needs no new run: same inputs, and every file is still what it
-        was.
+        """The record of a stage that has nothing to do: it is complete, made of the same, and every
+        file is still what it was.
         """
         record = self.record(stage)
-        if record is None or record.fingerprint != fingerprint:
+        if record is None or not record.complete or record.fingerprint != fingerprint:
             return None
         return None if any(True for _ in self._unsound(record)) else record
+
+    def made_from(self, *stages: str) -> dict[str, str]:
+        """What a record that uses the lock and these stages' records has to say of them."""
+        return {name: self._digest(name) for name in ("lock", *stages)}
+
+    def save(self, record: Record) -> bool:
+        """Write a stage's record, last of all it writes."""
+        return files.write(self._path(record.stage), record.to_bytes())
+
+    def sound(self, artifact: Artifact) -> bool:
+        """Whether a recorded file is there, unchanged."""
+        return checked.is_sound(self.root / artifact.path, artifact.sha256)
+
+    def _seal(self, stage: str, record: R | None) -> R:
+        """The record, if `sealed` may give it."""
+        place = str(self._path(stage))
+        again = f"run `kubewright {stage} {self.root.name}`"
+        if record is None:
+            raise RequestError(place, f"there is nothing from `{stage}`", f"{again} first")
+        if not record.complete:
+            problem = "incomplete: only a part was made, with --only"
+            raise RequestError(place, problem, f"{again} without --only")
+        for name in sorted(record.made_from.keys() - {"recipes"}, key=_lock_first):
+            if self._digest(name) != record.made_from[name]:
+                raise RequestError(
+                    place,
+                    f"made from another {self._path(name).name} than the one beside it",
+                    f"{again} again, with the same options",
+                )
+        self._refuse_other_recipes(record)
+        for path in self._unsound(record):
+            raise VerificationFailed(
+                str(path), f"missing, or not what `{stage}` made", f"{again} again"
+            )
+        return record
+
+    def _refuse_other_recipes(self, record: Record) -> None:
+        """The lock says which recipes the release is of, whatever this machine has by now."""
+        release = self.release()
+        if record.made_from.get("recipes", release.recipes) == release.recipes:
+            return
+        remedy = (
+            f"run `kubewright resolve {release.tag}` and then `kubewright {record.stage} "
+            f"{self.root.name}`, or `kubewright release {release.tag}`, with the same options"
+        )
+        problem = f"made from other recipes or content than {self.lock_path.name} was resolved from"
+        raise RequestError(str(self._path(record.stage)), problem, remedy)
+
+    def _path(self, name: str) -> Path:
+        """Where a stage's record is, or the lock."""
+        return self.lock_path if name == "lock" else self.root / f"{name}.json"
+
+    def _digest(self, name: str) -> str:
+        """The digest of a record or the lock; of none when there is no such file."""
+        path = self._path(name)
+        return files.sha256(path.read_bytes() if path.is_file() else b"")
+
+    def _record(self, stage: str, kind: type[R]) -> R | None:
+        try:
+            return kind.from_bytes(self._path(stage).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None  # an unreadable record means that the stage runs again
 
     def _unsound(self, record: Record) -> Iterator[Path]:
         for artifact in (*record.artifacts, *record.packages):
             if not self.sound(artifact):
                 yield self.root / artifact.path
         for name, digest in record.files.items():
-            path = self.root / name
-            if not path.is_file() or files.sha256_of(path) != digest:
-                yield path
+            if not checked.is_sound(self.root / name, digest):
+                yield self.root / name
 
-    def save(self, record: Record) -> bool:
-        """Write a stage's record, last of all it writes."""
-        return files.write(self.root / f"{record.stage}.json", record.to_bytes())
 
-    def sound(self, artifact: Artifact) -> bool:
-        """Whether a recorded file is there, unchanged."""
-        path = self.root / artifact.path
-        return (
-            path.is_file()
-            and path.stat().st_size == artifact.size
-            and files.sha256_of(path) == artifact.sha256
-        )
+def _lock_first(name: str) -> tuple[bool, str]:
+    """What everything else depends on is named first."""
+    return name != "lock", name
 
 
 def locks(dist: Path) -> list[str]:
     """The names of the releases in `dist/`, oldest Kubernetes first; what is called otherwise is
     not ours.
     """
-    found = {path.parent.name for path in dist.glob("*/release.json")}
-    foreign = sorted(name for name in found if not _NAME.match(name))
+    names = {path.parent.name for path in dist.glob("*/release.json")}
+    foreign = sorted(name for name in names if not _NAME.match(name))
     if foreign:
         log.debug("%s: ignored, not the name of a release: %s", dist, ", ".join(foreign))
     return sorted(
-        found.difference(foreign),
+        names.difference(foreign),
         key=lambda name: (versions.parse(_version(name)), _revision(name)),
     )
 
@@ -144,14 +200,17 @@ def select(dist: Path, wanted: str | None) -> Workspace:
     names = locks(dist)
     if not names:
         raise RequestError(
-            f"{dist}: no release there; run `kubewright resolve REQUEST` first, for example `stable`"
+            str(dist),
+            "no release there",
+            "run `kubewright resolve REQUEST` first, for example `stable`",
         )
-    found = matching(dist, wanted)
-    if len(found) == 1:
-        return Workspace(dist / found[0])
-    what = "several releases" if found else "no release"
-    for_what = f" for {wanted!r}" if wanted is not None else ""
-    raise RequestError(f"{dist}: {what}{for_what}; name one of: {', '.join(found or names)}")
+    fitting = matching(dist, wanted)
+    if len(fitting) == 1:
+        return Workspace(dist / fitting[0])
+    problem = "several releases" if fitting else "no release"
+    if wanted is not None:
+        problem += f" for {wanted!r}"
+    raise RequestError(str(dist), problem, f"name one of: {', '.join(fitting or names)}")
 
 
 def fingerprint(*parts: Any) -> str:
@@ -161,8 +220,10 @@ def fingerprint(*parts: Any) -> str:
 
 def folder_digests(folder: Path, names: Iterable[str] = ("**/*",)) -> dict[str, str]:
     """The digest of every file below a content folder, by its path there."""
-    found = sorted({path for name in names for path in folder.glob(name) if path.is_file()})
-    return {str(path.relative_to(folder)): files.sha256_of(path) for path in found}
+    paths = set[Path]()
+    for name in names:
+        paths.update(path for path in folder.glob(name) if path.is_file())
+    return {str(path.relative_to(folder)): checked.sha256_of(path) for path in sorted(paths)}
 
 
 def _version(name: str) -> str:

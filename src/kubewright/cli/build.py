@@ -51,7 +51,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
         way = (
             {}
             if hops is None
-            else {"path": [one.model_dump(mode="json", by_alias=True) for one in hops]}
+            else {"path": [hop.model_dump(mode="json", by_alias=True) for hop in hops]}
         )
         show_json(release.model_dump(mode="json", exclude_none=True) | way)
         return
@@ -88,9 +88,8 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
     from kubewright.stages import package as packaging
-    from kubewright.stages import sign as signing
+    from kubewright.stages.carried import reading
     from kubewright.stages.dryrun import Plan
-    from kubewright.stages.keys import keys
     from kubewright.stages.site import store
     from kubewright.workspace import select
 
@@ -98,17 +97,22 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     if settings.dry_run:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
-    own = keys(settings)
-    record = packaging.package(workspace, settings, own.repo, signing.keyring(own, store(settings)))
+    own = packaging.certificate(settings)
+    known = packaging.site_keyring(own.certificate, reading(store(settings)))
+    record = packaging.package(workspace, settings, own, known)
     _report(workspace, record, as_json)
 
 
 @click.command()
 @NAME
-@click.option("--load", is_flag=False, flag_value=OWN, metavar="[FILE]",
-              help="Check an archive and load it into the Docker engine; without FILE this machine's own.")  # fmt: skip
-@click.option("--archive", type=click.Path(path_type=Path), metavar="FILE",
-              help="Copy this machine's loadable archive to FILE.")  # fmt: skip
+@click.option(
+    "--load", is_flag=False, flag_value=OWN, metavar="[FILE]",
+    help="Check an archive and load it into the Docker engine; without FILE this machine's own.",
+)  # fmt: skip
+@click.option(
+    "--archive", type=click.Path(path_type=Path), metavar="FILE",
+    help="Copy this machine's loadable archive to FILE.",
+)  # fmt: skip
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
 @shared(*KEYS, "dist", "cache", "registry", "dry-run")
 def image(
@@ -151,7 +155,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
     if not alone:
         raise RequestError(
-            f"--load {archive}: only loads that file; leave NAME, --archive and --push out"
+            f"--load {archive}", "only loads that file", "leave NAME, --archive and --push out"
         )
     refuse_dry_run(settings, "image --load FILE")
     loaded = imaging.load(archive)
@@ -163,10 +167,11 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
 @click.command()
 @NAME
-@shared(*KEYS, "dist", "cache", "site", "url", "registry", "backend", "dry-run")
+@shared(*KEYS, "dist", "cache", "site", "url", "dry-run")
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
     from kubewright.stages import sign as signing
+    from kubewright.stages.carried import reading
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
     from kubewright.stages.site import store
@@ -176,7 +181,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     if settings.dry_run:
         _plan(workspace, settings.cache, as_json, Plan.signing)
         return
-    record = signing.sign(workspace, settings, keys(settings), store(settings))
+    record = signing.sign(workspace, settings, keys(settings), reading(store(settings)))
     _report(workspace, record, as_json)
 
 
@@ -208,11 +213,11 @@ def _plan(
     """What a stage would do."""
     from kubewright.stages.dryrun import plan
 
-    found = plan(workspace.release(), cache, only)
+    planned = plan(workspace, workspace.release(), cache, only)
     if as_json:
-        show_json(found.model_dump(mode="json", exclude_none=True))
+        show_json(planned.model_dump(mode="json", exclude_none=True))
         return
-    _lines(lines(found))
+    _lines(lines(planned))
 
 
 def _rehearsed(found: "Plan", settings: Settings, as_json: bool) -> None:
@@ -237,13 +242,13 @@ def _report(
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True) | dict(more))
         return
-    _lines(workspace.root / one.path for one in (*record.artifacts, *record.packages))
+    _lines(workspace.root / made.path for made in (*record.artifacts, *record.packages))
     for done in more.values():
         _lines(done)
     for gap in record.skipped:
         click.echo(f"skipped {gap.name} {gap.arch}: {gap.reason}", err=True)
 
 
-def _lines(found: Iterable[object]) -> None:
-    for one in found:
-        click.echo(one)
+def _lines(lines: Iterable[object]) -> None:
+    for line in lines:
+        click.echo(line)

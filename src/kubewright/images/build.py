@@ -3,7 +3,7 @@ architecture.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,10 +12,21 @@ from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from kubewright import files, recipes
+from kubewright import checked, recipes
 from kubewright.archives import Entry
 from kubewright.errors import RequestError
 from kubewright.images.assemble import assemble
+from kubewright.images.builds import (
+    Notes,
+    archive_build,
+    image_build,
+    keep_layer,
+    kept_archive,
+    kept_layer,
+    layer_build,
+    layer_product,
+    platform_product,
+)
 from kubewright.images.docker_archive import write_archive
 from kubewright.images.layer import Layer, write_layer
 from kubewright.images.layer_entries import ImageInputs, LayerSources, entries
@@ -25,7 +36,8 @@ from kubewright.images.registry import prefix
 from kubewright.inputs import FindInput, Missing
 from kubewright.models.artifact import Skipped
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
+from kubewright.models.build import Build
+from kubewright.models.image import Image, ImageArchive, ImageDefinition, ImageRecord, NamedImage
 from kubewright.models.lock import Release
 
 Key = tuple[str, Arch]
@@ -39,7 +51,8 @@ class Plan:
     """
 
     images: dict[str, tuple[str, list[Arch]]]
-    layers: dict[Key, list[Entry]]
+    layers: dict[Key, list[Entry] | Layer]
+    """Of each layer the entries, or the layer itself where an earlier build has it."""
     skipped: list[Skipped]
 
 
@@ -48,56 +61,63 @@ def load_definition(path: Path) -> ImageDefinition:
     return recipes.load(path, ImageDefinition)
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier build left: its layout, and notes of what it was built from."""
+
+    layout: Path
+    notes: Notes
+
+
 def build(
     definition: ImageDefinition, release: Release, inputs: ImageInputs | FindInput,
-    *, registry: str, dest: Path, archives: Path, content: Path,
+    *, registry: str, dest: Path, archives: Path, content: Path, notes: Path | None = None,
 ) -> ImageRecord:  # fmt: skip
     """Make the layout `dest` and one archive for each architecture in `archives`.
 
     `registry` is the prefix of every reference, `content` the folder images/; a function that
     finds inputs will do for them. Layers and images have the dates of the components in them and no
     other time, so releases with the same etcd or CoreDNS have the same image of it. `dest` is
-    replaced whole, or left as it was when anything fails.
+    replaced whole, or left as it was when anything fails. What each layer, image and archive was
+    built from is noted in the folder `notes`; what would be built from the same again is kept.
     """
     where = prefix(registry)
     inputs = inputs if isinstance(inputs, ImageInputs) else ImageInputs(inputs)
     definition = definition.chosen(
-        {one.name: one.version for one in release.components}, inputs.carried
+        {component.name: component.version for component in release.components}, inputs.carried
     )
+    earlier = Earlier(dest, Notes(notes))
     with (
         replacing_directory(dest) as root,
         TemporaryDirectory(prefix="kubewright-image-") as scratch,
     ):
-        plan = make_plan(definition, release, LayerSources(inputs, content, Path(scratch)))
+        sources = LayerSources(inputs, content, Path(scratch))
+        plan = make_plan(definition, release, sources, earlier)
         layout = Layout(root)
-        layers = _write_layers(layout, definition, plan, release)
-        made = []
-        for name, (tag, arches) in sorted(plan.images.items()):
-            image = definition.images[name]
-            over = {arch: [layers[layer, arch] for layer in image.layers] for arch in arches}
-            epoch = newest(versioned(image.tag), release)
-            made.append(assemble(definition, name, tag, f"{where.name}/{name}:{tag}", over, epoch))
-        for document in (document for one in made for document in one.documents):
-            layout.add(document)
-        layout.finish(index_json([one.entry for one in made]))
-    return ImageRecord(
-        images=tuple(one.image for one in made),
-        archives=tuple(
-            _archive(
-                dest, archives / f"{definition.name}-{release.tag}-linux-{arch}.tar", arch, release
-            )
-            for arch in sorted({arch for _, arches in plan.images.values() for arch in arches})
-        ),
+        layers = _write_layers(layout, definition, plan, release, earlier.layout)
+        images = _write_images(layout, definition, plan, release, layers, where.name)
+    _note(earlier.notes, definition, release, content, layers, images)
+    record = ImageRecord(
+        images=images,
+        archives=_archives(definition, release, images, dest, archives, earlier.notes),
         skipped=tuple(plan.skipped),
     )
+    earlier.notes.tidy()
+    return record
 
 
-def make_plan(definition: ImageDefinition, release: Release, sources: LayerSources) -> Plan:
+def make_plan(
+    definition: ImageDefinition, release: Release, sources: LayerSources, earlier: Earlier
+) -> Plan:
     """Find every input, and with it the images that cannot be made and why."""
     sources = replace(sources, inputs=replace(sources.inputs, find=cache(sources.inputs.find)))
 
     @cache
-    def look(name: str, arch: Arch) -> list[Entry] | str:
+    def look(name: str, arch: Arch) -> list[Entry] | Layer | str:
+        build = _layer_build((name, arch), definition, release, sources.content)
+        kept = kept_layer(earlier.notes, build, earlier.layout)
+        if kept is not None:
+            return kept
         try:
             return entries(definition.layers[name], arch, release, sources)
         except Missing as gap:
@@ -106,26 +126,44 @@ def make_plan(definition: ImageDefinition, release: Release, sources: LayerSourc
     plan = Plan({}, {}, [])
     for name, image in definition.images.items():
         tag = _tag(name, image.tag, release)
-        fetched_last = sorted(
-            image.layers, key=lambda layer: definition.layers[layer].packages is not None
-        )
         for arch in release.architectures:
-            reasons = [] if tag else [f"the release has no version for its tag {image.tag!r}"]
-            found: dict[Key, list[Entry]] = {}
-            for layer in fetched_last:
-                if definition.layers[layer].packages and reasons:
-                    continue
-                entered = look(layer, arch)
-                if isinstance(entered, str):
-                    reasons.append(entered)
-                else:
-                    found[layer, arch] = entered
+            layers, reasons = _layers(image, arch, definition, look, buildable=tag is not None)
+            if tag is None:
+                reasons = [f"the release has no version for its tag {image.tag!r}", *reasons]
             if tag is None or reasons:
                 plan.skipped.append(Skipped(name=name, arch=arch, reason="; ".join(reasons)))
             else:
                 plan.images.setdefault(name, (tag, []))[1].append(arch)
-                plan.layers.update(found)
+                plan.layers.update(layers)
     return plan
+
+
+def _layers(
+    image: NamedImage,
+    arch: Arch,
+    definition: ImageDefinition,
+    look: Callable[[str, Arch], list[Entry] | Layer | str],
+    *,
+    buildable: bool,
+) -> tuple[dict[Key, list[Entry] | Layer], list[str]]:
+    """The layers of an image, and why it cannot be made.
+
+    Packages are looked at last, and only where they would be used: they have to be fetched.
+    """
+    layers: dict[Key, list[Entry] | Layer] = {}
+    reasons: list[str] = []
+    fetched_last = sorted(
+        image.layers, key=lambda layer: definition.layers[layer].packages is not None
+    )
+    for layer in fetched_last:
+        if definition.layers[layer].packages and (reasons or not buildable):
+            continue
+        content = look(layer, arch)
+        if isinstance(content, str):
+            reasons.append(content)
+        else:
+            layers[layer, arch] = content
+    return layers, reasons
 
 
 def _tag(name: str, template: str, release: Release) -> str | None:
@@ -137,7 +175,9 @@ def _tag(name: str, template: str, release: Release) -> str | None:
         return None
     if not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
         raise RequestError(
-            f"image.toml: images.{name}.tag: {tag!r} is no image tag; use letters, digits, `.`, `_` and `-`"
+            f"image.toml: images.{name}.tag",
+            f"{tag!r} is not an image tag",
+            "use letters, digits, `.`, `_` and `-`",
         )
     return tag
 
@@ -152,17 +192,32 @@ def newest(components: Iterable[str], release: Release) -> int:
     return max(map(release.dated, components), default=0)
 
 
+def _layer_epoch(name: str, definition: ImageDefinition, release: Release) -> int:
+    """The date of a layer in epoch seconds."""
+    inputs = (file.input for file in definition.layers[name].files)
+    return newest((wanted.component for wanted in inputs if wanted), release)
+
+
+def _layer_build(
+    key: Key, definition: ImageDefinition, release: Release, content: Path
+) -> Build | None:
+    epoch = _layer_epoch(key[0], definition, release)
+    return layer_build(*key, definition, release, epoch, content)
+
+
 def _write_layers(
-    layout: Layout, definition: ImageDefinition, plan: Plan, release: Release
+    layout: Layout, definition: ImageDefinition, plan: Plan, release: Release, earlier: Path
 ) -> dict[Key, Layer]:
     def write(key: Key) -> Layer:
-        inputs = (file.input for file in definition.layers[key[0]].files)
-        epoch = newest((wanted.component for wanted in inputs if wanted), release)
+        content = plan.layers[key]
+        if isinstance(content, Layer):
+            keep_layer(content, earlier, layout.root)
+            return content
+        entries = content
+        epoch = _layer_epoch(key[0], definition, release)
 
         def into(out: IO[bytes]) -> Layer:
-            return write_layer(
-                plan.layers[key], out, epoch=epoch, compression=definition.compression
-            )
+            return write_layer(entries, out, epoch=epoch, compression=definition.compression)
 
         return layout.add_layer("-".join(key), into)
 
@@ -170,8 +225,71 @@ def _write_layers(
         return dict(zip(plan.layers, pool.map(write, plan.layers), strict=True))
 
 
-def _archive(layout: Path, target: Path, arch: Arch, release: Release) -> ImageArchive:
-    write_archive(layout, arch, target, epoch=release.source_date_epoch)
-    return ImageArchive(
-        name=target.name, arch=arch, size=target.stat().st_size, sha256=files.sha256_of(target)
-    )
+def _write_images(
+    layout: Layout,
+    definition: ImageDefinition,
+    plan: Plan,
+    release: Release,
+    layers: Mapping[Key, Layer],
+    registry: str,
+) -> tuple[Image, ...]:
+    """Write every image over its layers, and finish the layout."""
+    made = []
+    for name, (tag, arches) in sorted(plan.images.items()):
+        image = definition.images[name]
+        over = {arch: [layers[layer, arch] for layer in image.layers] for arch in arches}
+        epoch = newest(versioned(image.tag), release)
+        assembled = assemble(definition, name, tag, f"{registry}/{name}:{tag}", over, epoch)
+        for document in assembled.documents:
+            layout.add(document)
+        made.append(assembled)
+    layout.finish(index_json([assembled.entry for assembled in made]))
+    return tuple(assembled.image for assembled in made)
+
+
+def _note(
+    notes: Notes,
+    definition: ImageDefinition,
+    release: Release,
+    content: Path,
+    layers: Mapping[Key, Layer],
+    images: Iterable[Image],
+) -> None:
+    """Note what layers and images were built from."""
+    for key, layer in layers.items():
+        built_from = _layer_build(key, definition, release, content)
+        if built_from is not None:
+            notes.write(built_from, layer_product(layer))
+    for image in images:
+        named = definition.images[image.name]
+        recipe = named.model_dump(mode="json")
+        for platform in image.platforms:
+            built_from = image_build(image, platform, named.layers, recipe)
+            notes.write(built_from, platform_product(image, platform))
+
+
+def _archives(
+    definition: ImageDefinition,
+    release: Release,
+    images: Sequence[Image],
+    layout: Path,
+    folder: Path,
+    notes: Notes,
+) -> tuple[ImageArchive, ...]:
+    """One archive for each architecture; what is there of the same images stays."""
+    made = []
+    for arch in sorted({platform.arch for image in images for platform in image.platforms}):
+        target = folder / f"{definition.name}-{release.tag}-linux-{arch}.tar"
+        built_from = archive_build(definition.name, arch, images, release.source_date_epoch)
+        archive = kept_archive(notes, built_from, target)
+        if archive is None:
+            write_archive(layout, arch, target, epoch=release.source_date_epoch)
+            archive = ImageArchive(
+                name=target.name,
+                arch=arch,
+                size=target.stat().st_size,
+                sha256=checked.sha256_of(target),
+            )
+        notes.write(built_from, archive)
+        made.append(archive)
+    return tuple(made)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kubewright.models.base import Arch, Format, Model, RelativePath, Sha256, Version
+from kubewright.models.lock import Input, Unavailable
 
 Kind = Literal[
     "deb", "rpm", "image-archive", "image-signature", "index", "node-spec", "provenance", "lock",
@@ -55,10 +56,21 @@ class Builder(Model):
 
 
 class Record(Model):
-    """What a stage did: `dist/NAME/STAGE.json`. The same fingerprint means nothing to do."""
+    """What a stage did: `dist/NAME/STAGE.json`.
+
+    Later stages ask `Workspace.sealed` for it, which compares `made_from`, `complete` and every
+    file. The fingerprint is for its own stage: the same one means that there is nothing to do.
+    """
 
     stage: str
-    fingerprint: Sha256
+    fingerprint: Sha256 = Field(description="of all that decides what the stage makes")
+    made_from: dict[str, Sha256] = Field(
+        description="`lock`, `recipes` and the records that were used (`fetch`, …), by digest"
+    )
+    complete: bool = Field(description="whether it is all that the lock asks of the stage")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="what it was made for and later stages must agree with"
+    )
     artifacts: tuple[Artifact, ...] = ()
     packages: tuple[Package, ...] = ()
     files: dict[RelativePath, Sha256] = Field(
@@ -66,3 +78,10 @@ class Record(Model):
     )
     skipped: tuple[Skipped, ...] = ()
     builders: tuple[Builder, ...] = ()
+
+
+class Fetched(Record):
+    """`dist/NAME/fetch.json`: the lock's inputs as they were fetched, each with its digest."""
+
+    inputs: tuple[Input, ...]
+    unavailable: tuple[Unavailable, ...] = ()

@@ -81,7 +81,8 @@ class DistributionRuntime(Model):
     )
     pin: str = Field(
         "",
-        description="what holds the package manager to a version that fits; empty: nothing is needed",
+        description="what holds the package manager to a version that fits; "
+        "empty: nothing is needed",
     )
 
 
@@ -104,7 +105,7 @@ class ResolveOptions(Model):
 
     def wants(self, component: str) -> bool:
         """Whether a component was asked for by name."""
-        return any(one.component == component for one in self.wanted)
+        return any(wish.component == component for wish in self.wanted)
 
 
 class Release(Model):
@@ -126,6 +127,9 @@ class Release(Model):
     distributions: tuple[DistributionRuntime, ...] = ()
     inputs: tuple[Input, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
+    recipes: Sha256 | None = Field(
+        None, description="of the recipes and content that decide packages and images"
+    )
 
     @property
     def tag(self) -> str:
@@ -154,7 +158,7 @@ class Release(Model):
         """The date of a component, in epoch seconds, for what is made of it.
 
         A companion has a date of its own, so it comes out the same for every release that it goes
-        with; what is no companion, hyperkube too, has Kubernetes'.
+        with; whatever is not a companion, hyperkube too, has Kubernetes'.
         """
         companion = component != "kubernetes" and self.has(component)
         return self.component(component).epoch if companion else self.source_date_epoch

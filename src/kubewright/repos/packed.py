@@ -77,14 +77,14 @@ def unpack(data: bytes, place: str) -> dict[bytes, bytes]:
     while rest:
         decoder = zlib.decompressobj(wbits=31)
         try:
-            text = decoder.decompress(rest, LARGEST - size)
+            text = decoder.decompress(rest, LARGEST + 1 - size)
         except zlib.error as error:
             raise VerificationFailed(
                 place, f"damaged ({error})", "run `kubewright repair`"
             ) from error
-        if not decoder.eof:
-            raise VerificationFailed(place, "cut short, or too large", "run `kubewright repair`")
         size += len(text)
+        if not decoder.eof or size > LARGEST:
+            raise VerificationFailed(place, "cut short, or too large", "run `kubewright repair`")
         members[text] = rest[: len(rest) - len(decoder.unused_data)]
         rest = decoder.unused_data
     return members

@@ -90,6 +90,9 @@ def read(reader: Reader, record: Channel) -> Contents:
         return _from_indexes(reader, record)
     except (VerificationFailed, ValueError) as error:  # ValueError: another engine's form
         log.info("%s; made again from the releases", error)
+    except (ValueError, LookupError) as error:  # another engine's form
+        place = layout.channel_path(record.channel)
+        log.info("%s: indexes of another form (%s); made again from the releases", place, error)
     return from_releases(reader, record)
 
 

@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 -- Store says what each method does
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -22,6 +23,10 @@ ALIVE = "alive"
 """The lock of a writer, beside the files that it is writing."""
 
 
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""What the system says of a path where no file is."""
+
+
 class DirectoryStore:
     """Objects as files. A tag is the digest of the bytes.
 
@@ -38,24 +43,24 @@ class DirectoryStore:
 
     def get(self, path: str) -> Stored | None:
         file = self._file(path)
-        with files.explained(file):
-            if not file.is_file():
-                return None
+        with files.explained(file), suppress(*_ABSENT):
             data = file.read_bytes()
-        return Stored(data, files.sha256(data))
+            return Stored(data, files.sha256(data))
+        return None
 
     def stat(self, path: str) -> Stat | None:
         file = self._file(path)
-        with files.explained(file):
-            if not file.is_file():
-                return None
-            return Stat(file.stat().st_size, files.sha256_of(file))
+        # Both of one file, whatever takes its place meanwhile.
+        with files.explained(file), suppress(*_ABSENT), file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            return Stat(os.fstat(stream.fileno()).st_size, digest)
+        return None
 
     def put(
         self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
     ) -> bool:
         file = self._file(path)
-        with files.explained(file):
+        with _explained(file):
             if if_absent and file.exists():
                 return False
             new = self._written(content)
@@ -73,7 +78,7 @@ class DirectoryStore:
 
     def copy(self, source: str, path: str) -> bool:
         origin, file = self._file(source), self._file(path)
-        with files.explained(file):
+        with _explained(file):
             if file.exists() or not origin.is_file():
                 return False
             _make_directory(file.parent)
@@ -82,8 +87,10 @@ class DirectoryStore:
             return self.put(path, origin, if_absent=True)
 
     def list(self, prefix: str) -> list[str]:
+        found: list[str] = []
+        if prefix.startswith("/") or any(part.startswith(".") for part in prefix.split("/")):
+            return found  # nothing of the site
         top = self.root / prefix.rpartition("/")[0]
-        found = []
         for folder, below, names in os.walk(top):
             below[:] = [name for name in below if not name.startswith(".")]
             parent = Path(folder).relative_to(self.root).as_posix()
@@ -93,8 +100,20 @@ class DirectoryStore:
 
     def delete(self, path: str) -> None:
         file = self._file(path)
-        with files.explained(file):
-            file.unlink(missing_ok=True)
+        with files.explained(file), suppress(*_ABSENT):
+            file.unlink()
+
+    def has_other_writers(self) -> bool:
+        """Whether another process or store object is writing here now."""
+        for scratch in (self.root / OWN).glob("new-*"):
+            if scratch == self._scratch:
+                continue
+            try:
+                with files.locked(scratch / ALIVE, wait=False):
+                    continue
+            except BlockingIOError:
+                return True
+        return False
 
     def _file(self, path: str) -> Path:
         return self.root / checked(path)
@@ -126,15 +145,19 @@ class DirectoryStore:
     def _written(self, content: Content) -> Path:
         """A new file with the content, synced; anybody may read it, whatever the umask."""
         new = self._directory() / str(next(self._numbers))
-        with new.open("xb") as stream:
-            if isinstance(content, bytes):
-                stream.write(content)
-            else:
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, stream, files.CHUNK)
-            stream.flush()
-            os.fchmod(stream.fileno(), 0o644)
-            os.fsync(stream.fileno())
+        try:
+            with new.open("xb") as stream:
+                if isinstance(content, bytes):
+                    stream.write(content)
+                else:
+                    with content.open("rb") as source:
+                        shutil.copyfileobj(source, stream, files.CHUNK)
+                stream.flush()
+                os.fchmod(stream.fileno(), 0o644)
+                os.fsync(stream.fileno())
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
         return new
 
     def _directory(self) -> Path:
@@ -157,6 +180,16 @@ class DirectoryStore:
         """Wait until no other process or thread changes what is here by a condition."""
         with files.locked(self.root / OWN / "lock"):
             yield
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Turn an OSError into a DiskError that names the object, not the new file that it was in."""
+    try:
+        yield
+    except OSError as error:
+        own = error.filename is None or OWN in Path(error.filename).parts
+        raise files.disk_error(error, file if own else error.filename) from error
 
 
 def _end(scratch: Path, alive: ExitStack) -> None:

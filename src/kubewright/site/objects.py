@@ -119,6 +119,10 @@ def rehearse(store: Store, objects: Sequence[Object]) -> list[Change]:
     immutables = [item for item in new if not isinstance(item.content, Source)]
     immutables += [item for item in new if isinstance(item.content, Source)]
     absent = [item for item in immutables if not _there(store, item)]
+    coming = {item.path for item in absent}
+    for item in absent:
+        if isinstance(item.content, Source) and item.content.path not in coming:
+            _require_source(store, item.content, item.path)
     rest = (*_of(objects, Kind.record), *_of(objects, Kind.pointer))
     return [item.change for item in (*absent, *rest)]
 
@@ -132,15 +136,22 @@ def _create(store: Store, item: Object) -> bool:
     if isinstance(item.content, Source):
         if store.copy(item.content.path, item.path):
             return True
-        if store.stat(item.content.path) is None:
-            raise VerificationFailed(
-                item.content.path,
-                f"missing on the site, but {item.path} needs it",
-                "run `kubewright repair`",
-            )
+        _require_source(store, item.content, item.path)
     elif store.put(item.path, item.content, if_absent=True):
         return True
-    return not _there(store, item)
+    if not _there(store, item):
+        raise VerificationFailed(
+            item.path, "cannot be written, or was removed meanwhile", "publish again"
+        )
+    return False
+
+
+def _require_source(store: Store, source: Source, path: str) -> None:
+    """Raise VerificationFailed if there is nothing to copy to a path."""
+    if store.stat(source.path) is None:
+        raise VerificationFailed(
+            source.path, f"missing on the site, but {path} needs it", "run `kubewright repair`"
+        )
 
 
 def _there(store: Store, item: Object) -> bool:

@@ -9,10 +9,10 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
 from kubewright.models.site import Change
+from kubewright.packagers import plan as packages
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.stages import image, package, publish, resolve, sign
-from kubewright.stages.site import store
+from kubewright.stages import fetch, image, publish, resolve
 from kubewright.workspace import Workspace
 
 
@@ -45,7 +45,10 @@ class Plan(Model):
         """What `package` would do."""
         yield from (f"would build {name}" for name in self.packages)
         yield from (f"would skip {text}" for text in self.skipped)
-        yield f"{self.release}: would build {len(self.packages)} packages, unless they are there unchanged"
+        yield (
+            f"{self.release}: would build {len(self.packages)} packages, "
+            "unless they are there unchanged"
+        )
 
     def imaging(self) -> Iterator[str]:
         """What `image` would do."""
@@ -53,18 +56,24 @@ class Plan(Model):
             f"would build the image {name} for {', '.join(self.architectures)}"
             for name in self.images
         )
-        yield f"{self.release}: would build {len(self.images)} images, unless they are there unchanged"
+        yield (
+            f"{self.release}: would build {len(self.images)} images, "
+            "unless they are there unchanged"
+        )
 
     def signing(self) -> Iterator[str]:
         """What `sign` would do."""
-        rpms = sum(name.endswith(f".{Format.rpm}") for name in self.packages)
-        yield f"{self.release}: would sign {rpms} rpms, {len(self.images)} images and the manifest, unless that is done"
+        rpms = sum(name.startswith(f"{Format.rpm}/") for name in self.packages)
+        yield (
+            f"{self.release}: would sign {rpms} rpms, {len(self.images)} images and the manifest, "
+            "unless that is done"
+        )
 
     def everything(self) -> Iterator[str]:
         """What `release` would do before it publishes."""
         yield (
-            f"{self.release}: {self._fetch()}, build {len(self.packages)} packages and {len(self.images)} images, "
-            "sign them and publish; what is there unchanged stays"
+            f"{self.release}: {self._fetch()}, build {len(self.packages)} packages and "
+            f"{len(self.images)} images, sign them and publish; what is there unchanged stays"
         )
         if self.changes is None:
             yield f"{self.release}: not signed yet, so what would change on the site is not known"
@@ -77,23 +86,25 @@ class Plan(Model):
         )
 
 
-def plan(release: Release, directory: Path, only: str = "*") -> Plan:
+def plan(workspace: Workspace, release: Release, directory: Path, only: str = "*") -> Plan:
     """What the stages up to `sign` would do for a release, with this cache directory."""
     recipes.node_spec(release)  # refuses what can be resolved only
+    release = fetch.remembered(workspace, release)
     cache = Cache(directory)
     lacking = [
         entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)
     ]
-    builds = {
-        build.id: _gap(build, release) for build in package.wanted(package.plan(release), only)
+    gaps = {
+        package.id: package.gap(release)
+        for package in packages.wanted(packages.plan(release), only)
     }
     return Plan(
         release=release.name,
         inputs=len(release.inputs),
         fetch=tuple(_label(entry) for entry in lacking if entry.check is not Check.built),
         compile=tuple(_label(entry) for entry in lacking if entry.check is Check.built),
-        packages=tuple(name for name, gap in builds.items() if gap is None),
-        skipped=tuple(f"{name}: {gap}" for name, gap in builds.items() if gap),
+        packages=tuple(name for name, gap in gaps.items() if gap is None),
+        skipped=tuple(f"{name}: {gap}" for name, gap in gaps.items() if gap),
         images=tuple(image.definition(release).images),
         architectures=release.architectures,
     )
@@ -104,36 +115,42 @@ def rehearse(request: str, settings: Settings, keys: Callable[[], Keys | None]) 
     first.
     """
     workspace, release = resolve.resolve(request, settings)
-    found = plan(release, settings.cache, settings.only)
+    planned_work = plan(workspace, release, settings.cache, settings.only)
     own = keys() if _is_signed(workspace, release) else None
-    if own is None or not _by(own, workspace, settings):
-        return found
+    if own is None or not _agrees(workspace, settings, own):
+        return planned_work
     channels, changes = publish.publish(workspace, settings, own)
-    return found.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})
+    return planned_work.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})
 
 
 def _is_signed(workspace: Workspace, release: Release) -> bool:
-    return workspace.record("sign") is not None and workspace.release() == release
-
-
-def _by(keys: Keys, workspace: Workspace, settings: Settings) -> bool:
-    """Whether just these keys have signed just what the earlier stages made."""
+    """Whether everything is there, whole, up to `sign`, of just this lock."""
+    if not workspace.lock_path.is_file() or workspace.release() != release:
+        return False
     try:
-        mark = sign.order(workspace, settings, keys, store(settings)).mark
+        for stage in ("package", "image", "sign"):
+            workspace.sealed(stage)
     except (RequestError, VerificationFailed):  # something is to be made first, or again
         return False
-    return workspace.done("sign", mark) is not None
+    return True
+
+
+def _agrees(workspace: Workspace, settings: Settings, keys: Keys) -> bool:
+    """Whether all of it was made with these keys and options."""
+    options = {
+        "url": settings.url,
+        "registry": settings.registry,
+        "repo_key": keys.repo.fingerprint,
+        "artifact_key": keys.artifact.key_id,
+    }
+    records = [workspace.record(stage) for stage in ("package", "image", "sign")]
+    return all(
+        options[name] == value
+        for record in records
+        if record is not None
+        for name, value in record.options.items()
+    )
 
 
 def _label(entry: Input) -> str:
     return entry.id if entry.check is Check.built else entry.url
-
-
-def _gap(build: package.Build, release: Release) -> str | None:
-    """Why a package would be skipped: the first of its inputs that the upstream does not have."""
-    arch = build.arch if isinstance(build.arch, Arch) else release.architectures[0]
-    wanted = (
-        entry.input for entry in build.recipe.contents if entry.belongs(build.format, release.minor)
-    )
-    gaps = (release.missing(one.component, one.name, arch) for one in wanted if one is not None)
-    return next((gap for gap in gaps if gap is not None), None)

@@ -18,47 +18,78 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.gobuild import go, toolchain
 from kubewright.gobuild import programs as compiler
 from kubewright.log import console
+from kubewright.models.artifact import Fetched
 from kubewright.models.lock import Check, Input, Release
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
-from kubewright.workspace import Workspace
+from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
 
 
 def fetch(workspace: Workspace, settings: Settings) -> Release:
-    """Bring what the cache lacks, and return the lock, completed where it was resolved offline."""
+    """Bring what the cache lacks, note what was learned, and return the lock completed with it."""
     release = workspace.release()
     recipes.node_spec(release)  # refuses what can be resolved only
     upstream = Upstream(settings.upstream)
+    release = remembered(workspace, release)
     if any(entry.check is None for entry in release.inputs):
-        release = _complete(release, upstream, settings)
+        release = _surveyed(workspace.release(), upstream, settings)
     cache = Cache(settings.cache)
-    upstreams = [entry for entry in release.inputs if entry.check is not Check.built]
     missing = [
-        entry for entry in upstreams if entry.sha256 is None or not cache.holds(entry.sha256)
+        entry for entry in release.inputs if entry.sha256 is None or not cache.holds(entry.sha256)
     ]
     log.info("fetch %s: %d inputs, %d to bring", release.name, len(release.inputs), len(missing))
-    digests = _bring(missing, cache, upstream, settings.jobs)
-    digests |= _compile(
-        [entry for entry in release.inputs if entry.check is Check.built], cache, release
-    )
+    upstreams = [entry for entry in missing if entry.check is not Check.built]
+    digests = _bring(upstreams, cache, upstream, settings.jobs) if upstreams else {}
+    for entry in missing:
+        if entry.check is Check.built:
+            digests[entry.id] = _compiled(entry, cache, release.source_date_epoch, workspace)
     settled = tuple(
         entry.model_copy(update={"sha256": digests.get(entry.id, entry.sha256)})
         for entry in release.inputs
     )
-    release = release.model_copy(update={"inputs": settled})
-    workspace.save_lock(release)
-    return release
+    made_from = workspace.made_from()
+    workspace.save(
+        Fetched(
+            stage="fetch",
+            fingerprint=fingerprint(made_from),
+            made_from=made_from,
+            complete=True,
+            inputs=settled,
+            unavailable=release.unavailable,
+        )
+    )
+    return release.model_copy(update={"inputs": settled})
 
 
-def _complete(release: Release, upstream: Upstream, settings: Settings) -> Release:
+def remembered(workspace: Workspace, release: Release) -> Release:
+    """A lock with what an earlier fetch has learned of inputs that it has no digest of.
+
+    Of another lock only what has the same address counts, and gaps are asked for again.
+    """
+    before = workspace.fetched()
+    if before is None:
+        return release
+    if before.made_from.get("lock") == files.sha256(release.to_bytes()):
+        return release.model_copy(
+            update={"inputs": before.inputs, "unavailable": before.unavailable}
+        )
+    known = {(entry.id, entry.url): entry for entry in before.inputs}
+    inputs = tuple(
+        entry if entry.sha256 else known.get((entry.id, entry.url), entry)
+        for entry in release.inputs
+    )
+    return release.model_copy(update={"inputs": inputs})
+
+
+def _surveyed(release: Release, upstream: Upstream, settings: Settings) -> Release:
     """Learn the digests that an offline resolution could not ask for."""
     unknown = [entry for entry in release.inputs if entry.check is None]
     inputs, gaps = resolution.pin_inputs(
         unknown, recipes.components(), upstream,
         allow_unverified=settings.allow_unverified, jobs=settings.jobs,
-        optional=[one.component for one in release.request.wanted] if release.request else (),
+        optional=[wish.component for wish in release.request.wanted] if release.request else (),
     )  # fmt: skip
     known = tuple(entry for entry in release.inputs if entry.check is not None)
     return release.model_copy(
@@ -66,26 +97,18 @@ def _complete(release: Release, upstream: Upstream, settings: Settings) -> Relea
     )
 
 
-def _compile(wanted: list[Input], cache: Cache, release: Release) -> dict[str, str]:
-    """Compile what no upstream has; what the cache holds needs no Go."""
-    return {
-        entry.id: _compiled(entry, cache, release.source_date_epoch)
-        for entry in wanted
-        if entry.sha256 is None or not cache.holds(entry.sha256)
-    }
-
-
-def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
+def _compiled(entry: Input, cache: Cache, epoch: int, workspace: Workspace) -> str:
     """The digest of a built input, compiled into the cache.
 
     Raises RequestError if the lock was resolved when it was made from something else,
-    VerificationFailed if the lock knows another digest.
+    VerificationFailed if an earlier fetch knows another digest.
     """
     images = content.folder("images")
     if entry.url != compiler.lock_address(entry.version, entry.arch, epoch=epoch, content=images):
         raise RequestError(
-            f"{entry.id}: the lock has {entry.url}, but what it is made from has changed since; run "
-            "`kubewright resolve` again, with the same options"
+            entry.id,
+            f"the lock has {entry.url}, but what it is made from has changed since",
+            "run `kubewright resolve` again, with the same options",
         )
     made = compiler.hyperkube(
         entry.version,
@@ -98,9 +121,11 @@ def _compiled(entry: Input, cache: Cache, epoch: int) -> str:
     digest = files.sha256_of(made)
     if entry.sha256 not in (None, digest):
         raise VerificationFailed(
-            f"{entry.id}: its SHA-256 is {digest}, compiled with Go {toolchain.find().identity}, but the lock says "
-            f"{entry.sha256}; compile it with the Go that the lock was made with, or delete the lock and run "
-            "`kubewright resolve` again to take this one"
+            entry.id,
+            f"its SHA-256 is {digest}, compiled with Go {toolchain.find().identity}, but "
+            f"{workspace.root / 'fetch.json'} says {entry.sha256}",
+            "compile it with the Go that it was made with before, or delete that file and run "
+            "`kubewright fetch` again to take this one",
         )
     return cache.adopt(made)
 

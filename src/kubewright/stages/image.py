@@ -4,26 +4,29 @@ archives.
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from kubewright import __version__, content, files, images, recipes
+from kubewright import __version__, checked, content, files, images, recipes
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.gobuild.programs import ModuleSource
 from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord
+from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord, Pin
 from kubewright.models.lock import Release
 from kubewright.settings import Settings
 from kubewright.signing import cosign
 from kubewright.signing.roles import ArtifactKey
 from kubewright.site import layout
+from kubewright.stages.content_digest import content_digest
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
 log = logging.getLogger(__name__)
 
 LAYOUT = "images/layout"
 ARCHIVES = "images/archives"
+BUILDS = "images/builds"
 RECORD = "images.json"
 
 
@@ -33,63 +36,68 @@ def definition(release: Release) -> ImageDefinition:
     return images.load_definition(content.folder("images") / "hyperkube" / name)
 
 
-def mark(release: Release, settings: Settings) -> str:
-    """The fingerprint of everything that the images are made from."""
-    return fingerprint(
-        __version__, release.model_dump(exclude={"distributions"}), settings.registry,
-        folder_digests(content.folder("images")),
-    )  # fmt: skip
-
-
 def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord]:
-    """Build the images, unless the same ones are there."""
-    release = workspace.release()
-    recipes.node_spec(release)  # refuses what can be resolved only
-    done = workspace.done("image", mark(release, settings))
+    """Build the images, unless the same ones are there; of them what is not there already."""
+    recipes.node_spec(workspace.release())  # refuses what can be resolved only
+    release, options = workspace.completed(), {"registry": settings.registry}
+    made_from = workspace.made_from("fetch") | {"recipes": content_digest(release)}
+    mark = fingerprint(__version__, made_from, options)
+    done = workspace.done("image", mark)
     if done is not None:
         log.info(
             "image %s: nothing to do, %d archives are there", release.name, len(done.artifacts)
         )
         return done, read_images(workspace)
-    folder = content.folder("images")
-    cache = Cache(settings.cache)
-    sources = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
-
-    def source(component: str, name: str, arch: Arch) -> Path | None:
-        entry = sources.get((component, name, arch))
-        return None if entry is None else cache.use(entry)
-
-    supply = images.ImageInputs(
-        source, lambda pins, arch: images.fetch_packages(pins, arch, cache), carried(release)
-    )
     built = images.build(
         definition(release),
         release,
-        supply,
+        _supply(release, Cache(settings.cache)),
         registry=settings.registry,
         dest=workspace.root / LAYOUT,
         archives=workspace.root / ARCHIVES,
-        content=folder,
+        content=content.folder("images"),
+        notes=workspace.root / BUILDS,
     )
     files.write(workspace.root / RECORD, built.to_bytes())
     for gap in built.skipped:
         log.warning("image %s %s: skipped: %s", gap.name, gap.arch, gap.reason)
+    skipped = (gap.model_copy(update={"name": f"{gap.name} (image)"}) for gap in built.skipped)
     record = Record(
         stage="image",
-        fingerprint=mark(release, settings),
-        artifacts=tuple(_archive(workspace, release, one) for one in built.archives),
-        files={RECORD: files.sha256_of(workspace.root / RECORD)}
-        | {
-            f"{LAYOUT}/{name}": digest
-            for name, digest in folder_digests(workspace.root / LAYOUT).items()
-        },
-        skipped=tuple(
-            one.model_copy(update={"name": f"{one.name} (image)"}) for one in built.skipped
-        ),
+        fingerprint=mark,
+        made_from=made_from,
+        complete=True,
+        options=options,
+        artifacts=tuple(_archive(workspace, release, archive) for archive in built.archives),
+        files=_files(workspace),
+        skipped=tuple(skipped),
         builders=(Builder(name="kubewright", version=__version__),),
     )
     workspace.save(record)
     return record, built
+
+
+def _supply(release: Release, cache: Cache) -> images.ImageInputs:
+    """What the images are made from: fetched files, pinned packages."""
+    inputs = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
+
+    def source(component: str, name: str, arch: Arch) -> Path | None:
+        entry = inputs.get((component, name, arch))
+        return None if entry is None else cache.use(entry)
+
+    def packages(pins: tuple[Pin, ...], arch: Arch) -> Mapping[Pin, Path]:
+        return images.fetch_packages(pins, arch, cache)
+
+    return images.ImageInputs(source, packages, carried(release))
+
+
+def _files(workspace: Workspace) -> dict[str, str]:
+    """What was made beside the archives, by digest."""
+    made = {RECORD: checked.sha256_of(workspace.root / RECORD)}
+    for folder in (LAYOUT, BUILDS):
+        for name, digest in folder_digests(workspace.root / folder).items():
+            made[f"{folder}/{name}"] = digest
+    return made
 
 
 def carried(release: Release) -> dict[str, str]:
@@ -106,14 +114,14 @@ def carried(release: Release) -> dict[str, str]:
 def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.PushReport:
     """Push the images, each with a cosign signature, to the registry that the settings name."""
     built = read_images(workspace)
-    extra = [
-        images.Attachment(
-            one.name, signed.tag, signed.manifest.data, (signed.config.data, signed.payload.data)
-        )
-        for one in built.images
-        for digest in one.digests
-        for signed in [cosign.signature_image(one.repository, digest, key)]
-    ]
+    extra = []
+    for signed_image in built.images:
+        for digest in signed_image.digests:
+            signature = cosign.signature_image(signed_image.repository, digest, key)
+            blobs = (signature.config.data, signature.payload.data)
+            extra.append(
+                images.Attachment(signed_image.name, signature.tag, signature.manifest.data, blobs)
+            )
     return images.push(workspace.root / LAYOUT, built, settings.registry, attachments=extra)
 
 
@@ -127,12 +135,12 @@ def own_archive(workspace: Workspace, record: Record) -> Path:
     none.
     """
     arch = Arch.own()
-    found = next((one for one in record.artifacts if one.arch == arch), None)
-    if found is None:
-        raise RequestError(
-            f"{workspace.root / ARCHIVES}: no archive for {arch}; resolve with --arch for it"
-        )
-    return workspace.root / found.path
+    for archive in record.artifacts:
+        if archive.arch == arch:
+            return workspace.root / archive.path
+    raise RequestError(
+        str(workspace.root / ARCHIVES), f"no archive for {arch}", "resolve with --arch for it"
+    )
 
 
 def load(archive: Path) -> tuple[str, ...]:

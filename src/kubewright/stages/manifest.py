@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from kubewright import files
 from kubewright.models.artifact import Artifact, Package, Record
@@ -62,19 +63,23 @@ def compose(
         ),
         components={component.name: component for component in release.components},
         requirements=Requirements(node=rules.node, distributions=release.distributions),
-        artifacts=tuple(_file(one, entry) for one in sorted(artifacts, key=lambda one: one.url)),
-        packages=tuple(_package(one, entry) for one in sorted(packages, key=lambda one: one.url)),
+        artifacts=tuple(_file(artifact, entry) for artifact in sorted(artifacts, key=_url)),
+        packages=tuple(_package(package, entry) for package in sorted(packages, key=_url)),
         images=tuple(images),
-        skipped=tuple(gap for record in records for gap in record.skipped),
+        skipped=tuple(chain.from_iterable(record.skipped for record in records)),
         inputs=release.inputs,
         unavailable=release.unavailable,
         upgrades=upgrades.sources(release.kubernetes, rules.skew),
         skew=upgrades.partners(release.kubernetes, rules.skew),
         install=install(entry),
         keys=tuple(keys),
-        builders=tuple(builder for record in records for builder in record.builders),
+        builders=tuple(chain.from_iterable(record.builders for record in records)),
         development=any(key.development for key in keys),
     )  # fmt: skip
+
+
+def _url(artifact: Artifact) -> str:
+    return artifact.url
 
 
 def _file(artifact: Artifact, entry: Entry) -> File:
@@ -109,7 +114,8 @@ def _apt(site: str, channel: str) -> str:
     return (
         f"sudo curl -fsSL {site}/{layout.KEYRING} -o {keyring}\n"
         f"sudo tee /etc/apt/sources.list.d/kubewright.sources <<EOF\n"
-        f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\nSigned-By: {keyring}\nEOF\n"
+        f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\n"
+        f"Signed-By: {keyring}\nEOF\n"
         "sudo apt-get update && sudo apt-get install kubernetes-node\nkube-node-check\n"
     )
 
@@ -120,7 +126,8 @@ def _dnf(site: str, channel: str, *, mirrorlist: bool) -> str:
     return (
         f"sudo tee /etc/yum.repos.d/kubewright.repo <<EOF\n"
         f"[kubewright]\nname=Kubewright {channel}\n{source}\n"
-        f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\nmetadata_expire=1h\nEOF\n"
+        f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\n"
+        "metadata_expire=1h\nEOF\n"
         "sudo dnf install kubernetes-node\nkube-node-check\n"
     )
 

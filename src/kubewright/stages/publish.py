@@ -20,8 +20,9 @@ from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
 from kubewright.site.store import Store
-from kubewright.stages.sign import MANIFEST, order, read_manifest
-from kubewright.stages.site import edit, store
+from kubewright.stages.sign import read_manifest
+from kubewright.stages.signed_documents import MANIFEST
+from kubewright.stages.site import edit
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ POOLS = ("apt/pool/", "yum/pool/")
 
 def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[str], list[Change]]:
     """Publish a release; return its channels and every object written, or that would be."""
-    record = workspace.require("sign", order(workspace, settings, keys, store(settings)).mark)
+    record = workspace.sealed("sign")
     manifest = read_manifest(workspace)
     entry = _entry(workspace, manifest)
 

@@ -7,6 +7,7 @@ from kubewright.models.site import Change
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
+from kubewright.stages.carried import reading
 from kubewright.stages.site import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
@@ -20,12 +21,20 @@ def release(
     """Run every stage; each does only what is not done yet."""
     workspace, _ = resolve.resolve(request, settings)
     fetch.fetch(workspace, settings)
-    site = store(settings)
-    package.package(workspace, settings, keys.repo, sign.keyring(keys, site))
+    read = reading(store(settings))
+    known = package.site_keyring(keys.repo.certificate, read)
+    package.package(workspace, settings, keys.repo, known)
     image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, site)
+    sign.sign(workspace, settings, keys, read)
     channels, changes = publish.publish(workspace, settings, keys)
-    log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)
+    if changes:
+        log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)
+    else:
+        log.info(
+            "%s: nothing changed; `kubewright verify %s` checks the site again",
+            settings.site,
+            settings.site,
+        )
     return workspace, channels, changes
 
 
@@ -35,7 +44,9 @@ def check(settings: Settings) -> Report:
     if report.findings:
         first = report.findings[0]
         raise VerificationFailed(
-            f"{settings.site}/{first.place}: {first.problem} ({len(report.findings)} of {report.checked} "
-            "checks failed); run `kubewright verify` for all of them, and `kubewright repair` to restore what is damaged"
+            f"{settings.site}/{first.place}",
+            f"{first.problem} ({len(report.findings)} of {report.checked} checks failed)",
+            "run `kubewright verify` for all of them, and `kubewright repair` to restore what is "
+            "damaged",
         )
     return report

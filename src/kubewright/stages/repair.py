@@ -13,6 +13,7 @@ from kubewright.models.site import Change
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout, repair
+from kubewright.site.directory import DirectoryStore
 from kubewright.site.draft import Publisher
 from kubewright.site.objects import Object, Source
 from kubewright.site.reader import Reader
@@ -154,6 +155,13 @@ class _Mender:
         """What nothing on the site names; that is known only where all documents can be read."""
         report = self.report()
         if any(finding.place not in report.strays for finding in report.findings):
+            return
+        if (
+            report.strays
+            and isinstance(self.site, DirectoryStore)
+            and self.site.has_other_writers()
+        ):
+            log.warning("%s: somebody is publishing; nothing is removed now", self.settings.site)
             return
         for path in report.strays:
             if not self.settings.dry_run:

@@ -19,6 +19,7 @@ from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
 from kubewright.resolution.pin_inputs import inputs as all_inputs
 from kubewright.settings import Settings
+from kubewright.stages.content_digest import content_digest
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
 
@@ -35,26 +36,22 @@ def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
 
 
 def lock(
-    found: Solution, settings: Settings, upstream: Upstream | None
+    solved: Solution, settings: Settings, upstream: Upstream | None
 ) -> tuple[Workspace, Release]:
     """The lock of a solution, written unless this is a dry run."""
-    kubernetes, chosen = found.case.kubernetes, found.components
+    kubernetes, chosen = solved.case.kubernetes, solved.components
     if settings.source_date_epoch is not None:
         chosen = tuple(
-            one.model_copy(update={"epoch": settings.source_date_epoch}) for one in chosen
+            component.model_copy(update={"epoch": settings.source_date_epoch})
+            for component in chosen
         )
     wanted: tuple[Input, ...] = ()
     gaps: tuple[Unavailable, ...] = ()
     if recipes.packaged(versions.minor(kubernetes)):
         wanted, gaps = _inputs(kubernetes, chosen, settings, upstream)
-    release = assemble(found, chosen, wanted, gaps, settings)
+    release = assemble(solved, chosen, wanted, gaps, settings)
+    release = release.model_copy(update={"recipes": content_digest(release)})
     workspace = Workspace(settings.dist / release.name)
-    if workspace.lock_path.is_file():
-        known = workspace.release()
-        release = _with_built_digests(release, known)
-        # Offline, a lock of the same choice knows its digests already.
-        if upstream is None and _choice(known) == _choice(release):
-            release = _with_built_inputs(known, release)
     if not settings.dry_run:
         workspace.save_lock(release)
     for gap in gaps:
@@ -62,20 +59,15 @@ def lock(
     return workspace, release
 
 
-def _choice(release: Release) -> Release:
-    """A lock without what an upstream has said of it."""
-    return release.model_copy(update={"inputs": (), "unavailable": ()})
-
-
 def solution(request: str, settings: Settings, upstream: Upstream | None) -> Solution:
     """What a request means and what fits it; nothing is written."""
     stated = facts()
     wanted = resolution.candidates(request, stated.catalog, upstream, stated.packaged)
-    found = resolution.solve(wanted, stated, settings.asked)
-    kubernetes = found.case.kubernetes
-    log.info("%s: v%s (%s)", request, kubernetes, found.why)
-    if found.missed:
-        log.warning("%s", found.missed)
+    solved = resolution.solve(wanted, stated, settings.asked)
+    kubernetes = solved.case.kubernetes
+    log.info("%s: v%s (%s)", request, kubernetes, solved.why)
+    if solved.missed:
+        log.warning("%s", solved.missed)
     minor = stated.catalog[versions.minor(kubernetes)]
     own = minor.minor in stated.packaged
     if not own:
@@ -89,14 +81,14 @@ def solution(request: str, settings: Settings, upstream: Upstream | None) -> Sol
     if patch is not None and patch.avoid:
         log.warning("v%s: to be avoided: %s", kubernetes, patch.avoid)
     _warn_of_ends(minor, settings)
-    return found
+    return solved
 
 
 def _warn_of_ends(minor: MinorFacts, settings: Settings) -> None:
     """Say what nobody supports any more: the minor, and the distributions that were asked for."""
-    there = recipes.distributions().distributions
+    known = recipes.distributions().distributions
     ends = {f"Kubernetes {minor.minor}": minor.end_of_life}
-    ends |= {there[name].title: there[name].end_of_life for name in settings.asked.distributions}
+    ends |= {known[name].title: known[name].end_of_life for name in settings.asked.distributions}
     for name, end in ends.items():
         if end is not None and end < day(settings.now):
             log.warning("%s: its end of life was %s; no more fixes are made for it", name, end)
@@ -123,7 +115,7 @@ def _inputs(
             upstream,
             jobs=settings.jobs,
             allow_unverified=settings.allow_unverified,
-            optional=[one.component for one in settings.asked.wanted],
+            optional=[wish.component for wish in settings.asked.wanted],
         )
     if settings.flavour == "monolith":
         wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings))
@@ -150,36 +142,15 @@ def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
     )
 
 
-def _with_built_digests(release: Release, known: Release) -> Release:
-    """The lock with what `fetch` learned of built inputs that would be made from the same today."""
-    digests = {
-        (entry.id, entry.url): entry.sha256 for entry in known.inputs if entry.check is Check.built
-    }
-    settled = tuple(
-        entry.model_copy(update={"sha256": digests.get((entry.id, entry.url), entry.sha256)})
-        for entry in release.inputs
-    )
-    return release.model_copy(update={"inputs": settled})
-
-
-def _with_built_inputs(known: Release, release: Release) -> Release:
-    """A known lock with the built inputs of another one: the flavour or what they are made from may
-    have changed.
-    """
-    kept = (entry for entry in known.inputs if entry.check is not Check.built)
-    wanted = (entry for entry in release.inputs if entry.check is Check.built)
-    return known.model_copy(update={"inputs": (*kept, *wanted)})
-
-
 def assemble(
-    found: Solution,
+    solved: Solution,
     chosen: Sequence[Component],
     wanted: Sequence[Input],
     gaps: Sequence[Unavailable],
     settings: Settings,
 ) -> Release:
     """The lock as a value."""
-    kubernetes = found.case.kubernetes
+    kubernetes = solved.case.kubernetes
     return Release(
         name=f"v{kubernetes}-{settings.revision}",
         kubernetes=kubernetes,
@@ -187,43 +158,43 @@ def assemble(
         source_date_epoch=chosen[0].epoch,
         architectures=settings.architectures,
         request=settings.asked if settings.asked != PLAIN else None,
-        runtime=found.case.runtime,
+        runtime=solved.case.runtime,
         components=tuple(chosen),
-        distributions=_distributions(found),
+        distributions=_distributions(solved),
         inputs=tuple(wanted),
         unavailable=tuple(gaps),
     )
 
 
-def _distributions(found: Solution) -> tuple[DistributionRuntime, ...]:
+def _distributions(solved: Solution) -> tuple[DistributionRuntime, ...]:
     """What each distribution brings, and what is taken where one was asked for; our own packages
     last.
     """
-    taken = {(one.distribution, one.package, one.version): one for one in found.packages}
-    theirs = resolution.runtimes(found.components, recipes.distributions(), found.packages)
+    taken = {(line.distribution, line.package, line.version): line for line in solved.packages}
+    theirs = resolution.runtimes(solved.components, recipes.distributions(), solved.packages)
     lines = tuple(
-        _taken(one) if taken.pop((one.distribution, one.package, one.version), None) else one
-        for one in theirs
+        _taken(line) if taken.pop((line.distribution, line.package, line.version), None) else line
+        for line in theirs
     )
     own = tuple(
         DistributionRuntime(
-            distribution=one.distribution,
-            family=one.family,
-            package=one.package,
-            version=one.version,
+            distribution=line.distribution,
+            family=line.family,
+            package=line.package,
+            version=line.version,
             fits=True,
-            reason=f"made from {one.family} {one.upstream}",
-            repository=one.repository,
+            reason=f"made from {line.family} {line.upstream}",
+            repository=line.repository,
             chosen=True,
-            depends=one.package,
+            depends=line.package,
         )
-        for one in taken.values()
+        for line in taken.values()
     )
     return (*lines, *own)
 
 
 def _taken(line: DistributionRuntime) -> DistributionRuntime:
-    """A line that is chosen; one that does not fit Kubernetes can only be containerd that nothing
+    """A line that is chosen; line that does not fit Kubernetes can only be containerd that nothing
     but Docker uses.
     """
     changes: dict[str, object] = {"chosen": True}

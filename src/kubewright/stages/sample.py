@@ -34,11 +34,11 @@ def _wanted(kubernetes: Sequence[str]) -> dict[str, Sequence[str]]:
         for chosen in resolution.choose(
             release, recipes.catalog(), components, recipes.relations()
         )[1:]:
-            there = wanted.setdefault(chosen.name, [chosen.version])
-            there += [
+            versions_of = wanted.setdefault(chosen.name, [chosen.version])
+            versions_of += [
                 known.version
                 for known in components.components[chosen.name].known
-                if not known.avoid and known.version not in there
+                if not known.avoid and known.version not in versions_of
                 and versions.inside(known.version, chosen.range)
             ]  # fmt: skip
-    return {name: sorted(set(there), key=versions.parse) for name, there in wanted.items()}
+    return {name: sorted(set(known), key=versions.parse) for name, known in wanted.items()}

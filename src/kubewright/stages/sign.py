@@ -3,37 +3,36 @@
 """
 
 import logging
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from kubewright import __version__, files, recipes
-from kubewright.errors import VerificationFailed
+from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images import check_layout
-from kubewright.models.artifact import Artifact, Builder, Package, Record
+from kubewright.models.artifact import Package, Record
 from kubewright.models.base import Format
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
-from kubewright.models.manifest import Key, Manifest
-from kubewright.repos import deb, rpm
+from kubewright.models.manifest import Manifest
 from kubewright.settings import Settings
-from kubewright.signing import cosign, provenance
-from kubewright.signing import keyring as keyrings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
-from kubewright.site import contents, layout
-from kubewright.site.store import Store
-from kubewright.stages import image, manifest, package
+from kubewright.stages import image, manifest
+from kubewright.stages.build_package import entry_channel
+from kubewright.stages.carried import Carried, Listed, Read, keyring, listed_rpms, published
+from kubewright.stages.signed_documents import (
+    MANIFEST,
+    SIGNED,
+    documents,
+    image_signatures,
+    indexes,
+    public_keys,
+    signed_manifest,
+    statement,
+)
 from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
-
-SIGNED = "signed"
-MANIFEST = f"{SIGNED}/{layout.MANIFEST}"
-
-PROJECT = "https://kubewright.invalid"
-"""What provenance calls the project; `.invalid` until it has an address of its own."""
 
 
 @dataclass(frozen=True)
@@ -44,102 +43,133 @@ class Order:
     packages: Record
     built: Record
     images: tuple[Image, ...]
-    adopted: dict[str, str]
-    """The SHA-256 of each rpm that the site carries already, by its path there."""
+    made_from: dict[str, str]
+    options: dict[str, str]
     mark: str
 
-    def fits(self, record: Record) -> bool:
-        """Whether what was signed agrees with what the site carries."""
-        return all(self.adopted.get(one.url, one.sha256) == one.sha256 for one in record.packages)
 
+def order(workspace: Workspace, settings: Settings, keys: Keys) -> Order:
+    """Gather what the earlier stages made of this lock.
 
-def order(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> Order:
-    """Gather what the earlier stages made of just this lock, with these keys and options.
-
-    Raises RequestError when one of them has not run on it.
+    Raises RequestError when one of them has to run (again) first, or has made packages for another
+    site address or another key.
     """
-    release = workspace.release()
-    known = keyring(keys, site)
-    packages = workspace.require("package", package.job(release, settings, keys.repo, known).mark)
-    built = workspace.require("image", image.mark(release, settings))
-    images = image.read_images(workspace).images
-    adopted = {
-        one.url: files.sha256(data)
-        for one in packages.packages
-        if (data := published(one, known, site))
+    packages, built = workspace.sealed("package"), workspace.sealed("image")
+    _refuse_other_options(workspace, packages, settings, keys)
+    made_from = workspace.made_from("fetch", "package", "image")
+    options = {
+        "url": settings.url,
+        "repo_key": keys.repo.fingerprint,
+        "artifact_key": keys.artifact.key_id,
     }
     mark = fingerprint(
-        __version__, release.model_dump(), packages.model_dump(), built.model_dump(),
-        [one.model_dump() for one in images], settings.url,
-        files.sha256(keys.repo.certificate), keys.artifact.key_id, recipes.skew().model_dump(),
+        __version__, made_from, options, files.sha256(keys.repo.certificate),
+        recipes.skew().model_dump(),
     )  # fmt: skip
-    return Order(release, packages, built, images, adopted, mark)
+    return Order(
+        release=workspace.completed(),
+        packages=packages,
+        built=built,
+        images=image.read_images(workspace).images,
+        made_from=made_from,
+        options=options,
+        mark=mark,
+    )
 
 
-def sign(workspace: Workspace, settings: Settings, keys: Keys, site: Store) -> Record:
-    """Sign what the earlier stages made, unless exactly that is signed already."""
-    what = order(workspace, settings, keys, site)
-    release, packages, built = what.release, what.packages, what.built
-    done = workspace.done("sign", what.mark)
-    if done is not None and what.fits(done):
-        log.info("sign %s: nothing to do, signed by %s", release.name, keys.repo.fingerprint)
+def sign(
+    workspace: Workspace, settings: Settings, keys: Keys, read: Read, listed: Listed | None = None
+) -> Record:
+    """Sign what the earlier stages made, unless exactly that is signed already.
+
+    An rpm that the site has already, of the same content under the signature of a key that it
+    knows, is taken from there.
+    """
+    wanted = order(workspace, settings, keys)
+    carried = listed() if listed is not None else listed_rpms(read)
+    done = workspace.done("sign", wanted.mark)
+    if done is not None and _agrees(done, carried):
+        log.info("sign %s: nothing to do, signed by %s", wanted.release.name, keys.repo.fingerprint)
         return done
     keys.repo.refuse_expired(settings.now)
     _refuse_broken_layout(workspace)
-    moment = keys.moment(release.source_date_epoch)
-    signed = tuple(_signed(one, workspace, keys, what, site) for one in packages.packages)
-    artifacts = [
-        *built.artifacts,
-        *_indexes(workspace, release, signed),
-        *_documents(workspace, release),
-        *_image_signatures(workspace, release, what.images, keys),
-    ]
-    builders = (*packages.builders, *built.builders)
-    stated = _provenance(workspace, release, [*artifacts, *signed], builders, keys)
-    whole = manifest.compose(
-        release,
-        artifacts=[*artifacts, stated],
-        packages=signed,
-        images=what.images,
-        records=(packages, built),
-        keys=_keys(keys),
-        rules=manifest.Rules(recipes.node_spec(release), recipes.skew()),
-        entry=manifest.Entry(settings.url, package.entry_channel(release), stated.url),
-    )
-    artifacts += [stated, *_manifest(workspace, release, whole, keys, moment)]
-    record = Record(
-        stage="sign", fingerprint=what.mark, artifacts=tuple(artifacts), packages=signed
-    )
+    record = _make(workspace, settings, keys, wanted, Carried(read, carried, keyring(keys, read)))
     workspace.save(record)
     return record
 
 
-def keyring(keys: Keys, site: Store) -> bytes:
-    """Every repository key that the site knows, the current one first."""
-    there = _read(site, layout.KEYRING)
-    return keyrings.merged(keys.repo.certificate, [there] if there else [])
+def _make(
+    workspace: Workspace, settings: Settings, keys: Keys, wanted: Order, site: Carried
+) -> Record:
+    """Write everything that is signed, the manifest last; describe it as the stage's record."""
+    release, packages, built = wanted.release, wanted.packages, wanted.built
+    signed = tuple(
+        _signed(package, workspace, keys, release, site) for package in packages.packages
+    )
+    artifacts = [
+        *built.artifacts,
+        *indexes(workspace, release, signed),
+        *documents(workspace, release),
+        *image_signatures(workspace, release, wanted.images, keys),
+    ]
+    builders = (*packages.builders, *built.builders)
+    stated = statement(workspace, release, [*artifacts, *signed], builders, keys)
+    whole = manifest.compose(
+        release,
+        artifacts=[*artifacts, stated],
+        packages=signed,
+        images=wanted.images,
+        records=(packages, built),
+        keys=public_keys(keys),
+        rules=manifest.Rules(recipes.node_spec(release), recipes.skew()),
+        entry=manifest.Entry(settings.url, entry_channel(release), stated.url),
+    )
+    moment = keys.moment(release.source_date_epoch)
+    artifacts += [stated, *signed_manifest(workspace, release, whole, keys, moment)]
+    return Record(
+        stage="sign",
+        fingerprint=wanted.mark,
+        made_from=wanted.made_from,
+        complete=True,
+        options=wanted.options,
+        artifacts=tuple(artifacts),
+        packages=signed,
+    )
+
+
+def _agrees(record: Record, listed: Mapping[str, str]) -> bool:
+    """Whether the site lists no rpm of the release with other bytes than were signed."""
+    return all(
+        listed.get(package.url, package.sha256) == package.sha256 for package in record.packages
+    )
+
+
+def _refuse_other_options(
+    workspace: Workspace, packages: Record, settings: Settings, keys: Keys
+) -> None:
+    """The keyring package holds the site's address and key: both must be those of the site."""
+    place, again = str(workspace.root / "package.json"), f"kubewright package {workspace.root.name}"
+    url, key = packages.options.get("url", ""), packages.options.get("repo_key")
+    if key != keys.repo.fingerprint:
+        raise RequestError(
+            place,
+            f"the packages hold the certificate of key {key}, not of {keys.repo.fingerprint}",
+            f"run `{again}` again with the --repo-key that signs",
+        )
+    if url != settings.url:
+        raise RequestError(
+            place,
+            f"the packages are for a site at {url or 'any address'}, not at "
+            f"{settings.url or 'any address'}",
+            f"give the same --url, or run `{again}` again with this one",
+        )
 
 
 def _refuse_broken_layout(workspace: Workspace) -> None:
     for finding in check_layout(workspace.root / image.LAYOUT):
         raise VerificationFailed(
-            f"{workspace.root / image.LAYOUT}: {finding}; run `kubewright image` again"
+            str(workspace.root / image.LAYOUT), str(finding), "run `kubewright image` again"
         )
-
-
-def published(one: Package, known: bytes, site: Store) -> bytes | None:
-    """An rpm of the same content that the site carries already, signed by a known key; a damaged
-    one is none.
-    """
-    data = _read(site, one.url) if one.format is Format.rpm else None
-    with suppress(VerificationFailed):
-        if (
-            data is not None
-            and rpm_signature.unsigned_sha256(data, name=one.url) == one.unsigned_sha256
-        ):
-            rpm_signature.verify(data, [known], name=one.url)
-            return data
-    return None
 
 
 def read_manifest(workspace: Workspace) -> Manifest:
@@ -147,163 +177,28 @@ def read_manifest(workspace: Workspace) -> Manifest:
     return Manifest.from_bytes((workspace.root / MANIFEST).read_bytes())
 
 
-def _signed(one: Package, workspace: Workspace, keys: Keys, what: Order, site: Store) -> Package:
-    """An rpm with its signature; what the site carries already, with the same content, is taken
-    from there.
+def _signed(
+    package: Package, workspace: Workspace, keys: Keys, release: Release, site: Carried
+) -> Package:
+    """An rpm with its signature, ours or the one under which the site has it.
+
+    Signing again gives the same bytes, so the site's file is read only where its digest differs,
+    or where it is not listed and so its digest is not known.
     """
-    if one.format is Format.deb:
-        return one
-    data = _read(site, one.url) if one.url in what.adopted else None
-    if data is None:
-        moment = keys.moment(what.release.dated(recipes.packages()[one.package].component))
-        data = rpm_signature.sign(
-            (workspace.root / one.path).read_bytes(), keys.repo, moment, name=one.name
-        )
-    path = f"{SIGNED}/rpm/{one.name}"
+    if package.format is Format.deb:
+        return package
+    moment = keys.moment(release.dated(recipes.packages()[package.package].component))
+    unsigned = (workspace.root / package.path).read_bytes()
+    data = rpm_signature.sign(unsigned, keys.repo, moment, name=package.name)
+    if site.listed.get(package.url) != files.sha256(data):
+        data = published(package, site.known, site.read) or data
+    path = f"{SIGNED}/rpm/{package.name}"
     files.write(workspace.root / path, data)
-    return one.model_copy(
+    return package.model_copy(
         update={
             "path": path,
             "size": len(data),
             "sha256": files.sha256(data),
-            "signing_key": rpm_signature.signing_key(data, name=one.name),
+            "signing_key": rpm_signature.signing_key(data, name=package.name),
         }
     )
-
-
-def _indexes(workspace: Workspace, release: Release, packages: Iterable[Package]) -> list[Artifact]:
-    """What repository indexes say of each package, so that a publication never reads packages
-    again.
-    """
-    debs, rpms = [], []
-    for one in packages:
-        path = workspace.root / one.path
-        if one.format is Format.deb:
-            debs.append(deb.entry(path, one.url.removeprefix("apt/")))
-        else:
-            rpms.append(rpm.entry(path))
-    return [
-        _write(
-            workspace,
-            release,
-            layout.ENTRIES[form],
-            "index",
-            contents.write_entries(found),
-            "application/gzip",
-        )
-        for form, found in ((Format.deb, debs), (Format.rpm, rpms))
-    ]
-
-
-def _documents(workspace: Workspace, release: Release) -> list[Artifact]:
-    spec = recipes.node_spec(release).to_bytes()
-    return [
-        _write(workspace, release, "node-spec.json", "node-spec", spec, "application/json"),
-        _write(workspace, release, "release.json", "lock", release.to_bytes(), "application/json"),
-    ]
-
-
-def _image_signatures(
-    workspace: Workspace, release: Release, images: Iterable[Image], keys: Keys
-) -> list[Artifact]:
-    """A cosign payload and signature for each image index and each platform's manifest."""
-    made = []
-    for one in images:
-        for digest in one.digests:
-            payload, name = (
-                cosign.payload(one.repository, digest),
-                layout.image_claim(one.name, digest),
-            )
-            made += [
-                _write(workspace, release, name, "image-signature", payload, "application/json"),
-                _write(
-                    workspace, release, layout.claim_signature(name), "image-signature",
-                    keys.artifact.sign(payload), "text/plain",
-                ),
-            ]  # fmt: skip
-    return made
-
-
-def _provenance(
-    workspace: Workspace,
-    release: Release,
-    artifacts: list[Artifact],
-    builders: Iterable[Builder],
-    keys: Keys,
-) -> Artifact:
-    statement = provenance.statement(
-        [provenance.Subject(name=one.url, sha256=one.sha256) for one in artifacts],
-        build_type=f"{PROJECT}/release/v1",
-        builder_id=f"{PROJECT}/kubewright@{__version__}",
-        external_parameters={"release": release.name, "architectures": list(release.architectures)},
-        dependencies=[
-            provenance.Dependency(uri=entry.url, sha256=entry.sha256, name=entry.id)
-            for entry in release.inputs
-            if entry.sha256
-        ],
-        builder_version={one.name: one.version for one in builders},
-    )
-    envelope = provenance.envelope(statement, keys.artifact)
-    return _write(
-        workspace,
-        release,
-        "provenance/release.intoto.jsonl",
-        "provenance",
-        envelope,
-        "application/jsonl",
-    )
-
-
-def _keys(keys: Keys) -> list[Key]:
-    return [
-        Key(
-            kind="openpgp",
-            id=keys.repo.fingerprint,
-            url=layout.key_history(f"{keys.repo.fingerprint}.asc"),
-            development=keys.repo.development,
-        ),
-        Key(
-            kind="ecdsa-p256",
-            id=keys.artifact.key_id,
-            url=layout.key_history(f"{keys.artifact.key_id}.pub"),
-            development=keys.artifact.development,
-        ),
-    ]
-
-
-def _manifest(
-    workspace: Workspace, release: Release, whole: Manifest, keys: Keys, moment: int
-) -> list[Artifact]:
-    """The manifest and SHA256SUMS, each with its signatures."""
-    data = whole.to_bytes()
-    first = _write(workspace, release, layout.MANIFEST, "manifest", data, "application/json")
-    sums = manifest.checksums(
-        {one.url: one.sha256 for one in whole.files} | {first.url: first.sha256}
-    )
-    return [
-        first,
-        *(
-            _write(workspace, release, name, kind, content, "text/plain")
-            for name, kind, content in (
-                (f"{layout.MANIFEST}.asc", "signature", keys.repo.armored_detached(data, moment)),
-                (f"{layout.MANIFEST}.sig", "signature", keys.artifact.sign(data)),
-                (layout.CHECKSUMS, "checksums", sums),
-                (f"{layout.CHECKSUMS}.asc", "signature", keys.repo.armored_detached(sums, moment)),
-            )
-        ),
-    ]
-
-
-def _write(
-    workspace: Workspace, release: Release, name: str, kind: str, data: bytes, media_type: str
-) -> Artifact:
-    path = Path(SIGNED) / name
-    files.write(workspace.root / path, data)
-    return manifest.described(
-        name, kind, str(path), layout.release_path(release.name, name), data, media_type
-    )
-
-
-def _read(site: Store, path: str) -> bytes | None:
-    stored = site.get(path)
-    return stored.data if stored else None

@@ -22,9 +22,9 @@ def upgrade(
     written.
     """
     upstream = None if settings.offline else Upstream(settings.upstream)
-    found = solution(request, settings, upstream)
-    hops = path(start, found.case.kubernetes, settings.asked)
-    return (*lock(found, settings, upstream), hops)
+    solved = solution(request, settings, upstream)
+    hops = path(start, solved.case.kubernetes, settings.asked)
+    return (*lock(solved, settings, upstream), hops)
 
 
 def path(start: str, goal: str, asked: ResolveOptions) -> tuple[Hop, ...]:
@@ -32,7 +32,7 @@ def path(start: str, goal: str, asked: ResolveOptions) -> tuple[Hop, ...]:
     same request.
 
     It warns of hops at which etcd goes back; an etcd outside the cluster is left alone by an
-    upgrade. Raises RequestError for a start that is no version or cannot be left, and where a
+    upgrade. Raises RequestError for a start that is not a version or cannot be left, and where a
     version has no solution.
     """
     stated = facts()
@@ -61,28 +61,29 @@ def _on_the_way(kubernetes: str, stated: Facts, asked: ResolveOptions) -> Soluti
     """What a version on the way has: all that was asked for, else as much of it as it can have."""
     by_version = asked.model_copy(update={"distributions": ()})
     by_name = by_version.model_copy(
-        update={"wanted": tuple({Wanted(component=one.component) for one in asked.wanted})}
+        update={"wanted": tuple({Wanted(component=wish.component) for wish in asked.wanted})}
     )
-    requests = dict.fromkeys((asked, by_version, by_name))
-    for number, request in enumerate(requests, start=1):
+    requests = [(by_version, "the distributions"), (by_name, "the versions that were asked for")]
+    tried = [(request, less) for request, less in requests if request != asked]
+    candidates = [(kubernetes, "on the way")]
+    try:
+        return resolution.solve(candidates, stated, asked)
+    except RequestError as error:
+        failure = error
+    for request, less in tried:
         try:
-            found = resolution.solve([(kubernetes, "on the way")], stated, request)
-        except RequestError:
-            if number == len(requests):
-                raise
+            solved = resolution.solve(candidates, stated, request)
+        except RequestError as error:
+            failure = error
             continue
-        if request != asked:
-            less = (
-                "the distributions" if request == by_version else "the versions that were asked for"
-            )
-            log.warning("v%s, on the way: cannot be had with %s; shown without", kubernetes, less)
-        return found
-    raise AssertionError("there is always a request")
+        log.warning("v%s, on the way: cannot be had with %s; shown without", kubernetes, less)
+        return solved
+    raise failure
 
 
 def _changes(before: Solution, after: Solution, asked: ResolveOptions) -> tuple[Change, ...]:
     """What changes beside Kubernetes, by name; an etcd of one's own does not."""
-    old, new = ({one.name: one.version for one in each.components} for each in (before, after))
+    old, new = (_versions(each) for each in (before, after))
     kept = {"kubernetes", "etcd"} if asked.etcd == "external" else {"kubernetes"}
     return tuple(
         Change(component=name, before=old.get(name), after=new.get(name))
@@ -91,7 +92,12 @@ def _changes(before: Solution, after: Solution, asked: ResolveOptions) -> tuple[
     )
 
 
+def _versions(solution: Solution) -> dict[str, str]:
+    """The version of each component."""
+    return {component.name: component.version for component in solution.components}
+
+
 def _warn_of_etcd(hop: Hop) -> None:
-    for one in hop.components:
-        if one.component == "etcd" and (why := etcd_downgrade(one.before, one.after)):
+    for change in hop.components:
+        if change.component == "etcd" and (why := etcd_downgrade(change.before, change.after)):
             log.warning("v%s to v%s: %s", hop.from_version, hop.to, why)

@@ -2,22 +2,21 @@
 releases have.
 """
 
-from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
-from debian.deb822 import Packages, Release
+from debian.deb822 import Packages as PackagesFile
+from debian.deb822 import Release
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.base import Format
-from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
 from kubewright.site import layout
-from kubewright.verification.repositories import unpacked, wanted
+from kubewright.verification.repositories import Packages, Wanted, unpacked, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk
 
 
-def suite(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
+def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
     """InRelease and what stands beside it, every index that it lists, and every package in
     those.
     """
@@ -94,16 +93,16 @@ def _copies(walk: Walk, base: str, name: str, promised: Measure) -> None:
         walk.file(f"{base}/{name.rpartition('/')[0]}/by-hash/SHA256/{promised[1]}", promised)
 
 
-def _index(walk: Walk, folder: str, packages: dict[str, Measure]) -> None:
+def _index(walk: Walk, folder: str, packages: Wanted) -> None:
     """What an index lists, plain and packed."""
     place = f"{folder}/Packages"
     data = walk.there(place)
     if data is None:
         return
     with walk.tally.check(place):
-        stanzas = Packages.iter_paragraphs(data.decode(), use_apt_pkg=False)
+        stanzas = PackagesFile.iter_paragraphs(data.decode(), use_apt_pkg=False)
         listed = {f"apt/{one['Filename']}": (int(one["Size"]), one["SHA256"]) for one in stanzas}
-        walk.tally.same(place, listed, packages, "the channel")
+        walk.tally.same(place, listed, packages.files, "the channel", complete=packages.complete)
     with walk.tally.check(f"{place}.gz"):
         if unpacked(walk.must(f"{place}.gz"), f"{place}.gz") != data:
             raise VerificationFailed(

@@ -84,13 +84,15 @@ class Tally:
         return self.require(place, found == promised, "its SHA-256 is not the promised one")
 
     def same(
-        self, place: str, listed: Mapping[str, Measure], wanted: Mapping[str, Measure], owner: str
-    ) -> None:
-        """Check that an index lists exactly the files that it should, with their sizes and
-        digests.
+        self, place: str, listed: Mapping[str, Measure], wanted: Mapping[str, Measure], owner: str,
+        *, complete: bool = True,
+    ) -> None:  # fmt: skip
+        """Check that an index lists exactly the files that it should, with their sizes and digests.
+
+        Where it is not known of all that it should, more may be right too.
         """
         self.require(place, not (absent := wanted.keys() - listed.keys()), f"lacks {_some(absent)}")
-        more = listed.keys() - wanted.keys()
+        more = listed.keys() - wanted.keys() if complete else set()
         self.require(
             place,
             not more,

@@ -2,7 +2,8 @@
 indexes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from kubewright.models.base import Format
 from kubewright.models.manifest import PackageFile
@@ -10,15 +11,28 @@ from kubewright.repos import packed
 from kubewright.verification.source import Measure
 
 
-def wanted(packages: Iterable[PackageFile], form: Format, arch: str) -> dict[str, Measure]:
-    """The files that an index for `arch` lists, by path: its own and those for all
-    architectures.
-    """
-    return {
-        one.url: (one.size, one.sha256)
-        for one in packages
-        if one.format is form and one.arch in (arch, "all")
-    }
+class Packages(NamedTuple):
+    """The packages that a channel's repositories list."""
+
+    known: Sequence[PackageFile]
+    complete: bool
+    """Whether the manifests of all the channel's releases could be read."""
+
+
+class Wanted(NamedTuple):
+    """The files that one index lists, by path."""
+
+    files: dict[str, Measure]
+    complete: bool
+
+
+def wanted(packages: Packages, form: Format, arch: str) -> Wanted:
+    """What an index for `arch` lists: the packages for it and those for all architectures."""
+    found = {}
+    for package in packages.known:
+        if package.format is form and package.arch in (arch, "all"):
+            found[package.url] = (package.size, package.sha256)
+    return Wanted(found, packages.complete)
 
 
 def unpacked(data: bytes, place: str) -> bytes:

@@ -21,6 +21,7 @@ from kubewright.verification import (
     yum,
 )
 from kubewright.verification.report import Report, Tally
+from kubewright.verification.repositories import Packages
 from kubewright.verification.source import Source
 from kubewright.verification.walk import Walk
 
@@ -75,7 +76,7 @@ def _all(walk: Walk) -> Index | None:
     if index is not None:
         upgrades.check(walk, index, manifests)
     _development(walk, manifests)
-    if index is not None:
+    if index is not None and not walk.unread and len(manifests) == len(index.releases):
         walk.strays = strays.check(walk, index)
     return index
 
@@ -125,10 +126,12 @@ def _channel(
 
 def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> None:
     """What clients of a channel read."""
-    packages: list[PackageFile] = []
+    known: list[PackageFile] = []
     for release in channel.releases:
         manifest = manifests.get(release.name)
-        packages += manifest.packages if manifest else ()
+        known += manifest.packages if manifest else ()
+    complete = all(release.name in manifests for release in channel.releases)
+    packages = Packages(known, complete)
     pages.marker(walk, channel)
     apt.suite(walk, channel, packages)
     yum.repositories(walk, channel, packages)

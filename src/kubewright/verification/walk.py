@@ -35,6 +35,8 @@ class Walk:
     """Every path that a document of the site names."""
     unwritten: frozenset[str] = frozenset()
     """Channels that a publication changes whose objects are being written now."""
+    unread: bool = False
+    """Whether a document could not be read: then not all is known that the site names."""
     strays: tuple[str, ...] = ()
     """Paths that no document names."""
     unfinished: bool = False
@@ -59,6 +61,7 @@ class Walk:
             data = self.must(path)
             if self.tally.require(path, files.sha256(data) == sha256, _CHANGED):
                 return model.read(data, path)
+        self.unread = True
         return None
 
     def signed(self, path: str) -> None:

@@ -3,19 +3,17 @@ releases have.
 """
 
 import posixpath
-from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.base import Format
 from kubewright.models.document import REMEDY
-from kubewright.models.manifest import PackageFile
 from kubewright.models.site import Channel
 from kubewright.repos import yum
 from kubewright.signing import keyring
 from kubewright.site import contents, layout
 from kubewright.verification import keys
-from kubewright.verification.repositories import unpacked, wanted
+from kubewright.verification.repositories import Packages, Wanted, unpacked, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk
 
@@ -24,7 +22,7 @@ _COMMON = f"{{{yum.DUKE}/common}}"
 _KINDS = {"primary", "filelists", "other"}
 
 
-def repositories(walk: Walk, channel: Channel, packages: Sequence[PackageFile]) -> None:
+def repositories(walk: Walk, channel: Channel, packages: Packages) -> None:
     """The plain repository and the snapshot that mirrorlist names, for each architecture."""
     for arch in channel.architectures:
         base = contents.base_arch(arch)
@@ -55,7 +53,7 @@ def _mirrorlist(walk: Walk, place: str, channel: Channel, base: str) -> None:
         raise VerificationFailed(place, f"names {shown!r}, not {snapshot}", REMEDY)
 
 
-def _repository(walk: Walk, base: str, channel: Channel, packages: dict[str, Measure]) -> None:
+def _repository(walk: Walk, base: str, channel: Channel, packages: Wanted) -> None:
     """repomd.xml with its signature and key, every file that it lists, and the packages in
     those.
     """
@@ -114,7 +112,7 @@ def _key(walk: Walk, place: str, signer: str | None) -> None:
         )
 
 
-def _primary(walk: Walk, base: str, place: str, data: bytes, packages: dict[str, Measure]) -> None:
+def _primary(walk: Walk, base: str, place: str, data: bytes, packages: Wanted) -> None:
     """The packages that a repository lists, in the pool and where the repository says."""
     listed: dict[str, Measure] = {}
     with walk.tally.check(place):
@@ -126,7 +124,7 @@ def _primary(walk: Walk, base: str, place: str, data: bytes, packages: dict[str,
             promised = (size, element.findtext(f"{_COMMON}checksum") or "")
             listed[layout.rpm_path(posixpath.basename(path))] = promised
             walk.file(path, promised)
-        walk.tally.same(place, listed, packages, "the channel")
+        walk.tally.same(place, listed, packages.files, "the channel", complete=packages.complete)
 
 
 def _parsed(data: bytes, place: str) -> ElementTree.Element:

@@ -1,18 +1,20 @@
 """What publications make of channels and of the index."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from kubewright import recipes
+from kubewright import files, recipes
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.base import DAY
+from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import LONGEST, Channel, ChannelRelease
+from kubewright.models.site import LONGEST, Channel, ChannelRelease, Index
 from kubewright.repos import apt
 from kubewright.settings import Settings
-from kubewright.site import channels as records
-from kubewright.site import graph, page
+from kubewright.site import channels, index, page
+from kubewright.site.index import Declared
 
 KEY = "A" * 40
 
@@ -28,7 +30,7 @@ def release(version: str, revision: int = 1, digest: str = "0") -> ChannelReleas
 def published(*versions: str, channel: str = "stable-1.36") -> Channel:
     record = None
     for number, version in enumerate(versions):
-        record = records.add(
+        record = channels.add(
             record, channel, release(version), now=1000 + number, url="", repo_key=KEY
         )
     assert record is not None
@@ -48,7 +50,7 @@ def test_an_older_patch_published_later_does_not_become_current() -> None:
 
 
 def test_a_higher_revision_supersedes() -> None:
-    record = records.add(
+    record = channels.add(
         published("1.36.4"), "stable-1.36", release("1.36.4", 2), now=2000, url="", repo_key=KEY
     )
     ranked = [(one.name, one.status) for one in record.releases]
@@ -58,7 +60,7 @@ def test_a_higher_revision_supersedes() -> None:
 def test_publishing_the_same_again_changes_nothing() -> None:
     record = published("1.36.4")
     assert (
-        records.add(record, "stable-1.36", release("1.36.4"), now=9999, url="", repo_key=KEY)
+        channels.add(record, "stable-1.36", release("1.36.4"), now=9999, url="", repo_key=KEY)
         is record
     )
 
@@ -67,7 +69,7 @@ def test_a_published_release_never_changes() -> None:
     with pytest.raises(
         PublicationConflict, match=r"v1.36.4-1 is published with another manifest .*--revision"
     ):
-        records.add(
+        channels.add(
             published("1.36.4"),
             "stable-1.36",
             release("1.36.4", digest="f"),
@@ -79,21 +81,21 @@ def test_a_published_release_never_changes() -> None:
 
 def test_each_publication_names_its_parent_and_time_never_goes_back() -> None:
     first = published("1.36.3")
-    second = records.add(first, "stable-1.36", release("1.36.4"), now=5, url="", repo_key=KEY)
+    second = channels.add(first, "stable-1.36", release("1.36.4"), now=5, url="", repo_key=KEY)
     assert (second.sequence, second.issued) == (2, first.issued + 1)
     assert second.parent is not None
 
 
 def test_a_rollback_is_a_new_publication_with_the_old_content() -> None:
     first, now = published("1.36.3"), published("1.36.3", "1.36.4")
-    back = records.rollback(now, first, now=3000, repo_key=KEY)
+    back = channels.rollback(now, first, now=3000, repo_key=KEY)
     assert (back.sequence, back.rollback_of, back.releases) == (3, 2, first.releases)
 
 
 def test_rolling_back_to_what_is_there_is_refused() -> None:
     record = published("1.36.3")
     with pytest.raises(RequestError, match="is what is there already"):
-        records.rollback(record, record, now=3000, repo_key=KEY)
+        channels.rollback(record, record, now=3000, repo_key=KEY)
 
 
 @pytest.mark.parametrize(
@@ -112,56 +114,56 @@ def test_rolling_back_to_what_is_there_is_refused() -> None:
 def test_publishing_again_renews_what_is_about_to_expire(
     days_later: int, asked: int | None, sequence: int, left: int | None
 ) -> None:
-    first = records.add(
+    first = channels.add(
         None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10
     )
     assert (first.valid_until, first.valid_for) == (1000 + 10 * DAY, 10)
     now = 1000 + days_later * DAY + (sequence - 1)
-    again = records.add(
+    again = channels.add(
         first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=asked
     )
     assert again.sequence == sequence
     assert again.valid_until == (None if left is None else now + left * DAY)
     if asked is None:
-        assert again == records.resign(first, now=now, repo_key=KEY)
+        assert again == channels.resign(first, now=now, repo_key=KEY)
 
 
 def test_a_channel_that_expires_does_so_with_every_new_content() -> None:
-    first = records.add(
+    first = channels.add(
         None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10
     )
-    second = records.add(first, "stable", release("1.36.4"), now=2000, url="", repo_key=KEY)
-    back = records.rollback(second, first, now=3000, repo_key=KEY)
+    second = channels.add(first, "stable", release("1.36.4"), now=2000, url="", repo_key=KEY)
+    back = channels.rollback(second, first, now=3000, repo_key=KEY)
     ends = [(one.valid_for, (one.valid_until or 0) - one.issued) for one in (first, second, back)]
     assert ends == [(10, 10 * DAY)] * 3
-    off = records.rollback(back, second, now=4000, repo_key=KEY, valid_for=0)
+    off = channels.rollback(back, second, now=4000, repo_key=KEY, valid_for=0)
     assert (off.valid_for, off.valid_until) == (None, None)
 
 
 def test_a_channel_that_does_not_expire_stays_so() -> None:
     first = published("1.36.4")
-    assert records.resign(first, now=2000, repo_key=KEY) is first
-    other = records.resign(first, now=2000, repo_key="B" * 40)
+    assert channels.resign(first, now=2000, repo_key=KEY) is first
+    other = channels.resign(first, now=2000, repo_key="B" * 40)
     assert (other.sequence, other.valid_for, other.valid_until) == (2, None, None)
-    again = records.add(
+    again = channels.add(
         first, "stable-1.36", release("1.36.4"), now=9 * DAY, url="", repo_key=KEY, valid_for=0
     )
     assert again is first
 
 
 def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> None:
-    first = records.add(
+    first = channels.add(
         None, "stable", release("1.36.3"), now=1000, url="", repo_key=KEY, valid_for=10
     )
-    second = records.add(
+    second = channels.add(
         first, "stable", release("1.36.4"), now=990, url="", repo_key=KEY, valid_for=10
     )
     assert (second.issued, second.valid_until) == (1001, 1001 + 10 * DAY)
-    again = records.add(
+    again = channels.add(
         second, "stable", release("1.36.4"), now=995, url="", repo_key=KEY, valid_for=10
     )
     assert again is second
-    assert records.resign(second, now=0, repo_key=KEY) is second
+    assert channels.resign(second, now=0, repo_key=KEY) is second
 
 
 @pytest.mark.parametrize(
@@ -178,30 +180,55 @@ def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> Non
 def test_channels_by_default(
     version: str, there: dict[str, str], expected: tuple[str, ...]
 ) -> None:
-    channels = {name: published(current, channel=name) for name, current in there.items()}
-    assert records.default_channels(version, channels) == expected
+    records = {name: published(current, channel=name) for name, current in there.items()}
+    assert channels.default_channels(version, records) == expected
+
+
+def derived(
+    previous: Index | None,
+    records: Sequence[Channel],
+    minors: Mapping[str, MinorFacts] | None = None,
+    new: Mapping[str, Declared] | None = None,
+    *,
+    now: int,
+) -> Index:
+    """The index that follows from channels."""
+    parent = files.sha256(previous.to_bytes()) if previous else None
+    made, _ = index.derive(previous, parent, records, minors or {}, new or {}, now=now)
+    return made
 
 
 def test_the_index_lists_every_release_with_its_channels_and_edges() -> None:
-    channels = [published("1.36.3", "1.36.4"), published("1.35.9", channel="stable-1.35")]
-    declared = {"v1.36.4-1": graph.Declared([">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"])}
+    records = [published("1.36.3", "1.36.4"), published("1.35.9", channel="stable-1.35")]
+    says = {"v1.36.4-1": Declared((">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"), "3.6.9")}
     minors = {"1.36": recipes.catalog()["1.36"]}
-    index, _ = records.index(None, channels, minors, declared, now=2000)
-    newest = index.releases[0]
-    assert [one.name for one in index.releases] == ["v1.36.4-1", "v1.36.3-1", "v1.35.9-1"]
+    made = derived(None, records, minors, says, now=2000)
+    newest = made.releases[0]
+    assert [one.name for one in made.releases] == ["v1.36.4-1", "v1.36.3-1", "v1.35.9-1"]
     assert (newest.channels, newest.end_of_life) == (("stable-1.36",), "2027-06-28")
     assert newest.upgrades_from == ("v1.36.3-1", "v1.35.9-1")
-    assert records.index(index, channels, minors, declared, now=3000)[0] is index
+    assert (newest.upgrade_ranges, newest.etcd) == says["v1.36.4-1"]
+    assert derived(made, records, minors, says, now=3000) is made
+    assert derived(made, records, minors, {}, now=3000) is made, "it remembers what it was told"
+
+
+def test_the_index_asks_for_what_it_does_not_know_yet() -> None:
+    records = [published("1.36.3", "1.36.4"), published("1.36.4", channel="latest")]
+    assert index.unknown(None, records).keys() == {"v1.36.3-1", "v1.36.4-1"}
+    before = derived(None, [published("1.36.3")], now=1)
+    assert index.unknown(before, records).keys() == {"v1.36.4-1"}
+    assert index.unknown(derived(before, records, now=2), records) == {}
 
 
 def test_a_release_that_left_its_channel_stays_in_the_index() -> None:
     both = published("1.36.3", "1.36.4")
-    before, _ = records.index(None, [both], {}, {}, now=3000)
-    back = records.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)
-    after, _ = records.index(before, [back], {}, {}, now=2000)
+    before = derived(None, [both], now=3000)
+    back = channels.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)
+    after = derived(before, [back], now=2000)
     gone = next(one for one in after.releases if one.name == "v1.36.4-1")
     assert (gone.channels, gone.status) == ((), "superseded")
     assert (after.sequence, after.issued) == (2, before.issued), "time never goes back"
+    assert after.parent == files.sha256(before.to_bytes())
 
 
 def test_the_front_page_presents_stable_or_else_the_newest_release(released: Settings) -> None:
@@ -209,22 +236,23 @@ def test_the_front_page_presents_stable_or_else_the_newest_release(released: Set
         Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
     )
     names = {"stable-1.9": "1.9.11", "stable-1.36": "1.36.4", "stable-1.37": "1.37.1"}
-    channels = {name: published(version, channel=name) for name, version in names.items()}
-    index, _ = records.index(None, list(channels.values()), {}, {}, now=3000)
-    manifests = {f"v{version}-1": manifest for version in names.values()}
-    shown = page.variables(index, manifests, channels)["latest"]
+    records = {name: published(version, channel=name) for name, version in names.items()}
+    made = derived(None, list(records.values()), now=3000)
+    assert page.presented(records).name == "v1.37.1-1"
+    shown = page.variables(made, manifest, records)["latest"]
     assert (shown["version"], shown["channel"]) == ("v1.37.1", "stable-1.37")
-    channels["stable"] = published("1.36.4", channel="stable")
-    assert page.variables(index, manifests, channels)["latest"]["version"] == "v1.36.4"
+    records["stable"] = published("1.36.4", channel="stable")
+    assert page.presented(records).name == "v1.36.4-1"
+    assert page.variables(made, manifest, records)["latest"]["version"] == "v1.36.4"
 
 
 def test_a_channel_is_not_valid_for_longer_than_a_date_can_say(released: Settings) -> None:
     longest = Settings.model_validate({**released.model_dump(), "valid_for": LONGEST}).valid_for
-    record = records.add(
+    record = channels.add(
         None, "stable", release("1.36.4"), now=released.now, url="", repo_key=KEY, valid_for=longest
     )
-    assert apt.suite(
-        (), suite="stable", architectures=(), issued=record.issued, valid_until=record.valid_until
-    )
+    assert record.valid_until is not None
+    rendered = apt.suite({}, suite="stable", issued=record.issued, valid_until=record.valid_until)
+    assert b"Valid-Until: " in rendered["Release"]
     with pytest.raises(ValueError, match="valid_for"):
         Settings.model_validate({**released.model_dump(), "valid_for": 3_000_000})

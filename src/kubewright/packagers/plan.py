@@ -1,0 +1,247 @@
+"""Plans the packages of a release: which there are, what each is built from, and what cannot be."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import Any, Literal
+
+import jinja2
+from jinja2 import meta
+
+from kubewright import checked, content, files, recipes
+from kubewright.errors import RequestError
+from kubewright.models.base import Arch, Format, Model
+from kubewright.models.build import Build
+from kubewright.models.lock import Release
+from kubewright.models.recipe import Recipe, Relations
+from kubewright.packagers.describe import identify, placeholders, template_variables
+from kubewright.workspace import fingerprint
+
+SCRIPTS = tuple(f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm"))
+"""The templates below packaging/ that the scripts of every package are rendered from."""
+
+LONGEST = 64
+"""Characters of a variable that a `Build` states as it is; of a longer one it states the digest."""
+
+
+@dataclass(frozen=True)
+class PlannedPackage:
+    """One package that the recipes make of a release."""
+
+    recipe: Recipe
+    arch: Arch | Literal["all"]
+    format: Format
+
+    @property
+    def id(self) -> str:
+        """`deb/kubelet/amd64`."""
+        return f"{self.format}/{self.recipe.name}/{self.arch}"
+
+    def inputs(self, release: Release) -> Iterator[tuple[str, str, Arch]]:
+        """The fetched files that go into it, by component, name and architecture."""
+        arch = self.arch if isinstance(self.arch, Arch) else release.architectures[0]
+        for entry in self.recipe.contents:
+            if entry.input is not None and entry.belongs(self.format, release.minor):
+                yield entry.input.component, entry.input.name, arch
+
+    def gap(self, release: Release) -> str | None:
+        """Why it cannot be built: the first of its inputs that the upstream does not have."""
+        for wanted in self.inputs(release):
+            reason = release.missing(*wanted)
+            if reason is not None:
+                return reason
+        return None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What decides packages beside lock and recipes; `variables` are those of templates."""
+
+    keyring: bytes
+    variables: Mapping[str, Any]
+    tools: Mapping[str, str]
+
+
+def plan(release: Release) -> list[PlannedPackage]:
+    """Every package that the recipes make of a release."""
+    planned = []
+    for recipe in recipes.packages().values():
+        if (recipe.monolith and not release.monolith) or not _possible(recipe, release):
+            continue
+        for arch in _architectures(recipe, release):
+            planned += [PlannedPackage(recipe, arch, form) for form in Format]
+    return planned
+
+
+def wanted(planned: Sequence[PlannedPackage], only: str) -> list[PlannedPackage]:
+    """Those whose recipe's name `only` matches (a name or a pattern).
+
+    Raises RequestError when none does.
+    """
+    matching = [package for package in planned if fnmatchcase(package.recipe.name, only)]
+    if not matching:
+        known = ", ".join(sorted({package.recipe.name for package in planned}))
+        raise RequestError(
+            f"--only {only}", "no package has this name", f"the packages are {known}"
+        )
+    return matching
+
+
+def materials(
+    package: PlannedPackage,
+    release: Release,
+    around: Circumstances,
+    carried: Mapping[str, str],
+) -> Build:
+    """Everything that decides a package; `carried` has the versions of what is inside another
+    program.
+    """
+    recipe = package.recipe
+    upstream = recipes.components().components[recipe.component]
+    sources = _content_files(package, release)
+    return Build(
+        id=package.id,
+        inputs=_inputs(package, release, around.keyring),
+        recipe=fingerprint(
+            recipe.model_dump(mode="json"), upstream.home, upstream.license, release.minor
+        ),
+        content={name: checked.sha256_of(source.path) for name, source in sources.items()},
+        tools=dict(around.tools),
+        variables=_identity(package, release, around, carried)
+        | _rendered(package, release, around.variables, sources.values()),
+    )
+
+
+def _possible(recipe: Recipe, release: Release) -> bool:
+    """Whether a release has the components that a package is of or names: some do without
+    Docker.
+    """
+    named = {
+        name
+        for name in recipes.components().components
+        if any(f"{{{name}" in text for text in _relations(recipe, tuple(Format)))
+    }
+    return all(map(release.has, {recipe.component, *named}))
+
+
+def _architectures(recipe: Recipe, release: Release) -> Sequence[Arch | Literal["all"]]:
+    return ("all",) if recipe.all_architectures else release.architectures
+
+
+def _relations(recipe: Recipe, formats: Iterable[Format]) -> Iterator[str]:
+    """The text of every relation that packages of some formats have."""
+    own = {Format.deb: recipe.deb, Format.rpm: recipe.rpm}
+    for relations in (recipe.relations, *(own[form] for form in formats)):
+        for key in Relations.model_fields:
+            yield from getattr(relations, key)
+
+
+def _inputs(package: PlannedPackage, release: Release, keyring: bytes) -> dict[str, str]:
+    """The digest of each input that the lock has, and of the keyring where it is one."""
+    known = {
+        (entry.component, entry.name, entry.arch): (entry.id, entry.sha256)
+        for entry in release.inputs
+    }
+    digests: dict[str, str] = {}
+    for component, name, arch in package.inputs(release):
+        if component == "keyring":
+            digests[f"{component}/{name}"] = files.sha256(keyring)
+            continue
+        place, digest = known.get((component, name, arch), ("", None))
+        if digest is not None:
+            digests[place] = digest
+    return digests
+
+
+def _content_files(package: PlannedPackage, release: Release) -> dict[str, "_Source"]:
+    """Files of the content folders that a package carries or renders, by path from their root."""
+    carried: list[str] = []
+    rendered = [*SCRIPTS, *package.recipe.scripts.values()]
+    for entry in package.recipe.contents:
+        kind, _, name = entry.source.partition(":")
+        if entry.belongs(package.format, release.minor) and kind in ("file", "template"):
+            (carried if kind == "file" else rendered).append(name)
+    sources = {name: _Source(_content_path(name)) for name in carried}
+    while rendered:
+        name = rendered.pop()
+        path = _content_path(name)
+        if name not in sources and path.is_file():  # `payload` refuses a missing one in words
+            sources[name] = _parsed(path, checked.sha256_of(path))
+            rendered += sources[name].included
+    there = [source for source in sources.values() if source.path.is_file()]
+    return {str(source.path.relative_to(content.root())): source for source in there}
+
+
+def _content_path(name: str) -> Path:
+    """`kubelet/kubelet.service` is below packaging/, `@repo/templates/x` below repo/."""
+    return content.root() / (name[1:] if name.startswith("@") else f"packaging/{name}")
+
+
+def _identity(
+    package: PlannedPackage,
+    release: Release,
+    around: Circumstances,
+    carried: Mapping[str, str],
+) -> dict[str, str]:
+    """Version and date, and the placeholders that its relations use."""
+    recipe = package.recipe
+    values = placeholders(recipe, release) | {"key_date": str(around.variables["key_date"])}
+    values |= carried
+    identity = identify(recipe, release, package.format, values)
+    stated = {
+        "version": f"{identity.epoch}:{identity.version}-{identity.revision}",
+        "upstream": identity.upstream,
+        "date": str(identity.source_date_epoch),
+    }
+    for text in _relations(recipe, [package.format]):
+        for _, name, _, _ in Formatter().parse(text):
+            if name in values:
+                stated[f"{{{name}}}"] = values[name]
+    return stated
+
+
+def _rendered(
+    package: PlannedPackage,
+    release: Release,
+    variables: Mapping[str, Any],
+    sources: Iterable["_Source"],
+) -> dict[str, str]:
+    """The variables that its templates use; what of them follows from the recipe is left out."""
+    values = template_variables(package.recipe, release, package.format, variables)
+    used = frozenset[str]().union(*(source.variables for source in sources))
+    implied = {"recipe", "services", "version", "minor", "format"}
+    return {name: _text(values[name]) for name in sorted(used & values.keys() - implied)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Release):
+        learned = {"inputs", "unavailable", "recipes", "distributions"}
+        value = value.model_dump(mode="json", exclude=learned)
+    elif isinstance(value, Model):
+        value = value.model_dump(mode="json")
+    if isinstance(value, str) and len(value) <= LONGEST:
+        return value
+    return fingerprint(value)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A content file, and what it uses if it is a template."""
+
+    path: Path
+    variables: frozenset[str] = frozenset()
+    included: tuple[str, ...] = ()
+
+
+@cache
+def _parsed(path: Path, digest: str) -> _Source:
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = jinja2.Environment().parse(text)  # noqa: S701 - it is looked at, never rendered
+    except jinja2.TemplateSyntaxError:
+        return _Source(path)  # `payload` refuses it in words
+    included = (name for name in meta.find_referenced_templates(tree) if name)
+    return _Source(path, frozenset(meta.find_undeclared_variables(tree)), tuple(included))

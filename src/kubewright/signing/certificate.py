@@ -1,0 +1,39 @@
+"""The public half of a repository key, wherever it stands: all that building packages needs."""
+
+from pathlib import Path
+
+from kubewright.errors import RequestError
+from kubewright.signing import keyfile, keys
+from kubewright.signing.public import RepoPublicKey
+
+_REMEDY = "give the certificate that `kubewright key init DIR` wrote as repo-key.pub.asc"
+
+
+def read(uri: str | None, now: int) -> RepoPublicKey:
+    """The certificate in the file at `uri` (`file:PATH`), which may be a secret key's too; without
+    a URI that of the user's development key, made at `now` (epoch seconds) on first use.
+
+    Raises RequestError when there is none, or it has expired by `now`.
+    """
+    if uri is None:
+        development = keys.repo_key(None, now=now)
+        return keyfile.public(development.certificate, place="the development key")
+    path = _path(uri)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RequestError(str(path), str(error.strerror), _REMEDY) from error
+    public = keyfile.public(data, place=str(path))
+    public.refuse_expired(now)
+    return public
+
+
+def _path(uri: str) -> Path:
+    scheme, _, rest = uri.partition(":")
+    if scheme != "file" or not rest:
+        raise RequestError(
+            f"--repo-key {uri}",
+            "no certificate can be read from there",
+            "give a file, e.g. file:keys/repo-key.pub.asc",
+        )
+    return Path(rest.removeprefix("//")).expanduser()

@@ -1,0 +1,82 @@
+"""What a site has already of a release that is about to be signed."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from kubewright import files
+from kubewright.errors import VerificationFailed
+from kubewright.models.artifact import Package
+from kubewright.models.base import Format
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Index, IndexedRelease
+from kubewright.signing import rpm as rpm_signature
+from kubewright.signing.roles import Keys
+from kubewright.site import layout
+from kubewright.site.store import Store
+from kubewright.stages.package import site_keyring
+
+Read = Callable[[str], bytes | None]
+"""Gives an object of the site by its path, None if there is none."""
+
+Listed = Callable[[], Mapping[str, str]]
+"""Gives the SHA-256 of every rpm that the site's repositories list, by its path on the site."""
+
+
+def reading(store: Store) -> Read:
+    """A function that reads objects of a store."""
+
+    def read(path: str) -> bytes | None:
+        stored = store.get(path)
+        return stored.data if stored else None
+
+    return read
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a site has: objects, the digests of the rpms that it lists, its certificates."""
+
+    read: Read
+    listed: Mapping[str, str]
+    known: bytes
+
+
+def listed_rpms(read: Read) -> dict[str, str]:
+    """The SHA-256 of every rpm of the releases in channels, by its path on the site."""
+    listed: dict[str, str] = {}
+    for release in _releases(read):
+        found = read(release.manifest_url)
+        if found is None or files.sha256(found) != release.manifest_sha256:
+            continue  # damage is for `publish` and `verify` to name
+        for package in Manifest.read(found, release.manifest_url).packages:
+            if package.format is Format.rpm:
+                listed[package.url] = package.sha256
+    return listed
+
+
+def _releases(read: Read) -> tuple[IndexedRelease, ...]:
+    """The releases that the site's index lists; none where it cannot be read."""
+    data = read(layout.INDEX)
+    with suppress(VerificationFailed):
+        return Index.read(data, layout.INDEX).releases if data is not None else ()
+    return ()
+
+
+def keyring(keys: Keys, read: Read) -> bytes:
+    """Every repository key that the site knows, the current one first."""
+    return site_keyring(keys.repo.certificate, read)
+
+
+def published(package: Package, known: bytes, read: Read) -> bytes | None:
+    """An rpm of the same content that the site carries already, signed by a known key; a damaged
+    one does not count.
+    """
+    data = read(package.url) if package.format is Format.rpm else None
+    if data is None:
+        return None
+    with suppress(VerificationFailed):
+        if rpm_signature.unsigned_sha256(data, name=package.url) == package.unsigned_sha256:
+            rpm_signature.verify(data, [known], name=package.url)
+            return data
+    return None
