@@ -23,6 +23,7 @@ from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.directory import DirectoryStore
 from kubewright.stages import fetch, image, package, resolve, sign
+from kubewright.stages.carried import reading
 from kubewright.stages.sample import sample
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
@@ -144,10 +145,11 @@ def _make(home: Path, number: int) -> None:
     logging.disable(logging.WARNING)
     console().quiet = True  # progress
     settings, keys = _settings(home, number), _keys()
-    nowhere = DirectoryStore(home / "nowhere")
+    nowhere = reading(DirectoryStore(home / "nowhere"))
     workspace, _ = resolve.resolve(KUBERNETES, settings)
     fetch.fetch(workspace, settings)
-    package.package(workspace, settings, keys.repo, sign.keyring(keys, nowhere))
+    known = package.site_keyring(keys.repo.certificate, nowhere)
+    package.package(workspace, settings, keys.repo, known)
     image.image(workspace, settings)
     sign.sign(workspace, settings, keys, nowhere)
 

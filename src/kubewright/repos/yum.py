@@ -26,6 +26,9 @@ _ROOTS = {
 }
 """The root element of each document, with its attributes."""
 
+PLAIN = "Packages/"
+"""What hrefs in a plain repository begin with."""
+
 _NUMBER = r'  <version epoch="\d+" ver="([^"]*)" rel="([^"]*)"/>\n'
 _PRIMARY = re.compile(
     r'<package type="rpm">\n  <name>([^<]*)</name>\n  <arch>([^<]*)</arch>\n'
@@ -44,7 +47,7 @@ class Listed(NamedTuple):
     """The packages of one repository, as entries of each of its documents."""
 
     primary: list[Entry]
-    """Their hrefs are `LOCATION`: each form of a repository has its own."""
+    """Their hrefs begin with `PLAIN`; another form of a repository is made of that."""
     filelists: list[Entry]
     other: list[Entry]
 
@@ -55,7 +58,8 @@ def listed(rpms: Iterable[RpmEntry]) -> Listed:
     for rpm in rpms:
         group = f"{rpm.version}-{rpm.release}"
         order = f"{rpm.name} {rpm.arch}"
-        found.primary.append(Entry(rpm.basename, rpm.sha256, group, order, rpm.primary))
+        text = _located(rpm.primary, LOCATION, f"{PLAIN}{rpm.basename}")
+        found.primary.append(Entry(rpm.basename, rpm.sha256, group, order, text))
         found.filelists.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.filelists))
         found.other.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.other))
     return found
@@ -82,8 +86,9 @@ def _primary(text: str) -> Entry:
     name, arch, version, release, sha256 = _matched(_PRIMARY.match(text))
     (href,) = _matched(_HREF.search(text))
     basename = html.unescape(href).rpartition("/")[2]
-    neutral = text.replace(f'<location href="{href}"/>', f'<location href="{LOCATION}"/>')
-    return Entry(basename, sha256, f"{version}-{release}", f"{name} {arch}", neutral)
+    if not href.startswith(PLAIN):
+        text = _located(text, href, f"{PLAIN}{basename}")
+    return Entry(basename, sha256, f"{version}-{release}", f"{name} {arch}", text)
 
 
 def _identified(text: str) -> Entry:
@@ -103,7 +108,7 @@ def documents(
     """The documents of a repository, by kind.
 
     `href_prefix` and a package's file name make its href, seen from the repository's root:
-    `../../../../pool/` or `Packages/`. `known` has the members of earlier documents, by kind.
+    `../../../../pool/` or `PLAIN`. `known` has the members of earlier documents, by kind.
     A package given twice is listed once; one file name of two packages raises PublicationConflict.
     """
     found = packages._asdict()
@@ -118,18 +123,21 @@ def document(
 ) -> Packed:
     """One of them; only `primary` has hrefs."""
     ordered = packed.merged(entries)
-    if kind == "primary":
-        ordered = [_located(entry, href_prefix) for entry in ordered]
+    if kind == "primary" and href_prefix != PLAIN:
+        plain, other = (rpmxml.attribute_text(href=start)[:-1] for start in (PLAIN, href_prefix))
+        old, new = f"<location{plain}", f"<location{other}"
+        ordered = [entry._replace(text=entry.text.replace(old, new)) for entry in ordered]
     root, attributes = _ROOTS[kind]
     head = f'{DECLARATION}<{root} {attributes} packages="{len(ordered)}">\n'
     return packed.pack(ordered, known, head, f"</{root}>\n")
 
 
-def _located(entry: Entry, href_prefix: str) -> Entry:
-    href = rpmxml.attribute_text(href=href_prefix + entry.name)
-    # The whole element: a description may hold the bare token, but never an unescaped `<`.
-    text = entry.text.replace(f'<location href="{LOCATION}"/>', f"<location{href}/>")
-    return entry._replace(text=text)
+def _located(text: str, old: str, new: str) -> str:
+    """An element of primary.xml with another href; the old one is given as it is written."""
+    # The whole element: a description may hold the bare words, but never an unescaped `<`.
+    return text.replace(
+        f'<location href="{old}"/>', f"<location{rpmxml.attribute_text(href=new)}/>"
+    )
 
 
 def repodata(rendered: Mapping[str, Packed], *, issued: int) -> dict[str, bytes]:

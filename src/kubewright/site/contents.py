@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", DebEntry, RpmEntry)
 
-HREFS = {"snapshot": "../../../../pool/", "plain": "Packages/"}
+HREFS = {"snapshot": "../../../../pool/", "plain": yum.PLAIN}
 """The two forms of a yum repository, and what their hrefs begin with."""
 
 
@@ -88,7 +88,7 @@ def read(reader: Reader, record: Channel) -> Contents:
     """
     try:
         return _from_indexes(reader, record)
-    except (VerificationFailed, ValueError) as error:  # ValueError: another engine's form
+    except VerificationFailed as error:
         log.info("%s; made again from the releases", error)
     except (ValueError, LookupError) as error:  # another engine's form
         place = layout.channel_path(record.channel)

@@ -69,12 +69,14 @@ def render(
     complete = record.model_copy(
         update={"suite": suite.sha256, "packages": suite.packages, "repodata": repodata}
     )
-    objects += signed_copy(channel_copy(complete), complete.to_bytes(), signer, complete.issued)
+    data = complete.to_bytes()
+    copy = layout.channel_copy(complete.channel, complete.sequence, files.sha256(data))
+    objects += signed_copy(copy, data, signer, complete.issued)
     if complete.current is not None:
         marker = f"v{complete.current.kubernetes}".encode()
         pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
     path = layout.channel_path(complete.channel)
-    pointers.append(pointer(path, complete.to_bytes(), fresh=fresh))
+    pointers.append(pointer(path, data, fresh=fresh))
     known = immutable_paths(previous) if previous else frozenset[str]()
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
