@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from kubewright.models.site import SiteKey
 from kubewright.signing import keyring
+from kubewright.signing.marked_keys import is_development, public_keys
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
-from kubewright.site.keys import KeyFiles, is_development, public_keys
+from kubewright.site.keys import KeyFiles
 from kubewright.site.reader import Present, Reader
 
 

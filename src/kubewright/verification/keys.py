@@ -7,8 +7,8 @@ from itertools import chain
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.signing import keyring
 from kubewright.signing import verify as signatures
+from kubewright.signing.marked_keys import is_development, public_keys
 from kubewright.site import layout
-from kubewright.site.keys import is_development, public_keys
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
 
