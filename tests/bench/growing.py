@@ -11,6 +11,7 @@ from measure import ROUNDS, processor_time
 from peers import Aptly, Createrepo
 from releases import Releases
 
+from kubewright import run
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.stages import channels, publish, verify
@@ -44,6 +45,8 @@ class Measured:
     """Every figure, by the number of releases on the site."""
 
     publish: dict[int, Cost] = field(default_factory=dict)
+    commands: dict[int, float] = field(default_factory=dict)
+    """Publishing by the command, from its start to its end."""
     peers: dict[int, dict[str, float]] = field(default_factory=dict)
     verbs: dict[int, dict[str, Cost]] = field(default_factory=dict)
     verified: dict[int, tuple[float, int]] = field(default_factory=dict)
@@ -69,9 +72,11 @@ class Growing:
         if measured:
             self._feed()
             self.found.publish[number] = Cost()
+            self.found.commands[number] = float("inf")
             self.found.peers[number] = dict.fromkeys(self.peers, float("inf"))
             for _ in range(ROUNDS):
                 self._ours(number)
+                self._command(number)
                 for name in self.peers:
                     self._theirs(number, name, own)
         publish.publish(
@@ -86,6 +91,24 @@ class Growing:
             self.found.publish[number],
             lambda: len(publish.publish(workspace, settings, self.keys)[1]),
         )
+        shutil.rmtree(twin)
+
+    def _command(self, number: int) -> None:
+        twin = self._twin()
+        settings = self.given.settings(number, twin)
+        words = [
+            f"--dist={settings.dist}", f"--site={twin}", f"--url={settings.url}",
+            f"--channel={settings.channels[0]}", f"--now={settings.now}",
+        ]  # fmt: skip
+        program = run.find("kubewright", install="install the checkout")
+        start = processor_time()
+        name = self.given.workspace(number).root.name
+        run.run(
+            [program, "publish", name, *words],
+            env={"KUBEWRIGHT_DATA": os.environ["KUBEWRIGHT_DATA"]},
+        )
+        used = processor_time() - start
+        self.found.commands[number] = min(self.found.commands[number], used)
         shutil.rmtree(twin)
 
     def _theirs(self, number: int, name: str, own: list[Path]) -> None:

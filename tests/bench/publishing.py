@@ -83,13 +83,16 @@ def _rows(found: Measured, published: tuple[int, ...], kept: tuple[int, ...]) ->
             against = "aptly and createrepo_c, signed by gpg"
             ours = found.publish[number].seconds
             yield Row(f"publish release {number}", ours, sum(theirs.values()), against, "s", goal)
+    if found.peers[last]:
+        total = sum(found.peers[last].values())
+        yield Row(f"publish release {last}, command", found.commands[last], total, "the same", "s")
     ten = next(number for number in kept if number * 10 == many)
     for what in ("index", "graph"):
         large_size, small_size = (getattr(found.sizes[n], what) for n in (many, ten))
         against = f"ten times that at {ten}"
         yield Row(f"{what}.json at {many}", large_size, 10 * small_size, against, "B", LINEAR)
-    total, before = found.sizes[many].total, found.sizes[ten].total
-    yield Row(f"site at {many}", total, 10 * before, f"ten times that at {ten}", "B")
+    whole, before = found.sizes[many].total, found.sizes[ten].total
+    yield Row(f"site at {many}", whole, 10 * before, f"ten times that at {ten}", "B")
 
 
 def _others(given: Releases, work: Path) -> Iterator[Row]:
@@ -121,11 +124,11 @@ def _publications(found: Measured) -> Figures:
     for number, cost in found.publish.items():
         tally, theirs = cost.tally, found.peers[number]
         rows.append((
-            str(number), _ms(cost.seconds), str(cost.objects), str(tally.total), tally.by_method,
+            str(number), _ms(cost.seconds), _ms(found.commands[number]), str(cost.objects), str(tally.total), tally.by_method,
             size(tally.read), size(tally.derived), size(tally.written), str(tally.bodies),
             *(_ms(theirs[name]) if name in theirs else "-" for name in FORMATS),
         ))  # fmt: skip
-    columns = ("release", "ms", "objects", "calls", "of which", "read", "derived", "written",
+    columns = ("release", "ms", "command", "objects", "calls", "of which", "read", "derived", "written",
                "packages read", *FORMATS)  # fmt: skip
     return Figures("Publishing (processor time)", columns, tuple(rows))
 
