@@ -13,7 +13,7 @@ from debian.deb822 import Deb822
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kubewright import files
+from kubewright import archives, files
 from kubewright.errors import PublicationConflict, VerificationFailed
 from kubewright.repos import apt, packed, rpm, rpmxml, yum
 from kubewright.repos.deb import DebEntry
@@ -166,7 +166,7 @@ def test_members_that_are_known_are_taken_over_byte_for_byte(
     members = packed.unpack(index.data, "index")
     assert index.text == packing(listed, {}, ends).text
     for text, data in members.items():
-        assert data == known.get(text, files.gzipped(text))
+        assert data == known.get(text, archives.gzipped(text))
     changed = {entry.group for entry in listed[cut:]}
     for group in {entry.group for entry in listed[:cut]} - changed:
         own = "".join(entry.text for entry in packed.merged(listed) if entry.group == group)

@@ -18,6 +18,7 @@ from kubewright.settings import Settings
 from kubewright.signing import rpm
 from kubewright.signing.keys import initialise, repo_key
 from kubewright.signing.roles import Keys
+from kubewright.site.directory import DirectoryStore
 from kubewright.stages import carried, fetch, image, package, publish, release, sign, verify
 from kubewright.stages.carried import reading
 from kubewright.stages.site import store
@@ -375,11 +376,11 @@ def test_an_rpm_of_the_site_that_is_not_the_same_is_not_taken(
 
 
 def test_the_rpms_that_a_site_lists_are_those_of_its_manifests(home: Settings, keys: Keys) -> None:
-    read = reading(store(home))
+    site = store(home)
     record = Workspace(home.dist / NAME).record("sign")
     assert record is not None
-    assert carried.listed_rpms(read) == digests(record)
-    manifest = Path(home.site, "releases", NAME, "manifest.json")
-    manifest.write_bytes(manifest.read_bytes() + b"\n")
-    assert carried.listed_rpms(read) == {}, "damage is for `publish` and `verify` to name"
-    assert carried.listed_rpms(Site({}).read) == {}
+    assert carried.listed_rpms(site) == digests(record)
+    for path in Path(home.site).glob("yum/*/x86_64/repodata/*-primary.xml.gz"):
+        path.write_bytes(b"damaged")
+    assert carried.listed_rpms(site) == {}, "damage is for `publish` and `verify` to name"
+    assert carried.listed_rpms(DirectoryStore(Path(home.site) / "nothing")) == {}

@@ -36,7 +36,6 @@ from kubewright.site.reader import Reader, pointer_to
 from kubewright.site.repositories import signed_copy
 from kubewright.stages import channels, release, verify
 from kubewright.stages.repair import repair_site
-from kubewright.stages.site import Signer
 
 NOW = 1_790_000_000
 SKEW = recipes.skew()
@@ -628,7 +627,7 @@ def test_a_publisher_that_was_overtaken_leaves_the_right_graph(
 
 def forged(site: Path, keys: Keys, index: Index, changed: Graph) -> None:
     """A graph, and an index and a state that lead to it, which somebody with the keys signed."""
-    store, signer = DirectoryStore(site), Signer(keys)
+    store, signer = DirectoryStore(site), keys
     present = Reader(store).present()
     assert present.state is not None
     data = changed.to_bytes()
@@ -645,7 +644,7 @@ def forged(site: Path, keys: Keys, index: Index, changed: Graph) -> None:
     objects: list[Object] = [backups.backup(path, copies)]
     for copied, content in copies.items():
         objects += signed_copy(copied, content, signer, NOW)
-    new = pointer_to(state)
+    new = pointer_to(state.number, files.sha256(state.to_bytes()))
     live = {layout.GRAPH: data, layout.INDEX: index.to_bytes(), layout.STATE: state.to_bytes()}
     for name, content in (live | {layout.FINISHED: new}).items():
         objects.append(pointer(name, content, fresh=False))

@@ -3,6 +3,7 @@ them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -171,7 +172,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
     from kubewright.stages import sign as signing
-    from kubewright.stages.carried import reading
+    from kubewright.stages.carried import listed_rpms, reading
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
     from kubewright.stages.site import store
@@ -181,7 +182,10 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     if settings.dry_run:
         _plan(workspace, settings.cache, as_json, Plan.signing)
         return
-    record = signing.sign(workspace, settings, keys(settings), reading(store(settings)))
+    site = store(settings)
+    record = signing.sign(
+        workspace, settings, keys(settings), reading(site), partial(listed_rpms, site)
+    )
     _report(workspace, record, as_json)
 
 

@@ -74,6 +74,18 @@ def parsed(primary: Iterable[bytes], filelists: Iterable[bytes], other: Iterable
     )
 
 
+def digests(primary: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    """File name and SHA-256 of each package in the members of a primary document."""
+    for text in _elements(primary):
+        *_, sha256 = _matched(_PRIMARY.match(text))
+        (href,) = _matched(_HREF.search(text))
+        yield _basename(href), sha256
+
+
+def _basename(href: str) -> str:
+    return html.unescape(href).rpartition("/")[2]
+
+
 def _elements(members: Iterable[bytes]) -> Iterator[str]:
     """The package elements of a document, each with its line end."""
     for member in members:
@@ -85,7 +97,7 @@ def _elements(members: Iterable[bytes]) -> Iterator[str]:
 def _primary(text: str) -> Entry:
     name, arch, version, release, sha256 = _matched(_PRIMARY.match(text))
     (href,) = _matched(_HREF.search(text))
-    basename = html.unescape(href).rpartition("/")[2]
+    basename = _basename(href)
     if not href.startswith(PLAIN):
         text = _located(text, href, f"{PLAIN}{basename}")
     return Entry(basename, sha256, f"{version}-{release}", f"{name} {arch}", text)

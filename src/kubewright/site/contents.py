@@ -142,6 +142,21 @@ def _documents(
     return snapshot, snapshot | {"primary": members("primary", repodata.plain_primary)}
 
 
+def rpm_digests(reader: Reader, record: Channel) -> dict[str, str]:
+    """The SHA-256 of every rpm that a channel lists, by its path on the site.
+
+    Raises VerificationFailed where an index is lost.
+    """
+    found = {}
+    for base, repodata in record.repodata.items():
+        name = yum.data_name("primary", repodata.plain_primary)
+        path = f"{layout.yum_path(record.channel, base)}/{name}"
+        members = packed.unpack(reader.content(repodata.plain_primary, path), path)
+        for basename, sha256 in yum.digests(members):
+            found[layout.rpm_path(basename)] = sha256
+    return found
+
+
 def of_release(reader: Reader, release: ChannelRelease) -> Entries:
     """The index entries of a published release, as its manifest promises them."""
     manifest = reader.manifest(release.manifest_url, release.manifest_sha256)

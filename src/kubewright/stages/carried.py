@@ -4,20 +4,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.models.artifact import Package
 from kubewright.models.base import Format
-from kubewright.models.manifest import Manifest
-from kubewright.models.site import Index, IndexedRelease
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
-from kubewright.site import layout
+from kubewright.site import contents
+from kubewright.site.reader import Reader
 from kubewright.site.store import Store
 from kubewright.stages.package import site_keyring
 
 Read = Callable[[str], bytes | None]
 """Gives an object of the site by its path, None if there is none."""
+
 
 Listed = Callable[[], Mapping[str, str]]
 """Gives the SHA-256 of every rpm that the site's repositories list, by its path on the site."""
@@ -42,25 +41,18 @@ class Carried:
     known: bytes
 
 
-def listed_rpms(read: Read) -> dict[str, str]:
-    """The SHA-256 of every rpm of the releases in channels, by its path on the site."""
+def listed_rpms(store: Store) -> dict[str, str]:
+    """The SHA-256 of every rpm that the site's repositories list, by its path on the site.
+
+    What damage hides is for `publish` and `verify` to name.
+    """
+    reader = Reader(store)
     listed: dict[str, str] = {}
-    for release in _releases(read):
-        found = read(release.manifest_url)
-        if found is None or files.sha256(found) != release.manifest_sha256:
-            continue  # damage is for `publish` and `verify` to name
-        for package in Manifest.read(found, release.manifest_url).packages:
-            if package.format is Format.rpm:
-                listed[package.url] = package.sha256
-    return listed
-
-
-def _releases(read: Read) -> tuple[IndexedRelease, ...]:
-    """The releases that the site's index lists; none where it cannot be read."""
-    data = read(layout.INDEX)
     with suppress(VerificationFailed):
-        return Index.read(data, layout.INDEX).releases if data is not None else ()
-    return ()
+        state = reader.present().state
+        for record in reader.channels(state).values() if state else ():
+            listed |= contents.rpm_digests(reader, record)
+    return listed
 
 
 def keyring(keys: Keys, read: Read) -> bytes:

@@ -1,13 +1,14 @@
 """release: all stages in their order, from a request to a verified site."""
 
 import logging
+from functools import partial
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import Change
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
-from kubewright.stages.carried import reading
+from kubewright.stages.carried import listed_rpms, reading
 from kubewright.stages.site import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
@@ -21,11 +22,11 @@ def release(
     """Run every stage; each does only what is not done yet."""
     workspace, _ = resolve.resolve(request, settings)
     fetch.fetch(workspace, settings)
-    read = reading(store(settings))
-    known = package.site_keyring(keys.repo.certificate, read)
+    site = store(settings)
+    known = package.site_keyring(keys.repo.certificate, reading(site))
     package.package(workspace, settings, keys.repo, known)
     image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, read)
+    sign.sign(workspace, settings, keys, reading(site), partial(listed_rpms, site))
     channels, changes = publish.publish(workspace, settings, keys)
     if changes:
         log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)

@@ -19,7 +19,7 @@ from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
 from kubewright.stages import image, manifest
 from kubewright.stages.build_package import entry_channel
-from kubewright.stages.carried import Carried, Listed, Read, keyring, listed_rpms, published
+from kubewright.stages.carried import Carried, Listed, Read, keyring, published
 from kubewright.stages.signed_documents import (
     MANIFEST,
     SIGNED,
@@ -78,7 +78,7 @@ def order(workspace: Workspace, settings: Settings, keys: Keys) -> Order:
 
 
 def sign(
-    workspace: Workspace, settings: Settings, keys: Keys, read: Read, listed: Listed | None = None
+    workspace: Workspace, settings: Settings, keys: Keys, read: Read, listed: Listed = dict
 ) -> Record:
     """Sign what the earlier stages made, unless exactly that is signed already.
 
@@ -86,14 +86,15 @@ def sign(
     knows, is taken from there.
     """
     wanted = order(workspace, settings, keys)
-    carried = listed() if listed is not None else listed_rpms(read)
+    there = listed()
     done = workspace.done("sign", wanted.mark)
-    if done is not None and _agrees(done, carried):
+    if done is not None and _agrees(done, there):
         log.info("sign %s: nothing to do, signed by %s", wanted.release.name, keys.repo.fingerprint)
         return done
     keys.repo.refuse_expired(settings.now)
     _refuse_broken_layout(workspace)
-    record = _make(workspace, settings, keys, wanted, Carried(read, carried, keyring(keys, read)))
+    carried = Carried(read, there, keyring(keys, read))
+    record = _make(workspace, settings, keys, wanted, carried)
     workspace.save(record)
     return record
 
