@@ -18,8 +18,9 @@ from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Content, Stat, Store, Stored
-from kubewright.stages import channels, publish, release, repair
+from kubewright.stages import history, publish, release, repair
 from kubewright.stages import site as site_stage
+from kubewright.stages import store as store_stage
 from kubewright.stages.sample import sample
 
 
@@ -91,7 +92,7 @@ Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Let stages work on watched sites for as long as a block runs."""
-    original = site_stage.store
+    original = store_stage.store
 
     @contextmanager
     def watching(before: Callable[[int, str], None]) -> Iterator[list[str]]:
@@ -103,7 +104,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
             return watched
 
         with monkeypatch.context() as patch:
-            for module in (site_stage, release, publish, repair, channels):
+            for module in (site_stage, release, publish, repair, history):
                 if hasattr(module, "store"):
                     patch.setattr(module, "store", opened)
             yield operations

@@ -599,7 +599,7 @@ def test_what_no_stage_explains_is_one_line_and_the_rest_with_v(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr("kubewright.stages.channels.list_channels", fail)
+    monkeypatch.setattr("kubewright.stages.history.list_channels", fail)
     got, _, err = run("history")
     assert (got, says in err, "Traceback" in err) == (code, True, False), err
     got, _, err = run("history", "-v")

@@ -13,7 +13,8 @@ from kubewright import content, recipes, versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.distros import OWN, Distributions
-from kubewright.models.lock import Component, DistributionRuntime, ResolveOptions, Wanted
+from kubewright.models.lock import Component, DistributionRuntime
+from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.package_versions import compare
 from kubewright.resolution.build_problem import build_case
 from kubewright.resolution.packages import Candidate, candidates, depends, fits, ours, pin

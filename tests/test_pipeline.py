@@ -16,7 +16,7 @@ from kubewright.models.site import Channel
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
-from kubewright.stages import channels, dryrun, publish, release, verify
+from kubewright.stages import channels, dryrun, history, publish, release, verify
 from kubewright.stages.repair import repair_site
 from kubewright.workspace import Workspace
 
@@ -393,7 +393,7 @@ def test_a_rollback_brings_the_old_release_back_and_history_tells(
         "stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None
     )
     assert [one.name for one in record.releases] == ["v1.36.4-1"]
-    assert [one.sequence for one in channels.history("stable-1.36", home)] == [1, 2, 3]
+    assert [one.sequence for one in history.history("stable-1.36", home)] == [1, 2, 3]
     assert "1.36.3-1" not in (site / "apt/dists/stable-1.36/main/binary-amd64/Packages").read_text()
     assert findings(site) == []
     with pytest.raises(

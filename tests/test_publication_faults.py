@@ -18,7 +18,7 @@ from kubewright.models.site import Channel, Index, State
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import derived, layout, page
-from kubewright.stages import channels, publish, verify
+from kubewright.stages import channels, history, publish, verify
 from kubewright.stages.repair import repair_site
 from kubewright.workspace import Workspace
 
@@ -118,7 +118,7 @@ def test_publishing_a2_a_rollback_that_ran_once_went_back_once(
     )  # fmt: skip
     assert changes != []
     assert wrong(copied) == []
-    assert [entry.sequence for entry in channels.history("stable", copied)] == [1, 2, 3, 4]
+    assert [entry.sequence for entry in history.history("stable", copied)] == [1, 2, 3, 4]
 
 
 def test_publishing_a3_what_is_refused_is_in_no_channel(
@@ -134,7 +134,7 @@ def test_publishing_a3_what_is_refused_is_in_no_channel(
     with watch(killed), pytest.raises(KeyboardInterrupt):
         publish_latest(names, keys)
     channels.refresh(copied, keys)
-    for record in channels.list_channels(copied):
+    for record in history.list_channels(copied):
         assert all(release.kubernetes != "1.37.0-rc.1" for release in record.releases)
     assert not Path(copied.site, "channels/other.json").exists()
     assert wrong(copied) == []

@@ -16,7 +16,7 @@ import pytest
 from kubewright.errors import PublicationConflict
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.stages import channels, publish, verify
+from kubewright.stages import channels, history, publish, verify
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
@@ -192,6 +192,6 @@ def test_many_publishers_at_once_lose_nothing(
     assert failures == []
     channels.refresh(settings, keys)
     assert wrong(settings) == []
-    names = {record.channel for record in channels.list_channels(settings)}
+    names = {record.channel for record in history.list_channels(settings)}
     assert names == {"test", "common", *(f"own-{number}" for number in range(16))}
     assert releases(settings, "common") == {"v1.35.9-1", "v1.36.3-1", "v1.36.4-1"}

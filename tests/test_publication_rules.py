@@ -22,7 +22,7 @@ from kubewright.stages import (
     verify,
 )
 from kubewright.stages.carried import reading
-from kubewright.stages.site import store
+from kubewright.stages.store import store
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000

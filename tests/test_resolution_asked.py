@@ -10,7 +10,8 @@ from kubewright import recipes, resolution, versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch
 from kubewright.models.catalog import Patch
-from kubewright.models.lock import Check, Release, ResolveOptions, Wanted
+from kubewright.models.lock import Check, Release
+from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.packagers.plan import plan
 from kubewright.resolution.packages import fits
 from kubewright.resolution.problem import Key

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kubewright import recipes, resolution, versions
 from kubewright.errors import RequestError
-from kubewright.models.lock import ResolveOptions, Wanted
+from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.resolution.alternatives import Alternatives
 from kubewright.resolution.build_problem import GOES_WITH, build_case
 from kubewright.resolution.conflict import core, everywhere

@@ -21,7 +21,7 @@ from kubewright.signing.roles import Keys
 from kubewright.site.directory import DirectoryStore
 from kubewright.stages import carried, fetch, image, package, publish, release, sign, verify
 from kubewright.stages.carried import reading
-from kubewright.stages.site import store
+from kubewright.stages.store import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 

@@ -224,7 +224,7 @@ def test_of_several_processes_that_swap_none_loses_a_change(tmp_path: Path) -> N
         for result in [pool.submit(python, script) for _ in range(4)]:
             result.result()
     assert content(tmp_path, "n") == b"100"
-    assert names(tmp_path) == [OWN, f"{OWN}/lock", "n"]
+    assert names(tmp_path) == [OWN, "n"]
 
 
 def test_of_several_processes_that_create_an_object_exactly_one_succeeds(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_a_process_that_is_killed_at_any_step_leaves_nothing_that_the_next_write
         OPERATIONS[name](writer)
         del writer
         found = [path for path in names(root) if not (root / path).is_dir() or OWN in path]
-        assert found == sorted([OWN, f"{OWN}/lock", *DirectoryStore(root).list("")]), step
+        assert found == sorted([OWN, *DirectoryStore(root).list("")]), step
     assert left or name == "copy", "or there was nothing to remove"
 
 
@@ -366,7 +366,7 @@ def test_a_writer_takes_its_own_directory_with_it(tmp_path: Path) -> None:
     assert len(list((tmp_path / OWN).glob("new-*"))) == 3
     stores.clear()
     del store
-    assert names(tmp_path) == [OWN, f"{OWN}/lock", "0", "1", "2"]
+    assert names(tmp_path) == [OWN, "0", "1", "2"]
 
 
 def test_a_copied_site_goes_on_where_the_first_one_is(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from kubewright.models.base import Arch, Model
-from kubewright.models.image import Flavour
-from kubewright.models.lock import ResolveOptions
+from kubewright.models.base import Arch, Flavour, Model
+from kubewright.models.resolve_options import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
 URL = r"^(|https?://[^\s/]+[^\s]*)$"

@@ -95,7 +95,7 @@ def tampered_package(lab: Lab, version: str) -> Steps:
                     "exit code 100.",
                 ],
                 "try past any proxy; then tell those who run the site, who see a later step and "
-                "publish again",
+                "run `kubewright repair`",
             ),
         ),
         ("nothing of ours is installed", lambda: nothing_installed(lab, "fresh")),
@@ -106,12 +106,12 @@ def tampered_package(lab: Lab, version: str) -> Steps:
                 verify(lab),
                 [
                     f"FAILED {name}: its SHA-256 is not the promised",
-                    "publish again from sound files",
+                    "run `kubewright repair`",
                     "exit code 5\n",
                 ],
             ),
         ),
-        ("published again", lambda: publish(lab, version)),
+        ("kubewright repair", lambda: repair(lab)),
         (
             "kubewright verify is content, and kubernetes-node installs",
             lambda: sound(lab, "fresh", "apt-get install kubernetes-node"),
@@ -266,10 +266,9 @@ def verify(lab: Lab) -> str:
         return str(failure)
 
 
-def publish(lab: Lab, version: str) -> None:
-    """Publish the release again."""
-    settings = lab.supply.settings(lab.network.registry)
-    verb(lab, "publish", f"v{version}", "--channel", channel(version), settings=settings)
+def repair(lab: Lab) -> None:
+    """Restore what is damaged, from the releases in dist/."""
+    verb(lab, "repair", settings=lab.supply.settings(lab.network.registry))
 
 
 def verb(lab: Lab, *words: str, settings: Sequence[str] = ()) -> None:

@@ -98,5 +98,5 @@ class CountedStore(DirectoryStore):
 def counting() -> Iterator[Tally]:
     """Count what stages ask of the sites that they open in this block."""
     tally = Tally()
-    with patch("kubewright.stages.site.DirectoryStore", lambda root: CountedStore(root, tally)):
+    with patch("kubewright.stages.store.DirectoryStore", lambda root: CountedStore(root, tally)):
         yield tally

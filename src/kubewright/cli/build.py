@@ -85,13 +85,16 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 
 @click.command()
 @NAME
-@shared(*KEYS, "dist", "cache", "site", "url", "registry", "backend", "only", "jobs", "dry-run")
+@shared(
+    "repo-key", "now", "dist", "cache", "site", "url", "registry", "backend", "only", "jobs",
+    "dry-run",
+)  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
     from kubewright.stages import package as packaging
     from kubewright.stages.carried import reading
     from kubewright.stages.dryrun import Plan
-    from kubewright.stages.site import store
+    from kubewright.stages.store import store
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -175,7 +178,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.carried import listed_rpms, reading
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
-    from kubewright.stages.site import store
+    from kubewright.stages.store import store
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)

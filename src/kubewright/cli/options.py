@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from kubewright import log
 from kubewright.errors import RequestError
 from kubewright.mistakes import explain
-from kubewright.models.base import Arch
-from kubewright.models.image import Flavour
+from kubewright.models.base import Arch, Flavour
 from kubewright.settings import Backend, Settings
 
 Command = Callable[..., None]

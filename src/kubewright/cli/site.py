@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME|REQUEST]")
-@shared(*PUBLICATION, "dist", "registry", "channel", "valid-for", "backend")
+@shared(*PUBLICATION, "dist", "channel", "valid-for")
 def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     """Put a signed release on the site, in its channels; --dry-run lists the objects that would
     change.
@@ -67,10 +67,10 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
 @shared("site")
 def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     """List the publications of a channel, or the channels of the site."""
-    from kubewright.stages import channels
+    from kubewright.stages import history as listing
 
     found = (
-        channels.list_channels(settings) if channel is None else channels.history(channel, settings)
+        listing.list_channels(settings) if channel is None else listing.history(channel, settings)
     )
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in found])

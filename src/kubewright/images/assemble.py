@@ -21,8 +21,8 @@ from kubewright.images.oci import (
     descriptor,
     names,
 )
-from kubewright.models.base import Arch
-from kubewright.models.image import Flavour, Image, ImageDefinition, LayerBlob, NamedImage, Platform
+from kubewright.models.base import Arch, Flavour
+from kubewright.models.image import Image, ImageDefinition, LayerBlob, NamedImage, Platform
 from kubewright.moments import rfc3339
 
 PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

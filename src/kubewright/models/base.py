@@ -4,7 +4,7 @@ import platform
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -88,6 +88,10 @@ class Arch(StrEnum):
                 f"{machine}: nothing is built for this machine; use one of {', '.join(cls)}"
             )
         return found
+
+
+Flavour = Literal["dispatcher", "monolith"]
+"""dispatcher: separate programs behind a script · monolith: one program that is all of them."""
 
 
 class Format(StrEnum):

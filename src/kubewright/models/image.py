@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from kubewright.inputs import InputName
 from kubewright.models.artifact import Skipped
-from kubewright.models.base import Arch, Model, RelativePath, Sha256
+from kubewright.models.base import Arch, Flavour, Model, RelativePath, Sha256
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 """A digest as registries write it."""
@@ -27,9 +27,6 @@ ImagePath = Annotated[str, AfterValidator(_absolute)]
 
 Mode = Annotated[str, StringConstraints(pattern=r"^[0-7]{4}$")]
 """Permission bits in octal, as a string: `0755`."""
-
-Flavour = Literal["dispatcher", "monolith"]
-"""dispatcher: separate programs behind a script · monolith: one program that is all of them."""
 
 Compression = Literal["gzip", "zstd"]
 

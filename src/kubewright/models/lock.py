@@ -7,6 +7,7 @@ from pydantic import Field
 
 from kubewright.models.base import Arch, Evidence, Header, Model, Sha256, Version
 from kubewright.models.catalog import Status
+from kubewright.models.resolve_options import ResolveOptions
 
 Runtime = Literal["containerd", "docker"]
 """What runs a node's containers; Docker needs cri-dockerd from Kubernetes 1.24 on."""
@@ -84,28 +85,6 @@ class DistributionRuntime(Model):
         description="what holds the package manager to a version that fits; "
         "empty: nothing is needed",
     )
-
-
-class Wanted(Model):
-    """A component that was asked for by name."""
-
-    component: str
-    range: str = Field("*", description="`*` is any version")
-
-
-class ResolveOptions(Model):
-    """What a person asked for beside a version of Kubernetes."""
-
-    wanted: tuple[Wanted, ...] = Field((), description="what the release has to have")
-    without: tuple[str, ...] = Field((), description="components that the release does without")
-    etcd: Literal["", "external"] = Field(
-        "", description="external: etcd is the administrator's own"
-    )
-    distributions: tuple[str, ...] = Field((), description="keys of `recipes/distros.toml`")
-
-    def wants(self, component: str) -> bool:
-        """Whether a component was asked for by name."""
-        return any(wish.component == component for wish in self.wanted)
 
 
 class Release(Model):

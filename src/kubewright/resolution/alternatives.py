@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import Bound, ComponentFacts, MinorFacts, Stated
-from kubewright.models.lock import ResolveOptions
+from kubewright.models.resolve_options import ResolveOptions
 from kubewright.resolution.build_problem import Case, build_case, statements_of
 from kubewright.resolution.domains import FAMILIES
 from kubewright.resolution.problem import Problem

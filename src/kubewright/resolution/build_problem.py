@@ -7,7 +7,8 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource
-from kubewright.models.lock import ResolveOptions, Runtime, Wanted
+from kubewright.models.lock import Runtime
+from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.resolution import domains
 from kubewright.resolution.domains import FAMILIES, unbound
 from kubewright.resolution.problem import (

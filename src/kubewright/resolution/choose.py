@@ -8,8 +8,9 @@ from kubewright import versions
 from kubewright.models.base import Evidence
 from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.components import Components
-from kubewright.models.lock import Component, ResolveOptions
+from kubewright.models.lock import Component
 from kubewright.models.relations import Relations
+from kubewright.models.resolve_options import ResolveOptions
 from kubewright.moments import midnight
 from kubewright.resolution.alternatives import Alternatives
 from kubewright.resolution.build_problem import Case, build_case

@@ -5,7 +5,7 @@ work instead.
 from collections.abc import Iterator
 
 from kubewright.errors import RequestError
-from kubewright.models.lock import ResolveOptions, Wanted
+from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.resolution.alternatives import Alternatives
 from kubewright.resolution.build_problem import Case, build_case, option
 from kubewright.resolution.domains import FAMILIES

@@ -6,7 +6,8 @@ from functools import cache
 from kubewright import versions
 from kubewright.models.components import ComponentSource
 from kubewright.models.distros import OWN
-from kubewright.models.lock import ResolveOptions, Runtime
+from kubewright.models.lock import Runtime
+from kubewright.models.resolve_options import ResolveOptions
 from kubewright.resolution.packages import candidates
 from kubewright.resolution.problem import Key, Value, Variable
 from kubewright.resolution.statements import Facts, InForce

@@ -7,7 +7,7 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.base import Model
 from kubewright.models.catalog import MinorFacts, Status
-from kubewright.models.lock import ResolveOptions
+from kubewright.models.resolve_options import ResolveOptions
 from kubewright.resolution.build_problem import GOES_WITH
 from kubewright.resolution.choose import Solution, rejected, solve
 from kubewright.resolution.problem import Key, Rule, Value

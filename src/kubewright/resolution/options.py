@@ -8,7 +8,7 @@ from kubewright import versions
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
-from kubewright.models.lock import ResolveOptions, Wanted
+from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.resolution.build_problem import GOES_WITH
 from kubewright.resolution.domains import FAMILIES
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kubewright import files
+from kubewright.errors import DiskError
 from kubewright.site.store import Content, Stat, Stored, checked
 
 OWN = ".kubewright"
@@ -105,15 +106,8 @@ class DirectoryStore:
 
     def has_other_writers(self) -> bool:
         """Whether another process or store object is writing here now."""
-        for scratch in (self.root / OWN).glob("new-*"):
-            if scratch == self._scratch:
-                continue
-            try:
-                with files.locked(scratch / ALIVE, wait=False):
-                    continue
-            except BlockingIOError:
-                return True
-        return False
+        others = (self.root / OWN).glob("new-*")
+        return any(_is_alive(scratch) for scratch in others if scratch != self._scratch)
 
     def _file(self, path: str) -> Path:
         return self.root / checked(path)
@@ -198,9 +192,22 @@ def _end(scratch: Path, alive: ExitStack) -> None:
 
 
 def _remove_abandoned(scratch: Path) -> None:
-    """Remove the new files of a writer whose process is gone: its lock is free."""
-    with suppress(BlockingIOError), files.locked(scratch / ALIVE, wait=False):
+    """Remove the new files of a writer whose process is gone."""
+    if not _is_alive(scratch):
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_alive(scratch: Path) -> bool:
+    """Whether the writer of new files holds its lock still."""
+    if not (scratch / ALIVE).exists():
+        return False
+    with suppress(DiskError):  # it ends just now
+        try:
+            with files.locked(scratch / ALIVE, wait=False):
+                return False
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _make_directory(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""rollback, refresh and history: what happens to the channels of a site after a release."""
+"""rollback and refresh: what happens to the channels of a site after a release."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, layout
 from kubewright.site.draft import Draft
-from kubewright.site.reader import Reader
-from kubewright.stages.site import edit, store
+from kubewright.stages.site import edit
 
 
 def rollback(
@@ -110,24 +109,3 @@ def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change]
     done = edit(settings, keys, change)
     renewed = drafts[-1].records
     return [renewed[name] for name in sorted(renewed)], list(done.changes), done.finished
-
-
-def history(channel: str, settings: Settings) -> list[Channel]:
-    """Every publication of a channel, oldest first. Raises VerificationFailed for a broken chain."""
-    reader = Reader(store(settings))
-    state = reader.present().state
-    current = reader.channel(state, channel) if state else None
-    if current is None:
-        raise RequestError(
-            layout.channel_path(channel),
-            f"no such channel on {settings.site}",
-            "list them with `kubewright history`",
-        )
-    return reader.history(current)
-
-
-def list_channels(settings: Settings) -> list[Channel]:
-    """The present record of every channel of the site."""
-    reader = Reader(store(settings))
-    state = reader.present().state
-    return list(reader.channels(state).values()) if state else []

@@ -32,6 +32,7 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
     manifest, entry = _signed(workspace, record)
 
     def change(draft: Draft) -> list[str]:
+        _refuse_other_options(workspace, record, settings, keys)
         names = _names(draft, manifest, settings)
         changed = [name for name in names if _add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
@@ -47,6 +48,26 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
 
     done = edit(settings, keys, change)
     return done.result, list(done.changes)
+
+
+def _refuse_other_options(
+    workspace: Workspace, record: Record, settings: Settings, keys: Keys
+) -> None:
+    """A release is published as it was signed: by the same keys, for the same address."""
+    ours = {
+        "url": settings.url,
+        "repo_key": keys.repo.fingerprint,
+        "artifact_key": keys.artifact.key_id,
+    }
+    words = {"url": "--url", "repo_key": "--repo-key", "artifact_key": "--artifact-key"}
+    for name, value in ours.items():
+        signed = record.options.get(name, "")
+        if signed != value:
+            raise RequestError(
+                str(workspace.root / "sign.json"),
+                f"signed with {words[name]} {signed or 'of no address'}, not {value or 'none'}",
+                f"give the same {words[name]}, or run `kubewright release` again with this one",
+            )
 
 
 def _names(draft: Draft, manifest: Manifest, settings: Settings) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
 from kubewright.stages.carried import listed_rpms, reading
-from kubewright.stages.site import store
+from kubewright.stages.store import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 

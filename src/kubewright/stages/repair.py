@@ -20,8 +20,8 @@ from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
 from kubewright.stages import channels
-from kubewright.stages.site import store
 from kubewright.stages.site_keys import key_files
+from kubewright.stages.store import store
 from kubewright.verification import Directory, Report, verify
 from kubewright.verification import keys as trust
 from kubewright.verification.report import Tally

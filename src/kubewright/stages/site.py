@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from kubewright import recipes
@@ -12,23 +11,13 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels
 from kubewright.site import edit as editing
-from kubewright.site.directory import DirectoryStore
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.edit import Edited
 from kubewright.site.reader import Reader
-from kubewright.site.store import Store
 from kubewright.stages.site_keys import key_files, published_keyring
+from kubewright.stages.store import store
 
 T = TypeVar("T")
-
-
-def store(settings: Settings) -> Store:
-    """The store that the settings name."""
-    if "://" in settings.site:
-        raise RequestError(
-            f"--site {settings.site}", "only directories can be published to", "give a path"
-        )
-    return DirectoryStore(Path(settings.site))
 
 
 def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited[T]:

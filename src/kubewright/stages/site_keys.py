@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from kubewright.models.site import SiteKey
 from kubewright.signing import keyring
-from kubewright.signing.marked_keys import is_development, public_keys
+from kubewright.signing.public import DEVELOPMENT
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.keys import KeyFiles
@@ -24,16 +24,13 @@ def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
         layout.KEYRING_ARMORED: keyring.armored(ring).encode(),
         layout.ARTIFACT_KEY: pem,
     }
-    known = {
-        "openpgp": (keyring.certificates(ring, place=layout.KEYRING), ".asc"),
-        "ecdsa-p256": (public_keys(pem, layout.ARTIFACT_KEY), ".pub"),
-    }
     named = []
-    for kind, (together_there, ending) in known.items():
-        for name, data in together_there.items():
-            own = alone.get(layout.key_history(f"{name}{ending}"), b"")
-            mark = is_development(data) or is_development(own)
-            named.append(SiteKey(kind=kind, id=name, development=mark))
+    for name, data in keyring.certificates(ring, place=layout.KEYRING).items():
+        named.append(SiteKey(kind="openpgp", id=name, development=DEVELOPMENT.encode() in data))
+    for name, key in keyring.artifact_keys(pem, place=layout.ARTIFACT_KEY).items():
+        own = alone.get(layout.key_history(f"{name}.pub"), b"")
+        marked = key.development or DEVELOPMENT.encode() in own
+        named.append(SiteKey(kind="ecdsa-p256", id=name, development=marked))
     return KeyFiles(tuple(named), alone | together)
 
 

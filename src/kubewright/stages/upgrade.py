@@ -4,7 +4,8 @@ import logging
 
 from kubewright import recipes, resolution
 from kubewright.errors import RequestError
-from kubewright.models.lock import Release, ResolveOptions, Wanted
+from kubewright.models.lock import Release
+from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.models.upgrades import Change, Hop, Moved, etcd_downgrade
 from kubewright.resolution import Facts, Solution
 from kubewright.settings import Settings

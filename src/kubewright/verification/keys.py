@@ -7,7 +7,7 @@ from itertools import chain
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.signing import keyring
 from kubewright.signing import verify as signatures
-from kubewright.signing.marked_keys import is_development, public_keys
+from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
@@ -112,6 +112,28 @@ def certificates(data: bytes, place: str) -> dict[str, bytes]:
     VerificationFailed.
     """
     return keyring.armored_certificates(data, place=place)
+
+
+def public_keys(data: bytes, place: str) -> dict[str, bytes]:
+    """The ECDSA keys of a PEM file by their ids, each with the line that marks it as a development
+    key.
+    """
+    rest = signatures.PEM.sub(b"", data).replace(DEVELOPMENT.encode(), b"")
+    if rest.strip():
+        raise VerificationFailed(
+            f"{place}: not just public keys in PEM form; run `kubewright repair`"
+        )
+    found = {}
+    for block in signatures.PEM.finditer(data):
+        (name,) = signatures.public_keys(block[0], place=place)
+        marked = data[: block.start()].endswith(f"{DEVELOPMENT}\n".encode())
+        found[name] = (f"{DEVELOPMENT}\n".encode() if marked else b"") + block[0].rstrip() + b"\n"
+    return found
+
+
+def is_development(key: bytes) -> bool:
+    """Whether a key says of itself that nobody should trust it."""
+    return DEVELOPMENT.encode() in key
 
 
 def _binary(data: bytes, place: str) -> dict[str, bytes]:

@@ -1,0 +1,29 @@
+"""What a person asked for beside a version of Kubernetes, as the lock keeps it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kubewright.models.base import Model
+
+
+class Wanted(Model):
+    """A component that was asked for by name."""
+
+    component: str
+    range: str = Field("*", description="`*` is any version")
+
+
+class ResolveOptions(Model):
+    """What a person asked for beside a version of Kubernetes."""
+
+    wanted: tuple[Wanted, ...] = Field((), description="what the release has to have")
+    without: tuple[str, ...] = Field((), description="components that the release does without")
+    etcd: Literal["", "external"] = Field(
+        "", description="external: etcd is the administrator's own"
+    )
+    distributions: tuple[str, ...] = Field((), description="keys of `recipes/distros.toml`")
+
+    def wants(self, component: str) -> bool:
+        """Whether a component was asked for by name."""
+        return any(wish.component == component for wish in self.wanted)
