@@ -29,7 +29,8 @@ def main() -> int:
         "only",
         nargs="*",
         metavar="BENCH",
-        help="resolve, apt, yum, release, layers, site; all but site, which takes minutes, without one",
+        help="resolve, apt, yum, release, layers, site; without one all but site, which takes"
+        " minutes",
     )
     parser.add_argument(
         "--binary", type=Path, help="a program to make the image of, such as a real hyperkube"

@@ -18,7 +18,7 @@ machine.
 
 @dataclass(frozen=True)
 class Row:
-    """One claim: `ours` against `other`, both in seconds, in bytes or counted, from the same run."""
+    """One claim: `ours` against `other`, both in seconds, bytes or counts, from the same run."""
 
     what: str
     ours: float
@@ -29,7 +29,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times the other's time, size or count ours is; of none at all any is too many."""
+        """How many times the other's time, size or count ours is; of none any is too many."""
         if self.other == 0:
             return math.inf if self.ours else 0
         return self.ours / self.other
@@ -63,7 +63,7 @@ Result = Row | Skip | Figures
 
 
 def processor_time() -> float:
-    """Seconds of processor time, user and system, of this process and of all children that ended."""
+    """Seconds of processor time, user and system, of this process and its ended children."""
     used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(one.ru_utime + one.ru_stime for one in used)
 

@@ -1,4 +1,4 @@
-"""The programs that others publish with, over the same packages: aptly, and createrepo_c with gpg."""
+"""What others publish with, over the same packages: aptly, and createrepo_c with gpg."""
 
 import json
 import os

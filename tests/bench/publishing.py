@@ -124,12 +124,13 @@ def _publications(found: Measured) -> Figures:
     for number, cost in found.publish.items():
         tally, theirs = cost.tally, found.peers[number]
         rows.append((
-            str(number), _ms(cost.seconds), _ms(found.commands[number]), str(cost.objects), str(tally.total), tally.by_method,
+            str(number), _ms(cost.seconds), _ms(found.commands[number]), str(cost.objects),
+            str(tally.total), tally.by_method,
             size(tally.read), size(tally.derived), size(tally.written), str(tally.bodies),
             *(_ms(theirs[name]) if name in theirs else "-" for name in FORMATS),
         ))  # fmt: skip
-    columns = ("release", "ms", "command", "objects", "calls", "of which", "read", "derived", "written",
-               "packages read", *FORMATS)  # fmt: skip
+    columns = ("release", "ms", "command", "objects", "calls", "of which", "read", "derived",
+               "written", "packages read", *FORMATS)  # fmt: skip
     return Figures("Publishing (processor time)", columns, tuple(rows))
 
 

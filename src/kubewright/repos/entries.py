@@ -1,4 +1,4 @@
-"""Packages as index entries: everything that an index says of one, so that no file is read again."""
+"""Packages as index entries: all that an index says of one, so that no file is read again."""
 
 from pydantic import Field
 
