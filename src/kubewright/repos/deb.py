@@ -11,12 +11,13 @@ from typing import IO
 
 import zstandard
 from debian.deb822 import Deb822
-from pydantic import Field
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, RelativePath, Sha256
-from kubewright.models.document import ArchName, Document
+from kubewright.models.base import Arch
+from kubewright.repos.entries import DebEntry
+
+__all__ = ["DebEntry", "entry"]
 
 FIRST = (
     "Package",
@@ -59,20 +60,6 @@ UNREADABLE = (
     ValueError,
 )
 """What the decoders below raise for damaged bytes; pydantic's ValidationError is a ValueError."""
-
-
-class DebEntry(Document):
-    """One deb as an index lists it. Everything an index needs: the file is never read again."""
-
-    package: str
-    version: str = Field(description="with its epoch, as dpkg prints it")
-    architecture: ArchName = Field(description="Debian's name, or all")
-    filename: RelativePath = Field(description="below apt/")
-    size: int
-    sha256: Sha256
-    stanza: str = Field(
-        description="its paragraph of Packages, with the last newline, without a blank line"
-    )
 
 
 def entry(path: Path, filename: str) -> DebEntry:
