@@ -266,8 +266,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def covered(terminal: pytest.TerminalReporter) -> list[str]:
+    """What exhaustive tests say that they went through, each line once."""
+    said = set()
+    for report in terminal.getreports("passed"):
+        said |= {str(text) for name, text in report.user_properties if name == "covered"}
+    return sorted(said)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the skips that made the run fail."""
+    """Say what exhaustive tests went through, and list the skips that made the run fail."""
+    if lines := covered(terminalreporter):
+        terminalreporter.section("covered")
+        for line in lines:
+            terminalreporter.line(line)
     if unexpected := unexpected_skips(terminalreporter):
         terminalreporter.section("skipped where every test must run", red=True)
         for report in unexpected:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,16 +11,18 @@ import pytest
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.models.document import Document
+from kubewright.models.base import Arch
+from kubewright.models.document import FORMAT, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
 from kubewright.models.upgrades import Graph
 from kubewright.settings import Settings
+from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site import backups, contents, layout
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft
-from kubewright.stages import channels, publish, verify
+from kubewright.stages import channels, publish, release, verify
 from kubewright.stages.site import edit
 from kubewright.workspace import Workspace
 
@@ -307,3 +310,41 @@ def test_an_architecture_that_this_engine_does_not_know_stays_in_its_channel(
     assert (site / "yum/stable/s390x/repodata/repomd.xml").is_file()
     packages = (site / "apt/dists/stable/main/binary-s390x/Packages").read_text()
     assert "Package: kubernetes-node" in packages, "what is for all architectures is for it too"
+
+
+SITES = Path(__file__).parent / "sites"
+OLD_KEYS = Path(__file__).parent / "golden" / "keys"
+
+
+def test_there_is_a_site_of_every_format() -> None:
+    names = {path.name for path in SITES.glob("*.tar.xz")}
+    assert names == {f"format-{version}.tar.xz" for version in range(1, FORMAT + 1)}
+
+
+@pytest.mark.parametrize("archive", sorted(SITES.glob("*.tar.xz")), ids=lambda path: path.name)
+def test_todays_engine_verifies_a_site_of_an_earlier_format_and_publishes_on_it(
+    archive: Path, tmp_path: Path, sample_mirror: Path
+) -> None:
+    """Where packages changed meanwhile without a new revision, it says so instead: then raise
+    that.
+    """
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path, filter="data")
+    site = tmp_path / archive.name.removesuffix(".tar.xz")
+    later = NOW + 200
+    assert problems(str(site), later) == []
+    before = {path for path in site.rglob("*") if path.is_file()}
+    settings = Settings(
+        upstream=str(sample_mirror), dist=tmp_path / "dist", cache=tmp_path / "cache",
+        site=str(site), now=later, architectures=(Arch.amd64,), channels=("stable-1.35",),
+    )  # fmt: skip
+    old = Keys(
+        repo=repo_key(f"file:{OLD_KEYS}/repo-key.asc", now=later),
+        artifact=artifact_key(f"file:{OLD_KEYS}/artifact-key.pem"),
+    )
+    _, _, changes = release.release("v1.35.9", settings, old)
+    assert changes != []
+    assert problems(str(site), later) == []
+    channels.rollback("stable-1.36", settings.model_copy(update={"now": later + 1}), old, 2)
+    assert problems(str(site), later + 1) == []
+    assert all(path.is_file() for path in before), "nothing that was published is gone"

@@ -105,7 +105,13 @@ def ready(
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_same_command_ends_well_wherever_it_was_killed(
-    ready: Settings, keys: Keys, watch: Watch, tmp_path: Path, name: str, part: int
+    ready: Settings,
+    keys: Keys,
+    watch: Watch,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    name: str,
+    part: int,
 ) -> None:
     command = COMMANDS[name]
     whole = copied(ready, tmp_path / "whole")
@@ -114,6 +120,7 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
     meant = tree(Path(whole.site))
     points = len(operations)
     assert points > 50
+    record_property("covered", f"{name}: killed before each of {points} operations on the site")
     for point in range(part + 1, points + 1, PARTS):
         settings = copied(ready, tmp_path / str(point))
 

@@ -108,10 +108,16 @@ def named(site: str) -> list[str]:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_damage_is_named_and_healed(
-    past: Past, keys: Keys, tmp_path: Path, part: int
+    past: Past,
+    keys: Keys,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    part: int,
 ) -> None:
     chosen = samples(Path(past.settings.site))
     assert len(chosen) > 70, sorted(chosen)
+    ways = f"{len(chosen)} kinds of file, each {', '.join(DAMAGES)}"
+    record_property("covered", f"damage: {ways}")
     sound = tree(Path(past.settings.site))
     missed, hurt = [], []
     cases = list(itertools.product(sorted(chosen.values()), DAMAGES))

@@ -109,12 +109,14 @@ def overtaking(watch: Watch, point: int, act: Callable[[], object]) -> Iterator[
 )
 def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
     started: Settings, keys: Keys, watch: Watch, tmp_path: Path,
-    mine: Command, rival: Command, part: int,
+    record_property: Callable[[str, object], None], mine: Command, rival: Command, part: int,
 ) -> None:  # fmt: skip
     with watch(lambda number, operation: None) as operations:
         mine(copied(started, tmp_path / "alone"), keys)
     points = len(operations)
     assert points > 50
+    names = f"{getattr(mine, '__name__', '')} by {getattr(rival, '__name__', '')}"
+    record_property("covered", f"{names}: overtaken before each of {points} operations")
     meant = {"mine", "theirs", "test"}
     for point in range(part + 1, points + 1, PARTS):
         settings = copied(started, tmp_path / str(point))

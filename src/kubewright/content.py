@@ -21,7 +21,7 @@ def root() -> Path:
         if all((candidate / folder).is_dir() for folder in FOLDERS):
             return candidate
     raise RequestError(
-        f"{here}: no recipes/ beside it; install the wheel again or use a complete checkout"
+        str(here), "no recipes/ beside it", "install the wheel again or use a complete checkout"
     )
 
 

@@ -112,7 +112,7 @@ def upstream_of(family: str, version: str, form: Format) -> str:
     """
     found = _UPSTREAM.match(_parse(version, form).upstream)
     if found is None:
-        raise RequestError(f"{version!r}: names no upstream version; it must begin with digits")
+        raise RequestError(f"{version!r}", "names no upstream version", "it must begin with digits")
     base = found["base"]
     if found["word"]:
         return f"{base}-{found['word']}" + (f".{found['number']}" if found["number"] else "")

@@ -85,7 +85,7 @@ class Arch(StrEnum):
         found = next((arch for arch in cls if machine in (arch, arch.rpm)), None)
         if found is None:
             raise RequestError(
-                f"{machine}: nothing is built for this machine; use one of {', '.join(cls)}"
+                str(machine), "nothing is built for this machine", f"use one of {', '.join(cls)}"
             )
         return found
 
@@ -123,11 +123,10 @@ class Model(BaseModel):
         try:
             return cls.from_bytes(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            problem = f"{key}: {first['msg']}" if key else first["msg"]
+            key = ".".join(str(part) for part in error.errors()[0]["loc"])
+            problem = f"damaged at {key}" if key else "not such a document, so damaged"
             raise VerificationFailed(
-                f"{place}: {problem}; get the file again, or restore it from a copy"
+                place, problem, "get the file again, or restore it from a copy"
             ) from error
 
 

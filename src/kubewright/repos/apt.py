@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 from kubewright import files
 from kubewright.repos import packed
-from kubewright.repos.deb import DebEntry
+from kubewright.repos.entries import DebEntry
 from kubewright.repos.packed import Entry, Known, Packed
 
 NAME = "Kubewright"

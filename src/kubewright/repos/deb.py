@@ -11,12 +11,13 @@ from typing import IO
 
 import zstandard
 from debian.deb822 import Deb822
-from pydantic import Field
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, RelativePath, Sha256
-from kubewright.models.document import ArchName, Document
+from kubewright.models.base import Arch
+from kubewright.repos.entries import DebEntry
+
+__all__ = ["DebEntry", "entry"]
 
 FIRST = (
     "Package",
@@ -61,20 +62,6 @@ UNREADABLE = (
 """What the decoders below raise for damaged bytes; pydantic's ValidationError is a ValueError."""
 
 
-class DebEntry(Document):
-    """One deb as an index lists it. Everything an index needs: the file is never read again."""
-
-    package: str
-    version: str = Field(description="with its epoch, as dpkg prints it")
-    architecture: ArchName = Field(description="Debian's name, or all")
-    filename: RelativePath = Field(description="below apt/")
-    size: int
-    sha256: Sha256
-    stanza: str = Field(
-        description="its paragraph of Packages, with the last newline, without a blank line"
-    )
-
-
 def entry(path: Path, filename: str) -> DebEntry:
     """Read the deb at `path`, to be published as `filename` (relative to apt/).
 
@@ -102,7 +89,7 @@ def entry(path: Path, filename: str) -> DebEntry:
             )
         except UNREADABLE as error:
             raise VerificationFailed(
-                f"{path}: not a usable deb ({error}); build or fetch it again"
+                str(path), f"not a usable deb ({error})", "build or fetch it again"
             ) from error
 
 

@@ -14,6 +14,9 @@ from kubewright.errors import PublicationConflict, VerificationFailed
 LARGEST = 1 << 28
 """No index of a site unpacks to more bytes than this."""
 
+PIECE = 1 << 13
+"""Bytes of an index that are unpacked at once; most members are smaller."""
+
 Known = Mapping[bytes, bytes]
 """Members that an earlier index has: packed, by their text."""
 
@@ -73,18 +76,34 @@ def unpack(data: bytes, place: str) -> dict[bytes, bytes]:
     Raises VerificationFailed for anything that is not gzip through and through.
     """
     members: dict[bytes, bytes] = {}
-    rest, size = data, 0
-    while rest:
-        decoder = zlib.decompressobj(wbits=31)
+    start = size = 0
+    while start < len(data):
         try:
-            text = decoder.decompress(rest, LARGEST + 1 - size)
+            text, end = _member(data, start, LARGEST - size)
         except zlib.error as error:
             raise VerificationFailed(
                 place, f"damaged ({error})", "run `kubewright repair`"
             ) from error
-        size += len(text)
-        if not decoder.eof or size > LARGEST:
+        if end is None:
             raise VerificationFailed(place, "cut short, or too large", "run `kubewright repair`")
-        members[text] = rest[: len(rest) - len(decoder.unused_data)]
-        rest = decoder.unused_data
+        members[text] = data[start:end]
+        size += len(text)
+        start = end
     return members
+
+
+def _member(data: bytes, start: int, most: int) -> tuple[bytes, int | None]:
+    """The text of the member that starts there, and where it ends.
+
+    None: it has no end, or more than `most` bytes of text. The decoder copies what it does not
+    need, so it gets a little at a time.
+    """
+    decoder = zlib.decompressobj(wbits=31)
+    text, at = b"", start
+    while not decoder.eof and at < len(data):
+        piece = data[at : at + PIECE]
+        text += decoder.decompress(piece, most + 1 - len(text))
+        if len(text) > most:
+            return text, None
+        at += len(piece)
+    return text, at - len(decoder.unused_data) if decoder.eof else None

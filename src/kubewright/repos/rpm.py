@@ -5,32 +5,13 @@ import os
 from io import BufferedReader
 from pathlib import Path
 
-from pydantic import Field
-
 from kubewright import files, rpmfile
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Arch, Sha256
-from kubewright.models.document import Document
+from kubewright.models.base import Arch
 from kubewright.repos import rpmheader, rpmxml
+from kubewright.repos.entries import LOCATION, RpmEntry
 
-LOCATION = "@LOCATION@"
-"""Stands in `RpmEntry.primary` for the href, which depends on where the metadata is published."""
-
-
-class RpmEntry(Document):
-    """One rpm as an index lists it. Everything an index needs: the file is never read again."""
-
-    name: str
-    epoch: int
-    version: str
-    release: str
-    arch: str = Field(description="x86_64, aarch64 or noarch")
-    basename: str = Field(description="file name in the pool")
-    size: int
-    sha256: Sha256
-    primary: str = Field(description="its element of primary.xml, with @LOCATION@ for the href")
-    filelists: str
-    other: str
+__all__ = ["LOCATION", "RpmEntry", "entry"]
 
 
 def entry(path: Path) -> RpmEntry:
@@ -46,7 +27,7 @@ def entry(path: Path) -> RpmEntry:
             return _described(path.name, stream, size)
         except ValueError as error:
             raise VerificationFailed(
-                f"{path}: not a usable rpm ({error}); build or fetch it again"
+                str(path), f"not a usable rpm ({error})", "build or fetch it again"
             ) from error
 
 

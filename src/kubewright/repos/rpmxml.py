@@ -163,7 +163,7 @@ def _relation(one: Relation) -> str:
 
 
 def _identified(package: Package, children: Iterable[str]) -> str:
-    named = _attributes(pkgid=package.sha256, name=package.name, arch=package.arch)
+    named = attribute_text(pkgid=package.sha256, name=package.name, arch=package.arch)
     return _lines(
         f"<package{named}>",
         f"  {_version(package)}",
@@ -185,17 +185,18 @@ def _lines(*lines: str) -> str:
 
 
 def _element(tag: str, text: str, **attributes: str | int) -> str:
-    return f"<{tag}{_attributes(**attributes)}>{_IN_TEXT.sub(_escape, _writable(text))}</{tag}>"
+    return f"<{tag}{attribute_text(**attributes)}>{_IN_TEXT.sub(_escape, _writable(text))}</{tag}>"
 
 
 def _empty(tag: str, **attributes: str | int) -> str:
-    return f"<{tag}{_attributes(**attributes)}/>"
+    return f"<{tag}{attribute_text(**attributes)}/>"
 
 
-def _attributes(**attributes: str | int) -> str:
+def attribute_text(**values: str | int) -> str:
+    """Attributes as they stand in a tag, each with a space before it."""
     return "".join(
         f' {name}="{_IN_ATTRIBUTE.sub(_escape, _writable(str(value)))}"'
-        for name, value in attributes.items()
+        for name, value in values.items()
     )
 
 

@@ -1,14 +1,15 @@
 """A yum repository's metadata as bytes: the files of repodata/, rendered from index entries."""
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
-from xml.sax.saxutils import quoteattr, unescape
 
 from kubewright import files
-from kubewright.repos import packed
+from kubewright.repos import packed, rpmxml
+from kubewright.repos.entries import LOCATION, RpmEntry
 from kubewright.repos.packed import Entry, Known, Packed
-from kubewright.repos.rpm import LOCATION, RpmEntry
 
 REPOMD = "repodata/repomd.xml"
 KINDS = ("primary", "filelists", "other")
@@ -25,19 +26,28 @@ _ROOTS = {
 }
 """The root element of each document, with its attributes."""
 
-_HREF = re.compile(r'<location href="([^"]*)"/>')
-_VERSION = re.compile(r'<version epoch="(\d+)" ver="([^"]*)" rel="([^"]*)"/>')
-_NAME = re.compile(r"<name>([^<]*)</name>\s*<arch>([^<]*)</arch>")
-_CHECKSUM = re.compile(r'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>')
+PLAIN = "Packages/"
+"""What hrefs in a plain repository begin with."""
+
+_NUMBER = r'  <version epoch="\d+" ver="([^"]*)" rel="([^"]*)"/>\n'
+_PRIMARY = re.compile(
+    r'<package type="rpm">\n  <name>([^<]*)</name>\n  <arch>([^<]*)</arch>\n'
+    + _NUMBER
+    + r'  <checksum type="sha256" pkgid="YES">([0-9a-f]{64})</checksum>\n'
+)
+_IDENTIFIED = re.compile(
+    r'<package pkgid="([0-9a-f]{64})" name="([^"]*)" arch="([^"]*)">\n' + _NUMBER
+)
+"""How elements begin, as `repos.rpmxml` writes them."""
+_HREF = re.compile(r'\n  <location href="([^"]*)"/>\n')
 _SIZE = re.compile(r'<size package="(\d+)"')
-_IDENTITY = re.compile(r'<package pkgid="([0-9a-f]{64})" name="([^"]*)" arch="([^"]*)"')
 
 
 class Listed(NamedTuple):
     """The packages of one repository, as entries of each of its documents."""
 
     primary: list[Entry]
-    """Their hrefs are `LOCATION`: each form of a repository has its own."""
+    """Their hrefs begin with `PLAIN`; another form of a repository is made of that."""
     filelists: list[Entry]
     other: list[Entry]
 
@@ -48,7 +58,8 @@ def listed(rpms: Iterable[RpmEntry]) -> Listed:
     for rpm in rpms:
         group = f"{rpm.version}-{rpm.release}"
         order = f"{rpm.name} {rpm.arch}"
-        found.primary.append(Entry(rpm.basename, rpm.sha256, group, order, rpm.primary))
+        text = _located(rpm.primary, LOCATION, f"{PLAIN}{rpm.basename}")
+        found.primary.append(Entry(rpm.basename, rpm.sha256, group, order, text))
         found.filelists.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.filelists))
         found.other.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.other))
     return found
@@ -66,12 +77,13 @@ def parsed(primary: Iterable[bytes], filelists: Iterable[bytes], other: Iterable
 def digests(primary: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """File name and SHA-256 of each package in the members of a primary document."""
     for text in _elements(primary):
-        (href,), (sha256,) = _matched(_HREF, text), _matched(_CHECKSUM, text)
+        *_, sha256 = _matched(_PRIMARY.match(text))
+        (href,) = _matched(_HREF.search(text))
         yield _basename(href), sha256
 
 
 def _basename(href: str) -> str:
-    return unescape(href, {"&quot;": '"'}).rpartition("/")[2]
+    return html.unescape(href).rpartition("/")[2]
 
 
 def _elements(members: Iterable[bytes]) -> Iterator[str]:
@@ -83,28 +95,22 @@ def _elements(members: Iterable[bytes]) -> Iterator[str]:
 
 
 def _primary(text: str) -> Entry:
-    name, arch = _matched(_NAME, text)
-    (href,) = _matched(_HREF, text)
-    (sha256,) = _matched(_CHECKSUM, text)
+    name, arch, version, release, sha256 = _matched(_PRIMARY.match(text))
+    (href,) = _matched(_HREF.search(text))
     basename = _basename(href)
-    neutral = text.replace(f'<location href="{href}"/>', f'<location href="{LOCATION}"/>')
-    return Entry(basename, sha256, _group(text), f"{name} {arch}", neutral)
+    if not href.startswith(PLAIN):
+        text = _located(text, href, f"{PLAIN}{basename}")
+    return Entry(basename, sha256, f"{version}-{release}", f"{name} {arch}", text)
 
 
 def _identified(text: str) -> Entry:
-    sha256, name, arch = _matched(_IDENTITY, text)
-    return Entry(sha256, sha256, _group(text), f"{name} {arch}", text)
+    sha256, name, arch, version, release = _matched(_IDENTIFIED.match(text))
+    return Entry(sha256, sha256, f"{version}-{release}", f"{name} {arch}", text)
 
 
-def _group(text: str) -> str:
-    _, version, release = _matched(_VERSION, text)
-    return f"{version}-{release}"
-
-
-def _matched(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
-    match = pattern.search(text)
+def _matched(match: re.Match[str] | None) -> tuple[str, ...]:
     if match is None:
-        raise ValueError(f"no {pattern.pattern} in an element of an index")
+        raise ValueError("an element of an index is not as this engine writes it")
     return match.groups()
 
 
@@ -114,25 +120,36 @@ def documents(
     """The documents of a repository, by kind.
 
     `href_prefix` and a package's file name make its href, seen from the repository's root:
-    `../../../../pool/` or `Packages/`. `known` has the members of earlier documents, by kind.
+    `../../../../pool/` or `PLAIN`. `known` has the members of earlier documents, by kind.
     A package given twice is listed once; one file name of two packages raises PublicationConflict.
     """
-    rendered = {}
-    for kind, entries in packages._asdict().items():
-        ordered = packed.merged(entries)
-        if kind == "primary":
-            ordered = [_located(entry, href_prefix) for entry in ordered]
-        root, attributes = _ROOTS[kind]
-        head = f'{DECLARATION}<{root} {attributes} packages="{len(ordered)}">\n'
-        rendered[kind] = packed.pack(ordered, known.get(kind, {}), head, f"</{root}>\n")
-    return rendered
+    found = packages._asdict()
+    return {
+        kind: document(kind, found[kind], href_prefix=href_prefix, known=known.get(kind, {}))
+        for kind in KINDS
+    }
 
 
-def _located(entry: Entry, href_prefix: str) -> Entry:
-    href = quoteattr(href_prefix + entry.name)
-    # The whole element: a description may hold the bare token, but never an unescaped `<`.
-    text = entry.text.replace(f'<location href="{LOCATION}"/>', f"<location href={href}/>")
-    return entry._replace(text=text)
+def document(
+    kind: str, entries: Iterable[Entry], *, href_prefix: str, known: Known = MappingProxyType({})
+) -> Packed:
+    """One of them; only `primary` has hrefs."""
+    ordered = packed.merged(entries)
+    if kind == "primary" and href_prefix != PLAIN:
+        plain, other = (rpmxml.attribute_text(href=start)[:-1] for start in (PLAIN, href_prefix))
+        old, new = f"<location{plain}", f"<location{other}"
+        ordered = [entry._replace(text=entry.text.replace(old, new)) for entry in ordered]
+    root, attributes = _ROOTS[kind]
+    head = f'{DECLARATION}<{root} {attributes} packages="{len(ordered)}">\n'
+    return packed.pack(ordered, known, head, f"</{root}>\n")
+
+
+def _located(text: str, old: str, new: str) -> str:
+    """An element of primary.xml with another href; the old one is given as it is written."""
+    # The whole element: a description may hold the bare words, but never an unescaped `<`.
+    return text.replace(
+        f'<location href="{old}"/>', f"<location{rpmxml.attribute_text(href=new)}/>"
+    )
 
 
 def repodata(rendered: Mapping[str, Packed], *, issued: int) -> dict[str, bytes]:
@@ -157,7 +174,7 @@ def data_name(kind: str, sha256: str) -> str:
 
 def package_size(entry: Entry) -> int:
     """The bytes of the package that an entry of primary.xml is about."""
-    return int(_matched(_SIZE, entry.text)[0])
+    return int(_matched(_SIZE.search(entry.text))[0])
 
 
 def snapshot_id(*parts: bytes) -> str:

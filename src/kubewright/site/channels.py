@@ -136,7 +136,7 @@ def rollback(
     """
     if current.releases == target.releases:
         path = layout.channel_path(current.channel)
-        raise RequestError(f"{path}: publication {target.sequence} is what is there already")
+        raise RequestError(str(path), f"publication {target.sequence} is what is there already")
     record = _next(
         current,
         current.channel,

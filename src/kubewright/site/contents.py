@@ -10,14 +10,13 @@ from typing import TypeVar
 
 from kubewright import archives
 from kubewright.errors import VerificationFailed
-from kubewright.models.base import Format
+from kubewright.models.base import Arch, Format
 from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Repodata
 from kubewright.repos import apt, packed, yum
-from kubewright.repos.deb import DebEntry
+from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.repos.packed import Entry, Known
-from kubewright.repos.rpm import RpmEntry
 from kubewright.repos.yum import Listed
 from kubewright.site import layout
 from kubewright.site.reader import Reader
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", DebEntry, RpmEntry)
 
-HREFS = {"snapshot": "../../../../pool/", "plain": "Packages/"}
+HREFS = {"snapshot": "../../../../pool/", "plain": yum.PLAIN}
 """The two forms of a yum repository, and what their hrefs begin with."""
 
 
@@ -74,12 +73,13 @@ class Contents:
 
 NOTHING = Contents({}, {})
 
-_BASE = {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "ppc64le"}
+_BASE_ARCHES = {"ppc64el": "ppc64le"} | {arch.value: arch.rpm for arch in Arch}
+"""What yum calls architectures; most that this engine does not know have one name."""
 
 
 def base_arch(arch: str) -> str:
-    """A Debian architecture as yum's `$basearch`; most others have one name."""
-    return _BASE.get(arch, arch)
+    """A Debian architecture as yum's `$basearch`."""
+    return _BASE_ARCHES.get(arch, arch)
 
 
 def read(reader: Reader, record: Channel) -> Contents:
@@ -117,27 +117,30 @@ def _from_indexes(reader: Reader, record: Channel) -> Contents:
     rpms: dict[str, Listed] = {}
     rpm_members: dict[tuple[str, str], dict[str, Known]] = {}
     for base, repodata in record.repodata.items():
-        for form in HREFS:
-            rpm_members[base, form] = _documents(reader, record, base, repodata, form)
-        rpms[base] = yum.parsed(**rpm_members[base, "plain"])
+        snapshot, plain = _documents(reader, record, base, repodata)
+        rpm_members |= {(base, "snapshot"): snapshot, (base, "plain"): plain}
+        rpms[base] = yum.parsed(**plain)
     return Contents(debs, rpms, deb_members, rpm_members)
 
 
 def _documents(
-    reader: Reader, record: Channel, base: str, repodata: Repodata, form: str
-) -> dict[str, Known]:
-    """The members of each document of a repository, by kind."""
+    reader: Reader, record: Channel, base: str, repodata: Repodata
+) -> tuple[dict[str, Known], dict[str, Known]]:
+    """The members of each document of a repository, by kind: of the snapshot, and as it is plain.
+
+    Both have the same documents but for `primary`.
+    """
     roots = (
         layout.snapshot_path(record.channel, base, repodata.snapshot),
         layout.yum_path(record.channel, base),
     )
-    plain = {"primary": repodata.plain_primary} if form == "plain" else {}
-    digests = {kind: getattr(repodata, kind) for kind in yum.KINDS} | plain
-    found: dict[str, Known] = {}
-    for kind, digest in digests.items():
+
+    def members(kind: str, digest: str) -> Known:
         paths = [f"{root}/{yum.data_name(kind, digest)}" for root in roots]
-        found[kind] = packed.unpack(reader.content(digest, *paths), paths[0])
-    return found
+        return packed.unpack(reader.content(digest, *paths), paths[0])
+
+    snapshot = {kind: members(kind, getattr(repodata, kind)) for kind in yum.KINDS}
+    return snapshot, snapshot | {"primary": members("primary", repodata.plain_primary)}
 
 
 def rpm_digests(reader: Reader, record: Channel) -> dict[str, str]:

@@ -32,7 +32,12 @@ class Edited(Generic[T]):
 
 
 def edit(
-    store: Store, given: Publisher, change: Callable[[Draft], T], *, now: int, dry_run: bool = False
+    store: Store,
+    publisher: Publisher,
+    change: Callable[[Draft], T],
+    *,
+    now: int,
+    dry_run: bool = False,
 ) -> Edited[T]:
     """Publish what `change` puts into a draft of the site: one commit, whatever it touches.
 
@@ -46,7 +51,7 @@ def edit(
         present = reader.present()
         draft = Draft(reader, present, now)
         result = change(draft)
-        publication = render(draft, given)
+        publication = render(draft, publisher)
         number = present.state.number if present.state and present.unfinished else None
         if dry_run:
             return Edited(result, tuple(rehearse(store, publication.objects)), number)
@@ -58,7 +63,7 @@ def edit(
             uploaded |= {(item.path, item.sha256) for item in _release_files(draft)}
             continue
         if publication.objects:
-            changes += _settle(store, given, now, publication, present.state)
+            changes += _settle(store, publisher, now, publication, present.state)
         return Edited(result, tuple(changes), number)
 
 
@@ -75,7 +80,7 @@ def _before_the_end(objects: Iterable[Object]) -> list[Object]:
 
 
 def _settle(
-    store: Store, given: Publisher, now: int, publication: Publication, state: State | None
+    store: Store, publisher: Publisher, now: int, publication: Publication, state: State | None
 ) -> list[Change]:
     """Write again what was overwritten that somebody committed while this one was finishing.
 
@@ -89,8 +94,11 @@ def _settle(
         if current is not None and current.data == publication.pointer:
             break
         reader = Reader(store)
-        present = replace(reader.present(), finished=written)
-        again = render(Draft(reader, present, now), given)
+        present = reader.present()
+        if present.state == written:  # the pointer is damaged: `repair` restores it
+            break
+        present = replace(present, finished=written)
+        again = render(Draft(reader, present, now), publisher)
         with suppress(Overtaken):
             changes += apply(store, _before_the_end(again.objects), again.tag)
             publication, written = again, again.state or present.state

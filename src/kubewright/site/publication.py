@@ -29,16 +29,16 @@ class Publication:
     """What the pointer says when it is published."""
 
 
-def render(draft: Draft, given: Publisher) -> Publication:
+def render(draft: Draft, publisher: Publisher) -> Publication:
     """Every object of a publication, or of what is still to be written of an earlier one."""
-    return _Rendering(draft, given).publication()
+    return _Rendering(draft, publisher).publication()
 
 
 class _Rendering:
     """One publication on its way from a draft to objects."""
 
-    def __init__(self, draft: Draft, given: Publisher) -> None:
-        self.draft, self.given, self.reader = draft, given, draft.reader
+    def __init__(self, draft: Draft, publisher: Publisher) -> None:
+        self.draft, self.publisher, self.reader = draft, publisher, draft.reader
         self.old = draft.present.state
         self.keys = self._keys()
         self.armored = self.keys.files[layout.KEYRING_ARMORED]
@@ -49,7 +49,7 @@ class _Rendering:
         for path, digest in (self.old.files if self.old else {}).items():
             if path.startswith("keys/"):
                 there[path] = self.reader.content(digest, path)
-        return self.given.keys(there)
+        return self.publisher.keys(there)
 
     def publication(self) -> Publication:
         """The new state with its objects; without a change what an earlier one still lacks."""
@@ -109,7 +109,7 @@ class _Rendering:
     def _renew(self, name: str) -> None:
         record = self.draft.published(name)
         if record is not None and name not in self.draft.records:
-            key = self.given.signer.fingerprint
+            key = self.publisher.signer.fingerprint
             new = renewed(record, now=self.draft.now, repo_key=key)
             self.draft.put(new, self.draft.contents(record))
 
@@ -137,7 +137,7 @@ class _Rendering:
         for base, packages in there.rpms.items():
             linked[base] = frozenset(entry.name for entry in packages.primary)
         return repositories.render(
-            record, listed, self.given.signer, self.armored, previous=previous, linked=linked
+            record, listed, self.publisher.signer, self.armored, previous=previous, linked=linked
         )
 
     def _unwritten(self) -> Iterable[str]:
@@ -155,7 +155,7 @@ class _Rendering:
         objects = self._channel_objects()
         index = self.reader.index(state)
         channels = [record for name in self.draft.names if (record := self.draft.published(name))]
-        _, graph = indexing.derive(index, None, channels, self.given.minors, {}, now=0)
+        _, graph = indexing.derive(index, None, channels, self.publisher.minors, {}, now=0)
         upgrades = self._published_graph(index) or graph.to_bytes()
         meant = {}
         for path, data in self.documents(index, channels).items():
@@ -193,7 +193,7 @@ class _Rendering:
             says[name] = indexing.declared(manifest)
         parent = self.old.index.sha256 if self.old else None
         return indexing.derive(
-            previous, parent, channels, self.given.minors, says, now=self.draft.now
+            previous, parent, channels, self.publisher.minors, says, now=self.draft.now
         )
 
     def _index_bytes(self, index: Index) -> bytes:
@@ -246,7 +246,7 @@ class _Rendering:
         documents: Mapping[str, bytes],
     ) -> list[Object]:
         """What follows from the state and is no channel's, as far as it is not there."""
-        finished, signer = self.draft.present.finished, self.given.signer
+        finished, signer = self.draft.present.finished, self.publisher.signer
         first = self.draft.present.state is None
         return [
             *derived.index_objects(index, index_data, graph, signer, finished),
@@ -267,9 +267,9 @@ class _Rendering:
         return {**self.keys.files, **derived.schemas(self.old), layout.FRONT_PAGE: front}
 
 
-def documents(draft: Draft, given: Publisher) -> dict[str, bytes]:
+def documents(draft: Draft, publisher: Publisher) -> dict[str, bytes]:
     """The page, the schemas and the keys of a site as it is published, by path."""
-    rendering = _Rendering(draft, given)
+    rendering = _Rendering(draft, publisher)
     records = [draft.published(name) for name in draft.names]
     index = draft.index
     if index is None:

@@ -35,7 +35,7 @@ class RestoringReader(Reader):
         return self._backups.get(sha256) if found is None else found
 
 
-def expected(reader: Reader, given: Publisher, now: int) -> Iterator[Object]:
+def expected(reader: Reader, publisher: Publisher, now: int) -> Iterator[Object]:
     """The objects of a site that follow from its state and every state before it.
 
     Files of releases are not among them: only who made a release has those. Raises
@@ -45,25 +45,25 @@ def expected(reader: Reader, given: Publisher, now: int) -> Iterator[Object]:
     if present.state is None or present.sha256 is None:
         return
     draft = Draft(reader, present, now)
-    yield from _states(reader, given, present.state, present.sha256)
+    yield from _states(reader, publisher, present.state, present.sha256)
     for name in draft.names:
         newest = draft.published(name)
         if newest is not None:
             for record in reader.history(newest):
-                yield from _channel(reader, given, record, newest=record is newest)
-    yield from _index(reader, given, present.state)
-    for path, data in documents(draft, given).items():
+                yield from _channel(reader, publisher, record, newest=record is newest)
+    yield from _index(reader, publisher, present.state)
+    for path, data in documents(draft, publisher).items():
         if present.state.files.get(path) == files.sha256(data):
             yield pointer(path, data, fresh=False)
 
 
-def _states(reader: Reader, given: Publisher, newest: State, sha256: str) -> Iterator[Object]:
+def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) -> Iterator[Object]:
     """The states with their copies, and what points to the newest."""
     state, digest = newest, str(sha256)
     while True:
         path = layout.state_copy(state.number, digest)
         data = reader.content(digest, path, layout.STATE)
-        yield from repositories.signed_copy(path, data, given.signer, state.issued)
+        yield from repositories.signed_copy(path, data, publisher.signer, state.issued)
         older = _parent(reader, state)
         copies = {path: data} | _came_with(reader, state, older)
         yield backups.backup(path, copies)
@@ -104,12 +104,12 @@ def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, b
 
 
 def _channel(
-    reader: Reader, given: Publisher, record: Channel, *, newest: bool
+    reader: Reader, publisher: Publisher, record: Channel, *, newest: bool
 ) -> Iterator[Object]:
     """What a record of a channel is served as; of one that another followed, what stays."""
     listed = contents.read(reader, record)
     keys = _keys_of(reader, record)
-    rendered = repositories.render(record, listed, given.signer, keys, previous=None)
+    rendered = repositories.render(record, listed, publisher.signer, keys, previous=None)
     if rendered.record != record:
         path = repositories.channel_copy(record)
         log.warning("%s: its indexes cannot be made again by this version", path)
@@ -132,7 +132,7 @@ def _keys_of(reader: Reader, record: Channel) -> bytes:
     return reader.content(digest, layout.KEYRING_ARMORED)
 
 
-def _index(reader: Reader, given: Publisher, state: State) -> Iterator[Object]:
+def _index(reader: Reader, publisher: Publisher, state: State) -> Iterator[Object]:
     """Every index and graph with its signatures, and the live ones."""
     digest: str | None = state.index.sha256
     sequence = state.index.sequence
@@ -141,13 +141,13 @@ def _index(reader: Reader, given: Publisher, state: State) -> Iterator[Object]:
         live = digest == state.index.sha256
         data = reader.content(digest, path, *([layout.INDEX] if live else []))
         found = Index.read(data, path)
-        yield from repositories.signed_copy(path, data, given.signer, found.issued)
+        yield from repositories.signed_copy(path, data, publisher.signer, found.issued)
         if live:
             yield pointer(layout.INDEX, data, fresh=False)
         if found.graph_sha256:
             graph = layout.graph_copy(found.graph_sha256)
             text = reader.content(found.graph_sha256, graph, layout.GRAPH)
-            yield from repositories.signed_copy(graph, text, given.signer, found.issued)
+            yield from repositories.signed_copy(graph, text, publisher.signer, found.issued)
             if live:
                 yield pointer(layout.GRAPH, text, fresh=False)
         digest, sequence = found.parent, sequence - 1

@@ -8,9 +8,11 @@ from typing import Final, Protocol
 from kubewright import files
 from kubewright.models.site import Channel, Repodata
 from kubewright.repos import apt, packed, yum
+from kubewright.repos.packed import Packed
 from kubewright.site import contents, layout
 from kubewright.site.contents import HREFS, Contents
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+from kubewright.site.references import indexes
 
 HEADS: Final = (f"{yum.REPOMD}.asc", f"{yum.REPOMD}.key", yum.REPOMD)
 """What changes in a plain repository, in the order in which it is replaced."""
@@ -68,33 +70,17 @@ def render(
     complete = record.model_copy(
         update={"suite": suite.sha256, "packages": suite.packages, "repodata": repodata}
     )
-    objects += signed_copy(channel_copy(complete), complete.to_bytes(), signer, complete.issued)
+    data = complete.to_bytes()
+    copy = layout.channel_copy(complete.channel, complete.sequence, files.sha256(data))
+    objects += signed_copy(copy, data, signer, complete.issued)
     if complete.current is not None:
         marker = f"v{complete.current.kubernetes}".encode()
         pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
     path = layout.channel_path(complete.channel)
-    pointers.append(pointer(path, complete.to_bytes(), fresh=fresh))
-    known = immutable_paths(previous) if previous else frozenset[str]()
+    pointers.append(pointer(path, data, fresh=fresh))
+    known = {reference.path for reference in indexes(previous)} if previous else set[str]()
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
-
-
-def immutable_paths(record: Channel) -> frozenset[str]:
-    """The indexes of a record, by the digests in it."""
-    suite = layout.suite_path(record.channel)
-    found = {
-        f"{suite}/{apt.by_hash_name(arch, digest)}" for arch, digest in record.packages.items()
-    }
-    for base, repodata in record.repodata.items():
-        plain = layout.yum_path(record.channel, base)
-        snapshot = layout.snapshot_path(record.channel, base, repodata.snapshot)
-        for kind in yum.KINDS:
-            digest = getattr(repodata, kind)
-            found.add(f"{snapshot}/{yum.data_name(kind, digest)}")
-            in_plain = repodata.plain_primary if kind == "primary" else digest
-            found.add(f"{plain}/{yum.data_name(kind, in_plain)}")
-        found |= {f"{snapshot}/{name}" for name in HEADS}
-    return frozenset(found)
 
 
 def channel_copy(record: Channel) -> str:
@@ -157,19 +143,34 @@ class _Repository:
     ) -> None:
         self.record, self.base, self.listed = record, base, listed
         self.plain = layout.yum_path(record.channel, base)
-        self.forms = {form: self._files(form, signer, armored_keys) for form in HREFS}
+        self.forms = {
+            form: self._files(documents, signer, armored_keys)
+            for form, documents in self._documents().items()
+        }
         parts = [self.forms["snapshot"][name] for name in HEADS]
         name = yum.snapshot_id(*parts)
         self.snapshot = layout.snapshot_path(record.channel, base, name)
         self.repodata = _described(name, self.forms)
 
-    def _files(self, form: str, signer: Signer, armored_keys: bytes) -> dict[str, bytes]:
+    def _documents(self) -> dict[str, dict[str, Packed]]:
+        """The documents of each form; only hrefs differ, which `primary` alone has."""
+        packages = self.listed.rpms.get(self.base, yum.Listed([], [], []))
+        known = {form: self.listed.rpm_members.get((self.base, form), {}) for form in HREFS}
+        snapshot = yum.documents(packages, href_prefix=HREFS["snapshot"], known=known["snapshot"])
+        primary = yum.document(
+            "primary",
+            packages.primary,
+            href_prefix=HREFS["plain"],
+            known=known["plain"].get("primary", {}),
+        )
+        return {"snapshot": snapshot, "plain": snapshot | {"primary": primary}}
+
+    def _files(
+        self, documents: Mapping[str, Packed], signer: Signer, armored_keys: bytes
+    ) -> dict[str, bytes]:
         """One form: the documents, then signature and keys, then repomd.xml, which dnf reads
         first.
         """
-        packages = self.listed.rpms.get(self.base, yum.Listed([], [], []))
-        known = self.listed.rpm_members.get((self.base, form), {})
-        documents = yum.documents(packages, href_prefix=HREFS[form], known=known)
         written = yum.repodata(documents, issued=self.record.issued)
         repomd = written.pop(yum.REPOMD)
         return written | {

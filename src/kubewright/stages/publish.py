@@ -3,16 +3,13 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
-from kubewright import files
 from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
 from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.base import Arch, Format
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change, ChannelRelease
-from kubewright.repos.deb import DebEntry
-from kubewright.repos.rpm import RpmEntry
+from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
@@ -21,8 +18,6 @@ from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
 from kubewright.site.store import Store
-from kubewright.stages.sign import read_manifest
-from kubewright.stages.signed_documents import MANIFEST
 from kubewright.stages.site import edit
 from kubewright.workspace import Workspace
 
@@ -34,8 +29,7 @@ POOLS = ("apt/pool/", "yum/pool/")
 def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[str], list[Change]]:
     """Publish a release; return its channels and every object written, or that would be."""
     record = workspace.sealed("sign")
-    manifest = read_manifest(workspace)
-    entry = _entry(workspace, manifest)
+    manifest, entry = _signed(workspace, record)
 
     def change(draft: Draft) -> list[str]:
         _refuse_other_options(workspace, record, settings, keys)
@@ -200,12 +194,15 @@ def _conflict(artifact: Artifact, site: Store) -> PublicationConflict:
     )
 
 
-def _entry(workspace: Workspace, manifest: Manifest) -> ChannelRelease:
-    return ChannelRelease(
+def _signed(workspace: Workspace, record: Record) -> tuple[Manifest, ChannelRelease]:
+    """The manifest that `sign` wrote, and the release as channels list it."""
+    (made,) = [artifact for artifact in record.artifacts if artifact.kind == "manifest"]
+    manifest = Manifest.from_bytes((workspace.root / made.path).read_bytes())
+    return manifest, ChannelRelease(
         name=manifest.release.name,
         kubernetes=manifest.release.kubernetes,
         status="current",
-        manifest_url=layout.release_path(manifest.release.name, layout.MANIFEST),
-        manifest_sha256=files.sha256_of(Path(workspace.root / MANIFEST)),
+        manifest_url=made.url,
+        manifest_sha256=made.sha256,
         development=manifest.development,
     )

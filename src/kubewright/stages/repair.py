@@ -69,9 +69,9 @@ class _Mender:
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
-        given = Publisher(recipes.catalog(), self.keys, partial(key_files, self.keys))
+        publisher = Publisher(recipes.catalog(), self.keys, partial(key_files, self.keys))
         signatures = []
-        for item in repair.expected(self.reader(), given, self.settings.now):
+        for item in repair.expected(self.reader(), publisher, self.settings.now):
             if item.lasting:
                 signatures.append(item)
             elif not holds(self.site, item.path, item.size, item.sha256):

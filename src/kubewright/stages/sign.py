@@ -13,7 +13,6 @@ from kubewright.models.artifact import Package, Record
 from kubewright.models.base import Format
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
-from kubewright.models.manifest import Manifest
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
@@ -21,7 +20,6 @@ from kubewright.stages import image, manifest
 from kubewright.stages.build_package import entry_channel
 from kubewright.stages.carried import Carried, Listed, Read, keyring, published
 from kubewright.stages.signed_documents import (
-    MANIFEST,
     SIGNED,
     documents,
     image_signatures,
@@ -171,11 +169,6 @@ def _refuse_broken_layout(workspace: Workspace) -> None:
         raise VerificationFailed(
             str(workspace.root / image.LAYOUT), str(finding), "run `kubewright image` again"
         )
-
-
-def read_manifest(workspace: Workspace) -> Manifest:
-    """The manifest that `sign` wrote."""
-    return Manifest.from_bytes((workspace.root / MANIFEST).read_bytes())
 
 
 def _signed(

@@ -34,8 +34,10 @@ def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited
         _renew(draft, settings, keys)
         return result
 
-    given = Publisher(recipes.catalog(), keys, partial(key_files, keys))
-    return editing.edit(store(settings), given, guarded, now=settings.now, dry_run=settings.dry_run)
+    publisher = Publisher(recipes.catalog(), keys, partial(key_files, keys))
+    return editing.edit(
+        store(settings), publisher, guarded, now=settings.now, dry_run=settings.dry_run
+    )
 
 
 def keyring(settings: Settings) -> bytes | None:

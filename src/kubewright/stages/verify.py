@@ -19,5 +19,5 @@ def verify(site: str, trusted: Sequence[bytes], *, now: int) -> Report:
         return verification.verify(Web(WebFiles(site).read), site, trusted, now=now)
     root = Path(site)
     if not root.is_dir():
-        raise RequestError(f"{site}: no such directory; give a site's root or its URL")
+        raise RequestError(str(site), "no such directory", "give a site's root or its URL")
     return verification.verify(Directory(root), site, trusted, now=now)

@@ -106,5 +106,5 @@ def _index(walk: Walk, folder: str, packages: Wanted) -> None:
     with walk.tally.check(f"{place}.gz"):
         if unpacked(walk.must(f"{place}.gz"), f"{place}.gz") != data:
             raise VerificationFailed(
-                f"{place}.gz: unpacks to something else than {place}; run `kubewright repair`"
+                f"{place}.gz", f"unpacks to something else than {place}", "run `kubewright repair`"
             )

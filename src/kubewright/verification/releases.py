@@ -90,5 +90,5 @@ def _checksums(walk: Walk, place: str, data: bytes, manifest: Manifest) -> None:
         if different:
             first = min(line.partition("  ")[2] for line in different)
             raise VerificationFailed(
-                f"{path}: lacks or contradicts {first}, or lists it though the manifest does not"
+                str(path), f"lacks or contradicts {first}, or lists it though the manifest does not"
             )

@@ -42,7 +42,7 @@ def _subjects(statement: dict[str, Any], place: str) -> dict[str, str]:
         return {str(one["name"]): str(one["digest"]["sha256"]) for one in statement["subject"]}
     except (TypeError, LookupError) as error:
         raise VerificationFailed(
-            f"{place}: a signed statement without subjects; run `kubewright repair`"
+            place, "a signed statement without subjects", "run `kubewright repair`"
         ) from error
 
 

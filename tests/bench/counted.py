@@ -1,0 +1,102 @@
+"""A site whose operations are counted: calls by method, bytes, and packages that were read."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest.mock import patch
+
+from kubewright.site.directory import DirectoryStore
+from kubewright.site.store import Content, Stat, Stored
+
+PACKAGES = ("apt/pool/", "yum/pool/")
+
+
+@dataclass
+class Tally:
+    """What was asked of a site."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    """By method."""
+    read: int = 0
+    """Bytes; a directory reads an object to say its digest, so `stat` counts as reading it."""
+    written: int = 0
+    """Bytes that were sent."""
+    derived: int = 0
+    """Those of them that are neither packages nor files of a release."""
+    bodies: int = 0
+    """How often a package was read."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def total(self) -> int:
+        """All calls."""
+        return self.calls.total()
+
+    @property
+    def by_method(self) -> str:
+        """`12 get, 3 put`."""
+        return ", ".join(f"{count} {name}" for name, count in self.calls.most_common()) or "none"
+
+    def note(self, method: str, path: str, read: int = 0, written: int = 0) -> None:
+        """Count one call; workers of a publication may do so at once."""
+        with self.lock:
+            self.calls[method] += 1
+            self.read += read
+            self.written += written
+            if not path.startswith((*PACKAGES, "releases/v")):
+                self.derived += written
+            if method in ("get", "stat") and _is_package(path):
+                self.bodies += 1
+
+
+def _is_package(path: str) -> bool:
+    return path.startswith(PACKAGES) or "/Packages/" in path
+
+
+class CountedStore(DirectoryStore):
+    """A directory that notes every call."""
+
+    def __init__(self, root: Path, tally: Tally) -> None:
+        super().__init__(root)
+        self.tally = tally
+
+    def get(self, path: str) -> Stored | None:
+        stored = super().get(path)
+        self.tally.note("get", path, read=len(stored.data) if stored else 0)
+        return stored
+
+    def stat(self, path: str) -> Stat | None:
+        there = super().stat(path)
+        self.tally.note("stat", path, read=there.size if there else 0)
+        return there
+
+    def put(
+        self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
+    ) -> bool:
+        done = super().put(path, content, if_absent=if_absent, if_tag=if_tag)
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        self.tally.note("put", path, written=size if done else 0)
+        return done
+
+    def copy(self, source: str, path: str) -> bool:
+        self.tally.note("copy", path)
+        return super().copy(source, path)
+
+    def list(self, prefix: str) -> list[str]:
+        self.tally.note("list", prefix)
+        return super().list(prefix)
+
+    def delete(self, path: str) -> None:
+        self.tally.note("delete", path)
+        super().delete(path)
+
+
+@contextmanager
+def counting() -> Iterator[Tally]:
+    """Count what stages ask of the sites that they open in this block."""
+    tally = Tally()
+    with patch("kubewright.stages.store.DirectoryStore", lambda root: CountedStore(root, tally)):
+        yield tally

@@ -1,0 +1,142 @@
+"""What others publish with, over the same packages: aptly, and createrepo_c with gpg."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubewright import files, run
+from kubewright.models.base import Arch
+from kubewright.signing.roles import Keys
+
+DISTRIBUTION = "stable"
+
+
+@dataclass(frozen=True)
+class Gpg:
+    """A GnuPG home with the key that our site is signed with."""
+
+    home: Path
+    key: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes gpg, and those that call it, use it."""
+        return {"GNUPGHOME": str(self.home)}
+
+    def detach(self, path: Path) -> None:
+        """An armored signature beside a file."""
+        run.run(
+            ["gpg", "--batch", "--yes", "--local-user", self.key, "--armor", "--detach-sign", path],
+            env=self.environment,
+        )
+
+
+@contextmanager
+def gpg(work: Path, keys: Keys) -> Iterator[Gpg]:
+    """A home below `work`, which gpg wants short; its agent ends with the block."""
+    program = run.find("gpg", install="apt-get install gnupg")
+    home = work / "gpg"
+    home.mkdir(mode=0o700)
+    made = Gpg(home, keys.repo.fingerprint)
+    secret = Path(os.environ["KUBEWRIGHT_DATA"])
+    (found,) = [path for path in secret.rglob("*") if _is_secret_key(path)]
+    try:
+        run.run([program, "--batch", "--import", found], env=made.environment)
+        yield made
+    finally:
+        run.run(["gpgconf", "--kill", "all"], env=made.environment)
+
+
+def _is_secret_key(path: Path) -> bool:
+    return path.is_file() and b"BEGIN PGP PRIVATE KEY" in path.read_bytes()
+
+
+class Aptly:
+    """A repository of aptly's, published as one distribution: every version of a package stays.
+
+    What our suites have not it is told to leave out too: Contents and bzip2.
+    """
+
+    def __init__(self, root: Path, key: Gpg) -> None:
+        self.program = run.find("aptly", install="apt-get install aptly")
+        self.root, self.key, self.published = root, key, False
+        root.mkdir()
+        self._configure()
+        self._run("repo", "create", f"-distribution={DISTRIBUTION}", "-component=main", "bench")
+
+    def _configure(self) -> None:
+        settings = {
+            "rootDir": str(self.root), "architectures": [arch.value for arch in Arch],
+            "skipContentsPublishing": True, "skipBz2Publishing": True,
+        }  # fmt: skip
+        files.write(self.root / "aptly.conf", json.dumps(settings).encode())
+
+    def copy(self, root: Path) -> "Aptly":
+        """The same in another place, to publish once more from where this is."""
+        twin = object.__new__(Aptly)
+        twin.program, twin.root, twin.key, twin.published = (
+            self.program, root, self.key, self.published
+        )  # fmt: skip
+        for folder in ("db", "public/dists"):  # which it may write over
+            if (self.root / folder).is_dir():
+                shutil.copytree(self.root / folder, root / folder)
+        for folder in ("pool", "public/pool"):
+            if (self.root / folder).is_dir():
+                _linked(self.root / folder, root / folder)
+        twin._configure()
+        return twin
+
+    def add(self, debs: Sequence[Path]) -> None:
+        """Publish more packages."""
+        self._run("repo", "add", "bench", *debs)
+        options = ["-batch", f"-gpg-key={self.key.key}", "-skip-contents", "-skip-bz2"]
+        if self.published:
+            self._run("publish", "update", *options, DISTRIBUTION)
+        else:
+            self._run("publish", "repo", *options, "bench")
+        self.published = True
+
+    def _run(self, *words: str | Path) -> None:
+        argv = [self.program, f"-config={self.root / 'aptly.conf'}", *words]
+        run.run(argv, env=self.key.environment)
+
+
+class Createrepo:
+    """A yum repository for each architecture, with createrepo_c's update and gpg's signature.
+
+    It makes no databases either, which would take it longer.
+    """
+
+    def __init__(self, root: Path, key: Gpg) -> None:
+        self.program = run.find("createrepo_c", install="apt-get install createrepo-c")
+        self.root, self.key = root, key
+        for arch in Arch:
+            (root / arch.rpm / "Packages").mkdir(parents=True)
+
+    def copy(self, root: Path) -> "Createrepo":
+        """The same in another place."""
+        _linked(self.root, root)
+        twin = object.__new__(Createrepo)
+        twin.program, twin.root, twin.key = self.program, root, self.key
+        return twin
+
+    def add(self, rpms: Sequence[Path]) -> None:
+        """Publish more packages."""
+        for arch in Arch:
+            base = self.root / arch.rpm
+            for rpm in rpms:
+                if rpm.name.endswith((f".{arch.rpm}.rpm", ".noarch.rpm")):
+                    target = base / "Packages" / rpm.name
+                    target.unlink(missing_ok=True)
+                    target.hardlink_to(rpm)
+            run.run([self.program, "--quiet", "--update", "--no-database", base])
+            self.key.detach(base / "repodata" / "repomd.xml")
+
+
+def _linked(source: Path, target: Path) -> None:
+    """A copy of a tree whose files are the same ones: whoever replaces them harms no copy."""
+    shutil.copytree(source, target, copy_function=os.link, symlinks=True)
