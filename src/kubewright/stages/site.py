@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from kubewright import recipes
 from kubewright.errors import RequestError
 from kubewright.models.site import State
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels
@@ -31,7 +31,14 @@ def store(settings: Settings) -> Store:
     return DirectoryStore(Path(settings.site))
 
 
-def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited[T]:
+def publisher(recipes: Recipes, keys: Keys) -> Publisher:
+    """Who publishes with these recipes and these keys."""
+    return Publisher(recipes.catalog, recipes.templates, keys, partial(key_files, keys))
+
+
+def edit(
+    settings: Settings, recipes: Recipes, keys: Keys, change: Callable[[Draft], T]
+) -> Edited[T]:
     """Publish what `change` puts into a draft, with these keys.
 
     Raises RequestError where these keys or this address must not publish.
@@ -45,7 +52,7 @@ def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited
         _renew(draft, settings, keys)
         return result
 
-    given = Publisher(recipes.catalog(), keys, partial(key_files, keys))
+    given = publisher(recipes, keys)
     return editing.edit(store(settings), given, guarded, now=settings.now, dry_run=settings.dry_run)
 
 
