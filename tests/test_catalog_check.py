@@ -9,12 +9,13 @@ from click.testing import CliRunner
 
 from kubewright import recipes
 from kubewright.cli import kubewright
+from kubewright.cli.shipped import shipped
 from kubewright.errors import VerificationFailed
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.relations import Relations
 from kubewright.resolution.lint import contradictions
 
-CATALOG = recipes.catalog()
+CATALOG = shipped().catalog
 
 
 def changed(minor: str, change: Mapping[str, Any]) -> dict[str, MinorFacts]:
@@ -31,7 +32,7 @@ def changed(minor: str, change: Mapping[str, Any]) -> dict[str, MinorFacts]:
 
 def said(catalog: Mapping[str, MinorFacts]) -> list[str]:
     return list(
-        map(str, contradictions(catalog, recipes.components(), recipes.relations(), recipes.skew()))
+        map(str, contradictions(catalog, shipped().components, shipped().relations, shipped().skew))
     )
 
 
@@ -250,12 +251,12 @@ def test_lines_that_follow_each_other_in_time_do_not_overlap() -> None:
 def test_a_relation_that_names_what_is_not_known_is_found(
     change: dict[str, str], complaint: str
 ) -> None:
-    shipped = recipes.relations()
-    first = shipped.relations[0]
+    stated = shipped().relations
+    first = stated.relations[0]
     wrong = first.model_copy(update={"when": first.when.model_copy(update=change)})
-    relations = Relations(relations=(wrong,), sources=shipped.sources)
+    relations = Relations(relations=(wrong,), sources=stated.sources)
     found = [
-        str(one) for one in contradictions(CATALOG, recipes.components(), relations, recipes.skew())
+        str(one) for one in contradictions(CATALOG, shipped().components, relations, shipped().skew)
     ]
     assert len(found) == 1
     assert found[0].startswith(f"recipes/relations.toml: {complaint}")

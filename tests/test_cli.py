@@ -432,7 +432,7 @@ def test_quickstart_says_whose_key_signs(
     def unavailable(*_: object) -> None:
         raise ClientUnavailable("not here")
 
-    monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda _: None)
+    monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda *_: None)
     made: tuple[Workspace, list[str], list[str]] = (
         Workspace(released.dist / "v1.36.4-1"),
         ["stable"],

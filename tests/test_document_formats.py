@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.document import Document
 from kubewright.models.manifest import Manifest
@@ -248,7 +249,7 @@ def test_this_engine_publishes_on_a_site_of_tomorrow_and_keeps_what_it_does_not_
     before = set(problems(home.site))
     build(site.parent, "v1.36.3", site=str(tmp_path / "scratch"))
     settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
-    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, shipped(), keys)
     assert set(problems(home.site, NOW + 60)) == before
     for path in ("channels/stable.json", layout.INDEX):
         table = json.loads((site / path).read_bytes())
@@ -259,7 +260,9 @@ def test_this_engine_publishes_on_a_site_of_tomorrow_and_keeps_what_it_does_not_
     state = json.loads((site / layout.STATE).read_bytes())
     assert (state["number"], state["engine"], state["tomorrow"]) == (2, "9.0.0", {"a": 1})
     assert {path.name: path.read_bytes() for path in (site / "schemas").iterdir()} == schemas
-    channels.rollback("stable", settings.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback(
+        "stable", settings.model_copy(update={"now": NOW + 120}), shipped(), keys, None
+    )
     assert set(problems(home.site, NOW + 120)) == before
 
 
@@ -277,11 +280,11 @@ def test_an_architecture_that_this_engine_does_not_know_stays_in_its_channel(
             new = new.model_copy(update={"architectures": (*new.architectures, "s390x")})
             draft.put(new, contents.from_releases(draft.reader, new))
 
-    edit(home.model_copy(update={"now": NOW + 30}), keys, wider)
+    edit(home.model_copy(update={"now": NOW + 30}), shipped(), keys, wider)
     assert problems(home.site, NOW + 30) == []
     build(site.parent, "v1.36.3", site=str(tmp_path / "scratch"))
     settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
-    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, shipped(), keys)
     assert problems(home.site, NOW + 60) == []
     release = (site / "apt/dists/stable/Release").read_text()
     assert "Architectures: amd64 arm64 s390x\n" in release

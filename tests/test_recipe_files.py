@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import content, recipes
+from kubewright import recipes
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.lock import Release
@@ -121,7 +122,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_a_mistake_in_a_minors_file_is_named(
     tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
-    text = (content.folder("recipes") / "catalog" / "1.24.toml").read_text()
+    text = (shipped().folder / "catalog" / "1.24.toml").read_text()
     assert old in text
     (tmp_path / "1.24.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(RequestError, match=complaint):
@@ -134,10 +135,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_every_shipped_recipe_loads_under_its_own_name() -> None:
-    assert recipes.packages().keys() >= {"kubelet", "kubeadm", "kubectl", "kubernetes-node", "etcd"}
-    assert {"1.6", "1.37"} <= recipes.catalog().keys()
-    assert recipes.relations().relations
-    assert "debian-12" in recipes.distributions().distributions
+    assert shipped().packages.keys() >= {"kubelet", "kubeadm", "kubectl", "kubernetes-node", "etcd"}
+    assert {"1.6", "1.37"} <= shipped().catalog.keys()
+    assert shipped().relations.relations
+    assert "debian-12" in shipped().distributions.distributions
 
 
 # ── the catalog ──────────────────────────────────────────────────────────────────────────────
@@ -289,10 +290,10 @@ def test_a_catalog_file_may_begin_a_statement_at_a_pre_release(tmp_path: Path) -
 def test_a_relation_needs_evidence_and_is_there_once(
     relation: dict[str, str], complaint: str
 ) -> None:
-    shipped = recipes.relations()
-    first = shipped.relations[0]
+    stated = shipped().relations
+    first = stated.relations[0]
     changed = Relations(
-        relations=(first.model_copy(update=relation), first), sources=shipped.sources
+        relations=(first.model_copy(update=relation), first), sources=stated.sources
     )
     assert complaint in [f"{key}: {problem}" for key, problem in changed.mistakes()]
 
@@ -372,7 +373,7 @@ EVIDENCED: dict[str, Callable[[Path], object]] = {
 def test_a_value_without_evidence_is_refused_by_file_and_key(
     tmp_path: Path, name: str, old: str, new: str, complaint: str
 ) -> None:
-    text = (content.folder("recipes") / name).read_text()
+    text = (shipped().folder / name).read_text()
     assert old in text
     (tmp_path / name).write_text(text.replace(old, new, 1))
     with pytest.raises(RequestError) as refused:
@@ -381,11 +382,11 @@ def test_a_value_without_evidence_is_refused_by_file_and_key(
 
 
 def test_a_node_specification_says_what_its_evidence_stands_for() -> None:
-    evidence = recipes.node_spec(RELEASE).evidence
+    evidence = shipped().node_spec(RELEASE).evidence
     assert evidence["kernel"].cited == "kubernetes/system-validators at the tag named"
     assert all(one.cited for one in evidence.values())
 
 
 def test_new_evidence_keeps_no_note_of_the_old() -> None:
-    stated = recipes.node_spec(RELEASE).evidence["containerd_minimum"]
+    stated = shipped().node_spec(RELEASE).evidence["containerd_minimum"]
     assert (stated.source, stated.note) == ("CRI", "")
