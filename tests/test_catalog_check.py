@@ -1,18 +1,20 @@
 """catalog check: statements that contradict each other are found and named by file and key."""
 
 import json
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from kubewright import recipes
 from kubewright.cli import kubewright
 from kubewright.cli.shipped import shipped
 from kubewright.errors import VerificationFailed
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.relations import Relations
+from kubewright.recipes import Recipes
 from kubewright.resolution.lint import contradictions
 
 CATALOG = shipped().catalog
@@ -269,9 +271,20 @@ def test_check_says_in_one_line_what_it_has_checked() -> None:
     assert len(result.stdout.splitlines()) == 1
 
 
-def test_check_fails_with_every_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = changed("1.34", {"end_of_life": "2025-08-01", "dockershim": True})
-    monkeypatch.setattr(recipes, "catalog", lambda: wrong)
+def test_check_fails_with_every_contradiction(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(shipped().folder, tmp_path / "recipes")
+    path = tmp_path / "recipes" / "catalog" / "1.34.toml"
+    wrong = path.read_text()
+    for key, before, after in (
+        ("end_of_life", '"2026-10-27"', '"2025-08-01"'),
+        ("dockershim", "false", "true"),
+    ):
+        assert f"{key} = {before}\n" in wrong
+        wrong = wrong.replace(f"{key} = {before}\n", f"{key} = {after}\n")
+    path.write_text(wrong)
+    monkeypatch.setattr("kubewright.cli.shipped.shipped", lambda: Recipes(tmp_path))
     told = CliRunner().invoke(kubewright, ["catalog", "check"])
     assert isinstance(told.exception, VerificationFailed)
     assert "2 contradictions" in str(told.exception)

@@ -606,6 +606,20 @@ def test_what_no_stage_explains_is_one_line_and_the_rest_with_v(
     assert (got, says in err, "Traceback" in err) == (code, True, True), err
 
 
+@pytest.mark.parametrize("verb", ["history", "verify"])
+def test_who_only_looks_at_a_site_needs_no_recipes(
+    run: Run, released: Settings, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def fail() -> None:
+        raise AssertionError("the recipes are asked for")
+
+    monkeypatch.setattr("kubewright.cli.shipped.shipped", fail)
+    code, _, err = run(verb, "--site", released.site)
+    assert code == 0, err
+    code, _, err = run("refresh", "--site", released.site)
+    assert (code, "the recipes are asked for" in err) == (1, True), err
+
+
 def test_a_mirror_with_bytes_of_its_own_is_said_once(run: Run, sample_mirror: Path) -> None:
     _, _, err = run("resolve", "v1.36.4", "--upstream", str(sample_mirror), "-q")
     assert re.fullmatch(

@@ -1,5 +1,6 @@
 """Loading recipes: mistakes are named by file and key, with the near miss."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kubewright.models.node import NodeSpecs
 from kubewright.models.recipe import Recipe
 from kubewright.models.relations import Relations
 from kubewright.models.skew import Skew
+from kubewright.recipes import Recipes
 
 RELEASE = Release(
     name="v1.36.4-1",
@@ -132,6 +134,25 @@ def test_a_mistake_in_a_minors_file_is_named(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"nowhere.toml: no such file; make it"):
         recipes.load(tmp_path / "nowhere.toml", Recipe)
+
+
+def test_recipes_are_read_when_they_are_asked_for_and_once(tmp_path: Path) -> None:
+    own = Recipes(tmp_path)
+    with pytest.raises(RequestError, match=r"^recipes/skew.toml: no such file; make it"):
+        _ = own.skew
+    shutil.copytree(shipped().folder, tmp_path / "recipes")
+    (tmp_path / "recipes" / "relations.toml").write_text("relation = []\n")
+    (tmp_path / "recipes" / "catalog" / "1.6.toml").write_text("nonsense\n")
+    assert own.skew == shipped().skew
+    assert own.catalog["1.36"] is own.catalog["1.36"]
+    assert own.packaged == shipped().packaged, "for that no file of the catalog is read"
+    with pytest.raises(RequestError, match=r"^recipes/relations.toml: relations: required"):
+        _ = own.relations
+    with pytest.raises(RequestError, match=r"^recipes/catalog/1.6.toml: not TOML: "):
+        _ = own.catalog["1.6"]
+    shutil.rmtree(tmp_path / "recipes")
+    assert own.skew is own.skew
+    assert own.catalog["1.36"] == shipped().catalog["1.36"]
 
 
 def test_every_shipped_recipe_loads_under_its_own_name() -> None:

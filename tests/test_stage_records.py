@@ -15,6 +15,7 @@ from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError, ToolMissing
 from kubewright.models.artifact import Record
 from kubewright.models.base import Format
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm
 from kubewright.signing.keys import initialise, repo_key
@@ -186,7 +187,9 @@ def test_publishing_needs_no_packager_no_registry_and_no_recipes_of_the_packages
     monkeypatch.setattr("kubewright.stages.package.content_digest", lambda *_: "0" * 64)
     with pytest.raises(ToolMissing, match="nfpm: not found"):
         package.package(workspace, elsewhere, shipped(), keys.repo, keys.repo.certificate)
-    publish.publish(workspace, elsewhere, shipped(), keys)
+    for name in ("recipes/catalog", "repo/templates"):
+        shutil.copytree(shipped().root / name, tmp_path / "content" / name)
+    publish.publish(workspace, elsewhere, Recipes(tmp_path / "content"), keys)
     assert verify.verify(home.site, [], now=home.now).findings == ()
 
 
