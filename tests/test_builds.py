@@ -305,7 +305,7 @@ def test_another_tool_or_version_builds_everything_again(
         Circumstances(shipped().root, b"keyring", keys_of_templates, {"nfpm": version})
         for version in ("1", "2")
     )
-    digests = [{materials(each, release, around, {}).digest for each in planned}
+    digests = [{materials(each, release, around).digest for each in planned}
                for around in (one, one, other)]  # fmt: skip
     assert digests[0] == digests[1]
     assert len(digests[0]) == len(planned), "no two packages are built from the same"

@@ -23,6 +23,7 @@ from kubewright.models.description import Description, Script
 from kubewright.models.lock import Check, Component, Input, Release
 from kubewright.packagers import doc_files, payload, relation_syntax
 from kubewright.packagers.describe import describe, template_variables
+from kubewright.packagers.plan import Circumstances
 from kubewright.run import find
 from kubewright.stages.build_package import carried
 
@@ -1123,13 +1124,13 @@ def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
         checked_by="Go",
     )
     release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
-    extra = carried(RECIPES[HYPERKUBE], release, shipped().images)
+    extra = carried(release, shipped().images)
     provides = relation_syntax.render(
         described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm
     )
     assert release.component("etcd").version == "3.6.8"
     assert "etcd = 3.6.5" in provides
-    assert carried(RECIPES["etcd"], release, shipped().images) == {}
+    assert Circumstances(shipped().root, b"", {}, {}, extra).inside(RECIPES["etcd"]) == {}
 
 
 def test_hyperkube_rpm_restarts_the_services_that_it_takes_over(host: Host) -> None:

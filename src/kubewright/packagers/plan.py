@@ -1,7 +1,7 @@
 """Plans the packages of a release: which there are, what each is built from, and what cannot be."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -61,13 +61,19 @@ class PlannedPackage:
 @dataclass(frozen=True)
 class Circumstances:
     """What decides packages beside lock and recipes; `variables` are those of templates, `content`
-    is the folder that packaging/ and repo/ are in.
+    is the folder that packaging/ and repo/ are in, `carried` the versions of what is inside the one
+    program.
     """
 
     content: Path
     keyring: bytes
     variables: Mapping[str, Any]
     tools: Mapping[str, str]
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+    def inside(self, recipe: Recipe) -> Mapping[str, str]:
+        """The versions that a package states of what is in it, by component."""
+        return self.carried if recipe.monolith else {}
 
 
 def plan(
@@ -98,15 +104,8 @@ def wanted(planned: Sequence[PlannedPackage], only: str) -> list[PlannedPackage]
     return matching
 
 
-def materials(
-    package: PlannedPackage,
-    release: Release,
-    around: Circumstances,
-    carried: Mapping[str, str],
-) -> Build:
-    """Everything that decides a package; `carried` has the versions of what is inside another
-    program.
-    """
+def materials(package: PlannedPackage, release: Release, around: Circumstances) -> Build:
+    """Everything that decides a package."""
     recipe, upstream = package.recipe, package.upstream
     sources = _content_files(package, release, around.content)
     return Build(
@@ -117,7 +116,7 @@ def materials(
         ),
         content={name: checked.sha256_of(source.path) for name, source in sources.items()},
         tools=dict(around.tools),
-        variables=_identity(package, release, around, carried)
+        variables=_identity(package, release, around)
         | _rendered(package, release, around.variables, sources.values()),
     )
 
@@ -189,16 +188,11 @@ def _content_path(name: str, content: Path) -> Path:
     return content / (name[1:] if name.startswith("@") else f"packaging/{name}")
 
 
-def _identity(
-    package: PlannedPackage,
-    release: Release,
-    around: Circumstances,
-    carried: Mapping[str, str],
-) -> dict[str, str]:
+def _identity(package: PlannedPackage, release: Release, around: Circumstances) -> dict[str, str]:
     """Version and date, and the placeholders that its relations use."""
     recipe = package.recipe
     values = placeholders(recipe, release) | {"key_date": str(around.variables["key_date"])}
-    values |= carried
+    values |= around.inside(recipe)
     identity = identify(recipe, release, package.format, values)
     stated = {
         "version": f"{identity.epoch}:{identity.version}-{identity.revision}",

@@ -33,11 +33,11 @@ KEYRING = "kubewright-archive-keyring.gpg"
 """File name of the installed keyring, below /usr/share/keyrings/."""
 
 
-def carried(recipe: Recipe, release: Release, images: Path) -> dict[str, str]:
+def carried(release: Release, images: Path) -> dict[str, str]:
     """The versions that a package of the one program states: those in it, not those of the separate
     packages. `images` is the folder of that name.
     """
-    found = image.carried(release, images) if recipe.monolith else {}
+    found = image.carried(release, images)
     return {name: versions.package_version(version) for name, version in found.items()}
 
 
@@ -79,7 +79,7 @@ class PackageBuilder:
             scripts = payload.scripts(recipe, filled, content)
             extra = {
                 "key_date": str(self.around.variables["key_date"]),
-                **carried(recipe, release, content / "images"),
+                **self.around.inside(recipe),
             }
             description = describe(
                 recipe, package.upstream, release, package.arch, form, entries, scripts, extra

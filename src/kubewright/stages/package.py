@@ -40,11 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def package(
-    workspace: Workspace,
-    settings: Settings,
-    recipes: Recipes,
-    key: RepoPublicKey,
-    keyring: bytes,
+    workspace: Workspace, settings: Settings, recipes: Recipes, key: RepoPublicKey, keyring: bytes
 ) -> Record:
     """Build what has changed; with `--only`, just what it names.
 
@@ -58,6 +54,7 @@ def package(
         keyring,
         _variables(release, settings, key, keyring) | {"node_spec": node_spec},
         {settings.backend: PACKAGERS[settings.backend].version(), "kubewright": __version__},
+        carried(release, recipes.images),
     )
     head = _head(workspace, settings, key, around, content_digest(release, recipes))
     everything = _everything(release, recipes) if settings.only != "*" else []
@@ -144,15 +141,12 @@ def _build_all(
 ) -> Record:
     """Build those of `chosen` that are not there as they would be built; list all that are."""
     release, workspace = builder.release, builder.workspace
-    images = builder.around.content / "images"
     gaps = {package.id: gap for package in planned if (gap := package.gap(release))}
     _refuse_skipped(chosen, gaps, settings.only)
     if len(chosen) == len(planned):
         _refuse_gaps(planned, gaps, recipes)
     builds = {
-        package.id: materials(
-            package, release, builder.around, carried(package.recipe, release, images)
-        )
+        package.id: materials(package, release, builder.around)
         for package in planned
         if package.id not in gaps
     }

@@ -116,10 +116,7 @@ def _make(
     """Write everything that is signed, the manifest last; describe it as the stage's record."""
     release, packages, built = wanted.release, wanted.packages, wanted.built
     node_spec = recipes.node_spec(release)
-    signed = []
-    for package in packages.packages:
-        moment = keys.moment(release.dated(recipes.packages[package.package].component))
-        signed.append(_signed(package, workspace, keys, moment, site))
+    signed = _sign_packages(workspace, recipes, keys, wanted, site)
     artifacts = [
         *built.artifacts,
         *indexes(workspace, release, signed),
@@ -138,8 +135,7 @@ def _make(
         rules=manifest.Rules(node_spec, recipes.skew),
         entry=manifest.Entry(settings.url, entry_channel(release), stated.url),
     )
-    moment = keys.moment(release.source_date_epoch)
-    artifacts += [stated, *signed_manifest(workspace, release, whole, keys, moment)]
+    artifacts += [stated, *signed_manifest(workspace, release, whole, keys)]
     return Record(
         stage="sign",
         fingerprint=wanted.mark,
@@ -149,6 +145,17 @@ def _make(
         artifacts=tuple(artifacts),
         packages=tuple(signed),
     )
+
+
+def _sign_packages(
+    workspace: Workspace, recipes: Recipes, keys: Keys, wanted: Order, site: Carried
+) -> list[Package]:
+    """Every package, the rpms signed at the date of what is in them."""
+    signed = []
+    for package in wanted.packages.packages:
+        moment = keys.moment(wanted.release.dated(recipes.packages[package.package].component))
+        signed.append(_signed(package, workspace, keys, moment, site))
+    return signed
 
 
 def _agrees(record: Record, listed: Mapping[str, str]) -> bool:

@@ -121,10 +121,10 @@ def public_keys(keys: Keys) -> list[Key]:
 
 
 def signed_manifest(
-    workspace: Workspace, release: Release, whole: Manifest, keys: Keys, moment: int
+    workspace: Workspace, release: Release, whole: Manifest, keys: Keys
 ) -> list[Artifact]:
     """The manifest and SHA256SUMS, each with its signatures."""
-    data = whole.to_bytes()
+    data, moment = whole.to_bytes(), keys.moment(release.source_date_epoch)
     first = _write(workspace, release, layout.MANIFEST, "manifest", data, "application/json")
     sums = manifest.checksums(
         {file.url: file.sha256 for file in whole.files} | {first.url: first.sha256}
