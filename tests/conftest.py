@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubewright.cli import main
+from kubewright.cli.shipped import shipped
 from kubewright.models.base import Arch
 from kubewright.run import run as run_program
 from kubewright.settings import Settings
@@ -134,7 +135,7 @@ def own_data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 def sample_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sample upstream mirror; tests only read it."""
     target = tmp_path_factory.mktemp("upstream") / "mirror"
-    sample(target)
+    sample(target, shipped())
     return target
 
 
@@ -157,7 +158,7 @@ def build(sample_mirror: Path, keys: Keys) -> Callable[..., Settings]:
             architectures=(Arch.amd64,),
             jobs=2,
         ).model_copy(update=changes)
-        release.release(request, settings, keys)
+        release.release(request, settings, shipped(), keys)
         return settings
 
     return run

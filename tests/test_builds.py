@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from kubewright.cli.shipped import shipped
 from kubewright.models.artifact import Package
 from kubewright.models.build import Built
 from kubewright.models.lock import Release
 from kubewright.packagers.plan import Circumstances, materials, plan
-from kubewright.recipes import node_spec
 from kubewright.settings import Settings
 from kubewright.signing.keyring import merged
 from kubewright.signing.keys import initialise, repo_key
@@ -299,11 +299,13 @@ def test_another_tool_or_version_builds_everything_again(
     released: Settings, keys_of_templates: dict[str, object]
 ) -> None:
     release = Workspace(released.dist / NAME).completed()
-    planned = [package for package in plan(release) if package.gap(release) is None]
+    everything = plan(release, shipped().packages.values(), shipped().components)
+    planned = [package for package in everything if package.gap(release) is None]
     one, other = (
-        Circumstances(b"keyring", keys_of_templates, {"nfpm": version}) for version in ("1", "2")
+        Circumstances(shipped().root, b"keyring", keys_of_templates, {"nfpm": version})
+        for version in ("1", "2")
     )
-    digests = [{materials(each, release, around, {}).digest for each in planned}
+    digests = [{materials(each, release, around).digest for each in planned}
                for around in (one, one, other)]  # fmt: skip
     assert digests[0] == digests[1]
     assert len(digests[0]) == len(planned), "no two packages are built from the same"
@@ -316,7 +318,7 @@ def keys_of_templates(released: Settings) -> dict[str, object]:
     names = ("registry", "site_url", "channel", "key_name", "key_armored")
     return {name: name for name in names} | {
         "key_date": "2026.09.21",
-        "node_spec": node_spec(release),
+        "node_spec": shipped().node_spec(release),
     }
 
 

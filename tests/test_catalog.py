@@ -6,14 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from kubewright import recipes, versions
+from kubewright import versions
+from kubewright.cli.shipped import shipped
 from kubewright.models.base import Arch
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource, InputSource
 from kubewright.stages import catalog as keeping
 
-CATALOG = recipes.catalog()
-COMPONENTS = recipes.components()
+CATALOG = shipped().catalog
+COMPONENTS = shipped().components
 INPUTS = {
     f"{name}/{source.name}": source
     for name, component in COMPONENTS.components.items()
@@ -38,7 +39,7 @@ def finals(facts: MinorFacts) -> list[str]:
 
 
 def test_nothing_in_the_catalog_contradicts_anything_else() -> None:
-    assert list(map(str, keeping.check())) == []
+    assert list(map(str, keeping.check(shipped()))) == []
 
 
 def test_every_minor_from_1_6_to_1_37_is_there() -> None:
@@ -209,7 +210,7 @@ def test_kubeadm_judges_what_dockerd_reports_by_its_patterns(
 
 def test_docker_29_asks_for_a_cri_dockerd_that_speaks_to_it() -> None:
     wanted = next(
-        one.needs for one in recipes.relations().relations if one.when.component == "docker"
+        one.needs for one in shipped().relations.relations if one.when.component == "docker"
     )
     allowed = versions.Range.parse(wanted.range)
     known = [one.version for one in COMPONENTS.components["cri-dockerd"].known]

@@ -1,20 +1,23 @@
 """catalog check: statements that contradict each other are found and named by file and key."""
 
 import json
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from kubewright import recipes
 from kubewright.cli import kubewright
+from kubewright.cli.shipped import shipped
 from kubewright.errors import VerificationFailed
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.relations import Relations
+from kubewright.recipes import Recipes
 from kubewright.resolution.lint import contradictions
 
-CATALOG = recipes.catalog()
+CATALOG = shipped().catalog
 
 
 def changed(minor: str, change: Mapping[str, Any]) -> dict[str, MinorFacts]:
@@ -31,7 +34,7 @@ def changed(minor: str, change: Mapping[str, Any]) -> dict[str, MinorFacts]:
 
 def said(catalog: Mapping[str, MinorFacts]) -> list[str]:
     return list(
-        map(str, contradictions(catalog, recipes.components(), recipes.relations(), recipes.skew()))
+        map(str, contradictions(catalog, shipped().components, shipped().relations, shipped().skew))
     )
 
 
@@ -250,12 +253,12 @@ def test_lines_that_follow_each_other_in_time_do_not_overlap() -> None:
 def test_a_relation_that_names_what_is_not_known_is_found(
     change: dict[str, str], complaint: str
 ) -> None:
-    shipped = recipes.relations()
-    first = shipped.relations[0]
+    stated = shipped().relations
+    first = stated.relations[0]
     wrong = first.model_copy(update={"when": first.when.model_copy(update=change)})
-    relations = Relations(relations=(wrong,), sources=shipped.sources)
+    relations = Relations(relations=(wrong,), sources=stated.sources)
     found = [
-        str(one) for one in contradictions(CATALOG, recipes.components(), relations, recipes.skew())
+        str(one) for one in contradictions(CATALOG, shipped().components, relations, shipped().skew)
     ]
     assert len(found) == 1
     assert found[0].startswith(f"recipes/relations.toml: {complaint}")
@@ -268,9 +271,20 @@ def test_check_says_in_one_line_what_it_has_checked() -> None:
     assert len(result.stdout.splitlines()) == 1
 
 
-def test_check_fails_with_every_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = changed("1.34", {"end_of_life": "2025-08-01", "dockershim": True})
-    monkeypatch.setattr(recipes, "catalog", lambda: wrong)
+def test_check_fails_with_every_contradiction(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(shipped().folder, tmp_path / "recipes")
+    path = tmp_path / "recipes" / "catalog" / "1.34.toml"
+    wrong = path.read_text()
+    for key, before, after in (
+        ("end_of_life", '"2026-10-27"', '"2025-08-01"'),
+        ("dockershim", "false", "true"),
+    ):
+        assert f"{key} = {before}\n" in wrong
+        wrong = wrong.replace(f"{key} = {before}\n", f"{key} = {after}\n")
+    path.write_text(wrong)
+    monkeypatch.setattr("kubewright.cli.shipped.shipped", lambda: Recipes(tmp_path))
     told = CliRunner().invoke(kubewright, ["catalog", "check"])
     assert isinstance(told.exception, VerificationFailed)
     assert "2 contradictions" in str(told.exception)

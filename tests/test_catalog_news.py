@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kubewright import recipes
 from kubewright.cli import kubewright
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.resolution.updates import updates
 from kubewright.upstream import Upstream
@@ -34,7 +34,7 @@ def place(upstream: Path, name: str, text: str) -> None:
 
 
 def found(upstream: Path) -> list[str]:
-    answers = updates(recipes.catalog(), recipes.components(), Upstream(str(upstream)), jobs=2)
+    answers = updates(shipped().catalog, shipped().components, Upstream(str(upstream)), jobs=2)
     return [f"{one.component} {one.version}" for one in answers]
 
 
@@ -47,7 +47,7 @@ def test_new_patches_minors_and_pre_releases_are_found_by_markers(upstream: Path
     place(upstream, f"{RELEASE}/stable-1.6.txt", "v1.6.13")
     place(upstream, f"{RELEASE}/latest.txt", "v1.38.0-alpha.1")
     place(upstream, f"{RELEASE}/v1.36.7/bin/linux/amd64/kubelet", "")
-    answers = updates(recipes.catalog(), recipes.components(), Upstream(str(upstream)), jobs=2)
+    answers = updates(shipped().catalog, shipped().components, Upstream(str(upstream)), jobs=2)
     assert [(one.version, one.recipe, one.evidence) for one in answers] == [
         (
             "1.36.6",
@@ -67,7 +67,7 @@ def test_new_patches_minors_and_pre_releases_are_found_by_markers(upstream: Path
 def test_new_companions_are_found_by_their_checksum_files(upstream: Path) -> None:
     newest = max(
         one.version
-        for one in recipes.components().components["etcd"].known
+        for one in shipped().components.components["etcd"].known
         if one.version.startswith("3.7.")
     )
     assert newest == "3.7.1"

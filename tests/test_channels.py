@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import files, recipes
+from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.base import DAY
 from kubewright.models.catalog import MinorFacts
@@ -201,7 +202,7 @@ def derived(
 def test_the_index_lists_every_release_with_its_channels_and_edges() -> None:
     records = [published("1.36.3", "1.36.4"), published("1.35.9", channel="stable-1.35")]
     says = {"v1.36.4-1": Declared((">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"), "3.6.9")}
-    minors = {"1.36": recipes.catalog()["1.36"]}
+    minors = {"1.36": shipped().catalog["1.36"]}
     made = derived(None, records, minors, says, now=2000)
     newest = made.releases[0]
     assert [one.name for one in made.releases] == ["v1.36.4-1", "v1.36.3-1", "v1.35.9-1"]

@@ -437,7 +437,7 @@ def test_quickstart_says_whose_key_signs(
     def unavailable(*_: object) -> None:
         raise ClientUnavailable("not here")
 
-    monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda _: None)
+    monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda *_: None)
     made: tuple[Workspace, list[str], list[str]] = (
         Workspace(released.dist / "v1.36.4-1"),
         ["stable"],
@@ -609,6 +609,20 @@ def test_what_no_stage_explains_is_one_line_and_the_rest_with_v(
     assert (got, says in err, "Traceback" in err) == (code, True, False), err
     got, _, err = run("history", "-v")
     assert (got, says in err, "Traceback" in err) == (code, True, True), err
+
+
+@pytest.mark.parametrize("verb", ["history", "verify"])
+def test_who_only_looks_at_a_site_needs_no_recipes(
+    run: Run, released: Settings, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def fail() -> None:
+        raise AssertionError("the recipes are asked for")
+
+    monkeypatch.setattr("kubewright.cli.shipped.shipped", fail)
+    code, _, err = run(verb, "--site", released.site)
+    assert code == 0, err
+    code, _, err = run("refresh", "--site", released.site)
+    assert (code, "the recipes are asked for" in err) == (1, True), err
 
 
 def test_a_mirror_with_bytes_of_its_own_is_said_once(run: Run, sample_mirror: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import content, recipes, versions
+from kubewright import recipes, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.models.distros import OWN, Distributions
@@ -21,7 +22,7 @@ from kubewright.resolution.packages import Candidate, candidates, depends, fits,
 from kubewright.resolution.runtimes import runtimes
 from kubewright.resolution.statements import Facts
 
-ALL = recipes.distributions()
+ALL = shipped().distributions
 DOCKER_20 = ">=20.10.0,<20.11.0"
 CONTAINERD_2 = ">=2.3.0,<2.4.0 || >=2.2.0,<2.3.0"
 each_distribution = pytest.mark.parametrize("name", list(ALL.distributions))
@@ -139,7 +140,7 @@ def test_our_own_docker_pairs_with_what_its_recipe_depends_on() -> None:
     stated = {name: allowed.replace("*", "") for name, allowed in pair.containerd.items()}
     [wanted] = [
         one
-        for one in recipes.packages()["kubernetes-docker"].relations.depends
+        for one in shipped().packages["kubernetes-docker"].relations.depends
         if "containerd" in one
     ]
     alternatives = re.findall(r"([\w.-]+)(?: \((>=) ([\d.]+)~?\))?", wanted)
@@ -148,7 +149,7 @@ def test_our_own_docker_pairs_with_what_its_recipe_depends_on() -> None:
 
 @each_distribution
 def test_the_document_shows_every_distribution_with_its_packages(name: str) -> None:
-    text = (content.root() / "docs" / "distributions.md").read_text()
+    text = (shipped().root / "docs" / "distributions.md").read_text()
     row = next(
         row for row in text.splitlines() if row.startswith(f"| {ALL.distributions[name].title} |")
     )
@@ -159,7 +160,7 @@ def test_the_document_shows_every_distribution_with_its_packages(name: str) -> N
 
 
 def test_the_document_shows_every_impostor() -> None:
-    text = (content.root() / "docs" / "distributions.md").read_text()
+    text = (shipped().root / "docs" / "distributions.md").read_text()
     assert all(f"| `{one.name}` |" in text for one in ALL.impostors)
 
 
@@ -172,7 +173,7 @@ def test_a_distributions_own_package_comes_first_then_ours_then_a_vendors(
     name: str, family: str
 ) -> None:
     facts = Facts(
-        recipes.catalog(), recipes.components(), recipes.relations(), ALL, packaged=("1.36",)
+        shipped().catalog, shipped().components, shipped().relations, ALL, packaged=("1.36",)
     )
     asked = ResolveOptions(wanted=(Wanted(component=family),), distributions=(name,))
     [variable] = [
@@ -390,20 +391,20 @@ def test_the_lines_follow_the_file() -> None:
 
 @pytest.mark.parametrize("form", list(Format))
 def test_kubernetes_docker_conflicts_with_impostors_that_own_its_files(form: Format) -> None:
-    recipe = recipes.packages()["kubernetes-docker"]
+    recipe = shipped().packages["kubernetes-docker"]
     wanted = {one.name for one in ALL.impostors if one.conflicts and form in one.formats}
     assert wanted <= set(getattr(recipe, form).conflicts)
 
 
 def test_kubernetes_docker_conflicts_with_every_engine_of_a_distribution() -> None:
-    recipe = recipes.packages()["kubernetes-docker"]
+    recipe = shipped().packages["kubernetes-docker"]
     for one in ALL.distributions.values():
         names = {package.name for package in one.packages if package.family == "docker"}
         assert names <= set(getattr(recipe, one.format).conflicts)
 
 
 def test_kube_node_check_knows_the_same_impostors() -> None:
-    script = (content.folder("packaging") / "kubernetes-node" / "kube-node-check").read_text()
+    script = (shipped().packaging / "kubernetes-node" / "kube-node-check").read_text()
     wanted = {
         f"{form}|{one.name}|{one.what}|{one.instead[form]}"
         for one in ALL.impostors

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.document import FORMAT, Document
@@ -270,7 +271,7 @@ def test_this_engine_publishes_on_a_site_of_tomorrow_and_keeps_what_it_does_not_
     before = set(problems(home.site))
     build(site.parent, "v1.36.3", site=str(tmp_path / "scratch"))
     settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
-    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, shipped(), keys)
     assert set(problems(home.site, NOW + 60)) == before
     for path in ("channels/stable.json", layout.INDEX):
         table = json.loads((site / path).read_bytes())
@@ -281,7 +282,9 @@ def test_this_engine_publishes_on_a_site_of_tomorrow_and_keeps_what_it_does_not_
     state = json.loads((site / layout.STATE).read_bytes())
     assert (state["number"], state["engine"], state["tomorrow"]) == (2, "9.0.0", {"a": 1})
     assert {path.name: path.read_bytes() for path in (site / "schemas").iterdir()} == schemas
-    channels.rollback("stable", settings.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback(
+        "stable", settings.model_copy(update={"now": NOW + 120}), shipped(), keys, None
+    )
     assert set(problems(home.site, NOW + 120)) == before
 
 
@@ -299,11 +302,11 @@ def test_an_architecture_that_this_engine_does_not_know_stays_in_its_channel(
             new = new.model_copy(update={"architectures": (*new.architectures, "s390x")})
             draft.put(new, contents.from_releases(draft.reader, new))
 
-    edit(home.model_copy(update={"now": NOW + 30}), keys, wider)
+    edit(home.model_copy(update={"now": NOW + 30}), shipped(), keys, wider)
     assert problems(home.site, NOW + 30) == []
     build(site.parent, "v1.36.3", site=str(tmp_path / "scratch"))
     settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
-    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, shipped(), keys)
     assert problems(home.site, NOW + 60) == []
     release = (site / "apt/dists/stable/Release").read_text()
     assert "Architectures: amd64 arm64 s390x\n" in release
@@ -342,9 +345,11 @@ def test_todays_engine_verifies_a_site_of_an_earlier_format_and_publishes_on_it(
         repo=repo_key(f"file:{OLD_KEYS}/repo-key.asc", now=later),
         artifact=artifact_key(f"file:{OLD_KEYS}/artifact-key.pem"),
     )
-    _, _, changes = release.release("v1.35.9", settings, old)
+    _, _, changes = release.release("v1.35.9", settings, shipped(), old)
     assert changes != []
     assert problems(str(site), later) == []
-    channels.rollback("stable-1.36", settings.model_copy(update={"now": later + 1}), old, 2)
+    channels.rollback(
+        "stable-1.36", settings.model_copy(update={"now": later + 1}), shipped(), old, 2
+    )
     assert problems(str(site), later + 1) == []
     assert all(path.is_file() for path in before), "nothing that was published is gone"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import content, files, run
+from kubewright import files, run
+from kubewright.cli.shipped import shipped
 from kubewright.errors import (
     DiskError,
     KubewrightError,
@@ -438,4 +439,4 @@ def test_our_own_sources_are_formatted(tool: Callable[[str], Path]) -> None:
     gofmt = shutil.which("gofmt") or str(tool("go").with_name("gofmt"))
     if not Path(gofmt).is_file():
         pytest.skip("gofmt is not installed")
-    assert run.run([gofmt, "-l", content.folder("images") / "hyperkube"]).stdout == ""
+    assert run.run([gofmt, "-l", shipped().images / "hyperkube"]).stdout == ""

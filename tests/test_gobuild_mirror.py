@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import files, recipes
+from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.mirror import Summary, Writer, bundle, upstream_files
 from kubewright.mirror.writer import merged
@@ -30,7 +31,7 @@ def put(tmp_path: Path, wanted: Mapping[str, str]) -> Writer:
     program = tmp_path / "made"
     for name, version in wanted.items():
         program.write_text(f"{name} {version}")
-        for file in upstream_files.files_of(recipes.components(), {name: [version]}, [Arch.amd64]):
+        for file in upstream_files.files_of(shipped().components, {name: [version]}, [Arch.amd64]):
             writer.put(file, program)
     return writer
 
@@ -70,7 +71,7 @@ def test_the_mirror_is_an_upstream_that_can_be_checked(tmp_path: Path) -> None:
     put(tmp_path, {"kubernetes": "1.36.2"}).finish()
     mirror, wanted = (
         tmp_path / "mirror",
-        upstream_files.files_of(recipes.components(), {"kubernetes": ["1.36.2"]}, [Arch.amd64]),
+        upstream_files.files_of(shipped().components, {"kubernetes": ["1.36.2"]}, [Arch.amd64]),
     )
     [kubelet] = [file for file in wanted if file.source.name == "kubelet"]
     with (tmp_path / "fetched").open("wb") as out:
@@ -130,7 +131,7 @@ def test_a_directory_with_something_else_is_not_touched(
         source_mirror(
             "1.36.2",
             tmp_path,
-            recipes.components(),
+            shipped(),
             cache=tmp_path,
             architectures=(Arch.amd64,),
             progress=quiet,

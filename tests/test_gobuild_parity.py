@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import content, recipes
-from kubewright.gobuild.parity import Accepted, Accepting, Parity, compare, differences
+from kubewright.cli.shipped import shipped
+from kubewright.gobuild.parity import Parity, compare, differences
+from kubewright.models.parity import Accepted, Accepting
 
 SEPARATE = "#!/bin/sh\necho usage of $0\necho flags: $*\n"
 
@@ -84,5 +85,5 @@ def test_differences_are_the_lines_of_a_diff(theirs: str, ours: str, lines: list
 
 
 def test_the_accepted_differences_have_reasons() -> None:
-    accepting = recipes.load(content.folder("images") / "hyperkube" / "parity.toml", Accepting)
+    accepting = shipped().parity
     assert all(one.reason and one.lines for one in accepting.accepted)

@@ -42,6 +42,11 @@ SHOWN = {
 words are read.
 """
 
+RECIPES = "kubewright.recipes.Recipes"
+
+PROGRAMS = {"images/pins.py"}
+"""Modules that are programs of their own: nobody could hand them anything."""
+
 DOORS = {
     "subprocess": {"run.py"},
     "os.system": set[str](),
@@ -63,8 +68,18 @@ DOORS = {
     "datetime.datetime.today": {"cli/"},
     "datetime.datetime.utcnow": {"cli/"},
     "datetime.date.today": {"cli/"},
+    "kubewright.content": {"cli/", *PROGRAMS},
+    "kubewright.recipes": {"cli/", "stages/", *PROGRAMS},
+    "kubewright.recipes.load": {"cli/", *PROGRAMS},
+    "kubewright.recipes.evidenced": {"cli/"},
+    "kubewright.recipes.minor_facts": {"cli/"},
+    "kubewright.recipes.Catalog": {"cli/"},
+    "kubewright.cli.shipped": {"cli/"},
 }
-"""What only some modules may use; a name that ends in / is a folder."""
+"""What only some modules may use; a name that ends in / is a folder.
+
+Stages get the recipes, and hand rooms the values that these work with.
+"""
 
 
 def imports(tree: ast.AST) -> dict[str, str]:
@@ -172,6 +187,37 @@ def test_each_door_has_its_keepers() -> None:
     assert not wrong
 
 
+def makes(source: str, name: str) -> bool:
+    """Whether a module calls a class or function by its dotted name."""
+    tree = ast.parse(source)
+    known = imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            head, dot, rest = ast.unparse(node.func).partition(".")
+            if f"{known.get(head, head)}{dot}{rest}" == name:
+                return True
+    return False
+
+
+def test_recipes_are_made_in_one_place() -> None:
+    makers = {place for place, source in MODULES.items() if makes(source, RECIPES)}
+    assert makers == {"cli/shipped.py"}, "take them as an argument"
+
+
+@pytest.mark.parametrize(
+    ("source", "made"),
+    [
+        ("from kubewright.recipes import Recipes\nRecipes(root)", True),
+        ("from kubewright.recipes import Recipes as R\ndef f():\n    return R(root).go", True),
+        ("from kubewright import recipes as r\nr.Recipes(root)", True),
+        ("from kubewright.recipes import Recipes\ndef f(recipes: Recipes) -> None: ...", False),
+        ("from kubewright.models.recipe import Recipes\nRecipes(root)", False),
+    ],
+)
+def test_who_makes_recipes_is_seen_under_any_name(source: str, made: bool) -> None:
+    assert makes(source, RECIPES) is made
+
+
 def test_what_builds_packages_knows_no_secret_key() -> None:
     builders = [
         place
@@ -215,6 +261,8 @@ def test_the_rules_bite() -> None:
         ("import datetime as d\nd.datetime.now(d.UTC)", "datetime.datetime.now"),
         ("from datetime import datetime\ndatetime.now()", "datetime.datetime.now"),
         ("import time\nclock = time.time", "time.time"),
+        ("from kubewright import content", "kubewright.content"),
+        ("from kubewright import recipes as r\nr.load(path, model)", "kubewright.recipes.load"),
     ],
 )  # fmt: skip
 def test_a_door_is_seen_under_any_name(source: str, door: str) -> None:
@@ -228,6 +276,7 @@ def test_a_door_is_seen_under_any_name(source: str, door: str) -> None:
         ("import time\ntime.monotonic()", "time.time"),
         ("from kubewright import run\nrun.run(['true'])", "subprocess"),
         ("import requests_toolbelt", "requests"),
+        ("from kubewright.recipes import Recipes", "kubewright.recipes.load"),
     ],
 )
 def test_what_only_looks_like_a_door_is_none(source: str, door: str) -> None:

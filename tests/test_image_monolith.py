@@ -6,14 +6,16 @@ import io
 import subprocess
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from kubewright import content, files, recipes
+from kubewright import files, recipes
 from kubewright.archives import write_tar
 from kubewright.cache import Cache
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, ToolMissing, VerificationFailed
 from kubewright.images import (
     ImageInputs,
@@ -21,7 +23,6 @@ from kubewright.images import (
     check_layout,
     debs,
     fetch_packages,
-    load_definition,
     pins,
 )
 from kubewright.images.unpack import merged, unpack
@@ -29,7 +30,7 @@ from kubewright.models.base import Arch
 from kubewright.models.image import Image, ImageDefinition, ImageRecord, Pin, PinnedPackages
 from kubewright.models.lock import Component, Release
 
-IMAGES = content.folder("images")
+IMAGES = shipped().images
 NODE = IMAGES / "hyperkube" / "node-packages.toml"
 EPOCH = 1_755_000_000
 VERSIONS = {
@@ -44,7 +45,7 @@ COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "ku
 
 @pytest.fixture
 def definition() -> ImageDefinition:
-    return load_definition(IMAGES / "hyperkube" / "monolith.toml")
+    return recipes.load(IMAGES / "hyperkube" / "monolith.toml", ImageDefinition)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def release() -> Release:
 
 
 @pytest.fixture
-def supply(tmp_path: Path, tool: Callable[[str], Path]) -> ImageInputs:
+def supply(tmp_path: Path, tool: Callable[[str], Path], definition: ImageDefinition) -> ImageInputs:
     """One program that does not compress, the other two as archives, and a package with an `nft` in
     it.
     """
@@ -89,7 +90,7 @@ def supply(tmp_path: Path, tool: Callable[[str], Path]) -> ImageInputs:
         empty = deb(tool, tmp_path, "empty", {})
         return {pin: package if pin.package == "nftables" else empty for pin in wanted}
 
-    return ImageInputs(inputs, packages, {"etcd": "3.6.8"})
+    return ImageInputs(inputs, packages, {"etcd": "3.6.8"}, shipped().pins(definition))
 
 
 def make(
@@ -149,7 +150,7 @@ def deb(
 
 
 def test_both_definitions_make_the_same_images_and_components(definition: ImageDefinition) -> None:
-    other = load_definition(IMAGES / "hyperkube" / "image.toml")
+    other = recipes.load(IMAGES / "hyperkube" / "image.toml", ImageDefinition)
     assert set(definition.images) - {"hyperkube-node"} == set(other.images)
     for name, image in other.images.items():
         same = definition.images[name]
@@ -200,7 +201,7 @@ def test_the_etcd_image_always_has_the_etcd_of_the_release(
     carried: dict[str, str],
     own: bool,
 ) -> None:
-    images = make(definition, release, ImageInputs(supply.find, supply.packages, carried), tmp_path)
+    images = make(definition, release, replace(supply, carried=carried), tmp_path)
     shared = images["hyperkube"].platforms[0].layers[-1]
     assert (images["etcd"].platforms[0].layers[-1] != shared) is own
     assert images["etcd"].tag == "3.6.8-0"
@@ -226,7 +227,7 @@ def test_packages_are_not_fetched_for_images_that_lack_their_program(
     def inputs(component: str, name: str, arch: Arch) -> Path | None:
         return None if component == "hyperkube" else supply.find(component, name, arch)
 
-    record = made(definition, release, ImageInputs(inputs, fetch), tmp_path)
+    record = made(definition, release, ImageInputs(inputs, fetch, pins=supply.pins), tmp_path)
     assert [image.name for image in record.images] == ["coredns", "etcd"]
 
 

@@ -18,16 +18,17 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import content
+from kubewright import recipes
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, ToolMissing, VerificationFailed
-from kubewright.images import ImageInputs, build, check_layout, load, load_definition
+from kubewright.images import ImageInputs, build, check_layout, load
 from kubewright.images.elf import objection
 from kubewright.images.layer_entries import LayerSources, entries
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageDefinition, ImageRecord, LayerDefinition, LayerFile
 from kubewright.models.lock import Component, Release, Unavailable
 
-IMAGES = content.folder("images")
+IMAGES = shipped().images
 DISPATCHER = IMAGES / "hyperkube" / "hyperkube"
 EPOCH = 1_755_000_000
 VERSIONS = {
@@ -55,7 +56,7 @@ def elf(arch: Arch | int, *, interpreter: bool = False, order: str = "<") -> byt
 
 @pytest.fixture
 def definition() -> ImageDefinition:
-    return load_definition(IMAGES / "hyperkube" / "image.toml")
+    return recipes.load(IMAGES / "hyperkube" / "image.toml", ImageDefinition)
 
 
 @pytest.fixture
@@ -372,7 +373,7 @@ def test_a_mistake_in_the_definition_is_named(
     assert old in text
     (tmp_path / "image.toml").write_text(text.replace(old, new))
     with pytest.raises(RequestError) as caught:
-        load_definition(tmp_path / "image.toml")
+        recipes.load(tmp_path / "image.toml", ImageDefinition)
     assert found in str(caught.value)
 
 

@@ -15,17 +15,18 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from kubewright import content
+from kubewright import recipes
 from kubewright.cache import Cache
+from kubewright.cli.shipped import shipped
 from kubewright.errors import UpstreamUnreachable
-from kubewright.images import ImageInputs, build, fetch_packages, load, load_definition
+from kubewright.images import ImageInputs, build, fetch_packages, load
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageRecord
+from kubewright.models.image import ImageDefinition, ImageRecord
 from kubewright.models.lock import Component, Release
 
 pytestmark = pytest.mark.elsewhere("needs root and Docker's engine")
 
-IMAGES = content.folder("images")
+IMAGES = shipped().images
 EPOCH = 1_755_000_000
 VERSIONS = {
     "kubernetes": "1.36.4",
@@ -158,7 +159,7 @@ def loaded(
         return path
 
     record = build(
-        load_definition(IMAGES / "hyperkube" / "image.toml"), release, inputs,
+        recipes.load(IMAGES / "hyperkube" / "image.toml", ImageDefinition), release, inputs,
         registry=PREFIX, dest=root / "layout", archives=root, content=IMAGES,
     )  # fmt: skip
     if record.skipped:
@@ -338,13 +339,15 @@ def with_tools(
         return path if component == "hyperkube" else None
 
     cache = Cache(root / "cache")
+    definition = recipes.load(IMAGES / "hyperkube" / "monolith.toml", ImageDefinition)
     try:
         record = build(
-            load_definition(IMAGES / "hyperkube" / "monolith.toml"), release,
+            definition, release,
             ImageInputs(
                 inputs,
                 lambda pins, arch: fetch_packages(pins, arch, cache),
                 {"etcd": VERSIONS["etcd"]},
+                shipped().pins(definition),
             ),
             registry=TOOLS, dest=root / "layout", archives=root, content=IMAGES,
         )  # fmt: skip

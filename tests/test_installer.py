@@ -15,10 +15,10 @@ from threading import Thread
 import pytest
 
 from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
-from kubewright.recipes import distributions
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
@@ -241,7 +241,7 @@ it.
 
 
 def test_systems_are_called_what_the_manifest_calls_them(machine: Path, tmp_path: Path) -> None:
-    known = distributions().distributions
+    known = shipped().distributions.distributions
     assert set(SYSTEMS) == set(known)
     (machine / "dnf").symlink_to("apt-get")
     start, _, _ = (tmp_path / "install.sh").read_text().partition("umask 022")

@@ -8,10 +8,11 @@ images list` says for 458 versions, pre-releases included.
 import json
 from pathlib import Path
 
-from kubewright import recipes, versions
+from kubewright import versions
+from kubewright.cli.shipped import shipped
 from kubewright.resolution import candidates, choose
 
-CATALOG = recipes.catalog()
+CATALOG = shipped().catalog
 KUBEADM: dict[str, dict[str, str]] = {
     version.removeprefix("v"): {
         image.split("/")[-1]: tag.removeprefix("v") for image, tag in images.items()
@@ -27,7 +28,7 @@ def resolved(kubernetes: str) -> dict[str, str]:
     facts = CATALOG[versions.minor(kubernetes)].components
     tags = {}
     [(meant, _)] = candidates(f"v{kubernetes}", CATALOG, None)
-    for component in choose(meant, CATALOG, recipes.components()):
+    for component in choose(meant, CATALOG, shipped().components):
         stated = (
             facts[component.name].in_force(kubernetes)
             if component.name in KUBEADM[kubernetes]

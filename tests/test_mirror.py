@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import files, recipes, resolution, run
+from kubewright import files, resolution, run
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.mirror import KUBERNETES, Summary, placeholder, upstream_files
 from kubewright.models.base import Arch
@@ -22,7 +23,7 @@ GITHUB = "github.com"
 
 
 def make(dest: Path, *kubernetes: str) -> Summary:
-    return sample(dest, kubernetes or KUBERNETES, epoch=EPOCH)
+    return sample(dest, shipped(), kubernetes or KUBERNETES, epoch=EPOCH)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,7 @@ def test_markers_name_the_newest(
 def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
     mirror: Path, kubernetes: str
 ) -> None:
-    chosen = resolution.choose(kubernetes, recipes.catalog(), recipes.components())
+    chosen = resolution.choose(kubernetes, shipped().catalog, shipped().components)
     named = {component.name: [component.version] for component in chosen}
     upstream = Upstream(str(mirror))
     wanted = [
@@ -208,9 +209,9 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
             arch=file.arch,
             url=file.url,
         )
-        for file in upstream_files.files_of(recipes.components(), named, tuple(Arch))
+        for file in upstream_files.files_of(shipped().components, named, tuple(Arch))
     ]
-    found, missing = resolution.pin_inputs(wanted, recipes.components(), upstream, jobs=2)
+    found, missing = resolution.pin_inputs(wanted, shipped().components, upstream, jobs=2)
     assert missing == ()
     assert {one.check for one in found} == {Check.checksum, Check.mirror}
     assert all(
@@ -319,9 +320,9 @@ def test_archives_tell_nothing_of_who_made_them(mirror: Path) -> None:
 def test_an_archive_has_every_member_that_the_recipe_requires(mirror: Path, name: str) -> None:
     chosen = {
         one.name: one.version
-        for one in resolution.choose("1.36.4", recipes.catalog(), recipes.components())
+        for one in resolution.choose("1.36.4", shipped().catalog, shipped().components)
     }
-    for file in upstream_files.files_of(recipes.components(), {name: [chosen[name]]}, tuple(Arch)):
+    for file in upstream_files.files_of(shipped().components, {name: [chosen[name]]}, tuple(Arch)):
         with tarfile.open(mirror / upstream_files.path(file.url)) as tar:
             assert {file.fill(member) for member in file.source.members} <= set(tar.getnames())
 
@@ -330,7 +331,7 @@ def test_a_real_busybox_takes_the_samples_place(tmp_path: Path) -> None:
     real = tmp_path / "busybox"
     real.write_bytes(b"\x7fELF real")
     dest = tmp_path / "mirror"
-    sample(dest, ["1.36.4"], epoch=EPOCH, busybox={Arch.amd64: real})
+    sample(dest, shipped(), ["1.36.4"], epoch=EPOCH, busybox={Arch.amd64: real})
     amd64, arm64 = sorted(
         (dest / "github.com/docker-library").rglob("rootfs.tar.gz"), key=lambda path: path.parts[-2]
     )

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from kubewright import content, recipes
+from kubewright.cli.shipped import shipped
 from kubewright.models.base import Arch
 from kubewright.models.lock import Component, Release
 from kubewright.packagers import payload
 
-CHECK = content.folder("packaging") / "kubernetes-node" / "kube-node-check"
+CHECK = shipped().packaging / "kubernetes-node" / "kube-node-check"
 SHELLS = [shell for shell in ("dash", "busybox", "bash") if shutil.which(shell)]
 SANDBOX = "registry.k8s.io/pause:3.10.2"
 KERNEL_OPTIONS = [
@@ -150,15 +150,15 @@ def spec(minor: str, registry: str = "registry.k8s.io") -> str:
         name=f"v{minor}.4-1", kubernetes=f"{minor}.4", revision=1, source_date_epoch=0,
         architectures=(Arch.amd64,), components=components,
     )  # fmt: skip
-    text = (content.folder("packaging") / "kubernetes-node" / "node-spec.sh.j2").read_text()
-    node_spec = recipes.node_spec(release)
+    text = (shipped().packaging / "kubernetes-node" / "node-spec.sh.j2").read_text()
+    node_spec = shipped().node_spec(release)
     values = {
         "release": release,
         "version": f"{minor}.4",
         "registry": registry,
         "node_spec": node_spec,
     }
-    return payload.render(text, values, "node-spec.sh.j2")
+    return payload.render(text, values, "node-spec.sh.j2", shipped().root)
 
 
 def build(root: Path, files: Files) -> None:

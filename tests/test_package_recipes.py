@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from debian.deb822 import Deb822
 
-from kubewright import content, recipes
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Script
 from kubewright.models.lock import Check, Component, Input, Release
 from kubewright.packagers import doc_files, payload, relation_syntax
 from kubewright.packagers.describe import describe, template_variables
+from kubewright.packagers.plan import Circumstances
 from kubewright.run import find
 from kubewright.stages.build_package import carried
 
@@ -56,9 +57,9 @@ SETTINGS: dict[str, Any] = {
     "key_name": "kubewright-archive-keyring.gpg",
     "key_armored": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
     "key_date": "2026.11.22",
-    "node_spec": recipes.node_spec(RELEASE),
+    "node_spec": shipped().node_spec(RELEASE),
 }
-RECIPES = recipes.packages()
+RECIPES = shipped().packages
 Host = Callable[..., tuple[int, str, list[str]]]
 GUARDED = {name for name, recipe in RECIPES.items() if recipe.guard}
 both = pytest.mark.parametrize("form", list(Format))
@@ -70,7 +71,7 @@ def variables(name: str, form: Format, **settings: str) -> dict[str, Any]:
 
 def described(name: str, form: Format, release: Release = RELEASE, **extra: str) -> Description:
     recipe = RECIPES[name]
-    source = recipes.components().components[recipe.component]
+    source = shipped().components.components[recipe.component]
     return describe(recipe, source, release, "all", form, (), {}, extra)
 
 
@@ -86,13 +87,13 @@ def file(name: str, target: str, form: Format, **settings: str) -> str:
     work = Path(os.environ["KUBEWRIGHT_DATA"]) / "payload" / name / form
     recipe = recipe.model_copy(update={"contents": entries})
     found = payload.gather(
-        recipe, form, Arch.amd64, nothing, variables(name, form, **settings), work
+        recipe, form, Arch.amd64, nothing, variables(name, form, **settings), shipped().root, work
     )
     return found[0].path.read_text() if found and found[0].path else ""
 
 
 def script(name: str, form: Format, which: Script) -> str:
-    return payload.scripts(RECIPES[name], variables(name, form)).get(which, "")
+    return payload.scripts(RECIPES[name], variables(name, form), shipped().root).get(which, "")
 
 
 def run(
@@ -136,7 +137,7 @@ def test_every_package_of_the_design_has_a_recipe() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_names_what_exists(name: str) -> None:
-    recipe, components = RECIPES[name], recipes.components().components
+    recipe, components = RECIPES[name], shipped().components.components
     for entry in recipe.contents:
         kind, _, source = entry.source.partition(":")
         # Made here, not fetched.
@@ -144,7 +145,7 @@ def test_a_recipe_names_what_exists(name: str) -> None:
             component, file = source.partition("!")[0].split("/")
             assert file in {known.name for known in components[component].inputs}
         elif kind in ("file", "template"):
-            base = content.root() if source.startswith("@") else content.folder("packaging")
+            base = shipped().root if source.startswith("@") else shipped().packaging
             assert (base / source.removeprefix("@")).is_file()
     targets = {entry.target for entry in recipe.contents}
     assert {f"{UNITS}/{service.unit}" for service in recipe.services} <= targets
@@ -163,7 +164,7 @@ def test_every_file_in_packaging_is_used() -> None:
     for recipe in RECIPES.values():
         used |= {entry.source.partition(":")[2] for entry in recipe.contents}
         used.update(recipe.scripts.values())
-    folder = content.folder("packaging")
+    folder = shipped().packaging
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} <= used
 
 
@@ -209,7 +210,7 @@ def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
 def test_units_are_well_formed(tmp_path: Path, tool: Callable[[str], Path]) -> None:
     units = tmp_path / UNITS.lstrip("/")
     units.mkdir(parents=True)
-    packaging = content.folder("packaging")
+    packaging = shipped().packaging
     ours = [*packaging.glob("*/*.service"), *packaging.glob("*/*.socket")]
     for target in (
         "sysinit",
@@ -268,7 +269,7 @@ def test_containerd_is_told_the_sandbox_image_and_the_cgroup_driver() -> None:
 
 def test_the_node_spec_in_the_package_is_the_one_that_the_site_publishes() -> None:
     text = file("kubernetes-node", "/usr/share/kubewright/node-spec.json", Format.deb)
-    assert text.encode() == recipes.node_spec(RELEASE).to_bytes()
+    assert text.encode() == shipped().node_spec(RELEASE).to_bytes()
 
 
 @both
@@ -306,7 +307,9 @@ def test_scripts_are_clean_shell(tmp_path: Path, tool: Callable[[str], Path]) ->
     written = []
     for name in RECIPES:
         for form in Format:
-            for which, text in payload.scripts(RECIPES[name], variables(name, form)).items():
+            for which, text in payload.scripts(
+                RECIPES[name], variables(name, form), shipped().root
+            ).items():
                 path = tmp_path / f"{name}.{form}.{which}"
                 path.write_text(text)
                 assert text.startswith("#!/bin/sh\n")
@@ -326,7 +329,7 @@ def test_scripts_are_clean_shell(tmp_path: Path, tool: Callable[[str], Path]) ->
     "name", ["kubectl", "cri-tools", "kubernetes-cni", "kubewright-archive-keyring"]
 )
 def test_a_package_with_nothing_to_do_has_no_scripts(name: str, form: Format) -> None:
-    assert payload.scripts(RECIPES[name], variables(name, form)) == {}
+    assert payload.scripts(RECIPES[name], variables(name, form), shipped().root) == {}
 
 
 GUARD = [
@@ -381,7 +384,7 @@ def test_the_guard_knows_a_package_whose_configuration_was_left(tmp_path: Path) 
     assert "apt-get purge kubelet" in done.stderr
 
 
-APT_GUARD = content.folder("packaging") / "kubernetes-node" / "apt-guard"
+APT_GUARD = shipped().packaging / "kubernetes-node" / "apt-guard"
 Asked = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -606,7 +609,7 @@ def test_gates_are_those_of_the_kubelet_that_is_installed_whatever_the_minor_of_
 
 
 def test_who_adds_a_minor_looks_again_at_what_is_for_some_minors_only() -> None:
-    newest = list(recipes.catalog())[-1]
+    newest = list(shipped().catalog)[-1]
     for name, recipe in RECIPES.items():
         for entry in recipe.contents:
             assert not entry.minors or newest in entry.minors, (
@@ -829,7 +832,7 @@ def test_another_root_leaves_the_services_of_this_host_alone(
     (tmp_path / "root/etc/group").write_text("docker:x:1:\n")
     (tmp_path / "root/usr/share/kubewright").mkdir(parents=True)
     (tmp_path / "root/usr/share/kubewright/containerd-config.toml").touch()
-    scripts = payload.scripts(RECIPES[name], variables(name, Format.deb))
+    scripts = payload.scripts(RECIPES[name], variables(name, Format.deb), shipped().root)
     runs: list[tuple[Script, tuple[str, ...]]] = [
         ("preinst", ("install",)),
         ("postinst", ("configure",)),
@@ -856,7 +859,7 @@ def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(
     tool("systemctl")
     units = tmp_path / UNITS.lstrip("/")
     units.mkdir(parents=True)
-    shutil.copy(content.folder("packaging") / "kubelet/kubelet.service", units)
+    shutil.copy(shipped().packaging / "kubelet/kubelet.service", units)
     assert (
         run(script("kubelet", Format.deb, "postinst"), "configure", root=tmp_path).returncode == 0
     )
@@ -990,7 +993,7 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
         if found
     }
     (control / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
-    for which, text in payload.scripts(recipe, variables(name, Format.deb)).items():
+    for which, text in payload.scripts(recipe, variables(name, Format.deb), shipped().root).items():
         (control / which).write_text(text)
         (control / which).chmod(0o755)
     configs = [
@@ -1121,13 +1124,13 @@ def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
         checked_by="Go",
     )
     release = RELEASE.model_copy(update={"kubernetes": "1.35.4", "inputs": (built,)})
-    extra = carried(RECIPES[HYPERKUBE], release)
+    extra = carried(release, shipped().images)
     provides = relation_syntax.render(
         described(HYPERKUBE, Format.rpm, release, **extra).provides, Format.rpm
     )
     assert release.component("etcd").version == "3.6.8"
     assert "etcd = 3.6.5" in provides
-    assert carried(RECIPES["etcd"], release) == {}
+    assert Circumstances(shipped().root, b"", {}, {}, extra).inside(RECIPES["etcd"]) == {}
 
 
 def test_hyperkube_rpm_restarts_the_services_that_it_takes_over(host: Host) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubewright import package_versions, recipes, versions
+from kubewright import package_versions, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 from kubewright.package_versions import (
@@ -155,7 +156,7 @@ def known(form: Format) -> list[str]:
     """Every version that distros.toml and the examples have in a format."""
     stated = [
         package.version
-        for one in recipes.distributions().distributions.values()
+        for one in shipped().distributions.distributions.values()
         if one.format is form
         for package in one.packages
     ]

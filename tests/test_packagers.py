@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, ToolMissing, VerificationFailed
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Payload
@@ -189,7 +190,13 @@ def recipe(source: str, target: str = "/opt/bin") -> Recipe:
 def gathered(tmp_path: Path, source: str, archive: Path) -> list[str]:
     variables = {"version": "1.2.3", "minor": "1.2"}
     entries = payload.gather(
-        recipe(source), Format.deb, Arch.amd64, lambda *_: archive, variables, tmp_path / "work"
+        recipe(source),
+        Format.deb,
+        Arch.amd64,
+        lambda *_: archive,
+        variables,
+        shipped().root,
+        tmp_path / "work",
     )
     return [entry.target for entry in entries]
 
@@ -236,4 +243,4 @@ def test_a_file_outside_the_content_folders_is_refused(tmp_path: Path) -> None:
 
 def test_a_template_with_an_unknown_name_is_an_error() -> None:
     with pytest.raises(RequestError, match=r"place: template: 'nonsense' is undefined"):
-        payload.render("{{ nonsense }}", {}, "place")
+        payload.render("{{ nonsense }}", {}, "place", shipped().root)

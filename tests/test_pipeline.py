@@ -10,6 +10,7 @@ import pytest
 
 from kubewright import files
 from kubewright.cli import main
+from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
 from kubewright.models.base import DAY
 from kubewright.models.site import Channel
@@ -53,7 +54,7 @@ def test_the_second_run_does_no_work_and_writes_nothing(
     home = Path(released.site).parent
     before = times(home)
     _, _, changes = release.release(
-        "v1.36.4", released.model_copy(update={"now": NOW + 5000}), keys
+        "v1.36.4", released.model_copy(update={"now": NOW + 5000}), shipped(), keys
     )
     assert changes == []
     assert times(home) == before
@@ -127,18 +128,20 @@ def test_documents_equal_their_newest_immutable_copies(released: Settings) -> No
 def test_a_dry_run_of_a_release_that_lost_a_package_says_that_it_would_be_made_again(
     home: Settings, keys: Keys
 ) -> None:
-    assert dryrun.rehearse("v1.36.4", home, lambda: keys).changes == ()
+    assert dryrun.rehearse("v1.36.4", home, shipped(), lambda: keys).changes == ()
     (home.dist / "v1.36.4-1/packages/deb/kubelet_1.36.4-1_amd64.deb").unlink()
-    plan = dryrun.rehearse("v1.36.4", home, lambda: keys)
+    plan = dryrun.rehearse("v1.36.4", home, shipped(), lambda: keys)
     assert (plan.changes, "deb/kubelet/amd64" in plan.packages) == (None, True)
 
 
 def test_a_dry_run_prints_exactly_what_the_run_then_writes(home: Settings, keys: Keys) -> None:
     shutil.rmtree(home.site)
     workspace = Workspace(home.dist / "v1.36.4-1")
-    _, planned = publish.publish(workspace, home.model_copy(update={"dry_run": True}), keys)
+    _, planned = publish.publish(
+        workspace, home.model_copy(update={"dry_run": True}), shipped(), keys
+    )
     assert not Path(home.site).exists()
-    _, done = publish.publish(workspace, home, keys)
+    _, done = publish.publish(workspace, home, shipped(), keys)
     assert planned == done
     assert {change.action for change in done} == {"create", "link"}
 
@@ -229,7 +232,7 @@ def test_other_bytes_under_a_published_name_are_refused(home: Settings, keys: Ke
     complaint = r"v1.36.4-1 is published with another manifest .*; choose the next .*--revision"
     with pytest.raises(KubewrightError, match=complaint) as caught:
         release.release(
-            "v1.36.4", home.model_copy(update={"registry": "registry.example.org"}), keys
+            "v1.36.4", home.model_copy(update={"registry": "registry.example.org"}), shipped(), keys
         )
     assert caught.value.exit_code == 6
     assert tree(Path(home.site)) == before
@@ -249,7 +252,7 @@ def test_damaged_objects_are_restored_by_repair(home: Settings, keys: Keys) -> N
         (site / name).write_bytes(data)
     (pool / "kubelet-1.36.4-1.x86_64.rpm").unlink()
     assert len(findings(site)) > 5
-    report, _ = repair_site(home, keys)
+    report, _ = repair_site(home, shipped(), keys)
     assert report.findings == ()
     assert findings(site) == []
 
@@ -286,10 +289,10 @@ def test_no_damaged_document_stops_a_publication_or_gets_into_it(
     path.write_bytes(change(right) if change(right) != right else b"")
     settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
     build(site.parent, "v1.36.3", site=str(site.parent / "other"), now=NOW)
-    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, keys)
+    publish.publish(Workspace(home.dist / "v1.36.3-1"), settings, shipped(), keys)
     found = findings(site, NOW + 60)
     assert all(name in line for line in found), found
-    report, _ = repair_site(settings, keys)
+    report, _ = repair_site(settings, shipped(), keys)
     assert report.findings == ()
 
 
@@ -304,11 +307,11 @@ def test_a_damaged_manifest_that_the_page_needs_is_named_and_nothing_is_committe
     workspace = Workspace(home.dist / "v1.36.3-1")
     settings = home.model_copy(update={"now": NOW + 60, "channels": ("stable",)})
     with pytest.raises(KubewrightError, match=f"^{re.escape(name)}: .*run `kubewright repair`"):
-        publish.publish(workspace, settings, keys)
+        publish.publish(workspace, settings, shipped(), keys)
     assert tree(site) == before
-    report, _ = repair_site(settings, keys)
+    report, _ = repair_site(settings, shipped(), keys)
     assert report.findings == ()
-    publish.publish(workspace, settings, keys)
+    publish.publish(workspace, settings, shipped(), keys)
     assert findings(site, NOW + 60) == []
 
 
@@ -330,16 +333,16 @@ def expiring(site: Path) -> dict[str, int | None]:
 def test_a_site_that_expires_is_renewed_by_publishing_again(home: Settings, keys: Keys) -> None:
     site, workspace = Path(home.site), Workspace(home.dist / "v1.36.4-1")
     assert set(expiring(site).values()) == {None}
-    publish.publish(workspace, home.model_copy(update={"valid_for": 1}), keys)
+    publish.publish(workspace, home.model_copy(update={"valid_for": 1}), shipped(), keys)
     assert expiring(site) == {"latest": 1, "stable": 1, "stable-1.36": 1}
     late = home.model_copy(update={"now": NOW + 3 * DAY})
     (expired, *_) = [one for one in findings(site, late.now) if "stable-1.36/InRelease" in one]
     assert "expired at" in expired
     assert "run `kubewright refresh`" in expired
-    publish.publish(workspace, late.model_copy(update={"valid_for": 2}), keys)
+    publish.publish(workspace, late.model_copy(update={"valid_for": 2}), shipped(), keys)
     assert findings(site, late.now) == []
     later = home.model_copy(update={"now": late.now + 4 * DAY})
-    publish.publish(workspace, later, keys)
+    publish.publish(workspace, later, shipped(), keys)
     assert expiring(site) == {"latest": 2, "stable": 2, "stable-1.36": 2}
     assert findings(site, later.now) == []
 
@@ -349,13 +352,17 @@ def test_only_the_published_channels_get_an_expiry_and_keep_it(
 ) -> None:
     site, workspace = Path(home.site), Workspace(home.dist / "v1.36.4-1")
     one = home.model_copy(update={"channels": ("stable-1.36",)})
-    publish.publish(workspace, one.model_copy(update={"valid_for": 7}), keys)
+    publish.publish(workspace, one.model_copy(update={"valid_for": 7}), shipped(), keys)
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 7}
     build(site.parent, "v1.36.3", site=home.site, now=NOW + 60, channels=("stable-1.36", "latest"))
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 7}
-    channels.rollback("stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback(
+        "stable-1.36", home.model_copy(update={"now": NOW + 120}), shipped(), keys, None
+    )
     assert expiring(site)["stable-1.36"] == 7
-    publish.publish(workspace, one.model_copy(update={"valid_for": 0, "now": NOW + 180}), keys)
+    publish.publish(
+        workspace, one.model_copy(update={"valid_for": 0, "now": NOW + 180}), shipped(), keys
+    )
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": None}
     assert findings(site, NOW + 180) == []
 
@@ -365,20 +372,26 @@ def test_refresh_renews_what_expires_without_a_release_at_hand(
 ) -> None:
     site = Path(home.site)
     one = home.model_copy(update={"channels": ("stable-1.36",), "valid_for": 3})
-    publish.publish(Workspace(home.dist / "v1.36.4-1"), one, keys)
+    publish.publish(Workspace(home.dist / "v1.36.4-1"), one, shipped(), keys)
     shutil.rmtree(home.dist)
     before = tree(site)
-    assert channels.refresh(home.model_copy(update={"now": NOW + DAY}), keys) == ([], [], None)
+    assert channels.refresh(home.model_copy(update={"now": NOW + DAY}), shipped(), keys) == (
+        [],
+        [],
+        None,
+    )
     assert tree(site) == before
     late = home.model_copy(update={"now": NOW + 7 * DAY})
-    renewed, changes, _ = channels.refresh(late.model_copy(update={"dry_run": True}), keys)
+    renewed, changes, _ = channels.refresh(
+        late.model_copy(update={"dry_run": True}), shipped(), keys
+    )
     assert ([one.channel for one in renewed], tree(site)) == (["stable-1.36"], before)
     assert "apt/dists/stable-1.36/InRelease" in {change.path for change in changes}
-    (record,), _, _ = channels.refresh(late, keys)
+    (record,), _, _ = channels.refresh(late, shipped(), keys)
     assert (record.channel, record.valid_until) == ("stable-1.36", late.now + 3 * DAY)
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 3}
     assert findings(site, late.now) == []
-    assert channels.refresh(late, keys) == ([], [], None)
+    assert channels.refresh(late, shipped(), keys) == ([], [], None)
     with pytest.raises(SystemExit) as ended:
         main(["refresh", "--site", home.site, "--now", str(late.now)])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"{home.site}: nothing to renew\n")
@@ -390,7 +403,7 @@ def test_a_rollback_brings_the_old_release_back_and_history_tells(
     site = Path(home.site)
     build(site.parent, "v1.36.3", site=home.site, now=NOW + 60, channels=("stable-1.36",))
     record, _ = channels.rollback(
-        "stable-1.36", home.model_copy(update={"now": NOW + 120}), keys, None
+        "stable-1.36", home.model_copy(update={"now": NOW + 120}), shipped(), keys, None
     )
     assert [one.name for one in record.releases] == ["v1.36.4-1"]
     assert [one.sequence for one in history.history("stable-1.36", home)] == [1, 2, 3]
@@ -399,14 +412,14 @@ def test_a_rollback_brings_the_old_release_back_and_history_tells(
     with pytest.raises(
         KubewrightError, match=r"stable-1.36.json: no publication 9; there are: 1, 2, 3"
     ):
-        channels.rollback("stable-1.36", home, keys, 9)
+        channels.rollback("stable-1.36", home, shipped(), keys, 9)
 
 
 def test_a_development_key_is_refused_where_the_public_looks(home: Settings, keys: Keys) -> None:
     public = home.model_copy(update={"url": "https://packages.example.org"})
     complaint = r"a development key may not publish here: .* is public; give --repo-key"
     with pytest.raises(KubewrightError, match=complaint) as caught:
-        publish.publish(Workspace(home.dist / "v1.36.4-1"), public, keys)
+        publish.publish(Workspace(home.dist / "v1.36.4-1"), public, shipped(), keys)
     assert caught.value.exit_code == 2
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
@@ -50,15 +51,15 @@ def published(settings: Settings, keys: Keys) -> object:
     """A release that the site does not have yet, in two channels."""
     names = {"channels": ("test", "other")}
     workspace = Workspace(settings.dist / "v1.37.0-rc.1-1")
-    return publish.publish(workspace, settings.model_copy(update=names), keys)
+    return publish.publish(workspace, settings.model_copy(update=names), shipped(), keys)
 
 
 def rolled_back(settings: Settings, keys: Keys) -> object:
-    return channels.rollback("test", settings, keys, None)
+    return channels.rollback("test", settings, shipped(), keys, None)
 
 
 def refreshed(settings: Settings, keys: Keys) -> object:
-    return channels.refresh(settings.model_copy(update={"now": NOW + 8 * DAY}), keys)
+    return channels.refresh(settings.model_copy(update={"now": NOW + 8 * DAY}), shipped(), keys)
 
 
 COMMANDS: dict[str, Command] = {

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
@@ -38,7 +39,9 @@ def past(
     more: dict[str, object] = {"url": URL, "allow_development": True, "valid_for": 10}
     build(home, "v1.36.3", now=NOW, **more)
     settings = build(home, "v1.36.4", now=NOW + 60, **more)
-    channels.rollback("stable", settings.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback(
+        "stable", settings.model_copy(update={"now": NOW + 120}), shipped(), keys, None
+    )
     return Past(settings.model_copy(update={"now": NOW + 180, "valid_for": None}))
 
 
@@ -127,7 +130,9 @@ def test_every_damage_is_named_and_healed(
         damage(site / path, DAMAGES[how])
         if not any(path in line for line in named(str(site))):
             missed.append(f"{how} {path}")
-        report, _ = repair_site(past.settings.model_copy(update={"site": str(site)}), keys)
+        report, _ = repair_site(
+            past.settings.model_copy(update={"site": str(site)}), shipped(), keys
+        )
         if report.findings or tree(site) != sound:
             differ = [name for name, data in tree(site).items() if sound.get(name) != data]
             lines = [f"{finding.place}: {finding.problem}" for finding in report.findings]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
 from kubewright.models.site import Channel, Index, State
 from kubewright.settings import Settings
@@ -58,7 +59,9 @@ def wrong(settings: Settings) -> list[str]:
 
 
 def publish_latest(settings: Settings, keys: Keys) -> list[str]:
-    return publish.publish(Workspace(settings.dist / "v1.37.0-rc.1-1"), settings, keys)[0]
+    return publish.publish(Workspace(settings.dist / "v1.37.0-rc.1-1"), settings, shipped(), keys)[
+        0
+    ]
 
 
 def test_house_a1_a_damaged_manifest_of_another_release_is_no_publications_business(
@@ -72,7 +75,7 @@ def test_house_a1_a_damaged_manifest_of_another_release_is_no_publications_busin
     assert all(line.startswith(place) for line in wrong(copied)), wrong(copied)
     index = Index.read(Path(copied.site, layout.INDEX).read_bytes(), layout.INDEX)
     assert next(release.name for release in index.releases) == "v1.37.0-rc.1-1"
-    report, _ = repair_site(copied, keys)
+    report, _ = repair_site(copied, shipped(), keys)
     assert report.findings == ()
     assert Path(copied.site, place).read_bytes() == right
 
@@ -91,9 +94,9 @@ def test_house_b4_what_changes_nothing_reads_no_package_and_little_else(
 ) -> None:
     workspace = Workspace(copied.dist / "v1.36.4-1")
     with watch(lambda number, operation: None) as published:
-        assert publish.publish(workspace, copied, keys)[1] == []
+        assert publish.publish(workspace, copied, shipped(), keys)[1] == []
     with watch(lambda number, operation: None) as refreshed:
-        assert channels.refresh(copied, keys)[:2] == ([], [])
+        assert channels.refresh(copied, shipped(), keys)[:2] == ([], [])
     for operations in (published, refreshed):
         assert len(operations) <= 60
         assert [line for line in operations if "pool/" in line or "Packages/" in line] == []
@@ -110,9 +113,9 @@ def test_publishing_a2_a_rollback_that_ran_once_went_back_once(
             raise OSError(28, "No space left on device")
 
     with watch(full), pytest.raises(OSError, match="No space"):
-        channels.rollback("stable", copied, keys, None)
+        channels.rollback("stable", copied, shipped(), keys, None)
     assert wrong(copied) == []
-    record, changes = channels.rollback("stable", copied, keys, None)
+    record, changes = channels.rollback("stable", copied, shipped(), keys, None)
     assert (record.sequence, [release.name for release in record.releases]) == (
         4, ["v1.36.3-1", "v1.35.9-1"]
     )  # fmt: skip
@@ -133,7 +136,7 @@ def test_publishing_a3_what_is_refused_is_in_no_channel(
     names = copied.model_copy(update={"channels": ("stable", "latest", "other")})
     with watch(killed), pytest.raises(KeyboardInterrupt):
         publish_latest(names, keys)
-    channels.refresh(copied, keys)
+    channels.refresh(copied, shipped(), keys)
     for record in history.list_channels(copied):
         assert all(release.kubernetes != "1.37.0-rc.1" for release in record.releases)
     assert not Path(copied.site, "channels/other.json").exists()
@@ -149,7 +152,7 @@ def test_publishing_a5_what_is_lost_is_not_taken_for_new(
     before = Path(copied.site, path).read_bytes()
     state = State.read(Path(copied.site, layout.STATE).read_bytes(), layout.STATE)
     replace(copied.site, path, None)
-    channels.refresh(copied, keys)
+    channels.refresh(copied, shipped(), keys)
     assert any(line.startswith(path) for line in wrong(copied))
     publish_latest(copied, keys)
     now = State.read(
@@ -160,7 +163,7 @@ def test_publishing_a5_what_is_lost_is_not_taken_for_new(
     )
     assert now.channels["stable"] == state.channels["stable"]
     assert now.index.sequence == state.index.sequence + 1
-    report, _ = repair_site(copied, keys)
+    report, _ = repair_site(copied, shipped(), keys)
     assert report.findings == ()
     if path.startswith("channels/"):
         assert Path(copied.site, path).read_bytes() == before
@@ -174,7 +177,7 @@ def test_a_lost_or_damaged_pointer_is_restored_and_never_invented(
     right = Path(copied.site, layout.CURRENT).read_bytes()
     replace(copied.site, lost, how)
     assert any(line.startswith(lost) for line in wrong(copied))
-    report, _ = repair_site(copied, keys)
+    report, _ = repair_site(copied, shipped(), keys)
     assert report.findings == ()
     assert Path(copied.site, lost).read_bytes() == right
     publish_latest(copied, keys)
@@ -229,7 +232,7 @@ def test_publishing_b7_no_document_is_seen_before_its_signatures(
 
     with watch(look) as operations:
         publish_latest(copied, keys)
-        channels.rollback("stable", copied, keys, None)
+        channels.rollback("stable", copied, shipped(), keys, None)
     assert len(operations) > 200
 
 
@@ -261,7 +264,7 @@ def test_an_engine_that_is_late_renews_and_finishes_in_one_publication(
     with watch(killed), pytest.raises(KeyboardInterrupt):
         publish_latest(copied, keys)
     late = copied.model_copy(update={"now": NOW + 8 * DAY})
-    renewed, _, finished = channels.refresh(late, keys)
+    renewed, _, finished = channels.refresh(late, shipped(), keys)
     assert finished == 4
     assert {record.channel for record in renewed} == {
         "latest",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kubewright.cli.shipped import shipped
 from kubewright.errors import PublicationConflict
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
@@ -40,7 +41,9 @@ def started(
 
 def put(settings: Settings, keys: Keys, name: str, *names: str) -> object:
     workspace = Workspace(settings.dist / name)
-    return publish.publish(workspace, settings.model_copy(update={"channels": names}), keys)
+    return publish.publish(
+        workspace, settings.model_copy(update={"channels": names}), shipped(), keys
+    )
 
 
 def to_another_channel(settings: Settings, keys: Keys) -> object:
@@ -48,7 +51,7 @@ def to_another_channel(settings: Settings, keys: Keys) -> object:
 
 
 def back(settings: Settings, keys: Keys) -> object:
-    return channels.rollback("test", settings, keys, None)
+    return channels.rollback("test", settings, shipped(), keys, None)
 
 
 def rival_in_another_channel(settings: Settings, keys: Keys) -> object:
@@ -165,10 +168,10 @@ def test_a_rollback_that_somebody_outran_in_its_channel_is_refused_and_nothing_o
         watch(overtake),
         pytest.raises(PublicationConflict, match=r"somebody else published number 3 .*--to"),
     ):
-        channels.rollback("test", settings, keys, None)
+        channels.rollback("test", settings, shipped(), keys, None)
     assert wrong(settings) == []
     assert releases(settings, "test") == {"v1.35.9-1", "v1.36.3-1", "v1.36.4-1"}
-    record, _ = channels.rollback("test", settings, keys, 1)
+    record, _ = channels.rollback("test", settings, shipped(), keys, 1)
     assert (record.sequence, releases(settings, "test")) == (4, {"v1.36.3-1"})
 
 
@@ -192,7 +195,7 @@ def test_many_publishers_at_once_lose_nothing(
     for thread in threads:
         thread.join()
     assert failures == []
-    channels.refresh(settings, keys)
+    channels.refresh(settings, shipped(), keys)
     assert wrong(settings) == []
     names = {record.channel for record in history.list_channels(settings)}
     assert names == {"test", "common", *(f"own-{number}" for number in range(16))}

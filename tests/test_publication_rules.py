@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, initialise, repo_key
@@ -51,7 +52,7 @@ def sound(site: str) -> None:
 
 
 def again(settings: Settings, request: str, keys: Keys, **changes: object) -> list[str]:
-    _, channels, _ = release.release(request, settings.model_copy(update=changes), keys)
+    _, channels, _ = release.release(request, settings.model_copy(update=changes), shipped(), keys)
     return channels
 
 
@@ -66,7 +67,7 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
         again(home, "v1.36.4", keys)
     assert caught.value.exit_code == 2
     with pytest.raises(KubewrightError, match="it has been signed by production keys"):
-        channels.rollback("stable", home, keys, None)
+        channels.rollback("stable", home, shipped(), keys, None)
     sound(home.site)
 
 
@@ -94,13 +95,13 @@ def test_packages_of_another_lock_are_not_signed(
     ).stdout.split()[0]
     kubelet.with_name("kubelet.sha256").write_text(digest)
     changed = home.model_copy(update={"upstream": str(mirror)})
-    workspace, _ = resolve.resolve("v1.36.4", changed)
-    fetch.fetch(workspace, changed)
+    workspace, _ = resolve.resolve("v1.36.4", changed, shipped())
+    fetch.fetch(workspace, changed, shipped())
     with pytest.raises(
         KubewrightError,
         match=r"package.json: made from another release.json.*`kubewright package v1.36.4-1` again",
     ):
-        sign.sign(workspace, changed, keys, reading(store(changed)))
+        sign.sign(workspace, changed, shipped(), keys, reading(store(changed)))
 
 
 def test_packages_with_another_key_inside_are_not_signed(
@@ -110,7 +111,9 @@ def test_packages_with_another_key_inside_are_not_signed(
     with pytest.raises(
         KubewrightError, match=r"the packages hold the certificate of key .*, not of"
     ):
-        sign.sign(Workspace(home.dist / "v1.36.4-1"), home, production[0], reading(store(home)))
+        sign.sign(
+            Workspace(home.dist / "v1.36.4-1"), home, shipped(), production[0], reading(store(home))
+        )
 
 
 def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> None:
@@ -122,7 +125,7 @@ def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> Non
         again(home, "v1.36.4", keys, only="kubelet")
     some = home.model_copy(update={"only": "kubea*"})
     record = package.package(
-        Workspace(home.dist / "v1.36.4-1"), some, keys.repo, keys.repo.certificate
+        Workspace(home.dist / "v1.36.4-1"), some, shipped(), keys.repo, keys.repo.certificate
     )
     assert {one.package for one in record.packages} == {"kubelet", "kubeadm"}
 
@@ -178,13 +181,13 @@ def test_a_second_rollback_goes_further_back(home: Settings, keys: Keys) -> None
     for number, version in enumerate(("v1.36.3", "v1.35.9"), 1):
         again(home, version, keys, channels=("test",), now=NOW + number)
     again(home, "v1.36.4", keys, channels=("test",), now=NOW + 3)
-    there = [channels.rollback("test", home, keys, None)[0] for _ in range(2)]
+    there = [channels.rollback("test", home, shipped(), keys, None)[0] for _ in range(2)]
     assert [[one.kubernetes for one in record.releases] for record in there] == [
         ["1.36.3", "1.35.9"],
         ["1.36.3"],
     ]
     with pytest.raises(KubewrightError, match="nothing to go back to; there are: 1, 2, 3, 4, 5"):
-        channels.rollback("test", home, keys, None)
+        channels.rollback("test", home, shipped(), keys, None)
     sound(home.site)
 
 
@@ -214,7 +217,7 @@ def test_quickstart_replaces_nothing_of_others(
     (tmp_path / "site").mkdir()
     (tmp_path / "site/index.html").write_text("mine")
     with pytest.raises(KubewrightError, match="holds other things, which quickstart would replace"):
-        list(quickstart.quickstart(tmp_path, released, keys))
+        list(quickstart.quickstart(tmp_path, released, shipped(), keys))
     assert (tmp_path / "site/index.html").read_text() == "mine"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.clients import apt, run_installed
 from kubewright.clients.server import serve
 from kubewright.models.base import Arch
@@ -52,7 +53,10 @@ def test_apt_installs_the_real_kubectl_and_it_runs(
             jobs=2,
         )
         release.release(
-            "v1.36.4", settings, Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+            "v1.36.4",
+            settings,
+            shipped(),
+            Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None)),
         )
         installed = apt.install(
             url, "stable-1.36", site / "keys/kubewright.gpg", ["kubectl"], tmp_path / "root"

@@ -1,11 +1,13 @@
 """Loading recipes: mistakes are named by file and key, with the near miss."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kubewright import content, recipes
+from kubewright import recipes
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.lock import Release
@@ -13,6 +15,7 @@ from kubewright.models.node import NodeSpecs
 from kubewright.models.recipe import Recipe
 from kubewright.models.relations import Relations
 from kubewright.models.skew import Skew
+from kubewright.recipes import Recipes
 
 RELEASE = Release(
     name="v1.36.4-1",
@@ -121,7 +124,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_a_mistake_in_a_minors_file_is_named(
     tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
-    text = (content.folder("recipes") / "catalog" / "1.24.toml").read_text()
+    text = (shipped().folder / "catalog" / "1.24.toml").read_text()
     assert old in text
     (tmp_path / "1.24.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(RequestError, match=complaint):
@@ -133,11 +136,30 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         recipes.load(tmp_path / "nowhere.toml", Recipe)
 
 
+def test_recipes_are_read_when_they_are_asked_for_and_once(tmp_path: Path) -> None:
+    own = Recipes(tmp_path)
+    with pytest.raises(RequestError, match=r"^recipes/skew.toml: no such file; make it"):
+        _ = own.skew
+    shutil.copytree(shipped().folder, tmp_path / "recipes")
+    (tmp_path / "recipes" / "relations.toml").write_text("relation = []\n")
+    (tmp_path / "recipes" / "catalog" / "1.6.toml").write_text("nonsense\n")
+    assert own.skew == shipped().skew
+    assert own.catalog["1.36"] is own.catalog["1.36"]
+    assert own.packaged == shipped().packaged, "for that no file of the catalog is read"
+    with pytest.raises(RequestError, match=r"^recipes/relations.toml: relations: required"):
+        _ = own.relations
+    with pytest.raises(RequestError, match=r"^recipes/catalog/1.6.toml: not TOML: "):
+        _ = own.catalog["1.6"]
+    shutil.rmtree(tmp_path / "recipes")
+    assert own.skew is own.skew
+    assert own.catalog["1.36"] == shipped().catalog["1.36"]
+
+
 def test_every_shipped_recipe_loads_under_its_own_name() -> None:
-    assert recipes.packages().keys() >= {"kubelet", "kubeadm", "kubectl", "kubernetes-node", "etcd"}
-    assert {"1.6", "1.37"} <= recipes.catalog().keys()
-    assert recipes.relations().relations
-    assert "debian-12" in recipes.distributions().distributions
+    assert shipped().packages.keys() >= {"kubelet", "kubeadm", "kubectl", "kubernetes-node", "etcd"}
+    assert {"1.6", "1.37"} <= shipped().catalog.keys()
+    assert shipped().relations.relations
+    assert "debian-12" in shipped().distributions.distributions
 
 
 # ── the catalog ──────────────────────────────────────────────────────────────────────────────
@@ -289,10 +311,10 @@ def test_a_catalog_file_may_begin_a_statement_at_a_pre_release(tmp_path: Path) -
 def test_a_relation_needs_evidence_and_is_there_once(
     relation: dict[str, str], complaint: str
 ) -> None:
-    shipped = recipes.relations()
-    first = shipped.relations[0]
+    stated = shipped().relations
+    first = stated.relations[0]
     changed = Relations(
-        relations=(first.model_copy(update=relation), first), sources=shipped.sources
+        relations=(first.model_copy(update=relation), first), sources=stated.sources
     )
     assert complaint in [f"{key}: {problem}" for key, problem in changed.mistakes()]
 
@@ -372,7 +394,7 @@ EVIDENCED: dict[str, Callable[[Path], object]] = {
 def test_a_value_without_evidence_is_refused_by_file_and_key(
     tmp_path: Path, name: str, old: str, new: str, complaint: str
 ) -> None:
-    text = (content.folder("recipes") / name).read_text()
+    text = (shipped().folder / name).read_text()
     assert old in text
     (tmp_path / name).write_text(text.replace(old, new, 1))
     with pytest.raises(RequestError) as refused:
@@ -381,11 +403,11 @@ def test_a_value_without_evidence_is_refused_by_file_and_key(
 
 
 def test_a_node_specification_says_what_its_evidence_stands_for() -> None:
-    evidence = recipes.node_spec(RELEASE).evidence
+    evidence = shipped().node_spec(RELEASE).evidence
     assert evidence["kernel"].cited == "kubernetes/system-validators at the tag named"
     assert all(one.cited for one in evidence.values())
 
 
 def test_new_evidence_keeps_no_note_of_the_old() -> None:
-    stated = recipes.node_spec(RELEASE).evidence["containerd_minimum"]
+    stated = shipped().node_spec(RELEASE).evidence["containerd_minimum"]
     assert (stated.source, stated.note) == ("CRI", "")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import recipes, resolution, versions
+from kubewright import resolution, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.components import Components, Pin
@@ -14,8 +15,8 @@ from kubewright.models.mirror import Kind, Mirror
 from kubewright.resolution.pin_inputs import inputs, published_digest
 from kubewright.upstream import Upstream
 
-CATALOG = recipes.catalog()
-COMPONENTS = recipes.components()
+CATALOG = shipped().catalog
+COMPONENTS = shipped().components
 
 
 def meant(request: str, upstream: Upstream | None = None) -> tuple[str, str]:
@@ -292,7 +293,7 @@ def test_a_range_that_nothing_known_is_in_names_the_constraint() -> None:
 
 
 def test_a_distributions_own_runtime_is_judged_by_the_range() -> None:
-    found = resolution.runtimes(list(chosen("1.36.4").values()), recipes.distributions())
+    found = resolution.runtimes(list(chosen("1.36.4").values()), shipped().distributions)
     debian = {one.package: one for one in found if one.distribution == "debian-12"}
     assert debian["containerd"].fits is False
     assert "1.6.20 is not in" in debian["containerd"].reason

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kubewright import recipes, resolution, versions
+from kubewright import resolution, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch
 from kubewright.models.catalog import Patch
@@ -20,9 +21,9 @@ from kubewright.settings import Settings
 from kubewright.stages import resolve, upgrade
 from kubewright.upstream import Upstream
 
-COMPONENTS = recipes.components()
-DISTRIBUTIONS = recipes.distributions()
-CATALOG = recipes.catalog()
+COMPONENTS = shipped().components
+DISTRIBUTIONS = shipped().distributions
+CATALOG = shipped().catalog
 
 
 def ask(
@@ -110,7 +111,7 @@ def test_what_cannot_be_asked_for_is_refused_by_option(
 
 def solved(kubernetes: str, asked: ResolveOptions) -> resolution.Solution:
     facts = resolution.Facts(
-        CATALOG, COMPONENTS, recipes.relations(), DISTRIBUTIONS, packaged=("1.36",)
+        CATALOG, COMPONENTS, shipped().relations, DISTRIBUTIONS, packaged=("1.36",)
     )
     return resolution.solve([(kubernetes, "")], facts, asked)
 
@@ -359,12 +360,12 @@ def test_a_wish_that_nothing_vouches_for_is_unavailable_and_says_what_to_do(
         architectures=(Arch.amd64,),
         asked=ask("docker=20.10"),
     )
-    _, release = resolve.resolve("v1.36.4", settings)
+    _, release = resolve.resolve("v1.36.4", settings, shipped())
     said = release.missing("docker", "docker", Arch.amd64)
     assert said is not None
     assert "--allow-unverified docker" in said
     accepted = settings.model_copy(update={"allow_unverified": ("docker",)})
-    _, release = resolve.resolve("v1.36.4", accepted)
+    _, release = resolve.resolve("v1.36.4", accepted, shipped())
     assert {one.check for one in release.inputs if one.component == "docker"} == {Check.unverified}
 
 
@@ -381,8 +382,11 @@ def test_packages_of_what_a_release_does_without_are_not_made(
     settings = Settings(dist=tmp_path, cache=tmp_path, now=0, offline=True)
 
     def made(asked: ResolveOptions) -> set[str]:
-        _, release = resolve.resolve("v1.36.4", settings.model_copy(update={"asked": asked}))
-        return {build.recipe.name for build in plan(release)}
+        _, release = resolve.resolve(
+            "v1.36.4", settings.model_copy(update={"asked": asked}), shipped()
+        )
+        planned = plan(release, shipped().packages.values(), shipped().components)
+        return {package.recipe.name for package in planned}
 
     assert made(ResolveOptions()) - made(ask(without=[without])) == gone
 
@@ -422,7 +426,7 @@ def test_a_marker_that_names_a_patch_to_avoid_gives_the_one_before(tmp_path: Pat
 
 def test_an_explanation_says_what_else_was_considered() -> None:
     asked = ask(distros=["debian-12"])
-    facts = resolve.facts()
+    facts = resolve.facts(shipped())
     found, older = (
         resolution.explain(
             "containerd",
@@ -446,7 +450,7 @@ def test_an_explanation_says_what_else_was_considered() -> None:
 
 
 def test_an_upgrade_says_what_changes_at_every_hop() -> None:
-    hops = upgrade.path("v1.34.5", "1.36.4", ask())
+    hops = upgrade.path("v1.34.5", "1.36.4", ask(), shipped())
     assert [one.to.rpartition(".")[0] for one in hops] == ["1.35", "1.36"]
     etcd = [
         (one.before, one.after) for hop in hops for one in hop.components if one.component == "etcd"
@@ -456,14 +460,14 @@ def test_an_upgrade_says_what_changes_at_every_hop() -> None:
 
 def test_a_hop_at_which_etcd_goes_back_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING", logger="kubewright"):
-        hops = upgrade.path("v1.29.15", "1.30.14", ask())
+        hops = upgrade.path("v1.29.15", "1.30.14", ask(), shipped())
     assert {one.component for hop in hops for one in hop.components} >= {"etcd", "runc"}
     assert caplog.messages == [
         "v1.29.15 to v1.30.14: etcd would go back from 3.5.16 to 3.5.15, "
         "which etcd does not recommend; keep the newer one"
     ]
     caplog.clear()
-    hops = upgrade.path("v1.29.15", "1.30.14", ask(external_etcd=True))
+    hops = upgrade.path("v1.29.15", "1.30.14", ask(external_etcd=True), shipped())
     assert "etcd" not in {one.component for hop in hops for one in hop.components}
     assert caplog.messages == []
 
@@ -471,7 +475,7 @@ def test_a_hop_at_which_etcd_goes_back_says_so(caplog: pytest.LogCaptureFixture)
 def changes(
     *options: str, start: str, goal: str, without: Sequence[str] = ()
 ) -> dict[str, tuple[str | None, ...]]:
-    [hop] = upgrade.path(start, goal, ask(*options, without=without))
+    [hop] = upgrade.path(start, goal, ask(*options, without=without), shipped())
     return {one.component: (one.before, one.after) for one in hop.components}
 
 
@@ -484,10 +488,10 @@ def test_a_hop_has_what_was_asked_for_and_everything_that_changes() -> None:
 
 
 def test_a_hop_at_which_nodes_change_their_runtime_says_so() -> None:
-    [hop] = upgrade.path("1.23.17", "1.24.17", ask())
+    [hop] = upgrade.path("1.23.17", "1.24.17", ask(), shipped())
     assert hop.runtime is not None
     assert (hop.runtime.before, hop.runtime.after) == ("docker", "containerd")
-    [hop] = upgrade.path("1.23.17", "1.24.17", ask("docker"))
+    [hop] = upgrade.path("1.23.17", "1.24.17", ask("docker"), shipped())
     assert hop.runtime is None
 
 
@@ -525,7 +529,7 @@ def test_what_a_distribution_brings_and_cannot_be_packaged_is_unavailable_with_t
         architectures=(Arch.amd64,),
         asked=asked,
     )
-    _, release = resolve.resolve("v1.36.4", settings)
+    _, release = resolve.resolve("v1.36.4", settings, shipped())
     assert "docker-26.1.5.tgz" in (release.missing("docker", "docker", Arch.amd64) or "")
     [taken] = [one for one in release.distributions if one.chosen and one.family == "docker"]
     assert (taken.package, taken.fits) == ("docker.io", True)
@@ -542,8 +546,8 @@ def test_the_end_of_life_of_a_minor_and_of_a_distribution_is_said_when_it_is_ove
         asked=ask(distros=["debian-11"]),
     )
     with caplog.at_level("WARNING", logger="kubewright"):
-        resolve.resolve("v1.34.1", settings)
-        resolve.resolve("v1.36.4", settings.model_copy(update={"now": 0}))
+        resolve.resolve("v1.34.1", settings, shipped())
+        resolve.resolve("v1.36.4", settings.model_copy(update={"now": 0}), shipped())
     end = DISTRIBUTIONS.distributions["debian-11"].end_of_life
     assert caplog.messages == [
         "Kubernetes 1.34: its end of life was 2026-10-27; no more fixes are made for it",
@@ -564,10 +568,10 @@ def test_the_table_says_how_to_enable_a_vendors_repository(
 
 
 def test_an_explanation_of_kubernetes_shows_go_and_the_end_of_life_in_its_tense() -> None:
-    found = resolution.solve([("1.24.17", "")], resolve.facts(), ResolveOptions())
+    found = resolution.solve([("1.24.17", "")], resolve.facts(shipped()), ResolveOptions())
     for today, said in (("2026-11-22", "was"), ("2023-01-01", "is")):
         told = resolution.explain(
-            "kubernetes", found, resolve.facts(), ResolveOptions(), today=today
+            "kubernetes", found, resolve.facts(shipped()), ResolveOptions(), today=today
         )
         reasons = [one.reason for one in told.grounds]
         assert f"end of life of 1.24 {said} 2023-07-28" in reasons
@@ -596,7 +600,9 @@ def test_offline_a_pre_release_that_the_catalog_does_not_list_is_had_with_a_warn
     version: str, said: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("WARNING", logger="kubewright"):
-        resolve.resolve(f"v{version}", Settings(dist=tmp_path, cache=tmp_path, now=0, offline=True))
+        resolve.resolve(
+            f"v{version}", Settings(dist=tmp_path, cache=tmp_path, now=0, offline=True), shipped()
+        )
     told = f"v{version}: the catalog does not list this pre-release, so nothing says that it exists"
     assert caplog.messages == [told] * said
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from kubewright import recipes, resolution, versions
+from kubewright import resolution, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.resolution.alternatives import Alternatives
@@ -27,11 +28,11 @@ from kubewright.resolution.problem import (
 )
 from kubewright.resolution.search import Chosen, search
 
-CATALOG = recipes.catalog()
-COMPONENTS = recipes.components()
+CATALOG = shipped().catalog
+COMPONENTS = shipped().components
 FACTS = resolution.Facts(
-    CATALOG, COMPONENTS, recipes.relations(), recipes.distributions(),
-    packaged=frozenset(filter(recipes.packaged, CATALOG)),
+    CATALOG, COMPONENTS, shipped().relations, shipped().distributions,
+    packaged=shipped().packaged,
 )  # fmt: skip
 PATCHES = [
     patch.version for minor in CATALOG.values() for patch in minor.patches if not patch.skipped
@@ -97,7 +98,7 @@ def together(chosen: Chosen) -> bool:
     return all(
         versions.inside(containerd.version, pair.containerd.get(containerd.name, "=0.0.1"))
         for one, containerd in both
-        for pair in recipes.distributions().pairs
+        for pair in shipped().distributions.pairs
         if pair.docker == one.name and versions.inside(one.version, pair.range)
     )
 
@@ -167,7 +168,7 @@ requests = st.builds(
     without=st.sampled_from([(), (), ("docker",), ("containerd",)]),
     etcd=st.sampled_from(["", "external"]),
     distributions=st.sets(
-        st.sampled_from(sorted(recipes.distributions().distributions)), max_size=2
+        st.sampled_from(sorted(shipped().distributions.distributions)), max_size=2
     ).map(lambda names: tuple(sorted(names))),
 )
 
@@ -192,7 +193,7 @@ def test_every_choice_keeps_every_range_and_every_relation(
     left_out = {name for without in asked.without for name in GOES_WITH[without]}
     for wish in asked.wanted:
         assert wish.component in left_out or versions.inside(there[wish.component], wish.range)
-    for relation in recipes.relations().relations:
+    for relation in shipped().relations.relations:
         when, needs = relation.when, relation.needs
         if (
             when.component in there
@@ -221,7 +222,7 @@ def test_what_is_unrelated_never_changes_a_choice(kubernetes: str, name: str) ->
     new = (source.known[0].model_copy(update={"version": one, "avoid": ""}) for one in strangers)
     more = source.model_copy(update={"known": (*source.known, *new)})
     wider = COMPONENTS.model_copy(update={"components": {**COMPONENTS.components, name: more}})
-    assert resolution.choose(kubernetes, fewer, wider, recipes.relations()) == found.components
+    assert resolution.choose(kubernetes, fewer, wider, shipped().relations) == found.components
 
 
 @given(st.sampled_from(PATCHES), st.sampled_from(PATCHES), st.lists(wishes, min_size=1, max_size=2))
@@ -238,7 +239,7 @@ def test_a_conflict_of_what_was_asked_for_alone_is_one_with_any_kubernetes(
         assert search(build_case(other, FACTS, asked).problem) is None
 
 
-@pytest.mark.parametrize("distribution", recipes.distributions().distributions)
+@pytest.mark.parametrize("distribution", shipped().distributions.distributions)
 @pytest.mark.parametrize("wanted", ["", "docker"])
 def test_what_a_distribution_takes_can_be_installed_together(
     distribution: str, wanted: str
@@ -264,13 +265,13 @@ def test_what_a_distribution_takes_can_be_installed_together(
 
 def test_every_known_release_can_be_had() -> None:
     for kubernetes in PATCHES:
-        assert resolution.choose(kubernetes, CATALOG, COMPONENTS, recipes.relations())
+        assert resolution.choose(kubernetes, CATALOG, COMPONENTS, shipped().relations)
 
 
 def test_a_choice_is_the_same_in_any_order_of_what_was_asked() -> None:
     given_ = ["docker=20.10", "containerd=>=2.2,<2.3"]
     one, other = (
-        resolution.read_options(COMPONENTS, recipes.distributions(), wanted=order, distros=distros)
+        resolution.read_options(COMPONENTS, shipped().distributions, wanted=order, distros=distros)
         for order, distros in (
             (given_, ["debian-12", "rhel-9"]),
             (given_[::-1], ["rhel-9", "debian-12"]),
@@ -281,10 +282,10 @@ def test_a_choice_is_the_same_in_any_order_of_what_was_asked() -> None:
 
 def wish(text: str) -> ResolveOptions:
     words = [word for word in text.split() if word != "--distro"]
-    distros = [word for word in words if word in recipes.distributions().distributions]
+    distros = [word for word in words if word in shipped().distributions.distributions]
     wanted = [word for word in words if word not in distros]
     return resolution.read_options(
-        COMPONENTS, recipes.distributions(), wanted=wanted, distros=distros
+        COMPONENTS, shipped().distributions, wanted=wanted, distros=distros
     )
 
 
@@ -417,7 +418,7 @@ def test_what_only_a_distribution_that_was_asked_for_brings_can_be_had_there() -
         assert "docker: known are 29.8.1, " in str(caught.value)
         assert f"[recipes/components.toml{files}]" in str(caught.value)
     plain = resolution.solve([("1.36.4", "")], FACTS, wish("--distro debian-13"))
-    assert plain.components == resolution.choose("1.36.4", CATALOG, COMPONENTS, recipes.relations())
+    assert plain.components == resolution.choose("1.36.4", CATALOG, COMPONENTS, shipped().relations)
 
 
 def solved(kubernetes: str, asked: ResolveOptions) -> dict[str, tuple[str, str]]:

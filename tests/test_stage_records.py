@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError, ToolMissing
 from kubewright.models.artifact import Record
 from kubewright.models.base import Format
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm
 from kubewright.signing.keys import initialise, repo_key
@@ -39,10 +41,10 @@ def workspace(home: Settings) -> Workspace:
 def remake(settings: Settings, keys: Keys) -> None:
     """Run every stage that the workspace may have to be made by again."""
     workspace = Workspace(settings.dist / NAME)
-    fetch.fetch(workspace, settings)
-    package.package(workspace, settings, keys.repo, keys.repo.certificate)
-    image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, reading(store(settings)))
+    fetch.fetch(workspace, settings, shipped())
+    package.package(workspace, settings, shipped(), keys.repo, keys.repo.certificate)
+    image.image(workspace, settings, shipped())
+    sign.sign(workspace, settings, shipped(), keys, reading(store(settings)))
 
 
 def another_lock(root: Path) -> None:
@@ -138,7 +140,7 @@ def test_whatever_is_stale_is_made_again_by_its_stages(
     remake(home, keys)
     for stage in STAGES:
         workspace.sealed(stage)
-    assert publish.publish(workspace, home, keys)[1] == []
+    assert publish.publish(workspace, home, shipped(), keys)[1] == []
     assert all(path.read_bytes() == data for path, data in published.items())
 
 
@@ -146,13 +148,13 @@ def test_a_part_is_refused_by_name(workspace: Workspace, home: Settings, keys: K
     shutil.rmtree(workspace.root / "packages")
     (workspace.root / "package.json").unlink()
     some = home.model_copy(update={"only": "kubelet"})
-    package.package(workspace, some, keys.repo, keys.repo.certificate)
+    package.package(workspace, some, shipped(), keys.repo, keys.repo.certificate)
     complaint = (
         f"package.json: incomplete: only a part was made, with --only; run `kubewright package "
         f"{NAME}` without --only"
     )
     with pytest.raises(KubewrightError, match=re.escape(complaint)):
-        sign.sign(workspace, home, keys, reading(store(home)))
+        sign.sign(workspace, home, shipped(), keys, reading(store(home)))
 
 
 @pytest.mark.parametrize("stage", ["package", "image"])
@@ -164,7 +166,7 @@ def test_what_was_made_from_other_recipes_is_not_signed(
     other = record.made_from | {"recipes": "0" * 64}
     workspace.save(record.model_copy(update={"made_from": other}))
     with pytest.raises(KubewrightError) as caught:
-        sign.sign(workspace, home, keys, reading(store(home)))
+        sign.sign(workspace, home, shipped(), keys, reading(store(home)))
     assert str(caught.value) == (
         f"{workspace.root / stage}.json: made from other recipes or content than release.json was "
         f"resolved from; run `kubewright resolve v1.36.4` and then `kubewright {stage} {NAME}`, "
@@ -182,10 +184,12 @@ def test_publishing_needs_no_packager_no_registry_and_no_recipes_of_the_packages
     elsewhere = home.model_copy(update={"registry": "registry.example.org", "cache": tmp_path})
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr("kubewright.stages.package.content_digest", lambda _: "0" * 64)
+    monkeypatch.setattr("kubewright.stages.package.content_digest", lambda *_: "0" * 64)
     with pytest.raises(ToolMissing, match="nfpm: not found"):
-        package.package(workspace, elsewhere, keys.repo, keys.repo.certificate)
-    publish.publish(workspace, elsewhere, keys)
+        package.package(workspace, elsewhere, shipped(), keys.repo, keys.repo.certificate)
+    for name in ("recipes/catalog", "repo/templates"):
+        shutil.copytree(shipped().root / name, tmp_path / "content" / name)
+    publish.publish(workspace, elsewhere, Recipes(tmp_path / "content"), keys)
     assert verify.verify(home.site, [], now=home.now).findings == ()
 
 
@@ -193,7 +197,7 @@ def test_packages_for_another_address_are_not_signed(home: Settings, keys: Keys)
     there = home.model_copy(update={"url": "http://127.0.0.1:1"})
     complaint = r"package.json: the packages are for a site at any address, not at http://127.0.0.1"
     with pytest.raises(KubewrightError, match=complaint):
-        sign.sign(Workspace(home.dist / NAME), there, keys, reading(store(there)))
+        sign.sign(Workspace(home.dist / NAME), there, shipped(), keys, reading(store(there)))
 
 
 def test_manifest_and_provenance_state_the_digest_of_every_input(released: Settings) -> None:
@@ -284,11 +288,11 @@ def test_a_release_that_changed_nothing_says_so_and_is_not_verified_again(
 
     monkeypatch.setattr(release, "check", check)
     caplog.set_level("INFO")
-    assert release.release("v1.36.4", home, keys)[2] == []
+    assert release.release("v1.36.4", home, shipped(), keys)[2] == []
     assert verified == []
     assert f"nothing changed; `kubewright verify {home.site}` checks the site again" in caplog.text
     shutil.rmtree(home.site)
-    assert release.release("v1.36.4", home, keys)[2] != []
+    assert release.release("v1.36.4", home, shipped(), keys)[2] != []
     assert verified == [home]
     assert "checks, all sound" in caplog.text
 
@@ -335,13 +339,13 @@ def test_an_rpm_of_the_site_is_read_only_where_its_digest_differs(
     ours = digests(record)
     url = next(iter(ours))
     site = Site(other)
-    done = sign.sign(workspace, home, keys, site.read, lambda: ours)
+    done = sign.sign(workspace, home, shipped(), keys, site.read, lambda: ours)
     assert (done, site.rpms) == (record, []), "the site lists just what was signed"
     listed = ours | {url: files.sha256(other[url])}
-    adopted = sign.sign(workspace, home, keys, site.read, lambda: listed)
+    adopted = sign.sign(workspace, home, shipped(), keys, site.read, lambda: listed)
     assert site.rpms == [url]
     assert digests(adopted) == listed
-    assert sign.sign(workspace, home, keys, site.read, lambda: listed) == adopted
+    assert sign.sign(workspace, home, shipped(), keys, site.read, lambda: listed) == adopted
     assert site.rpms == [url], "what has been adopted is not read again"
 
 
@@ -350,12 +354,12 @@ def test_at_the_first_signing_an_rpm_that_nothing_lists_is_taken_from_the_pool(
 ) -> None:
     (workspace.root / "sign.json").unlink()
     site = Site(other)
-    record = sign.sign(workspace, home, keys, site.read, dict)
+    record = sign.sign(workspace, home, shipped(), keys, site.read, dict)
     assert digests(record) == {
         url: files.sha256(data) for url, data in other.items() if url.endswith(".rpm")
     }
     asked = len(site.asked)
-    assert sign.sign(workspace, home, keys, site.read, dict) == record
+    assert sign.sign(workspace, home, shipped(), keys, site.read, dict) == record
     assert site.asked[asked:] == []
 
 
@@ -370,7 +374,9 @@ def test_an_rpm_of_the_site_that_is_not_the_same_is_not_taken(
         "other content": other | {url: other[second]},
     }[damage]
     (workspace.root / "sign.json").unlink()
-    record = sign.sign(workspace, home, keys, Site(objects).read, lambda: {url: "0" * 64})
+    record = sign.sign(
+        workspace, home, shipped(), keys, Site(objects).read, lambda: {url: "0" * 64}
+    )
     (mine,) = [one for one in record.packages if one.url == url]
     assert mine.signing_key == keys.repo.fingerprint
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubewright import files, recipes, versions
+from kubewright import files, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.document import REMEDY
@@ -38,7 +39,7 @@ from kubewright.stages import channels, release, verify
 from kubewright.stages.repair import repair_site
 
 NOW = 1_790_000_000
-SKEW = recipes.skew()
+SKEW = shipped().skew
 Tool = Callable[[str], Path]
 Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 
@@ -130,7 +131,7 @@ def test_every_rule_names_its_source() -> None:
     assert named == SKEW.sources.keys()
 
 
-@pytest.mark.parametrize("facts", recipes.catalog().values(), ids=lambda facts: facts.minor)
+@pytest.mark.parametrize("facts", shipped().catalog.values(), ids=lambda facts: facts.minor)
 def test_a_minor_is_supported_for_as_long_as_the_policy_promises(facts: MinorFacts) -> None:
     begun = [
         one
@@ -146,7 +147,7 @@ def test_a_minor_is_supported_for_as_long_as_the_policy_promises(facts: MinorFac
 
 
 def test_a_long_path_goes_over_the_last_patch_of_each_minor() -> None:
-    hops = upgrades.path("v1.23.5", "v1.36.4", recipes.catalog(), SKEW)
+    hops = upgrades.path("v1.23.5", "v1.36.4", shipped().catalog, SKEW)
     assert [hop.to for hop in hops[:-3]] == [
         "1.24.17",
         "1.25.16",
@@ -180,11 +181,11 @@ def test_a_long_path_goes_over_the_last_patch_of_each_minor() -> None:
     ],
 )
 def test_the_path_is_the_shortest(start: str, goal: str, expected: list[str]) -> None:
-    assert [hop.to for hop in upgrades.path(start, goal, recipes.catalog(), SKEW)] == expected
+    assert [hop.to for hop in upgrades.path(start, goal, shipped().catalog, SKEW)] == expected
 
 
 def test_a_bad_patch_that_was_asked_for_by_name_is_the_goal_and_warned_about() -> None:
-    (hop,) = upgrades.path("1.17.3", "1.18.19", recipes.catalog(), SKEW)
+    (hop,) = upgrades.path("1.17.3", "1.18.19", shipped().catalog, SKEW)
     assert re.match("what was asked for, although it is to be avoided: .*regression", hop.reason)
 
 
@@ -211,17 +212,17 @@ def test_what_is_no_upgrade_is_refused_with_what_would_be(
     start: str, goal: str, message: str
 ) -> None:
     with pytest.raises(RequestError, match=message):
-        upgrades.path(start, goal, recipes.catalog(), SKEW)
+        upgrades.path(start, goal, shipped().catalog, SKEW)
 
 
 def test_a_minor_without_a_release_cannot_be_gone_through() -> None:
-    empty = recipes.catalog()["1.25"].model_copy(update={"patches": ()})
+    empty = shipped().catalog["1.25"].model_copy(update={"patches": ()})
     with pytest.raises(RequestError, match=r"no release of 1.25 to go through; add .*1.25.toml"):
-        upgrades.path("1.24.0", "1.26.0", {**recipes.catalog(), "1.25": empty}, SKEW)
+        upgrades.path("1.24.0", "1.26.0", {**shipped().catalog, "1.25": empty}, SKEW)
 
 
 PATCHES = [
-    one.version for facts in recipes.catalog().values() for one in facts.patches if not one.skipped
+    one.version for facts in shipped().catalog.values() for one in facts.patches if not one.skipped
 ]
 
 
@@ -229,7 +230,7 @@ PATCHES = [
 @given(st.sampled_from(PATCHES), st.sampled_from(PATCHES))
 def test_every_hop_is_an_edge_and_one_minor_takes_one_hop(one: str, other: str) -> None:
     start, goal = sorted((one, other), key=versions.parse)
-    hops = upgrades.path(start, goal, recipes.catalog(), SKEW)
+    hops = upgrades.path(start, goal, shipped().catalog, SKEW)
     stations = [start, *(hop.to for hop in hops)]
     assert stations[-1] == goal
     assert [(hop.from_version, hop.to) for hop in hops] == list(pairwise(stations))
@@ -483,7 +484,7 @@ def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
         channel = records.add(channel, "old", one, now=NOW, url="", repo_key="A" * 40)
     assert channel is not None
     says = {"v1.24.5-1": Declared((">=1.24.0,<=1.24.5",))}
-    index, found = indexing.derive(None, None, [channel], recipes.catalog(), says, now=NOW)
+    index, found = indexing.derive(None, None, [channel], shipped().catalog, says, now=NOW)
     assert [one.upgrades_from for one in index.releases] == [(), ()]
     assert index.releases[0].avoid is not None
     assert "regression" in index.releases[0].avoid
@@ -525,9 +526,9 @@ def past(released: Settings, keys: Keys, tmp_path_factory: pytest.TempPathFactor
         update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
     )
     shutil.copytree(base / "site", base / "1")
-    release.release("v1.37.0-rc.1", home.model_copy(update={"now": NOW + 60}), keys)
+    release.release("v1.37.0-rc.1", home.model_copy(update={"now": NOW + 60}), shipped(), keys)
     shutil.copytree(base / "site", base / "2")
-    channels.rollback("latest", home.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback("latest", home.model_copy(update={"now": NOW + 120}), shipped(), keys, None)
     return Past((base / "1", base / "2", base / "site"), home)
 
 
@@ -596,7 +597,7 @@ def test_a_lost_or_damaged_graph_is_found_and_repair_brings_it_back(
     )
     assert any(line.startswith("publications/graph/") and ".sig: missing" in line for line in found)
     settings = past.settings.model_copy(update={"site": str(site), "now": NOW + 300})
-    report, _ = repair_site(settings, keys)
+    report, _ = repair_site(settings, shipped(), keys)
     assert report.findings == ()
     assert (site / layout.GRAPH).read_bytes() == right
     assert findings(site) == []
@@ -612,14 +613,14 @@ def test_a_publisher_that_was_overtaken_leaves_the_right_graph(
     shutil.copytree(past.sites[1], site)
     right = shown(site)
     settings = past.settings.model_copy(update={"site": str(site), "now": NOW + 300})
-    events = [lambda: channels.rollback("latest", settings, keys, 2)]
+    events = [lambda: channels.rollback("latest", settings, shipped(), keys, 2)]
 
     def overtake(number: int, operation: str) -> None:
         if operation == f"put {layout.GRAPH}" and events:
             events.pop()()
 
     with watch(overtake):
-        channels.rollback("latest", settings, keys, 1)
+        channels.rollback("latest", settings, shipped(), keys, 1)
     assert events == []
     assert shown(site) == right
     assert findings(site) == []

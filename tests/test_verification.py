@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from kubewright import files
+from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import DAY, Arch
@@ -74,12 +75,14 @@ def past(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
         url=URL,
         allow_development=True,
     )
-    release.release("v1.36.4", settings, keys)
+    release.release("v1.36.4", settings, shipped(), keys)
     linked(home / "site", home / "1")
     second = settings.model_copy(update={"now": NOW + 60, "channels": (CHANNEL,)})
-    release.release("v1.36.3", second, keys)
+    release.release("v1.36.3", second, shipped(), keys)
     linked(home / "site", home / "2")
-    channels.rollback(CHANNEL, settings.model_copy(update={"now": NOW + 120}), keys, None)
+    channels.rollback(
+        CHANNEL, settings.model_copy(update={"now": NOW + 120}), shipped(), keys, None
+    )
     return Past((home / "1", home / "2", home / "site"), settings, keys, stranger)
 
 
@@ -902,12 +905,13 @@ def test_a_suite_is_warned_about_from_when_refresh_would_renew_it(site: Site, da
     publish.publish(
         Workspace(settings.dist / NAME),
         settings.model_copy(update={"valid_for": days}),
+        shipped(),
         site.past.keys,
     )
     half = settings.now + days * DAY // 2
     for now, due in ((settings.now, False), (half, False), (half + 1, True)):
         dry = settings.model_copy(update={"now": now, "dry_run": True})
-        renewed, _, _ = channels.refresh(dry, site.past.keys)
+        renewed, _, _ = channels.refresh(dry, shipped(), site.past.keys)
         warned = [
             line
             for line in verify.verify(str(site.root), [], now=now).warnings
@@ -985,7 +989,7 @@ def test_a_trusted_key_that_is_none_is_a_mistake_of_the_caller(past: Past, key: 
 
 def test_a_site_that_changed_its_keys_is_sound(site: Site) -> None:
     settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 180})
-    channels.rollback(CHANNEL, settings, site.past.stranger, 2)
+    channels.rollback(CHANNEL, settings, shipped(), site.past.stranger, 2)
     assert site.found() == []
     assert site.found(*own(site.past), *foreign(site.past)) == []
     assert any("keys/kubewright.gpg: holds" in line for line in site.found(*foreign(site.past)))

@@ -2,7 +2,6 @@
 wheel.
 """
 
-from functools import cache
 from pathlib import Path
 
 from kubewright.errors import RequestError
@@ -10,7 +9,6 @@ from kubewright.errors import RequestError
 FOLDERS = ("recipes", "packaging", "images", "repo")
 
 
-@cache
 def root() -> Path:
     """The folder that holds the content folders.
 
@@ -23,8 +21,3 @@ def root() -> Path:
     raise RequestError(
         str(here), "no recipes/ beside it", "install the wheel again or use a complete checkout"
     )
-
-
-def folder(name: str) -> Path:
-    """The content folder called `name`, e.g. `recipes`."""
-    return root() / name

@@ -12,6 +12,7 @@ from peers import Aptly, Createrepo
 from releases import Releases
 
 from kubewright import run
+from kubewright.cli.shipped import shipped
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.stages import channels, publish, verify
@@ -80,7 +81,10 @@ class Growing:
                 for name in self.peers:
                     self._theirs(number, name, own)
         publish.publish(
-            self.given.workspace(number), self.given.settings(number, self.site), self.keys
+            self.given.workspace(number),
+            self.given.settings(number, self.site),
+            shipped(),
+            self.keys,
         )
         self.waiting += own
 
@@ -89,7 +93,7 @@ class Growing:
         settings, workspace = self.given.settings(number, twin), self.given.workspace(number)
         timed(
             self.found.publish[number],
-            lambda: len(publish.publish(workspace, settings, self.keys)[1]),
+            lambda: len(publish.publish(workspace, settings, shipped(), self.keys)[1]),
         )
         shutil.rmtree(twin)
 
@@ -133,9 +137,11 @@ class Growing:
         for _ in range(ROUNDS):
             timed(
                 costs["publish"],
-                lambda: len(publish.publish(workspace, settings, self.keys)[1]),
+                lambda: len(publish.publish(workspace, settings, shipped(), self.keys)[1]),
             )
-            timed(costs["refresh"], lambda: len(channels.refresh(settings, self.keys)[1]))
+            timed(
+                costs["refresh"], lambda: len(channels.refresh(settings, shipped(), self.keys)[1])
+            )
             if number > 1:
                 self._back(settings, costs["rollback"])
         start = processor_time()
@@ -149,7 +155,7 @@ class Growing:
     def _back(self, settings: Settings, cost: Cost) -> None:
         twin = self._twin()
         there = settings.model_copy(update={"site": str(twin), "now": settings.now + 1})
-        timed(cost, lambda: len(channels.rollback("stable", there, self.keys, None)[1]))
+        timed(cost, lambda: len(channels.rollback("stable", there, shipped(), self.keys, None)[1]))
         shutil.rmtree(twin)
 
     def _twin(self) -> Path:

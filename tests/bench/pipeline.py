@@ -10,10 +10,12 @@ from pathlib import Path
 
 from measure import Result, Row, fastest
 
-from kubewright import recipes, resolution, versions
+from kubewright import content, resolution, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch
 from kubewright.models.lock import Component
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.signing.roles import Keys
@@ -53,7 +55,7 @@ def resolving() -> Iterator[Result]:
         long = fastest({"ours": partial(resolve, request, wish)}, time.process_time)["ours"]
         yield Row(f"resolve {request} --with {wish}", long, BUDGET, against, goal=1)
     known = sorted(version.removeprefix("v") for version in json.loads(IMAGES.read_bytes()))
-    wanted = [version for version in known if versions.minor(version) in recipes.catalog()]
+    wanted = [version for version in known if versions.minor(version) in shipped().catalog]
     every = fastest({"ours": lambda: choose(wanted)}, time.process_time)["ours"]
     yield Row(
         f"resolve {len(wanted)} versions",
@@ -66,29 +68,20 @@ def resolving() -> Iterator[Result]:
 
 def resolve(request: str, *wanted: str) -> resolution.Solution | None:
     """What a request gives, nothing read before; None for a refusal."""
-    forget()
-    asked = resolution.read_options(recipes.components(), recipes.distributions(), wanted=wanted)
+    recipes = Recipes(content.root())
+    asked = resolution.read_options(recipes.components, recipes.distributions, wanted=wanted)
+    settings = Settings(cache=Path(), now=NOW, offline=True, asked=asked)
     try:
-        return stage.solution(
-            request, Settings(cache=Path(), now=NOW, offline=True, asked=asked), None
-        )
+        return stage.solution(request, settings, recipes, None)
     except RequestError:
         return None
 
 
 def choose(wanted: list[str]) -> list[tuple[Component, ...]]:
     """Every component of every one of these versions, nothing read before."""
-    forget()
-    catalog, components, relations = recipes.catalog(), recipes.components(), recipes.relations()
+    recipes = Recipes(content.root())
+    catalog, components, relations = recipes.catalog, recipes.components, recipes.relations
     return [resolution.choose(version, catalog, components, relations) for version in wanted]
-
-
-def forget() -> None:
-    """Read what versions are chosen from again when it is asked for; node-spec.toml, one
-    millisecond, stays.
-    """
-    for read in (recipes.catalog, recipes.components, recipes.relations, recipes.distributions):
-        read.cache_clear()
 
 
 def second_run(work: Path) -> Iterator[Result]:
@@ -96,7 +89,7 @@ def second_run(work: Path) -> Iterator[Result]:
     it made.
     """
     os.environ["KUBEWRIGHT_DATA"] = str(work / "data")  # development keys of its own
-    sample(work / "mirror")
+    sample(work / "mirror", shipped())
     settings = Settings(
         upstream=str(work / "mirror"),
         dist=work / "dist",
@@ -106,12 +99,12 @@ def second_run(work: Path) -> Iterator[Result]:
         architectures=(Arch.amd64,),
     )
     keys = Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
-    release.release("v1.36.4", settings, keys)
+    release.release("v1.36.4", settings, shipped(), keys)
     made = [
         path for folder in ("dist", "site") for path in (work / folder).rglob("*") if path.is_file()
     ]
     seconds = fastest({
-        "ours": lambda: release.release("v1.36.4", settings, keys),
+        "ours": lambda: release.release("v1.36.4", settings, shipped(), keys),
         "floor": lambda: [hashlib.sha256(path.read_bytes()) for path in made],
     })  # fmt: skip
     floor = (

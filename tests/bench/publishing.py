@@ -13,6 +13,7 @@ from peers import Aptly, Createrepo, gpg
 from releases import KUBERNETES, Releases, releases
 
 from kubewright import run
+from kubewright.cli.shipped import shipped
 from kubewright.errors import ToolMissing
 from kubewright.signing.roles import Keys
 from kubewright.stages import release
@@ -99,10 +100,10 @@ def _others(given: Releases, work: Path) -> Iterator[Row]:
     """What no large site is needed for: a release that is done already, and starting."""
     settings = given.settings(1, work / "small").model_copy(update={"dist": work / "dist"})
     keys: Keys = given.keys
-    release.release(KUBERNETES, settings, keys)
+    release.release(KUBERNETES, settings, shipped(), keys)
     cost = Cost()
     for _ in range(ROUNDS):
-        timed(cost, lambda: len(release.release(KUBERNETES, settings, keys)[2]))
+        timed(cost, lambda: len(release.release(KUBERNETES, settings, shipped(), keys)[2]))
     budget = f"a budget of {RELEASE * 1e3:.0f} ms of processor time"
     yield Row("release, nothing to do", cost.seconds, RELEASE, budget, "s", 1)
     yield Row("release, nothing to do: packages read", cost.tally.bodies, 0, "none", "n")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kubewright import content, files
 from kubewright.cli.options import cache_directory
+from kubewright.cli.shipped import shipped
 from kubewright.log import console
 from kubewright.models.base import Arch
 from kubewright.settings import Settings
@@ -110,7 +111,7 @@ def _digest() -> str:
         for name, digest in sources.items()
         if name in STILL or not any(Path(name).match(pattern) for pattern in ONLY_PUBLISHES)
     }
-    return fingerprint(kept, [folder_digests(content.folder(name)) for name in content.FOLDERS])
+    return fingerprint(kept, [folder_digests(shipped().root / name) for name in content.FOLDERS])
 
 
 def _remove_others(home: Path) -> None:
@@ -133,7 +134,7 @@ def _made(home: Path, number: int) -> bool:
 def _make_all(home: Path, missing: list[int]) -> None:
     if not (home / "mirror" / "done").exists():
         shutil.rmtree(home / "mirror", ignore_errors=True)
-        sample(home / "mirror")
+        sample(home / "mirror", shipped())
         (home / "mirror" / "done").touch()
     first, *rest = missing
     _make(home, first)  # fills the cache of inputs
@@ -145,14 +146,14 @@ def _make(home: Path, number: int) -> None:
     """Every stage up to `sign`, on no site: so a release is the same wherever it is published."""
     logging.disable(logging.WARNING)
     console().quiet = True  # progress
-    settings, keys = _settings(home, number), _keys()
+    settings, keys, recipes = _settings(home, number), _keys(), shipped()
     nowhere = reading(DirectoryStore(home / "nowhere"))
-    workspace, _ = resolve.resolve(KUBERNETES, settings)
-    fetch.fetch(workspace, settings)
+    workspace, _ = resolve.resolve(KUBERNETES, settings, recipes)
+    fetch.fetch(workspace, settings, recipes)
     known = package.site_keyring(keys.repo.certificate, nowhere)
-    package.package(workspace, settings, keys.repo, known)
-    image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, nowhere)
+    package.package(workspace, settings, recipes, keys.repo, known)
+    image.image(workspace, settings, recipes)
+    sign.sign(workspace, settings, recipes, keys, nowhere)
 
 
 def _settings(home: Path, number: int) -> Settings:

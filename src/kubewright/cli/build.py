@@ -39,15 +39,17 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
 
     REQUEST is stable, stable-1.36, latest, 1.36, v1.36.4, or a range such as '>=1.35,<1.37'.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.cli.tables import show_path, show_release
     from kubewright.stages import resolve as resolving
     from kubewright.stages import upgrade as upgrading
 
+    recipes = shipped()
     hops: tuple[Hop, ...] | None = None
     if start is None:
-        workspace, release = resolving.resolve(request_, settings)
+        workspace, release = resolving.resolve(request_, settings, recipes)
     else:
-        workspace, release, hops = upgrading.upgrade(start, request_, settings)
+        workspace, release, hops = upgrading.upgrade(start, request_, settings, recipes)
     if as_json:
         way = (
             {}
@@ -56,9 +58,9 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
         )
         show_json(release.model_dump(mode="json", exclude_none=True) | way)
         return
-    show_release(release)
+    show_release(release, recipes.distributions)
     if hops is not None:
-        show_path(hops)
+        show_path(hops, recipes.catalog)
     click.echo(f"would write {workspace.lock_path}" if settings.dry_run else workspace.lock_path)
 
 
@@ -67,6 +69,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
 @shared("upstream", "dist", "cache", "allow-unverified", "jobs", "dry-run")
 def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     """Bring every input of the lock into the cache, checked."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import fetch as fetching
     from kubewright.stages.dryrun import Plan
     from kubewright.workspace import select
@@ -75,7 +78,7 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     if settings.dry_run:
         _plan(workspace, settings.cache, as_json, Plan.fetching)
         return
-    release = fetching.fetch(workspace, settings)
+    release = fetching.fetch(workspace, settings, shipped())
     if as_json:
         show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
         return
@@ -91,6 +94,7 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import package as packaging
     from kubewright.stages.carried import reading
     from kubewright.stages.dryrun import Plan
@@ -103,7 +107,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         return
     own = packaging.certificate(settings)
     known = packaging.site_keyring(own.certificate, reading(store(settings)))
-    record = packaging.package(workspace, settings, own, known)
+    record = packaging.package(workspace, settings, shipped(), own, known)
     _report(workspace, record, as_json)
 
 
@@ -128,6 +132,7 @@ def image(
     push: bool,
 ) -> None:
     """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import image as imaging
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
@@ -140,7 +145,7 @@ def image(
     if settings.dry_run:
         _plan(workspace, settings.cache, as_json, Plan.imaging)
         return
-    record, _ = imaging.image(workspace, settings)
+    record, _ = imaging.image(workspace, settings, shipped())
     more: dict[str, tuple[str, ...]] = {}
     if archive is not None:
         more["copied"] = (str(imaging.copy_archive(workspace, record, archive)),)
@@ -174,6 +179,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 @shared(*KEYS, "dist", "cache", "site", "url", "dry-run")
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import sign as signing
     from kubewright.stages.carried import listed_rpms, reading
     from kubewright.stages.dryrun import Plan
@@ -187,7 +193,12 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
         return
     site = store(settings)
     record = signing.sign(
-        workspace, settings, keys(settings), reading(site), partial(listed_rpms, site)
+        workspace,
+        settings,
+        shipped(),
+        keys(settings),
+        reading(site),
+        partial(listed_rpms, site),
     )
     _report(workspace, record, as_json)
 
@@ -198,15 +209,17 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 @resolve_options
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
+    from kubewright.cli.shipped import shipped
     from kubewright.cli.site import report_changes
     from kubewright.stages import release as releasing
     from kubewright.stages.dryrun import rehearse
     from kubewright.stages.keys import existing_keys, keys
 
     if settings.dry_run:
-        _rehearsed(rehearse(request_, settings, lambda: existing_keys(settings)), settings, as_json)
+        planned = rehearse(request_, settings, shipped(), lambda: existing_keys(settings))
+        _rehearsed(planned, settings, as_json)
         return
-    workspace, channels, changes = releasing.release(request_, settings, keys(settings))
+    workspace, channels, changes = releasing.release(request_, settings, shipped(), keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)
 
 
@@ -218,9 +231,10 @@ def _plan(
     only: str = "*",
 ) -> None:
     """What a stage would do."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages.dryrun import plan
 
-    planned = plan(workspace, workspace.release(), cache, only)
+    planned = plan(workspace, workspace.release(), cache, shipped(), only)
     if as_json:
         show_json(planned.model_dump(mode="json", exclude_none=True))
         return

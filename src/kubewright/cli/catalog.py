@@ -16,9 +16,11 @@ def catalog() -> None:
 @shared()
 def check(settings: Settings, as_json: bool) -> None:
     """Find statements of the catalog that contradict each other."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import catalog as keeping
 
-    contradictions, size = keeping.check(), keeping.size()
+    recipes = shipped()
+    contradictions, size = keeping.check(recipes), keeping.size(recipes)
     if as_json:
         show_json({"size": size, "contradictions": [entry._asdict() for entry in contradictions]})
     else:
@@ -41,6 +43,7 @@ def diff(settings: Settings, as_json: bool) -> None:
     """Show what an upstream has that the recipes lack: Kubernetes, and the newest of each
     companion.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import catalog as keeping
 
     if settings.offline:
@@ -49,7 +52,7 @@ def diff(settings: Settings, as_json: bool) -> None:
             "`catalog diff` asks the upstream",
             "leave the option out, or name a mirror with --upstream",
         )
-    updates = keeping.diff(settings)
+    updates = keeping.diff(settings, shipped())
     if as_json:
         show_json([update.model_dump() for update in updates])
         return

@@ -18,10 +18,11 @@ def explain(settings: Settings, as_json: bool, component: str, request_: str) ->
 
     REQUEST is what `resolve` takes, `stable` without one; nothing is written.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.cli.tables import show_explanation
     from kubewright.stages import explain as explaining
 
-    explanation = explaining.explanation(component, request_, settings)
+    explanation = explaining.explanation(component, request_, settings, shipped())
     if as_json:
         show_json(explanation.model_dump(mode="json"))
         return

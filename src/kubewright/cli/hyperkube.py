@@ -17,9 +17,10 @@ VERSION = click.argument("version", metavar="VERSION")
 @shared("cache", "arch")
 def source(settings: Settings, as_json: bool, version: str, directory: Path) -> None:
     """Real Kubernetes and its companions, compiled from Go modules; takes long the first time."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import mirror
 
-    summary = mirror.source(version, directory, settings)
+    summary = mirror.source(version, directory, settings, shipped())
     if as_json:
         show_json(summary.model_dump(mode="json", exclude_none=True))
         return
@@ -49,9 +50,10 @@ def hyperkube() -> None:
 @shared()
 def lock(settings: Settings, as_json: bool, version: str) -> None:
     """Render go.mod for a release and lock every module's checksum in images/hyperkube/locks/."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import hyperkube as compiling
 
-    changed = compiling.lock(version)
+    changed = compiling.lock(version, shipped())
     if as_json:
         show_json([str(path) for path in changed])
         return
@@ -66,9 +68,10 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
     """Compare every program's help and version with the separate binary's; differences have to be
     accepted.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import hyperkube as compiling
 
-    report = compiling.parity(version, settings)
+    report = compiling.parity(version, settings, shipped())
     if as_json:
         show_json(report.model_dump(mode="json"))
     else:

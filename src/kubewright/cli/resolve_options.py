@@ -46,11 +46,12 @@ def resolve_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapper(settings: Settings, **given: Any) -> None:
-        from kubewright import recipes
+        from kubewright.cli.shipped import shipped
         from kubewright.resolution import read_options
 
+        recipes = shipped()
         options = read_options(
-            recipes.components(), recipes.distributions(),
+            recipes.components, recipes.distributions,
             wanted=given.pop("wanted"), without=given.pop("without"), distros=given.pop("distros"),
             external_etcd=given.pop("etcd") == "external",
         )  # fmt: skip

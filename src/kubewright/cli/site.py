@@ -24,12 +24,13 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     """Put a signed release on the site, in its channels; --dry-run lists the objects that would
     change.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import publish as publishing
     from kubewright.stages.keys import keys
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
-    channels, changes = publishing.publish(workspace, settings, keys(settings))
+    channels, changes = publishing.publish(workspace, settings, shipped(), keys(settings))
     report_changes(workspace.root.name, channels, changes, settings, as_json)
 
 
@@ -90,10 +91,11 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
 @shared(*PUBLICATION, "valid-for")
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
     """Publish the content of an earlier publication of a channel again."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import channels
     from kubewright.stages.keys import keys
 
-    record, changes = channels.rollback(channel, settings, keys(settings), to)
+    record, changes = channels.rollback(channel, settings, shipped(), keys(settings), to)
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True))
         return
@@ -109,10 +111,11 @@ def refresh(settings: Settings, as_json: bool) -> None:
 
     Channels that another key has signed are signed again too. Needs no release in --dist.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import channels
     from kubewright.stages.keys import keys
 
-    renewed, changes, finished = channels.refresh(settings, keys(settings))
+    renewed, changes, finished = channels.refresh(settings, shipped(), keys(settings))
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
         return
@@ -136,10 +139,11 @@ def repair(settings: Settings, as_json: bool) -> None:
 
     Files of releases are taken from --dist. Nobody should be publishing meanwhile.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import repair as repairing
     from kubewright.stages.keys import keys
 
-    report, changes = repairing.repair_site(settings, keys(settings))
+    report, changes = repairing.repair_site(settings, shipped(), keys(settings))
     if as_json:
         changed = [change.model_dump() for change in changes]
         show_json({"changes": changed, **report.model_dump(mode="json")})

@@ -2,7 +2,7 @@
 whole.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import click
@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kubewright import recipes
+from kubewright.models.catalog import MinorFacts
+from kubewright.models.distros import Distributions
 from kubewright.models.lock import DistributionRuntime, Release
 from kubewright.models.upgrades import Hop
 from kubewright.resolution import avoided
@@ -22,7 +23,7 @@ LEGEND = (
 )
 
 
-def show_release(release: Release) -> None:
+def show_release(release: Release, known: Distributions) -> None:
     """The choice, the packages of the distributions that were asked for, and what the evidence
     stands for.
     """
@@ -46,13 +47,13 @@ def show_release(release: Release) -> None:
     _print(LEGEND)
     for name in release.request.distributions if release.request else ():
         packages = [entry for entry in release.distributions if entry.distribution == name]
-        _distribution(name, release.tag, packages)
+        _distribution(name, release.tag, packages, known)
     click.echo()
     for line in _sources(release):
         _print(line)
 
 
-def show_path(hops: Sequence[Hop]) -> None:
+def show_path(hops: Sequence[Hop], catalog: Mapping[str, MinorFacts]) -> None:
     """An upgrade, hop by hop."""
     if not hops:
         click.echo("nothing to upgrade: that version is there already")
@@ -73,7 +74,7 @@ def show_path(hops: Sequence[Hop]) -> None:
         rows,
     )
     for hop in hops:
-        if avoided(hop.to, recipes.catalog()):
+        if avoided(hop.to, catalog):
             _print(f"v{hop.to}: {hop.reason}")
 
 
@@ -108,7 +109,9 @@ def _considered(entries: Iterable[Considered]) -> Iterator[str]:
         yield f"{', '.join(entry.what for entry in group)}: {verdict}"
 
 
-def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRuntime]) -> None:
+def _distribution(
+    name: str, kubernetes: str, packages: Sequence[DistributionRuntime], known: Distributions
+) -> None:
     """The packages of a distribution, and what holds a chosen one at its version."""
     verdicts = {True: "fits", False: "does not fit"}
     rows = [
@@ -124,7 +127,6 @@ def _distribution(name: str, kubernetes: str, packages: Sequence[DistributionRun
     _table(name, ("for", "package", "from", "verdict"), rows)
     if packages:
         _print(f"why: kubewright explain {packages[0].family} {kubernetes} --distro {name}")
-    known = recipes.distributions()
     for entry in packages:
         if entry.chosen and entry.repository in known.repositories:
             enable = known.repositories[entry.repository].enable[known.distributions[name].format]

@@ -40,10 +40,11 @@ def sample(
     busybox: Path | None,
 ) -> None:
     """Small placeholder programs in the exact layout of the real upstreams; takes seconds."""
+    from kubewright.cli.shipped import shipped
     from kubewright.stages import sample as sampling
 
     summary = sampling.sample(
-        directory, kubernetes, busybox={Arch.amd64: busybox} if busybox else None
+        directory, shipped(), kubernetes, busybox={Arch.amd64: busybox} if busybox else None
     )
     if as_json:
         show_json(summary.model_dump())
@@ -128,10 +129,11 @@ def quickstart(settings: Settings, keep: Path) -> None:
     """Try all of it on this machine: sample upstream, development key, local site, real apt and
     dnf.
     """
+    from kubewright.cli.shipped import shipped
     from kubewright.stages.keys import keys
     from kubewright.stages.quickstart import quickstart as start
 
-    for line in start(keep, settings, keys(settings)):
+    for line in start(keep, settings, shipped(), keys(settings)):
         click.echo(line)
 
 

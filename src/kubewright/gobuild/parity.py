@@ -3,14 +3,17 @@
 import difflib
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
 
-from kubewright import recipes, run, versions
+from kubewright import run, versions
 from kubewright.gobuild import programs
 from kubewright.gobuild.go import Progress
 from kubewright.models.base import Arch, Model
+from kubewright.models.golang import GoRecipe
+from kubewright.models.parity import Accepting
 
 ASKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "kubeadm": (("--help",), ("init", "--help"), ("version", "--output=short"), ("vers",)),
@@ -21,24 +24,6 @@ ASKED: dict[str, tuple[tuple[str, ...], ...]] = {
 """How programs are asked that do not know `--version`; `vers` must not be taken for `version`."""
 
 _OTHERWISE = (("--help",), ("--version",))
-
-
-class Accepted(Model):
-    """Lines that may differ, and why."""
-
-    program: str
-    asked: str = Field(description="the arguments, e.g. `--help`")
-    minors: tuple[str, ...] = Field((), description="of Kubernetes; none: all")
-    lines: tuple[str, ...] = Field(
-        description="as in a diff: `-` only the separate program, `+` only hyperkube"
-    )
-    reason: str
-
-
-class Accepting(Model):
-    """The whole of `images/hyperkube/parity.toml`."""
-
-    accepted: tuple[Accepted, ...] = ()
 
 
 class Comparison(Model):
@@ -72,30 +57,36 @@ class Parity(Model):
 
 
 def check(
-    kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: Path, progress: Progress
+    kubernetes: str,
+    arch: Arch,
+    *,
+    epoch: int,
+    cache: Path,
+    content: Path,
+    recipe: GoRecipe,
+    accepting: Accepting,
+    progress: Progress,
 ) -> Parity:
     """Compile a release's hyperkube and its programs one by one, and compare them.
 
     `arch` must be that of this machine; `content` is the folder images/. Raises as
     `programs.hyperkube`.
     """
-    whole = programs.hyperkube(
-        kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
-    )
-    alone = programs.build_programs(
-        kubernetes, arch, epoch=epoch, cache=cache, content=content, progress=progress
-    )
-    etcd = programs.build_programs(
+    compiling = partial(
+        programs.compile_targets,
         kubernetes,
         arch,
-        programs.ETCD,
         epoch=epoch,
         cache=cache,
         content=content,
+        recipe=recipe,
         progress=progress,
     )
-    accepting = recipes.load(content / "hyperkube" / "parity.toml", Accepting)
-    return compare(kubernetes, whole, {**alone, **etcd}, accepting)
+    [whole] = compiling(programs.HYPERKUBE).values()
+    separate: dict[str, Path] = {}
+    for names in (programs.KUBERNETES, programs.ETCD):
+        separate |= compiling({name: programs.PROGRAMS[name] for name in names})
+    return compare(kubernetes, whole, separate, accepting)
 
 
 def compare(

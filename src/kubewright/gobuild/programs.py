@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubewright import content as contents
-from kubewright import files, moments, recipes
+from kubewright import files, moments
 from kubewright.errors import RequestError
 from kubewright.gobuild import go, gomod, modcache, toolchain
 from kubewright.gobuild.build_cache import BuildCache, BuildInputs, need_free_bytes
@@ -49,7 +48,14 @@ GO_FREE_BYTES = 5_000_000_000
 
 
 def hyperkube(
-    kubernetes: str, arch: Arch, *, epoch: int, cache: Path, content: Path, progress: go.Progress
+    kubernetes: str,
+    arch: Arch,
+    *,
+    epoch: int,
+    cache: Path,
+    content: Path,
+    recipe: GoRecipe,
+    progress: go.Progress,
 ) -> Path:
     """The static hyperkube of a release, compiled unless the cache has it.
 
@@ -58,12 +64,21 @@ def hyperkube(
     VerificationFailed (a checksum), DiskError.
     """
     [built] = compile_targets(
-        kubernetes, arch, HYPERKUBE, epoch=epoch, cache=cache, content=content, progress=progress
+        kubernetes,
+        arch,
+        HYPERKUBE,
+        epoch=epoch,
+        cache=cache,
+        content=content,
+        recipe=recipe,
+        progress=progress,
     ).values()
     return built
 
 
-def lock_address(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> str:
+def lock_address(
+    kubernetes: str, arch: Arch, *, epoch: int, content: Path, recipe: GoRecipe
+) -> str:
     """The address of a hyperkube in the lock, `build:hyperkube@v1.36.2?from=…`: another one when
     its bytes may differ.
 
@@ -71,7 +86,8 @@ def lock_address(kubernetes: str, arch: Arch, *, epoch: int, content: Path) -> s
     (no lock).
     """
     source = ModuleSource.of(kubernetes, content / "hyperkube")
-    made_from = _inputs(source, kubernetes, arch, HYPERKUBE, epoch)
+    stated = variables(kubernetes, source.mod, epoch, recipe)
+    made_from = _inputs(source, kubernetes, arch, HYPERKUBE, stated)
     return f"build:hyperkube@v{kubernetes}?from={made_from.fingerprint[:12]}"
 
 
@@ -83,6 +99,7 @@ def build_programs(
     epoch: int,
     cache: Path,
     content: Path,
+    recipe: GoRecipe,
     progress: go.Progress,
 ) -> dict[str, Path]:
     """The separate programs of a release by name, from the same modules as its hyperkube. Raises as
@@ -90,7 +107,14 @@ def build_programs(
     """
     wanted = {name: PROGRAMS[name] for name in names}
     return compile_targets(
-        kubernetes, arch, wanted, epoch=epoch, cache=cache, content=content, progress=progress
+        kubernetes,
+        arch,
+        wanted,
+        epoch=epoch,
+        cache=cache,
+        content=content,
+        recipe=recipe,
+        progress=progress,
     )
 
 
@@ -102,13 +126,15 @@ def compile_targets(
     epoch: int,
     cache: Path,
     content: Path,
+    recipe: GoRecipe,
     progress: go.Progress,
 ) -> dict[str, Path]:
     """Files by name, each from a package that hyperkube's module can reach."""
     source = ModuleSource.of(kubernetes, content / "hyperkube")
     tools = toolchain.find()
     tools.need(source.mod.go, f"Kubernetes v{kubernetes}")
-    inputs = _inputs(source, kubernetes, arch, targets, epoch)
+    stated = variables(kubernetes, source.mod, epoch, recipe)
+    inputs = _inputs(source, kubernetes, arch, targets, stated)
     inputs = inputs.model_copy(update={"go": tools.identity})
 
     def compile_into(out: Path, scratch: Path) -> None:
@@ -135,12 +161,15 @@ def compile_targets(
 
 
 def _inputs(
-    source: "ModuleSource", kubernetes: str, arch: Arch, targets: Mapping[str, str], epoch: int
+    source: "ModuleSource",
+    kubernetes: str,
+    arch: Arch,
+    targets: Mapping[str, str],
+    stated: Sequence[str],
 ) -> BuildInputs:
-    """Everything that decides the bytes but Go."""
+    """Everything that decides the bytes but Go; `stated` is what programs say of themselves."""
     flags = (
-        *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)),
-        "-ldflags", go.link(variables(kubernetes, source.mod, epoch, recipe())),
+        *go.FLAGS, "-tags", ",".join(gomod.tags(kubernetes)), "-ldflags", go.link(stated),
     )  # fmt: skip
     return BuildInputs(
         what=f"kubernetes {kubernetes} {arch}: {' '.join(sorted(targets))}",
@@ -150,11 +179,6 @@ def _inputs(
         targets=dict(targets),
         sources=source.digests(ours="." in targets.values()),
     )
-
-
-def recipe() -> GoRecipe:
-    """`recipes/go.toml`."""
-    return recipes.load(contents.folder("recipes") / "go.toml", GoRecipe)
 
 
 def variables(kubernetes: str, mod: gomod.GoMod, epoch: int, known: GoRecipe) -> list[str]:

@@ -2,7 +2,7 @@
 registry.
 """
 
-from kubewright.images.build import build, load_definition
+from kubewright.images.build import build
 from kubewright.images.check import check_layout
 from kubewright.images.debs import fetch_packages
 from kubewright.images.engine import load
@@ -17,7 +17,6 @@ __all__ = [
     "check_layout",
     "fetch_packages",
     "load",
-    "load_definition",
     "prefix",
     "push",
 ]

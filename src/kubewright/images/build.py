@@ -12,7 +12,7 @@ from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from kubewright import checked, recipes
+from kubewright import checked
 from kubewright.archives import Entry
 from kubewright.errors import RequestError
 from kubewright.images.assemble import assemble
@@ -56,11 +56,6 @@ class Plan:
     skipped: list[Skipped]
 
 
-def load_definition(path: Path) -> ImageDefinition:
-    """Read an `image.toml`. Raises RequestError with every mistake in it."""
-    return recipes.load(path, ImageDefinition)
-
-
 @dataclass(frozen=True)
 class Earlier:
     """What an earlier build left: its layout, and notes of what it was built from."""
@@ -96,7 +91,7 @@ def build(
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release, earlier.layout)
         images = _write_images(layout, definition, plan, release, layers, where.name)
-    _note(earlier.notes, definition, release, content, layers, images)
+    _note(earlier.notes, definition, release, sources, layers, images)
     record = ImageRecord(
         images=images,
         archives=_archives(definition, release, images, dest, archives, earlier.notes),
@@ -114,7 +109,7 @@ def make_plan(
 
     @cache
     def look(name: str, arch: Arch) -> list[Entry] | Layer | str:
-        build = _layer_build((name, arch), definition, release, sources.content)
+        build = _layer_build((name, arch), definition, release, sources)
         kept = kept_layer(earlier.notes, build, earlier.layout)
         if kept is not None:
             return kept
@@ -199,10 +194,11 @@ def _layer_epoch(name: str, definition: ImageDefinition, release: Release) -> in
 
 
 def _layer_build(
-    key: Key, definition: ImageDefinition, release: Release, content: Path
+    key: Key, definition: ImageDefinition, release: Release, sources: LayerSources
 ) -> Build | None:
     epoch = _layer_epoch(key[0], definition, release)
-    return layer_build(*key, definition, release, epoch, content)
+    pins = sources.inputs.pins
+    return layer_build(*key, definition, release, epoch, sources.content, pins)
 
 
 def _write_layers(
@@ -253,13 +249,13 @@ def _note(
     notes: Notes,
     definition: ImageDefinition,
     release: Release,
-    content: Path,
+    sources: LayerSources,
     layers: Mapping[Key, Layer],
     images: Iterable[Image],
 ) -> None:
     """Note what layers and images were built from."""
     for key, layer in layers.items():
-        built_from = _layer_build(key, definition, release, content)
+        built_from = _layer_build(key, definition, release, sources)
         if built_from is not None:
             notes.write(built_from, layer_product(layer))
     for image in images:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kubewright import __version__, checked, files, recipes
+from kubewright import __version__, checked, files
 from kubewright.images.layer import Layer, compressor
 from kubewright.models.base import Arch, Model
 from kubewright.models.build import Build, Built, LayerProduct, PlatformProduct, Product
@@ -67,7 +67,13 @@ class Notes:
 
 
 def layer_build(
-    name: str, arch: Arch, definition: ImageDefinition, release: Release, epoch: int, content: Path
+    name: str,
+    arch: Arch,
+    definition: ImageDefinition,
+    release: Release,
+    epoch: int,
+    content: Path,
+    pins: Mapping[str, PinnedPackages],
 ) -> Build | None:
     """What a layer is built from; None where an input has no digest. `content` is images/."""
     layer = definition.layers[name]
@@ -79,9 +85,9 @@ def layer_build(
             if digest is None:
                 return None
             inputs[place] = digest
-    if layer.packages is not None and (content / layer.packages).is_file():
-        pins = recipes.load(content / layer.packages, PinnedPackages).of(arch)
-        inputs |= {f"{pin.package} {pin.version} {pin.arch}": pin.sha256 for pin in pins}
+    if layer.packages is not None and layer.packages in pins:
+        pinned = pins[layer.packages].of(arch)
+        inputs |= {f"{pin.package} {pin.version} {pin.arch}": pin.sha256 for pin in pinned}
     tool, _, version = compressor(definition.compression)[1].partition(" ")
     return Build(
         id=f"layer/{name}/{arch}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from kubewright import files, inputs, recipes
+from kubewright import files, inputs
 from kubewright.archives import DirectoryEntry, Entry, FileEntry, LinkEntry
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images import elf
@@ -27,12 +27,14 @@ class ImageInputs:
     """What images are made from.
 
     `packages` fetches pinned packages (`debs.fetch_packages`); without it, images over packages are
-    skipped. `carried` has the versions of the components inside the shared program.
+    skipped. `carried` has the versions of the components inside the shared program, `pins` the
+    pinned packages by the names that layers have for them.
     """
 
     find: FindInput
     packages: Packages | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
+    pins: Mapping[str, PinnedPackages] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def entries(
 
 
 def _packaged(name: str, arch: Arch, sources: LayerSources) -> list[Entry]:
-    pinned = recipes.load(sources.content / name, PinnedPackages)
-    if sources.inputs.packages is None:
+    pinned = sources.inputs.pins.get(name)
+    if pinned is None or sources.inputs.packages is None:
         raise Missing(f"{name}: this build takes no packages")
     packages = sources.inputs.packages(pinned.of(arch), arch)
     return unpack(

@@ -49,5 +49,5 @@ if __name__ == "__main__":
     main(
         Path(sys.argv[1])
         if len(sys.argv) > 1
-        else content.folder("images") / "hyperkube" / "node-packages.toml"
+        else content.root() / "images" / "hyperkube" / "node-packages.toml"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from kubewright import content, inputs
+from kubewright import inputs
 from kubewright.errors import RequestError
 from kubewright.inputs import InputName
 from kubewright.models.base import Arch, Format
@@ -27,16 +27,20 @@ def gather(
     arch: Arch,
     take: TakeInput,
     variables: Mapping[str, Any],
+    content: Path,
     work: Path,
 ) -> tuple[Payload, ...]:
-    """Put every file of a recipe below `work` and list them by target. Raises Missing,
-    RequestError.
+    """Put every file of a recipe below `work` and list them by target.
+
+    `content` is the folder that packaging/ and repo/ are in. Raises Missing, RequestError.
     """
     by_target: dict[str, Payload] = {}
     for number, entry in enumerate(recipe.contents):
         if entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
-            for payload in _gather(entry, place, arch, take, variables, work / str(number)):
+            for payload in _gather(
+                entry, place, arch, take, variables, content, work / str(number)
+            ):
                 if payload.target in by_target:
                     raise RequestError(
                         place, f"{payload.target} is already there", "name each target once"
@@ -51,6 +55,7 @@ def _gather(
     arch: Arch,
     take: TakeInput,
     variables: Mapping[str, Any],
+    content: Path,
     work: Path,
 ) -> list[Payload]:
     mode = int(entry.mode, 8)
@@ -69,9 +74,9 @@ def _gather(
             for path in _from_input(wanted, place, take, work)
         ]
     kind, _, name = entry.source.partition(":")
-    path = _content_file(name, place)
+    path = _content_file(name, place, content)
     if kind == "template":
-        text = render(path.read_text(encoding="utf-8"), variables, place)
+        text = render(path.read_text(encoding="utf-8"), variables, place, content)
         if not text:
             return []
         work.parent.mkdir(parents=True, exist_ok=True)
@@ -80,11 +85,11 @@ def _gather(
     return [Payload(target=entry.target, kind=entry.kind, mode=mode, path=path)]
 
 
-def _content_file(name: str, place: str) -> Path:
+def _content_file(name: str, place: str, content: Path) -> Path:
     """`kubelet/kubelet.service` is below packaging/, `@repo/templates/x` below repo/."""
-    base = content.root() if name.startswith("@") else content.folder("packaging")
+    base = content if name.startswith("@") else content / "packaging"
     path = (base / name.removeprefix("@")).resolve()
-    if not path.is_relative_to(content.root()) or not path.is_file():
+    if not path.is_relative_to(content) or not path.is_file():
         raise RequestError(
             place,
             f"there is no file {name!r} below {base.name}/",
@@ -108,14 +113,17 @@ def _from_input(wanted: InputName, place: str, take: TakeInput, work: Path) -> l
     return taken
 
 
-def render(text: str, variables: Mapping[str, Any], place: str) -> str:
-    """Fill a template. Raises RequestError that names the place for anything wrong with it."""
+def render(text: str, variables: Mapping[str, Any], place: str, content: Path) -> str:
+    """Fill a template, which may include others of packaging/.
+
+    Raises RequestError that names the place for anything wrong with it.
+    """
     environment = jinja2.Environment(  # noqa: S701 - shell and configuration files, not HTML
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=jinja2.FileSystemLoader(content.folder("packaging")),
+        loader=jinja2.FileSystemLoader(content / "packaging"),
     )
     try:
         filled = environment.from_string(text).render(variables)
@@ -124,18 +132,18 @@ def render(text: str, variables: Mapping[str, Any], place: str) -> str:
     return filled if filled.strip() else ""
 
 
-def scripts(recipe: Recipe, variables: Mapping[str, Any]) -> dict[Script, str]:
+def scripts(recipe: Recipe, variables: Mapping[str, Any], content: Path) -> dict[Script, str]:
     """The maintainer scripts of a recipe, rendered; those with nothing to do are left out."""
     names: tuple[Script, ...] = ("preinst", "postinst", "prerm", "postrm")
     rendered: dict[Script, str] = {}
     for name in names:
         extra = recipe.scripts.get(name, "")
         if extra:
-            file = _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts")
-            extra = render(file.read_text(), variables, extra)
+            file = _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts", content)
+            extra = render(file.read_text(), variables, extra, content)
         place = f"packaging/scripts/{name}.sh.j2"
-        template = _content_file(f"scripts/{name}.sh.j2", place).read_text()
-        text = render(template, {**variables, "extra": extra}, place)
+        template = _content_file(f"scripts/{name}.sh.j2", place, content).read_text()
+        text = render(template, {**variables, "extra": extra}, place, content)
         if text:
             rendered[name] = text
     return rendered

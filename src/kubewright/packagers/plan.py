@@ -1,7 +1,7 @@
 """Plans the packages of a release: which there are, what each is built from, and what cannot be."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import Any, Literal
 import jinja2
 from jinja2 import meta
 
-from kubewright import checked, content, files, recipes
+from kubewright import checked, files
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.build import Build
+from kubewright.models.components import Components, ComponentSource
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe, Relations
 from kubewright.packagers.describe import identify, placeholders, template_variables
@@ -29,9 +30,10 @@ LONGEST = 64
 
 @dataclass(frozen=True)
 class PlannedPackage:
-    """One package that the recipes make of a release."""
+    """One package that the recipes make of a release; `upstream` is its component's."""
 
     recipe: Recipe
+    upstream: ComponentSource
     arch: Arch | Literal["all"]
     format: Format
 
@@ -58,21 +60,33 @@ class PlannedPackage:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What decides packages beside lock and recipes; `variables` are those of templates."""
+    """What decides packages beside lock and recipes; `variables` are those of templates, `content`
+    is the folder that packaging/ and repo/ are in, `carried` the versions of what is inside the one
+    program.
+    """
 
+    content: Path
     keyring: bytes
     variables: Mapping[str, Any]
     tools: Mapping[str, str]
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+    def inside(self, recipe: Recipe) -> Mapping[str, str]:
+        """The versions that a package states of what is in it, by component."""
+        return self.carried if recipe.monolith else {}
 
 
-def plan(release: Release) -> list[PlannedPackage]:
-    """Every package that the recipes make of a release."""
+def plan(
+    release: Release, recipes: Iterable[Recipe], components: Components
+) -> list[PlannedPackage]:
+    """Every package that these recipes make of a release."""
     planned = []
-    for recipe in recipes.packages().values():
-        if (recipe.monolith and not release.monolith) or not _possible(recipe, release):
+    for recipe in recipes:
+        if (recipe.monolith and not release.monolith) or not _possible(recipe, release, components):
             continue
+        upstream = components.components[recipe.component]
         for arch in _architectures(recipe, release):
-            planned += [PlannedPackage(recipe, arch, form) for form in Format]
+            planned += [PlannedPackage(recipe, upstream, arch, form) for form in Format]
     return planned
 
 
@@ -90,18 +104,10 @@ def wanted(planned: Sequence[PlannedPackage], only: str) -> list[PlannedPackage]
     return matching
 
 
-def materials(
-    package: PlannedPackage,
-    release: Release,
-    around: Circumstances,
-    carried: Mapping[str, str],
-) -> Build:
-    """Everything that decides a package; `carried` has the versions of what is inside another
-    program.
-    """
-    recipe = package.recipe
-    upstream = recipes.components().components[recipe.component]
-    sources = _content_files(package, release)
+def materials(package: PlannedPackage, release: Release, around: Circumstances) -> Build:
+    """Everything that decides a package."""
+    recipe, upstream = package.recipe, package.upstream
+    sources = _content_files(package, release, around.content)
     return Build(
         id=package.id,
         inputs=_inputs(package, release, around.keyring),
@@ -110,17 +116,17 @@ def materials(
         ),
         content={name: checked.sha256_of(source.path) for name, source in sources.items()},
         tools=dict(around.tools),
-        variables=_identity(package, release, around, carried)
+        variables=_identity(package, release, around)
         | _rendered(package, release, around.variables, sources.values()),
     )
 
 
-def _possible(recipe: Recipe, release: Release) -> bool:
+def _possible(recipe: Recipe, release: Release, components: Components) -> bool:
     """Whether a release has the components that a package is of or names: some do without
     Docker.
     """
     relations = "\n".join(_relations(recipe, tuple(Format)))
-    named = {name for name in recipes.components().components if f"{{{name}" in relations}
+    named = {name for name in components.components if f"{{{name}" in relations}
     return all(map(release.has, {recipe.component, *named}))
 
 
@@ -153,7 +159,9 @@ def _inputs(package: PlannedPackage, release: Release, keyring: bytes) -> dict[s
     return digests
 
 
-def _content_files(package: PlannedPackage, release: Release) -> dict[str, "_Source"]:
+def _content_files(
+    package: PlannedPackage, release: Release, content: Path
+) -> dict[str, "_Source"]:
     """Files of the content folders that a package carries or renders, by path from their root."""
     carried: list[str] = []
     rendered = [*SCRIPTS, *package.recipe.scripts.values()]
@@ -161,32 +169,27 @@ def _content_files(package: PlannedPackage, release: Release) -> dict[str, "_Sou
         kind, _, name = entry.source.partition(":")
         if entry.belongs(package.format, release.minor) and kind in ("file", "template"):
             (carried if kind == "file" else rendered).append(name)
-    sources = {name: _Source(_content_path(name)) for name in carried}
+    sources = {name: _Source(_content_path(name, content)) for name in carried}
     while rendered:
         name = rendered.pop()
-        path = _content_path(name)
+        path = _content_path(name, content)
         if name not in sources and path.is_file():  # `payload` refuses a missing one in words
             sources[name] = _parsed(path, checked.sha256_of(path))
             rendered += sources[name].included
     there = [source for source in sources.values() if source.path.is_file()]
-    return {str(source.path.relative_to(content.root())): source for source in there}
+    return {str(source.path.relative_to(content)): source for source in there}
 
 
-def _content_path(name: str) -> Path:
+def _content_path(name: str, content: Path) -> Path:
     """`kubelet/kubelet.service` is below packaging/, `@repo/templates/x` below repo/."""
-    return content.root() / (name[1:] if name.startswith("@") else f"packaging/{name}")
+    return content / (name[1:] if name.startswith("@") else f"packaging/{name}")
 
 
-def _identity(
-    package: PlannedPackage,
-    release: Release,
-    around: Circumstances,
-    carried: Mapping[str, str],
-) -> dict[str, str]:
+def _identity(package: PlannedPackage, release: Release, around: Circumstances) -> dict[str, str]:
     """Version and date, and the placeholders that its relations use."""
     recipe = package.recipe
     values = placeholders(recipe, release) | {"key_date": str(around.variables["key_date"])}
-    values |= carried
+    values |= around.inside(recipe)
     identity = identify(recipe, release, package.format, values)
     stated = {
         "version": f"{identity.epoch}:{identity.version}-{identity.revision}",

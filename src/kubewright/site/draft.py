@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
@@ -77,9 +78,13 @@ class Draft:
 
 @dataclass(frozen=True)
 class Publisher:
-    """What a publication has from who publishes: keys, and what the recipes know."""
+    """What a publication has from who publishes: keys, and what the recipes know.
+
+    `templates` is the folder of the front page's.
+    """
 
     minors: Mapping[str, MinorFacts]
+    templates: Path
     signer: Signer
     keys: Callable[[Mapping[str, bytes]], KeyFiles]
     """Makes the files of keys from those that the site has, by path."""

@@ -1,23 +1,27 @@
 """The site's front page, rendered from the index, the manifests and the channels."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jinja2
 import semver
 
-from kubewright import content
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.moments import day
 from kubewright.site import graph
 
 
-def render(index: Index, manifest: Manifest, channels: Mapping[str, Channel]) -> bytes:
-    """index.html; `manifest` is of the release that `presented` gives."""
+def render(
+    index: Index, manifest: Manifest, channels: Mapping[str, Channel], templates: Path
+) -> bytes:
+    """index.html from the folder of templates; `manifest` is of the release that `presented`
+    gives.
+    """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        loader=jinja2.FileSystemLoader(content.folder("repo") / "templates"),
+        loader=jinja2.FileSystemLoader(templates),
     )  # fmt: skip
     text = environment.get_template("index.html.j2").render(variables(index, manifest, channels))
     return text.encode()

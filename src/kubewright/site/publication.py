@@ -263,7 +263,8 @@ class _Rendering:
             if incoming
             else self.reader.manifest(shown.manifest_url, shown.manifest_sha256)
         )
-        front = page.render(index, manifest, {record.channel: record for record in channels})
+        records = {record.channel: record for record in channels}
+        front = page.render(index, manifest, records, self.publisher.templates)
         return {**self.keys.files, **derived.schemas(self.old), layout.FRONT_PAGE: front}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubewright import checked, files, recipes, versions
+from kubewright import checked, files, versions
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Package
 from kubewright.models.base import Arch, Format
@@ -33,11 +33,11 @@ KEYRING = "kubewright-archive-keyring.gpg"
 """File name of the installed keyring, below /usr/share/keyrings/."""
 
 
-def carried(recipe: Recipe, release: Release) -> dict[str, str]:
+def carried(release: Release, images: Path) -> dict[str, str]:
     """The versions that a package of the one program states: those in it, not those of the separate
-    packages.
+    packages. `images` is the folder of that name.
     """
-    found = image.carried(release) if recipe.monolith else {}
+    found = image.carried(release, images)
     return {name: versions.package_version(version) for name, version in found.items()}
 
 
@@ -74,12 +74,15 @@ class PackageBuilder:
                     return work / KEYRING
                 return _source(recipe, sources, component, file, arch)
 
-            entries = payload.gather(recipe, form, arch, source, filled, work / "payload")
-            scripts = payload.scripts(recipe, filled)
-            extra = {"key_date": str(self.around.variables["key_date"]), **carried(recipe, release)}
-            upstream = recipes.components().components[recipe.component]
+            content = self.around.content
+            entries = payload.gather(recipe, form, arch, source, filled, content, work / "payload")
+            scripts = payload.scripts(recipe, filled, content)
+            extra = {
+                "key_date": str(self.around.variables["key_date"]),
+                **self.around.inside(recipe),
+            }
             description = describe(
-                recipe, upstream, release, package.arch, form, entries, scripts, extra
+                recipe, package.upstream, release, package.arch, form, entries, scripts, extra
             )
             description = doc_files.add(description, work / "documents")
             target = self.workspace.root / PACKAGES / form / description.filename

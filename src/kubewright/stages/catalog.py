@@ -1,25 +1,25 @@
 """catalog: what the recipes state, checked against itself and against an upstream."""
 
-from kubewright import recipes
+from kubewright.recipes import Recipes
 from kubewright.resolution.lint import Contradiction, contradictions
 from kubewright.resolution.updates import Update, updates
 from kubewright.settings import Settings
 
 
-def check() -> tuple[Contradiction, ...]:
+def check(recipes: Recipes) -> tuple[Contradiction, ...]:
     """Every contradiction in the catalog. Raises RequestError for a file that is wrong in
     itself.
     """
     return tuple(
-        contradictions(recipes.catalog(), recipes.components(), recipes.relations(), recipes.skew())
+        contradictions(recipes.catalog, recipes.components, recipes.relations, recipes.skew)
     )
 
 
-def size() -> dict[str, int]:
+def size(recipes: Recipes) -> dict[str, int]:
     """How much is stated: minors, patches, statements about components, known versions,
     relations.
     """
-    catalog, components = recipes.catalog().values(), recipes.components().components.values()
+    catalog, components = recipes.catalog.values(), recipes.components.components.values()
     statements = 0
     for facts in catalog:
         for key, group in facts.groups():
@@ -29,14 +29,14 @@ def size() -> dict[str, int]:
         "patches": sum(len(facts.patches) for facts in catalog),
         "statements": statements,
         "known versions": sum(len(component.known) for component in components),
-        "relations": len(recipes.relations().relations),
+        "relations": len(recipes.relations.relations),
     }
 
 
-def diff(settings: Settings) -> tuple[Update, ...]:
+def diff(settings: Settings, recipes: Recipes) -> tuple[Update, ...]:
     """What the settings' upstream has and the recipes lack."""
     from kubewright.upstream import Upstream
 
     return updates(
-        recipes.catalog(), recipes.components(), Upstream(settings.upstream), jobs=settings.jobs
+        recipes.catalog, recipes.components, Upstream(settings.upstream), jobs=settings.jobs
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.site import Change, Channel
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, layout
@@ -12,7 +13,7 @@ from kubewright.stages.site import edit
 
 
 def rollback(
-    channel: str, settings: Settings, keys: Keys, to: int | None
+    channel: str, settings: Settings, recipes: Recipes, keys: Keys, to: int | None
 ) -> tuple[Channel, list[Change]]:
     """Publish the content of an earlier publication of a channel again; by default of the one
     before the present content.
@@ -44,7 +45,7 @@ def rollback(
         draft.put(new, draft.contents(target))
         return draft.records[channel]
 
-    done = edit(settings, keys, change)
+    done = edit(settings, recipes, keys, change)
     return done.result, list(done.changes)
 
 
@@ -88,7 +89,9 @@ def _target(past: Sequence[Channel], to: int | None) -> Channel:
     return chosen
 
 
-def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change], int | None]:
+def refresh(
+    settings: Settings, recipes: Recipes, keys: Keys
+) -> tuple[list[Channel], list[Change], int | None]:
     """Sign again what expires soon or has another key's signature.
 
     Returns the channels that have a new record, every object written, and the number of an earlier
@@ -106,6 +109,6 @@ def refresh(settings: Settings, keys: Keys) -> tuple[list[Channel], list[Change]
             )
         drafts.append(draft)
 
-    done = edit(settings, keys, change)
+    done = edit(settings, recipes, keys, change)
     renewed = drafts[-1].records
     return [renewed[name] for name in sorted(renewed)], list(done.changes), done.finished

@@ -1,11 +1,11 @@
 """What packages and images are made of beside inputs, as one digest that the lock names."""
 
-from kubewright import content, recipes
 from kubewright.models.lock import Release
+from kubewright.recipes import Recipes
 from kubewright.workspace import fingerprint, folder_digests
 
 
-def content_digest(release: Release) -> str:
+def content_digest(release: Release, recipes: Recipes) -> str:
     """The SHA-256 over the recipes and content files that decide a release's packages and images.
 
     Module locks of other Kubernetes versions do not count, nor which versions components have:
@@ -14,14 +14,14 @@ def content_digest(release: Release) -> str:
     own_lock = f"hyperkube/locks/{release.tag}/"
     images = {
         path: digest
-        for path, digest in folder_digests(content.folder("images")).items()
+        for path, digest in folder_digests(recipes.images).items()
         if not path.startswith("hyperkube/locks/") or path.startswith(own_lock)
     }
-    upstreams = recipes.components().components
+    upstreams = recipes.components.components
     return fingerprint(
-        folder_digests(content.folder("recipes"), ("packages/*.toml", "node-spec.toml")),
+        folder_digests(recipes.folder, ("packages/*.toml", "node-spec.toml")),
         {name: (one.home, one.license) for name, one in upstreams.items()},
-        folder_digests(content.folder("packaging")),
-        folder_digests(content.folder("repo"), ("templates/kubewright.*",)),
+        folder_digests(recipes.packaging),
+        folder_digests(recipes.repo, ("templates/kubewright.*",)),
         images,
     )

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kubewright import recipes
 from kubewright.cache import Cache
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.lock import Check, Input, Release
 from kubewright.models.site import Change
 from kubewright.packagers import plan as packages
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.stages import fetch, image, publish, resolve
+from kubewright.stages import fetch, publish, resolve
 from kubewright.workspace import Workspace
 
 
@@ -86,7 +86,9 @@ class Plan(Model):
         )
 
 
-def plan(workspace: Workspace, release: Release, directory: Path, only: str = "*") -> Plan:
+def plan(
+    workspace: Workspace, release: Release, directory: Path, recipes: Recipes, only: str = "*"
+) -> Plan:
     """What the stages up to `sign` would do for a release, with this cache directory."""
     recipes.node_spec(release)  # refuses what can be resolved only
     release = fetch.remembered(workspace, release)
@@ -94,10 +96,8 @@ def plan(workspace: Workspace, release: Release, directory: Path, only: str = "*
     lacking = [
         entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)
     ]
-    gaps = {
-        package.id: package.gap(release)
-        for package in packages.wanted(packages.plan(release), only)
-    }
+    everything = packages.plan(release, recipes.packages.values(), recipes.components)
+    gaps = {package.id: package.gap(release) for package in packages.wanted(everything, only)}
     return Plan(
         release=release.name,
         inputs=len(release.inputs),
@@ -105,21 +105,23 @@ def plan(workspace: Workspace, release: Release, directory: Path, only: str = "*
         compile=tuple(_label(entry) for entry in lacking if entry.check is Check.built),
         packages=tuple(name for name, gap in gaps.items() if gap is None),
         skipped=tuple(f"{name}: {gap}" for name, gap in gaps.items() if gap),
-        images=tuple(image.definition(release).images),
+        images=tuple(recipes.image_definition(release).images),
         architectures=release.architectures,
     )
 
 
-def rehearse(request: str, settings: Settings, keys: Callable[[], Keys | None]) -> Plan:
+def rehearse(
+    request: str, settings: Settings, recipes: Recipes, keys: Callable[[], Keys | None]
+) -> Plan:
     """What `release` would do. `keys` gives None where a development key would have to be made
     first.
     """
-    workspace, release = resolve.resolve(request, settings)
-    planned_work = plan(workspace, release, settings.cache, settings.only)
+    workspace, release = resolve.resolve(request, settings, recipes)
+    planned_work = plan(workspace, release, settings.cache, recipes, settings.only)
     own = keys() if _is_signed(workspace, release) else None
     if own is None or not _agrees(workspace, settings, own):
         return planned_work
-    channels, changes = publish.publish(workspace, settings, own)
+    channels, changes = publish.publish(workspace, settings, recipes, own)
     return planned_work.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})
 
 

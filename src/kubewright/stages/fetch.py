@@ -12,14 +12,16 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from kubewright import content, files, recipes, resolution
+from kubewright import files, resolution
 from kubewright.cache import Cache
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.gobuild import go, toolchain
 from kubewright.gobuild import programs as compiler
 from kubewright.log import console
 from kubewright.models.artifact import Fetched
+from kubewright.models.components import Components
 from kubewright.models.lock import Check, Input, Release
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace, fingerprint
@@ -27,14 +29,14 @@ from kubewright.workspace import Workspace, fingerprint
 log = logging.getLogger(__name__)
 
 
-def fetch(workspace: Workspace, settings: Settings) -> Release:
+def fetch(workspace: Workspace, settings: Settings, recipes: Recipes) -> Release:
     """Bring what the cache lacks, note what was learned, and return the lock completed with it."""
     release = workspace.release()
     recipes.node_spec(release)  # refuses what can be resolved only
     upstream = Upstream(settings.upstream)
     release = remembered(workspace, release)
     if any(entry.check is None for entry in release.inputs):
-        release = _surveyed(workspace.release(), upstream, settings)
+        release = _surveyed(workspace.release(), upstream, settings, recipes.components)
     cache = Cache(settings.cache)
     missing = [
         entry for entry in release.inputs if entry.sha256 is None or not cache.holds(entry.sha256)
@@ -44,7 +46,9 @@ def fetch(workspace: Workspace, settings: Settings) -> Release:
     digests = _bring(upstreams, cache, upstream, settings.jobs) if upstreams else {}
     for entry in missing:
         if entry.check is Check.built:
-            digests[entry.id] = _compiled(entry, cache, release.source_date_epoch, workspace)
+            digests[entry.id] = _compiled(
+                entry, cache, release.source_date_epoch, workspace, recipes
+            )
     settled = tuple(
         entry.model_copy(update={"sha256": digests.get(entry.id, entry.sha256)})
         for entry in release.inputs
@@ -83,11 +87,13 @@ def remembered(workspace: Workspace, release: Release) -> Release:
     return release.model_copy(update={"inputs": inputs})
 
 
-def _surveyed(release: Release, upstream: Upstream, settings: Settings) -> Release:
+def _surveyed(
+    release: Release, upstream: Upstream, settings: Settings, components: Components
+) -> Release:
     """Learn the digests that an offline resolution could not ask for."""
     unknown = [entry for entry in release.inputs if entry.check is None]
     inputs, gaps = resolution.pin_inputs(
-        unknown, recipes.components(), upstream,
+        unknown, components, upstream,
         allow_unverified=settings.allow_unverified, jobs=settings.jobs,
         optional=[wish.component for wish in release.request.wanted] if release.request else (),
     )  # fmt: skip
@@ -97,14 +103,19 @@ def _surveyed(release: Release, upstream: Upstream, settings: Settings) -> Relea
     )
 
 
-def _compiled(entry: Input, cache: Cache, epoch: int, workspace: Workspace) -> str:
+def _compiled(
+    entry: Input, cache: Cache, epoch: int, workspace: Workspace, recipes: Recipes
+) -> str:
     """The digest of a built input, compiled into the cache.
 
     Raises RequestError if the lock was resolved when it was made from something else,
     VerificationFailed if an earlier fetch knows another digest.
     """
-    images = content.folder("images")
-    if entry.url != compiler.lock_address(entry.version, entry.arch, epoch=epoch, content=images):
+    images, recipe = recipes.images, recipes.go
+    address = compiler.lock_address(
+        entry.version, entry.arch, epoch=epoch, content=images, recipe=recipe
+    )
+    if entry.url != address:
         raise RequestError(
             entry.id,
             f"the lock has {entry.url}, but what it is made from has changed since",
@@ -116,6 +127,7 @@ def _compiled(entry: Input, cache: Cache, epoch: int, workspace: Workspace) -> s
         epoch=epoch,
         cache=cache.root,
         content=images,
+        recipe=recipe,
         progress=go.announce,
     )
     digest = files.sha256_of(made)

@@ -2,31 +2,34 @@
 
 from pathlib import Path
 
-from kubewright import content, recipes, resolution, versions
+from kubewright import resolution, versions
 from kubewright.gobuild import go, module_lock
 from kubewright.gobuild import parity as gate
 from kubewright.models.base import Arch
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 
 
-def lock(version: str) -> list[Path]:
+def lock(version: str, recipes: Recipes) -> list[Path]:
     """Lock the Go modules of a Kubernetes release in images/hyperkube/locks/; give the files that
     changed.
     """
-    return module_lock.lock(str(versions.parse(version)), content.folder("images"))
+    return module_lock.lock(str(versions.parse(version)), recipes.images)
 
 
-def parity(version: str, settings: Settings) -> gate.Parity:
+def parity(version: str, settings: Settings, recipes: Recipes) -> gate.Parity:
     """Compile hyperkube and the separate programs for this machine, and compare what they say of
     themselves.
     """
     kubernetes = str(versions.parse(version))
-    epoch = resolution.choose(kubernetes, recipes.catalog(), recipes.components())[0].epoch
+    epoch = resolution.choose(kubernetes, recipes.catalog, recipes.components)[0].epoch
     return gate.check(
         kubernetes,
         Arch.own(),
         epoch=epoch,
         cache=settings.cache,
-        content=content.folder("images"),
+        content=recipes.images,
+        recipe=recipes.go,
+        accepting=recipes.parity,
         progress=go.announce,
     )

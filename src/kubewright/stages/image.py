@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from kubewright import __version__, checked, content, files, images, recipes
+from kubewright import __version__, checked, files, images
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.gobuild.programs import ModuleSource
@@ -15,6 +15,7 @@ from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
 from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord, Pin
 from kubewright.models.lock import Release
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import cosign
 from kubewright.signing.roles import ArtifactKey
@@ -30,17 +31,11 @@ BUILDS = "images/builds"
 RECORD = "images.json"
 
 
-def definition(release: Release) -> ImageDefinition:
-    """The images of a release: over one program where it has one, else over a dispatcher."""
-    name = "monolith.toml" if release.monolith else "image.toml"
-    return images.load_definition(content.folder("images") / "hyperkube" / name)
-
-
-def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord]:
+def image(workspace: Workspace, settings: Settings, recipes: Recipes) -> tuple[Record, ImageRecord]:
     """Build the images, unless the same ones are there; of them what is not there already."""
     recipes.node_spec(workspace.release())  # refuses what can be resolved only
     release, options = workspace.completed(), {"registry": settings.registry}
-    made_from = workspace.made_from("fetch") | {"recipes": content_digest(release)}
+    made_from = workspace.made_from("fetch") | {"recipes": content_digest(release, recipes)}
     mark = fingerprint(__version__, made_from, options)
     done = workspace.done("image", mark)
     if done is not None:
@@ -48,14 +43,15 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
             "image %s: nothing to do, %d archives are there", release.name, len(done.artifacts)
         )
         return done, read_images(workspace)
+    definition = recipes.image_definition(release)
     built = images.build(
-        definition(release),
+        definition,
         release,
-        _supply(release, Cache(settings.cache)),
+        _supply(release, Cache(settings.cache), recipes, definition),
         registry=settings.registry,
         dest=workspace.root / LAYOUT,
         archives=workspace.root / ARCHIVES,
-        content=content.folder("images"),
+        content=recipes.images,
         notes=workspace.root / BUILDS,
     )
     files.write(workspace.root / RECORD, built.to_bytes())
@@ -77,7 +73,9 @@ def image(workspace: Workspace, settings: Settings) -> tuple[Record, ImageRecord
     return record, built
 
 
-def _supply(release: Release, cache: Cache) -> images.ImageInputs:
+def _supply(
+    release: Release, cache: Cache, recipes: Recipes, definition: ImageDefinition
+) -> images.ImageInputs:
     """What the images are made from: fetched files, pinned packages."""
     inputs = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
 
@@ -88,7 +86,8 @@ def _supply(release: Release, cache: Cache) -> images.ImageInputs:
     def packages(pins: tuple[Pin, ...], arch: Arch) -> Mapping[Pin, Path]:
         return images.fetch_packages(pins, arch, cache)
 
-    return images.ImageInputs(source, packages, carried(release))
+    inside = carried(release, recipes.images)
+    return images.ImageInputs(source, packages, inside, recipes.pins(definition))
 
 
 def _files(workspace: Workspace) -> dict[str, str]:
@@ -100,15 +99,13 @@ def _files(workspace: Workspace) -> dict[str, str]:
     return made
 
 
-def carried(release: Release) -> dict[str, str]:
+def carried(release: Release, content: Path) -> dict[str, str]:
     """The versions of other components inside the one hyperkube program: the etcd that its module
-    lock names.
+    lock in `content`, the folder images/, names.
     """
     if not release.monolith:
         return {}
-    return {
-        "etcd": ModuleSource.of(release.kubernetes, content.folder("images") / "hyperkube").mod.etcd
-    }
+    return {"etcd": ModuleSource.of(release.kubernetes, content / "hyperkube").mod.etcd}
 
 
 def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.PushReport:

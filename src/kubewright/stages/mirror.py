@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from kubewright import content, files, recipes, resolution, versions
+from kubewright import files, resolution, versions
 from kubewright.archives import GZIP_LEVEL
 from kubewright.gobuild import companions, go, programs
 from kubewright.gobuild.build_cache import BuildCache, BuildInputs
@@ -17,10 +17,10 @@ from kubewright.gobuild.go import NotOffered, Progress
 from kubewright.mirror import Summary, Writer, bundle, upstream_files
 from kubewright.mirror.upstream_files import UpstreamFile
 from kubewright.models.base import Arch, Model
-from kubewright.models.components import Components
 from kubewright.models.golang import GoComponent
 from kubewright.models.lock import Component
 from kubewright.moments import midnight
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 
 _OWN = ("kubernetes", "hyperkube")
@@ -56,7 +56,7 @@ class MirrorWork:
     """What is asked for, and what came out otherwise."""
 
     writer: Writer
-    components: Components
+    recipes: Recipes
     architectures: Sequence[Arch]
     epoch: int | None
     cache: Path
@@ -66,17 +66,17 @@ class MirrorWork:
 
     def files_of(self, name: str, version: str, arch: Arch) -> list[UpstreamFile]:
         """The upstream files of a component."""
-        return list(upstream_files.files_of(self.components, {name: [version]}, [arch]))
+        return list(upstream_files.files_of(self.recipes.components, {name: [version]}, [arch]))
 
 
-def source(version: str, directory: Path, settings: Settings) -> SourceSummary:
+def source(version: str, directory: Path, settings: Settings, recipes: Recipes) -> SourceSummary:
     """Have a Kubernetes release and its companions, compiled from their Go modules, in an upstream
     mirror.
     """
     return source_mirror(
         version,
         directory,
-        recipes.components(),
+        recipes,
         cache=settings.cache,
         architectures=settings.architectures,
         progress=go.announce,
@@ -87,7 +87,7 @@ def source(version: str, directory: Path, settings: Settings) -> SourceSummary:
 def source_mirror(
     kubernetes: str,
     dest: Path,
-    components: Components,
+    recipes: Recipes,
     *,
     cache: Path,
     architectures: Sequence[Arch],
@@ -103,11 +103,11 @@ def source_mirror(
     what `gobuild` raises.
     """
     kubernetes = str(versions.parse(kubernetes))
-    chosen = resolution.choose(kubernetes, recipes.catalog(), components, recipes.relations())
-    work = MirrorWork(
-        Writer.claim(dest, "source"), components, architectures, epoch, cache, progress
-    )
-    known = programs.recipe().components
+    components = recipes.components
+    chosen = resolution.choose(kubernetes, recipes.catalog, components, recipes.relations)
+    writer = Writer.claim(dest, "source")
+    work = MirrorWork(writer, recipes, architectures, epoch, cache, progress)
+    known = recipes.go.components
     for component in chosen:
         name = component.name
         if name == "kubernetes":
@@ -128,18 +128,29 @@ def source_mirror(
 def _kubernetes(work: MirrorWork, release: Component, arch: Arch) -> None:
     """Kubernetes' own programs, and hyperkube if components.toml says where it belongs."""
     epoch = release.epoch if work.epoch is None else work.epoch
-    images = content.folder("images")
+    images, go_recipe = work.recipes.images, work.recipes.go
     wanted: list[UpstreamFile] = []
     for name in _OWN:
         wanted += work.files_of(name, release.version, arch)
     names = [file.source.name for file in wanted if file.source.name in programs.KUBERNETES]
     settings = (release.version, arch)
     made = programs.build_programs(
-        *settings, names, epoch=epoch, cache=work.cache, content=images, progress=work.progress
+        *settings,
+        names,
+        epoch=epoch,
+        cache=work.cache,
+        content=images,
+        recipe=go_recipe,
+        progress=work.progress,
     )
     if any(file.source.name == "hyperkube" for file in wanted):
         hyperkube = programs.hyperkube(
-            *settings, epoch=epoch, cache=work.cache, content=images, progress=work.progress
+            *settings,
+            epoch=epoch,
+            cache=work.cache,
+            content=images,
+            recipe=go_recipe,
+            progress=work.progress,
         )
         made = {**made, "hyperkube": hyperkube}
     for file in wanted:
@@ -149,8 +160,8 @@ def _kubernetes(work: MirrorWork, release: Component, arch: Arch) -> None:
 
 def _companion(work: MirrorWork, wanted: Component, recipe: GoComponent) -> None:
     """One companion, at the nearest version that can be had."""
-    name = wanted.name
-    known = work.components.components[name].known
+    name, components = wanted.name, work.recipes.components
+    known = components.components[name].known
     usable = [entry.version for entry in known if not entry.avoid]
     try:
         version = companions.nearest(name, recipe, wanted.version, usable, cache=work.cache)
@@ -161,7 +172,7 @@ def _companion(work: MirrorWork, wanted: Component, recipe: GoComponent) -> None
         work.nearest.append(Nearest(component=name, wanted=wanted.version, there=version))
     dates = {entry.version: entry.date for entry in known}
     epoch = (
-        midnight(dates.get(version) or work.components.default_date)
+        midnight(dates.get(version) or components.default_date)
         if work.epoch is None
         else work.epoch
     )

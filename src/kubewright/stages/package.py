@@ -10,14 +10,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kubewright import __version__, checked, files, recipes
+from kubewright import __version__, checked, files
 from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Builder, Package, Record, Skipped
 from kubewright.models.build import Build, Built
 from kubewright.models.lock import Release
+from kubewright.models.recipe import Recipe
 from kubewright.packagers import PACKAGERS, closure
 from kubewright.packagers.plan import Circumstances, PlannedPackage, materials, plan, wanted
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.certificate import read as read_certificate
 from kubewright.signing.keyring import armored, merged
@@ -37,7 +39,9 @@ from kubewright.workspace import Workspace, fingerprint
 log = logging.getLogger(__name__)
 
 
-def package(workspace: Workspace, settings: Settings, key: RepoPublicKey, keyring: bytes) -> Record:
+def package(
+    workspace: Workspace, settings: Settings, recipes: Recipes, key: RepoPublicKey, keyring: bytes
+) -> Record:
     """Build what has changed; with `--only`, just what it names.
 
     `key` is the public part of the repository key, `keyring` every certificate that users
@@ -46,12 +50,14 @@ def package(workspace: Workspace, settings: Settings, key: RepoPublicKey, keyrin
     node_spec = recipes.node_spec(workspace.release())  # refuses what can be resolved only
     release = workspace.completed()
     around = Circumstances(
+        recipes.root,
         keyring,
         _variables(release, settings, key, keyring) | {"node_spec": node_spec},
         {settings.backend: PACKAGERS[settings.backend].version(), "kubewright": __version__},
+        carried(release, recipes.images),
     )
-    head = _head(workspace, settings, key, around, content_digest(release))
-    everything = plan(release) if settings.only != "*" else []
+    head = _head(workspace, settings, key, around, content_digest(release, recipes))
+    everything = _everything(release, recipes) if settings.only != "*" else []
     chosen = wanted(everything, settings.only) if everything else []
     done = workspace.done("package", head.fingerprint)
     if done is not None:
@@ -59,9 +65,9 @@ def package(workspace: Workspace, settings: Settings, key: RepoPublicKey, keyrin
             "package %s: nothing to do, %d packages are there", release.name, len(done.packages)
         )
         return done
-    everything = everything or plan(release)
+    everything = everything or _everything(release, recipes)
     builder = PackageBuilder(workspace, release, around, settings.backend)
-    record = _build_all(builder, settings, everything, chosen or everything, head)
+    record = _build_all(builder, settings, everything, chosen or everything, head, recipes.packages)
     workspace.save(record)
     if record.made_from["recipes"] != release.recipes:
         log.warning(
@@ -71,6 +77,11 @@ def package(workspace: Workspace, settings: Settings, key: RepoPublicKey, keyrin
             release.tag,
         )
     return record
+
+
+def _everything(release: Release, recipes: Recipes) -> list[PlannedPackage]:
+    """Every package that the recipes make of the release."""
+    return plan(release, recipes.packages.values(), recipes.components)
 
 
 def _variables(
@@ -126,15 +137,16 @@ def _build_all(
     planned: Sequence[PlannedPackage],
     chosen: Sequence[PlannedPackage],
     head: Record,
+    recipes: Mapping[str, Recipe],
 ) -> Record:
     """Build those of `chosen` that are not there as they would be built; list all that are."""
     release, workspace = builder.release, builder.workspace
     gaps = {package.id: gap for package in planned if (gap := package.gap(release))}
     _refuse_skipped(chosen, gaps, settings.only)
     if len(chosen) == len(planned):
-        _refuse_gaps(planned, gaps)
+        _refuse_gaps(planned, gaps, recipes)
     builds = {
-        package.id: materials(package, release, builder.around, carried(package.recipe, release))
+        package.id: materials(package, release, builder.around)
         for package in planned
         if package.id not in gaps
     }
@@ -146,7 +158,7 @@ def _build_all(
         current[built.build.id] = built
     complete = len(current) == len(builds)
     if complete:
-        _refuse_gaps(planned, gaps)
+        _refuse_gaps(planned, gaps, recipes)
     products = sorted((built.product for built in current.values()), key=_path)
     notes = [_beside(workspace, product) for product in products]
     return head.model_copy(
@@ -217,7 +229,9 @@ def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage])
     return {key: cache.use(entry) for key, entry in known.items() if key in used}
 
 
-def _refuse_gaps(planned: Sequence[PlannedPackage], gaps: Mapping[str, str]) -> None:
+def _refuse_gaps(
+    planned: Sequence[PlannedPackage], gaps: Mapping[str, str], recipes: Mapping[str, Recipe]
+) -> None:
     """A release must not have packages that nobody could install."""
     possible, reasons = [], {}
     for package in planned:
@@ -225,7 +239,7 @@ def _refuse_gaps(planned: Sequence[PlannedPackage], gaps: Mapping[str, str]) -> 
             reasons[package.recipe.name, package.arch] = gaps[package.id]
         else:
             possible.append((package.recipe.name, package.arch, package.format))
-    for name, needed, arch in closure.gaps(possible, recipes.packages()):
+    for name, needed, arch in closure.gaps(possible, recipes):
         why = reasons.get((needed, arch), "not built")
         raise RequestError(
             f"{name} could not be installed on {arch}",

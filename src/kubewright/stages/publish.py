@@ -9,6 +9,7 @@ from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.base import Arch, Format
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change, ChannelRelease
+from kubewright.recipes import Recipes
 from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 POOLS = ("apt/pool/", "yum/pool/")
 
 
-def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[str], list[Change]]:
+def publish(
+    workspace: Workspace, settings: Settings, recipes: Recipes, keys: Keys
+) -> tuple[list[str], list[Change]]:
     """Publish a release; return its channels and every object written, or that would be."""
     record = workspace.sealed("sign")
     manifest, entry = _signed(workspace, record)
@@ -46,7 +49,7 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
             _list(draft, name, entry)
         return list(names)
 
-    done = edit(settings, keys, change)
+    done = edit(settings, recipes, keys, change)
     return done.result, list(done.changes)
 
 

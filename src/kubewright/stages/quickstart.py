@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kubewright import content, files, versions
+from kubewright import files, versions
 from kubewright.clients import ClientUnavailable, Installed, apt, dnf, node_check, run_installed
 from kubewright.clients.server import serve
 from kubewright.errors import RequestError
 from kubewright.files import explained
 from kubewright.log import step
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
@@ -28,7 +29,7 @@ STAMP = "made-by-quickstart"
 """A file in every directory that quickstart may clear."""
 
 
-def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
+def quickstart(home: Path, settings: Settings, recipes: Recipes, keys: Keys) -> Iterator[str]:
     """Make everything below `home`, install from it, and say in a few lines what was made and what
     to do next.
 
@@ -38,7 +39,7 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
     site, roots = home / "site", home / "roots"
     _clear(home, site, roots)
     with step(log, "sample upstream mirror"):
-        sample(home / "mirror")
+        sample(home / "mirror", recipes)
     with serve(site) as url:
         settings = settings.model_copy(
             update={
@@ -49,7 +50,7 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
             }
         )
         with step(log, f"release {REQUEST}"):
-            workspace, channels, changes = release(REQUEST, settings, keys)
+            workspace, channels, changes = release(REQUEST, settings, recipes, keys)
         suite = f"stable-{versions.minor(workspace.release().kubernetes)}"
         yield (
             f"release   {workspace.root.name} in {', '.join(channels)}:"
@@ -63,7 +64,7 @@ def quickstart(home: Path, settings: Settings, keys: Keys) -> Iterator[str]:
         }
         for name, install in clients.items():
             yield from _client(name, install, roots / name)
-    yield from _next_steps(home, site, keys)
+    yield from _next_steps(home, site, recipes, keys)
 
 
 def _clear(home: Path, site: Path, roots: Path) -> None:
@@ -106,14 +107,14 @@ def _client(name: str, install: Callable[[Path], Installed], root: Path) -> Iter
     yield f"{'':9} kube-node-check: {node_check(root)}; in a private root nothing is started"
 
 
-def _next_steps(home: Path, site: Path, keys: Keys) -> Iterator[str]:
+def _next_steps(home: Path, site: Path, recipes: Recipes, keys: Keys) -> Iterator[str]:
     yield f"made in   {home}"
     yield f"site      {site}/index.html; any web server can serve the directory"
     trust = (
         ", a development key: only this machine should trust the site" if keys.development else ""
     )
     yield f"key       {keys.repo.fingerprint}{trust}"
-    command = "./nox -s" if (content.root() / "noxfile.py").is_file() else "kubewright"
+    command = "./nox -s" if (recipes.root / "noxfile.py").is_file() else "kubewright"
     dashes = " --" if command.startswith("./nox") else ""
     yield f"next      {command} verify{dashes} {site}"
     again = f"{command} release{dashes} stable-1.36 --upstream {home}/mirror"

@@ -5,6 +5,7 @@ from functools import partial
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import Change
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
@@ -17,17 +18,17 @@ log = logging.getLogger(__name__)
 
 
 def release(
-    request: str, settings: Settings, keys: Keys
+    request: str, settings: Settings, recipes: Recipes, keys: Keys
 ) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
-    workspace, _ = resolve.resolve(request, settings)
-    fetch.fetch(workspace, settings)
+    workspace, _ = resolve.resolve(request, settings, recipes)
+    fetch.fetch(workspace, settings, recipes)
     site = store(settings)
     known = package.site_keyring(keys.repo.certificate, reading(site))
-    package.package(workspace, settings, keys.repo, known)
-    image.image(workspace, settings)
-    sign.sign(workspace, settings, keys, reading(site), partial(listed_rpms, site))
-    channels, changes = publish.publish(workspace, settings, keys)
+    package.package(workspace, settings, recipes, keys.repo, known)
+    image.image(workspace, settings, recipes)
+    sign.sign(workspace, settings, recipes, keys, reading(site), partial(listed_rpms, site))
+    channels, changes = publish.publish(workspace, settings, recipes, keys)
     if changes:
         log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)
     else:

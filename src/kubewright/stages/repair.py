@@ -3,24 +3,23 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from kubewright import files, recipes
+from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout, repair
 from kubewright.site.directory import DirectoryStore
-from kubewright.site.draft import Publisher
 from kubewright.site.objects import Object, Source
 from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
 from kubewright.stages import channels
-from kubewright.stages.site_keys import key_files
+from kubewright.stages.site import publisher
 from kubewright.stages.store import store
 from kubewright.verification import Directory, Report, verify
 from kubewright.verification import keys as trust
@@ -31,7 +30,7 @@ from kubewright.workspace import Workspace, locks
 log = logging.getLogger(__name__)
 
 
-def repair_site(settings: Settings, keys: Keys) -> tuple[Report, list[Change]]:
+def repair_site(settings: Settings, recipes: Recipes, keys: Keys) -> tuple[Report, list[Change]]:
     """Restore every damaged or lost object that can be, and remove what nothing names.
 
     Returns what is still wrong, and what was written, or of a dry run would be. Documents come from
@@ -40,11 +39,11 @@ def repair_site(settings: Settings, keys: Keys) -> tuple[Report, list[Change]]:
     """
     if not Path(settings.site).is_dir():
         raise RequestError(settings.site, "no such directory", "give a site's root with --site")
-    mender = _Mender(store(settings), settings, keys)
+    mender = _Mender(store(settings), settings, recipes, keys)
     mender.mend_releases()
     mender.mend_documents()
     if not settings.dry_run:
-        mender.changes += channels.refresh(settings, keys)[1]
+        mender.changes += channels.refresh(settings, recipes, keys)[1]
     mender.remove_strays()
     return mender.report(), mender.changes
 
@@ -55,6 +54,7 @@ class _Mender:
 
     site: Store
     settings: Settings
+    recipes: Recipes
     keys: Keys
     changes: list[Change] = field(default_factory=list)
 
@@ -69,9 +69,9 @@ class _Mender:
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
-        publisher = Publisher(recipes.catalog(), self.keys, partial(key_files, self.keys))
+        own = publisher(self.recipes, self.keys)
         signatures = []
-        for item in repair.expected(self.reader(), publisher, self.settings.now):
+        for item in repair.expected(self.reader(), own, self.settings.now):
             if item.lasting:
                 signatures.append(item)
             elif not holds(self.site, item.path, item.size, item.sha256):

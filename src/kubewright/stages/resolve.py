@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Sequence
 
-from kubewright import content, recipes, resolution, versions
+from kubewright import resolution, versions
 from kubewright.gobuild import programs
 from kubewright.models.catalog import MinorFacts
+from kubewright.models.distros import Distributions
 from kubewright.models.lock import (
     Check,
     Component,
@@ -15,6 +16,7 @@ from kubewright.models.lock import (
     Unavailable,
 )
 from kubewright.moments import day
+from kubewright.recipes import Recipes
 from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
 from kubewright.resolution.pin_inputs import inputs as all_inputs
@@ -26,17 +28,17 @@ from kubewright.workspace import Workspace
 log = logging.getLogger(__name__)
 
 
-def resolve(request: str, settings: Settings) -> tuple[Workspace, Release]:
+def resolve(request: str, settings: Settings, recipes: Recipes) -> tuple[Workspace, Release]:
     """Choose what a request means, ask the upstream about every input, and write the lock.
 
     For a minor that no packages are made for there is nothing to ask, and the lock has no inputs.
     """
     upstream = None if settings.offline else Upstream(settings.upstream)
-    return lock(solution(request, settings, upstream), settings, upstream)
+    return lock(solution(request, settings, recipes, upstream), settings, recipes, upstream)
 
 
 def lock(
-    solved: Solution, settings: Settings, upstream: Upstream | None
+    solved: Solution, settings: Settings, recipes: Recipes, upstream: Upstream | None
 ) -> tuple[Workspace, Release]:
     """The lock of a solution, written unless this is a dry run."""
     kubernetes, chosen = solved.case.kubernetes, solved.components
@@ -47,10 +49,10 @@ def lock(
         )
     wanted: tuple[Input, ...] = ()
     gaps: tuple[Unavailable, ...] = ()
-    if recipes.packaged(versions.minor(kubernetes)):
-        wanted, gaps = _inputs(kubernetes, chosen, settings, upstream)
-    release = assemble(solved, chosen, wanted, gaps, settings)
-    release = release.model_copy(update={"recipes": content_digest(release)})
+    if versions.minor(kubernetes) in recipes.packaged:
+        wanted, gaps = _inputs(kubernetes, chosen, settings, recipes, upstream)
+    release = assemble(solved, chosen, wanted, gaps, settings, recipes.distributions)
+    release = release.model_copy(update={"recipes": content_digest(release, recipes)})
     workspace = Workspace(settings.dist / release.name)
     if not settings.dry_run:
         workspace.save_lock(release)
@@ -59,9 +61,11 @@ def lock(
     return workspace, release
 
 
-def solution(request: str, settings: Settings, upstream: Upstream | None) -> Solution:
+def solution(
+    request: str, settings: Settings, recipes: Recipes, upstream: Upstream | None
+) -> Solution:
     """What a request means and what fits it; nothing is written."""
-    stated = facts()
+    stated = facts(recipes)
     wanted = resolution.candidates(request, stated.catalog, upstream, stated.packaged)
     solved = resolution.solve(wanted, stated, settings.asked)
     kubernetes = solved.case.kubernetes
@@ -80,13 +84,13 @@ def solution(request: str, settings: Settings, upstream: Upstream | None) -> Sol
         )
     if patch is not None and patch.avoid:
         log.warning("v%s: to be avoided: %s", kubernetes, patch.avoid)
-    _warn_of_ends(minor, settings)
+    _warn_of_ends(minor, settings, stated.distributions)
     return solved
 
 
-def _warn_of_ends(minor: MinorFacts, settings: Settings) -> None:
+def _warn_of_ends(minor: MinorFacts, settings: Settings, distributions: Distributions) -> None:
     """Say what nobody supports any more: the minor, and the distributions that were asked for."""
-    known = recipes.distributions().distributions
+    known = distributions.distributions
     ends = {f"Kubernetes {minor.minor}": minor.end_of_life}
     ends |= {known[name].title: known[name].end_of_life for name in settings.asked.distributions}
     for name, end in ends.items():
@@ -94,35 +98,39 @@ def _warn_of_ends(minor: MinorFacts, settings: Settings) -> None:
             log.warning("%s: its end of life was %s; no more fixes are made for it", name, end)
 
 
-def facts() -> Facts:
-    """Everything that the recipes say."""
+def facts(recipes: Recipes) -> Facts:
+    """Everything in the recipes that a choice is made from."""
     return Facts(
-        recipes.catalog(), recipes.components(), recipes.relations(), recipes.distributions(),
-        packaged=frozenset(filter(recipes.packaged, recipes.catalog())),
+        recipes.catalog, recipes.components, recipes.relations, recipes.distributions,
+        packaged=recipes.packaged,
     )  # fmt: skip
 
 
 def _inputs(
-    kubernetes: str, chosen: Sequence[Component], settings: Settings, upstream: Upstream | None
+    kubernetes: str,
+    chosen: Sequence[Component],
+    settings: Settings,
+    recipes: Recipes,
+    upstream: Upstream | None,
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
     """What the release is made from, and what of it this upstream does not have."""
-    wanted = all_inputs(chosen, recipes.components(), settings.architectures)
+    wanted = all_inputs(chosen, recipes.components, settings.architectures)
     gaps: tuple[Unavailable, ...] = ()
     if upstream is not None:
         wanted, gaps = resolution.pin_inputs(
             wanted,
-            recipes.components(),
+            recipes.components,
             upstream,
             jobs=settings.jobs,
             allow_unverified=settings.allow_unverified,
             optional=[wish.component for wish in settings.asked.wanted],
         )
     if settings.flavour == "monolith":
-        wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings))
+        wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings, recipes))
     return wanted, gaps
 
 
-def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
+def built(kubernetes: str, epoch: int, settings: Settings, recipes: Recipes) -> tuple[Input, ...]:
     """The inputs that no upstream has: hyperkube, which `fetch` compiles. Raises RequestError if it
     has no lock.
     """
@@ -133,7 +141,7 @@ def built(kubernetes: str, epoch: int, settings: Settings) -> tuple[Input, ...]:
             version=kubernetes,
             arch=arch,
             url=programs.lock_address(
-                kubernetes, arch, epoch=epoch, content=content.folder("images")
+                kubernetes, arch, epoch=epoch, content=recipes.images, recipe=recipes.go
             ),
             check=Check.built,
             checked_by=f"images/hyperkube/locks/v{kubernetes}/go.sum",
@@ -148,6 +156,7 @@ def assemble(
     wanted: Sequence[Input],
     gaps: Sequence[Unavailable],
     settings: Settings,
+    distributions: Distributions,
 ) -> Release:
     """The lock as a value."""
     kubernetes = solved.case.kubernetes
@@ -160,18 +169,20 @@ def assemble(
         request=settings.asked if settings.asked != PLAIN else None,
         runtime=solved.case.runtime,
         components=tuple(chosen),
-        distributions=_distributions(solved),
+        distributions=_distributions(solved, distributions),
         inputs=tuple(wanted),
         unavailable=tuple(gaps),
     )
 
 
-def _distributions(solved: Solution) -> tuple[DistributionRuntime, ...]:
+def _distributions(
+    solved: Solution, distributions: Distributions
+) -> tuple[DistributionRuntime, ...]:
     """What each distribution brings, and what is taken where one was asked for; our own packages
     last.
     """
     taken = {(line.distribution, line.package, line.version): line for line in solved.packages}
-    theirs = resolution.runtimes(solved.components, recipes.distributions(), solved.packages)
+    theirs = resolution.runtimes(solved.components, distributions, solved.packages)
     lines = tuple(
         _taken(line) if taken.pop((line.distribution, line.package, line.version), None) else line
         for line in theirs

@@ -5,13 +5,14 @@ released from it.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kubewright import mirror, recipes, resolution, versions
+from kubewright import mirror, resolution, versions
 from kubewright.mirror import Summary
 from kubewright.models.base import Arch
+from kubewright.recipes import Recipes
 
 
 def sample(
-    dest: Path, kubernetes: Sequence[str] = mirror.KUBERNETES,
+    dest: Path, recipes: Recipes, kubernetes: Sequence[str] = mirror.KUBERNETES,
     *, epoch: int = mirror.EPOCH, busybox: Mapping[Arch, Path] | None = None,
 ) -> Summary:  # fmt: skip
     """Write a sample mirror of these Kubernetes versions and every companion that may be chosen for
@@ -21,19 +22,20 @@ def sample(
     what `mirror.sample` raises.
     """
     asked = [str(versions.parse(version)) for version in kubernetes]
-    return mirror.sample(dest, recipes.components(), _wanted(asked), epoch=epoch, busybox=busybox)
+    wanted = _wanted(asked, recipes)
+    return mirror.sample(dest, recipes.components, wanted, epoch=epoch, busybox=busybox)
 
 
-def _wanted(kubernetes: Sequence[str]) -> dict[str, Sequence[str]]:
+def _wanted(kubernetes: Sequence[str], recipes: Recipes) -> dict[str, Sequence[str]]:
     """The known versions of every component that are in the range of a release; those to be avoided
     are not.
     """
-    components = recipes.components()
+    components = recipes.components
     wanted: dict[str, list[str]] = {"kubernetes": list(kubernetes)}
     for release in kubernetes:
-        for chosen in resolution.choose(
-            release, recipes.catalog(), components, recipes.relations()
-        )[1:]:
+        for chosen in resolution.choose(release, recipes.catalog, components, recipes.relations)[
+            1:
+        ]:
             versions_of = wanted.setdefault(chosen.name, [chosen.version])
             versions_of += [
                 known.version

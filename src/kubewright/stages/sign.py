@@ -6,13 +6,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kubewright import __version__, files, recipes
+from kubewright import __version__, files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images import check_layout
 from kubewright.models.artifact import Package, Record
 from kubewright.models.base import Format
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
@@ -46,7 +47,7 @@ class Order:
     mark: str
 
 
-def order(workspace: Workspace, settings: Settings, keys: Keys) -> Order:
+def order(workspace: Workspace, settings: Settings, recipes: Recipes, keys: Keys) -> Order:
     """Gather what the earlier stages made of this lock.
 
     Raises RequestError when one of them has to run (again) first, or has made packages for another
@@ -62,7 +63,7 @@ def order(workspace: Workspace, settings: Settings, keys: Keys) -> Order:
     }
     mark = fingerprint(
         __version__, made_from, options, files.sha256(keys.repo.certificate),
-        recipes.skew().model_dump(),
+        recipes.skew.model_dump(),
     )  # fmt: skip
     return Order(
         release=workspace.completed(),
@@ -76,14 +77,19 @@ def order(workspace: Workspace, settings: Settings, keys: Keys) -> Order:
 
 
 def sign(
-    workspace: Workspace, settings: Settings, keys: Keys, read: Read, listed: Listed = dict
+    workspace: Workspace,
+    settings: Settings,
+    recipes: Recipes,
+    keys: Keys,
+    read: Read,
+    listed: Listed = dict,
 ) -> Record:
     """Sign what the earlier stages made, unless exactly that is signed already.
 
     An rpm that the site has already, of the same content under the signature of a key that it
     knows, is taken from there.
     """
-    wanted = order(workspace, settings, keys)
+    wanted = order(workspace, settings, recipes, keys)
     there = listed()
     done = workspace.done("sign", wanted.mark)
     if done is not None and _agrees(done, there):
@@ -92,23 +98,27 @@ def sign(
     keys.repo.refuse_expired(settings.now)
     _refuse_broken_layout(workspace)
     carried = Carried(read, there, keyring(keys, read))
-    record = _make(workspace, settings, keys, wanted, carried)
+    record = _make(workspace, settings, recipes, keys, wanted, carried)
     workspace.save(record)
     return record
 
 
 def _make(
-    workspace: Workspace, settings: Settings, keys: Keys, wanted: Order, site: Carried
+    workspace: Workspace,
+    settings: Settings,
+    recipes: Recipes,
+    keys: Keys,
+    wanted: Order,
+    site: Carried,
 ) -> Record:
     """Write everything that is signed, the manifest last; describe it as the stage's record."""
     release, packages, built = wanted.release, wanted.packages, wanted.built
-    signed = tuple(
-        _signed(package, workspace, keys, release, site) for package in packages.packages
-    )
+    node_spec = recipes.node_spec(release)
+    signed = _sign_packages(workspace, recipes, keys, wanted, site)
     artifacts = [
         *built.artifacts,
         *indexes(workspace, release, signed),
-        *documents(workspace, release),
+        *documents(workspace, release, node_spec),
         *image_signatures(workspace, release, wanted.images, keys),
     ]
     builders = (*packages.builders, *built.builders)
@@ -120,11 +130,10 @@ def _make(
         images=wanted.images,
         records=(packages, built),
         keys=public_keys(keys),
-        rules=manifest.Rules(recipes.node_spec(release), recipes.skew()),
+        rules=manifest.Rules(node_spec, recipes.skew),
         entry=manifest.Entry(settings.url, entry_channel(release), stated.url),
     )
-    moment = keys.moment(release.source_date_epoch)
-    artifacts += [stated, *signed_manifest(workspace, release, whole, keys, moment)]
+    artifacts += [stated, *signed_manifest(workspace, release, whole, keys)]
     return Record(
         stage="sign",
         fingerprint=wanted.mark,
@@ -132,8 +141,19 @@ def _make(
         complete=True,
         options=wanted.options,
         artifacts=tuple(artifacts),
-        packages=signed,
+        packages=tuple(signed),
     )
+
+
+def _sign_packages(
+    workspace: Workspace, recipes: Recipes, keys: Keys, wanted: Order, site: Carried
+) -> list[Package]:
+    """Every package, the rpms signed at the date of what is in them."""
+    signed = []
+    for package in wanted.packages.packages:
+        moment = keys.moment(wanted.release.dated(recipes.packages[package.package].component))
+        signed.append(_signed(package, workspace, keys, moment, site))
+    return signed
 
 
 def _agrees(record: Record, listed: Mapping[str, str]) -> bool:
@@ -172,7 +192,7 @@ def _refuse_broken_layout(workspace: Workspace) -> None:
 
 
 def _signed(
-    package: Package, workspace: Workspace, keys: Keys, release: Release, site: Carried
+    package: Package, workspace: Workspace, keys: Keys, moment: int, site: Carried
 ) -> Package:
     """An rpm with its signature, ours or the one under which the site has it.
 
@@ -181,7 +201,6 @@ def _signed(
     """
     if package.format is Format.deb:
         return package
-    moment = keys.moment(release.dated(recipes.packages()[package.package].component))
     unsigned = (workspace.root / package.path).read_bytes()
     data = rpm_signature.sign(unsigned, keys.repo, moment, name=package.name)
     if site.listed.get(package.url) != files.sha256(data):

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from kubewright import __version__, files, recipes
+from kubewright import __version__, files
 from kubewright.models.artifact import Artifact, Builder, Package
 from kubewright.models.base import Format
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
 from kubewright.models.manifest import Key, Manifest
+from kubewright.models.node import NodeSpec
 from kubewright.repos import deb, rpm
 from kubewright.signing import cosign, provenance
 from kubewright.signing.roles import Keys
@@ -43,9 +44,9 @@ def indexes(workspace: Workspace, release: Release, packages: Iterable[Package])
     return written
 
 
-def documents(workspace: Workspace, release: Release) -> list[Artifact]:
+def documents(workspace: Workspace, release: Release, node_spec: NodeSpec) -> list[Artifact]:
     """The node specification, and the lock: completed, without what only `sign` asks for."""
-    spec = recipes.node_spec(release).to_bytes()
+    spec = node_spec.to_bytes()
     lock = release.model_copy(update={"recipes": None}).to_bytes()
     return [
         _write(workspace, release, "node-spec.json", "node-spec", spec, "application/json"),
@@ -120,10 +121,10 @@ def public_keys(keys: Keys) -> list[Key]:
 
 
 def signed_manifest(
-    workspace: Workspace, release: Release, whole: Manifest, keys: Keys, moment: int
+    workspace: Workspace, release: Release, whole: Manifest, keys: Keys
 ) -> list[Artifact]:
     """The manifest and SHA256SUMS, each with its signatures."""
-    data = whole.to_bytes()
+    data, moment = whole.to_bytes(), keys.moment(release.source_date_epoch)
     first = _write(workspace, release, layout.MANIFEST, "manifest", data, "application/json")
     sums = manifest.checksums(
         {file.url: file.sha256 for file in whole.files} | {first.url: first.sha256}

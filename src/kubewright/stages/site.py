@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from kubewright import recipes
 from kubewright.errors import RequestError
 from kubewright.models.site import State
+from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels
@@ -20,7 +20,14 @@ from kubewright.stages.store import store
 T = TypeVar("T")
 
 
-def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited[T]:
+def publisher(recipes: Recipes, keys: Keys) -> Publisher:
+    """Who publishes with these recipes and these keys."""
+    return Publisher(recipes.catalog, recipes.templates, keys, partial(key_files, keys))
+
+
+def edit(
+    settings: Settings, recipes: Recipes, keys: Keys, change: Callable[[Draft], T]
+) -> Edited[T]:
     """Publish what `change` puts into a draft, with these keys.
 
     Raises RequestError where these keys or this address must not publish.
@@ -34,10 +41,8 @@ def edit(settings: Settings, keys: Keys, change: Callable[[Draft], T]) -> Edited
         _renew(draft, settings, keys)
         return result
 
-    publisher = Publisher(recipes.catalog(), keys, partial(key_files, keys))
-    return editing.edit(
-        store(settings), publisher, guarded, now=settings.now, dry_run=settings.dry_run
-    )
+    own = publisher(recipes, keys)
+    return editing.edit(store(settings), own, guarded, now=settings.now, dry_run=settings.dry_run)
 
 
 def keyring(settings: Settings) -> bytes | None:

@@ -2,11 +2,12 @@
 
 import logging
 
-from kubewright import recipes, resolution
+from kubewright import resolution
 from kubewright.errors import RequestError
 from kubewright.models.lock import Release
 from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.models.upgrades import Change, Hop, Moved, etcd_downgrade
+from kubewright.recipes import Recipes
 from kubewright.resolution import Facts, Solution
 from kubewright.settings import Settings
 from kubewright.stages.resolve import facts, lock, solution
@@ -17,18 +18,18 @@ log = logging.getLogger(__name__)
 
 
 def upgrade(
-    start: str, request: str, settings: Settings
+    start: str, request: str, settings: Settings, recipes: Recipes
 ) -> tuple[Workspace, Release, tuple[Hop, ...]]:
     """What `resolve` does, and the way there from another version; without a way nothing is
     written.
     """
     upstream = None if settings.offline else Upstream(settings.upstream)
-    solved = solution(request, settings, upstream)
-    hops = path(start, solved.case.kubernetes, settings.asked)
-    return (*lock(solved, settings, upstream), hops)
+    solved = solution(request, settings, recipes, upstream)
+    hops = path(start, solved.case.kubernetes, settings.asked, recipes)
+    return (*lock(solved, settings, recipes, upstream), hops)
 
 
-def path(start: str, goal: str, asked: ResolveOptions) -> tuple[Hop, ...]:
+def path(start: str, goal: str, asked: ResolveOptions, recipes: Recipes) -> tuple[Hop, ...]:
     """The upgrade from one version to another, each hop with what changes beside Kubernetes for the
     same request.
 
@@ -36,9 +37,9 @@ def path(start: str, goal: str, asked: ResolveOptions) -> tuple[Hop, ...]:
     upgrade. Raises RequestError for a start that is not a version or cannot be left, and where a
     version has no solution.
     """
-    stated = facts()
+    stated = facts(recipes)
     try:
-        ways = resolution.upgrades.path(start, goal, stated.catalog, recipes.skew())
+        ways = resolution.upgrades.path(start, goal, stated.catalog, recipes.skew)
     except RequestError as error:
         raise RequestError(f"--from {start or repr(start)}: {error}") from error
     if not ways:
