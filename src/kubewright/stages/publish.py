@@ -39,7 +39,7 @@ def publish(workspace: Workspace, settings: Settings, keys: Keys) -> tuple[list[
             entries = _entries(workspace, record)
             listed: dict[str, str] = {}
             for name in changed:
-                listed |= draft.contents(draft.published(name)).digests
+                listed |= draft.contents(draft.published(name)).digests(entries)
             uploads = _uploads(workspace, record, draft.reader.store, listed)
             draft.incoming[entry.name] = Incoming(entry, manifest, entries, uploads)
         for name in changed:
