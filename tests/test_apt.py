@@ -11,7 +11,8 @@ import pytest
 from debian.deb822 import Deb822
 
 from kubewright.errors import DiskError, PublicationConflict, VerificationFailed
-from kubewright.repos import apt, deb
+from kubewright.repos import apt, deb, packed
+from kubewright.repos.packed import Index
 from kubewright.run import find, run
 
 Tool = Callable[[str], Path]
@@ -162,7 +163,7 @@ def test_a_missing_deb_is_named(tmp_path: Path) -> None:
 
 def packages(*debs: deb.DebEntry, arch: str = "amd64") -> bytes:
     """The text of a `Packages` index."""
-    return apt.packages(apt.entries(debs, arch), {}).text
+    return packed.join(apt.add(Index(), debs, arch)).text
 
 
 def test_packages_holds_an_architecture_and_all_by_version_then_package() -> None:
@@ -198,8 +199,9 @@ def test_one_name_for_two_files_is_a_conflict() -> None:
 
 
 def render(*debs: deb.DebEntry, valid_until: int | None = None) -> dict[str, bytes]:
-    indexes = {arch: apt.packages(apt.entries(debs, arch), {}) for arch in ("arm64", "amd64")}
-    return apt.suite(indexes, suite="stable-1.36", issued=ISSUED, valid_until=valid_until)
+    indexes = {arch: packed.join(apt.add(Index(), debs, arch)) for arch in ("arm64", "amd64")}
+    rendered = apt.suite(indexes, suite="stable-1.36", issued=ISSUED, valid_until=valid_until)
+    return {**rendered}
 
 
 def test_release_lists_every_index_with_its_digest() -> None:
@@ -251,9 +253,9 @@ def test_a_packed_index_is_there_under_its_digest_and_before_its_name_and_releas
 
 def test_compressed_indexes_hold_the_plain_ones_and_no_time_or_name() -> None:
     files = render(make_entry())
-    packed = files["main/binary-amd64/Packages.gz"]
-    assert gzip.decompress(packed) == files["main/binary-amd64/Packages"]
-    assert packed[3:8] == bytes(5)
+    data = files["main/binary-amd64/Packages.gz"]
+    assert gzip.decompress(data) == files["main/binary-amd64/Packages"]
+    assert data[3:8] == bytes(5)
 
 
 def test_a_suite_does_not_depend_on_the_order_of_its_entries() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kubewright.models.base import Arch
 from kubewright.repos import apt, deb, packed
-from kubewright.repos.packed import Packed
+from kubewright.repos.packed import Index, Packed
 from kubewright.run import find, run
 from kubewright.site.directory import DirectoryStore
 
@@ -53,8 +53,8 @@ def older(entry: deb.DebEntry) -> deb.DebEntry:
 
 def index(entry: deb.DebEntry, arch: str) -> Packed:
     """An index to which a release was added: the older one's member was taken over as it was."""
-    known = packed.unpack(apt.packages(apt.entries([older(entry)], arch), {}).data, "Packages.gz")
-    return apt.packages([*apt.parsed(known), *apt.entries([entry], arch)], known)
+    before = packed.join(apt.add(Index(), [older(entry)], arch))
+    return packed.join(apt.add(apt.read(before.data, "Packages.gz"), [entry], arch))
 
 
 class Site:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubewright.repos import packed, rpm, yum
+from kubewright.repos import rpm, yum
+from kubewright.repos.packed import Hashed
+from kubewright.repos.yum import Repository
 from kubewright.run import find, run
 from kubewright.site.directory import DirectoryStore
 
@@ -53,13 +55,14 @@ def older(entry: rpm.RpmEntry) -> rpm.RpmEntry:
     return rpm.RpmEntry.model_validate_json(changed)
 
 
-def repodata(entry: rpm.RpmEntry, href_prefix: str) -> dict[str, bytes]:
+def repodata(entry: rpm.RpmEntry, form: str) -> dict[str, Hashed]:
     """A repository to which a release was added: the older one's members are as they were."""
-    before = yum.documents(yum.listed([older(entry)]), href_prefix=href_prefix, known={})
-    known = {kind: packed.unpack(document.data, kind) for kind, document in before.items()}
-    there, added = yum.parsed(**known), yum.listed([entry])
-    both = yum.Listed(*([*old, *new] for old, new in zip(there, added, strict=True)))
-    return yum.repodata(yum.documents(both, href_prefix=href_prefix, known=known), issued=ISSUED)
+    before = yum.documents(yum.add(Repository(), [older(entry)]))
+    there = Repository(
+        yum.read(before["snapshot"]["primary"].data, "snapshot"),
+        *(yum.read(document.data, kind) for kind, document in before["plain"].items()),
+    )
+    return yum.repodata(yum.documents(yum.add(there, [entry]))[form], issued=ISSUED)
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
     url = f"http://127.0.0.1:{server.server_port}"
 
-    def write(base: str, rendered: dict[str, bytes]) -> None:
+    def write(base: str, rendered: dict[str, Hashed]) -> None:
         for name, data in rendered.items():
             store.put(f"{base}/{name}", data, if_absent=True)
         repomd = root / base / yum.REPOMD
@@ -83,12 +86,12 @@ def site(tmp_path: Path, package: Path, signing_gpg: Gpg) -> Iterator[str]:
 
     entry = rpm.entry(package)
     store.put(f"yum/pool/{RPM}", package)
-    pooled = repodata(entry, "../../../../pool/")
+    pooled = repodata(entry, "snapshot")
     snapshot = f"yum/snapshots/stable-1.36/x86_64/{yum.snapshot_id(pooled[yum.REPOMD])}"
     write(snapshot, pooled)
     store.put(f"{PLAIN}/mirrorlist", f"{url}/{snapshot}/\n".encode())
     store.copy(f"yum/pool/{RPM}", f"{PLAIN}/Packages/{RPM}")
-    write(PLAIN, repodata(entry, "Packages/"))
+    write(PLAIN, repodata(entry, "plain"))
     signing_gpg("--armor", "--output", root / "key.asc", "--export")
     yield url
     server.shutdown()

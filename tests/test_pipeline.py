@@ -257,6 +257,21 @@ def test_damaged_objects_are_restored_by_repair(home: Settings, keys: Keys) -> N
     assert findings(site) == []
 
 
+def test_documents_that_share_their_bytes_are_restored_by_repair_and_its_dry_run_says_so(
+    home: Settings, keys: Keys
+) -> None:
+    """Both forms of a repository have the same filelists, one file by two names."""
+    damaged = {path for path in Path(home.site).rglob("*-filelists.xml.gz") if "yum" in path.parts}
+    assert len(damaged) > 2
+    for path in damaged:
+        path.write_bytes(b"damaged")
+    _, planned = repair_site(home.model_copy(update={"dry_run": True}), shipped(), keys)
+    report, done = repair_site(home, shipped(), keys)
+    assert report.findings == ()
+    for changes in (planned, done):
+        assert damaged <= {Path(home.site, change.path) for change in changes}
+
+
 def cut(data: bytes) -> bytes:
     return data[: len(data) // 2]
 

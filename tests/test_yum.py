@@ -14,6 +14,7 @@ import pytest
 
 from kubewright.errors import DiskError, PublicationConflict, VerificationFailed
 from kubewright.repos import rpm, yum
+from kubewright.repos.yum import Repository
 from kubewright.run import find, run
 
 Tool = Callable[[str], Path]
@@ -76,10 +77,10 @@ def make_entry(
     )
 
 
-def repodata(*rpms: rpm.RpmEntry, href_prefix: str = "", issued: int = ISSUED) -> dict[str, bytes]:
+def repodata(*rpms: rpm.RpmEntry, form: str = "plain", issued: int = ISSUED) -> dict[str, bytes]:
     """Every file of a repository of these packages."""
-    documents = yum.documents(yum.listed(rpms), href_prefix=href_prefix, known={})
-    return yum.repodata(documents, issued=issued)
+    documents = yum.documents(yum.add(Repository(), rpms))[form]
+    return {**yum.repodata(documents, issued=issued)}
 
 
 def content(files: dict[str, bytes], kind: str) -> bytes:
@@ -114,7 +115,8 @@ def test_an_entry_says_what_createrepo_c_says(
 def test_metadata_says_what_createrepo_c_says(
     tool: Tool, build: Callable[..., Path], tmp_path: Path
 ) -> None:
-    paths = [build("1"), build("2")]
+    (tmp_path / "Packages").mkdir()
+    paths = [build(release).rename(tmp_path / f"Packages/{release}.rpm") for release in "12"]
     for path in paths:
         os.utime(path, (BUILT, BUILT))
     run([tool("createrepo_c"), "--no-database", "--general-compress-type=gz", "--quiet", tmp_path])
@@ -154,12 +156,18 @@ def test_a_missing_rpm_is_named(tmp_path: Path) -> None:
         rpm.entry(tmp_path / "none.rpm")
 
 
-def test_only_the_location_element_becomes_the_href(build: Callable[..., Path]) -> None:
-    files = repodata(rpm.entry(build()), href_prefix="../../../../pool/a&b/")
+@pytest.mark.parametrize(
+    ("form", "folder"), [("snapshot", "../../../../pool/"), ("plain", "Packages/")]
+)
+def test_only_the_location_element_becomes_the_href(
+    build: Callable[..., Path], form: str, folder: str
+) -> None:
+    path = build()
+    files = repodata(rpm.entry(path.rename(path.with_name("a&b.rpm"))), form=form)
     text = "".join(document(files, "primary").itertext())
     assert "the word @LOCATION@" in text
     (location,) = document(files, "primary").iter("{http://linux.duke.edu/metadata/common}location")
-    assert location.attrib == {"href": "../../../../pool/a&b/hello-1.36.4-1.amd64.rpm"}
+    assert location.attrib == {"href": f"{folder}a&b.rpm"}
 
 
 def test_repomd_lists_every_file_with_digests_and_sizes() -> None:
@@ -193,7 +201,7 @@ def test_createrepo_c_reads_what_is_rendered(
     createrepo_c: ModuleType, build: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "site/repodata").mkdir(parents=True)
-    for name, data in repodata(rpm.entry(build()), href_prefix="Packages/").items():
+    for name, data in repodata(rpm.entry(build())).items():
         (tmp_path / "site" / name).write_bytes(data)
     reader = createrepo_c.RepositoryReader.from_path(str(tmp_path / "site"))
     (package,) = reader.iter_packages()

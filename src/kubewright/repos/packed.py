@@ -1,14 +1,16 @@
 """Indexes as gzip files of several members, so that a new release packs only what is new.
 
 Packages of one version stand together in a member of its own. Whoever adds a release takes every
-other member over as it is; readers of gzip see one text (RFC 1952, section 2.2).
+other member over as it is, unread; readers of gzip see one text (RFC 1952, section 2.2).
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
-from kubewright import archives
+from kubewright import archives, files
 from kubewright.errors import PublicationConflict, VerificationFailed
 
 LARGEST = 1 << 28
@@ -16,9 +18,6 @@ LARGEST = 1 << 28
 
 PIECE = 1 << 13
 """Bytes of an index that are unpacked at once; most members are smaller."""
-
-Known = Mapping[bytes, bytes]
-"""Members that an earlier index has: packed, by their text."""
 
 
 class Entry(NamedTuple):
@@ -34,11 +33,40 @@ class Entry(NamedTuple):
     text: str
 
 
-class Packed(NamedTuple):
-    """An index, as it is read and as it is sent."""
+Parser = Callable[[bytes], Iterable[Entry]]
+"""Reads the entries in the text of a group."""
+
+
+class Member(NamedTuple):
+    """A part of an index that is packed on its own."""
 
     text: bytes
     data: bytes
+
+
+class Index(NamedTuple):
+    """What an index lists, in members."""
+
+    groups: Mapping[str, Member] = MappingProxyType({})
+    """By version."""
+    ends: Mapping[bytes, Member] = MappingProxyType({})
+    """What an earlier index had before and behind the groups, by its text."""
+
+
+class Hashed(bytes):
+    """Bytes whose digest is computed once."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Their SHA-256 in lowercase hexadecimal."""
+        return files.sha256(self)
+
+
+class Packed(NamedTuple):
+    """An index, as it is read and as it is sent."""
+
+    text: Hashed
+    data: Hashed
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
@@ -52,30 +80,77 @@ def merged(entries: Iterable[Entry]) -> list[Entry]:
                 f"stands for two files, {other.sha256} and {entry.sha256}",
                 "publish the changed package under a new --revision",
             )
-    return sorted(unique.values(), key=lambda entry: (entry.group, entry.order, entry.name))
+    return sorted(unique.values(), key=lambda entry: (entry.order, entry.name))
 
 
-def pack(ordered: Iterable[Entry], known: Known, head: str = "", tail: str = "") -> Packed:
-    """Pack ordered entries: a member for each group, and for the head and the tail if any."""
-    texts: list[str] = [head] if head else []
-    group = None
-    for entry in ordered:
-        if entry.group == group:
-            texts[-1] += entry.text
+def add(index: Index, entries: Iterable[Entry], parse: Parser) -> Index:
+    """An index with more entries: only groups that get new ones are read and packed again.
+
+    Raises PublicationConflict for one name of two files.
+    """
+    added: dict[str, list[Entry]] = {}
+    for entry in entries:
+        added.setdefault(entry.group, []).append(entry)
+    groups = dict(index.groups)
+    for group, new in added.items():
+        there = groups.get(group)
+        old = parse(there.text) if there else ()
+        text = "".join(entry.text for entry in merged([*old, *new]))
+        groups[group] = member(text.encode(), there)
+    return index._replace(groups=groups)
+
+
+def member(text: bytes, there: Member | None) -> Member:
+    """A member with a text: the one that is there, if it has this text."""
+    return there if there and there.text == text else Member(text, archives.gzipped(text))
+
+
+def join(index: Index, head: str = "", tail: str = "") -> Packed:
+    """The whole index: its groups in their order, between head and tail if any."""
+    before, after = (
+        [member(text.encode(), index.ends.get(text.encode()))] if text else []
+        for text in (head, tail)
+    )
+    members = [*before, *(index.groups[group] for group in sorted(index.groups)), *after]
+    members = members or [member(b"", index.ends.get(b""))]
+    return Packed(
+        Hashed(b"".join(text for text, _ in members)),
+        Hashed(b"".join(data for _, data in members)),
+    )
+
+
+def listed(index: Index, groups: Iterable[str], parse: Parser) -> Iterator[Entry]:
+    """The entries of these groups, as far as an index has them."""
+    for group in groups:
+        if group in index.groups:
+            yield from parse(index.groups[group].text)
+
+
+def read(data: bytes, place: str, group_of: Callable[[bytes], str | None]) -> Index:
+    """An index that `join` made.
+
+    `group_of` tells the group of a member's text; None: it is one of the ends. Raises
+    VerificationFailed for what is damaged, ValueError for two members of one group.
+    """
+    groups: dict[str, Member] = {}
+    ends: dict[bytes, Member] = {}
+    for found in unpack(data, place):
+        group = group_of(found.text)
+        if group is None:
+            ends[found.text] = found
+        elif group in groups:
+            raise ValueError(f"{place}: two members of {group}")
         else:
-            texts.append(entry.text)
-            group = entry.group
-    members = [text.encode() for text in (*texts, tail) if text] or [b""]
-    packed = (known.get(member) or archives.gzipped(member) for member in members)
-    return Packed(b"".join(members), b"".join(packed))
+            groups[group] = found
+    return Index(groups, ends)
 
 
-def unpack(data: bytes, place: str) -> dict[bytes, bytes]:
-    """The members of a packed index, in their order: each packed, by its text.
+def unpack(data: bytes, place: str) -> list[Member]:
+    """The members of a packed index, in their order.
 
     Raises VerificationFailed for anything that is not gzip through and through.
     """
-    members: dict[bytes, bytes] = {}
+    members = []
     start = size = 0
     while start < len(data):
         try:
@@ -86,7 +161,7 @@ def unpack(data: bytes, place: str) -> dict[bytes, bytes]:
             ) from error
         if end is None:
             raise VerificationFailed(place, "cut short, or too large", "run `kubewright repair`")
-        members[text] = data[start:end]
+        members.append(Member(text, data[start:end]))
         size += len(text)
         start = end
     return members

@@ -4,12 +4,12 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kubewright import files
 from kubewright.repos import packed, rpmxml
 from kubewright.repos.entries import LOCATION, RpmEntry
-from kubewright.repos.packed import Entry, Known, Packed
+from kubewright.repos.packed import Entry, Hashed, Index, Packed
 
 REPOMD = "repodata/repomd.xml"
 KINDS = ("primary", "filelists", "other")
@@ -26,8 +26,8 @@ _ROOTS = {
 }
 """The root element of each document, with its attributes."""
 
-PLAIN = "Packages/"
-"""What hrefs in a plain repository begin with."""
+FORMS: Final = MappingProxyType({"snapshot": "../../../../pool/", "plain": "Packages/"})
+"""The two forms of a repository, and what hrefs in each begin with, seen from its root."""
 
 _NUMBER = r'  <version epoch="\d+" ver="([^"]*)" rel="([^"]*)"/>\n'
 _PRIMARY = re.compile(
@@ -40,72 +40,106 @@ _IDENTIFIED = re.compile(
 )
 """How elements begin, as `repos.rpmxml` writes them."""
 _HREF = re.compile(r'\n  <location href="([^"]*)"/>\n')
+_GROUP = re.compile(
+    rb"<package [^\n]*>\n(?:  <name>[^<]*</name>\n  <arch>[^<]*</arch>\n)?" + _NUMBER.encode()
+)
+"""How either kind of element begins."""
+_ELEMENT = b"<package "
 _SIZE = re.compile(r'<size package="(\d+)"')
 
 
-class Listed(NamedTuple):
-    """The packages of one repository, as entries of each of its documents."""
+class Repository(NamedTuple):
+    """The packages of one repository: an index for each document of both its forms."""
 
-    primary: list[Entry]
-    """Their hrefs begin with `PLAIN`; another form of a repository is made of that."""
-    filelists: list[Entry]
-    other: list[Entry]
+    snapshot: Index = Index()
+    """Primary of the snapshot."""
+    plain: Index = Index()
+    """Primary of the plain repository: the same but for hrefs."""
+    filelists: Index = Index()
+    other: Index = Index()
 
 
-def listed(rpms: Iterable[RpmEntry]) -> Listed:
-    """The entries of a repository that has these packages."""
-    found = Listed([], [], [])
+def read(data: bytes, place: str) -> Index:
+    """A packed document. Raises ValueError for another engine's form."""
+    return packed.read(data, place, _group_of)
+
+
+def _group_of(text: bytes) -> str | None:
+    if not text.startswith(_ELEMENT):
+        if _ELEMENT in text:
+            raise ValueError("the head of an index has packages")
+        return None
+    found = _GROUP.match(text)
+    if found is None:
+        raise ValueError("an element of an index has no version in its place")
+    version, release = found.groups()
+    return _group(version.decode(), release.decode())
+
+
+def group_of(rpm: RpmEntry) -> str:
+    """The group that lists a package."""
+    return _group(rpm.version, rpm.release)
+
+
+def _group(version: str, release: str) -> str:
+    return f"{version}-{release}"
+
+
+def add(repository: Repository, rpms: Iterable[RpmEntry]) -> Repository:
+    """A repository with more packages: by version, then name, each package once.
+
+    Raises PublicationConflict for one file name of two packages.
+    """
+    primary, filelists, other = [], [], []
     for rpm in rpms:
-        group = f"{rpm.version}-{rpm.release}"
-        order = f"{rpm.name} {rpm.arch}"
-        text = _located(rpm.primary, LOCATION, f"{PLAIN}{rpm.basename}")
-        found.primary.append(Entry(rpm.basename, rpm.sha256, group, order, text))
-        found.filelists.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.filelists))
-        found.other.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.other))
-    return found
-
-
-def parsed(primary: Iterable[bytes], filelists: Iterable[bytes], other: Iterable[bytes]) -> Listed:
-    """The entries in the members of documents that `documents` rendered."""
-    return Listed(
-        [_primary(text) for text in _elements(primary)],
-        [_identified(text) for text in _elements(filelists)],
-        [_identified(text) for text in _elements(other)],
+        group, order = group_of(rpm), f"{rpm.name} {rpm.arch}"
+        text = _located(rpm.primary, LOCATION, f"{FORMS['plain']}{rpm.basename}")
+        primary.append(Entry(rpm.basename, rpm.sha256, group, order, text))
+        filelists.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.filelists))
+        other.append(Entry(rpm.sha256, rpm.sha256, group, order, rpm.other))
+    plain = packed.add(repository.plain, primary, parsed)
+    return Repository(
+        _pooled(repository.snapshot, plain, {entry.group for entry in primary}),
+        plain,
+        packed.add(repository.filelists, filelists, _identified),
+        packed.add(repository.other, other, _identified),
     )
 
 
-def digests(primary: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """File name and SHA-256 of each package in the members of a primary document."""
-    for text in _elements(primary):
-        *_, sha256 = _matched(_PRIMARY.match(text))
-        (href,) = _matched(_HREF.search(text))
-        yield _basename(href), sha256
+def _pooled(snapshot: Index, plain: Index, changed: Iterable[str]) -> Index:
+    """Primary of the snapshot, when these groups of the plain one have changed."""
+    old, new = (
+        f"<location{rpmxml.attribute_text(href=start)[:-1]}".encode()
+        for start in (FORMS["plain"], FORMS["snapshot"])
+    )
+    groups = dict(snapshot.groups)
+    for group in changed:
+        text = plain.groups[group].text.replace(old, new)
+        groups[group] = packed.member(text, groups.get(group))
+    return snapshot._replace(groups=groups)
 
 
-def _basename(href: str) -> str:
-    return html.unescape(href).rpartition("/")[2]
+def parsed(text: bytes) -> Iterator[Entry]:
+    """The entries in the text of a group of the plain primary."""
+    for element in _elements(text):
+        name, arch, version, release, sha256 = _matched(_PRIMARY.match(element))
+        (href,) = _matched(_HREF.search(element))
+        basename = html.unescape(href).removeprefix(FORMS["plain"])
+        yield Entry(basename, sha256, _group(version, release), f"{name} {arch}", element)
 
 
-def _elements(members: Iterable[bytes]) -> Iterator[str]:
-    """The package elements of a document, each with its line end."""
-    for member in members:
-        for element in member.decode().split("</package>\n"):
-            if element.startswith("<package "):
-                yield f"{element}</package>\n"
+def _identified(text: bytes) -> Iterator[Entry]:
+    """The entries in the text of a group of another document."""
+    for element in _elements(text):
+        sha256, name, arch, version, release = _matched(_IDENTIFIED.match(element))
+        yield Entry(sha256, sha256, _group(version, release), f"{name} {arch}", element)
 
 
-def _primary(text: str) -> Entry:
-    name, arch, version, release, sha256 = _matched(_PRIMARY.match(text))
-    (href,) = _matched(_HREF.search(text))
-    basename = _basename(href)
-    if not href.startswith(PLAIN):
-        text = _located(text, href, f"{PLAIN}{basename}")
-    return Entry(basename, sha256, f"{version}-{release}", f"{name} {arch}", text)
-
-
-def _identified(text: str) -> Entry:
-    sha256, name, arch, version, release = _matched(_IDENTIFIED.match(text))
-    return Entry(sha256, sha256, f"{version}-{release}", f"{name} {arch}", text)
+def _elements(text: bytes) -> Iterator[str]:
+    """The package elements of a group, each with its line end."""
+    for element in text.decode().split("</package>\n"):
+        if element:
+            yield f"{element}</package>\n"
 
 
 def _matched(match: re.Match[str] | None) -> tuple[str, ...]:
@@ -114,34 +148,19 @@ def _matched(match: re.Match[str] | None) -> tuple[str, ...]:
     return match.groups()
 
 
-def documents(
-    packages: Listed, *, href_prefix: str, known: Mapping[str, Known]
-) -> dict[str, Packed]:
-    """The documents of a repository, by kind.
-
-    `href_prefix` and a package's file name make its href, seen from the repository's root:
-    `../../../../pool/` or `PLAIN`. `known` has the members of earlier documents, by kind.
-    A package given twice is listed once; one file name of two packages raises PublicationConflict.
-    """
-    found = packages._asdict()
+def documents(repository: Repository) -> dict[str, dict[str, Packed]]:
+    """The documents of both forms of a repository, by form and kind."""
+    rest = {kind: _document(kind, getattr(repository, kind)) for kind in KINDS[1:]}
     return {
-        kind: document(kind, found[kind], href_prefix=href_prefix, known=known.get(kind, {}))
-        for kind in KINDS
+        form: {"primary": _document("primary", getattr(repository, form))} | rest for form in FORMS
     }
 
 
-def document(
-    kind: str, entries: Iterable[Entry], *, href_prefix: str, known: Known = MappingProxyType({})
-) -> Packed:
-    """One of them; only `primary` has hrefs."""
-    ordered = packed.merged(entries)
-    if kind == "primary" and href_prefix != PLAIN:
-        plain, other = (rpmxml.attribute_text(href=start)[:-1] for start in (PLAIN, href_prefix))
-        old, new = f"<location{plain}", f"<location{other}"
-        ordered = [entry._replace(text=entry.text.replace(old, new)) for entry in ordered]
+def _document(kind: str, index: Index) -> Packed:
     root, attributes = _ROOTS[kind]
-    head = f'{DECLARATION}<{root} {attributes} packages="{len(ordered)}">\n'
-    return packed.pack(ordered, known, head, f"</{root}>\n")
+    count = sum(member.text.count(_ELEMENT) for member in index.groups.values())
+    head = f'{DECLARATION}<{root} {attributes} packages="{count}">\n'
+    return packed.join(index, head, f"</{root}>\n")
 
 
 def _located(text: str, old: str, new: str) -> str:
@@ -152,16 +171,16 @@ def _located(text: str, old: str, new: str) -> str:
     )
 
 
-def repodata(rendered: Mapping[str, Packed], *, issued: int) -> dict[str, bytes]:
+def repodata(rendered: Mapping[str, Packed], *, issued: int) -> dict[str, Hashed]:
     """Every file below a repository's root but packages and signature, in the order in which to
     write them. `issued` is in seconds since 1970.
 
     `repodata/repomd.xml.asc` is made from the bytes of `repodata/repomd.xml`.
     """
-    written: dict[str, bytes] = {}
+    written: dict[str, Hashed] = {}
     records = []
     for kind, document in rendered.items():
-        location = data_name(kind, files.sha256(document.data))
+        location = data_name(kind, document.data.sha256)
         written[location] = document.data
         records.append(_record(kind, location, document, issued))
     return written | {REPOMD: _repomd(records, issued)}
@@ -189,8 +208,8 @@ def snapshot_id(*parts: bytes) -> str:
 def _record(kind: str, location: str, document: Packed, issued: int) -> str:
     return (
         f'  <data type="{kind}">\n'
-        f'    <checksum type="sha256">{files.sha256(document.data)}</checksum>\n'
-        f'    <open-checksum type="sha256">{files.sha256(document.text)}</open-checksum>\n'
+        f'    <checksum type="sha256">{document.data.sha256}</checksum>\n'
+        f'    <open-checksum type="sha256">{document.text.sha256}</open-checksum>\n'
         f'    <location href="{location}"/>\n'
         f"    <timestamp>{issued}</timestamp>\n"
         f"    <size>{len(document.data)}</size>\n"
@@ -199,6 +218,6 @@ def _record(kind: str, location: str, document: Packed, issued: int) -> str:
     )
 
 
-def _repomd(records: Iterable[str], issued: int) -> bytes:
+def _repomd(records: Iterable[str], issued: int) -> Hashed:
     head = f'<repomd xmlns="{DUKE}/repo" xmlns:rpm="{DUKE}/rpm">\n  <revision>{issued}</revision>\n'
-    return f"{DECLARATION}{head}{''.join(records)}</repomd>\n".encode()
+    return Hashed(f"{DECLARATION}{head}{''.join(records)}</repomd>\n".encode())

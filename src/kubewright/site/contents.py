@@ -5,7 +5,7 @@ import json
 import logging
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from kubewright import archives
@@ -16,17 +16,14 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Repodata
 from kubewright.repos import apt, packed, yum
 from kubewright.repos.entries import DebEntry, RpmEntry
-from kubewright.repos.packed import Entry, Known
-from kubewright.repos.yum import Listed
+from kubewright.repos.packed import Index
+from kubewright.repos.yum import Repository
 from kubewright.site import layout
 from kubewright.site.reader import Reader
 
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", DebEntry, RpmEntry)
-
-HREFS = {"snapshot": "../../../../pool/", "plain": yum.PLAIN}
-"""The two forms of a yum repository, and what their hrefs begin with."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +36,37 @@ class Entries:
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that a channel's repositories list, and the members that need not be packed."""
+    """Everything that a channel's repositories list."""
 
-    debs: Mapping[str, list[Entry]]
+    debs: Mapping[str, Index]
     """By Debian architecture."""
-    rpms: Mapping[str, Listed]
+    rpms: Mapping[str, Repository]
     """By base architecture."""
-    deb_members: Mapping[str, Known] = field(default_factory=dict)
-    rpm_members: Mapping[tuple[str, str], Mapping[str, Known]] = field(default_factory=dict)
-    """By base architecture and form, then by document."""
 
-    @property
-    def digests(self) -> dict[str, str]:
-        """The SHA-256 of every package that is listed, by its path on the site."""
+    def digests(self, entries: Entries) -> dict[str, str]:
+        """The SHA-256 of packages that are listed already, by their path on the site: of all whose
+        version one of these packages has.
+        """
         found: dict[str, str] = {}
-        for debs in self.debs.values():
+        versions = {deb.version for deb in entries.debs}
+        for index in self.debs.values():
+            debs = packed.listed(index, versions, apt.parsed)
             found |= {f"apt/{entry.name}": entry.sha256 for entry in debs}
-        for listed in self.rpms.values():
-            found |= {layout.rpm_path(entry.name): entry.sha256 for entry in listed.primary}
+        versions = {yum.group_of(rpm) for rpm in entries.rpms}
+        for repository in self.rpms.values():
+            rpms = packed.listed(repository.plain, versions, yum.parsed)
+            found |= {layout.rpm_path(entry.name): entry.sha256 for entry in rpms}
         return found
 
     def with_entries(self, entries: Entries, architectures: Iterable[str]) -> "Contents":
-        """The same and the packages of one more release, for these architectures."""
+        """The same and more packages, for these architectures."""
         debs, rpms = {}, {}
         for arch in architectures:
-            debs[arch] = [*self.debs.get(arch, ()), *apt.entries(entries.debs, arch)]
+            debs[arch] = apt.add(self.debs.get(arch, Index()), entries.debs, arch)
             base = base_arch(arch)
-            added = yum.listed(rpm for rpm in entries.rpms if rpm.arch in (base, "noarch"))
-            old = self.rpms.get(base, Listed([], [], []))
-            rpms[base] = Listed(*([*there, *new] for there, new in zip(old, added, strict=True)))
-        return Contents(debs, rpms, self.deb_members, self.rpm_members)
+            own = [rpm for rpm in entries.rpms if rpm.arch in (base, "noarch")]
+            rpms[base] = yum.add(self.rpms.get(base, Repository()), own)
+        return Contents(debs, rpms)
 
 
 NOTHING = Contents({}, {})
@@ -99,48 +97,46 @@ def read(reader: Reader, record: Channel) -> Contents:
 
 def from_releases(reader: Reader, record: Channel) -> Contents:
     """What a channel lists for its architectures, from the index entries of its releases."""
-    found = NOTHING.with_entries(Entries(), record.architectures)
+    debs: list[DebEntry] = []
+    rpms: list[RpmEntry] = []
     for release in record.releases:
-        found = found.with_entries(of_release(reader, release), record.architectures)
-    return found
+        entries = of_release(reader, release)
+        debs += entries.debs
+        rpms += entries.rpms
+    return NOTHING.with_entries(Entries(tuple(debs), tuple(rpms)), record.architectures)
 
 
 def _from_indexes(reader: Reader, record: Channel) -> Contents:
-    debs, deb_members = {}, {}
+    debs = {}
     suite = layout.suite_path(record.channel)
     for arch in record.architectures:
         digest = record.packages.get(arch, "")
         path = f"{suite}/{apt.by_hash_name(arch, digest)}"
-        members = packed.unpack(reader.content(digest, path), path)
-        deb_members[arch] = members
-        debs[arch] = list(apt.parsed(members))
-    rpms: dict[str, Listed] = {}
-    rpm_members: dict[tuple[str, str], dict[str, Known]] = {}
-    for base, repodata in record.repodata.items():
-        snapshot, plain = _documents(reader, record, base, repodata)
-        rpm_members |= {(base, "snapshot"): snapshot, (base, "plain"): plain}
-        rpms[base] = yum.parsed(**plain)
-    return Contents(debs, rpms, deb_members, rpm_members)
+        debs[arch] = apt.read(reader.content(digest, path), path)
+    rpms = {
+        base: _repository(reader, record, base, repodata)
+        for base, repodata in record.repodata.items()
+    }
+    return Contents(debs, rpms)
 
 
-def _documents(
-    reader: Reader, record: Channel, base: str, repodata: Repodata
-) -> tuple[dict[str, Known], dict[str, Known]]:
-    """The members of each document of a repository, by kind: of the snapshot, and as it is plain.
-
-    Both have the same documents but for `primary`.
-    """
+def _repository(reader: Reader, record: Channel, base: str, repodata: Repodata) -> Repository:
+    """Both forms have the same documents but for `primary`."""
     roots = (
         layout.snapshot_path(record.channel, base, repodata.snapshot),
         layout.yum_path(record.channel, base),
     )
 
-    def members(kind: str, digest: str) -> Known:
+    def read(kind: str, digest: str) -> Index:
         paths = [f"{root}/{yum.data_name(kind, digest)}" for root in roots]
-        return packed.unpack(reader.content(digest, *paths), paths[0])
+        return yum.read(reader.content(digest, *paths), paths[0])
 
-    snapshot = {kind: members(kind, getattr(repodata, kind)) for kind in yum.KINDS}
-    return snapshot, snapshot | {"primary": members("primary", repodata.plain_primary)}
+    return Repository(
+        snapshot=read("primary", repodata.primary),
+        plain=read("primary", repodata.plain_primary),
+        filelists=read("filelists", repodata.filelists),
+        other=read("other", repodata.other),
+    )
 
 
 def rpm_digests(reader: Reader, record: Channel) -> dict[str, str]:
@@ -152,9 +148,9 @@ def rpm_digests(reader: Reader, record: Channel) -> dict[str, str]:
     for base, repodata in record.repodata.items():
         name = yum.data_name("primary", repodata.plain_primary)
         path = f"{layout.yum_path(record.channel, base)}/{name}"
-        members = packed.unpack(reader.content(repodata.plain_primary, path), path)
-        for basename, sha256 in yum.digests(members):
-            found[layout.rpm_path(basename)] = sha256
+        index = yum.read(reader.content(repodata.plain_primary, path), path)
+        for entry in packed.listed(index, index.groups, yum.parsed):
+            found[layout.rpm_path(entry.name)] = entry.sha256
     return found
 
 

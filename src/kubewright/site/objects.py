@@ -55,14 +55,17 @@ class Object:
         return Change.model_validate({"path": self.path, "action": action, "size": self.size})
 
 
-def immutable(path: str, data: bytes, *, lasting: bool = False) -> Object:
-    """An object that never changes."""
-    return Object(path, Kind.immutable, data, len(data), files.sha256(data), lasting=lasting)
+def immutable(
+    path: str, data: bytes, *, sha256: str | None = None, lasting: bool = False
+) -> Object:
+    """An object that never changes; its digest, where that is known already."""
+    digest = sha256 or files.sha256(data)
+    return Object(path, Kind.immutable, data, len(data), digest, lasting=lasting)
 
 
-def pointer(path: str, data: bytes, *, fresh: bool) -> Object:
-    """An object that is replaced."""
-    return Object(path, Kind.pointer, data, len(data), files.sha256(data), fresh)
+def pointer(path: str, data: bytes, *, fresh: bool, sha256: str | None = None) -> Object:
+    """An object that is replaced; its digest, where that is known already."""
+    return Object(path, Kind.pointer, data, len(data), sha256 or files.sha256(data), fresh)
 
 
 class Overtaken(Exception):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kubewright import files
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
-from kubewright.site import backups, contents, derived, layout, page, repositories
+from kubewright.site import backups, derived, layout, page, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.contents import Contents
@@ -132,13 +132,8 @@ class _Rendering:
     def _rendered(
         self, record: Channel, listed: Contents, previous: Channel | None
     ) -> repositories.Rendered:
-        there = self.draft.contents(previous) if previous else contents.NOTHING
-        linked = {}
-        for base, packages in there.rpms.items():
-            linked[base] = frozenset(entry.name for entry in packages.primary)
-        return repositories.render(
-            record, listed, self.publisher.signer, self.armored, previous=previous, linked=linked
-        )
+        before = repositories.Before(previous, self.draft.contents(previous)) if previous else None
+        return repositories.render(record, listed, self.publisher.signer, self.armored, before)
 
     def _unwritten(self) -> Iterable[str]:
         """The channels whose derived objects may be those of an earlier state."""

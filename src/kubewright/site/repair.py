@@ -109,7 +109,7 @@ def _channel(
     """What a record of a channel is served as; of one that another followed, what stays."""
     listed = contents.read(reader, record)
     keys = _keys_of(reader, record)
-    rendered = repositories.render(record, listed, publisher.signer, keys, previous=None)
+    rendered = repositories.render(record, listed, publisher.signer, keys, None)
     if rendered.record != record:
         path = repositories.channel_copy(record)
         log.warning("%s: its indexes cannot be made again by this version", path)

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from kubewright import files
 from kubewright.models.site import Channel, Repodata
 from kubewright.repos import apt, packed, yum
-from kubewright.repos.packed import Packed
+from kubewright.repos.packed import Hashed, Index, Packed
+from kubewright.repos.yum import Repository
 from kubewright.site import contents, layout
-from kubewright.site.contents import HREFS, Contents
+from kubewright.site.contents import Contents
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
 from kubewright.site.references import indexes
 
@@ -35,6 +35,13 @@ class Signer(Protocol):
         """A detached ECDSA signature, base64."""
 
 
+class Before(NamedTuple):
+    """What a channel was in the publication before."""
+
+    record: Channel
+    listed: Contents
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A channel's record, complete with digests, and every object that it is served as."""
@@ -48,16 +55,15 @@ def render(
     listed: Contents,
     signer: Signer,
     armored_keys: bytes,
-    previous: Channel | None,
-    linked: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    before: Before | None,
 ) -> Rendered:
     """Everything that follows from a channel's record and what it lists.
 
-    `armored_keys` are all of the site's, the current one first. `previous` is what the channel was
-    before: what that has already is left out, as are the rpms that the plain repository has
-    (`linked`, file names by base architecture).
+    `armored_keys` are all of the site's, the current one first. What the channel had `before` is
+    left out.
     """
-    fresh = previous is None
+    fresh = before is None
+    there = before.listed.rpms if before else {}
     suite = _Suite(record, listed, signer, fresh)
     objects = [*suite.immutables()]
     repodata = {}
@@ -65,7 +71,7 @@ def render(
     for base in map(contents.base_arch, record.architectures):
         repository = _Repository(record, base, listed, signer, armored_keys)
         repodata[base] = repository.repodata
-        objects += [*repository.immutables(), *repository.links(linked.get(base, frozenset()))]
+        objects += [*repository.immutables(), *repository.links(there.get(base, Repository()))]
         pointers += repository.pointers(fresh)
     complete = record.model_copy(
         update={"suite": suite.sha256, "packages": suite.packages, "repodata": repodata}
@@ -78,7 +84,7 @@ def render(
         pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
     path = layout.channel_path(complete.channel)
     pointers.append(pointer(path, data, fresh=fresh))
-    known = {reference.path for reference in indexes(previous)} if previous else set[str]()
+    known = {reference.path for reference in indexes(before.record)} if before else set[str]()
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
 
@@ -104,35 +110,34 @@ class _Suite:
     def __init__(self, record: Channel, listed: Contents, signer: Signer, fresh: bool) -> None:
         self.base = layout.suite_path(record.channel)
         self.fresh, self.signer, self.issued = fresh, signer, record.issued
-        indexes = {}
-        for arch in record.architectures:
-            entries = listed.debs.get(arch, [])
-            indexes[str(arch)] = apt.packages(entries, listed.deb_members.get(arch, {}))
+        indexes = {
+            str(arch): packed.join(listed.debs.get(arch, Index())) for arch in record.architectures
+        }
         self.files = apt.suite(
             indexes,
             suite=record.channel,
             issued=record.issued,
             valid_until=record.valid_until,
         )
-        self.packages = {arch: files.sha256(index.data) for arch, index in indexes.items()}
-        self.sha256 = files.sha256(self.files["Release"])
+        self.packages = {arch: index.data.sha256 for arch, index in indexes.items()}
+        self.sha256 = self.files["Release"].sha256
 
     def immutables(self) -> Iterator[Object]:
         """The indexes by digest, which is what apt asks for."""
         for name, data in self.files.items():
             if "/by-hash/" in name:
-                yield immutable(f"{self.base}/{name}", data)
+                yield immutable(f"{self.base}/{name}", data, sha256=data.sha256)
 
     def pointers(self) -> Iterator[Object]:
         """The plain names, and InRelease last of all: it alone is what apt follows."""
         release = self.files["Release"]
         plain = {name: data for name, data in self.files.items() if "/by-hash/" not in name}
         signed = {
-            "Release.gpg": self.signer.armored_detached(release, self.issued),
-            "InRelease": self.signer.clearsign(release, self.issued),
+            "Release.gpg": Hashed(self.signer.armored_detached(release, self.issued)),
+            "InRelease": Hashed(self.signer.clearsign(release, self.issued)),
         }
         for name, data in (plain | signed).items():
-            yield pointer(f"{self.base}/{name}", data, fresh=self.fresh)
+            yield pointer(f"{self.base}/{name}", data, fresh=self.fresh, sha256=data.sha256)
 
 
 class _Repository:
@@ -141,59 +146,60 @@ class _Repository:
     def __init__(
         self, record: Channel, base: str, listed: Contents, signer: Signer, armored_keys: bytes
     ) -> None:
-        self.record, self.base, self.listed = record, base, listed
+        self.record = record
+        self.listed = listed.rpms.get(base, Repository())
         self.plain = layout.yum_path(record.channel, base)
         self.forms = {
             form: self._files(documents, signer, armored_keys)
-            for form, documents in self._documents().items()
+            for form, documents in yum.documents(self.listed).items()
         }
         parts = [self.forms["snapshot"][name] for name in HEADS]
         name = yum.snapshot_id(*parts)
         self.snapshot = layout.snapshot_path(record.channel, base, name)
         self.repodata = _described(name, self.forms)
 
-    def _documents(self) -> dict[str, dict[str, Packed]]:
-        """The documents of each form; only hrefs differ, which `primary` alone has."""
-        packages = self.listed.rpms.get(self.base, yum.Listed([], [], []))
-        known = {form: self.listed.rpm_members.get((self.base, form), {}) for form in HREFS}
-        snapshot = yum.documents(packages, href_prefix=HREFS["snapshot"], known=known["snapshot"])
-        primary = yum.document(
-            "primary",
-            packages.primary,
-            href_prefix=HREFS["plain"],
-            known=known["plain"].get("primary", {}),
-        )
-        return {"snapshot": snapshot, "plain": snapshot | {"primary": primary}}
-
     def _files(
         self, documents: Mapping[str, Packed], signer: Signer, armored_keys: bytes
-    ) -> dict[str, bytes]:
+    ) -> dict[str, Hashed]:
         """One form: the documents, then signature and keys, then repomd.xml, which dnf reads
         first.
         """
         written = yum.repodata(documents, issued=self.record.issued)
         repomd = written.pop(yum.REPOMD)
         return written | {
-            f"{yum.REPOMD}.asc": signer.armored_detached(repomd, self.record.issued),
-            f"{yum.REPOMD}.key": armored_keys,
+            f"{yum.REPOMD}.asc": Hashed(signer.armored_detached(repomd, self.record.issued)),
+            f"{yum.REPOMD}.key": Hashed(armored_keys),
             yum.REPOMD: repomd,
         }
 
     def immutables(self) -> Iterator[Object]:
         """The snapshot, and the documents of the plain repository, which have digests as names."""
         for name, data in self.forms["snapshot"].items():
-            yield immutable(f"{self.snapshot}/{name}", data)
+            yield immutable(f"{self.snapshot}/{name}", data, sha256=data.sha256)
         for name, data in self.forms["plain"].items():
-            if name not in HEADS:
-                yield immutable(f"{self.plain}/{name}", data)
+            path = f"{self.plain}/{name}"
+            if name in HEADS:
+                continue
+            if name in self.forms["snapshot"]:
+                source = Source(f"{self.snapshot}/{name}")
+                yield Object(path, Kind.immutable, source, len(data), data.sha256)
+            else:
+                yield immutable(path, data, sha256=data.sha256)
 
-    def links(self, linked: frozenset[str]) -> Iterator[Object]:
-        """The packages of the plain repository: second names of those in the pool."""
-        packages = self.listed.rpms.get(self.base, yum.Listed([], [], []))
-        for entry in packed.merged(packages.primary):
+    def links(self, before: Repository) -> Iterator[Object]:
+        """The packages that the plain repository did not have before: second names of those in the
+        pool.
+        """
+        groups = [
+            group
+            for group, member in self.listed.plain.groups.items()
+            if before.plain.groups.get(group) != member
+        ]
+        linked = {entry.name for entry in packed.listed(before.plain, groups, yum.parsed)}
+        for entry in packed.listed(self.listed.plain, groups, yum.parsed):
             if entry.name not in linked:
                 yield Object(
-                    f"{self.plain}/Packages/{entry.name}",
+                    f"{self.plain}/{yum.FORMS['plain']}{entry.name}",
                     Kind.immutable,
                     Source(layout.rpm_path(entry.name)),
                     yum.package_size(entry),
@@ -203,7 +209,8 @@ class _Repository:
     def pointers(self, fresh: bool) -> Iterator[Object]:
         """The plain repository, then the one line that clients follow."""
         for name in HEADS:
-            yield pointer(f"{self.plain}/{name}", self.forms["plain"][name], fresh=fresh)
+            data = self.forms["plain"][name]
+            yield pointer(f"{self.plain}/{name}", data, fresh=fresh, sha256=data.sha256)
         if self.record.url:
             line = mirrorlist(self.record, self.snapshot)
             yield pointer(f"{self.plain}/mirrorlist", line, fresh=fresh)
@@ -214,11 +221,11 @@ def mirrorlist(record: Channel, snapshot: str) -> bytes:
     return f"{record.url.rstrip('/')}/{snapshot}/\n".encode()
 
 
-def _described(snapshot: str, forms: Mapping[str, Mapping[str, bytes]]) -> Repodata:
+def _described(snapshot: str, forms: Mapping[str, Mapping[str, Hashed]]) -> Repodata:
     """The digests of both forms: the documents are named by theirs."""
     found: dict[str, str] = {"snapshot": snapshot}
     for form, prefix in (("snapshot", ""), ("plain", "plain_")):
-        found[f"{prefix}repomd"] = files.sha256(forms[form][yum.REPOMD])
+        found[f"{prefix}repomd"] = forms[form][yum.REPOMD].sha256
         for name in forms[form]:
             digest, dash, rest = name.removeprefix("repodata/").partition("-")
             kind = rest.removesuffix(".xml.gz")

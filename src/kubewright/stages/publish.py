@@ -42,7 +42,7 @@ def publish(
             entries = _entries(workspace, record)
             listed: dict[str, str] = {}
             for name in changed:
-                listed |= draft.contents(draft.published(name)).digests
+                listed |= draft.contents(draft.published(name)).digests(entries)
             uploads = _uploads(workspace, record, draft.reader.store, listed)
             draft.incoming[entry.name] = Incoming(entry, manifest, entries, uploads)
         for name in changed:

@@ -83,11 +83,17 @@ class _Mender:
     def _restore(self, item: Object) -> None:
         if not isinstance(item.content, Source):
             self._put(item.path, item.content)
-        elif holds(self.site, item.content.path, item.size, item.sha256):
+        elif self._is_noted(item.content.path) or holds(
+            self.site, item.content.path, item.size, item.sha256
+        ):
             if not self.settings.dry_run:
                 self.site.delete(item.path)
                 self.site.copy(item.content.path, item.path)
             self._note(item.path, "link", item.size)
+
+    def _is_noted(self, path: str) -> bool:
+        """Whether an object has been restored, or in a dry run would have been."""
+        return any(change.path == path for change in self.changes)
 
     def _walk(self) -> Walk:
         source, tally = Directory(Path(self.settings.site)), Tally()

@@ -37,4 +37,4 @@ def wanted(packages: Packages, form: Format, arch: str) -> Wanted:
 
 def unpacked(data: bytes, place: str) -> bytes:
     """What was packed by gzip, whole. Raises VerificationFailed for anything else."""
-    return b"".join(packed.unpack(data, place))
+    return b"".join(member.text for member in packed.unpack(data, place))
