@@ -49,7 +49,10 @@ def _live(walk: Walk, current: Pointer) -> State | None:
 def _pointer(walk: Walk, path: str) -> Pointer | None:
     walk.named |= {path, layout.STATE}
     with walk.tally.check(path):
-        return walk.read(Pointer, walk.must(path), path)
+        data = walk.must(path)
+        found = walk.read(Pointer, data, path)
+        walk.tally.require(path, found.to_bytes() == data, f"not just a pointer; {REMEDY}")
+        return found
     return None
 
 
