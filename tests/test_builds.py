@@ -16,8 +16,7 @@ from kubewright.models.build import Built
 from kubewright.models.lock import Release
 from kubewright.packagers.plan import Circumstances, materials, plan
 from kubewright.settings import Settings
-from kubewright.signing.keyring import merged
-from kubewright.signing.keys import initialise, repo_key
+from kubewright.signing.keys import initialise
 from kubewright.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
@@ -103,9 +102,10 @@ def nothing(_: Checkout) -> None:
 
 def another_key_on_the_site(checkout: Checkout) -> None:
     keys = initialise(checkout.root / "keys", "Other <o@example.org>", now=NOW, expires_days=None)
-    known = repo_key(f"file:{keys.repo_secret}", now=NOW).certificate
-    (checkout.root / "site/keys").mkdir(parents=True)
-    (checkout.root / "site/keys/kubewright.gpg").write_bytes(merged(known, []))
+    checkout.do(
+        "release", "v1.36.4", "--dist", "elsewhere", "--repo-key", f"file:{keys.repo_secret}",
+        "--artifact-key", f"file:{keys.artifact_secret}",
+    )  # fmt: skip
 
 
 CHANGES: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...], set[str]]] = {
@@ -345,7 +345,7 @@ def test_an_edit_after_resolve_is_built_and_explained_but_not_signed(checkout: C
     said = checkout.do("package")
     assert (
         "the recipes or content have changed since the lock was resolved; before you sign, run "
-        "`kubewright resolve v1.36.4`" in said
+        "`kubewright release v1.36.4`" in said
     )
     refused = checkout.run("sign")
     assert refused.returncode == 2

@@ -6,21 +6,26 @@ robustness.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kubewright import files
+from kubewright import files, verification
 from kubewright.cli.shipped import shipped
-from kubewright.models.base import DAY
+from kubewright.errors import PublicationConflict, VerificationFailed
+from kubewright.models.base import DAY, Arch
 from kubewright.models.site import Channel, Index, State
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import derived, layout, page
+from kubewright.site import derived, layout, page, repair
+from kubewright.site.objects import Object
 from kubewright.stages import channels, history, publish, verify
+from kubewright.stages import repair as mending
 from kubewright.stages.repair import repair_site
+from kubewright.verification import Report
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
@@ -273,3 +278,123 @@ def test_an_engine_that_is_late_renews_and_finishes_in_one_publication(
         "stable-1.36",
     }
     assert wrong(late) == []
+
+
+@pytest.mark.parametrize("length", [None, 0, 300])
+def test_a_damaged_state_of_a_sound_pointer_is_named_and_loses_no_release(
+    copied: Settings, keys: Keys, watch: Watch, length: int | None
+) -> None:
+    """Killed right after the commit, and then the copy of the new state is damaged."""
+
+    def killed(number: int, operation: str) -> None:
+        if operation.startswith("put channels/"):
+            raise KeyboardInterrupt
+
+    with watch(killed), pytest.raises(KeyboardInterrupt):
+        publish_latest(copied, keys)
+    (path,) = Path(copied.site, layout.STATES).glob("4-*[0-9a-f].json")
+    right = path.read_bytes()
+    damaged = None if length is None else right[:length]
+    replace(copied.site, str(path.relative_to(copied.site)), damaged)
+    other = copied.model_copy(update={"channels": ("neu",)})
+    with pytest.raises(VerificationFailed, match=r"current.json: .*kubewright repair"):
+        publish.publish(Workspace(copied.dist / "v1.36.4-1"), other, shipped(), keys)
+    report, _ = repair_site(copied, shipped(), keys)
+    assert report.findings == ()
+    assert path.read_bytes() == right
+    (latest,) = [record for record in history.list_channels(copied) if record.channel == "latest"]
+    assert latest.releases[0].name == "v1.37.0-rc.1-1"
+
+
+def test_repair_leaves_sound_signatures_alone_whatever_lies_in_dist(
+    copied: Settings, keys: Keys, build: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """`dist/` has the release of another build: nothing of that one belongs to the site."""
+    other = build(tmp_path / "other", "v1.36.4", now=NOW + 50, registry="registry.example.org")
+    _, changes = repair_site(copied.model_copy(update={"dist": other.dist}), shipped(), keys)
+    assert [change.path for change in changes] == []
+    assert wrong(copied) == []
+
+
+def test_repair_does_not_undo_what_is_published_meanwhile(
+    copied: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(copied.site, layout.FINISHED).unlink()
+    expected = repair.expected
+    rivals = [lambda: publish_latest(copied, keys)]
+
+    def overtaken(*arguments: Any) -> Iterator[Object]:
+        found = [*expected(*arguments)]
+        while rivals:
+            rivals.pop()()
+        yield from found
+
+    monkeypatch.setattr(repair, "expected", overtaken)
+    with pytest.raises(PublicationConflict, match="somebody else has published meanwhile"):
+        repair_site(copied, shipped(), keys)
+    report, _ = repair_site(copied, shipped(), keys)
+    assert report.findings == ()
+    assert history.history("latest", copied)[-1].releases[0].name == "v1.37.0-rc.1-1"
+
+
+def test_repair_removes_nothing_of_a_release_that_came_while_it_looked(
+    copied: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stray = Path(copied.site, "apt/pool/main/x/x.deb")
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"of nobody")
+    look = verification.verify
+    rivals = [lambda: publish_latest(copied, keys)]
+
+    def overtaken(*arguments: Any, **more: Any) -> Report:
+        report = look(*arguments, **more)
+        while rivals:
+            rivals.pop()()
+        return report
+
+    monkeypatch.setattr(mending, "verify", overtaken)
+    repair_site(copied, shipped(), keys)
+    assert stray.exists()
+    assert wrong(copied) == []
+    repair_site(copied, shipped(), keys)
+    assert not stray.exists()
+    assert wrong(copied) == []
+
+
+def test_what_a_repair_was_killed_at_is_still_unfinished(
+    copied: Settings, keys: Keys, watch: Watch
+) -> None:
+    """That everything is written is said last of all, by `repair` too."""
+
+    def killed(number: int, operation: str) -> None:
+        if operation == f"put {layout.STATE}":
+            raise KeyboardInterrupt
+
+    with watch(killed), pytest.raises(KeyboardInterrupt):
+        publish_latest(copied, keys)
+    with watch(lambda number, operation: None) as operations:
+        repair_site(copied, shipped(), keys)
+    writes = [operation for operation in operations if operation.startswith("put ")]
+    assert writes[-1] == f"put {layout.FINISHED}"
+    assert wrong(copied) == []
+
+
+def test_a_rollback_lists_packages_for_all_for_every_architecture(
+    copied: Settings, keys: Keys, build: Callable[..., Settings], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """To before a release that brought another architecture."""
+    mine = copied.model_copy(update={"channels": ("mine",)})
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "Arch", [Arch.amd64])
+        publish.publish(Workspace(copied.dist / "v1.36.3-1"), mine, shipped(), keys)
+    build(
+        tmp_path, "v1.37.0-rc.1", site=copied.site, channels=("mine",), now=NOW + 70,
+        architectures=tuple(Arch),
+    )  # fmt: skip
+    before, after = history.history("mine", copied)[-2:]
+    assert (before.architectures, set(after.architectures)) == (("amd64",), set(Arch))
+    later = mine.model_copy(update={"now": NOW + 80})
+    record, _ = channels.rollback("mine", later, shipped(), keys, None)
+    assert record.architectures == after.architectures
+    assert wrong(later) == []

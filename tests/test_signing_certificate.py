@@ -65,6 +65,7 @@ def test_an_expired_certificate_is_refused(paths: Paths) -> None:
         ("keys/repo-key.asc", r"--repo-key keys/repo-key.asc: no certificate can be read .*file:"),
         ("awskms:alias/x", r"--repo-key awskms:alias/x: no certificate can be read from there"),
         ("file:", r"--repo-key file:: no certificate can be read from there"),
+        ("file:~nosuch/key.asc", r"^~nosuch/key.asc: No such file or directory; give the "),
         ("file:/nowhere/key.asc", r"^/nowhere/key.asc: No such file or directory; give the "),
     ],
 )

@@ -120,7 +120,8 @@ def test_who_is_stale_after_a_change(workspace: Workspace, change: str) -> None:
     for stage, error in refusals.items():
         if error is not None:
             assert error.place.startswith(str(workspace.root)), error
-            assert f"kubewright {stage} {NAME}" in error.remedy, error
+            first = "fetch" if change == "another lock" else stage
+            assert f"kubewright {first} {NAME}" in error.remedy, error
 
 
 def refusal(workspace: Workspace, stage: str) -> KubewrightError | None:
@@ -169,8 +170,8 @@ def test_what_was_made_from_other_recipes_is_not_signed(
         sign.sign(workspace, home, shipped(), keys, reading(store(home)))
     assert str(caught.value) == (
         f"{workspace.root / stage}.json: made from other recipes or content than release.json was "
-        f"resolved from; run `kubewright resolve v1.36.4` and then `kubewright {stage} {NAME}`, "
-        "or `kubewright release v1.36.4`, with the same options"
+        "resolved from; run `kubewright release v1.36.4` with the same options, or every stage "
+        "from `kubewright resolve` on"
     )
     assert caught.value.exit_code == 2
 
@@ -390,3 +391,90 @@ def test_the_rpms_that_a_site_lists_are_those_of_its_manifests(home: Settings, k
         path.write_bytes(b"damaged")
     assert carried.listed_rpms(site) == {}, "damage is for `publish` and `verify` to name"
     assert carried.listed_rpms(DirectoryStore(Path(home.site) / "nothing")) == {}
+
+
+def resigned(workspace: Workspace, stage: str, **options: str) -> None:
+    """Let a record say that its stage had other options."""
+    record = workspace.record(stage)
+    assert record is not None
+    more = {"options": record.options | options, "fingerprint": "0" * 64}
+    workspace.save(record.model_copy(update=more))
+
+
+@pytest.mark.parametrize("data", [None, b"", b"another keyring"])
+def test_a_keyring_is_not_believed_for_lying_on_the_site(
+    workspace: Workspace, home: Settings, keys: Keys, data: bytes | None
+) -> None:
+    """Packages would carry it to every node."""
+    ring = Path(home.site) / "keys/kubewright.gpg"
+    ring.unlink()
+    if data is not None:
+        ring.write_bytes(data)
+    with pytest.raises(KubewrightError, match=r"keys/kubewright.gpg: missing or damaged; run"):
+        release.release("v1.36.4", home, shipped(), keys)
+    (workspace.root / "sign.json").unlink()
+    with pytest.raises(KubewrightError, match=r"keys/kubewright.gpg: missing or damaged; run"):
+        sign.sign(workspace, home, shipped(), keys, reading(store(home)))
+
+
+def test_packages_that_hold_other_keys_than_the_site_are_neither_signed_nor_published(
+    workspace: Workspace, home: Settings, keys: Keys, tmp_path: Path
+) -> None:
+    complaint = f"run `kubewright package {NAME}` again with this --site"
+    resigned(workspace, "package", keyring="0" * 64)
+    with pytest.raises(KubewrightError, match=complaint):
+        sign.sign(workspace, home, shipped(), keys, reading(store(home)))
+    empty = home.model_copy(update={"site": str(tmp_path / "empty")})
+    record = sign.sign(workspace, empty, shipped(), keys, reading(store(empty)))
+    assert record.options["keyring"] == "0" * 64
+    with pytest.raises(KubewrightError, match=complaint):
+        publish.publish(workspace, empty, shipped(), keys)
+    assert not Path(empty.site).exists()
+    remake(empty, keys)
+    assert publish.publish(workspace, empty, shipped(), keys)[1] != []
+
+
+@pytest.mark.parametrize("stage", ["package", "image"])
+def test_packages_and_images_of_two_registries_are_not_signed_together(
+    workspace: Workspace, home: Settings, keys: Keys, stage: str
+) -> None:
+    resigned(workspace, stage, registry="example.org")
+    with pytest.raises(KubewrightError, match=r"name images of .* but the images are for"):
+        sign.sign(workspace, home, shipped(), keys, reading(store(home)))
+    remake(home, keys)
+
+
+def test_recipes_that_the_release_is_not_of_sign_nothing_new(
+    workspace: Workspace, home: Settings, keys: Keys, tmp_path: Path
+) -> None:
+    here = shipped()
+    shutil.copytree(here.root / "recipes", tmp_path / "other/recipes")
+    for name in ("packaging", "images", "repo"):
+        (tmp_path / "other" / name).symlink_to(here.root / name)
+    spec = tmp_path / "other/recipes/node-spec.toml"
+    spec.write_text(spec.read_text() + "# another\n")
+    other, site = Recipes(tmp_path / "other"), reading(store(home))
+    done = workspace.record("sign")
+    assert sign.sign(workspace, home, other, keys, site) == done, "nothing is signed"
+    (workspace.root / "sign.json").unlink()
+    with pytest.raises(KubewrightError, match=r"other recipes or content than v1.36.4-1 was"):
+        sign.sign(workspace, home, other, keys, site)
+    assert sign.sign(workspace, home, here, keys, site) == done
+
+
+def test_a_release_in_a_directory_of_another_name_is_not_published(
+    workspace: Workspace, home: Settings, keys: Keys
+) -> None:
+    moved = workspace.root.with_name("v1.36.4-2")
+    workspace.root.rename(moved)
+    with pytest.raises(KubewrightError, match=r"the lock of v1.36.4-1; name this directory v1.36"):
+        publish.publish(Workspace(moved), home, shipped(), keys)
+
+
+@pytest.mark.parametrize("name", ["release", "fetch", "package", "image", "sign"])
+def test_a_directory_is_no_record(workspace: Workspace, name: str) -> None:
+    place = workspace.root / f"{name}.json"
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(KubewrightError, match="a directory; remove it and run `kubewright"):
+        workspace.sealed("fetch" if name == "release" else name)

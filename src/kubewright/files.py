@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -185,6 +185,13 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, read in chunks, in lowercase hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def expanded(name: str) -> Path:
+    """A path with `~` as the user's home; one of a user that nobody knows stays as it is."""
+    with suppress(RuntimeError):
+        return Path(name).expanduser()
+    return Path(name)
 
 
 def canonical_json(value: Any) -> bytes:

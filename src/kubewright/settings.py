@@ -10,8 +10,11 @@ from kubewright.models.base import Arch, Flavour, Model
 from kubewright.models.resolve_options import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
-URL = r"^(|https?://[^\s/]+[^\s]*)$"
-"""An address that clients can use, or the empty text."""
+URL = r"^(|https?://[^\s/@]+(/\S*)?)$"
+"""An address that clients can use, without a password, or the empty text."""
+
+REGISTRY = r"^(https?://)?[^\s/@]+(/[^\s@]+)?/?$"
+"""Where images live; accounts are those of `docker login`."""
 
 
 Backend = Literal["fpm", "nfpm"]
@@ -31,7 +34,9 @@ class Settings(Model):
         "", pattern=URL, description="the site's public base URL; empty: everything is relative",
         examples=["https://packages.example.org"],
     )  # fmt: skip
-    registry: str = "registry.k8s.io"
+    registry: str = Field(
+        "registry.k8s.io", pattern=REGISTRY, examples=["registry.example.org/k8s"]
+    )
     channels: tuple[ChannelName, ...] = Field((), examples=["stable-1.36"])
     asked: ResolveOptions = Field(
         ResolveOptions(), description="what a release has to have beside a version of Kubernetes"

@@ -20,6 +20,9 @@ R = TypeVar("R", bound=Record)
 _NAME = re.compile(r"^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?-\d+$")
 """The name of a release: Kubernetes' tag and the revision."""
 
+_BEFORE_PUBLISH = ("fetch", "package", "image", "sign")
+"""The stages that write a record, in their order."""
+
 
 class Workspace:
     """The directory of one release."""
@@ -40,6 +43,8 @@ class Workspace:
             raise RequestError(
                 str(self.lock_path), "there is no lock", "run `kubewright resolve REQUEST` first"
             ) from error
+        except IsADirectoryError as error:
+            raise _directory(self.lock_path, "kubewright resolve") from error
         except ValidationError as error:
             key = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise RequestError(
@@ -108,8 +113,11 @@ class Workspace:
         if not record.complete:
             problem = "incomplete: only a part was made, with --only"
             raise RequestError(place, problem, f"{again} without --only")
+        self._refuse_other_name()
         for name in sorted(record.made_from.keys() - {"recipes"}, key=_lock_first):
             if self._digest(name) != record.made_from[name]:
+                if name == "lock":
+                    again = f"run `kubewright {self._first_stale(stage)} {self.root.name}`"
                 raise RequestError(
                     place,
                     f"made from another {self._path(name).name} than the one beside it",
@@ -122,14 +130,31 @@ class Workspace:
             )
         return record
 
+    def _refuse_other_name(self) -> None:
+        """Packages, paths and the manifest have the name of the release. Raises as `release`."""
+        name = self.release().name
+        if name != self.root.name:
+            raise RequestError(
+                str(self.lock_path), f"the lock of {name}", f"name this directory {name} again"
+            )
+
+    def _first_stale(self, stage: str) -> str:
+        """The first stage up to this one that has not seen the lock as it is now."""
+        now = self._digest("lock")
+        for name in _BEFORE_PUBLISH[: _BEFORE_PUBLISH.index(stage)]:
+            record = self.record(name)
+            if record is None or record.made_from.get("lock") != now:
+                return name
+        return stage
+
     def _refuse_other_recipes(self, record: Record) -> None:
         """The lock says which recipes the release is of, whatever this machine has by now."""
         release = self.release()
         if record.made_from.get("recipes", release.recipes) == release.recipes:
             return
         remedy = (
-            f"run `kubewright resolve {release.tag}` and then `kubewright {record.stage} "
-            f"{self.root.name}`, or `kubewright release {release.tag}`, with the same options"
+            f"run `kubewright release {release.tag}` with the same options, or every stage from "
+            "`kubewright resolve` on"
         )
         problem = f"made from other recipes or content than {self.lock_path.name} was resolved from"
         raise RequestError(str(self._path(record.stage)), problem, remedy)
@@ -146,6 +171,8 @@ class Workspace:
     def _record(self, stage: str, kind: type[R]) -> R | None:
         try:
             return kind.from_bytes(self._path(stage).read_bytes())
+        except IsADirectoryError as error:
+            raise _directory(self._path(stage), f"kubewright {stage}") from error
         except (FileNotFoundError, ValidationError):
             return None  # an unreadable record means that the stage runs again
 
@@ -156,6 +183,10 @@ class Workspace:
         for name, digest in record.files.items():
             if not checked.is_sound(self.root / name, digest):
                 yield self.root / name
+
+
+def _directory(path: Path, command: str) -> RequestError:
+    return RequestError(str(path), "a directory", f"remove it and run `{command}` again")
 
 
 def _lock_first(name: str) -> tuple[bool, str]:

@@ -96,9 +96,8 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
     from kubewright.cli.shipped import shipped
     from kubewright.stages import package as packaging
-    from kubewright.stages.carried import reading
     from kubewright.stages.dryrun import Plan
-    from kubewright.stages.store import store
+    from kubewright.stages.site import keyring
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -106,7 +105,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
     own = packaging.certificate(settings)
-    known = packaging.site_keyring(own.certificate, reading(store(settings)))
+    known = packaging.site_keyring(own.certificate, keyring(settings))
     record = packaging.package(workspace, settings, shipped(), own, known)
     _report(workspace, record, as_json)
 
@@ -122,7 +121,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     help="Copy this machine's loadable archive to FILE.",
 )  # fmt: skip
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
-@shared(*KEYS, "dist", "cache", "registry", "dry-run")
+@shared("artifact-key", "dist", "cache", "registry", "dry-run")
 def image(
     settings: Settings,
     as_json: bool,
@@ -135,7 +134,7 @@ def image(
     from kubewright.cli.shipped import shipped
     from kubewright.stages import image as imaging
     from kubewright.stages.dryrun import Plan
-    from kubewright.stages.keys import keys
+    from kubewright.stages.keys import pushing_key
     from kubewright.workspace import select
 
     if load not in (None, OWN):
@@ -152,7 +151,7 @@ def image(
     if load is not None:
         more["loaded"] = imaging.load(imaging.own_archive(workspace, record))
     if push:
-        pushed = imaging.push(workspace, settings, keys(settings).artifact)
+        pushed = imaging.push(workspace, settings, pushing_key(settings))
         more["pushed"] = pushed.references
         click.echo(f"{pushed.uploaded} bytes uploaded to {settings.registry}", err=True)
     _report(workspace, record, as_json, more)

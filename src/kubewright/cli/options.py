@@ -167,7 +167,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
 def settings(given: dict[str, Any]) -> Settings:
     """Settings from what click has read. Raises RequestError that names the option."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is not None and not epoch.isdigit():
+    if epoch and not (re.fullmatch("[0-9]{1,10}", epoch) and int(epoch) < 2**32):
         raise RequestError(
             f"SOURCE_DATE_EPOCH={epoch}", "not a number of seconds", "unset it or correct it"
         )

@@ -59,7 +59,7 @@ REMEDY = "run `kubewright repair`, or restore it from a copy of the site"
 def _table(data: bytes, place: str) -> Any:
     try:
         table = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VerificationFailed(place, "not JSON, so damaged", REMEDY) from error
     if not isinstance(table, dict):
         raise VerificationFailed(place, "not a JSON object, so damaged", REMEDY)

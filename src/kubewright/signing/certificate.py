@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kubewright.errors import RequestError
+from kubewright.files import expanded
 from kubewright.signing import keyfile, keys
 from kubewright.signing.public import RepoPublicKey
 
@@ -23,7 +24,10 @@ def read(uri: str | None, now: int) -> RepoPublicKey:
         data = path.read_bytes()
     except OSError as error:
         raise RequestError(str(path), str(error.strerror), _REMEDY) from error
-    public = keyfile.public(data, place=str(path))
+    try:
+        public = keyfile.public(data, place=str(path))
+    except RequestError as error:
+        raise RequestError(error.place, error.problem, _REMEDY) from error
     public.refuse_expired(now)
     return public
 
@@ -36,4 +40,4 @@ def _path(uri: str) -> Path:
             "no certificate can be read from there",
             "give a file, e.g. file:keys/repo-key.pub.asc",
         )
-    return Path(rest.removeprefix("//")).expanduser()
+    return expanded(rest.removeprefix("//"))

@@ -1,7 +1,6 @@
 """Keys in files: `file:PATH`."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from kubewright.errors import RequestError
+from kubewright.files import expanded
 from kubewright.signing import keyfile
 from kubewright.signing.public import MARK
 from kubewright.signing.signer import Algorithm, Kind, Secrets
@@ -42,7 +42,7 @@ def open_file(name: str, kind: Kind, secrets: Secrets) -> FileSigner:
 
     Raises RequestError, starting with the path, for a file without a usable key of that kind.
     """
-    path = Path(name.removeprefix("//")).expanduser()
+    path = expanded(name.removeprefix("//"))
     try:
         data = path.read_bytes()
     except OSError as error:

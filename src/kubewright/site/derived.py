@@ -25,10 +25,10 @@ DOCUMENTS: Mapping[str, type[Document]] = {
 
 def newest_engine(state: State | None) -> str:
     """The newest version of kubewright that has published on a site, this one included."""
-    return __version__ if state is None or not _is_newer(state) else state.engine
+    return __version__ if state is None or not is_newer(state) else state.engine
 
 
-def _is_newer(state: State) -> bool:
+def is_newer(state: State) -> bool:
     """Whether a newer kubewright than this one has published a state."""
     return versions.order(state.engine) > versions.order(__version__)
 
@@ -38,7 +38,7 @@ def schemas(state: State | None) -> dict[str, bytes]:
 
     None where a newer kubewright has published its own, which say more.
     """
-    if state is not None and _is_newer(state):
+    if state is not None and is_newer(state):
         return {}
     found = {}
     for name, model in DOCUMENTS.items():

@@ -104,6 +104,21 @@ class DirectoryStore:
         with files.explained(file), suppress(*_ABSENT):
             file.unlink()
 
+    def announce(self) -> None:
+        """Let others know that somebody writes here, before anything is read that decides it.
+
+        Where nothing has been written yet nothing is.
+        """
+        with suppress(OSError, DiskError):  # the first write will explain it
+            if (self.root / OWN).is_dir():
+                self._directory()
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other writer is here; as long as the block runs none can begin."""
+        with self._turn():
+            yield not self.has_other_writers()
+
     def has_other_writers(self) -> bool:
         """Whether another process or store object is writing here now."""
         others = (self.root / OWN).glob("new-*")

@@ -79,28 +79,35 @@ def _before_the_end(objects: Iterable[Object]) -> list[Object]:
     return [item for item in objects if item.path != layout.FINISHED]
 
 
+def _the_end(publication: Publication) -> list[Object]:
+    """That word alone."""
+    return [item for item in publication.objects if item.path == layout.FINISHED]
+
+
 def _settle(
     store: Store, publisher: Publisher, now: int, publication: Publication, state: State | None
 ) -> list[Change]:
     """Write again what was overwritten that somebody committed while this one was finishing.
 
     A late writer may have replaced newer objects by its own: they are made again from the state
-    that is the site's by now. Then say that all is written.
+    that is the site's by now. Then say that all is written, and see that this is still true.
     """
     changes: list[Change] = []
-    written = publication.state or state
+    written, said = publication.state or state, False
     while True:
         current = store.get(layout.CURRENT)
         if current is not None and current.data == publication.pointer:
-            break
+            if said:
+                return changes
+            changes += apply(store, _the_end(publication), None)
+            said = True
+            continue
         reader = Reader(store)
         present = reader.present()
         if present.state == written:  # the pointer is damaged: `repair` restores it
-            break
+            return [*changes, *apply(store, _the_end(publication), None)]
         present = replace(present, finished=written)
         again = render(Draft(reader, present, now), publisher)
         with suppress(Overtaken):
             changes += apply(store, _before_the_end(again.objects), again.tag)
-            publication, written = again, again.state or present.state
-    last = [item for item in publication.objects if item.path == layout.FINISHED]
-    return [*changes, *apply(store, last, None)]
+            publication, written, said = again, again.state or present.state, False

@@ -47,7 +47,8 @@ class Reader:
         """Read the pointer and the state that it names.
 
         A pointer that is lost or damaged is taken from the last finished publication. Raises
-        VerificationFailed when the site has neither, and RequestError for a site of another format.
+        VerificationFailed when the site has neither or the state of a sound pointer is damaged, and
+        RequestError for a site of another format.
         """
         stored = self.store.get(layout.CURRENT)
         current = _pointer(stored.data) if stored else None
@@ -59,7 +60,8 @@ class Reader:
                 raise VerificationFailed(layout.CURRENT, "lost or damaged", REMEDY)
             return Present(tag, None, None, None)
         state = self._state(current) if current else None
-        if state is None and last is not None and last != current:
+        damaged = current is None or (state is None and not self._has_state(current))
+        if damaged and last is not None and last != current:
             log.warning("%s: lost or damaged; publication %d stands", layout.CURRENT, last.number)
             state, current = self._state(last), last
         if state is None or current is None:
@@ -131,8 +133,22 @@ class Reader:
 
     def _state(self, pointer: Pointer) -> State | None:
         path = layout.state_copy(pointer.number, pointer.sha256)
-        data = self.sought(pointer.sha256, path)
+        data = self.sought(pointer.sha256, path, layout.STATE)
         return None if data is None else State.read(data, path)
+
+    def _has_state(self, pointer: Pointer) -> bool:
+        """Whether a pointer whose state cannot be read is sound: the site has had that state.
+
+        A pointer that is damaged names nothing that lies here, or a state whose own name fits it
+        and the pointer does not.
+        """
+        path = layout.state_copy(pointer.number, pointer.sha256)
+        stored = self.store.get(path)
+        if stored is not None:
+            digest = files.sha256(stored.data)
+            return layout.state_copy(pointer.number, digest) != path
+        beside = (*layout.signatures(path), layout.backup_copy(path))
+        return any(self.store.stat(name) is not None for name in beside)
 
     def _others(self) -> bool:
         """Whether the site has documents although nothing says which are its own."""

@@ -55,6 +55,9 @@ def expected(reader: Reader, publisher: Publisher, now: int) -> Iterator[Object]
     for path, data in documents(draft, publisher).items():
         if present.state.files.get(path) == files.sha256(data):
             yield pointer(path, data, fresh=False)
+    # Last: it says that all the rest is written.
+    finished = pointer_to(present.state.number, present.sha256)
+    yield pointer(layout.FINISHED, finished, fresh=False)
 
 
 def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) -> Iterator[Object]:
@@ -73,7 +76,6 @@ def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) ->
     yield pointer(layout.CURRENT, pointer_to(newest.number, sha256), fresh=False)
     live = reader.content(sha256, layout.STATE)
     yield pointer(layout.STATE, live, fresh=False)
-    yield pointer(layout.FINISHED, pointer_to(newest.number, sha256), fresh=False)
 
 
 def _parent(reader: Reader, state: State) -> State | None:

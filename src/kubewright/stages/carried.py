@@ -9,7 +9,7 @@ from kubewright.models.artifact import Package
 from kubewright.models.base import Format
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
-from kubewright.site import contents
+from kubewright.site import contents, layout
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store
 from kubewright.stages.package import site_keyring
@@ -57,7 +57,7 @@ def listed_rpms(store: Store) -> dict[str, str]:
 
 def keyring(keys: Keys, read: Read) -> bytes:
     """Every repository key that the site knows, the current one first."""
-    return site_keyring(keys.repo.certificate, read)
+    return site_keyring(keys.repo.certificate, read(layout.KEYRING))
 
 
 def published(package: Package, known: bytes, read: Read) -> bytes | None:

@@ -7,7 +7,8 @@ from kubewright.models.site import Change, Channel
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import channels, layout
+from kubewright.site import channels, contents, layout
+from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft
 from kubewright.stages.site import edit
 
@@ -42,11 +43,19 @@ def rollback(
             repo_key=keys.repo.fingerprint,
             valid_for=settings.valid_for,
         )
-        draft.put(new, draft.contents(target))
+        draft.put(new, _listed(draft, target, new))
         return draft.records[channel]
 
     done = edit(settings, recipes, keys, change)
     return done.result, list(done.changes)
+
+
+def _listed(draft: Draft, target: Channel, new: Channel) -> Contents:
+    """What the target lists, for the architectures that the channel has by now."""
+    if new.architectures == target.architectures:
+        return draft.contents(target)
+    wider = target.model_copy(update={"architectures": new.architectures})
+    return contents.from_releases(draft.reader, wider)
 
 
 def _current(draft: Draft, channel: str, settings: Settings) -> Channel:

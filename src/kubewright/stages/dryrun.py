@@ -145,8 +145,12 @@ def _agrees(workspace: Workspace, settings: Settings, keys: Keys) -> bool:
         "repo_key": keys.repo.fingerprint,
         "artifact_key": keys.artifact.key_id,
     }
-    records = [workspace.record(stage) for stage in ("package", "image", "sign")]
-    return all(record is None or record.options.items() <= options.items() for record in records)
+    for stage in ("package", "image", "sign"):
+        record = workspace.record(stage)
+        made = record.options if record else {}
+        if any(options.get(name, value) != value for name, value in made.items()):
+            return False
+    return True
 
 
 def _label(entry: Input) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
 from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
-from kubewright.signing.roles import Keys
+from kubewright.signing.roles import ArtifactKey, Keys
 
 
 def init(directory: Path, name: str, settings: Settings, *, expires_days: int | None) -> Paths:
@@ -28,6 +28,11 @@ def keys(settings: Settings) -> Keys:
             "name keys with --repo-key and --artifact-key",
         )
     return own
+
+
+def pushing_key(settings: Settings) -> ArtifactKey:
+    """The key that signs images, all that pushing them needs."""
+    return artifact_key(settings.artifact_key)
 
 
 def existing_keys(settings: Settings) -> Keys | None:

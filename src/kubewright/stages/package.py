@@ -1,7 +1,7 @@
 """package: builds the debs and rpms of the lock into `dist/NAME/packages/`."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import chain
@@ -24,7 +24,6 @@ from kubewright.settings import Settings
 from kubewright.signing.certificate import read as read_certificate
 from kubewright.signing.keyring import armored, merged
 from kubewright.signing.public import RepoPublicKey
-from kubewright.site import layout
 from kubewright.stages.build_package import (
     KEYRING,
     PACKAGES,
@@ -72,7 +71,7 @@ def package(
     if record.made_from["recipes"] != release.recipes:
         log.warning(
             "package %s: the recipes or content have changed since the lock was resolved; before "
-            "you sign, run `kubewright resolve %s` and `kubewright package` again",
+            "you sign, run `kubewright release %s`, or every stage from `resolve` on",
             release.name,
             release.tag,
         )
@@ -112,12 +111,12 @@ def _head(
         "url": settings.url,
         "registry": settings.registry,
         "repo_key": key.fingerprint,
+        "keyring": files.sha256(around.keyring),
     }
     mark = fingerprint(
         made_from,
         options,
         dict(around.tools),
-        files.sha256(around.keyring),
         around.variables["key_date"],
     )
     tool = Builder(name=settings.backend, version=around.tools[settings.backend])
@@ -265,10 +264,9 @@ def certificate(settings: Settings) -> RepoPublicKey:
     return read_certificate(settings.repo_key, settings.now)
 
 
-def site_keyring(certificate: bytes, read: Callable[[str], bytes | None]) -> bytes:
+def site_keyring(certificate: bytes, earlier: bytes | None) -> bytes:
     """Every certificate that users of a site shall trust, the current one first.
 
-    `read` gives an object of the site, None if there is none.
+    `earlier` are those that the site has published, None if it has none.
     """
-    earlier = read(layout.KEYRING)
     return merged(certificate, [earlier] if earlier else [])

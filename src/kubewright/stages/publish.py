@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
+from kubewright import files
 from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
 from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.base import Arch, Format
@@ -13,13 +14,16 @@ from kubewright.recipes import Recipes
 from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
+from kubewright.signing.keyring import merged
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, contents, layout
 from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
 from kubewright.site.store import Store
+from kubewright.stages.sign import other_keyring
 from kubewright.stages.site import edit
+from kubewright.stages.site_keys import published_keyring
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -36,6 +40,8 @@ def publish(
 
     def change(draft: Draft) -> list[str]:
         _refuse_other_options(workspace, record, settings, keys)
+        if _is_new(draft, entry):
+            _refuse_other_keyring(draft, workspace, record, settings, keys)
         names = _names(draft, manifest, settings)
         changed = [name for name in names if _add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
@@ -71,6 +77,16 @@ def _refuse_other_options(
                 f"signed with {words[name]} {signed or 'of no address'}, not {value or 'none'}",
                 f"give the same {words[name]}, or run `kubewright release` again with this one",
             )
+
+
+def _refuse_other_keyring(
+    draft: Draft, workspace: Workspace, record: Record, settings: Settings, keys: Keys
+) -> None:
+    """Who installs the keyring package trusts just the keys that the site has from now on."""
+    known = published_keyring(draft.reader, draft.present)
+    ring = merged(keys.repo.certificate, [known] if known else [])
+    if record.options.get("keyring") != files.sha256(ring):
+        raise other_keyring(workspace, settings)
 
 
 def _names(draft: Draft, manifest: Manifest, settings: Settings) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubewright import files
-from kubewright.errors import RequestError
+from kubewright.errors import PublicationConflict, RequestError
+from kubewright.models.artifact import Record
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change
 from kubewright.recipes import Recipes
@@ -14,7 +16,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout, repair
 from kubewright.site.directory import DirectoryStore
-from kubewright.site.objects import Object, Source
+from kubewright.site.objects import Kind, Object, Source
 from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
@@ -69,16 +71,41 @@ class _Mender:
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
-        own = publisher(self.recipes, self.keys)
+        own, reader = publisher(self.recipes, self.keys), self.reader()
+        tag = reader.present().tag
         signatures = []
-        for item in repair.expected(self.reader(), own, self.settings.now):
+        for item in repair.expected(reader, own, self.settings.now):
             if item.lasting:
                 signatures.append(item)
             elif not holds(self.site, item.path, item.size, item.sha256):
-                self._restore(item)
+                tag = self._restore_unless_overtaken(item, tag)
         walk = self._walk()  # only now are the keys sound
         for item in signatures:
             self._mend_signature(walk, item)
+
+    def _restore_unless_overtaken(self, item: Object, tag: str | None) -> str | None:
+        """Restore an object of the state that was read; the tag of the pointer afterwards.
+
+        Raises PublicationConflict if the pointer is not the same any more.
+        """
+        if item.kind is Kind.immutable:
+            self._restore(item)
+        elif self._pointer_tag() != tag:
+            raise _overtaken()
+        elif item.path != layout.CURRENT or not isinstance(item.content, bytes):
+            self._restore(item)
+        else:
+            self._note(item.path, "replace", item.size)
+            if not self.settings.dry_run:
+                if not self.site.put(item.path, item.content, if_absent=tag is None, if_tag=tag):
+                    raise _overtaken()
+                return self._pointer_tag()
+        return tag
+
+    def _pointer_tag(self) -> str | None:
+        """Of the pointer as it is now."""
+        stored = self.site.get(layout.CURRENT)
+        return stored.tag if stored else None
 
     def _restore(self, item: Object) -> None:
         if not isinstance(item.content, Source):
@@ -125,8 +152,9 @@ class _Mender:
             manifest = Manifest.read(data, place)
             for reference in references(manifest):
                 self._mend_file(reference, sources)
+            made = _beside(self.settings.dist, digest)
             for path in _unnamed(manifest, place):
-                self._mend_signed(path, sources)
+                self._mend_signed(path, made.get(path))
 
     def _mend_file(self, wanted: Reference, sources: dict[str, Path]) -> None:
         """A file whose digest is known."""
@@ -147,10 +175,9 @@ class _Mender:
                 return path
         return None
 
-    def _mend_signed(self, path: str, sources: dict[str, Path]) -> None:
-        """A signature or checksum list of a release, which no digest names: `dist/` has it."""
-        made = sources.get(path)
-        if made is None:
+    def _mend_signed(self, path: str, made: Path | None) -> None:
+        """A signature or checksum list of a release, which no digest names: who made it has it."""
+        if made is None or not made.is_file():
             return
         data = made.read_bytes()
         stored = self.site.get(path)
@@ -159,20 +186,23 @@ class _Mender:
 
     def remove_strays(self) -> None:
         """What nothing on the site names; that is known only where all documents can be read."""
+        tag = self._pointer_tag()
         report = self.report()
         if any(finding.place not in report.strays for finding in report.findings):
             return
-        if (
-            report.strays
-            and isinstance(self.site, DirectoryStore)
-            and self.site.has_other_writers()
-        ):
-            log.warning("%s: somebody is publishing; nothing is removed now", self.settings.site)
+        if not report.strays:
             return
-        for path in report.strays:
-            if not self.settings.dry_run:
-                self.site.delete(path)
-            self._note(path, "delete", 0)
+        site = self.site
+        with site.alone() if isinstance(site, DirectoryStore) else nullcontext(True) as alone:
+            if not alone or self._pointer_tag() != tag:
+                log.warning(
+                    "%s: somebody is publishing; nothing is removed now", self.settings.site
+                )
+                return
+            for path in report.strays:
+                if not self.settings.dry_run:
+                    self.site.delete(path)
+                self._note(path, "delete", 0)
 
     def _put(self, path: str, content: Content) -> None:
         if not self.settings.dry_run:
@@ -191,13 +221,33 @@ def _unnamed(manifest: Manifest, place: str) -> list[str]:
     return [*layout.signatures(place), sums, f"{sums}.asc"]
 
 
+def _overtaken() -> PublicationConflict:
+    return PublicationConflict(
+        layout.CURRENT, "somebody else has published meanwhile", "run `kubewright repair` again"
+    )
+
+
 def _made(dist: Path) -> Iterator[tuple[str, Path]]:
-    """The files of signed releases in `dist/`, by digest and by their path on a site."""
-    for name in locks(dist):
-        workspace = Workspace(dist / name)
-        record = workspace.record("sign")
-        for artifact in (*record.artifacts, *record.packages) if record else ():
+    """The files of signed releases in `dist/`, by digest."""
+    for workspace, record in _signed(dist):
+        for artifact in (*record.artifacts, *record.packages):
             path = workspace.root / artifact.path
             if path.is_file():
                 yield artifact.sha256, path
-                yield artifact.url, path
+
+
+def _beside(dist: Path, manifest: str) -> dict[str, Path]:
+    """The files that were signed together with the manifest of that digest, by path on a site."""
+    for workspace, record in _signed(dist):
+        if any(item.kind == "manifest" and item.sha256 == manifest for item in record.artifacts):
+            return {item.url: workspace.root / item.path for item in record.artifacts}
+    return {}
+
+
+def _signed(dist: Path) -> Iterator[tuple[Workspace, Record]]:
+    """The signed releases in `dist/`."""
+    for name in locks(dist):
+        workspace = Workspace(dist / name)
+        record = workspace.record("sign")
+        if record is not None:
+            yield workspace, record

@@ -16,10 +16,12 @@ from kubewright.models.lock import Release
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
+from kubewright.signing.keyring import merged
 from kubewright.signing.roles import Keys
 from kubewright.stages import image, manifest
 from kubewright.stages.build_package import entry_channel
 from kubewright.stages.carried import Carried, Listed, Read, keyring, published
+from kubewright.stages.content_digest import content_digest
 from kubewright.stages.signed_documents import (
     SIGNED,
     documents,
@@ -29,6 +31,7 @@ from kubewright.stages.signed_documents import (
     signed_manifest,
     statement,
 )
+from kubewright.stages.site import keyring as site_keyring
 from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
@@ -55,11 +58,14 @@ def order(workspace: Workspace, settings: Settings, recipes: Recipes, keys: Keys
     """
     packages, built = workspace.sealed("package"), workspace.sealed("image")
     _refuse_other_options(workspace, packages, settings, keys)
+    _refuse_other_registry(workspace, packages, built)
+    ring = _keyring(workspace, packages, settings, keys)
     made_from = workspace.made_from("fetch", "package", "image")
     options = {
         "url": settings.url,
         "repo_key": keys.repo.fingerprint,
         "artifact_key": keys.artifact.key_id,
+        "keyring": ring,
     }
     mark = fingerprint(
         __version__, made_from, options, files.sha256(keys.repo.certificate),
@@ -96,6 +102,7 @@ def sign(
         log.info("sign %s: nothing to do, signed by %s", wanted.release.name, keys.repo.fingerprint)
         return done
     keys.repo.refuse_expired(settings.now)
+    _refuse_own_recipes(wanted.release, recipes)
     _refuse_broken_layout(workspace)
     carried = Carried(read, there, keyring(keys, read))
     record = _make(workspace, settings, recipes, keys, wanted, carried)
@@ -184,10 +191,55 @@ def _refuse_other_options(
         )
 
 
+def _keyring(workspace: Workspace, packages: Record, settings: Settings, keys: Keys) -> str:
+    """The digest of the keyring in the packages, which must be that of the site.
+
+    Raises VerificationFailed where the site's own is damaged.
+    """
+    packaged, known = packages.options.get("keyring", ""), site_keyring(settings)
+    if known is not None and packaged != files.sha256(merged(keys.repo.certificate, [known])):
+        raise other_keyring(workspace, settings)
+    return packaged
+
+
+def other_keyring(workspace: Workspace, settings: Settings) -> RequestError:
+    """The keyring package would not have the keys that users of the site need, or others too."""
+    return RequestError(
+        str(workspace.root / "package.json"),
+        f"the keyring package does not hold just the keys of {settings.site} and the signing key",
+        f"run `kubewright package {workspace.root.name}` again with this --site, then `sign`",
+    )
+
+
+def _refuse_other_registry(workspace: Workspace, packages: Record, built: Record) -> None:
+    """Packages name images, so both are of one registry."""
+    named, made = packages.options.get("registry"), built.options.get("registry")
+    if named != made:
+        raise RequestError(
+            str(workspace.root),
+            f"the packages name images of {named}, but the images are for {made}",
+            f"run `kubewright package {workspace.root.name}` or `kubewright image "
+            f"{workspace.root.name}` again, with one --registry",
+        )
+
+
+def _refuse_own_recipes(release: Release, recipes: Recipes) -> None:
+    """The node specification is written from the recipes here."""
+    if content_digest(release, recipes) != release.recipes:
+        raise RequestError(
+            str(recipes.root),
+            f"other recipes or content than {release.name} was resolved from",
+            f"sign with those, or run `kubewright release {release.tag}`, with the same options",
+        )
+
+
 def _refuse_broken_layout(workspace: Workspace) -> None:
-    for finding in check_layout(workspace.root / image.LAYOUT):
+    folder = workspace.root / image.LAYOUT
+    for finding in check_layout(folder):
         raise VerificationFailed(
-            str(workspace.root / image.LAYOUT), str(finding), "run `kubewright image` again"
+            str(folder),
+            str(finding),
+            f"delete this folder and run `kubewright image {workspace.root.name}` again",
         )
 
 

@@ -11,6 +11,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels
 from kubewright.site import edit as editing
+from kubewright.site.directory import DirectoryStore
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.edit import Edited
 from kubewright.site.reader import Reader
@@ -41,8 +42,10 @@ def edit(
         _renew(draft, settings, keys)
         return result
 
-    own = publisher(recipes, keys)
-    return editing.edit(store(settings), own, guarded, now=settings.now, dry_run=settings.dry_run)
+    own, site = publisher(recipes, keys), store(settings)
+    if isinstance(site, DirectoryStore) and not settings.dry_run:
+        site.announce()
+    return editing.edit(site, own, guarded, now=settings.now, dry_run=settings.dry_run)
 
 
 def keyring(settings: Settings) -> bytes | None:

@@ -80,7 +80,7 @@ def _all(walk: Walk) -> Index | None:
         upgrades.check(walk, index, manifests)
     _development(walk, manifests)
     if index is not None and not walk.unread and len(manifests) == len(index.releases):
-        walk.strays = strays.check(walk, index)
+        walk.strays = strays.check(walk, index, state)
     return index
 
 
