@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 from kubewright.models.site import Change, State
 from kubewright.site import layout
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.objects import Object, Overtaken, apply, rehearse
+from kubewright.site.objects import Object, Overtaken, Source, apply, rehearse
 from kubewright.site.publication import Publication, render
 from kubewright.site.reader import Reader
-from kubewright.site.store import Store
+from kubewright.site.store import Store, Stored
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,11 @@ def edit(
         try:
             changes = apply(store, _before_the_end(objects), publication.tag)
         except Overtaken:
+            if publication.state is not None and Reader(store).has_had(publication.state):
+                # Somebody went on from this publication before it was seen to be committed.
+                unseen = replace(publication, state=None, pointer=None)
+                changes = _settle(store, publisher, now, unseen, present.finished)
+                return Edited(result, tuple(changes), number)
             log.info("%s: somebody else published meanwhile; trying again", layout.CURRENT)
             uploaded |= {(item.path, item.sha256) for item in _release_files(draft)}
             continue
@@ -79,35 +84,36 @@ def _before_the_end(objects: Iterable[Object]) -> list[Object]:
     return [item for item in objects if item.path != layout.FINISHED]
 
 
-def _the_end(publication: Publication) -> list[Object]:
-    """That word alone."""
-    return [item for item in publication.objects if item.path == layout.FINISHED]
-
-
 def _settle(
     store: Store, publisher: Publisher, now: int, publication: Publication, state: State | None
 ) -> list[Change]:
     """Write again what was overwritten that somebody committed while this one was finishing.
 
     A late writer may have replaced newer objects by its own: they are made again from the state
-    that is the site's by now. Then say that all is written, and see that this is still true.
+    that is the site's by now. Then say that all is written, unless somebody has said more.
     """
     changes: list[Change] = []
-    written, said = publication.state or state, False
+    written = publication.state or state
     while True:
-        current = store.get(layout.CURRENT)
-        if current is not None and current.data == publication.pointer:
-            if said:
-                return changes
-            changes += apply(store, _the_end(publication), None)
-            said = True
-            continue
+        said, current = store.get(layout.FINISHED), store.get(layout.CURRENT)
         reader = Reader(store)
-        present = reader.present()
-        if present.state == written:  # the pointer is damaged: `repair` restores it
-            return [*changes, *apply(store, _the_end(publication), None)]
+        done = current is not None and current.data == publication.pointer
+        # A damaged pointer is for `repair` to restore.
+        if done or (present := reader.present()).state == written:
+            end = [item for item in publication.objects if item.path == layout.FINISHED]
+            if all(_say(store, item, said) for item in end):
+                return [*changes, *(item.change for item in end)]
+            continue
         present = replace(present, finished=written)
         again = render(Draft(reader, present, now), publisher)
         with suppress(Overtaken):
             changes += apply(store, _before_the_end(again.objects), again.tag)
-            publication, written, said = again, again.state or present.state, False
+            publication, written = again, again.state or present.state
+
+
+def _say(store: Store, item: Object, said: Stored | None) -> bool:
+    """Write the last word, if it is still what it was."""
+    if isinstance(item.content, Source):
+        return False
+    tag = said.tag if said else None
+    return store.put(item.path, item.content, if_absent=tag is None, if_tag=tag)

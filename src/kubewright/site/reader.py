@@ -71,6 +71,15 @@ class Reader:
         done = state if last == current else self._state(last) if last else None
         return Present(tag, state, current.sha256, done)
 
+    def has_had(self, state: State) -> bool:
+        """Whether a state is that of the site, or one of those before it."""
+        present = self.present()
+        found, digest = present.state, present.sha256
+        while found is not None and digest is not None and found.number > state.number:
+            digest = found.parent
+            found = self._state(Pointer(number=found.number - 1, sha256=digest)) if digest else None
+        return digest == files.sha256(state.to_bytes())
+
     def channel(self, state: State, name: str) -> Channel | None:
         """A channel's record; None if the site has no such channel."""
         copy = state.channels.get(name)
