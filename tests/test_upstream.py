@@ -294,7 +294,7 @@ def test_a_mirror_says_what_it_is(tmp_path: Path, sample_mirror: Path) -> None:
         '{"header": {"type": "kubewright.mirror", "version": "1"}, "kind": "best"}'
     )
     with pytest.raises(
-        VerificationFailed, match=r"mirror.json: kind: Input should be 'sample', 'source'"
+        VerificationFailed, match=r"mirror.json: damaged at kind; get the file again"
     ):
         print(Upstream(str(tmp_path)).kind)
 
