@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -30,21 +29,16 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-class Past(NamedTuple):
-    """A site with three publications of one channel, which expire after ten days."""
-
-    settings: Settings
-
-
 @pytest.fixture(scope="session")
 def past(
     tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings], keys: Keys
-) -> Past:
+) -> Settings:
+    """A site with three publications of one channel, which expire after ten days."""
     home = tmp_path_factory.mktemp("crashes")
     more: dict[str, object] = {"channels": ("test",), "valid_for": 10}
     for number, version in enumerate(("v1.35.9", "v1.36.3", "v1.36.4")):
         settings = build(home, version, now=NOW + number, **more)
-    return Past(settings.model_copy(update={"now": NOW + 10, "valid_for": None}))
+    return settings.model_copy(update={"now": NOW + 10, "valid_for": None})
 
 
 def published(settings: Settings, keys: Keys) -> object:
@@ -92,15 +86,15 @@ def wrong(site: Path) -> tuple[list[str], list[str]]:
 
 @pytest.fixture(scope="session")
 def ready(
-    past: Past, build: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+    past: Settings, build: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
     """The settings, with one more release signed in `dist/`."""
     other = tmp_path_factory.mktemp("scratch")
     build(
-        Path(past.settings.site).parent, "v1.37.0-rc.1",
+        Path(past.site).parent, "v1.37.0-rc.1",
         site=str(other / "site"), channels=("x",), now=NOW + 5,
     )  # fmt: skip
-    return past.settings
+    return past
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -24,16 +23,10 @@ PARTS = 8
 Change = Callable[[bytes], bytes | None]
 
 
-class Past(NamedTuple):
-    """A site with a history, and what made it."""
-
-    settings: Settings
-
-
 @pytest.fixture(scope="session")
 def past(
     tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings], keys: Keys
-) -> Past:
+) -> Settings:
     """Two releases, a rollback and the first again: old and new of everything."""
     home = tmp_path_factory.mktemp("damage")
     more: dict[str, object] = {"url": URL, "allow_development": True, "valid_for": 10}
@@ -42,7 +35,7 @@ def past(
     channels.rollback(
         "stable", settings.model_copy(update={"now": NOW + 120}), shipped(), keys, None
     )
-    return Past(settings.model_copy(update={"now": NOW + 180, "valid_for": None}))
+    return settings.model_copy(update={"now": NOW + 180, "valid_for": None})
 
 
 def kind(path: str) -> str:
@@ -111,28 +104,26 @@ def named(site: str) -> list[str]:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_damage_is_named_and_healed(
-    past: Past,
+    past: Settings,
     keys: Keys,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
     part: int,
 ) -> None:
-    chosen = samples(Path(past.settings.site))
+    chosen = samples(Path(past.site))
     assert len(chosen) > 70, sorted(chosen)
     ways = f"{len(chosen)} kinds of file, each {', '.join(DAMAGES)}"
     record_property("covered", f"damage: {ways}")
-    sound = tree(Path(past.settings.site))
+    sound = tree(Path(past.site))
     missed, hurt = [], []
     cases = list(itertools.product(sorted(chosen.values()), DAMAGES))
     for path, how in cases[part::PARTS]:
         site = tmp_path / "site"
-        shutil.copytree(past.settings.site, site, copy_function=os.link)
+        shutil.copytree(past.site, site, copy_function=os.link)
         damage(site / path, DAMAGES[how])
         if not any(path in line for line in named(str(site))):
             missed.append(f"{how} {path}")
-        report, _ = repair_site(
-            past.settings.model_copy(update={"site": str(site)}), shipped(), keys
-        )
+        report, _ = repair_site(past.model_copy(update={"site": str(site)}), shipped(), keys)
         if report.findings or tree(site) != sound:
             differ = [name for name, data in tree(site).items() if sound.get(name) != data]
             lines = [f"{finding.place}: {finding.problem}" for finding in report.findings]

@@ -63,6 +63,16 @@ def wrong(settings: Settings) -> list[str]:
     return [f"{finding.place}: {finding.problem}" for finding in report.findings]
 
 
+def killed_before(start: str) -> Callable[[int, str], None]:
+    """Ends a process before the first operation on the site that begins so."""
+
+    def kill(number: int, operation: str) -> None:
+        if operation.startswith(start):
+            raise KeyboardInterrupt
+
+    return kill
+
+
 def publish_latest(settings: Settings, keys: Keys) -> list[str]:
     return publish.publish(Workspace(settings.dist / "v1.37.0-rc.1-1"), settings, shipped(), keys)[
         0
@@ -134,12 +144,8 @@ def test_publishing_a3_what_is_refused_is_in_no_channel(
 ) -> None:
     """A crash before the one commit: not one of three channels has the release, nor gets it."""
 
-    def killed(number: int, operation: str) -> None:
-        if operation == f"put {layout.CURRENT}":
-            raise KeyboardInterrupt
-
     names = copied.model_copy(update={"channels": ("stable", "latest", "other")})
-    with watch(killed), pytest.raises(KeyboardInterrupt):
+    with watch(killed_before(f"put {layout.CURRENT}")), pytest.raises(KeyboardInterrupt):
         publish_latest(names, keys)
     channels.refresh(copied, shipped(), keys)
     for record in history.list_channels(copied):
@@ -192,11 +198,7 @@ def test_a_lost_or_damaged_pointer_is_restored_and_never_invented(
 def test_publishing_b1_b2_a_publication_that_was_cut_short_is_said_to_be(
     copied: Settings, keys: Keys, watch: Watch, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    def killed(number: int, operation: str) -> None:
-        if operation == "put channels/latest.txt":
-            raise KeyboardInterrupt
-
-    with watch(killed), pytest.raises(KeyboardInterrupt):
+    with watch(killed_before("put channels/latest.txt")), pytest.raises(KeyboardInterrupt):
         publish_latest(copied, keys)
     report = verify.verify(copied.site, [], now=copied.now)
     assert report.findings == ()
@@ -262,11 +264,7 @@ def test_an_engine_that_is_late_renews_and_finishes_in_one_publication(
 ) -> None:
     """Something expires while an earlier publication is unfinished."""
 
-    def killed(number: int, operation: str) -> None:
-        if operation == "put channels/latest.txt":
-            raise KeyboardInterrupt
-
-    with watch(killed), pytest.raises(KeyboardInterrupt):
+    with watch(killed_before("put channels/latest.txt")), pytest.raises(KeyboardInterrupt):
         publish_latest(copied, keys)
     late = copied.model_copy(update={"now": NOW + 8 * DAY})
     renewed, _, finished = channels.refresh(late, shipped(), keys)
@@ -286,11 +284,7 @@ def test_a_damaged_state_of_a_sound_pointer_is_named_and_loses_no_release(
 ) -> None:
     """Killed right after the commit, and then the copy of the new state is damaged."""
 
-    def killed(number: int, operation: str) -> None:
-        if operation.startswith("put channels/"):
-            raise KeyboardInterrupt
-
-    with watch(killed), pytest.raises(KeyboardInterrupt):
+    with watch(killed_before("put channels/")), pytest.raises(KeyboardInterrupt):
         publish_latest(copied, keys)
     (path,) = Path(copied.site, layout.STATES).glob("4-*[0-9a-f].json")
     right = path.read_bytes()
@@ -366,11 +360,7 @@ def test_what_a_repair_was_killed_at_is_still_unfinished(
 ) -> None:
     """That everything is written is said last of all, by `repair` too."""
 
-    def killed(number: int, operation: str) -> None:
-        if operation == f"put {layout.STATE}":
-            raise KeyboardInterrupt
-
-    with watch(killed), pytest.raises(KeyboardInterrupt):
+    with watch(killed_before(f"put {layout.STATE}")), pytest.raises(KeyboardInterrupt):
         publish_latest(copied, keys)
     with watch(lambda number, operation: None) as operations:
         repair_site(copied, shipped(), keys)
