@@ -1,19 +1,34 @@
 """What a run was asked to do: the values of the options that several verbs have."""
 
 import os
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from kubewright.models.base import Arch, Flavour, Model
 from kubewright.models.resolve_options import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
-URL = r"^(|https?://[^\s/@]+(/\S*)?)$"
-"""An address that clients can use, without a password, or the empty text."""
 
-REGISTRY = r"^(https?://)?[^\s/@]+(/[^\s@]+)?/?$"
+def _address(pattern: str) -> AfterValidator:
+    """Checks an address that becomes part of what is published, so it may hold no account."""
+
+    def check(given: str) -> str:
+        if re.fullmatch(pattern, given):
+            return given
+        if "@" in given:
+            raise ValueError("has a name or password in it, which would be published")
+        raise ValueError("not an address that can be used")
+
+    return AfterValidator(check)
+
+
+Url = Annotated[str, _address(r"|https?://[^\s/@]+(/\S*)?")]
+"""An address that clients can use, or the empty text."""
+
+Registry = Annotated[str, _address(r"(https?://)?[^\s/@]+(/[^\s@]+)?/?")]
 """Where images live; accounts are those of `docker login`."""
 
 
@@ -30,13 +45,11 @@ class Settings(Model):
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"
-    url: str = Field(
-        "", pattern=URL, description="the site's public base URL; empty: everything is relative",
+    url: Url = Field(
+        "", description="the site's public base URL; empty: everything is relative",
         examples=["https://packages.example.org"],
     )  # fmt: skip
-    registry: str = Field(
-        "registry.k8s.io", pattern=REGISTRY, examples=["registry.example.org/k8s"]
-    )
+    registry: Registry = Field("registry.k8s.io", examples=["registry.example.org/k8s"])
     channels: tuple[ChannelName, ...] = Field((), examples=["stable-1.36"])
     asked: ResolveOptions = Field(
         ResolveOptions(), description="what a release has to have beside a version of Kubernetes"

@@ -113,7 +113,8 @@ class Workspace:
         if not record.complete:
             problem = "incomplete: only a part was made, with --only"
             raise RequestError(place, problem, f"{again} without --only")
-        self._refuse_other_name()
+        release = self.release()
+        self._refuse_other_name(release)
         for name in sorted(record.made_from.keys() - {"recipes"}, key=_lock_first):
             if self._digest(name) != record.made_from[name]:
                 if name == "lock":
@@ -123,16 +124,16 @@ class Workspace:
                     f"made from another {self._path(name).name} than the one beside it",
                     f"{again} again, with the same options",
                 )
-        self._refuse_other_recipes(record)
+        self._refuse_other_recipes(record, release)
         for path in self._unsound(record):
             raise VerificationFailed(
                 str(path), f"missing, or not what `{stage}` made", f"{again} again"
             )
         return record
 
-    def _refuse_other_name(self) -> None:
-        """Packages, paths and the manifest have the name of the release. Raises as `release`."""
-        name = self.release().name
+    def _refuse_other_name(self, release: Release) -> None:
+        """Packages, paths and the manifest have the name of the release."""
+        name = release.name
         if name != self.root.name:
             raise RequestError(
                 str(self.lock_path), f"the lock of {name}", f"name this directory {name} again"
@@ -147,9 +148,8 @@ class Workspace:
                 return name
         return stage
 
-    def _refuse_other_recipes(self, record: Record) -> None:
+    def _refuse_other_recipes(self, record: Record, release: Release) -> None:
         """The lock says which recipes the release is of, whatever this machine has by now."""
-        release = self.release()
         if record.made_from.get("recipes", release.recipes) == release.recipes:
             return
         remedy = (

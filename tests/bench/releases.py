@@ -26,6 +26,7 @@ from kubewright.site.directory import DirectoryStore
 from kubewright.stages import fetch, image, package, resolve, sign
 from kubewright.stages.carried import reading
 from kubewright.stages.sample import sample
+from kubewright.stages.site_keys import site_keyring
 from kubewright.workspace import Workspace, fingerprint, folder_digests
 
 KUBERNETES = "v1.36.4"
@@ -150,7 +151,7 @@ def _make(home: Path, number: int) -> None:
     nowhere = reading(DirectoryStore(home / "nowhere"))
     workspace, _ = resolve.resolve(KUBERNETES, settings, recipes)
     fetch.fetch(workspace, settings, recipes)
-    known = package.site_keyring(keys.repo.certificate, None)
+    known = site_keyring(keys.repo.certificate, None)
     package.package(workspace, settings, recipes, keys.repo, known)
     image.image(workspace, settings, recipes)
     sign.sign(workspace, settings, recipes, keys, nowhere)

@@ -98,6 +98,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages import package as packaging
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.site import keyring
+    from kubewright.stages.site_keys import site_keyring
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -105,7 +106,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
     own = packaging.certificate(settings)
-    known = packaging.site_keyring(own.certificate, keyring(settings))
+    known = site_keyring(own.certificate, keyring(settings))
     record = packaging.package(workspace, settings, shipped(), own, known)
     _report(workspace, record, as_json)
 

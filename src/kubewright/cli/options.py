@@ -164,10 +164,6 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
     return decorate
 
 
-ADDRESSES = ("url", "registry")
-"""The options that become part of what is published."""
-
-
 def settings(given: dict[str, Any]) -> Settings:
     """Settings from what click has read. Raises RequestError that names the option."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
@@ -195,10 +191,7 @@ def _refusal(error: ValidationError) -> RequestError:
         if field_of(name) == field:
             place = f"--{name} {redacted(str(first.given))}"
     examples = Settings.model_fields[field].examples
-    problem = "not an address that can be used" if field in ADDRESSES else first.problem
-    if field in ADDRESSES and "@" in str(first.given):
-        problem = "has a name or password in it, which would be published"
-    return RequestError(place, problem, f"write it like {examples[0]}" if examples else "")
+    return RequestError(place, first.problem, f"write it like {examples[0]}" if examples else "")
 
 
 def cache_directory() -> Path:

@@ -77,14 +77,14 @@ def layer_build(
 ) -> Build | None:
     """What a layer is built from; None where an input has no digest. `content` is images/."""
     layer = definition.layers[name]
-    known = {(one.component, one.name, one.arch): (one.id, one.sha256) for one in release.inputs}
+    known = release.named_inputs
     inputs: dict[str, str] = {}
     for file in layer.files:
         if file.input is not None:
-            place, digest = known.get((file.input.component, file.input.name, arch), ("", None))
-            if digest is None:
+            entry = known.get((file.input.component, file.input.name, arch))
+            if entry is None or entry.sha256 is None:
                 return None
-            inputs[place] = digest
+            inputs[entry.id] = entry.sha256
     if layer.packages is not None and layer.packages in pins:
         pinned = pins[layer.packages].of(arch)
         inputs |= {f"{pin.package} {pin.version} {pin.arch}": pin.sha256 for pin in pinned}

@@ -142,6 +142,11 @@ class Release(Model):
         companion = component != "kubernetes" and self.has(component)
         return self.component(component).epoch if companion else self.source_date_epoch
 
+    @property
+    def named_inputs(self) -> dict[tuple[str, str, Arch], Input]:
+        """The inputs by component, name and architecture."""
+        return {(entry.component, entry.name, entry.arch): entry for entry in self.inputs}
+
     def missing(self, component: str, name: str, arch: Arch) -> str | None:
         """Why an input is unavailable, or None when it is available."""
         for gap in self.unavailable:

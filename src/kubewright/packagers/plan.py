@@ -144,18 +144,15 @@ def _relations(recipe: Recipe, formats: Iterable[Format]) -> Iterator[str]:
 
 def _inputs(package: PlannedPackage, release: Release, keyring: bytes) -> dict[str, str]:
     """The digest of each input that the lock has, and of the keyring where it is one."""
-    known = {
-        (entry.component, entry.name, entry.arch): (entry.id, entry.sha256)
-        for entry in release.inputs
-    }
+    known = release.named_inputs
     digests: dict[str, str] = {}
     for component, name, arch in package.inputs(release):
         if component == "keyring":
             digests[f"{component}/{name}"] = files.sha256(keyring)
             continue
-        place, digest = known.get((component, name, arch), ("", None))
-        if digest is not None:
-            digests[place] = digest
+        entry = known.get((component, name, arch))
+        if entry is not None and entry.sha256 is not None:
+            digests[entry.id] = entry.sha256
     return digests
 
 

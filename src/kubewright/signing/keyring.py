@@ -22,9 +22,7 @@ _ARMOR = re.compile(
 )
 
 
-def certificates(
-    keyring: bytes, *, place: str, remedy: str = "run `kubewright repair`"
-) -> dict[str, bytes]:
+def certificates(keyring: bytes, *, place: str, remedy: str = _RESTORE) -> dict[str, bytes]:
     """The OpenPGP certificates in a file, binary or armored, by upper-case fingerprint and in their
     order.
 
@@ -34,9 +32,7 @@ def certificates(
     return _by_fingerprint(_sound(keyring, place, remedy))
 
 
-def site_certificates(
-    keyring: bytes, *, place: str, remedy: str = "run `kubewright repair`"
-) -> dict[str, bytes]:
+def site_certificates(keyring: bytes, *, place: str, remedy: str = _RESTORE) -> dict[str, bytes]:
     """The same of a keyring that this program wrote, in which damage makes no key disappear.
 
     Raises VerificationFailed as `certificates` does, and for any packet that does not belong.
@@ -59,9 +55,7 @@ def armored_certificates(text: bytes, *, place: str) -> dict[str, bytes]:
         except ValueError:
             break  # not what would be written for any bytes, so the comparison below fails
     if not blocks or b"".join(_armored(block) for block in blocks) != text:
-        raise VerificationFailed(
-            place, "not just armored public keys, or damaged", "run `kubewright repair`"
-        )
+        raise VerificationFailed(place, "not just armored public keys, or damaged", _RESTORE)
     held: dict[str, bytes] = {}
     for block in blocks:
         held |= site_certificates(block, place=place)

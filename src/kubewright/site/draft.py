@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from kubewright.models.catalog import MinorFacts
@@ -53,6 +54,23 @@ class Draft:
             self._published[name] = self.reader.channel(state, name) if state else None
         return self._published[name]
 
+    @cached_property
+    def channels(self) -> dict[str, Channel]:
+        """Every record as it is published, by name."""
+        found = {}
+        for name in self.names:
+            record = self.published(name)
+            if record is not None:
+                found[name] = record
+        return found
+
+    def manifest(self, release: ChannelRelease) -> Manifest:
+        """The manifest of a release that the site has or that is new."""
+        incoming = self.incoming.get(release.name)
+        if incoming is not None:
+            return incoming.manifest
+        return self.reader.manifest(release.manifest_url, release.manifest_sha256)
+
     def contents(self, record: Channel | None) -> Contents:
         """What a published record lists; channels that list the same are read once."""
         if record is None:
@@ -70,7 +88,7 @@ class Draft:
         self.records[record.channel] = record.model_copy(update={"parent": parent})
         self.listed[record.channel] = listed
 
-    @property
+    @cached_property
     def index(self) -> Index | None:
         """The index as it is published."""
         return self.reader.index(self.present.state) if self.present.state else None

@@ -100,9 +100,11 @@ def _settle(
         done = current is not None and current.data == publication.pointer
         # A damaged pointer is for `repair` to restore.
         if done or (present := reader.present()).state == written:
-            end = [item for item in publication.objects if item.path == layout.FINISHED]
-            if all(_say(store, item, said) for item in end):
-                return [*changes, *(item.change for item in end)]
+            last = next((one for one in publication.objects if one.path == layout.FINISHED), None)
+            if last is None:
+                return changes
+            if _say(store, last, said):
+                return [*changes, last.change]
             continue
         present = replace(present, finished=written)
         again = render(Draft(reader, present, now), publisher)

@@ -149,7 +149,7 @@ class _Rendering:
             return ()
         objects = self._channel_objects()
         index = self.reader.index(state)
-        channels = [record for name in self.draft.names if (record := self.draft.published(name))]
+        channels = [*self.draft.channels.values()]
         _, graph = indexing.derive(index, None, channels, self.publisher.minors, {}, now=0)
         upgrades = self._published_graph(index) or graph.to_bytes()
         meant = {}
@@ -169,9 +169,7 @@ class _Rendering:
 
     def _channels(self) -> list[Channel]:
         """Every channel as it will be."""
-        found = {
-            name: record for name in self.draft.names if (record := self.draft.published(name))
-        }
+        found = dict(self.draft.channels)
         found |= {name: channel.record for name, channel in self.rendered.items()}
         return [found[name] for name in sorted(found)]
 
@@ -179,13 +177,7 @@ class _Rendering:
         previous = self.draft.index
         says = {}
         for name, release in indexing.unknown(previous, channels).items():
-            incoming = self.draft.incoming.get(name)
-            manifest = (
-                incoming.manifest
-                if incoming
-                else self.reader.manifest(release.manifest_url, release.manifest_sha256)
-            )
-            says[name] = indexing.declared(manifest)
+            says[name] = indexing.declared(self.draft.manifest(release))
         parent = self.old.index.sha256 if self.old else None
         return indexing.derive(
             previous, parent, channels, self.publisher.minors, says, now=self.draft.now
@@ -251,26 +243,17 @@ class _Rendering:
 
     def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
         """The page, the schemas and the keys, by path."""
-        shown = page.presented({record.channel: record for record in channels})
-        incoming = self.draft.incoming.get(shown.name)
-        manifest = (
-            incoming.manifest
-            if incoming
-            else self.reader.manifest(shown.manifest_url, shown.manifest_sha256)
-        )
         records = {record.channel: record for record in channels}
+        manifest = self.draft.manifest(page.presented(records))
         front = page.render(index, manifest, records, self.publisher.templates)
         return {**self.keys.files, **derived.schemas(self.old), layout.FRONT_PAGE: front}
 
 
 def documents(draft: Draft, publisher: Publisher) -> dict[str, bytes]:
     """The page, the schemas and the keys of a site as it is published, by path."""
-    rendering = _Rendering(draft, publisher)
-    records = [draft.published(name) for name in draft.names]
-    index = draft.index
-    if index is None:
+    if draft.index is None:
         return {}
-    return rendering.documents(index, [record for record in records if record])
+    return _Rendering(draft, publisher).documents(draft.index, [*draft.channels.values()])
 
 
 def _in_order(objects: Iterable[Object]) -> tuple[Object, ...]:

@@ -11,7 +11,7 @@ from kubewright.site import backups, contents, layout, repositories
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.objects import Kind, Object, pointer
 from kubewright.site.publication import documents
-from kubewright.site.reader import Reader, pointer_to
+from kubewright.site.reader import Present, Reader, pointer_to
 from kubewright.site.store import Store
 
 log = logging.getLogger(__name__)
@@ -35,22 +35,20 @@ class RestoringReader(Reader):
         return self._backups.get(sha256) if found is None else found
 
 
-def expected(reader: Reader, publisher: Publisher, now: int) -> Iterator[Object]:
-    """The objects of a site that follow from its state and every state before it.
+def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -> Iterator[Object]:
+    """The objects of a site that follow from its `present` state and every state before it.
 
     Files of releases are not among them: only who made a release has those. Raises
     VerificationFailed when a document is damaged that has no second copy.
     """
-    present = reader.present()
     if present.state is None or present.sha256 is None:
         return
     draft = Draft(reader, present, now)
     yield from _states(reader, publisher, present.state, present.sha256)
-    for name in draft.names:
-        newest = draft.published(name)
-        if newest is not None:
-            for record in reader.history(newest):
-                yield from _channel(reader, publisher, record, newest=record is newest)
+    for newest in draft.channels.values():
+        for record in reader.history(newest):
+            keys = _keys_of(reader, record, present.state)
+            yield from _channel(reader, publisher, record, keys, newest=record is newest)
     yield from _index(reader, publisher, present.state)
     for path, data in documents(draft, publisher).items():
         if present.state.files.get(path) == files.sha256(data):
@@ -106,11 +104,10 @@ def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, b
 
 
 def _channel(
-    reader: Reader, publisher: Publisher, record: Channel, *, newest: bool
+    reader: Reader, publisher: Publisher, record: Channel, keys: bytes, *, newest: bool
 ) -> Iterator[Object]:
     """What a record of a channel is served as; of one that another followed, what stays."""
     listed = contents.read(reader, record)
-    keys = _keys_of(reader, record)
     rendered = repositories.render(record, listed, publisher.signer, keys, None)
     if rendered.record != record:
         path = repositories.channel_copy(record)
@@ -121,7 +118,7 @@ def _channel(
             yield item
 
 
-def _keys_of(reader: Reader, record: Channel) -> bytes:
+def _keys_of(reader: Reader, record: Channel, state: State) -> bytes:
     """The keys that a record's repositories ship: its own snapshots have them, or the site has."""
     for base, repodata in record.repodata.items():
         folder = layout.snapshot_path(record.channel, base, repodata.snapshot)
@@ -129,8 +126,7 @@ def _keys_of(reader: Reader, record: Channel) -> bytes:
         data = [part.data for part in parts if part is not None]
         if len(data) == len(parts) and yum.snapshot_id(*data) == repodata.snapshot:
             return data[1]
-    present = reader.present()
-    digest = present.state.files.get(layout.KEYRING_ARMORED, "") if present.state else ""
+    digest = state.files.get(layout.KEYRING_ARMORED, "")
     return reader.content(digest, layout.KEYRING_ARMORED)
 
 

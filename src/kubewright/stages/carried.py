@@ -12,7 +12,7 @@ from kubewright.signing.roles import Keys
 from kubewright.site import contents, layout
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store
-from kubewright.stages.package import site_keyring
+from kubewright.stages.site_keys import site_keyring
 
 Read = Callable[[str], bytes | None]
 """Gives an object of the site by its path, None if there is none."""

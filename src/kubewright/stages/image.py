@@ -77,7 +77,7 @@ def _supply(
     release: Release, cache: Cache, recipes: Recipes, definition: ImageDefinition
 ) -> images.ImageInputs:
     """What the images are made from: fetched files, pinned packages."""
-    inputs = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
+    inputs = release.named_inputs
 
     def source(component: str, name: str, arch: Arch) -> Path | None:
         entry = inputs.get((component, name, arch))

@@ -22,7 +22,7 @@ from kubewright.packagers.plan import Circumstances, PlannedPackage, materials, 
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.certificate import read as read_certificate
-from kubewright.signing.keyring import armored, merged
+from kubewright.signing.keyring import armored
 from kubewright.signing.public import RepoPublicKey
 from kubewright.stages.build_package import (
     KEYRING,
@@ -223,9 +223,8 @@ def _current(workspace: Workspace, builds: Mapping[str, Build]) -> dict[str, Bui
 
 def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage]) -> Sources:
     """The fetched files of some packages, checked."""
-    known = {(entry.component, entry.name, entry.arch): entry for entry in release.inputs}
     used = set(chain.from_iterable(package.inputs(release) for package in packages))
-    return {key: cache.use(entry) for key, entry in known.items() if key in used}
+    return {key: cache.use(entry) for key, entry in release.named_inputs.items() if key in used}
 
 
 def _refuse_gaps(
@@ -262,11 +261,3 @@ def certificate(settings: Settings) -> RepoPublicKey:
     Raises as `signing.certificate.read` does.
     """
     return read_certificate(settings.repo_key, settings.now)
-
-
-def site_keyring(certificate: bytes, earlier: bytes | None) -> bytes:
-    """Every certificate that users of a site shall trust, the current one first.
-
-    `earlier` are those that the site has published, None if it has none.
-    """
-    return merged(certificate, [earlier] if earlier else [])

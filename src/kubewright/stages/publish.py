@@ -14,7 +14,6 @@ from kubewright.recipes import Recipes
 from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
-from kubewright.signing.keyring import merged
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, contents, layout
 from kubewright.site.contents import Entries
@@ -23,7 +22,7 @@ from kubewright.site.objects import Kind, Object
 from kubewright.site.store import Store
 from kubewright.stages.sign import other_keyring
 from kubewright.stages.site import edit
-from kubewright.stages.site_keys import published_keyring
+from kubewright.stages.site_keys import published_keyring, site_keyring
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -40,11 +39,10 @@ def publish(
 
     def change(draft: Draft) -> list[str]:
         _refuse_other_options(workspace, record, settings, keys)
-        if _is_new(draft, entry):
-            _refuse_other_keyring(draft, workspace, record, settings, keys)
         names = _names(draft, manifest, settings)
         changed = [name for name in names if _add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
+            _refuse_other_keyring(draft, workspace, record, settings, keys)
             entries = _entries(workspace, record)
             listed: dict[str, str] = {}
             for name in changed:
@@ -84,7 +82,7 @@ def _refuse_other_keyring(
 ) -> None:
     """Who installs the keyring package trusts just the keys that the site has from now on."""
     known = published_keyring(draft.reader, draft.present)
-    ring = merged(keys.repo.certificate, [known] if known else [])
+    ring = site_keyring(keys.repo.certificate, known)
     if record.options.get("keyring") != files.sha256(ring):
         raise other_keyring(workspace, settings)
 

@@ -11,6 +11,7 @@ from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
 from kubewright.stages.carried import listed_rpms, reading
 from kubewright.stages.site import keyring
+from kubewright.stages.site_keys import site_keyring
 from kubewright.stages.store import store
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
@@ -25,7 +26,7 @@ def release(
     workspace, _ = resolve.resolve(request, settings, recipes)
     fetch.fetch(workspace, settings, recipes)
     site = store(settings)
-    known = package.site_keyring(keys.repo.certificate, keyring(settings))
+    known = site_keyring(keys.repo.certificate, keyring(settings))
     package.package(workspace, settings, recipes, keys.repo, known)
     image.image(workspace, settings, recipes)
     sign.sign(workspace, settings, recipes, keys, reading(site), partial(listed_rpms, site))

@@ -1,8 +1,7 @@
 """repair: makes a damaged site whole again, from its own documents and the releases in dist/."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +14,13 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout, repair
-from kubewright.site.directory import DirectoryStore
 from kubewright.site.objects import Kind, Object, Source
 from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
 from kubewright.stages import channels
 from kubewright.stages.site import publisher
-from kubewright.stages.store import store
+from kubewright.stages.store import alone, store
 from kubewright.verification import Directory, Report, verify
 from kubewright.verification import keys as trust
 from kubewright.verification.report import Tally
@@ -72,9 +70,10 @@ class _Mender:
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
         own, reader = publisher(self.recipes, self.keys), self.reader()
-        tag = reader.present().tag
+        present = reader.present()
+        tag = present.tag
         signatures = []
-        for item in repair.expected(reader, own, self.settings.now):
+        for item in repair.expected(reader, present, own, self.settings.now):
             if item.lasting:
                 signatures.append(item)
             elif not holds(self.site, item.path, item.size, item.sha256):
@@ -142,7 +141,8 @@ class _Mender:
         present = reader.present()
         if present.state is None:
             return
-        sources = dict(_made(self.settings.dist))
+        signed = [*_signed(self.settings.dist)]
+        sources = dict(_made(signed))
         for release in reader.index(present.state).releases:
             place, digest = release.manifest_url, release.manifest_sha256
             self._mend_file(Reference(place, digest), sources)
@@ -152,7 +152,7 @@ class _Mender:
             manifest = Manifest.read(data, place)
             for reference in references(manifest):
                 self._mend_file(reference, sources)
-            made = _beside(self.settings.dist, digest)
+            made = _beside(signed, digest)
             for path in _unnamed(manifest, place):
                 self._mend_signed(path, made.get(path))
 
@@ -192,9 +192,8 @@ class _Mender:
             return
         if not report.strays:
             return
-        site = self.site
-        with site.alone() if isinstance(site, DirectoryStore) else nullcontext(True) as alone:
-            if not alone or self._pointer_tag() != tag:
+        with alone(self.site) as is_alone:
+            if not is_alone or self._pointer_tag() != tag:
                 log.warning(
                     "%s: somebody is publishing; nothing is removed now", self.settings.site
                 )
@@ -227,24 +226,28 @@ def _overtaken() -> PublicationConflict:
     )
 
 
-def _made(dist: Path) -> Iterator[tuple[str, Path]]:
-    """The files of signed releases in `dist/`, by digest."""
-    for workspace, record in _signed(dist):
+Signed = tuple[Workspace, Record]
+"""A signed release in `dist/`, with what `sign` made."""
+
+
+def _made(signed: Iterable[Signed]) -> Iterator[tuple[str, Path]]:
+    """The files of signed releases, by digest."""
+    for workspace, record in signed:
         for artifact in (*record.artifacts, *record.packages):
             path = workspace.root / artifact.path
             if path.is_file():
                 yield artifact.sha256, path
 
 
-def _beside(dist: Path, manifest: str) -> dict[str, Path]:
+def _beside(signed: Iterable[Signed], manifest: str) -> dict[str, Path]:
     """The files that were signed together with the manifest of that digest, by path on a site."""
-    for workspace, record in _signed(dist):
+    for workspace, record in signed:
         if any(item.kind == "manifest" and item.sha256 == manifest for item in record.artifacts):
             return {item.url: workspace.root / item.path for item in record.artifacts}
     return {}
 
 
-def _signed(dist: Path) -> Iterator[tuple[Workspace, Record]]:
+def _signed(dist: Path) -> Iterator[Signed]:
     """The signed releases in `dist/`."""
     for name in locks(dist):
         workspace = Workspace(dist / name)

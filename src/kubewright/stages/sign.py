@@ -16,7 +16,6 @@ from kubewright.models.lock import Release
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
-from kubewright.signing.keyring import merged
 from kubewright.signing.roles import Keys
 from kubewright.stages import image, manifest
 from kubewright.stages.build_package import entry_channel
@@ -31,7 +30,8 @@ from kubewright.stages.signed_documents import (
     signed_manifest,
     statement,
 )
-from kubewright.stages.site import keyring as site_keyring
+from kubewright.stages.site import keyring as published_keyring
+from kubewright.stages.site_keys import site_keyring
 from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
@@ -196,8 +196,8 @@ def _keyring(workspace: Workspace, packages: Record, settings: Settings, keys: K
 
     Raises VerificationFailed where the site's own is damaged.
     """
-    packaged, known = packages.options.get("keyring", ""), site_keyring(settings)
-    if known is not None and packaged != files.sha256(merged(keys.repo.certificate, [known])):
+    packaged, known = packages.options.get("keyring", ""), published_keyring(settings)
+    if known is not None and packaged != files.sha256(site_keyring(keys.repo.certificate, known)):
         raise other_keyring(workspace, settings)
     return packaged
 

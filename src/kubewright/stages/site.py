@@ -11,12 +11,11 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels
 from kubewright.site import edit as editing
-from kubewright.site.directory import DirectoryStore
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.edit import Edited
 from kubewright.site.reader import Reader
 from kubewright.stages.site_keys import key_files, published_keyring
-from kubewright.stages.store import store
+from kubewright.stages.store import announce, store
 
 T = TypeVar("T")
 
@@ -43,8 +42,8 @@ def edit(
         return result
 
     own, site = publisher(recipes, keys), store(settings)
-    if isinstance(site, DirectoryStore) and not settings.dry_run:
-        site.announce()
+    if not settings.dry_run:
+        announce(site)
     return editing.edit(site, own, guarded, now=settings.now, dry_run=settings.dry_run)
 
 
@@ -79,8 +78,7 @@ def _allow(state: State | None, settings: Settings, keys: Keys) -> None:
 
 def _same_address(draft: Draft, settings: Settings) -> None:
     """A site that has an address keeps one: without it mirrorlist would stay behind."""
-    records = [draft.published(name) for name in draft.names]
-    known = sorted({record.url for record in records if record and record.url})
+    known = sorted({record.url for record in draft.channels.values() if record.url})
     if known and not settings.url:
         raise RequestError(
             settings.site, f"this site is published as {known[0]}", f"pass --url {known[0]}"
@@ -89,9 +87,8 @@ def _same_address(draft: Draft, settings: Settings) -> None:
 
 def _renew(draft: Draft, settings: Settings, keys: Keys) -> None:
     """Sign again what expires soon or has another key's signature, beside what changes anyway."""
-    for name in draft.names:
-        record = draft.published(name)
-        if record is None or name in draft.records:
+    for name, record in draft.channels.items():
+        if name in draft.records:
             continue
         new = channels.resign(record, now=settings.now, repo_key=keys.repo.fingerprint)
         if new is not record:

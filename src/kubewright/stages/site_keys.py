@@ -11,10 +11,17 @@ from kubewright.site.keys import KeyFiles
 from kubewright.site.reader import Present, Reader
 
 
+def site_keyring(certificate: bytes, earlier: bytes | None) -> bytes:
+    """Every certificate that users of a site shall trust, the current one first.
+
+    `earlier` are those that the site has published, None if it has none.
+    """
+    return keyring.merged(certificate, [earlier] if earlier else [])
+
+
 def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
     """The keys that sign now, before all that the site has; each has a file of its own too."""
-    earlier = there.get(layout.KEYRING)
-    ring = keyring.merged(keys.repo.certificate, [earlier] if earlier else [])
+    ring = site_keyring(keys.repo.certificate, there.get(layout.KEYRING))
     pem = keyring.merged_pem(keys.artifact.public_pem, there.get(layout.ARTIFACT_KEY, b""))
     alone = {path: data for path, data in there.items() if path.startswith(layout.KEY_HISTORY)}
     alone[layout.key_history(f"{keys.repo.fingerprint}.asc")] = keys.repo.armored.encode()

@@ -1,11 +1,23 @@
 """The store that the settings name: where a site is written."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Store
+
+
+def announce(site: Store) -> None:
+    """Let others know that somebody writes here, where a store has a way to."""
+    if isinstance(site, DirectoryStore):
+        site.announce()
+
+
+def alone(site: Store) -> AbstractContextManager[bool]:
+    """Whether nobody else writes here, as far as a store knows; nobody begins meanwhile."""
+    return site.alone() if isinstance(site, DirectoryStore) else nullcontext(True)
 
 
 def store(settings: Settings) -> Store:
