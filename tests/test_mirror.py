@@ -124,25 +124,18 @@ def test_a_checksum_file_has_upstreams_shape(
 
 
 @pytest.mark.parametrize(
-    ("place", "names"),
+    ("place", "name"),
     [
-        (
-            f"{GITHUB}/etcd-io/etcd/releases/download/v3.6.6/SHA256SUMS",
-            ["etcd-v3.6.6-linux-amd64.tar.gz", "etcd-v3.6.6-linux-arm64.tar.gz"],
-        ),
-        (
-            f"{GITHUB}/opencontainers/runc/releases/download/v1.4.2/runc.sha256sum",
-            ["runc.amd64", "runc.arm64"],
-        ),
+        ("etcd-io/etcd/releases/download/v3.6.6/SHA256SUMS", "etcd-v3.6.6-linux-{}.tar.gz"),
+        ("opencontainers/runc/releases/download/v1.4.2/runc.sha256sum", "runc.{}"),
     ],
     ids=["etcd", "runc"],
 )
-def test_a_checksum_list_names_both_architectures(
-    mirror: Path, place: str, names: list[str]
-) -> None:
-    folder = (mirror / place).parent
+def test_a_checksum_list_names_every_architecture(mirror: Path, place: str, name: str) -> None:
+    folder = (mirror / GITHUB / place).parent
+    names = [name.format(arch) for arch in ("amd64", "arm64", "ppc64le", "s390x")]
     expected = [f"{files.sha256_of(folder / name)}  {name}" for name in names]
-    assert (mirror / place).read_text().splitlines() == expected
+    assert (mirror / GITHUB / place).read_text().splitlines() == expected
 
 
 def test_what_has_no_upstream_checksum_is_in_the_mirrors_own_list(
@@ -222,7 +215,7 @@ def test_the_resolver_finds_every_input_of_a_release_with_its_digest(
 # ── Programs and archives ────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.elsewhere("the program for the other architecture needs qemu-user-static")
+@pytest.mark.elsewhere("the programs for other architectures need qemu-user-static")
 @pytest.mark.parametrize("arch", Arch)
 def test_a_program_says_what_it_is_and_succeeds(
     mirror: Path, tmp_path: Path, tool: Callable[[str], Path], arch: Arch
@@ -242,7 +235,14 @@ def test_a_program_says_what_it_is_and_succeeds(
 
 @pytest.mark.parametrize(
     ("machine", "arch"),
-    [("x86_64", Arch.amd64), ("amd64", Arch.amd64), ("aarch64", Arch.arm64), ("arm64", Arch.arm64)],
+    [
+        ("x86_64", Arch.amd64),
+        ("amd64", Arch.amd64),
+        ("aarch64", Arch.arm64),
+        ("arm64", Arch.arm64),
+        ("ppc64le", Arch.ppc64le),
+        ("s390x", Arch.s390x),
+    ],
 )
 def test_a_machine_is_known_by_either_of_its_names(
     machine: str, arch: Arch, monkeypatch: pytest.MonkeyPatch
@@ -254,7 +254,7 @@ def test_a_machine_is_known_by_either_of_its_names(
 def test_a_machine_that_nothing_is_built_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     with pytest.raises(
-        RequestError, match="riscv64: nothing is built for this machine; use one of amd64, arm64"
+        RequestError, match=r"riscv64: nothing is built for this machine; use one of amd64, .*s390x"
     ):
         Arch.own()
 

@@ -61,7 +61,7 @@ class Settings(Model):
         description="days until the suites of the published channels expire; "
         "0: never; None: as before",
     )
-    architectures: tuple[Arch, ...] = Field((Arch.amd64, Arch.arm64), min_length=1)
+    architectures: tuple[Arch, ...] = Field(Arch.usual(), min_length=1)
     revision: int = Field(1, ge=1)
     repo_key: str | None = None
     artifact_key: str | None = None

@@ -71,8 +71,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": click.UNPROCESSED,
         "callback": _parts,
         "metavar": "A,B",
-        "show_default": ",".join(Arch),
-        "help": "Architectures, separated by commas.",
+        "show_default": ",".join(Arch.usual()),
+        "help": f"Architectures of {', '.join(Arch)}, separated by commas.",
     },
     "revision": {"type": int, "help": "Package revision of Kubernetes' own packages."},
     "repo-key": {

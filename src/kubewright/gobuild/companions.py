@@ -30,7 +30,7 @@ def build(
     Raises NotOffered when the module proxy lacks the version, RequestError for an architecture that
     it is not compiled for, ToolMissing, VerificationFailed, UpstreamUnreachable, DiskError.
     """
-    if arch not in recipe.architectures:
+    if not recipe.compiles_for(arch):
         raise RequestError(
             f"recipes/go.toml: {name}",
             f"cannot be compiled for {arch}: {reason(recipe)}",

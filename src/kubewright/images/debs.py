@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote
 
 from kubewright import files
@@ -38,8 +38,8 @@ class Apt:
             "Dir::State::Lists": root / "lists",
             "Dir::State::Status": "/dev/null",
             "Dir::Cache": root / "cache",
-            "APT::Architecture": arch,
-            "APT::Architectures": arch,
+            "APT::Architecture": arch.deb,
+            "APT::Architectures": arch.deb,
             "APT::Sandbox::User": "",
             "APT::Install-Recommends": "false",
             "Acquire::Languages": "none",
@@ -103,12 +103,16 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
             "apt", "its sources do not have what is pinned", f"{PIN_ANEW}\n{error}"
         ) from error
     for pin in pins:
-        [package] = folder.glob(f"{pin.package}_*_{pin.arch}.deb")
+        [package] = folder.glob(f"{pin.package}_*_{_deb(pin.arch)}.deb")
         if (digest := files.sha256_of(package)) != pin.sha256:
             raise VerificationFailed(
                 pin.path, f"its sha256 is {digest}, but {pin.sha256} is pinned", PIN_ANEW
             )
         files.write(cache.path(pin.sha256), package.read_bytes())
+
+
+def _deb(arch: Arch | Literal["all"]) -> str:
+    return arch.deb if isinstance(arch, Arch) else arch
 
 
 def _pin(line: str) -> Pin:
@@ -123,7 +127,7 @@ def _pin(line: str) -> Pin:
     return Pin(
         package=package,
         version=unquote(version),
-        arch="all" if arch == "all" else Arch(arch),
+        arch=next((own for own in Arch if own.deb == arch), "all"),
         size=int(match["size"]),
         sha256=match["sha256"],
         path=match["path"],

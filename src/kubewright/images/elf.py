@@ -13,9 +13,6 @@ ENOUGH: Final = 1 << 16
 _ORDERS: Final = {1: "<", 2: ">"}
 """The byte orders by their number in a program's identity."""
 
-_BIG_ENDIAN: Final = frozenset({22})
-"""The machines whose Linux programs have the higher byte first: s390x; all others have it last."""
-
 _PT_INTERP: Final = 3
 
 
@@ -34,7 +31,7 @@ def objection(head: bytes, arch: Arch, *, loader: bool) -> str | None:
         kinds = _segments(head, order)
     except struct.error:
         return "is a damaged program"
-    if machine != arch.elf or (order == ">") != (machine in _BIG_ENDIAN):
+    if machine != arch.elf or (order == ">") != arch.big_endian:
         big = ", big-endian" if order == ">" else ""
         return f"is not for {arch} (ELF machine {machine}{big})"
     if _PT_INTERP in kinds and not loader:

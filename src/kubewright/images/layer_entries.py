@@ -77,6 +77,8 @@ def _packaged(name: str, arch: Arch, sources: LayerSources) -> list[Entry]:
     pinned = sources.inputs.pins.get(name)
     if pinned is None or sources.inputs.packages is None:
         raise Missing(f"{name}: this build takes no packages")
+    if arch not in pinned.architectures:
+        raise Missing(f"{name}: no package is pinned for {arch}")
     packages = sources.inputs.packages(pinned.of(arch), arch)
     return unpack(
         {pin.package: packages[pin] for pin in pinned.of(arch)},

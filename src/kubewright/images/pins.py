@@ -9,18 +9,17 @@ from pathlib import Path
 
 from kubewright import content, files, recipes
 from kubewright.images import debs
-from kubewright.models.base import Arch
 from kubewright.models.image import Pin, PinnedPackages
 
 HEAD = "packages = [\n"
 
 
 def pinned(old: PinnedPackages) -> tuple[Pin, ...]:
-    """Pin what `old` wants, without what it leaves out, for every architecture; by name and
+    """Pin what `old` wants, without what it leaves out, for its architectures; by name and
     architecture.
     """
     pins: set[Pin] = set()
-    for arch in Arch:
+    for arch in old.architectures:
         closure = debs.closure(old.wanted, arch)
         pins |= {pin for pin in closure if pin.package not in old.left_out}
     return tuple(sorted(pins, key=lambda pin: (pin.package, pin.arch)))

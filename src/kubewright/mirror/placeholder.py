@@ -23,14 +23,16 @@ def program(arch: Arch, message: bytes) -> bytes:
     """
     body = _CODES[arch](len(message)) + message
     size = HEADERS + len(body)
-    # 64 bits, little endian, version 1, System V.
-    identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    order, data = (">", 2) if arch.big_endian else ("<", 1)
+    # 64 bits, the byte order, version 1, System V.
+    identity = b"\x7fELF" + bytes([2, data, 1]) + bytes(9)
     # An executable (2): its entry point and one program header, no sections.
     header = struct.pack(
-        "<HHIQQQIHHHHHH", 2, arch.elf, 1, BASE + HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0
-    )
+        f"{order}HHIQQQIHHHHHH",
+        2, arch.elf, 1, BASE + HEADERS, 64, 0, _FLAGS.get(arch, 0), 64, 56, 1, 0, 0, 0,
+    )  # fmt: skip
     # Load all of it to read and run.
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x10000)
+    segment = struct.pack(f"{order}IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x10000)
     return identity + header + segment + body
 
 
@@ -70,8 +72,51 @@ def _movz(register: int, value: int) -> int:
     return 0xD2800000 | value << 5 | register
 
 
-_CODES: dict[Arch, Callable[[int], bytes]] = {Arch.amd64: _amd64, Arch.arm64: _arm64}
+def _ppc64le(length: int) -> bytes:
+    """The same; each instruction is one little-endian word."""
+    words = (
+        0x429F0005,  # bcl 20, 31, .+4: the address of the next word to the link register
+        0x7C8802A6,  # mflr r4
+        0x38840000 | 10 * 4,  # addi r4, r4, 40: the message, ten words after the first
+        _li(3, 1),  # standard output
+        _li(5, 0),
+        0x60A50000 | length,  # ori r5, r5, length
+        _li(0, 4),  # write
+        0x44000002,  # sc
+        _li(0, 1),  # exit
+        _li(3, 0),
+        0x44000002,  # sc
+    )
+    return struct.pack(f"<{len(words)}I", *words)
+
+
+def _li(register: int, value: int) -> int:
+    """`li rREGISTER, VALUE`, VALUE below 32768."""
+    return 0x38000000 | register << 21 | value
+
+
+def _s390x(length: int) -> bytes:
+    """The same; instructions are two, four or six bytes, the higher byte first."""
+    after = struct.pack(">HH", 0xA54F, length) + bytes.fromhex(  # llill %r4, length
+        "0a04"  # svc 4: write
+        "a7290000"  # lghi %r2, 0
+        "0a01"  # svc 1: exit
+    )
+    # lghi %r2, 1: standard output; larl %r3, …: the message, counted in half words from here.
+    before = bytes.fromhex("a7290001")
+    return before + struct.pack(">Hi", 0xC030, (6 + len(after)) // 2) + after
+
+
+_CODES: dict[Arch, Callable[[int], bytes]] = {
+    Arch.amd64: _amd64,
+    Arch.arm64: _arm64,
+    Arch.ppc64le: _ppc64le,
+    Arch.s390x: _s390x,
+}
 """The code for a message of some length."""
+
+_FLAGS = {Arch.ppc64le: 2}
+"""ELF's flags where they are not 0: the second version of Power's ABI."""
 
 ARCHITECTURES = tuple(_CODES)
 """What a placeholder can be made for."""

@@ -51,7 +51,7 @@ def files_of(
     for name, component in components.components.items():
         for source in component.inputs:
             for version in wanted.get(name, ()):
-                for arch in archs:
+                for arch in filter(source.published_for, archs):
                     yield UpstreamFile(name, source, version, arch)
 
 

@@ -4,7 +4,7 @@ import platform
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -62,21 +62,57 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 """A `/`-separated path below some root: no `..`, no empty part, not absolute."""
 
 
+class Processor(NamedTuple):
+    """What others call an architecture, and what its programs say of themselves."""
+
+    deb: str
+    rpm: str
+    elf: int
+    big_endian: bool = False
+
+
+_PROCESSORS = {
+    "amd64": Processor("amd64", "x86_64", 62),
+    "arm64": Processor("arm64", "aarch64", 183),
+    "ppc64le": Processor("ppc64el", "ppc64le", 21),
+    "s390x": Processor("s390x", "s390x", 22, big_endian=True),
+}
+
+
 class Arch(StrEnum):
-    """A processor architecture, by its Debian and Go name."""
+    """A processor architecture, by its name in Go, at dl.k8s.io and in images."""
 
     amd64 = "amd64"
     arm64 = "arm64"
+    ppc64le = "ppc64le"
+    s390x = "s390x"
+
+    @property
+    def deb(self) -> str:
+        """The same architecture as dpkg and apt call it."""
+        return _PROCESSORS[self.value].deb
 
     @property
     def rpm(self) -> str:
         """The same architecture as rpm and the kernel (`uname -m`) call it."""
-        return {"amd64": "x86_64", "arm64": "aarch64"}[self.value]
+        return _PROCESSORS[self.value].rpm
 
     @property
     def elf(self) -> int:
         """ELF's number for the machine, `e_machine` (System V ABI)."""
-        return {"amd64": 62, "arm64": 183}[self.value]
+        return _PROCESSORS[self.value].elf
+
+    @property
+    def big_endian(self) -> bool:
+        """Whether its programs have the higher byte first."""
+        return _PROCESSORS[self.value].big_endian
+
+    @classmethod
+    def usual(cls) -> tuple[Self, ...]:
+        """Those that releases are made for unless others are asked for: every component's upstream
+        has them.
+        """
+        return cls.amd64, cls.arm64
 
     @classmethod
     def own(cls) -> Self:

@@ -42,12 +42,19 @@ class InputSource(Model):
     url: str = Field(description="with {version} and {arch}")
     checksum: Checksum
     arch: dict[Arch, str] = Field(
-        default_factory=dict, description="upstream's names, where not Debian's"
+        default_factory=dict, description="upstream's names, where not Go's"
+    )
+    architectures: tuple[Arch, ...] = Field(
+        (), description="that upstream publishes it for; empty: all of them"
     )
     members: tuple[str, ...] = Field((), description="of an archive: what must be in it")
     optional: bool = Field(
         False, description="some upstreams lack it; then what needs it is skipped"
     )
+
+    def published_for(self, arch: Arch) -> bool:
+        """Whether upstream has it for an architecture."""
+        return not self.architectures or arch in self.architectures
 
     def fill(self, template: str, version: str, arch: Arch, url: str = "") -> str:
         """A URL or member template with its placeholders filled, `{arch}` by upstream's name."""

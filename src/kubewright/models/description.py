@@ -66,7 +66,7 @@ class Description(Model):
         """The architecture as the format writes it."""
         if self.arch == "all":
             return "all" if self.format is Format.deb else "noarch"
-        return self.arch.value if self.format is Format.deb else self.arch.rpm
+        return self.arch.deb if self.format is Format.deb else self.arch.rpm
 
     @property
     def filename(self) -> str:

@@ -31,7 +31,9 @@ class GoComponent(Model):
     commits: dict[Version, str] = Field(default_factory=dict)
     tags: tuple[str, ...] = ()
     cgo: bool = Field(False, description="has C in it; linked statically all the same")
-    architectures: tuple[Arch, ...] = tuple(Arch)
+    architectures: tuple[Arch, ...] = Field(
+        (), description="that it can be compiled for; empty: all of them"
+    )
     needs: Needs | None = None
 
     @model_validator(mode="after")
@@ -40,6 +42,10 @@ class GoComponent(Model):
             if self.folder(package) is None:
                 raise ValueError(f"programs.{program}: {package!r} is in none of the modules")
         return self
+
+    def compiles_for(self, arch: Arch) -> bool:
+        """Whether it can be compiled for an architecture."""
+        return not self.architectures or arch in self.architectures
 
     def folder(self, package: str) -> str | None:
         """The folder of the module that a package is in: the longest that its path begins with."""

@@ -190,6 +190,12 @@ class PinnedPackages(Model):
     without: tuple[str, ...] = Field((), description="patterns of files that are not unpacked")
     packages: tuple[Pin, ...] = ()
 
+    @property
+    def architectures(self) -> tuple[Arch, ...]:
+        """Those that packages are pinned for."""
+        pinned = {pin.arch for pin in self.packages}
+        return tuple(arch for arch in Arch if arch in pinned)
+
     def of(self, arch: Arch) -> tuple[Pin, ...]:
         """The packages for one architecture."""
         return tuple(pin for pin in self.packages if pin.arch in (arch, "all"))

@@ -60,6 +60,7 @@ class Unavailable(Model):
     name: str
     arch: Arch
     reason: str
+    never: bool = Field(False, description="no upstream has it for the architecture")
 
 
 class DistributionRuntime(Model):
@@ -147,9 +148,14 @@ class Release(Model):
         """The inputs by component, name and architecture."""
         return {(entry.component, entry.name, entry.arch): entry for entry in self.inputs}
 
-    def missing(self, component: str, name: str, arch: Arch) -> str | None:
-        """Why an input is unavailable, or None when it is available."""
+    def gap(self, component: str, name: str, arch: Arch) -> Unavailable | None:
+        """The input as unavailable, or None when it is available."""
         for gap in self.unavailable:
             if (gap.component, gap.name, gap.arch) == (component, name, arch):
-                return gap.reason
+                return gap
         return None
+
+    def missing(self, component: str, name: str, arch: Arch) -> str | None:
+        """Why an input is unavailable, or None when it is available."""
+        gap = self.gap(component, name, arch)
+        return gap.reason if gap else None

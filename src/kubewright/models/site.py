@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from kubewright.models.base import DAY, Day, Header, Model, RelativePath, Sha256, Version
-from kubewright.models.document import ArchName, Document
+from kubewright.models.document import Document
 
 RESERVED = ("pool", "snapshots")
 """Directories of yum/ that no channel may be called like."""
@@ -77,7 +77,9 @@ class Channel(Document):
     repo_key: str = Field(
         description="fingerprint of the key that signs the channel's repositories"
     )
-    architectures: tuple[ArchName, ...] = Field((), description="that its repositories are for")
+    architectures: tuple[str, ...] = Field(
+        (), description="that its repositories are for, by Debian's names"
+    )
     releases: tuple[ChannelRelease, ...]
     suite: Sha256 | None = Field(None, description="apt/dists/NAME/Release")
     packages: dict[str, Sha256] = Field({}, description="Packages.gz, by Debian architecture")

@@ -57,6 +57,11 @@ class PlannedPackage:
                 return reason
         return None
 
+    def never(self, release: Release) -> bool:
+        """Whether no upstream has what it needs for its architecture."""
+        gaps = (release.gap(*wanted) for wanted in self.inputs(release))
+        return any(gap is not None and gap.never for gap in gaps)
+
 
 @dataclass(frozen=True)
 class Circumstances:

@@ -79,7 +79,7 @@ def entry(path: Path, filename: str) -> DebEntry:
             return DebEntry(
                 package=package,
                 version=version,
-                architecture="all" if architecture == "all" else Arch(architecture),
+                architecture=_carried(architecture),
                 filename=filename,
                 size=size,
                 sha256=sha256,
@@ -91,6 +91,13 @@ def entry(path: Path, filename: str) -> DebEntry:
             raise VerificationFailed(
                 str(path), f"not a usable deb ({error})", "build or fetch it again"
             ) from error
+
+
+def _carried(architecture: str) -> str:
+    """The architecture of a deb, by Debian's name. Raises ValueError for one of no site."""
+    if architecture not in ("all", *(arch.deb for arch in Arch)):
+        raise ValueError(f"{architecture!r} is not an architecture of this site")
+    return architecture
 
 
 def _control(stream: IO[bytes], size: int) -> dict[str, str]:

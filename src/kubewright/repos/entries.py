@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from kubewright.models.base import RelativePath, Sha256
-from kubewright.models.document import ArchName, Document
+from kubewright.models.document import Document
 
 LOCATION = "@LOCATION@"
 """Stands in `RpmEntry.primary` for the href, which depends on where the metadata is published."""
@@ -14,7 +14,7 @@ class DebEntry(Document):
 
     package: str
     version: str = Field(description="with its epoch, as dpkg prints it")
-    architecture: ArchName = Field(description="Debian's name, or all")
+    architecture: str = Field(description="Debian's name, or all")
     filename: RelativePath = Field(description="below apt/")
     size: int
     sha256: Sha256
@@ -30,7 +30,7 @@ class RpmEntry(Document):
     epoch: int
     version: str
     release: str
-    arch: str = Field(description="x86_64, aarch64 or noarch")
+    arch: str = Field(description="as the kernel calls it, such as x86_64, or noarch")
     basename: str = Field(description="file name in the pool")
     size: int
     sha256: Sha256

@@ -27,21 +27,39 @@ class Unvouched(VerificationFailed):
 
 def inputs(
     chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]
-) -> tuple[Input, ...]:
-    """Every input of a release by its URL, no digest known yet."""
-    entries = []
+) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
+    """Every input of a release by its URL, no digest known yet, and those that their upstreams do
+    not publish.
+    """
+    entries, gaps = [], []
     for component in chosen:
         for source in components.components[component.name].inputs:
             for arch in architectures:
-                entry = Input(
-                    component=component.name,
-                    name=source.name,
-                    version=component.version,
-                    arch=arch,
-                    url=source.fill(source.url, component.version, arch),
-                )
-                entries.append(entry)
-    return tuple(entries)
+                if source.published_for(arch):
+                    entries.append(_entry(component, source, arch))
+                else:
+                    gaps.append(_unpublished(component, source, arch))
+    return tuple(entries), tuple(gaps)
+
+
+def _entry(component: Component, source: InputSource, arch: Arch) -> Input:
+    return Input(
+        component=component.name,
+        name=source.name,
+        version=component.version,
+        arch=arch,
+        url=source.fill(source.url, component.version, arch),
+    )
+
+
+def _unpublished(component: Component, source: InputSource, arch: Arch) -> Unavailable:
+    return Unavailable(
+        component=component.name,
+        name=source.name,
+        arch=arch,
+        reason=f"upstream publishes it for {', '.join(source.architectures)} only",
+        never=True,
+    )
 
 
 def pin_inputs(

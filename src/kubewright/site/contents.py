@@ -71,7 +71,7 @@ class Contents:
 
 NOTHING = Contents({}, {})
 
-_BASE_ARCHES = {"ppc64el": "ppc64le"} | {arch.value: arch.rpm for arch in Arch}
+_BASE_ARCHES = {arch.deb: arch.rpm for arch in Arch}
 """What yum calls architectures; most that this engine does not know have one name."""
 
 

@@ -64,6 +64,14 @@ class Draft:
                 found[name] = record
         return found
 
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Those of every channel that is published, by Debian's names."""
+        found: dict[str, None] = {}
+        for record in self.channels.values():
+            found |= dict.fromkeys(record.architectures)
+        return tuple(found)
+
     def manifest(self, release: ChannelRelease) -> Manifest:
         """The manifest of a release that the site has or that is new."""
         incoming = self.incoming.get(release.name)

@@ -177,7 +177,7 @@ def _companion(work: MirrorWork, wanted: Component, recipe: GoComponent) -> None
         else work.epoch
     )
     for arch in work.architectures:
-        if arch not in recipe.architectures:
+        if not recipe.compiles_for(arch):
             work.gaps.append(
                 Gap(component=name, version=version, arch=arch, reason=companions.reason(recipe))
             )

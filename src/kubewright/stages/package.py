@@ -143,7 +143,7 @@ def _build_all(
     gaps = {package.id: gap for package in planned if (gap := package.gap(release))}
     _refuse_skipped(chosen, gaps, settings.only)
     if len(chosen) == len(planned):
-        _refuse_gaps(planned, gaps, recipes)
+        _refuse_gaps(planned, gaps, recipes, release)
     builds = {
         package.id: materials(package, release, builder.around)
         for package in planned
@@ -157,7 +157,7 @@ def _build_all(
         current[built.build.id] = built
     complete = len(current) == len(builds)
     if complete:
-        _refuse_gaps(planned, gaps, recipes)
+        _refuse_gaps(planned, gaps, recipes, release)
     products = sorted((built.product for built in current.values()), key=_path)
     notes = [_beside(workspace, product) for product in products]
     return head.model_copy(
@@ -228,17 +228,27 @@ def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage])
 
 
 def _refuse_gaps(
-    planned: Sequence[PlannedPackage], gaps: Mapping[str, str], recipes: Mapping[str, Recipe]
+    planned: Sequence[PlannedPackage],
+    gaps: Mapping[str, str],
+    recipes: Mapping[str, Recipe],
+    release: Release,
 ) -> None:
-    """A release must not have packages that nobody could install."""
-    possible, reasons = [], {}
+    """A release must not have packages that nobody could install.
+
+    Where no upstream has what such a package needs for an architecture, it is for the others.
+    """
+    possible, reasons, never = [], {}, set()
     for package in planned:
-        if package.id in gaps:
-            reasons[package.recipe.name, package.arch] = gaps[package.id]
-        else:
+        if package.id not in gaps:
             possible.append((package.recipe.name, package.arch, package.format))
+            continue
+        reasons[package.recipe.name, package.arch] = gaps[package.id]
+        if package.never(release):
+            never.add((package.recipe.name, package.arch))
     for name, needed, arch in closure.gaps(possible, recipes):
         why = reasons.get((needed, arch), "not built")
+        if (needed, arch) in never:
+            continue
         raise RequestError(
             f"{name} could not be installed on {arch}",
             f"it needs {needed}, which was skipped: {why}",

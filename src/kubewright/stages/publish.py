@@ -7,7 +7,7 @@ from contextlib import suppress
 from kubewright import files
 from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
 from kubewright.models.artifact import Artifact, Package, Record
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Format
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change, ChannelRelease
 from kubewright.recipes import Recipes
@@ -114,7 +114,7 @@ def _add(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, key
         url=settings.url.rstrip("/"),
         repo_key=keys.repo.fingerprint,
         valid_for=settings.valid_for,
-        architectures=() if previous else tuple(Arch),
+        architectures=() if previous else draft.architectures,
     )
     if new is not previous:
         draft.put(new, draft.contents(previous))

@@ -114,10 +114,9 @@ def _inputs(
     upstream: Upstream | None,
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
     """What the release is made from, and what of it this upstream does not have."""
-    wanted = all_inputs(chosen, recipes.components, settings.architectures)
-    gaps: tuple[Unavailable, ...] = ()
+    wanted, gaps = all_inputs(chosen, recipes.components, settings.architectures)
     if upstream is not None:
-        wanted, gaps = resolution.pin_inputs(
+        wanted, lacking = resolution.pin_inputs(
             wanted,
             recipes.components,
             upstream,
@@ -125,6 +124,7 @@ def _inputs(
             allow_unverified=settings.allow_unverified,
             optional=[wish.component for wish in settings.asked.wanted],
         )
+        gaps += lacking
     if settings.flavour == "monolith":
         wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings, recipes))
     return wanted, gaps

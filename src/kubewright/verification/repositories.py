@@ -5,7 +5,7 @@ indexes.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kubewright.models.base import Format
+from kubewright.models.base import Arch, Format
 from kubewright.models.manifest import PackageFile
 from kubewright.repos import packed
 from kubewright.verification.source import Measure
@@ -27,10 +27,13 @@ class Wanted(NamedTuple):
 
 
 def wanted(packages: Packages, form: Format, arch: str) -> Wanted:
-    """What an index for `arch` lists: the packages for it and those for all architectures."""
+    """What an index for `arch`, by Debian's name, lists: the packages for it and those for all
+    architectures.
+    """
     found = {}
     for package in packages.known:
-        if package.format is form and package.arch in (arch, "all"):
+        own = package.arch.deb if isinstance(package.arch, Arch) else package.arch
+        if package.format is form and own in (arch, "all"):
             found[package.url] = (package.size, package.sha256)
     return Wanted(found, packages.complete)
 
