@@ -44,7 +44,7 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         (
             ["resolve", "stable", "--arch", "amd64,mips"],
             2,
-            "--arch mips: must be 'amd64' or 'arm64'",
+            "--arch mips: must be 'amd64', 'arm64', 'ppc64le' or 's390x'",
         ),
         (
             ["resolve", "stable", "--revision", "0"],

@@ -53,7 +53,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "bool_parsing": ({"flag": "perhaps"}, "part.flag", "must be true or false"),
     "bool_type": ({"flag": []}, "part.flag", "must be true or false"),
     "dict_type": ({"table": 3}, "part.table", "must be a table of keys and values"),
-    "enum": ({"arch": "mips"}, "part.arch", "must be 'amd64' or 'arm64'"),
+    "enum": ({"arch": "mips"}, "part.arch", "must be 'amd64', 'arm64', 'ppc64le' or 's390x'"),
     "extra_forbidden": ({"nmae": "x"}, "part.nmae", "unknown key"),
     "greater_than_equal": ({"number": 0}, "part.number", "must be 1 or more"),
     "int_from_float": ({"number": 1.5}, "part.number", "must be a whole number"),
@@ -117,7 +117,7 @@ def test_a_value_that_may_be_of_two_kinds_is_one_mistake() -> None:
         Part.model_validate({"either": "mips", "number": 0})
     first, second = explain(raised.value, Part)
     assert (first.key, second.key) == ("number", "either")
-    assert second.problem == "must be 'amd64' or 'arm64', or must be 'all'"
+    assert second.problem == "must be 'amd64', 'arm64', 'ppc64le' or 's390x', or must be 'all'"
 
 
 def test_every_mistake_is_told() -> None:
