@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from kubewright.stages.manifest import Entry, install
+from kubewright.stages.install_commands import Entry, install
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "tests" / "acceptance").glob("*.py"))
@@ -70,18 +70,20 @@ def test_every_mark_has_its_block(pages: ModuleType) -> None:
         assert len(marks) == len(pages.blocks(page.name)), page
 
 
-def test_the_install_page_is_the_front_page(pages: ModuleType) -> None:
+def test_the_install_page_and_the_readme_are_the_front_page(pages: ModuleType) -> None:
     ways = {
-        one.format: one.commands
+        one.title: one.commands
         for one in install(Entry(site_url="$SITE", channel="$CHANNEL", provenance=""))
     }
+    deb, rpm, zypper = ways.values()
     blocks = pages.blocks(PAGE.name)
-    deb, rpm = (
-        ("key", "repository", "install-node", "check-node"),
-        ("dnf-repository", "dnf-install", "check-node"),
-    )
-    assert "".join(blocks[name] for name in deb) == ways["deb"]
-    assert "".join(blocks[name] for name in rpm) == ways["rpm"]
+    names = ("key", "repository", "install-node", "check-node")
+    assert "".join(blocks[name] for name in names) == deb
+    names = ("dnf-repository", "dnf-install", "check-node")
+    assert "".join(blocks[name] for name in names) == rpm
+    assert zypper.removesuffix(blocks["check-node"]) in PAGE.read_text()
+    typed = "".join(f"    {line}\n" for line in deb.replace("$CHANNEL", "stable-1.36").splitlines())
+    assert typed in (ROOT / "README.md").read_text()
 
 
 def test_the_page_has_people_set_what_its_commands_use(pages: ModuleType) -> None:

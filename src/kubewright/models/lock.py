@@ -5,7 +5,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from kubewright.models.base import Arch, Evidence, Header, Model, Sha256, Version
+from kubewright.models.base import (
+    Arch,
+    Evidence,
+    Header,
+    KubernetesVersion,
+    Model,
+    Sha256,
+    Version,
+)  # fmt: skip
 from kubewright.models.catalog import Status
 from kubewright.models.resolve_options import ResolveOptions
 
@@ -92,7 +100,7 @@ class Release(Model):
 
     header: Header = Header(type="kubewright.release")
     name: str = Field(description="v1.36.4-1")
-    kubernetes: Version
+    kubernetes: KubernetesVersion
     revision: int
     source_date_epoch: int
     architectures: tuple[Arch, ...]
