@@ -77,10 +77,11 @@ def test_the_install_page_and_the_readme_are_the_front_page(pages: ModuleType) -
     }
     deb, rpm, zypper = ways.values()
     blocks = pages.blocks(PAGE.name)
-    names = ("key", "repository", "install-node", "check-node")
-    assert "".join(blocks[name] for name in names) == deb
-    names = ("dnf-repository", "dnf-install", "check-node")
-    assert "".join(blocks[name] for name in names) == rpm
+    for names, commands in (
+        (("key", "repository", "install-node", "check-node"), deb),
+        (("dnf-repository", "dnf-install", "check-node"), rpm),
+    ):
+        assert "".join(blocks[name] for name in names) == commands
     assert zypper.removesuffix(blocks["check-node"]) in PAGE.read_text()
     typed = "".join(f"    {line}\n" for line in deb.replace("$CHANNEL", "stable-1.36").splitlines())
     assert typed in (ROOT / "README.md").read_text()

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from kubewright.models.base import (
     Arch,
+    Day,
     Evidence,
     Header,
     KubernetesVersion,
@@ -103,6 +104,9 @@ class Release(Model):
     kubernetes: KubernetesVersion
     revision: int
     source_date_epoch: int
+    end_of_life: Day | None = Field(
+        None, description="when upstream's support of its minor ends, or ended"
+    )
     architectures: tuple[Arch, ...]
     request: ResolveOptions | None = Field(
         None, description="absent where nothing but a version was asked for"

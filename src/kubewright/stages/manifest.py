@@ -47,7 +47,7 @@ def compose(
     return Manifest(
         release=ReleaseFacts(
             name=release.name, kubernetes=release.kubernetes, revision=release.revision,
-            source_date_epoch=release.source_date_epoch,
+            source_date_epoch=release.source_date_epoch, end_of_life=release.end_of_life,
         ),
         components={component.name: component for component in release.components},
         requirements=Requirements(node=rules.node, distributions=release.distributions),
