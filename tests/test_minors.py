@@ -86,6 +86,9 @@ def test_a_package_depends_on_what_its_own_minor_asks_for(
     assert set(re.findall(r"[a-z][a-z0-9.-]+", depends)) == NEEDS[version]
     [rpm] = site.root.glob(f"yum/pool/**/kubeadm-{version}-1.x86_64.rpm")
     requires = set(run([tool("rpm"), "--query", "--requires", "--package", rpm]).stdout.split())
+    [proxy] = site.root.glob(f"apt/pool/**/kube-proxy_{version}-1_amd64.deb")
+    run_by_proxy = "conntrack" in run([tool("dpkg-deb"), "--field", proxy, "Depends"]).stdout
+    assert run_by_proxy == ("conntrack" in NEEDS[version])
     names = {"conntrack": "conntrack-tools", "iproute2": "iproute"}
     assert {names.get(name, name) for name in NEEDS[version]} <= requires
     assert ("conntrack-tools" in requires) == ("conntrack" in NEEDS[version])

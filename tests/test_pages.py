@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+from kubewright.models.base import Format
 from kubewright.stages.install_commands import Entry, install
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,6 +86,51 @@ def test_the_install_page_and_the_readme_are_the_front_page(pages: ModuleType) -
     assert zypper.removesuffix(blocks["check-node"]) in PAGE.read_text()
     typed = "".join(f"    {line}\n" for line in deb.replace("$CHANNEL", "stable-1.36").splitlines())
     assert typed in (ROOT / "README.md").read_text()
+
+
+SUDO = """case $1 in
+    apt-get | dnf | zypper | rpm) echo "$@" ;;
+    *) exec "$@" ;;
+esac"""
+"""What stands for sudo here: package managers only say what they are told."""
+
+
+@pytest.mark.parametrize("umask", ["077", "027", "022"])
+@pytest.mark.parametrize("way", range(3), ids=["apt", "dnf", "zypper"])
+def test_the_install_lines_write_files_that_everybody_can_read_whatever_the_umask(
+    tool: Callable[[str], Path], tmp_path: Path, way: int, umask: str
+) -> None:
+    (tmp_path / "site/keys").mkdir(parents=True)
+    (tmp_path / "site/keys/kubewright.gpg").write_bytes(b"a key")
+    folders = (
+        "usr/share/keyrings",
+        "etc/apt/sources.list.d",
+        "etc/yum.repos.d",
+        "etc/zypp/repos.d",
+    )
+    for folder in (*folders, "bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, text in (("sudo", SUDO), ("kube-node-check", ":"), ("dpkg", "echo amd64")):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    names = {form: {"kubernetes-node": "1.36.3-1", "kubelet": "1.36.3-1"} for form in Format}
+    entry = Entry(site_url=f"file://{tmp_path}/site", channel="stable-1.36", provenance="")
+    commands = re.sub(
+        r"(?<![\w/])/(?=usr/|etc/)", f"{tmp_path}/", install(entry, names)[way].commands
+    )
+    done = subprocess.run(
+        [tool("sh"), "-euc", f"umask {umask}\n{commands}"],
+        env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    written = [path for folder in folders for path in (tmp_path / folder).iterdir()]
+    assert len(written) == (2, 1, 1)[way]
+    assert {oct(path.stat().st_mode & 0o444) for path in written} == {oct(0o444)}
+    told = ("kubelet=1.36.3-1", "kubelet-1.36.3-1", "kubelet=1.36.3-1")[way]
+    assert done.stdout.splitlines()[-1].endswith(f"install kubernetes-node{told[7]}1.36.3-1 {told}")
 
 
 def test_the_page_has_people_set_what_its_commands_use(pages: ModuleType) -> None:
