@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kubewright.cli.shipped import shipped
 from kubewright.clients import stand_in
 from kubewright.clients.server import serve
 from kubewright.files import canonical_json
@@ -200,6 +201,20 @@ def test_a_kubelet_of_upstream_of_the_same_patch_stays(apt: Callable[..., Apt]) 
     rest = exactly(("kubernetes-node", "kubernetes-runtime-containerd"))
     assert set(client.install(*rest)) == {"kubernetes-node", "kubernetes-runtime-containerd"}
     assert ours(client.install("kubernetes-node")) == dict.fromkeys(NODE, NEW)
+
+
+def test_the_one_program_stands_for_all_of_them(apt: Callable[..., Apt]) -> None:
+    client, recipe = apt(), shipped().packages["kubernetes-hyperkube"]
+    provides = [one.format(version=OLD, etcd="3.6.8") for one in recipe.relations.provides]
+    with (client.root / "status").open("a") as status:
+        status.write(
+            "Package: kubernetes-hyperkube\nStatus: install ok installed\nArchitecture: amd64\n"
+            f"Version: {OLD}-1\nMaintainer: nobody\nDescription: h\n"
+            f"Provides: {', '.join(provides)}\n"
+            f"Conflicts: {', '.join(recipe.relations.conflicts)}\n\n"
+        )
+    rest = ("kubernetes-control-plane", "kubernetes-node", "kubernetes-runtime-containerd")
+    assert ours(client.install(*exactly(rest))) == dict.fromkeys(rest, OLD)
 
 
 def test_a_kubectl_of_the_distribution_is_not_taken_for_ours(

@@ -292,6 +292,13 @@ def taken_for(machine: Path, tmp_path: Path) -> Callable[[str], str]:
     return ask
 
 
+def own_name(release: str) -> str:
+    """What a system calls itself: its ID and version."""
+    plain = release.replace("'", "").replace('"', "")
+    fields = dict(line.split("=") for line in plain.splitlines())
+    return f"{fields['ID']}-{fields['VERSION_ID']}"
+
+
 def test_systems_are_called_what_the_manifest_calls_them(taken_for: Callable[[str], str]) -> None:
     known = shipped().distributions
     assert set(SYSTEMS) == set(known.distributions)
@@ -302,8 +309,7 @@ def test_systems_are_called_what_the_manifest_calls_them(taken_for: Callable[[st
         ended = facts.end_of_life is not None and facts.end_of_life < TODAY
         assert ("past the end of its support" in taken_for(text)) == ended
         assert ended or taken_for(text) == f"{name} {facts.format} {manager}"
-        own = dict(line.split("=") for line in text.replace("'", "").replace('"', "").splitlines())
-        assert distribution(f"{own['ID']}-{own['VERSION_ID']}", known) == name
+        assert distribution(own_name(text), known) == name
 
 
 def test_systems_that_are_past_their_end_are_refused(taken_for: Callable[[str], str]) -> None:
@@ -320,6 +326,9 @@ def test_what_is_of_kin_is_taken_for_it_and_the_rest_refused_in_true_words(
     taken_for: Callable[[str], str], release: str, said: str
 ) -> None:
     assert said in taken_for(release)
+    known, system = shipped().distributions, said.partition(" ")[0]
+    if system in known.distributions:
+        assert distribution(own_name(release), known) == system
 
 
 def test_a_system_of_suses_kin_gets_rpms_by_zypper(

@@ -14,8 +14,9 @@ from types import ModuleType
 
 import pytest
 
+from kubewright.models.artifact import Package
 from kubewright.models.base import Format
-from kubewright.stages.install_commands import Entry, install
+from kubewright.stages.install_commands import Entry, exact, install
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "tests" / "acceptance").glob("*.py"))
@@ -131,6 +132,34 @@ def test_the_install_lines_write_files_that_everybody_can_read_whatever_the_umas
     assert {oct(path.stat().st_mode & 0o444) for path in written} == {oct(0o444)}
     told = ("kubelet=1.36.3-1", "kubelet-1.36.3-1", "kubelet=1.36.3-1")[way]
     assert done.stdout.splitlines()[-1].endswith(f"install kubernetes-node{told[7]}1.36.3-1 {told}")
+
+
+def test_a_manifest_names_each_package_of_its_node_by_version() -> None:
+    def package(name: str, form: Format, version: str, epoch: int = 0) -> Package:
+        return Package(
+            name=name, kind=form.value, arch="amd64", path="x", url="x", size=1, sha256="0" * 64,
+            package=name, format=form, version=version, epoch=epoch, upstream="1",
+            unsigned_sha256="0" * 64,
+        )  # fmt: skip
+
+    made = [
+        package("kubernetes-runtime-containerd", Format.deb, "1.36.4-1"),
+        package("kubernetes-runtime-docker", Format.deb, "1.36.4-1"),
+        package("kubernetes-runtime-docker", Format.rpm, "1.36.4-1"),
+        package("cri-dockerd", Format.rpm, "0.4.4-1", epoch=3),
+        package("kubernetes-node", Format.deb, "1.36.4-1"),
+        package("kubernetes-node", Format.rpm, "1.36.4-1"),
+    ]
+    deb, rpm, zypper = install(Entry("https://s", "stable-1.36", ""), exact("docker", made))
+    assert "    kubernetes-node=1.36.4-1 kubernetes-runtime-docker=1.36.4-1\n" in deb.commands
+    assert (
+        "    kubernetes-node-1.36.4-1 kubernetes-runtime-docker-1.36.4-1 cri-dockerd-3:0.4.4-1\n"
+        in (rpm.commands)
+    )
+    assert "cri-dockerd=3:0.4.4-1\n" in zypper.commands
+    plain, *_ = install(Entry("", "stable-1.36", ""), exact("containerd", []))
+    assert plain.commands.startswith("SITE=")
+    assert "apt-get install kubernetes-node\n" in plain.commands
 
 
 def test_the_page_has_people_set_what_its_commands_use(pages: ModuleType) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kubewright.models.artifact import Package
 from kubewright.models.base import Format
-from kubewright.models.lock import Release
+from kubewright.models.lock import Runtime
 from kubewright.models.manifest import Install
 from kubewright.site import layout
 
@@ -32,15 +32,15 @@ class Entry:
     provenance: str
 
 
-def exact(release: Release, packages: Sequence[Package]) -> Names:
-    """The packages of a node of just this release, each by its version.
+def exact(runtime: Runtime, packages: Sequence[Package]) -> Names:
+    """The packages of a node of just the release that these are of, each by its version.
 
     No package manager can take a whole release from the version of one name: apt looks at nothing
     but the newest of the others, and kubeadm may be newer than the rest.
     """
-    adapter = ("cri-dockerd",) if release.runtime == "docker" else ()
+    adapter = ("cri-dockerd",) if runtime == "docker" else ()
     wanted = (
-        NODE, "kubelet", "kubeadm", f"kubernetes-runtime-{release.runtime}", "kubernetes-cni",
+        NODE, "kubelet", "kubeadm", f"kubernetes-runtime-{runtime}", "kubernetes-cni",
         "cri-tools", *adapter,
     )  # fmt: skip
     there = {(package.format, package.package): _version(package) for package in packages}

@@ -59,7 +59,7 @@ def compose(
         unavailable=release.unavailable,
         upgrades=upgrades.sources(release.kubernetes, rules.skew),
         skew=upgrades.partners(release.kubernetes, rules.skew),
-        install=install(entry, exact(release, packages)),
+        install=install(entry, exact(release.runtime, packages)),
         keys=tuple(keys),
         builders=tuple(chain.from_iterable(record.builders for record in records)),
         development=any(key.development for key in keys),
