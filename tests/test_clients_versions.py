@@ -297,7 +297,7 @@ class Dnf:
 @pytest.fixture
 def dnf(site: tuple[Path, str], tmp_path: Path, tool: Tool) -> Iterator[Callable[..., Dnf]]:
     yield lambda channel=CHANNEL: Dnf(tmp_path / "root", *site, channel, tool)
-    for keyring in tmp_path.glob("cache/*/pubring"):  # dnf leaves GnuPG's agent running
+    for keyring in tmp_path.rglob("pubring"):  # dnf leaves GnuPG's agent running
         run([tool("gpgconf"), "--homedir", keyring, "--kill", "all"])
 
 
