@@ -7,7 +7,7 @@
 #                         by gpgv      chooses a release      by SHA-256       by size and SHA-256
 #
 # It reads nothing else of the site: no apt or yum repository, no page. A mirror or a proxy may bring the bytes.
-# Needs curl, gpgv and jq (apt-get install curl gpgv jq, or dnf install curl gnupg2 jq).
+# Needs curl, gpgv and jq (apt-get install curl gpgv jq, dnf install curl gnupg2 jq, or zypper install curl gpg2 jq).
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
@@ -82,19 +82,29 @@ esac
 packages="$adapter kubernetes-runtime-$runtime $packages"
 
 for program in curl gpgv jq sha256sum; do
-    command -v "$program" >/dev/null || refuse "$program is missing: apt-get install curl gpgv jq (dnf: gnupg2)"
+    command -v "$program" >/dev/null \
+        || refuse "$program is missing: apt-get install curl gpgv jq (dnf: gnupg2, zypper: gpg2)"
 done
 # The system says itself what it is: whose packages it takes, and what the manifest calls it.
 # shellcheck source=/dev/null
 system=$(ID='' ID_LIKE='' VERSION_ID='' && . /etc/os-release && echo "$ID-$VERSION_ID $ID $ID_LIKE") \
     || refuse "/etc/os-release: cannot be read, so nobody knows whose packages are for this system"
 kin=${system#* } system=${system%% *} format=rpm manager=dnf asked='rpm --eval %{_arch}'
-case " $kin " in
+case " $kin " in # its own name comes first, then what it says that it is like
     *' debian '* | *' ubuntu '*) format=deb manager=apt-get asked="dpkg-query -Wf \${Architecture} dpkg" ;;
-    *' rhel '*) system=rhel-${system##*-} system=${system%%.*} ;; # it stands for its rebuilds too
-    *' amzn '*) system=amazon-${system##*-} ;;
+    *-microos\ * | ' sle-micro'* | ' sl-micro '*) refuse "$system: takes packages by transactional-update alone" ;;
+    ' opensuse-tumbleweed '*) manager=zypper system=opensuse-tumbleweed ;;
+    ' sles '* | *' suse '* | *' opensuse '*) manager=zypper ;;
+    ' amzn '*) system=amazon-${system##*-} ;;
+    *' rhel '* | ' ol '* | *' centos '*) system=rhel-${system##*-} system=${system%%.*} ;; # and its rebuilds
     *' fedora '*) ;;
-    *) refuse "/etc/os-release: $kin: is of kin neither to Debian nor to Fedora: there are no packages for it" ;;
+    *) refuse "/etc/os-release: $kin: does not say that it is like Debian, Fedora, RHEL or SUSE; nobody has tried it" ;;
+esac
+case $system in # the end is in recipes/distros.toml; the dpkg of Debian 11 cannot read these packages either
+    amazon-2 | amazon-201* | debian-? | debian-1[01] | fedora-[1-3]? | fedora-4[0-2] | opensuse-leap-15.* | rhel-[5-7] \
+        | ubuntu-1* | ubuntu-2[0135].* | ubuntu-2[24].10)
+        refuse "$system: is past the end of its support, so nothing is made for it; upgrade the system first"
+        ;;
 esac
 command -v $manager >/dev/null || refuse "$manager is missing, which installs the packages of $system"
 arch=$($asked | sed 's/^x86_64$/amd64/; s/^aarch64$/arm64/') # 32 bits may run on a kernel of 64
@@ -199,7 +209,7 @@ case ${kubelet:-$minor.} in
     *) refuse "$name: kubelet $kubelet is of another minor, and not the first to be upgraded: docs/upgrade.md" ;;
 esac
 # The manifest says which distribution's own runtime fits. Elsewhere ours is at hand: apt takes it if nothing else meets
-# the dependencies, but dnf takes whatever it is given.
+# the dependencies, but dnf and zypper take whatever they are given.
 fits=$(jq -r --arg own "$system $runtime distribution" \
     'first(.requirements.distributions[] | select(.fits and "\(.distribution) \(.family) \(.repository)" == $own)).package' \
     "$manifest") ours=''
@@ -238,7 +248,7 @@ jq -r 'first(.images[].reference | select(test("kube-apiserver:"))) | "imageRepo
 # ── Install ──────────────────────────────────────────────────────────────────────────────────
 
 # Only now does anything change. The distribution brings what the packages need besides; files that people have changed
-# stay. Nothing is removed but what another containerd replaces: apt-get is asked first, dnf removes nothing.
+# stay. Nothing is removed but what another containerd replaces: apt-get is asked first, dnf and zypper remove nothing.
 case $manager in
     apt-get)
         set -- -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 -y "$@"
@@ -251,6 +261,7 @@ case $manager in
         apt-get install "$@"
         ;;
     dnf) dnf install --assumeyes "$@" ;;
+    zypper) zypper --non-interactive --no-gpg-checks install "$@" ;; # each file is what the signed manifest promises
 esac || refuse "$manager failed; it says above why"
 
 # kubeadm asks for tags, and whoever has the registry can move a tag. What is there already it does not pull again.

@@ -18,6 +18,7 @@ from kubewright.models.lock import Component, DistributionRuntime
 from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.package_versions import compare
 from kubewright.resolution.build_problem import build_case
+from kubewright.resolution.distribution_names import distribution
 from kubewright.resolution.packages import Candidate, candidates, depends, fits, ours, pin
 from kubewright.resolution.runtimes import runtimes
 from kubewright.resolution.statements import Facts
@@ -411,3 +412,71 @@ def test_kube_node_check_knows_the_same_impostors() -> None:
         for form in one.formats
     }
     assert set(re.findall(r"^(?:deb|rpm)\|.*$", script, re.MULTILINE)) == wanted
+
+
+# ── Names ────────────────────────────────────────────────────────────────────────────────────
+
+NAMES = {
+    "rocky-9": "rhel-9", "rocky-9.4": "rhel-9", "almalinux-9": "rhel-9", "AlmaLinux 10": "rhel-10",
+    "centos-9": "rhel-9", "centos-stream-10": "rhel-10", "oracle-9": "rhel-9", "ol-8.10": "rhel-8",
+    "el9": "rhel-9", "rhel9": "rhel-9", "rockylinux:9": "rhel-9",
+    "bookworm": "debian-12", "debian-trixie": "debian-13", "debian-12.5": "debian-12",
+    "debian12": "debian-12", "noble": "ubuntu-24.04", "ubuntu-noble": "ubuntu-24.04",
+    "Ubuntu_24.04.1": "ubuntu-24.04", "fc44": "fedora-44", "fedora43": "fedora-43",
+    "opensuse-leap": "opensuse-leap-16.0", "opensuse-leap-16": "opensuse-leap-16.0",
+    "leap-16.0": "opensuse-leap-16.0", "tumbleweed": "opensuse-tumbleweed",
+    "opensuse-tumbleweed-20261101": "opensuse-tumbleweed",
+    "amzn-2023": "amazon-2023", "al2023": "amazon-2023", "amazon": "amazon-2023",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "key"), NAMES.items(), ids=list(NAMES))
+def test_a_name_with_one_plain_meaning_is_that_distribution(name: str, key: str) -> None:
+    assert distribution(name, ALL) == key
+
+
+def test_every_key_codename_and_other_name_leads_to_its_distribution() -> None:
+    for key, facts in ALL.distributions.items():
+        assert distribution(key, ALL) == distribution(key.upper(), ALL) == key
+        base, _, version = key.rpartition("-")
+        for other in ALL.names.get(base, ()):
+            assert distribution(f"{other}-{version}", ALL) == key
+            assert distribution(f"{other}{version}", ALL) == key
+        if facts.codename:
+            assert distribution(facts.codename, ALL) == key
+            assert distribution(f"{base}-{facts.codename}", ALL) == key
+
+
+@pytest.mark.parametrize("key", list(ALL.past))
+def test_a_distribution_that_is_past_is_refused_with_its_end(key: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        distribution(key, ALL)
+    assert f"its end of life was {ALL.past[key]}" in str(refused.value)
+    assert "did you mean" not in str(refused.value)
+
+
+REFUSED = {
+    "focal": "its end of life was 2025-05-31, .* known are ubuntu-22.04",
+    "ubuntu-20.04.6": "its end of life was 2025-05-31",
+    "centos-7": "its end of life was 2024-06-30, .* known are rhel-8",
+    "amazon-2": "its end of life was 2026-06-30",
+    "debian-noble": "noble is ubuntu-24.04",
+    "debian": "does not say which release; known are debian-11, debian-12, debian-13$",
+    "rocky": "does not say which release; known are rhel-8",
+    "ubuntu-26.10": "no such release is known; known are ubuntu-22.04, ubuntu-24.04, ubuntu-26.04$",
+    "rhel-11": "no such release is known; known are rhel-8, rhel-9, rhel-10$",
+    "debian-sid": "it has no releases; ask for the newest Debian",
+    "sles-15.7": "its own packages are not known here; openSUSE Leap of the same version",
+    "alpine-3.20": "its packages are apks",
+    "photon-5.0": "nobody has tried the rpms there",
+    "openEuler-24.03": "nobody has tried the rpms there",
+    "debain-12": "no such distribution; did you mean debian-12",
+    "trixi": "did you mean trixie",
+    "": "no such distribution; known are debian-11",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), REFUSED.items(), ids=list(REFUSED))
+def test_any_other_name_is_refused_with_what_is_right(name: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        distribution(name, ALL)

@@ -19,6 +19,7 @@ from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
+from kubewright.resolution.distribution_names import distribution
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
@@ -240,39 +241,111 @@ it.
 """
 
 
-def test_systems_are_called_what_the_manifest_calls_them(machine: Path, tmp_path: Path) -> None:
-    known = shipped().distributions.distributions
-    assert set(SYSTEMS) == set(known)
-    (machine / "dnf").symlink_to("apt-get")
+OTHERS = {
+    "centos": ("ID=centos\nID_LIKE='rhel fedora'\nVERSION_ID=10\n", "rhel-10 rpm dnf"),
+    "oracle": ("ID=ol\nID_LIKE=fedora\nVERSION_ID=9.6\n", "rhel-9 rpm dnf"),
+    "oracle-alone": ("ID=ol\nVERSION_ID=8.10\n", "rhel-8 rpm dnf"),
+    "amazon-as-rhel": (
+        "ID=amzn\nID_LIKE='centos rhel fedora'\nVERSION_ID=2023\n",
+        "amazon-2023 rpm dnf",
+    ),
+    "sles": ("ID=sles\nID_LIKE=suse\nVERSION_ID=15.7\n", "sles-15.7 rpm zypper"),
+    "sles-alone": ("ID=sles\nVERSION_ID=16.0\n", "sles-16.0 rpm zypper"),
+    "mint": ("ID=linuxmint\nID_LIKE='ubuntu debian'\nVERSION_ID=22\n", "linuxmint-22 deb apt-get"),
+    "amazon-2": ("ID=amzn\nID_LIKE='centos rhel fedora'\nVERSION_ID=2\n", "past the end"),
+    "microos": (
+        "ID=opensuse-microos\nID_LIKE='suse opensuse opensuse-tumbleweed'\nVERSION_ID=20261101\n",
+        "takes packages by transactional-update alone",
+    ),
+    "sle-micro": ("ID=sle-micro\nID_LIKE=suse\nVERSION_ID=5.5\n", "transactional-update alone"),
+    "photon": ("ID=photon\nVERSION_ID=5.0\n", "nobody has tried it"),
+    "azurelinux": ("ID=azurelinux\nVERSION_ID=3.0\n", "nobody has tried it"),
+    "openeuler": ("ID=openEuler\nVERSION_ID=24.03\n", "nobody has tried it"),
+    "deepin": ("ID=Deepin\nVERSION_ID=20.9\n", "nobody has tried it"),
+}
+"""Systems that have no line of their own in `recipes/distros.toml`, and what becomes of them."""
+
+TODAY = "2026-11-29"
+"""When the installer was last compared with the ends of support."""
+
+
+@pytest.fixture
+def taken_for(machine: Path, tmp_path: Path) -> Callable[[str], str]:
+    """What the installer takes a system for, or why it refuses it."""
+    for name in ("dnf", "zypper"):
+        (machine / name).symlink_to("apt-get")
     start, _, _ = (tmp_path / "install.sh").read_text().partition("umask 022")
-    (tmp_path / "start.sh").write_text(f'{start}echo "$system $format"')
-    argv = [
-        "sh",
-        str(tmp_path / "start.sh"),
-        "--site",
-        "x",
-        "--channel",
-        "x",
-        "--fingerprint",
-        "0" * 40,
-    ]
-    found = {}
-    for name, text in SYSTEMS.items():
-        (tmp_path / "os-release").write_text(text)
+    (tmp_path / "start.sh").write_text(f'{start}echo "$system $format $manager"')
+
+    def ask(release: str) -> str:
+        (tmp_path / "os-release").write_text(release)
+        argv = ["sh", str(tmp_path / "start.sh"), "--site", "x", "--channel", "x"]
         done = subprocess.run(
-            argv, env={"PATH": str(machine)}, capture_output=True, text=True, check=False
+            [*argv, "--fingerprint", "0" * 40],
+            env={"PATH": str(machine)},
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        found[name] = done.stdout.strip() or done.stderr.partition(": is of kin ")[2].split(":")[0]
-    refused = "neither to Debian nor to Fedora"  # zypper is not among its package managers
-    assert found == {
-        name: refused if "suse" in name else f"{name} {one.format}" for name, one in known.items()
-    }
+        return done.stdout.strip() or done.stderr.strip()
+
+    return ask
+
+
+def own_name(release: str) -> str:
+    """What a system calls itself: its ID and version."""
+    plain = release.replace("'", "").replace('"', "")
+    fields = dict(line.split("=") for line in plain.splitlines())
+    return f"{fields['ID']}-{fields['VERSION_ID']}"
+
+
+def test_systems_are_called_what_the_manifest_calls_them(taken_for: Callable[[str], str]) -> None:
+    known = shipped().distributions
+    assert set(SYSTEMS) == set(known.distributions)
+    managers = {"deb": "apt-get", "rpm": "dnf"}
+    for name, text in SYSTEMS.items():
+        facts = known.distributions[name]
+        manager = "zypper" if "suse" in name else managers[facts.format]
+        ended = facts.end_of_life is not None and facts.end_of_life < TODAY
+        assert ("past the end of its support" in taken_for(text)) == ended
+        assert ended or taken_for(text) == f"{name} {facts.format} {manager}"
+        assert distribution(own_name(text), known) == name
+
+
+def test_systems_that_are_past_their_end_are_refused(taken_for: Callable[[str], str]) -> None:
+    ids = {"amazon": "amzn", "rhel": "rocky"}
+    for key in shipped().distributions.past:
+        base, _, version = key.rpartition("-")
+        like = {"rhel": "rhel fedora", "ubuntu": "debian", "opensuse-leap": "suse"}.get(base, "")
+        text = f"ID={ids.get(base, base)}\nID_LIKE='{like}'\nVERSION_ID={version}\n"
+        assert "past the end of its support" in taken_for(text), key
+
+
+@pytest.mark.parametrize(("release", "said"), OTHERS.values(), ids=list(OTHERS))
+def test_what_is_of_kin_is_taken_for_it_and_the_rest_refused_in_true_words(
+    taken_for: Callable[[str], str], release: str, said: str
+) -> None:
+    assert said in taken_for(release)
+    known, system = shipped().distributions, said.partition(" ")[0]
+    if system in known.distributions:
+        assert distribution(own_name(release), known) == system
+
+
+def test_a_system_of_suses_kin_gets_rpms_by_zypper(
+    install: Installer, machine: Path, tmp_path: Path
+) -> None:
+    shutil.copy(machine / "apt-get", machine / "zypper")
+    (tmp_path / "os-release").write_text(SYSTEMS["opensuse-leap-16.0"])
+    done = install()
+    assert done.returncode == 0, done.stderr
+    assert told(tmp_path).startswith("zypper --non-interactive --no-gpg-checks install ")
+    assert "kubelet-1.36.4-1.x86_64.rpm" in told(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("system", "message"),
     [
-        ("ID=gentoo\n", "gentoo : is of kin neither to Debian nor to Fedora"),
+        ("ID=gentoo\n", "gentoo : does not say that it is like Debian, Fedora, RHEL or SUSE"),
         ("ID=fedora\n", "dnf is missing, which installs the packages of fedora-"),
         (None, "/etc/os-release: cannot be read"),
     ],

@@ -14,7 +14,9 @@ from types import ModuleType
 
 import pytest
 
-from kubewright.stages.manifest import Entry, install
+from kubewright.models.artifact import Package
+from kubewright.models.base import Format
+from kubewright.stages.install_commands import Entry, exact, install
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "tests" / "acceptance").glob("*.py"))
@@ -70,18 +72,94 @@ def test_every_mark_has_its_block(pages: ModuleType) -> None:
         assert len(marks) == len(pages.blocks(page.name)), page
 
 
-def test_the_install_page_is_the_front_page(pages: ModuleType) -> None:
+def test_the_install_page_and_the_readme_are_the_front_page(pages: ModuleType) -> None:
     ways = {
-        one.format: one.commands
+        one.title: one.commands
         for one in install(Entry(site_url="$SITE", channel="$CHANNEL", provenance=""))
     }
+    deb, rpm, zypper = ways.values()
     blocks = pages.blocks(PAGE.name)
-    deb, rpm = (
-        ("key", "repository", "install-node", "check-node"),
-        ("dnf-repository", "dnf-install", "check-node"),
+    for names, commands in (
+        (("key", "repository", "install-node", "check-node"), deb),
+        (("dnf-repository", "dnf-install", "check-node"), rpm),
+    ):
+        assert "".join(blocks[name] for name in names) == commands
+    assert zypper.removesuffix(blocks["check-node"]) in PAGE.read_text()
+    typed = "".join(f"    {line}\n" for line in deb.replace("$CHANNEL", "stable-1.36").splitlines())
+    assert typed in (ROOT / "README.md").read_text()
+
+
+SUDO = """case $1 in
+    apt-get | dnf | zypper | rpm) echo "$@" ;;
+    *) exec "$@" ;;
+esac"""
+"""What stands for sudo here: package managers only say what they are told."""
+
+
+@pytest.mark.parametrize("umask", ["077", "027", "022"])
+@pytest.mark.parametrize("way", range(3), ids=["apt", "dnf", "zypper"])
+def test_the_install_lines_write_files_that_everybody_can_read_whatever_the_umask(
+    tool: Callable[[str], Path], tmp_path: Path, way: int, umask: str
+) -> None:
+    (tmp_path / "site/keys").mkdir(parents=True)
+    (tmp_path / "site/keys/kubewright.gpg").write_bytes(b"a key")
+    folders = (
+        "usr/share/keyrings",
+        "etc/apt/sources.list.d",
+        "etc/yum.repos.d",
+        "etc/zypp/repos.d",
     )
-    assert "".join(blocks[name] for name in deb) == ways["deb"]
-    assert "".join(blocks[name] for name in rpm) == ways["rpm"]
+    for folder in (*folders, "bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, text in (("sudo", SUDO), ("kube-node-check", ":"), ("dpkg", "echo amd64")):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    names = {form: {"kubernetes-node": "1.36.3-1", "kubelet": "1.36.3-1"} for form in Format}
+    entry = Entry(site_url=f"file://{tmp_path}/site", channel="stable-1.36", provenance="")
+    commands = re.sub(
+        r"(?<![\w/])/(?=usr/|etc/)", f"{tmp_path}/", install(entry, names)[way].commands
+    )
+    done = subprocess.run(
+        [tool("sh"), "-euc", f"umask {umask}\n{commands}"],
+        env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    written = [path for folder in folders for path in (tmp_path / folder).iterdir()]
+    assert len(written) == (2, 1, 1)[way]
+    assert {oct(path.stat().st_mode & 0o444) for path in written} == {oct(0o444)}
+    told = ("kubelet=1.36.3-1", "kubelet-1.36.3-1", "kubelet=1.36.3-1")[way]
+    assert done.stdout.splitlines()[-1].endswith(f"install kubernetes-node{told[7]}1.36.3-1 {told}")
+
+
+def test_a_manifest_names_each_package_of_its_node_by_version() -> None:
+    def package(name: str, form: Format, version: str, epoch: int = 0) -> Package:
+        return Package(
+            name=name, kind=form.value, arch="amd64", path="x", url="x", size=1, sha256="0" * 64,
+            package=name, format=form, version=version, epoch=epoch, upstream="1",
+            unsigned_sha256="0" * 64,
+        )  # fmt: skip
+
+    made = [
+        package("kubernetes-runtime-containerd", Format.deb, "1.36.4-1"),
+        package("kubernetes-runtime-docker", Format.deb, "1.36.4-1"),
+        package("kubernetes-runtime-docker", Format.rpm, "1.36.4-1"),
+        package("cri-dockerd", Format.rpm, "0.4.4-1", epoch=3),
+        package("kubernetes-node", Format.deb, "1.36.4-1"),
+        package("kubernetes-node", Format.rpm, "1.36.4-1"),
+    ]
+    deb, rpm, zypper = install(Entry("https://s", "stable-1.36", ""), exact("docker", made))
+    assert "    kubernetes-node=1.36.4-1 kubernetes-runtime-docker=1.36.4-1\n" in deb.commands
+    assert (
+        "    kubernetes-node-1.36.4-1 kubernetes-runtime-docker-1.36.4-1 cri-dockerd-3:0.4.4-1\n"
+        in (rpm.commands)
+    )
+    assert "cri-dockerd=3:0.4.4-1\n" in zypper.commands
+    plain, *_ = install(Entry("", "stable-1.36", ""), exact("containerd", []))
+    assert plain.commands.startswith("SITE=")
+    assert "apt-get install kubernetes-node\n" in plain.commands
 
 
 def test_the_page_has_people_set_what_its_commands_use(pages: ModuleType) -> None:

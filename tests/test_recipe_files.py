@@ -339,7 +339,7 @@ EVIDENCED: dict[str, Callable[[Path], object]] = {
             "node-spec.toml",
             'containerd_minimum = { source = "CRI" }',
             'containerd_minimum = { source = "CX" }',
-            "specs[2].evidence.containerd_minimum.source: 'CX' is not explained",
+            "specs[5].evidence.containerd_minimum.source: 'CX' is not explained",
         ),
         (
             "node-spec.toml",
@@ -351,7 +351,7 @@ EVIDENCED: dict[str, Callable[[Path], object]] = {
             "node-spec.toml",
             'containerd_minimum = { source = "CRI" }',
             'containerd = { source = "CRI" }',
-            "specs[2].evidence.containerd: not a part of a specification; known: cgroups, "
+            "specs[5].evidence.containerd: not a part of a specification; known: cgroups, "
             "containerd_lines, containerd_minimum, docker",
         ),
         (

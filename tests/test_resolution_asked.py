@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from kubewright import resolution, versions
 from kubewright.cli.shipped import shipped
@@ -507,7 +508,7 @@ def test_what_a_version_on_the_way_cannot_have_is_left_out_there_and_said(
     assert caplog.messages == [said]
 
 
-@pytest.mark.parametrize("start", ["v1.99.0", "", "v1.36.99", "v1.37.1"])
+@pytest.mark.parametrize("start", ["v1.99.0", "", "v1.36.99", "v1.37.1", "v1.35.9-1", "1.35"])
 def test_a_way_that_there_is_not_leaves_no_lock(
     start: str, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
@@ -515,6 +516,32 @@ def test_a_way_that_there_is_not_leaves_no_lock(
     assert code == 2
     assert f"error: --from {start or repr(start)}: " in " ".join(said.split())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["resolve", "explain", "mirror sample"])
+@pytest.mark.parametrize("name", ["v1.36.4-1", "v1.36.4-2", "1.36.4-1.1", "1.28.2-00", "1.36.4-0"])
+def test_the_name_of_a_release_or_package_leaves_no_lock_and_says_what_to_ask_for(
+    name: str, verb: str, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    words = {
+        "resolve": ("resolve", name, "--offline"),
+        "explain": ("explain", "etcd", name, "--offline"),
+        "mirror sample": ("mirror", "sample", "there", "--kubernetes", name),
+    }[verb]
+    code, _, said = run(*words)
+    assert code == 2
+    assert f"ask for v{name.removeprefix('v').partition('-')[0]}" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_lock_is_of_a_version_that_kubernetes_does_not_have() -> None:
+    _, release = resolve.resolve(
+        "v1.36.4", Settings(cache=Path("cache"), now=0, offline=True, dry_run=True), shipped()
+    )
+    for kubernetes in ("1.36.4-1", "1.36", "v1.36.4", "1.36.4-foo"):
+        changed = json.loads(release.to_bytes()) | {"kubernetes": kubernetes}
+        with pytest.raises(ValidationError, match="kubernetes"):
+            Release.model_validate(changed)
 
 
 def test_what_a_distribution_brings_and_cannot_be_packaged_is_unavailable_with_the_reason(

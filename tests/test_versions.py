@@ -1,10 +1,12 @@
 """Versions and ranges."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubewright import versions
+from kubewright import kubernetes_versions, versions
 from kubewright.errors import RequestError
 from kubewright.versions import Range
 
@@ -115,6 +117,10 @@ def test_what_is_no_version_is_named() -> None:
         ("<=1.35", "1.35.9"),
         (">=1.35, <1.37", "1.36.4"),
         (">1.36", None),
+        ("1.36.*", "1.36.4"),
+        ("v1.36.x", "1.36.4"),
+        ("1.35.X", "1.35.9"),
+        ("1.x", "1.36.4"),
     ],
 )
 def test_a_request_asks_for_the_newest_that_fits(request_: str, newest: str | None) -> None:
@@ -158,3 +164,66 @@ def test_the_months_of_docker_are_numbers(text: str, meant: str) -> None:
 def test_what_is_no_request_is_named(text: str) -> None:
     with pytest.raises(RequestError, match=r"not a re|not a range"):
         versions.Request.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("v1.36.4-1", "is release 1 of v1.36.4, .* ask for v1.36.4 (--revision 1)"),
+        ("1.36.4-2", "is release 2 of v1.36.4, .* ask for v1.36.4 (--revision 2)"),
+        ("v1.37.0-rc.1-1", "is release 1 of v1.37.0-rc.1, .* ask for v1.37.0-rc.1 (--revision 1)"),
+        ("1.37.0~rc.1-3", "is release 3 of v1.37.0-rc.1, .* ask for v1.37.0-rc.1 (--revision 3)"),
+        ("1.36.4-1.1", "is what a package .* ask for v1.36.4"),
+        ("1.28.2-00", "is what a package .* ask for v1.28.2"),
+        ("1.36.4-0", "is what a package .* ask for v1.36.4"),
+        ("1.36.4-150500.1.1", "is what a package .* ask for v1.36.4"),
+        ("v1.36.4+k3s1", "is what a package or another build .* ask for v1.36.4"),
+        ("1.36.4-1-1", "ask for v1.36.4"),
+        ("kubelet=1.36.4-1.1", "not a request; ask for v1.36.4"),
+        ("kubelet_1.36.4-1_amd64.deb", "not a request; ask for v1.36.4"),
+        ("kubernetes-1.36.4", "not a request; ask for v1.36.4"),
+        ("1.37.0~rc.1", "not a request; ask for v1.37.0-rc.1"),
+        ("1.37.0-rc1", "not a request; ask for v1.37.0-rc.1"),
+        ("V1.36.4", "not a request; ask for v1.36.4"),
+        ("kubernetes-1.36", "not a request; ask for 1.36, the newest patch of it"),
+        ("release-1.36", "not a request; ask for 1.36, the newest patch of it"),
+        ("1.36.x-*", "not a request; ask for 1.36, the newest patch of it"),
+        (">=1.36.4-1,<1.37", "is release 1 of v1.36.4, .* ask for v1.36.4 (--revision 1)"),
+    ],
+)
+def test_what_only_looks_like_a_request_is_told_what_to_ask_for(text: str, remedy: str) -> None:
+    pattern = re.escape(remedy).replace(r"\.\*", ".*").replace(r"\ ", " ")
+    with pytest.raises(RequestError, match=f"{pattern}$"):
+        versions.Request.parse(text)
+
+
+@pytest.mark.parametrize("text", ["^1.36", "~1.36", "1.35-1.36", "1.36.4.1", "1.37.0-alpha.1.23"])
+def test_what_has_no_plain_meaning_is_told_what_a_request_is(text: str) -> None:
+    with pytest.raises(RequestError, match="not a request; use stable"):
+        versions.Request.parse(text)
+
+
+tags = st.builds(
+    lambda core, stage: ".".join(map(str, core)) + stage,
+    st.tuples(*[st.integers(0, 99)] * 3),
+    st.sampled_from(["", "-alpha.0", "-beta.12", "-rc.1"]),
+)
+
+
+@given(tags, st.integers(1, 99))
+def test_the_name_of_a_release_is_never_a_version(version: str, revision: int) -> None:
+    assert versions.Request.parse(f"v{version}").scope == version
+    with pytest.raises(RequestError, match=rf"release {revision} of v{re.escape(version)},"):
+        versions.Request.parse(f"v{version}-{revision}")
+
+
+@given(tags, st.text(alphabet="-+~.0123456789abcelr*_ ", min_size=1, max_size=8))
+def test_whatever_stands_behind_a_version_it_is_read_as_that_version_or_refused(
+    version: str, more: str
+) -> None:
+    try:
+        wanted = versions.Request.parse(version + more)
+    except RequestError:
+        return
+    assert kubernetes_versions.read(wanted.scope) or wanted.word == "stable"
+    assert (version + more).startswith((wanted.scope, version))

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 import semver
 
+from kubewright import kubernetes_versions
 from kubewright.errors import RequestError
 
 Comparison = tuple[str, semver.Version]
@@ -32,7 +33,6 @@ _TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?([0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za
 _MARKER = re.compile(rf"^(stable|latest)(?:-({_NUMBER}(?:\.{_NUMBER})?))?$")
 _MINOR = re.compile(rf"^v?({_NUMBER}\.{_NUMBER})$")
 _MONTH = re.compile(r"^([0-9]{2})\.0(?=[1-9](?:[.-]|$))")
-_EXACT = re.compile(rf"^v?({_NUMBER}(?:\.{_NUMBER}){{2}}(?:-[0-9A-Za-z.-]+)?)$")
 
 
 @lru_cache(maxsize=1 << 14)
@@ -166,7 +166,9 @@ def inside(version: str, allowed: str) -> bool:
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks for: `stable`, `latest`, `stable-1.36`, `1.36`, `v1.36.4` or a range."""
+    """What a person asks for: `stable`, `latest`, `stable-1.36`, `1.36`, `1.36.*`, `v1.36.4` or a
+    range.
+    """
 
     text: str
     word: Literal["stable", "latest", "range", "version"]
@@ -181,21 +183,21 @@ class Request:
         anything else.
         """
         text = text.strip()
-        if found := _EXACT.match(text):
-            parse(found[1])
-            return cls(text, "version", found[1])
-        if found := _MINOR.match(text):
-            return cls(f"stable-{found[1]}", "stable", found[1])
+        if version := kubernetes_versions.read(text):
+            return cls(text, "version", version)
+        found = _MINOR.match(text)
+        if scope := found[1] if found else kubernetes_versions.wildcard(text):
+            return cls(f"stable-{scope}", "stable", scope)
         if found := _MARKER.match(text):
             return cls(text, "latest" if found[1] == "latest" else "stable", found[2] or "")
         if text.startswith(("<", ">", "=", "!")):
-            Range.parse(text)
+            try:
+                for bound in Range.parse(text).bounds:
+                    kubernetes_versions.required(bound)
+            except RequestError as error:
+                raise RequestError(f"{text!r}: {error}") from error
             return cls(text, "range")
-        raise RequestError(
-            repr(text),
-            "not a request",
-            "use stable, latest, stable-1.36, 1.36, v1.36.4 or a range such as '>=1.35,<1.37'",
-        )
+        raise kubernetes_versions.refusal(text)
 
     def __contains__(self, version: str) -> bool:
         """Whether a version may be what is asked for; of several, the newest is."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from kubewright import checked, files, versions
+from kubewright import checked, files, kubernetes_versions, versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.artifact import Artifact, Fetched, Record
 from kubewright.models.lock import Release
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
 
-_NAME = re.compile(r"^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?-\d+$")
+_NAME = re.compile(rf"^v{kubernetes_versions.VERSION}-\d+$")
 """The name of a release: Kubernetes' tag and the revision."""
 
 _BEFORE_PUBLISH = ("fetch", "package", "image", "sign")
@@ -217,6 +217,8 @@ def matching(dist: Path, wanted: str | None) -> list[str]:
     names = locks(dist)
     if wanted is None or wanted in names:
         return names if wanted is None else [wanted]
+    if _NAME.match(wanted) and kubernetes_versions.read(wanted) is None:
+        return []  # a release that is not there
     request = versions.Request.parse(wanted)
     newest = versions.newest(version for version in map(_version, names) if version in request)
     return [name for name in names if _version(name) == newest]

@@ -13,6 +13,7 @@ import click
 from kubewright.cli.options import CHOICE, KEYS, OPTIONS, refuse_dry_run, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
 from kubewright.errors import RequestError
+from kubewright.moments import day
 from kubewright.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
         )
         show_json(release.model_dump(mode="json", exclude_none=True) | way)
         return
-    show_release(release, recipes.distributions)
+    show_release(release, recipes.distributions, day(settings.now))
     if hops is not None:
         show_path(hops, recipes.catalog)
     click.echo(f"would write {workspace.lock_path}" if settings.dry_run else workspace.lock_path)

@@ -23,7 +23,7 @@ LEGEND = (
 )
 
 
-def show_release(release: Release, known: Distributions) -> None:
+def show_release(release: Release, known: Distributions, today: str) -> None:
     """The choice, the packages of the distributions that were asked for, and what the evidence
     stands for.
     """
@@ -45,6 +45,9 @@ def show_release(release: Release, known: Distributions) -> None:
         rows,
     )
     _print(LEGEND)
+    if end := release.end_of_life:
+        tense = "is past its end: upstream's support ended" if end < today else "is supported until"
+        _print(f"Kubernetes {release.minor} {tense} {end}")
     for name in release.request.distributions if release.request else ():
         packages = [entry for entry in release.distributions if entry.distribution == name]
         _distribution(name, release.tag, packages, known)

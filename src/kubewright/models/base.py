@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
 )
 
+from kubewright import kubernetes_versions
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.files import canonical_json
 
@@ -23,6 +24,9 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.~+-]*$")]
 """An upstream version without a leading `v`. Always a string: 1.30 must never become 1.3."""
+
+KubernetesVersion = Annotated[str, StringConstraints(pattern=rf"^{kubernetes_versions.VERSION}$")]
+"""Kubernetes' own, without a leading `v`: a patch, or a pre-release of one."""
 
 Minor = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$")]
 """A Kubernetes minor such as `1.36`."""

@@ -35,6 +35,7 @@ class Distribution(Model):
     """One distribution release."""
 
     title: str
+    codename: str = Field("", description="where people say it in place of the version")
     format: Format
     end_of_life: Day | None = None
     packages: tuple[DistroPackage, ...] = Field(
@@ -95,11 +96,40 @@ class Pair(Model):
 class Distributions(Model):
     """The whole of `recipes/distros.toml`; keys such as `debian-12`."""
 
+    names: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="other names of what keys of `distributions` begin with"
+    )
+    past: dict[str, Day] = Field(
+        default_factory=dict, description="keys that are here no more, and when their time ended"
+    )
+    past_codenames: dict[str, str] = Field(
+        default_factory=dict, description="the codenames of some of them"
+    )
+    elsewhere: dict[str, str] = Field(
+        default_factory=dict, description="systems that are never here, and why"
+    )
     distributions: dict[str, Distribution]
     repositories: dict[str, Repository] = Field(default_factory=dict)
     impostors: tuple[Impostor, ...] = ()
     pairs: tuple[Pair, ...] = ()
     sources: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        """Every key begins with a name, and no name is two distributions'."""
+        for key in (*self.distributions, *self.past):
+            if self.names and not any(f"{key}-".startswith(f"{name}-") for name in self.names):
+                raise ValueError(f"{key}: names has none that it begins with")
+        words = [*self.names, *self.elsewhere]
+        for others in self.names.values():
+            words += others
+        twice = sorted({word for word in words if words.count(word) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]}: stands for two distributions")
+        for key in self.past_codenames.values():
+            if key not in self.past:
+                raise ValueError(f"past_codenames: past has no {key!r}")
+        return self
 
     @model_validator(mode="after")
     def _known_names(self) -> Self:

@@ -5,7 +5,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from kubewright.models.base import Arch, Evidence, Header, Model, Sha256, Version
+from kubewright.models.base import (
+    Arch,
+    Day,
+    Evidence,
+    Header,
+    KubernetesVersion,
+    Model,
+    Sha256,
+    Version,
+)  # fmt: skip
 from kubewright.models.catalog import Status
 from kubewright.models.resolve_options import ResolveOptions
 
@@ -93,9 +102,12 @@ class Release(Model):
 
     header: Header = Header(type="kubewright.release")
     name: str = Field(description="v1.36.4-1")
-    kubernetes: Version
+    kubernetes: KubernetesVersion
     revision: int
     source_date_epoch: int
+    end_of_life: Day | None = Field(
+        None, description="when upstream's support of its minor ends, or ended"
+    )
     architectures: tuple[Arch, ...]
     request: ResolveOptions | None = Field(
         None, description="absent where nothing but a version was asked for"

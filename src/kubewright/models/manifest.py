@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from kubewright.models.artifact import Builder, Skipped
-from kubewright.models.base import Format, Header, Model, RelativePath, Sha256, Version
+from kubewright.models.base import Day, Format, Header, Model, RelativePath, Sha256, Version
 from kubewright.models.document import ArchName, Document
 from kubewright.models.image import Image
 from kubewright.models.lock import Component, DistributionRuntime, Input, Unavailable
@@ -19,6 +19,9 @@ class ReleaseFacts(Model):
     kubernetes: Version
     revision: int
     source_date_epoch: int
+    end_of_life: Day | None = Field(
+        None, description="when upstream's support of its minor ends, or ended"
+    )
 
 
 class Requirements(Model):

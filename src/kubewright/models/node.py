@@ -5,7 +5,7 @@ it.
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from kubewright.models.base import Evidence, Json, Minor, Model, Version
 from kubewright.models.sources import unexplained
@@ -88,12 +88,19 @@ class NodeSpec(Model):
     cgroups: Cgroups
     sysctls: dict[Word, Word]
     swap: Level = Field(description="of swap in use, unless kubelet is told to tolerate it")
-    executables: dict[Word, Level]
+    executables: dict[Word, Level] = Field(
+        description="programs; `ok` takes back what an older minor asks for"
+    )
     machines: dict[Role, Machine]
     runtime: Runtime
     evidence: dict[str, Evidence] = Field(
         description="by the part of the specification that it is about"
     )
+
+    @field_validator("executables")
+    @classmethod
+    def _asked_for(cls, levels: dict[str, Level]) -> dict[str, Level]:
+        return {name: level for name, level in levels.items() if level != "ok"}
 
     def sentences(self) -> list[str]:
         """The requirements in short sentences for people."""

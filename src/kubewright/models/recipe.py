@@ -53,7 +53,7 @@ class Service(Model):
 class Relations(Model):
     """Relations to other packages in Debian's syntax: `name (>= 1.2) | other`.
 
-    {version}, {next_minor}, {after_next_minor} and {COMPONENT} (its version) are filled in.
+    {version}, {minor}, {after_next_minor} and {COMPONENT} (its version) are filled in.
     """
 
     depends: tuple[str, ...] = ()
@@ -63,6 +63,14 @@ class Relations(Model):
     replaces: tuple[str, ...] = Field(
         (), description="deb only: rpm's Obsoletes would swap people's packages"
     )
+
+
+class OlderRelations(Model):
+    """What only the packages of older minors need besides."""
+
+    before: Minor = Field(description="the first minor that does not")
+    deb: Relations = Relations()
+    rpm: Relations = Relations()
 
 
 class Recipe(Model):
@@ -84,8 +92,21 @@ class Recipe(Model):
     relations: Relations = Relations()
     deb: Relations = Relations()
     rpm: Relations = Relations()
+    older: tuple[OlderRelations, ...] = ()
     contents: tuple[Content, ...] = ()
     services: tuple[Service, ...] = ()
     scripts: dict[Literal["preinst", "postinst", "prerm", "postrm"], str] = Field(
         default_factory=dict, description="extra shell for a script: a file below packaging/"
     )
+
+    def related(self, form: Format, minor: str) -> tuple[Relations, ...]:
+        """Everything that relates packages of a format and a minor to others."""
+        found = [self.relations, self.deb if form is Format.deb else self.rpm]
+        for one in self.older:
+            if _number(minor) < _number(one.before):
+                found.append(one.deb if form is Format.deb else one.rpm)
+        return tuple(found)
+
+
+def _number(minor: str) -> tuple[int, ...]:
+    return tuple(map(int, minor.split(".")))

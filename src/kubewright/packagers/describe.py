@@ -60,7 +60,6 @@ def placeholders(recipe: Recipe, release: Release) -> dict[str, str]:
         "version": versions.package_version(component.version),
         **(_containerd(release.component("containerd")) if release.has("containerd") else {}),
         "minor": release.minor,
-        "next_minor": versions.next_minor(release.kubernetes),
         "after_next_minor": versions.next_minor(release.kubernetes, 2),
         "revision": str(release.revision),
     }
@@ -110,23 +109,29 @@ def describe(
         home=source.home,
         maintainer=MAINTAINER,
         source_date_epoch=identity.source_date_epoch,
-        **_related(recipe, form, values, has_scripts=bool(scripts)),
+        **_related(
+            recipe, recipe.related(form, release.minor), form, values, has_scripts=bool(scripts)
+        ),
         payload=payload,
         scripts=scripts,
     )
 
 
 def _related(
-    recipe: Recipe, form: Format, values: Mapping[str, str], *, has_scripts: bool
-) -> dict[str, tuple[Relation, ...]]:
+    recipe: Recipe, stated: tuple[Relations, ...], form: Format, values: Mapping[str, str],
+    *, has_scripts: bool,
+) -> dict[str, tuple[Relation, ...]]:  # fmt: skip
     """The relations of a package by their key."""
-    own = recipe.deb if form is Format.deb else recipe.rpm
     related: dict[str, tuple[Relation, ...]] = {}
     for key in Relations.model_fields:
         place = f"recipes/packages/{recipe.name}.toml: {key}"
-        texts = (*getattr(recipe.relations, key), *getattr(own, key))
+        texts: list[str] = []
+        for relations in stated:
+            texts += getattr(relations, key)
         if key == "depends" and form is Format.rpm and has_scripts:
-            texts += ("/bin/sh",)  # rpm orders a scriptlet after its shell only when it is told so
+            texts.append(
+                "/bin/sh"
+            )  # rpm orders a scriptlet after its shell only when it is told so
         related[key] = tuple(relation_syntax.parse(text, values, place) for text in texts)
     return related
 

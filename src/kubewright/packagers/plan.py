@@ -130,7 +130,7 @@ def _possible(recipe: Recipe, release: Release, components: Components) -> bool:
     """Whether a release has the components that a package is of or names: some do without
     Docker.
     """
-    relations = "\n".join(_relations(recipe, tuple(Format)))
+    relations = "\n".join(_relations(recipe, tuple(Format), release.minor))
     named = {name for name in components.components if f"{{{name}" in relations}
     return all(map(release.has, {recipe.component, *named}))
 
@@ -139,12 +139,12 @@ def _architectures(recipe: Recipe, release: Release) -> Sequence[Arch | Literal[
     return ("all",) if recipe.all_architectures else release.architectures
 
 
-def _relations(recipe: Recipe, formats: Iterable[Format]) -> Iterator[str]:
-    """The text of every relation that packages of some formats have."""
-    own = {Format.deb: recipe.deb, Format.rpm: recipe.rpm}
-    for relations in (recipe.relations, *(own[form] for form in formats)):
-        for key in Relations.model_fields:
-            yield from getattr(relations, key)
+def _relations(recipe: Recipe, formats: Iterable[Format], minor: str) -> Iterator[str]:
+    """The text of every relation that packages of some formats and a minor have."""
+    for form in formats:
+        for relations in recipe.related(form, minor):
+            for key in Relations.model_fields:
+                yield from getattr(relations, key)
 
 
 def _inputs(package: PlannedPackage, release: Release, keyring: bytes) -> dict[str, str]:
@@ -198,7 +198,7 @@ def _identity(package: PlannedPackage, release: Release, around: Circumstances) 
         "upstream": identity.upstream,
         "date": str(identity.source_date_epoch),
     }
-    for text in _relations(recipe, [package.format]):
+    for text in _relations(recipe, [package.format], release.minor):
         for _, name, _, _ in Formatter().parse(text):
             if name in values:
                 stated[f"{{{name}}}"] = values[name]

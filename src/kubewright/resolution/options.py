@@ -10,6 +10,7 @@ from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
 from kubewright.models.resolve_options import ResolveOptions, Wanted
 from kubewright.resolution.build_problem import GOES_WITH
+from kubewright.resolution.distribution_names import distribution
 from kubewright.resolution.domains import FAMILIES
 
 _WANTED = re.compile(r"^([a-z][a-z-]*) *(?:= *(?=[<>=!\d])|(?=[<>=!])|$)(.*)$")
@@ -38,10 +39,7 @@ def read_options(
             "a node needs one of them",
             "leave one of the options out",
         )
-    asked_distributions = {
-        _known(name, "--distro", "distribution", list(distributions.distributions))
-        for name in distros
-    }
+    asked_distributions = {distribution(name, distributions) for name in distros}
     return ResolveOptions(
         wanted=tuple(sorted(wanted_components, key=lambda entry: (entry.component, entry.range))),
         without=tuple(sorted(left_out)),

@@ -4,7 +4,7 @@ another.
 
 from collections.abc import Mapping, Sequence
 
-from kubewright import versions
+from kubewright import kubernetes_versions, versions
 from kubewright.errors import RequestError
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Upgrade
@@ -85,7 +85,7 @@ def path(start: str, goal: str, catalog: Mapping[str, MinorFacts], skew: Skew) -
     avoid. Raises RequestError for a downgrade, for a start that never was, and for a minor that the
     catalog lacks.
     """
-    at, goal = start.removeprefix("v"), goal.removeprefix("v")
+    at, goal = kubernetes_versions.required(start), goal.removeprefix("v")
     _require_known(at, catalog)
     facts_of(goal, catalog)
     if versions.parse(at) > versions.parse(goal):

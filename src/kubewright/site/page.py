@@ -40,6 +40,7 @@ def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel])
     """What the template shows."""
     channel = _first(channels)
     current = _presented(channel)
+    issued = day(max(one.issued for one in channels.values()))
     return {
         "site_url": channel.url,
         "latest": {
@@ -48,7 +49,7 @@ def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel])
             "channel": channel.channel,
             "manifest_url": current.manifest_url,
         },
-        "releases": [_release(one) for one in index.releases],
+        "releases": [_release(one, issued) for one in index.releases],
         "components": [
             {"name": one.name, "version": one.version, "status": one.status, "reason": one.reason}
             for one in manifest.components.values()
@@ -62,11 +63,11 @@ def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel])
             {"fingerprint": key.id, "url": key.url, "kind": key.kind} for key in manifest.keys
         ],
         "development": manifest.development,
-        "issued": day(max(one.issued for one in channels.values())),
+        "issued": issued,
     }
 
 
-def _release(one: IndexedRelease) -> dict[str, Any]:
+def _release(one: IndexedRelease, issued: str) -> dict[str, Any]:
     return {
         "version": f"v{one.kubernetes}",
         "name": one.name,
@@ -74,6 +75,7 @@ def _release(one: IndexedRelease) -> dict[str, Any]:
         "status": one.status,
         "manifest_url": one.manifest_url,
         "end_of_life": one.end_of_life or "",
+        "past": one.end_of_life is not None and one.end_of_life < issued,
     }
 
 

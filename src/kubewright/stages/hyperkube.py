@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kubewright import resolution, versions
+from kubewright import kubernetes_versions, resolution
 from kubewright.gobuild import go, module_lock
 from kubewright.gobuild import parity as gate
 from kubewright.models.base import Arch
@@ -14,14 +14,14 @@ def lock(version: str, recipes: Recipes) -> list[Path]:
     """Lock the Go modules of a Kubernetes release in images/hyperkube/locks/; give the files that
     changed.
     """
-    return module_lock.lock(str(versions.parse(version)), recipes.images)
+    return module_lock.lock(kubernetes_versions.required(version), recipes.images)
 
 
 def parity(version: str, settings: Settings, recipes: Recipes) -> gate.Parity:
     """Compile hyperkube and the separate programs for this machine, and compare what they say of
     themselves.
     """
-    kubernetes = str(versions.parse(version))
+    kubernetes = kubernetes_versions.required(version)
     epoch = resolution.choose(kubernetes, recipes.catalog, recipes.components)[0].epoch
     return gate.check(
         kubernetes,

@@ -10,7 +10,6 @@ from kubewright.models.image import Image
 from kubewright.models.lock import Release
 from kubewright.models.manifest import (
     File,
-    Install,
     Key,
     Manifest,
     PackageFile,
@@ -20,18 +19,7 @@ from kubewright.models.manifest import (
 from kubewright.models.node import NodeSpec
 from kubewright.models.skew import Skew
 from kubewright.resolution import upgrades
-from kubewright.site import layout
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Where installers begin: the site's address ("" where none is fixed), the channel, and the
-    provenance.
-    """
-
-    site_url: str
-    channel: str
-    provenance: str
+from kubewright.stages.install_commands import Entry, exact, install
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ def compose(
     return Manifest(
         release=ReleaseFacts(
             name=release.name, kubernetes=release.kubernetes, revision=release.revision,
-            source_date_epoch=release.source_date_epoch,
+            source_date_epoch=release.source_date_epoch, end_of_life=release.end_of_life,
         ),
         components={component.name: component for component in release.components},
         requirements=Requirements(node=rules.node, distributions=release.distributions),
@@ -71,7 +59,7 @@ def compose(
         unavailable=release.unavailable,
         upgrades=upgrades.sources(release.kubernetes, rules.skew),
         skew=upgrades.partners(release.kubernetes, rules.skew),
-        install=install(entry),
+        install=install(entry, exact(release.runtime, packages)),
         keys=tuple(keys),
         builders=tuple(chain.from_iterable(record.builders for record in records)),
         development=any(key.development for key in keys),
@@ -90,45 +78,6 @@ def _file(artifact: Artifact, entry: Entry) -> File:
 def _package(package: Package, entry: Entry) -> PackageFile:
     return PackageFile(
         provenance=entry.provenance, **package.model_dump(include=set(PackageFile.model_fields))
-    )
-
-
-def install(entry: Entry) -> tuple[Install, ...]:
-    """Ready commands for each package manager."""
-    site = entry.site_url.rstrip("/") or "$SITE"
-    first = "" if entry.site_url else "SITE=https://…   # where this site is served\n"
-    return (
-        Install(
-            title="Debian and Ubuntu", format="deb", commands=first + _apt(site, entry.channel)
-        ),
-        Install(
-            title="Fedora, RHEL, Rocky, AlmaLinux",
-            format="rpm",
-            commands=first + _dnf(site, entry.channel, mirrorlist=bool(entry.site_url)),
-        ),
-    )
-
-
-def _apt(site: str, channel: str) -> str:
-    keyring = "/usr/share/keyrings/kubewright-archive-keyring.gpg"
-    return (
-        f"sudo curl -fsSL {site}/{layout.KEYRING} -o {keyring}\n"
-        f"sudo tee /etc/apt/sources.list.d/kubewright.sources <<EOF\n"
-        f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\n"
-        f"Signed-By: {keyring}\nEOF\n"
-        "sudo apt-get update && sudo apt-get install kubernetes-node\nkube-node-check\n"
-    )
-
-
-def _dnf(site: str, channel: str, *, mirrorlist: bool) -> str:
-    base = f"{site}/yum/{channel}/\\$basearch"
-    source = f"mirrorlist={base}/mirrorlist" if mirrorlist else f"baseurl={base}/"
-    return (
-        f"sudo tee /etc/yum.repos.d/kubewright.repo <<EOF\n"
-        f"[kubewright]\nname=Kubewright {channel}\n{source}\n"
-        f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\n"
-        "metadata_expire=1h\nEOF\n"
-        "sudo dnf install kubernetes-node\nkube-node-check\n"
     )
 
 

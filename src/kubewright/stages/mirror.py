@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from kubewright import files, resolution, versions
+from kubewright import files, kubernetes_versions, resolution
 from kubewright.archives import GZIP_LEVEL
 from kubewright.gobuild import companions, go, programs
 from kubewright.gobuild.build_cache import BuildCache, BuildInputs
@@ -102,7 +102,7 @@ def source_mirror(
     RequestError for a release that cannot be compiled or a directory with something else in it, and
     what `gobuild` raises.
     """
-    kubernetes = str(versions.parse(kubernetes))
+    kubernetes = kubernetes_versions.required(kubernetes)
     components = recipes.components
     chosen = resolution.choose(kubernetes, recipes.catalog, components, recipes.relations)
     writer = Writer.claim(dest, "source")

@@ -51,7 +51,7 @@ def lock(
     gaps: tuple[Unavailable, ...] = ()
     if versions.minor(kubernetes) in recipes.packaged:
         wanted, gaps = _inputs(kubernetes, chosen, settings, recipes, upstream)
-    release = assemble(solved, chosen, wanted, gaps, settings, recipes.distributions)
+    release = assemble(solved, chosen, wanted, gaps, settings, recipes)
     release = release.model_copy(update={"recipes": content_digest(release, recipes)})
     workspace = Workspace(settings.dist / release.name)
     if not settings.dry_run:
@@ -156,7 +156,7 @@ def assemble(
     wanted: Sequence[Input],
     gaps: Sequence[Unavailable],
     settings: Settings,
-    distributions: Distributions,
+    recipes: Recipes,
 ) -> Release:
     """The lock as a value."""
     kubernetes = solved.case.kubernetes
@@ -165,11 +165,12 @@ def assemble(
         kubernetes=kubernetes,
         revision=settings.revision,
         source_date_epoch=chosen[0].epoch,
+        end_of_life=recipes.catalog[versions.minor(kubernetes)].end_of_life,
         architectures=settings.architectures,
         request=settings.asked if settings.asked != PLAIN else None,
         runtime=solved.case.runtime,
         components=tuple(chosen),
-        distributions=_distributions(solved, distributions),
+        distributions=_distributions(solved, recipes.distributions),
         inputs=tuple(wanted),
         unavailable=tuple(gaps),
     )

@@ -5,7 +5,7 @@ released from it.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kubewright import mirror, resolution, versions
+from kubewright import kubernetes_versions, mirror, resolution, versions
 from kubewright.mirror import Summary
 from kubewright.models.base import Arch
 from kubewright.recipes import Recipes
@@ -21,7 +21,7 @@ def sample(
     Raises RequestError for a version that cannot be read or that the catalog does not know, and
     what `mirror.sample` raises.
     """
-    asked = [str(versions.parse(version)) for version in kubernetes]
+    asked = [kubernetes_versions.required(version) for version in kubernetes]
     wanted = _wanted(asked, recipes)
     return mirror.sample(dest, recipes.components, wanted, epoch=epoch, busybox=busybox)
 

@@ -21,6 +21,7 @@ from kubewright.stages import image, manifest
 from kubewright.stages.build_package import entry_channel
 from kubewright.stages.carried import Carried, Listed, Read, keyring, published
 from kubewright.stages.content_digest import content_digest
+from kubewright.stages.install_commands import Entry
 from kubewright.stages.signed_documents import (
     SIGNED,
     documents,
@@ -138,7 +139,7 @@ def _make(
         records=(packages, built),
         keys=public_keys(keys),
         rules=manifest.Rules(node_spec, recipes.skew),
-        entry=manifest.Entry(settings.url, entry_channel(release), stated.url),
+        entry=Entry(settings.url, entry_channel(release), stated.url),
     )
     artifacts += [stated, *signed_manifest(workspace, release, whole, keys)]
     return Record(

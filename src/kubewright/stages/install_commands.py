@@ -1,0 +1,123 @@
+"""The commands by which people install a release, one text for each package manager.
+
+Manifests, the front page, README.md and docs/install.md all have these.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kubewright.models.artifact import Package
+from kubewright.models.base import Format
+from kubewright.models.lock import Runtime
+from kubewright.models.manifest import Install
+from kubewright.site import layout
+
+KEYRING = "/usr/share/keyrings/kubewright-archive-keyring.gpg"
+NODE = "kubernetes-node"
+
+Names = Mapping[Format, Mapping[str, str]]
+"""The packages that are asked for, with the version of each; empty: the newest of the channel."""
+
+NEWEST: Names = {form: {NODE: ""} for form in Format}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where installers begin: the site's address ("" where none is fixed), the channel, and the
+    provenance.
+    """
+
+    site_url: str
+    channel: str
+    provenance: str
+
+
+def exact(runtime: Runtime, packages: Sequence[Package]) -> Names:
+    """The packages of a node of just the release that these are of, each by its version.
+
+    No package manager can take a whole release from the version of one name: apt looks at nothing
+    but the newest of the others, and kubeadm may be newer than the rest.
+    """
+    adapter = ("cri-dockerd",) if runtime == "docker" else ()
+    wanted = (
+        NODE, "kubelet", "kubeadm", f"kubernetes-runtime-{runtime}", "kubernetes-cni",
+        "cri-tools", *adapter,
+    )  # fmt: skip
+    there = {(package.format, package.package): _version(package) for package in packages}
+    names = {}
+    for form in Format:
+        made = [name for name in wanted if (form, name) in there]
+        names[form] = {name: there[form, name] for name in made} or {NODE: ""}
+    return names
+
+
+def _version(package: Package) -> str:
+    return f"{package.epoch}:{package.version}" if package.epoch else package.version
+
+
+def install(entry: Entry, names: Names = NEWEST) -> tuple[Install, ...]:
+    """Ready commands for each package manager, whatever the umask of those who type them."""
+    site = entry.site_url.rstrip("/") or "$SITE"
+    first = "" if entry.site_url else "SITE=https://…   # where this site is served\n"
+    base = f"{site}/yum/{entry.channel}/\\$basearch"
+    source = f"mirrorlist={base}/mirrorlist" if entry.site_url else f"baseurl={base}/"
+    ways = (
+        ("Debian and Ubuntu", Format.deb, _apt(site, entry.channel, names)),
+        ("Fedora, RHEL and their kin", Format.rpm, _dnf(site, entry.channel, source, names)),
+        ("openSUSE", Format.rpm, _zypper(site, entry.channel, source, names)),
+    )
+    return tuple(
+        Install(title=title, format=form.value, commands=f"{first}{commands}kube-node-check\n")
+        for title, form, commands in ways
+    )
+
+
+def _apt(site: str, channel: str, names: Names) -> str:
+    entry = "/etc/apt/sources.list.d/kubewright.sources"
+    return (
+        f"sudo curl -fsSL {site}/{layout.KEYRING} -o {KEYRING}\n"
+        f"sudo chmod a+r {KEYRING}\n"
+        f"sudo tee {entry} <<EOF\n"
+        f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\n"
+        f"Architectures: $(dpkg --print-architecture)\nSigned-By: {KEYRING}\nEOF\n"
+        f"sudo chmod a+r {entry}\n"
+        "sudo apt-get update && sudo apt-get install" + _listed(names[Format.deb], "=")
+    )
+
+
+def _dnf(site: str, channel: str, source: str, names: Names) -> str:
+    return (
+        _repository("/etc/yum.repos.d/kubewright.repo", site, channel, source, "metadata_expire=1h")
+        + "sudo dnf install"
+        + _listed(names[Format.rpm], "-")
+    )
+
+
+def _zypper(site: str, channel: str, source: str, names: Names) -> str:
+    """zypper asks for the key at the first refresh, and without a terminal refuses it; rpm's own
+    keys it trusts.
+    """
+    return (
+        f"sudo rpm --import {site}/{layout.KEYRING_ARMORED}\n"
+        + _repository("/etc/zypp/repos.d/kubewright.repo", site, channel, source, "autorefresh=1")
+        + "sudo zypper install"
+        + _listed(names[Format.rpm], "=")
+    )
+
+
+def _repository(path: str, site: str, channel: str, source: str, freshness: str) -> str:
+    return (
+        f"sudo tee {path} <<EOF\n"
+        f"[kubewright]\nname=Kubewright {channel}\n{source}\n"
+        f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\n"
+        f"{freshness}\nEOF\nsudo chmod a+r {path}\n"
+    )
+
+
+def _listed(names: Mapping[str, str], sign: str) -> str:
+    """One package on the line of the command, several on lines of their own."""
+    words = [f"{name}{sign}{version}" if version else name for name, version in names.items()]
+    if len(words) == 1:
+        return f" {words[0]}\n"
+    lines = [" ".join(words[start : start + 3]) for start in range(0, len(words), 3)]
+    return "".join(f" \\\n    {line}" for line in lines) + "\n"
