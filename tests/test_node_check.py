@@ -1,9 +1,11 @@
 """`kube-node-check`, run for real against made-up systems, by every shell that is here."""
 
+import atexit
 import gzip
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,21 @@ from kubewright.models.base import Arch
 from kubewright.models.lock import Component, Release
 from kubewright.packagers import payload
 
-CHECK = shipped().packaging / "kubernetes-node" / "kube-node-check"
+PACKAGING = shipped().packaging
+NODE_FILES = PACKAGING / "kubernetes-node"
+
+
+def joined() -> Path:
+    """The program as the package has it, made of its parts; gone when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="kube-node-check-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    text = (NODE_FILES / "kube-node-check.j2").read_text()
+    path = folder / "kube-node-check"
+    path.write_text(payload.render(text, {}, "kube-node-check.j2", shipped().root))
+    return path
+
+
+CHECK = joined()
 SHELLS = [shell for shell in ("dash", "busybox", "bash") if shutil.which(shell)]
 SANDBOX = "registry.k8s.io/pause:3.10.2"
 KERNEL_OPTIONS = [
@@ -37,8 +53,8 @@ KERNEL_OPTIONS = [
     "CGROUP_PIDS",
     "CGROUP_SCHED",
 ]
-Files = Mapping[str, str | bytes | None]
-"""What files below the root hold; None removes one."""
+Files = Mapping[str, str | bytes | Path | None]
+"""What files below the root hold; a path makes a link to it, None removes a file."""
 
 
 def containerd(version: str) -> dict[str, str]:
@@ -62,10 +78,38 @@ def dpkg(name: str, status: str = "install ok installed") -> dict[str, str]:
 OPTIONS = "boot/config-6.12.43-amd64"
 CONTAINERD_CONFIG = "etc/containerd/config.toml"
 SITE_DROP_IN = "etc/containerd/conf.d/99-site.toml"
+CGROUPFS = """\
+version = 3
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+SystemdCgroup = false
+"""
 FIREWALLD = "sys/fs/cgroup/system.slice/firewalld.service/cgroup.procs"
 KUBELET_CONFIG = "var/lib/kubelet/config.yaml"
 FORWARD, BRIDGED = "proc/sys/net/ipv4/ip_forward", "proc/sys/net/bridge/bridge-nf-call-iptables"
-HEALTHY = {
+SYSTEMD = "usr/lib/systemd/system"
+ENABLED = "etc/systemd/system/multi-user.target.wants"
+SYSCTLS = "usr/lib/sysctl.d/99-kubernetes.conf"
+MODULES = "usr/lib/modules-load.d/kubernetes.conf"
+SETTINGS = f"""\
+version = 3
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+sandbox = '{SANDBOX}'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+SystemdCgroup = true
+"""
+"""The drop-in of kubernetes-runtime-containerd."""
+
+
+def unit(package: str, name: str) -> dict[str, str | Path]:
+    """A unit as our package brings it, enabled."""
+    target = "sockets" if name.endswith(".socket") else "multi-user"
+    return {
+        f"{SYSTEMD}/{name}": (PACKAGING / package / name).read_text(),
+        f"etc/systemd/system/{target}.target.wants/{name}": Path(f"/{SYSTEMD}/{name}"),
+    }
+
+
+HEALTHY: dict[str, Any] = {
     "proc/sys/kernel/osrelease": "6.12.43-amd64\n",
     "proc/filesystems": "nodev\tproc\nnodev\toverlay\n\text4\n",
     "proc/swaps": "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
@@ -87,7 +131,14 @@ HEALTHY = {
     **containerd("v2.3.6"),
     "run/containerd/containerd.sock": "",
     CONTAINERD_CONFIG: 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n',
-    "etc/containerd/conf.d/10-kubewright.toml": f"sandbox = '{SANDBOX}'\nSystemdCgroup = true\n",
+    "etc/containerd/conf.d/10-kubewright.toml": SETTINGS,
+    **unit("kubelet", "kubelet.service"),
+    **unit("kubernetes-containerd", "containerd.service"),
+    f"{SYSTEMD}/kubelet.service.d/10-kubeadm.conf": (
+        PACKAGING / "kubeadm" / "10-kubeadm.conf"
+    ).read_text(),
+    SYSCTLS: "net.ipv4.ip_forward = 1\n-net.bridge.bridge-nf-call-iptables = 1\n",
+    MODULES: "overlay\nbr_netfilter\n",
 }
 V1: Files = {
     "sys/fs/cgroup/cgroup.controllers": None,
@@ -101,6 +152,9 @@ V1: Files = {
     + "".join(f"CONFIG_CGROUP_{name}=y\n" for name in ("CPUACCT", "DEVICE", "FREEZER")),
 }
 DOCKER: Files = {
+    **unit("kubernetes-docker", "docker.service"),
+    **unit("cri-dockerd", "cri-docker.service"),
+    **unit("cri-dockerd", "cri-docker.socket"),
     "usr/bin/dockerd": '#!/bin/sh\necho "Docker version 29.8.1, build abcdef"\n',
     "usr/bin/docker": "#!/bin/sh\n",
     "usr/bin/cri-dockerd": '#!/bin/sh\necho "cri-dockerd 0.4.4 (abcdef)"\n',
@@ -135,6 +189,7 @@ DOCKERS_CONTAINERD: Files = {
     CONTAINERD_CONFIG: 'disabled_plugins = ["cri"]\n',
     "etc/containerd/conf.d/10-kubewright.toml": None,
 }
+DAEMON = '{"exec-opts": ["native.cgroupdriver=cgroupfs"]}'
 KUBELET_INSTANCE = "var/lib/kubelet/instance-config.yaml"
 Checked = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -168,6 +223,10 @@ def build(root: Path, files: Files) -> None:
             path.unlink()
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if isinstance(text, Path):
+            path.symlink_to(text)
+            continue
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         if path.read_bytes().startswith(b"#!"):
             path.chmod(0o755)
@@ -259,7 +318,7 @@ MISSES: list[tuple[str, Files, str, str, str]] = [
         "5.14.0-503.el9",
     ),
     ("no kernel version", {"proc/sys/kernel/osrelease": None}, "kernel", "warn", "cannot look"),
-    ("no kernel options", {OPTIONS: None}, "kernel-options", "warn", "cannot look"),
+    ("no kernel options", {OPTIONS: None}, "kernel-options", "fail", "no kernel configuration"),
     (
         "kernel option",
         {OPTIONS: "CONFIG_NET_NS=y\n"},
@@ -352,7 +411,10 @@ MISSES: list[tuple[str, Files, str, str, str]] = [
     ),
     (
         "places for plugins",
-        {SITE_DROP_IN: "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/a', '/b']\n"},
+        {
+            SITE_DROP_IN: "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.cni]\n"
+            "bin_dirs = ['/a', '/b']\n"
+        },
         "containerd-cni",
         "fail",
         "/a,/b",
@@ -366,14 +428,17 @@ MISSES: list[tuple[str, Files, str, str, str]] = [
     ),
     (
         "sandbox image",
-        {SITE_DROP_IN: "sandbox = 'example.org/pause'\n"},
+        {
+            SITE_DROP_IN: "[plugins.'io.containerd.cri.v1.images'.pinned_images]\n"
+            "sandbox = 'example.org/pause'\n"
+        },
         "sandbox-image",
         "warn",
         "example.org/pause",
     ),
     (
         "cgroup driver",
-        {SITE_DROP_IN: "SystemdCgroup = false\n"},
+        {SITE_DROP_IN: CGROUPFS},
         "cgroup-driver",
         "warn",
         "cgroupfs",
@@ -388,7 +453,7 @@ MISSES: list[tuple[str, Files, str, str, str]] = [
     ),
     (
         "Docker's cgroup driver",
-        {**DOCKER, "etc/docker/daemon.json": '["native.cgroupdriver=cgroupfs"]'},
+        {**DOCKER, "etc/docker/daemon.json": DAEMON},
         "cgroup-driver",
         "warn",
         "cgroupfs",
@@ -452,13 +517,13 @@ TOLERATED: dict[str, Files] = {
         "lib/modules/6.12.43-amd64/modules.builtin": "kernel/fs/overlayfs/overlay.ko\n",
     },
     "kubelet's own cgroup driver": {
-        SITE_DROP_IN: "SystemdCgroup = false\n",
+        SITE_DROP_IN: CGROUPFS,
         KUBELET_CONFIG: 'cgroupDriver: "cgroupfs"\n',
     },
     "what containerd prints as its default": {CONTAINERD_CONFIG: DEFAULT_CONFIG},
     "another place for plugins besides the usual one": {
-        SITE_DROP_IN: "[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [\"/a\", "
-        '"/opt/cni/bin"]\n'
+        SITE_DROP_IN: "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.cni]\n"
+        'bin_dirs = ["/a", "/opt/cni/bin"]\n'
     },
     "a firewall that lets in what the role needs": {
         FIREWALLD: "",
@@ -513,6 +578,8 @@ def test_another_runtime_than_the_one_that_kubelet_uses_is_its_own_business(chec
     chosen = {
         KUBELET_INSTANCE: "containerRuntimeEndpoint: unix:///run/crio/crio.sock\n",
         "run/crio/crio.sock": "",
+        f"{SYSTEMD}/crio.service": "[Service]\nExecStart=/usr/bin/crio\n",
+        f"{ENABLED}/crio.service": Path(f"/{SYSTEMD}/crio.service"),
     }
     assert check({**DOCKERS_CONTAINERD, **chosen}, "--strict") == (0, {})
 
@@ -594,7 +661,8 @@ def test_cgroup_v1_is_a_warning_before_it_became_an_error(check: Checked) -> Non
 
 
 def test_what_is_built_into_containerd_is_no_image_of_another_registry(check: Checked) -> None:
-    drop_in = {"etc/containerd/conf.d/10-kubewright.toml": "SystemdCgroup = true\n"}
+    text = CGROUPFS.replace("false", "true")
+    drop_in = {"etc/containerd/conf.d/10-kubewright.toml": text}
     assert check(drop_in)[1] == {}
     warned = check(drop_in, registry="images.example.org")[1]["sandbox-image"]
     assert (warned["result"], warned["found"]) == ("warn", "as built in")
@@ -656,4 +724,5 @@ def test_help_names_every_option(tmp_path: Path) -> None:
 def test_the_check_is_clean_shell_of_reasonable_size(tool: Callable[[str], Path]) -> None:
     done = subprocess.run([tool("shellcheck"), CHECK], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
-    assert len(CHECK.read_text().splitlines()) <= 470
+    for part in (NODE_FILES / "check").iterdir():
+        assert len(part.read_text().splitlines()) < 300, part.name
