@@ -62,7 +62,7 @@ ask_containerd() {
     case $version in '') ;; [01].*) major=1 highest=2 ;; 2.[012].*) highest=3 ;; esac
     files=''
     if [ -n "$named" ] || [ -e "$root$config" ] || [ -L "$root$config" ]; then
-        files=$(containerd_files "$config")
+        files=$(containerd_files "$config" "$version")
     fi
     facts=$(printf '%s\n' "$files" | containerd_settings "$major" "$highest")
     read_files=$(says file)
@@ -70,15 +70,14 @@ ask_containerd() {
     unseen=$(says unseen)
     asked=''
     if [ -z "$root" ] && [ -n "$version" ]; then
-        dump=$("$containerd" --config "$config" config dump 2>/dev/null </dev/null)
+        dump=$(cd / && "$containerd" --config "$config" config dump 2>/dev/null </dev/null)
         if [ -n "$dump" ]; then
             asked=yes unseen=''
             facts=$({ echo @dump; printf '%s\n' "$dump" | toml; } | containerd_settings "$major" 99)
-            sections=$(printf '%s\n' "$dump" | toml | sed -n 's,^/plugins/\([^/=]*\).*,\1,p' | sort -u | tr '\n' ' ')
             # What config dump passes over, but not containerd when it starts.
-            mistakes=$(printf '%s\n' "$mistakes" | grep -e ': is not there$' -e ': version ' -e ': disabled_plugins has ')
+            mistakes=$(printf '%s\n' "$mistakes" | grep -e ': is not there$' -e ': version ' -e ', which is no full name$')
         else
-            mistakes=$("$containerd" --config "$config" config dump 2>&1 >/dev/null </dev/null | tail -n 1)
+            mistakes=$(cd / && "$containerd" --config "$config" config dump 2>&1 >/dev/null </dev/null | tail -n 1)
         fi
     fi
 }
@@ -116,12 +115,11 @@ cri_disablers() { # NAME FILE of what switches CRI off
 
 check_cri() {
     cri=enabled advice='' disablers=$(cri_disablers)
-    if [ -n "$asked" ]; then
-        needed=io.containerd.grpc.v1.cri
-        [ "$major" = 1 ] || needed="$needed io.containerd.cri.v1.runtime io.containerd.cri.v1.images"
-        [ -z "$(missing_words "$needed" "$sections")" ] || cri=disabled
-    elif [ -n "$disablers" ]; then
-        cri=disabled
+    [ -z "$disablers" ] || cri=disabled
+    # Up to 1.7 the dump tells no version 1, in which names are short, from the others, but has no section of what is off.
+    if [ -n "$asked" ] && [ "$major" = 1 ]; then
+        cri=enabled
+        printf '%s\n' "$dump" | toml | grep -q '^/plugins/io\.containerd\.grpc\.v1\.cri[/=]' || cri=disabled
     fi
     if [ $cri = disabled ]; then
         where=$(printf '%s\n' "$files" | awk '/^@/ { file = substr($0, 2) }

@@ -2,7 +2,10 @@
 
 # Every file that containerd reads, in its order: a line @FILE, then the file as toml prints it.
 # Imports are taken as containerd takes them: those of a file come after all that are waiting; only * makes a pattern.
-containerd_files() { # FILE
+# Until 1.6.30 and 1.7.16 a relative pattern starts where containerd runs, which is at /.
+containerd_files() { # FILE VERSION
+    patterns_at=''
+    case $2 in 1.[0-7].*) at_least "$2" 1.7.16 || { [ "${2%.*}" = 1.6 ] && at_least "$2" 1.6.30; } || patterns_at=/ ;; esac
     waiting=$1 done_with=$newline
     while [ -n "$waiting" ]; do
         file=${waiting%%"$newline"*}
@@ -24,7 +27,11 @@ containerd_files() { # FILE
 
 imported() { # DIRECTORY of the file that imports what standard input names: prints the paths
     while IFS= read -r import; do
-        case $import in /*) ;; *) import=$1/$import ;; esac
+        case $import in
+            /*) ;;
+            *\**) import=${patterns_at:-$1/}$import ;;
+            *) import=$1/$import ;;
+        esac
         import=$(clean_path "$import")
         case $import in *\**) matching "$import" ;; *) printf '%s\n' "$import" ;; esac
     done
@@ -82,6 +89,10 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION
             if (major < 2 && rest == "/systemd_cgroup") fact("systemd_cgroup", value)
         }
     }
+    function is_full(name, parts) { # a name that this containerd takes from version 2 on
+        if (major > 1) return name ~ /\./
+        return index(name, "io.containerd.") == 1 && split(name, parts, ".") > 3
+    }
     function finish(   i, version, key, value, at) { # a file has been read
         if (file == "") return
         version = own ? own : 1
@@ -131,12 +142,14 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION
         finish()
         if (major < 2) {
             common = common ? common : 1
+            for (name in kept) if (common > 1 && !is_full(name))
+                fact("mistake", kept_of[name] ": plugins has " name ", which is no full name")
             unkeep(common < 2 ? "cri" : "io.containerd.grpc.v1.cri")
         }
         for (i = 1; i <= disabling; i++) {
             version = major < 2 ? common : disabled_at[i]
             name = disabled[i]
-            if (version > 1 && name !~ /\./) fact("mistake", disabler[i] ": disabled_plugins has " name ", which is no full name")
+            if (version > 1 && !is_full(name)) fact("mistake", disabler[i] ": disabled_plugins has " name ", which is no full name")
             else fact("disabled", full(name, version) (major < 2 && version < 2 && name ~ /\./ ? "?" : "") " " disabler[i])
         }
         for (key in settings) if (key ~ /^runtime\/containerd\/runtimes\/[^\/]*/) {

@@ -1,4 +1,3 @@
-#!/bin/sh
 # kube-node-check: can this machine be a node of the Kubernetes release that its node spec describes?
 # It reads /proc, /sys and configuration files, asks programs for their versions, and changes nothing.
 # POSIX sh with awk, grep, sed and coreutils (busybox will do). Root sees most; what cannot be seen is a warning.

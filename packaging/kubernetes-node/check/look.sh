@@ -108,18 +108,17 @@ enabled() { # UNIT: whether something starts it at boot
 }
 
 # What a unit starts, one word a line, with its variables filled in from Environment= and EnvironmentFile=.
-# Without the unit: of standard input, which holds one.
+# Without the unit's file: of standard input, which holds one, and the drop-ins.
 unit_words() { # UNIT
     main=$(unit_file "$1")
-    if [ -n "$main" ] && ! hidden "$main"; then
-        { echo "$main"; conf_files "$(drop_in_dirs "$1")" .conf; } | while IFS= read -r part; do
+    {
+        if [ -z "$main" ] || hidden "$main"; then cat; fi
+        { printf '%s\n' "$main"; conf_files "$(drop_in_dirs "$1")" .conf; } | while IFS= read -r part; do
             echo "[]"
-            content "$part"
+            [ -z "$part" ] || content "$part"
             echo
         done
-    else
-        cat
-    fi | awk -v root="$root" '
+    } | awk -v root="$root" '
     function words(text, into,   n, i, c, quote, word, some) { # splits as systemd does; into[1..n]
         n = 0
         for (i = 1; i <= length(text); i++) {

@@ -69,7 +69,8 @@ check_unit() { # UNIT [OTHER]: either of them is enough
         fi
     done
     if [ -z "$(unit_file "$1")" ]; then
-        report "$1" warn "not there" enabled "install the package that brings it; if something else starts it at boot, go on"
+        [ "$1" != kubelet.service ] || report "$1" warn "not there" enabled \
+            "install kubelet's package; if something else starts kubelet at boot, go on" # a runtime's may be called otherwise
     elif hidden "$(unit_file "$1")"; then
         report "$1" warn "masked" enabled "somebody has masked it, or a removed package has; to have it start at boot: \
 systemctl unmask $1 && systemctl enable --now $1"
