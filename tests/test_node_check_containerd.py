@@ -2,18 +2,37 @@
 makes of it.
 """
 
+import json
 import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from node_machines import NODE_FILES, SHELLS
+from node_machines import (
+    CGROUPFS,
+    CHECK,
+    CONTAINERD_CONFIG,
+    DEBIANS_CONFIG,
+    HEALTHY,
+    NODE_FILES,
+    SETTINGS,
+    SHELLS,
+    SITE_DROP_IN,
+    SYSTEMD,
+    Checked,
+    Files,
+    build,
+    checker,
+    containerd,
+    run,
+    spec,
+)
 
 BINARY = os.environ.get("KUBE_NODE_CHECK_CONTAINERD") or shutil.which("containerd") or ""
 """The containerd to compare with: the one that is here (CI has Debian's), or another one."""
@@ -52,7 +71,14 @@ def text_says(config: Path, version: Version, shell: str = SHELLS[0]) -> dict[st
     """What the parts of the check read out of a file and its imports: values by word."""
     words = [shell, *(["sh"] if shell == "busybox" else []), "-c", READ, "sh"]
     done = subprocess.run(
-        [*words, NODE_FILES / "check", config, str(version.major), str(version.highest), version.text],
+        [
+            *words,
+            NODE_FILES / "check",
+            config,
+            str(version.major),
+            str(version.highest),
+            version.text,
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -123,7 +149,7 @@ class Writer:
     """Writes configurations in every spelling that TOML has for the same thing."""
 
     def __init__(self, seed: int, highest: int) -> None:
-        self.choose = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self.choose = random.Random(seed)
         self.highest = highest
 
     def maybe(self, share: float) -> bool:
@@ -176,7 +202,10 @@ class Writer:
             picked = self.choose.sample(names, self.choose.randint(0, 2))
             lines.append(f"disabled_plugins = {self.array(picked)}\n")
         self.choose.shuffle(lines)
-        return [*lines, self.choose.choice(["", "# disabled_plugins = ['cri']\n", "root = '/x#y'\n"])]
+        return [
+            *lines,
+            self.choose.choice(["", "# disabled_plugins = ['cri']\n", "root = '/x#y'\n"]),
+        ]
 
     def settings(self) -> list[str]:
         """At most one setting for each table, so that no spelling meets another of its table."""
@@ -258,3 +287,331 @@ def test_the_text_says_what_containerd_says(
         real = of_dump(tomllib.loads(done.stdout), version.major, built_in)
         read = of_text(found, version.major)
         assert (read if real.cri else read.cri) == (real if real.cri else False)
+
+
+BROKEN = {
+    "a string without its end": "root = 'x\n",
+    "a basic string without its end": 'root = "x\n',
+    "a long string without its end": 'root = """x\n',
+    "an array without its end": "imports = [\n 'x',\n",
+    "an array without commas": "imports = ['x' 'y']\n",
+    "an inline table without its end": "plugins = { a = { b = 1 }\n",
+    "a key without a value": "root\n",
+    "a value that is none": "oom_score = yes\n",
+    "a key twice": "root = '/a'\nroot = '/b'\n",
+    "a key twice, once in quotes": "root = '/a'\n\"root\" = '/b'\n",
+    "a table twice": "[cgroup]\n[debug]\n[cgroup]\n",
+    "a table without its end": "[cgroup\n",
+    "two values on a line": "oom_score = 1 root = '/a'\n",
+    "an unknown escape": 'root = "\\q"\n',
+    "no full name": "version = 2\ndisabled_plugins = ['cri']\n",
+    "an import that is not there": "imports = ['nowhere.toml']\n",
+}
+NO_IMPORT = BROKEN["an import that is not there"]
+"""What `config dump` of containerd 2 passes over, and containerd itself does not when it starts."""
+
+
+@needs_containerd
+@pytest.mark.parametrize("text", BROKEN.values(), ids=list(BROKEN))
+def test_what_containerd_refuses_is_refused(tmp_path: Path, text: str, version: Version) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(text)
+    (mistake, *_) = text_says(config, version)["mistake"]
+    assert mistake.startswith(str(config.parent))
+    if text != NO_IMPORT or version.major < 2:
+        assert dumped(config).returncode == 1
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Checked:
+    """Checks a healthy machine with changes."""
+    return checker(tmp_path)
+
+
+MAIN = "version = 3\nimports = ['/etc/containerd/conf.d/*.toml']\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ({CONTAINERD_CONFIG: MAIN + "root = 'x\n"}, "/etc/containerd/config.toml:3: a string"),
+        ({SITE_DROP_IN: "[a]\n[a]\n"}, "/etc/containerd/conf.d/99-site.toml:2: a second table"),
+        ({CONTAINERD_CONFIG: "imports = ['no.toml']\n"}, "/etc/containerd/no.toml: is not there"),
+        ({SITE_DROP_IN: "version = 5\n"}, "99-site.toml: version 5 is newer than this containerd"),
+    ],
+    ids=["broken", "broken import", "no import", "too new"],
+)
+def test_a_configuration_that_stops_containerd_fails_and_is_not_judged_further(
+    check: Checked, shell: str, files: Files, place: str
+) -> None:
+    code, wrong = check(files, shell=shell)
+    assert (code, list(wrong)) == (1, ["containerd-config"])
+    assert f"containerd does not start: {place}" in wrong["containerd-config"]["found"].replace(
+        "/etc/containerd/conf.d/99-site.toml: v", "99-site.toml: v"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.elsewhere("root reads everything")
+def test_what_cannot_be_read_is_not_called_right(check: Checked, tmp_path: Path) -> None:
+    assert check({SITE_DROP_IN: CGROUPFS})[1]
+    (tmp_path / "root" / SITE_DROP_IN).chmod(0)
+    code, wrong = check({})
+    assert (code, list(wrong)) == (0, ["containerd-config"])
+    assert wrong["containerd-config"]["found"].startswith("cannot look: /etc/containerd/conf.d/")
+
+
+REFUSING = {
+    "registry twice": (
+        f"[plugins.'{IMAGES}'.registry]\nconfig_path = '/etc/c'\n"
+        f"[plugins.'{IMAGES}'.registry.mirrors.'docker.io']\nendpoint = ['http://x']\n",
+        "both config_path and mirrors",
+    ),
+    "no such runtime": (
+        f"[plugins.'{RUNTIME}'.containerd]\ndefault_runtime_name = 'nvidia'\n",
+        "default_runtime_name is nvidia, and there is no such runtime",
+    ),
+    "places twice": (
+        f"[plugins.'{RUNTIME}'.cni]\nbin_dir = '/opt/cni/bin'\nbin_dirs = ['/b']\n",
+        "both bin_dir and bin_dirs",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "why"), REFUSING.values(), ids=list(REFUSING))
+def test_enabled_is_not_loaded(check: Checked, text: str, why: str) -> None:
+    code, wrong = check({SITE_DROP_IN: f"version = 3\n{text}"})
+    assert (code, wrong["containerd-cri"]["result"]) == (1, "fail")
+    assert why in wrong["containerd-cri"]["found"]
+
+
+@pytest.mark.parametrize(
+    "name", ["snapshotter.v1.overlayfs", "service.v1.tasks-service", "transfer.v1.local"]
+)
+def test_what_cri_needs_must_not_be_switched_off_either(check: Checked, name: str) -> None:
+    text = f"version = 3\ndisabled_plugins = ['io.containerd.{name}']\n"
+    code, wrong = check({SITE_DROP_IN: text})
+    assert (code, list(wrong)) == (1, ["containerd-cri"])
+    assert wrong["containerd-cri"]["found"] == (
+        f"does not load: it needs io.containerd.{name}, which disabled_plugins has"
+    )
+
+
+def test_another_snapshotter_is_needed_where_it_is_configured(check: Checked) -> None:
+    text = "version = 3\ndisabled_plugins = ['io.containerd.snapshotter.v1.{}']\n"
+    native = f"[plugins.'{IMAGES}']\nsnapshotter = 'native'\n"
+    assert check({SITE_DROP_IN: text.format("overlayfs") + native}) == (0, {})
+    assert check({SITE_DROP_IN: text.format("native") + native})[0] == 1
+    assert check({SITE_DROP_IN: text.format("btrfs") + native}) == (0, {})
+
+
+class Machine:
+    """A made-up machine as the system itself: what runs on it sees nothing else."""
+
+    def __init__(self, root: Path, files: Files) -> None:
+        self.root = root
+        build(root, HEALTHY)
+        build(root, files)
+        for name in ("busybox", "containerd"):
+            self.program(Path(shutil.which("busybox") or "" if name == "busybox" else BINARY), name)
+        for name in ("sh", "awk", "grep", "sed", "cat", "sort", "head", "tail", "tr", "readlink"):
+            (root / "bin" / name).symlink_to("busybox")
+        for name in ("dirname", "basename", "timeout", "cmp", "gzip", "find", "ls"):
+            (root / "bin" / name).symlink_to("busybox")
+        build(root, {"check": CHECK.read_text(), "spec.sh": spec("1.36"), "dev/null": ""})
+
+    def program(self, path: Path, name: str) -> None:
+        """Bring a program with its libraries."""
+        (self.root / "bin").mkdir(exist_ok=True)
+        shutil.copy(path, self.root / ("bin" if name == "busybox" else "usr/bin") / name)
+        said = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
+        for library in re.findall(r"(/\S+) \(0x", said):
+            (self.root / library[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, self.root / library[1:])
+
+    def check(self) -> dict[str, Any]:
+        """What the check says of it, by id."""
+        enter: list[str | Path] = [
+            shutil.which("chroot", path="/usr/sbin:/usr/bin:/bin") or "",
+            self.root,
+        ]
+        if os.geteuid():
+            unshare = shutil.which("unshare") or ""
+            enter = [unshare, "--user", "--map-root-user", f"--root={self.root}"]
+        done = subprocess.run(
+            [*enter, "/bin/sh", "/check", "--json", "--spec", "/spec.sh"],
+            capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+        assert done.stderr == ""
+        return {one["id"]: one for one in json.loads(done.stdout)["checks"]}
+
+
+ASKED: dict[str, tuple[Files, str, str]] = {
+    "nothing is wrong": ({}, "containerd-cri", "enabled"),
+    "off in an imported file": (
+        {SITE_DROP_IN: f"disabled_plugins = ['{OLD}']\n"},
+        "containerd-cri",
+        "disabled",
+    ),
+    "off by its short name": (
+        {CONTAINERD_CONFIG: "disabled_plugins = ['cri']\n"},
+        "containerd-cri",
+        "disabled",
+    ),
+    "an import that is not there": (
+        {CONTAINERD_CONFIG: "imports = ['/nowhere.toml']\n"},
+        "containerd-config",
+        "containerd does not start: ",
+    ),
+    "no TOML": (
+        {CONTAINERD_CONFIG: "root = 'x\n"},
+        "containerd-config",
+        "containerd does not start: ",
+    ),
+    "another place for plugins": (
+        {CONTAINERD_CONFIG: DEBIANS_CONFIG},
+        "containerd-cni",
+        "/usr/lib/cni",
+    ),
+}
+
+
+@needs_containerd
+@pytest.mark.skipif(not shutil.which("busybox"), reason="busybox is not installed")
+@pytest.mark.parametrize(("files", "name", "found"), ASKED.values(), ids=list(ASKED))
+def test_where_containerd_is_it_is_asked(
+    tmp_path: Path, files: Files, name: str, found: str, version: Version
+) -> None:
+    drop_in = SETTINGS if version.major > 1 else f"[plugins.'{OLD}']\nsandbox_image = 'x'\n"
+    own = "etc/containerd/conf.d/10-kubewright.toml"
+    main = f"version = {min(version.highest, 3)}\nimports = ['/etc/containerd/conf.d/*.toml']\n"
+    machine = Machine(tmp_path, {CONTAINERD_CONFIG: main, own: drop_in, **files})
+    seen = machine.check()
+    assert seen[name]["found"].startswith(found)
+    if name != "containerd-config":
+        assert seen["containerd-config"]["found"] == "as containerd config dump has it"
+
+
+LISTED = "TYPE ID PLATFORMS STATUS\n{} cri linux/amd64 {}\n"
+STATES = {
+    "it has loaded": (LISTED.format("io.containerd.grpc.v1", "ok"), "enabled"),
+    "it has not": (
+        LISTED.format("io.containerd.grpc.v1", "error"),
+        "does not load: ctr plugins ls says error",
+    ),
+    "it was off when containerd started": (
+        LISTED.format("io.containerd.other.v1", "ok"),
+        "not there in the containerd that runs, though its configuration has it",
+    ),
+    "it cannot be asked": ("", "enabled"),
+}
+
+
+@needs_containerd
+@pytest.mark.skipif(not shutil.which("busybox"), reason="busybox is not installed")
+@pytest.mark.parametrize(("listed", "found"), STATES.values(), ids=list(STATES))
+def test_a_containerd_that_runs_says_whether_cri_has_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str, found: str
+) -> None:
+    files = {
+        CONTAINERD_CONFIG: "version = 2\n",
+        "run/containerd/containerd.sock": None,
+        "usr/bin/ctr": f"#!/bin/sh\ncat <<'END'\n{listed}END\n",
+    }
+    machine = Machine(tmp_path, files)
+    monkeypatch.chdir(tmp_path / "run/containerd")  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("containerd.sock")
+        assert machine.check()["containerd-cri"]["found"] == found
+
+
+IMPORTS = 'imports = ["/etc/containerd/conf.d/*.toml"]'
+NOT_IMPORTED: dict[str, Files] = {
+    "no imports": {CONTAINERD_CONFIG: "version = 3\n[plugins.'x']\na = 1\n"},
+    "imports below a table": {CONTAINERD_CONFIG: f"version = 3\n[plugins.'x']\n{IMPORTS}\n"},
+    "a misspelt key": {CONTAINERD_CONFIG: f"version = 3\n{IMPORTS.replace('imp', 'incl')}\n"},
+    "a comment": {CONTAINERD_CONFIG: f"version = 3\n# {IMPORTS}\n"},
+    "no config.toml": {CONTAINERD_CONFIG: None},
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("files", NOT_IMPORTED.values(), ids=list(NOT_IMPORTED))
+def test_what_fix_prints_makes_containerd_read_its_drop_ins(
+    tmp_path: Path, files: Files, shell: str
+) -> None:
+    root, spec_file = tmp_path / "root", tmp_path / "spec.sh"
+    build(root, HEALTHY)
+    build(root, files)
+    spec_file.write_text(spec("1.36"))
+    words = ("--root", root, "--spec", spec_file)
+    assert "warn  containerd-imports: not read: /etc/containerd/conf.d/10-kubewright.toml" in (
+        run(shell, *words).stdout
+    )
+    commands = run(shell, *words, "--fix").stdout.replace("/etc/containerd/config", f"{root}&")
+    commands = commands.replace("&", "/etc/containerd/config").replace("systemctl", "#")
+    subprocess.run(["sh", "-euc", commands], check=True)
+    after = run(shell, *words).stdout
+    assert "ok    containerd-imports: not read: none" in after
+    assert "ok    cgroup-driver: systemd" in after
+
+
+def test_an_imports_that_is_there_is_added_to_and_not_doubled(check: Checked) -> None:
+    text = 'version = 3\nimports = ["/etc/containerd/conf.d/50.toml"]\n'
+    files = {CONTAINERD_CONFIG: text, "etc/containerd/conf.d/50.toml": "version = 3\n"}
+    _, wrong = check(files, "--fix")
+    wrong_imports = wrong["containerd-imports"]
+    assert wrong_imports["remedy"].startswith('add "/etc/containerd/conf.d/*.toml" to the imports')
+    assert wrong_imports["fix"] == []
+    added = text.replace("]", ', "/etc/containerd/conf.d/*.toml"]')
+    assert check({CONTAINERD_CONFIG: added})[1] == {}
+
+
+PATHS = {
+    "an absolute file": "/etc/containerd/other/a.toml",
+    "a relative file": "other/a.toml",
+    "a file with dots": "../containerd/./other//a.toml",
+    "a pattern": "/etc/containerd/oth*/a.toml",
+    "a relative pattern": "other/*.toml",
+    "a hidden file": "other/.*.toml",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("path", PATHS.values(), ids=list(PATHS))
+def test_whatever_is_imported_is_read(check: Checked, path: str, shell: str) -> None:
+    off = f"version = 3\ndisabled_plugins = ['{OLD}']\n"
+    name = "etc/containerd/other/.a.toml" if "/." in path[-8:] else "etc/containerd/other/a.toml"
+    files = {CONTAINERD_CONFIG: f'version = 3\nimports = ["{path}"]\n', name: off}
+    code, wrong = check(files, shell=shell)
+    assert (code, wrong["containerd-cri"]["found"]) == (1, "disabled")
+    assert f"/{name}" in wrong["containerd-cri"]["remedy"]
+
+
+def test_a_unit_says_where_the_configuration_is(check: Checked) -> None:
+    drop_in = "etc/systemd/system/containerd.service.d/10.conf"
+    start = "[Service]\nExecStart=\nExecStart=/usr/bin/containerd {} /etc/other.toml\n"
+    for argument in ("--config", "-c"):
+        files = {
+            drop_in: start.format(argument),
+            "etc/other.toml": f"version = 3\ndisabled_plugins = ['{OLD}']\n",
+        }
+        assert check(files)[1]["containerd-cri"]["found"] == "disabled"
+    equals = start.replace("{} ", "--config=")
+    assert check({drop_in: equals})[1]["containerd-cri"]["found"] == "disabled"
+
+
+def test_the_containerd_that_the_unit_starts_is_the_one_that_is_judged(check: Checked) -> None:
+    old = {"usr/local/bin/containerd": containerd("v1.7.28")["usr/bin/containerd"]}
+    code, wrong = check(old)
+    assert (code, set(wrong)) == (0, {"containerd-twice"})
+    assert wrong["containerd-twice"]["found"] == (
+        "/usr/bin/containerd is 2.3.6, /usr/local/bin/containerd is 1.7.28"
+    )
+    unit = f"{SYSTEMD}/containerd.service"
+    start = str(HEALTHY[unit]).replace("/usr/bin/containerd", "/usr/local/bin/containerd")
+    code, wrong = check({unit: start})
+    assert (code, wrong["containerd-version"]["result"]) == (1, "fail")
+    assert wrong["containerd-version"]["found"] == "1.7.28 (/usr/local/bin/containerd)"
+    assert "/usr/bin/containerd is 2.3.6" in wrong["containerd-version"]["remedy"]

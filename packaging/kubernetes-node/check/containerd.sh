@@ -135,7 +135,11 @@ check_cri() {
 cri_refuses() {
     default=$(default_runtime)
     loaded=$(cri_state)
-    if [ "$(says systemd_cgroup | tail -n 1)" = true ] && [ "$major" = 1 ]; then
+    needed=$(disabled_need)
+    if [ -n "$needed" ]; then
+        cri="does not load: it needs $needed, which disabled_plugins has"
+        advice="take $needed out of disabled_plugins"
+    elif [ "$(says systemd_cgroup | tail -n 1)" = true ] && [ "$major" = 1 ]; then
         cri="does not load: systemd_cgroup = true of the plugin itself"
         advice="take systemd_cgroup out (the driver is SystemdCgroup in the runtime's options)"
     elif [ -n "$(says config_path)" ] && [ -n "$(says mirrors)" ]; then
@@ -157,6 +161,19 @@ cri_refuses() {
         return
     fi
     advice="$advice, then: systemctl restart containerd"
+}
+
+# Prints the first plugin that is switched off and that CRI does not load without: tried one by one, with 1.7.28 and 2.3.6.
+disabled_need() {
+    snapshotter=$(says snapshotter)
+    needs="(content\.v1\.content|event\.v1\.exchange|metadata\.v1\.bolt|gc\.v1\.scheduler|differ\.v1\.walking|lease\.v1\.manager\
+|runtime\.v2\.task|snapshotter\.v1\.${snapshotter:-overlayfs}|warning\.v1\.deprecations|sandbox\.store\.v1\.local\
+|sandbox\.controller\.v1\.(local|shim)|service\.v1\.(containers|content|diff|images|namespaces|snapshots|tasks)-service"
+    case $major in
+        1) needs="$needs|runtime\.v1\.linux|runtime\.v2\.shim)" ;;
+        *) needs="$needs|mount-manager\.v1\.bolt|shim\.v1\.manager|transfer\.v1\.local|podsandbox\.controller\.v1\.podsandbox)" ;;
+    esac
+    says disabled | sed 's/ .*//' | grep -E "^io\.containerd\.$needs\$" | head -n 1
 }
 
 cri_state() { # ok, error or off of the plugin in the containerd that runs; nothing where that cannot be known

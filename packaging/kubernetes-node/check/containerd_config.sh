@@ -72,6 +72,7 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION
     function new_name(rest) { # of a setting of the one section that CRI had before version 3
         if (rest == "/sandbox_image") return "images/pinned_images/sandbox"
         if (rest ~ /^\/registry(\/|=|$)/) return "images" rest
+        if (rest == "/containerd/snapshotter") return "images/snapshotter"
         if (rest == "/cni/bin_dir" && bin_dirs) return "runtime/cni/bin_dirs"
         return "runtime" rest
     }
@@ -162,6 +163,7 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION
         fact("default_runtime", settings["runtime/containerd/default_runtime_name"])
         fact("bin_dir", settings["runtime/cni/bin_dir"])
         for (i = 1; i <= size["runtime/cni/bin_dirs[]"]; i++) fact("bin_dirs", list["runtime/cni/bin_dirs[]", i])
+        fact("snapshotter", settings["images/snapshotter"])
         fact("config_path", settings["images/registry/config_path"])
         for (key in settings) if (index(key, "images/registry/mirrors/") == 1) mirrors = 1
         if (mirrors) fact("mirrors", "some")
