@@ -217,7 +217,7 @@ def build(root: Path, files: Files) -> None:
     for name, text in files.items():
         path = root / name
         if text is None:
-            path.unlink()
+            path.unlink(missing_ok=True)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)

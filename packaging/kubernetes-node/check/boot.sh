@@ -50,7 +50,7 @@ swap_unit() { # DEVICE of fstab: prints the name of its unit
 find_zram() { # zram-generator's configuration, where it sets a device up; an empty file in /etc takes that back
     [ -n "$(conf_files "/usr/local/lib/systemd/system-generators /usr/lib/systemd/system-generators \
 /lib/systemd/system-generators" zram-generator)" ] || return
-    conf_files "/etc/systemd /run/systemd /usr/local/lib/systemd /usr/lib/systemd" /zram-generator.conf \
+    conf_files "/etc/systemd /run/systemd /usr/local/lib/systemd /usr/lib/systemd" zram-generator.conf \
         | while IFS= read -r path; do content "$path"; done | grep '^[[:space:]]*\[zram'
 }
 
@@ -123,7 +123,7 @@ boot_value() { # KEY
     function regexp(glob,   i, c, out) {
         for (i = 1; i <= length(glob); i++) {
             c = substr(glob, i, 1)
-            out = out (c == "*" ? "[^/]*" : c == "?" ? "[^/]" : c ~ /[\[\]A-Za-z0-9_\/-]/ ? c : "\\" c)
+            out = out (c == "*" ? "[^/]*" : c == "?" ? "[^/]" : c ~ /[A-Za-z0-9_\/-]/ || c == "[" || c == "]" ? c : "[" c "]")
         }
         return "^" out "$"
     }
