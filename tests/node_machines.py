@@ -12,6 +12,7 @@ from typing import Any
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import Arch
 from kubewright.models.lock import Component, Release
+from kubewright.models.node_check import NodeCheck
 from kubewright.packagers import payload
 
 PACKAGING = shipped().packaging
@@ -253,7 +254,7 @@ def checker(tmp_path: Path) -> Checked:
         done = run(shell, "--json", "--root", root, "--spec", tmp_path / "spec.sh", *arguments)
         assert done.stderr == ""
         document = json.loads(done.stdout)
-        assert document["spec"] == f"{minor}.4"
+        assert NodeCheck.model_validate(document, extra="forbid").spec == f"{minor}.4"
         keys = {
             "id",
             "result",

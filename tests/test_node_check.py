@@ -22,6 +22,7 @@ from node_machines import (
     HEALTHY,
     KUBELET_CONFIG,
     KUBELET_INSTANCE,
+    MODULES,
     NODE_FILES,
     OPTIONS,
     SHELLS,
@@ -37,6 +38,8 @@ from node_machines import (
     run,
     spec,
 )
+
+from kubewright.models.node_check import NodeCheck
 
 
 @pytest.fixture
@@ -486,11 +489,100 @@ def test_what_cannot_run_exits_with_two(tmp_path: Path, arguments: list[str], sa
     assert says in done.stderr
 
 
+def test_what_is_printed_as_json_is_what_the_schema_says(check: Checked) -> None:
+    """`check` holds every answer against the model; this is what the schema asks of others."""
+    schema = NodeCheck.json_schema()
+    assert set(schema["required"]) == {"spec", "role", "checks", "result"}
+    assert set(schema["$defs"]["Check"]["required"]) == {
+        "id", "result", "found", "wanted", "remedy",
+    }  # fmt: skip
+    _, wrong = check({FORWARD: "0\n", "usr/bin/mount": None}, "--fix")
+    assert wrong["net.ipv4.ip_forward"]["fix"] == ["sysctl -w net.ipv4.ip_forward=1"]
+    assert wrong["executable-mount"]["fix"] == []
+
+
+UNITS = "etc/systemd/system"
+WANTS = f"{UNITS}/swap.target.wants"
+WRONG: Files = {
+    FORWARD: "0\n",
+    "proc/swaps": "Filename\n/dev/sda2 p\n",
+    "proc/filesystems": "",
+    "sys/module/br_netfilter/refcnt": "0\n",
+    MODULES: None,
+    CONTAINERD_CONFIG: "version = 3\n",
+    FIREWALLD: "",
+    "etc/firewalld/zones/public.xml": "<zone/>\n",
+    f"{ENABLED}/kubelet.service": None,
+}
+COMMANDS = {
+    "modprobe overlay",
+    "echo br_netfilter > /etc/modules-load.d/br_netfilter.conf",
+    "swapoff --all",
+    "sysctl -w net.ipv4.ip_forward=1",
+    "firewall-cmd --permanent --add-port=10250/tcp",
+    "firewall-cmd --reload",
+    """sed -i '1i imports = ["/etc/containerd/conf.d/*.toml"]' /etc/containerd/config.toml""",
+    "systemctl restart containerd",
+    "systemctl enable kubelet.service",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_fix_prints_commands_for_a_shell_and_runs_none(tmp_path: Path, shell: str) -> None:
+    root = tmp_path / "root"
+    build(root, HEALTHY)
+    build(root, WRONG)
+    (tmp_path / "spec.sh").write_text(spec("1.36"))
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    done = run(shell, "--fix", "--root", root, "--spec", tmp_path / "spec.sh")
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert {line for line in lines if not line.startswith("#")} == COMMANDS
+    assert subprocess.run(["sh", "-n"], input=done.stdout, text=True, check=False).returncode == 0
+    assert "#       do: swapoff --all" in done.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+
+
+def test_fix_has_nothing_to_say_of_a_healthy_machine(tmp_path: Path) -> None:
+    build(tmp_path / "root", HEALTHY)
+    (tmp_path / "spec.sh").write_text(spec("1.36"))
+    done = run("sh", "--fix", f"--root={tmp_path}/root", f"--spec={tmp_path}/spec.sh")
+    assert done.stdout == "# Kubernetes 1.36.4, role node: 0 failed, 0 warned\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"proc/sys/kernel/osrelease": "6.1\ntouch here\n"},
+        {"proc/swaps": "Filename\n/dev/$(touch${IFS}here) p\n`touch` p\n"},
+        {FORWARD: "0\ntouch here\n"},
+        {CONTAINERD_CONFIG: "imports = ['/a\\ntouch here']\n[x]\n[x]\n"},
+        {
+            SITE_DROP_IN: "version = 3\ndisabled_plugins = ['io.containerd.grpc.v1.cri']\n",
+            CONTAINERD_CONFIG: None,
+        },
+        {"etc/sysctl.d/zz.conf": "net.ipv4.ip_forward=;touch here\n"},
+    ],
+)
+def test_nothing_that_a_machine_holds_becomes_a_command(
+    tmp_path: Path, files: Files, shell: str
+) -> None:
+    build(tmp_path / "root", HEALTHY)
+    build(tmp_path / "root", files)
+    (tmp_path / "spec.sh").write_text(spec("1.36"))
+    done = run(shell, "--fix", "--root", tmp_path / "root", "--spec", tmp_path / "spec.sh")
+    assert "touch" not in "".join(
+        line for line in done.stdout.splitlines() if not line.startswith("#")
+    )
+
+
 def test_help_names_every_option(tmp_path: Path) -> None:
     done = run("sh", "--help")
     assert done.returncode == 0
     assert all(
-        option in done.stdout for option in ("--role", "--json", "--strict", "--spec", "--root")
+        option in done.stdout
+        for option in ("--role", "--json", "--fix", "--strict", "--spec", "--root")
     )
 
 

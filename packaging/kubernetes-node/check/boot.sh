@@ -32,7 +32,11 @@ swap_at_boot() {
         back=", touch /etc/systemd/zram-generator.conf (or disable what else sets zram up)$back"
         cures="touch /etc/systemd/zram-generator.conf"
     fi
-    for unit in $(swap_units); do
+    units=$(swap_units)
+    while [ -n "$units" ]; do
+        unit=$(word "${units%%"$newline"*}")
+        units=${units#"${units%%"$newline"*}"}
+        units=${units#"$newline"}
         back="$back, systemctl mask $unit"
         cures="$cures${cures:+$newline}systemctl mask $unit"
     done

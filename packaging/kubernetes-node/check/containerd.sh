@@ -202,10 +202,10 @@ check_imports() { # drop-ins that nobody reads
         advice="add \"/etc/containerd/conf.d/*.toml\" to the imports of $config"
     elif [ -n "$files" ]; then
         advice="put $line at the top of $config, before the first [table]"
-        commands="sed -i '1i $line' $config${newline}systemctl restart containerd"
+        commands="sed -i '1i $line' $(word "$config")${newline}systemctl restart containerd"
     else
         advice="make $config with the two lines version = $((major + 1)) and $line"
-        commands="printf '%s\\n' 'version = $((major + 1))' '$line' > $config${newline}systemctl restart containerd"
+        commands="printf '%s\\n' 'version = $((major + 1))' '$line' > $(word "$config")${newline}systemctl restart containerd"
     fi
     expect containerd-imports warning "not read:${unread:- none}" "that $config imports /etc/containerd/conf.d/*.toml" \
         "$advice, then: systemctl restart containerd" test -z "$unread"

@@ -72,6 +72,13 @@ report() { # ID ok|warn|fail FOUND [WANTED REMEDY]
     commands=''
 }
 
+word() { # TEXT as one word of a command
+    case $1 in
+        *[!A-Za-z0-9/._:@=-]*) printf "'%s'" "$(one_line "$1" | sed "s/'/'\\\\''/g")" ;;
+        *) printf '%s' "$1" ;;
+    esac
+}
+
 one_line() { # TEXT: in a comment, where a line end would begin a command
     case $1 in
         *[!\ -~]*) printf '%s' "$1" | tr '\n\t' '  ' | tr -cd '\040-\176' ;;
