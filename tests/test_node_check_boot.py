@@ -30,7 +30,7 @@ READ = """
 . "$1/look.sh"; . "$1/boot.sh"
 set -uf; export LC_ALL=C
 root=$2 newline='
-'
+' tab='	'
 sysctl_lines | boot_value net.ipv4.ip_forward
 """
 

@@ -45,7 +45,7 @@ READ = """
 . "$1/look.sh"; . "$1/toml.sh"; . "$1/containerd_config.sh"
 set -uf; export LC_ALL=C
 root='' newline='
-'
+' tab='	'
 containerd_files "$2" "$5" | containerd_settings "$3" "$4"
 """
 

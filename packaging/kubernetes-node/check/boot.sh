@@ -69,6 +69,7 @@ swap_units() { # units of swap, and services that make it, that boot starts
 }
 
 check_sysctls() {
+    at_boot=$(sysctl_lines)
     for pair in $SPEC_SYSCTLS; do
         key=${pair%%=*}
         value=$(content "/proc/sys/$(echo "$key" | tr . /)")
@@ -88,7 +89,7 @@ check_sysctls() {
 
 # KEY VALUE DEFAULT: warns where boot will give a key that is right now another value than this.
 sysctl_at_boot() {
-    set_at_boot=$(sysctl_lines | boot_value "$1")
+    set_at_boot=$(printf '%s\n' "$at_boot" | boot_value "$1")
     [ "${set_at_boot%% *}" != "$2" ] && [ "${set_at_boot:-$3}" != "$2" ] || return 0
     if [ -z "$set_at_boot" ]; then
         commands="echo '$1 = $2' > /etc/sysctl.d/99-kubernetes.conf"

@@ -83,7 +83,11 @@ ask_containerd() {
 }
 
 says() { # WORD: prints the values that facts have for it
-    printf '%s\n' "$facts" | sed -n "s/^$1 //p"
+    while IFS= read -r fact; do
+        case $fact in "$1 "*) printf '%s\n' "${fact#* }" ;; esac
+    done <<END
+$facts
+END
 }
 
 check_containerd_config() { # whether it can be judged

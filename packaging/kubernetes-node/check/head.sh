@@ -28,7 +28,7 @@ cannot_run() {
 # ── Results ──────────────────────────────────────────────────────────────────────────────────
 
 newline='
-'
+' tab='	'
 failed=0 warned=0 checks='' condition=''
 commands='' # that make good what the next check misses, one a line; only those that are right wherever it misses
 

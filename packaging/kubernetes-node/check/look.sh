@@ -51,7 +51,9 @@ missing_words() { # WANTED HAVE: prints the wanted words that are not there
 }
 
 hidden() { # FILE: whether it is there to hide others of its name, as systemd has it
-    case $(readlink "$root$1") in */dev/null) return 0 ;; esac
+    if [ -L "$root$1" ]; then
+        case $(readlink "$root$1") in */dev/null) return 0 ;; esac
+    fi
     below_root "$1"
     [ -e "$place" ] && ! [ -s "$place" ]
 }
@@ -59,15 +61,17 @@ hidden() { # FILE: whether it is there to hide others of its name, as systemd ha
 # The files that count, by name, as systemd reads a directory such as sysctl.d: of several of one name the one in the
 # first directory.
 conf_files() { # DIRECTORIES SUFFIX
-    rank=0
+    rank=0 ranked=''
     for dir in $1; do
         rank=$((rank + 1))
         set +f
         for path in "$root$dir"/*"$2"; do
-            [ ! -e "$path" ] && [ ! -L "$path" ] || printf '%s\t%s\t%s\n' "${path##*/}" $rank "${path#"$root"}"
+            [ ! -e "$path" ] && [ ! -L "$path" ] || ranked="$ranked${path##*/}$tab$rank$tab${path#"$root"}$newline"
         done
         set -f
-    done | sort | awk -F '\t' '!seen[$1]++ { print $3 }' | while IFS= read -r path; do
+    done
+    [ -n "$ranked" ] || return 0
+    printf %s "$ranked" | sort | awk -F '\t' '!seen[$1]++ { print $3 }' | while IFS= read -r path; do
         hidden "$path" || printf '%s\n' "$path"
     done
 }
@@ -234,7 +238,7 @@ END
     )
     fragments=$(printf '%s\n' "$kubelet_words" | argument config-dir)
     kubelet_config=$(printf '%s\n' "$kubelet_words" | argument config)
-    kubelet_yaml=$(
+    kubelet_yaml=$({
         content "${kubelet_config:-/var/lib/kubelet/config.yaml}"
         echo
         content /var/lib/kubelet/instance-config.yaml # the node's own part, which kubeadm keeps apart
@@ -242,13 +246,17 @@ END
             echo
             content "${path#"$root"}"
         done
-    )
+    } | tr -d '\r' | sed -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
+        | tr '{},' '\n\n\n' | tr -d "\"' \t")
 }
 
 kubelet_setting() { # KEY ARGUMENT [flag]: what this node's kubelet has, where it has it; arguments win over files
-    set -- "$1" "$(printf '%s\n' "$kubelet_words" | argument "$2" "${3:-}")"
-    [ -n "$2" ] || set -- "$1" "$(printf '%s\n' "$kubelet_yaml" | tr -d '\r' \
-        | sed -n -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' -e "s/^\(.*[{,[:space:]\"']\)\{0,1\}$1[\"']\{0,1\}:[[:space:]]*\([^[:space:]#,}]*\).*/\2/p" \
-        | tail -n 1 | tr -d "\"'")"
-    case $2 in 0 | f | F | FALSE | False) echo false ;; 1 | t | T | TRUE | True) echo true ;; *) echo "$2" ;; esac
+    given=''
+    case $kubelet_words in *--"${2%%-*}"*) given=$(printf '%s\n' "$kubelet_words" | argument "$2" "${3:-}") ;; esac
+    [ -n "$given" ] || while IFS= read -r line; do
+        case $line in "$1:"?*) given=${line#*:} ;; esac
+    done <<END
+$kubelet_yaml
+END
+    case $given in 0 | f | F | FALSE | False) echo false ;; 1 | t | T | TRUE | True) echo true ;; *) echo "$given" ;; esac
 }

@@ -1,4 +1,4 @@
-"""What `kube-node-check --json` prints; the site carries the schema as `schemas/node-check.json`."""
+"""What `kube-node-check --json` prints; `schemas/node-check.json` on a site is its schema."""
 
 from typing import Literal
 
