@@ -352,6 +352,19 @@ def test_a_configuration_that_stops_containerd_fails_and_is_not_judged_further(
     )
 
 
+@pytest.mark.parametrize(
+    "program", [{"usr/bin/containerd": None}, containerd("v2.4.0")], ids=["none", "a later one"]
+)
+def test_a_version_that_nobody_knows_here_is_not_judged(check: Checked, program: Files) -> None:
+    code, wrong = check({**program, CONTAINERD_CONFIG: f"{MAIN}".replace("3", "5")})
+    assert (code, wrong["containerd-config"]["result"]) == (0, "warn")
+    assert wrong["containerd-config"]["found"] == (
+        "cannot look: /etc/containerd/config.toml: version 5 is newer than is known here (4)"
+    )
+    off = f"version = 5\ndisabled_plugins = ['{OLD}']\n"
+    assert check({**program, CONTAINERD_CONFIG: off})[1]["containerd-cri"]["result"] == "fail"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 @pytest.mark.elsewhere("root reads everything")
 def test_what_cannot_be_read_is_not_called_right(check: Checked, tmp_path: Path) -> None:

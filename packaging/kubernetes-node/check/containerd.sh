@@ -59,12 +59,14 @@ ask_containerd() {
     config=${config:-/etc/containerd/config.toml}
     major=${version%%.*}
     major=${major:-2} highest=4 # of configuration versions: 2 up to 1.7, 3 from 2.0, 4 from 2.3
-    case $version in '') ;; [01].*) major=1 highest=2 ;; 2.[012].*) highest=3 ;; esac
+    unsure=unsure
+    case $version in [01].* | 2.[0123].*) unsure='' ;; esac
+    case $version in [01].*) major=1 highest=2 ;; 2.[012].*) highest=3 ;; esac
     files=''
     if [ -n "$named" ] || [ -e "$root$config" ] || [ -L "$root$config" ]; then
         files=$(containerd_files "$config" "$version")
     fi
-    facts=$(printf '%s\n' "$files" | containerd_settings "$major" "$highest")
+    facts=$(printf '%s\n' "$files" | containerd_settings "$major" "$highest" "$unsure")
     read_files=$(says file)
     mistakes=$(says mistake)
     unseen=$(says unseen)
@@ -100,7 +102,7 @@ check_containerd_config() { # whether it can be judged
     fi
     if [ -n "$unseen" ]; then
         report containerd-config warn "cannot look: ${unseen%%"$newline"*}" "that $config and what it imports can be read" \
-            "look as root"
+            "look as root, where containerd is: then it is asked"
         [ -z "$(cri_disablers)" ] || check_cri
         return 1
     fi

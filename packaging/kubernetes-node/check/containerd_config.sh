@@ -57,8 +57,8 @@ matching() { # PATTERN: prints the paths that match; unlike a shell's, container
 # value. Up to 1.7 the version is one for all files, and a later file replaces a plugin's whole section; from 2.0 each file
 # is brought to the newest version by itself, then sections are merged. Lists of disabled plugins add up in both.
 # Source: containerd's cmd/containerd/server/config/config.go and plugins/cri/*/plugin.go at 1.7.28, 2.1.5, 2.2.0 and 2.3.6.
-containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION
-    awk -v major="$1" -v highest="$2" '
+containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer containerd may read a higher one]
+    awk -v major="$1" -v highest="$2" -v unsure="${3:-}" '
     function fact(word, value) { print word " " value }
     function full(name, version) { # version 1 has short names
         if (version > 1 || name ~ /\./) return name
@@ -97,7 +97,8 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION
     function finish(   i, version, key, value, at) { # a file has been read
         if (file == "") return
         version = own ? own : 1
-        if (own > highest) fact("mistake", file ": version " own " is newer than this containerd reads (" highest ")")
+        if (own > highest) fact(unsure ? "unseen" : "mistake", \
+            file ": version " own " is newer than " (unsure ? "is known here" : "this containerd reads") " (" highest ")")
         if (own) common = own
         for (i = 1; i <= lines; i++) {
             at = index(line[i], "=")

@@ -247,7 +247,7 @@ END
             content "${path#"$root"}"
         done
     } | tr -d '\r' | sed -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
-        | tr '{},' '\n\n\n' | tr -d "\"' \t")
+        | sed 'y/{},/\n\n\n/' | tr -d "\"' \t")
 }
 
 kubelet_setting() { # KEY ARGUMENT [flag]: what this node's kubelet has, where it has it; arguments win over files
