@@ -15,6 +15,7 @@ check_sockets() {
     for socket in /run/containerd/containerd.sock /run/crio/crio.sock /run/cri-dockerd.sock; do
         [ ! -e "$root$socket" ] || sockets="$sockets${sockets:+ }unix://$socket"
     done
+    case $sockets in *' '*) living_sockets ;; esac
     wanted_socket=${runtime#unix://}
     case $wanted_socket in /var/run/*) wanted_socket=${wanted_socket#/var} ;; esac
     case $sockets in
@@ -36,6 +37,15 @@ check_sockets() {
             ;;
     esac
     runtime=${runtime:-${sockets##* }} # cri-dockerd is nowhere by chance, but containerd comes with Docker
+}
+
+# Of several, those on which somebody listens; kubeadm counts no others. Where the kernel shows none of them, all.
+living_sockets() {
+    living=''
+    for socket in $sockets; do
+        ! content /proc/net/unix | grep -q "${socket#unix://}\$" || living="$living${living:+ }$socket"
+    done
+    sockets=${living:-$sockets}
 }
 
 check_cgroup_driver() { # of the runtime that starts what names no other
