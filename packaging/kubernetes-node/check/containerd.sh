@@ -109,7 +109,7 @@ check_containerd_config() { # whether it can be judged
     if [ -n "$asked" ]; then
         report containerd-config ok "as containerd config dump has it"
     else
-        report containerd-config ok "read as text: ${read_files:-none, so what is built in}"
+        report containerd-config ok "read as text: $(printf '%s' "${read_files:-none, so what is built in}" | tr '\n' ' ')"
     fi
 }
 
