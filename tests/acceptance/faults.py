@@ -143,8 +143,9 @@ def cri_disabled(lab: Lab, version: str) -> Steps:
                 said(lab, "fresh", "kube-node-check"),
                 [
                     "fail  containerd-cri: disabled",
-                    "take it out of disabled_plugins in /etc/containerd/config.toml",
-                    'add imports = ["/etc/containerd/conf.d/*.toml"] there',
+                    "out of disabled_plugins in /etc/containerd/config.toml",
+                    'put imports = ["/etc/containerd/conf.d/*.toml"] at the top of '
+                    "/etc/containerd/config.toml, before the first [table]",
                     "exit code 1.",
                 ],
             ),

@@ -6,6 +6,7 @@ from kubewright import __version__, files, versions
 from kubewright.files import canonical_json
 from kubewright.models.document import Document
 from kubewright.models.manifest import Manifest
+from kubewright.models.node_check import NodeCheck
 from kubewright.models.site import Channel, Index, State
 from kubewright.models.upgrades import Graph
 from kubewright.site import layout
@@ -19,8 +20,9 @@ DOCUMENTS: Mapping[str, type[Document]] = {
     "index": Index,
     "site": State,
     "graph": Graph,
+    "node-check": NodeCheck,
 }
-"""Every kind of document that a site has."""
+"""Every kind of document that a site has, and what its packages' kube-node-check prints."""
 
 
 def newest_engine(state: State | None) -> str:

@@ -1,0 +1,168 @@
+# ── Swap and sysctls, now and after the next boot ────────────────────────────────────────────
+
+check_swap() {
+    swap=$(content /proc/swaps | sed -n '2,$s/[[:space:]].*//p' | tr '\n' ' ')
+    [ ! -r "$root/proc/swaps" ] || swap=${swap:-off}
+    level=$SPEC_SWAP_LEVEL
+    [ "$(kubelet_setting failSwapOn fail-swap-on flag)" != false ] || level=ok
+    swap_at_boot
+    stays=$back
+    case $swap in *zram*) case $back in *zram*) ;; *)
+        stays=", touch /etc/systemd/zram-generator.conf (or disable what else sets zram up)$back" ;;
+    esac ;; esac
+    commands=swapoff\ --all
+    [ -z "$cures" ] || commands=$commands$newline$cures
+    expect swap "$level" "${swap% }" off "swapoff --all${stays:-, mask the units of systemctl list-units --type=swap}; \
+or have kubelet accept it, with failSwapOn: false in its configuration" test "$swap" = off
+    if [ "$swap" = off ] && [ -n "$back" ] && [ "$level" != ok ]; then
+        commands=$cures
+        report swap-at-boot warn "off now, but the next boot brings it back" off \
+            "${back#, }; or have kubelet accept it, with failSwapOn: false in its configuration"
+    fi
+}
+
+# Sets back to what has to be done to have swap off after a boot, and cures to the commands of that.
+swap_at_boot() {
+    back='' cures=''
+    if systemd && hidden "$(unit_file swap.target)"; then return; fi # nothing that is below starts then
+    for device in $(content /etc/fstab | awk '$0 !~ /^[ \t]*#/ && $3 == "swap" && ("," $4 ",") !~ /,noauto,/ { print $1 }'); do
+        hidden "$(unit_file "$(swap_unit "$device")")" || back=", take swap out of /etc/fstab"
+    done
+    if [ -n "$(find_zram)" ]; then
+        back=", touch /etc/systemd/zram-generator.conf (or disable what else sets zram up)$back"
+        cures="touch /etc/systemd/zram-generator.conf"
+    fi
+    units=$(swap_units)
+    while [ -n "$units" ]; do
+        unit=$(word "${units%%"$newline"*}")
+        units=${units#"${units%%"$newline"*}"}
+        units=${units#"$newline"}
+        back="$back, systemctl mask $unit"
+        cures="$cures${cures:+$newline}systemctl mask $unit"
+    done
+}
+
+swap_unit() { # DEVICE of fstab: prints the name of its unit
+    case $1 in
+        UUID=*) set -- "/dev/disk/by-uuid/${1#*=}" ;;
+        LABEL=*) set -- "/dev/disk/by-label/${1#*=}" ;;
+        PARTUUID=*) set -- "/dev/disk/by-partuuid/${1#*=}" ;;
+    esac
+    printf '%s.swap\n' "$(printf '%s' "${1#/}" | tr -d '"' | sed -e 's/-/\\x2d/g' -e 's,/,-,g')"
+}
+
+find_zram() { # zram-generator's configuration, where it sets a device up; an empty file in /etc takes that back
+    [ -n "$(conf_files "/usr/local/lib/systemd/system-generators /usr/lib/systemd/system-generators \
+/lib/systemd/system-generators" zram-generator)" ] || return
+    conf_files "/etc/systemd /run/systemd /usr/local/lib/systemd /usr/lib/systemd" zram-generator.conf \
+        | while IFS= read -r path; do content "$path"; done | grep '^[[:space:]]*\[zram'
+}
+
+swap_units() { # units of swap, and services that make it, that boot starts
+    {
+        conf_files "/etc/systemd/system /usr/lib/systemd/system /lib/systemd/system" .swap
+        for unit in zramswap.service dphys-swapfile.service swapfile.service; do unit_file $unit; done
+    } | while IFS= read -r path; do
+        unit=${path##*/}
+        ! enabled "$unit" || hidden "$(unit_file "$unit")" || echo "$unit"
+    done
+}
+
+check_sysctls() {
+    at_boot=$(sysctl_lines)
+    for pair in $SPEC_SYSCTLS; do
+        key=${pair%%=*}
+        value=$(content "/proc/sys/$(echo "$key" | tr . /)")
+        # Where the kernel shows others of its kind, one that it does not have is missing, and not out of sight.
+        [ -n "$value" ] || ! [ -d "$root/proc/sys/${key%%.*}" ] || value="not there"
+        commands="sysctl -w $pair"
+        expect "$key" error "$value" "${pair#*=}" "sysctl -w $pair, and correct what sets it: grep -r $key /etc/sysctl.*" \
+            test "$value" = "${pair#*=}"
+        [ "$value" != "${pair#*=}" ] || sysctl_at_boot "$key" "${pair#*=}" ""
+    done
+    # Matters to networks that bridge pods, and is there only while br_netfilter is loaded.
+    bridged=$(content /proc/sys/net/bridge/bridge-nf-call-iptables)
+    [ -n "$bridged" ] || return 0
+    commands="sysctl -w net.bridge.bridge-nf-call-iptables=1"
+    expect net.bridge.bridge-nf-call-iptables warning "$bridged" 1 \
+        "sysctl -w net.bridge.bridge-nf-call-iptables=1, unless your network does without" test "$bridged" = 1
+    [ "$bridged" != 1 ] || sysctl_at_boot net.bridge.bridge-nf-call-iptables 1 1
+}
+
+# KEY VALUE DEFAULT: warns where boot will give a key that is right now another value than this.
+sysctl_at_boot() {
+    set_at_boot=$(printf '%s\n' "$at_boot" | boot_value "$1")
+    [ "${set_at_boot%% *}" != "$2" ] && [ "${set_at_boot:-$3}" != "$2" ] || return 0
+    if [ -z "$set_at_boot" ]; then
+        commands="echo '$1 = $2' > /etc/sysctl.d/99-kubernetes.conf"
+        [ ! -e "$root/etc/sysctl.d/99-kubernetes.conf" ] && [ ! -L "$root/etc/sysctl.d/99-kubernetes.conf" ] || commands=''
+        report "$1-at-boot" warn "$2 now, but no file of sysctl.d sets it" "$2" \
+            "put $1 = $2 into a file of /etc/sysctl.d (ls -l /etc/sysctl.d shows what is hidden there)"
+        return
+    fi
+    report "$1-at-boot" warn "$2 now, but the next boot sets ${set_at_boot%% *}: ${set_at_boot#* } has the last word" "$2" \
+        "correct ${set_at_boot#* }, or say $1 = $2 in a file of /etc/sysctl.d whose name sorts after it"
+}
+
+# What boot reads: FILE, then its line, as systemd-sysctl takes them. /etc/sysctl.conf counts where a link of sysctl.d
+# names it, and without systemd.
+sysctl_lines() {
+    {
+        conf_files "/etc/sysctl.d /run/sysctl.d /usr/local/lib/sysctl.d /usr/lib/sysctl.d /lib/sysctl.d" .conf
+        systemd || echo /etc/sysctl.conf
+    } | while IFS= read -r path; do
+        content "$path" | sed -e '/^[[:space:]]*[#;]/d' -e '/^[[:space:]]*$/d' -e "s,^,$path ,"
+    done
+}
+
+# The value that a key has after all lines, and the file that gives it. A pattern counts where no line names the key
+# itself; ip_forward is also called conf/all/forwarding. With a - in front and no value, patterns pass over the key.
+boot_value() { # KEY
+    awk -v wanted="$1" '
+    function norm(key,   at, i, c, out) { # with slashes; the separator that comes first is the separator
+        if (!match(key, /[.\/]/) || substr(key, RSTART, 1) == "/") return key
+        for (i = 1; i <= length(key); i++) {
+            c = substr(key, i, 1)
+            out = out (c == "." ? "/" : c == "/" ? "." : c)
+        }
+        return out
+    }
+    function regexp(glob,   i, c, out) {
+        for (i = 1; i <= length(glob); i++) {
+            c = substr(glob, i, 1)
+            out = out (c == "*" ? "[^/]*" : c == "?" ? "[^/]" : c ~ /[A-Za-z0-9_\/-]/ || c == "[" || c == "]" ? c : "[" c "]")
+        }
+        return "^" out "$"
+    }
+    BEGIN {
+        aim[++aims] = norm(wanted)
+        if (wanted == "net.ipv4.ip_forward") aim[++aims] = "net/ipv4/conf/all/forwarding"
+    }
+    {
+        file = $1
+        sub(/^[^ ]+ /, "")
+        at = index($0, "=")
+        key = at ? substr($0, 1, at - 1) : $0
+        gsub(/[ \t\r]/, "", key)
+        forgiving = sub(/^-/, "", key)
+        if (!at && !forgiving) next
+        value = at ? substr($0, at + 1) : ""
+        gsub(/^[ \t]+|[ \t\r]+$/, "", value)
+        key = norm(sprintf("%s", key))
+        sub(/^\/*(proc\/sys\/)?/, "", key)
+        last[key] = ++n # a later line of the same key moves it to the end
+        name[n] = key
+        given[n] = at ? value : "\001"
+        from[n] = file
+    }
+    END {
+        for (i = 1; i <= n; i++) {
+            if (last[name[i]] != i || given[i] == "\001") continue
+            for (a = 1; a <= aims; a++) {
+                if (name[i] == aim[a] || (name[i] ~ /[*?[]/ && !(aim[a] in last) && aim[a] ~ regexp(name[i])))
+                    answer = given[i] " " from[i]
+            }
+        }
+        print answer
+    }'
+}

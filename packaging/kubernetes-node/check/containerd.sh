@@ -1,0 +1,239 @@
+# ── containerd ───────────────────────────────────────────────────────────────────────────────
+
+check_containerd() {
+    find_containerd
+    case ${runtime:-$containerd} in *containerd*) ;; *) return 0 ;; esac # without any socket it may be the one to start
+    check_containerd_version
+    ask_containerd
+    check_containerd_config || return 0
+    check_cri
+    check_imports
+    check_cni
+    check_sandbox_image
+}
+
+# Sets containerd to the program that the unit starts, else to the first there is; containerd_words to how it is started.
+find_containerd() {
+    containerd_words=$(unit_words containerd.service </dev/null)
+    containerd=$root${containerd_words%%"$newline"*}
+    others=$(programs containerd)
+    case ${containerd##*/} in containerd) [ -x "$containerd" ] || containerd='' ;; *) containerd='' ;; esac
+    containerd=${containerd:-${others%%"$newline"*}}
+    others=$(printf '%s\n' "$others" | grep -vx "$containerd")
+}
+
+check_containerd_version() {
+    version=$(version_of "$containerd")
+    best="$SPEC_CONTAINERD_MINIMUM or newer"
+    level=error first=$SPEC_CONTAINERD_MINIMUM
+    if [ -n "$version" ] && [ -n "$SPEC_CONTAINERD_LINES" ] && at_least "$version" "$first"; then
+        level=warning # it may well work, but upstream does not say so
+        best="$SPEC_CONTAINERD_LINES, or newer in the same line"
+        first=99.0.0
+        for start in $SPEC_CONTAINERD_LINES; do
+            [ "${start%.*}" != "${version%.*}" ] || first=$start
+        done
+    fi
+    path=${containerd#"$root"}
+    advice="upgrade containerd, or install kubernetes-containerd"
+    other=''
+    for other_path in $others; do other="$other, ${other_path#"$root"} is $(version_of "$other_path")"; done
+    [ -z "$other" ] || advice="this is what $path says$other: remove or upgrade the one that is too old, and have \
+containerd.service start the other (ExecStart=)"
+    expect containerd-version "$level" "${version:+$version${other:+ ($path)}}" "$best" "$advice" at_least "$version" "$first"
+    [ -z "$other" ] || [ -z "$version" ] || expect containerd-twice warning "$path is $version$other" \
+        "one containerd" "remove the one that containerd.service does not start, or people ask another than kubelet does" \
+        same_version
+}
+
+same_version() { # whether all containerds say the same
+    for other_path in $others; do
+        [ "$(version_of "$other_path")" = "$version" ] || return 1
+    done
+}
+
+# Sets facts to what containerd makes of its configuration: by its own word where it can be asked, else read as text.
+ask_containerd() {
+    config=$(printf '%s\n' "$containerd_words" | argument config '' -c)
+    named=$config
+    config=${config:-/etc/containerd/config.toml}
+    major=${version%%.*}
+    major=${major:-2} highest=4 # of configuration versions: 2 up to 1.7, 3 from 2.0, 4 from 2.3
+    unsure=unsure
+    case $version in [01].* | 2.[0123].*) unsure='' ;; esac
+    case $version in [01].*) major=1 highest=2 ;; 2.[012].*) highest=3 ;; esac
+    files=''
+    if [ -n "$named" ] || [ -e "$root$config" ] || [ -L "$root$config" ]; then
+        files=$(containerd_files "$config" "$version")
+    fi
+    facts=$(printf '%s\n' "$files" | containerd_settings "$major" "$highest" "$unsure")
+    read_files=$(says file)
+    mistakes=$(says mistake)
+    unseen=$(says unseen)
+    asked=''
+    if [ -z "$root" ] && [ -n "$version" ]; then
+        dump=$(cd / && "$containerd" --config "$config" config dump 2>/dev/null </dev/null)
+        if [ -n "$dump" ]; then
+            asked=yes unseen=''
+            facts=$({ echo @dump; printf '%s\n' "$dump" | toml; } | containerd_settings "$major" 99)
+            # What config dump passes over, but not containerd when it starts.
+            mistakes=$(printf '%s\n' "$mistakes" | grep -e ': is not there$' -e ': version ' -e ', which is no full name$')
+        else
+            mistakes=$(cd / && "$containerd" --config "$config" config dump 2>&1 >/dev/null </dev/null | tail -n 1)
+        fi
+    fi
+}
+
+says() { # WORD: prints the values that facts have for it
+    while IFS= read -r fact; do
+        case $fact in "$1 "*) printf '%s\n' "${fact#* }" ;; esac
+    done <<END
+$facts
+END
+}
+
+check_containerd_config() { # whether it can be judged
+    if [ -n "$mistakes" ]; then
+        result=fail
+        [ -z "$condition" ] || result=warn
+        report containerd-config $result "containerd does not start: ${mistakes%%"$newline"*}" \
+            "a configuration that containerd reads" "${condition}correct it; containerd config dump shows whether it is right"
+        return 1
+    fi
+    if [ -n "$unseen" ]; then
+        report containerd-config warn "cannot look: ${unseen%%"$newline"*}" "that $config and what it imports can be read" \
+            "look as root, where containerd is: then it is asked"
+        [ -z "$(cri_disablers)" ] || check_cri
+        return 1
+    fi
+    if [ -n "$asked" ]; then
+        report containerd-config ok "as containerd config dump has it"
+    else
+        report containerd-config ok "read as text: $(printf '%s' "${read_files:-none, so what is built in}" | tr '\n' ' ')"
+    fi
+}
+
+cri_disablers() { # NAME FILE of what switches CRI off
+    names='io\.containerd\.grpc\.v1\.cri'
+    [ "$major" = 1 ] || names="$names|io\.containerd\.cri\.v1\.(runtime|images)"
+    says disabled | grep -E "^($names) "
+}
+
+check_cri() {
+    cri=enabled advice='' disablers=$(cri_disablers)
+    [ -z "$disablers" ] || cri=disabled
+    # Up to 1.7 the dump tells no version 1, in which names are short, from the others, but has no section of what is off.
+    if [ -n "$asked" ] && [ "$major" = 1 ]; then
+        cri=enabled
+        printf '%s\n' "$dump" | toml | grep -q '^/plugins/io\.containerd\.grpc\.v1\.cri[/=]' || cri=disabled
+    fi
+    if [ $cri = disabled ]; then
+        where=$(printf '%s\n' "$files" | awk '/^@/ { file = substr($0, 2) }
+            /^\/disabled_plugins\[\]=/ && /cri/ { print " " file }' | sort -u | tr -d '\n')
+        advice="take what has cri in its name out of disabled_plugins in${where:- $config}, then: systemctl restart containerd"
+    else
+        cri_refuses
+    fi
+    expect containerd-cri error "$cri" enabled "$advice" test "$cri" = enabled
+}
+
+# Enabled is not loaded: settings with which the plugin ends at its start, and what a containerd that runs says of it.
+cri_refuses() {
+    default=$(default_runtime)
+    loaded=$(cri_state)
+    needed=$(disabled_need)
+    if [ -n "$needed" ]; then
+        cri="does not load: it needs $needed, which disabled_plugins has"
+        advice="take $needed out of disabled_plugins"
+    elif [ "$(says systemd_cgroup | tail -n 1)" = true ] && [ "$major" = 1 ]; then
+        cri="does not load: systemd_cgroup = true of the plugin itself"
+        advice="take systemd_cgroup out (the driver is SystemdCgroup in the runtime's options)"
+    elif [ -n "$(says config_path)" ] && [ -n "$(says mirrors)" ]; then
+        cri="does not load: registry has both config_path and mirrors"
+        advice="take the registry.mirrors tables out: config_path's hosts.toml take their place"
+    elif [ "$default" != runc ] && ! says runtime | grep -qx "$default"; then
+        cri="does not load: default_runtime_name is $default, and there is no such runtime"
+        advice="add the table of the runtime $default, or correct default_runtime_name"
+    elif [ "$major" != 1 ] && [ -n "$(says bin_dir)" ] && [ -n "$(says bin_dirs)" ] && [ "$(says bin_dirs)" != /opt/cni/bin ]; then
+        cri="does not load: cni has both bin_dir and bin_dirs"
+        advice="take bin_dir out"
+    elif [ "$loaded" = error ]; then
+        cri="does not load: ctr plugins ls says error"
+        advice="see why: ctr plugins ls -d id==cri; journalctl --unit=containerd"
+    elif [ "$loaded" = off ]; then
+        cri="not there in the containerd that runs, though its configuration has it"
+        advice="systemctl restart containerd"
+        commands="systemctl restart containerd"
+        return
+    fi
+    advice="$advice, then: systemctl restart containerd"
+}
+
+# Prints the first plugin that is switched off and that CRI does not load without: tried one by one, with 1.7.28 and 2.3.6.
+disabled_need() {
+    snapshotter=$(says snapshotter)
+    needs="(content\.v1\.content|event\.v1\.exchange|metadata\.v1\.bolt|gc\.v1\.scheduler|differ\.v1\.walking|lease\.v1\.manager\
+|runtime\.v2\.task|snapshotter\.v1\.${snapshotter:-overlayfs}|warning\.v1\.deprecations|sandbox\.store\.v1\.local\
+|sandbox\.controller\.v1\.(local|shim)|service\.v1\.(containers|content|diff|images|namespaces|snapshots|tasks)-service"
+    case $major in
+        1) needs="$needs|runtime\.v1\.linux|runtime\.v2\.shim)" ;;
+        *) needs="$needs|mount-manager\.v1\.bolt|shim\.v1\.manager|transfer\.v1\.local|podsandbox\.controller\.v1\.podsandbox)" ;;
+    esac
+    says disabled | sed 's/ .*//' | grep -E "^io\.containerd\.$needs\$" | head -n 1
+}
+
+cri_state() { # ok, error or off of the plugin in the containerd that runs; nothing where that cannot be known
+    [ -z "$root" ] && [ -S /run/containerd/containerd.sock ] || return
+    ctr=${containerd%/*}/ctr
+    [ -x "$ctr" ] || return
+    listed=$(timeout 5 "$ctr" --address /run/containerd/containerd.sock plugins ls 2>/dev/null </dev/null)
+    case $listed in *TYPE*) ;; *) return ;; esac # not root, or it does not answer
+    printf '%s\n' "$listed" | awk '$1 == "io.containerd.grpc.v1" && $2 == "cri" { state = $NF }
+        END { print state == "" ? "off" : state == "ok" ? "ok" : "error" }'
+}
+
+default_runtime() {
+    name=$(says default_runtime)
+    printf '%s' "${name:-runc}"
+}
+
+check_imports() { # drop-ins that nobody reads
+    [ -d "$root/etc/containerd/conf.d" ] || return 0
+    unread=''
+    for path in $(matching '/etc/containerd/conf.d/*.toml'); do
+        printf '%s\n' "$read_files" | grep -qx "$path" || unread="$unread $path"
+    done
+    line='imports = ["/etc/containerd/conf.d/*.toml"]'
+    if printf '%s\n' "$files" | awk '/^@/ { n++ } n == 1' | grep -q '^/imports='; then
+        advice="add \"/etc/containerd/conf.d/*.toml\" to the imports of $config"
+    elif [ -n "$files" ]; then
+        advice="put $line at the top of $config, before the first [table]"
+        commands="sed -i '1i $line' $(word "$config")${newline}systemctl restart containerd"
+    else
+        advice="make $config with the two lines version = $((major + 1)) and $line"
+        commands="printf '%s\\n' 'version = $((major + 1))' '$line' > $(word "$config")${newline}systemctl restart containerd"
+    fi
+    expect containerd-imports warning "not read:${unread:- none}" "that $config imports /etc/containerd/conf.d/*.toml" \
+        "$advice, then: systemctl restart containerd" test -z "$unread"
+}
+
+check_cni() { # Debian's and Fedora's own config.toml name other places than kubernetes-cni and most Pod networks use
+    plugins=$(says bin_dirs | tr '\n' ',')
+    plugins=${plugins%,}
+    bin_dir=$(says bin_dir)
+    [ -z "$bin_dir" ] || plugins=$bin_dir # of both only one can be set, but for what is built in
+    plugins=${plugins:-/opt/cni/bin}
+    level=error
+    [ ! -x "$root${plugins%%,*}/loopback" ] || level=warning # somebody has put plugins there, and may know why
+    where=$(printf '%s\n' "$files" | awk '/^@/ { file = substr($0, 2) } /\/cni\/bin_dirs?(\[\])?=/ { print " " file }' | sort -u \
+        | tr -d '\n')
+    expect containerd-cni "$level" "$plugins" /opt/cni/bin "take bin_dir and bin_dirs of cni out of${where:- $config}, \
+then: systemctl restart containerd" matches "$plugins" '(^|,)/opt/cni/bin/?(,|$)'
+}
+
+check_sandbox_image() {
+    sandbox=$(says sandbox)
+    expect sandbox-image warning "${sandbox:-as built in}" "$SPEC_SANDBOX_IMAGE" \
+        "set it in a file of /etc/containerd/conf.d, then: systemctl restart containerd" \
+        test "${sandbox:-registry.k8s.io/pause${SPEC_SANDBOX_IMAGE##*/pause}}" = "$SPEC_SANDBOX_IMAGE" # built in
+}

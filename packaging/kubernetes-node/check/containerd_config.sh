@@ -1,0 +1,172 @@
+# ── What containerd reads, and what it makes of it ───────────────────────────────────────────
+
+# Every file that containerd reads, in its order: a line @FILE, then the file as toml prints it.
+# Imports are taken as containerd takes them: those of a file come after all that are waiting; only * makes a pattern.
+# Until 1.6.30 and 1.7.16 a relative pattern starts where containerd runs, which is at /.
+containerd_files() { # FILE VERSION
+    patterns_at=''
+    case $2 in 1.[0-7].*) at_least "$2" 1.7.16 || { [ "${2%.*}" = 1.6 ] && at_least "$2" 1.6.30; } || patterns_at=/ ;; esac
+    waiting=$1 done_with=$newline
+    while [ -n "$waiting" ]; do
+        file=${waiting%%"$newline"*}
+        waiting=${waiting#"$file"}
+        waiting=${waiting#"$newline"}
+        case $done_with in *"$newline$file$newline"*) continue ;; esac
+        done_with=$done_with$file$newline
+        echo "@$file"
+        if ! [ -r "$root$file" ]; then
+            [ -e "$root$file" ] && echo "!0 cannot be read" || echo "!0 is not there"
+            continue
+        fi
+        values=$(content "$file" | toml)
+        printf '%s\n' "$values"
+        imports=$(printf '%s\n' "$values" | sed -n 's/^\/imports\[\]=//p' | imported "${file%/*}")
+        waiting=$waiting${waiting:+${imports:+$newline}}$imports
+    done
+}
+
+imported() { # DIRECTORY of the file that imports what standard input names: prints the paths
+    while IFS= read -r import; do
+        case $import in
+            /*) ;;
+            *\**) import=${patterns_at:-$1/}$import ;;
+            *) import=$1/$import ;;
+        esac
+        import=$(clean_path "$import")
+        case $import in *\**) matching "$import" ;; *) printf '%s\n' "$import" ;; esac
+    done
+}
+
+clean_path() { # PATH without //, . and ..
+    printf '%s\n' "$1" | sed -e 's,//*,/,g' -e ':a' -e 's,/\./,/,g' -e 's,/[^/]*[^/.][^/]*/\.\./,/,' -e 'ta' -e 's,/\.$,,'
+}
+
+matching() { # PATTERN: prints the paths that match; unlike a shell's, containerd's * may be a dot at the beginning
+    for pattern in "$1" "${1%/*}/.${1##*/}"; do
+        set +f
+        IFS=
+        for path in "$root"$pattern; do
+            [ ! -e "$path" ] || printf '%s\n' "${path#"$root"}"
+        done
+        unset IFS
+        set -f
+    done | sort -u
+}
+
+# Standard input, as containerd_files prints it, becomes what containerd of a version makes of it: lines of a word and a
+# value. Up to 1.7 the version is one for all files, and a later file replaces a plugin's whole section; from 2.0 each file
+# is brought to the newest version by itself, then sections are merged. Lists of disabled plugins add up in both.
+# Source: containerd's cmd/containerd/server/config/config.go and plugins/cri/*/plugin.go at 1.7.28, 2.1.5, 2.2.0 and 2.3.6.
+containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer containerd may read a higher one]
+    awk -v major="$1" -v highest="$2" -v unsure="${3:-}" '
+    function fact(word, value) { print word " " value }
+    function full(name, version) { # version 1 has short names
+        if (version > 1 || name ~ /\./) return name
+        return name == "cri" ? "io.containerd.grpc.v1.cri" : "io.containerd.grpc.v1." name
+    }
+    function set(key, value) {
+        if (key ~ /\[\]$/) { list[key, ++size[key]] = value; return }
+        if (value == "[]") size[key "[]"] = 0
+        settings[key] = value
+    }
+    function new_name(rest) { # of a setting of the one section that CRI had before version 3
+        if (rest == "/sandbox_image") return "images/pinned_images/sandbox"
+        if (rest ~ /^\/registry(\/|=|$)/) return "images" rest
+        if (rest == "/containerd/snapshotter") return "images/snapshotter"
+        if (rest == "/cni/bin_dir" && bin_dirs) return "runtime/cni/bin_dirs"
+        return "runtime" rest
+    }
+    function plugin(rest, value, version,   name, key) { # one setting below /plugins
+        name = rest
+        sub(/\/.*/, "", name)
+        rest = substr(rest, length(name) + 1)
+        name = full(name, version)
+        if (name == "io.containerd.cri.v1.images" && major > 1) set("images" rest, value)
+        else if (name == "io.containerd.cri.v1.runtime" && major > 1) set("runtime" rest, value)
+        else if (name == "io.containerd.grpc.v1.cri" && (major < 2 || version < highest)) {
+            key = new_name(rest)
+            if (key ~ /bin_dirs$/) { set(key, "[]"); key = key "[]" }
+            set(key, value)
+            if (major < 2 && rest == "/systemd_cgroup") fact("systemd_cgroup", value)
+        }
+    }
+    function is_full(name, parts) { # a name that this containerd takes from version 2 on
+        if (major > 1) return name ~ /\./
+        return index(name, "io.containerd.") == 1 && split(name, parts, ".") > 3
+    }
+    function finish(   i, version, key, value, at) { # a file has been read
+        if (file == "") return
+        version = own ? own : 1
+        if (own > highest) fact(unsure ? "unseen" : "mistake", \
+            file ": version " own " is newer than " (unsure ? "is known here" : "this containerd reads") " (" highest ")")
+        if (own) common = own
+        for (i = 1; i <= lines; i++) {
+            at = index(line[i], "=")
+            key = substr(line[i], 1, at - 1)
+            value = substr(line[i], at + 1)
+            if (key == "/disabled_plugins[]") {
+                disabled[++disabling] = value
+                disabler[disabling] = file
+                disabled_at[disabling] = version
+            }
+            if (index(key, "/plugins/") == 1) {
+                key = substr(key, 10)
+                if (major > 1) plugin(key, value, version)
+                else keep(key, value)
+            }
+        }
+        lines = own = 0
+        file = ""
+    }
+    function keep(key, value,   name) { # for later: up to 1.7 the last file that has a section has all of it
+        name = key
+        sub(/\/.*/, "", name)
+        if (kept_of[name] != file) { kept_of[name] = file; kept[name] = 0 }
+        section[name, ++kept[name]] = substr(key, length(name) + 1) "=" value
+    }
+    function unkeep(name,   i, at) {
+        for (i = 1; i <= kept[name]; i++) {
+            at = index(section[name, i], "=")
+            plugin(name substr(section[name, i], 1, at - 1), substr(section[name, i], at + 1), common)
+        }
+    }
+    BEGIN { bin_dirs = major > 1 }
+    /^@/ { finish(); file = substr($0, 2); fact("file", file); next }
+    /^!/ {
+        at = substr($1, 2)
+        sub(/^![0-9]+ /, "")
+        fact($0 == "cannot be read" ? "unseen" : "mistake", file (at > 0 ? ":" at : "") ": " $0)
+        next
+    }
+    /^\/version=/ { own = substr($0, 10) + 0 }
+    { line[++lines] = $0 }
+    END {
+        finish()
+        if (major < 2) {
+            common = common ? common : 1
+            for (name in kept) if (common > 1 && !is_full(name))
+                fact("mistake", kept_of[name] ": plugins has " name ", which is no full name")
+            unkeep(common < 2 ? "cri" : "io.containerd.grpc.v1.cri")
+        }
+        for (i = 1; i <= disabling; i++) {
+            version = major < 2 ? common : disabled_at[i]
+            name = disabled[i]
+            if (version > 1 && !is_full(name)) fact("mistake", disabler[i] ": disabled_plugins has " name ", which is no full name")
+            else fact("disabled", full(name, version) (major < 2 && version < 2 && name ~ /\./ ? "?" : "") " " disabler[i])
+        }
+        for (key in settings) if (key ~ /^runtime\/containerd\/runtimes\/[^\/]*/) {
+            name = substr(key, 29)
+            sub(/\/.*/, "", name)
+            if (!named[name]++) fact("runtime", name)
+            if (tolower(key) ~ /\/options\/systemdcgroup$/) fact("systemd_cgroup_of", name " " settings[key])
+        }
+        fact("sandbox", settings["images/pinned_images/sandbox"])
+        fact("default_runtime", settings["runtime/containerd/default_runtime_name"])
+        fact("bin_dir", settings["runtime/cni/bin_dir"])
+        for (i = 1; i <= size["runtime/cni/bin_dirs[]"]; i++) fact("bin_dirs", list["runtime/cni/bin_dirs[]", i])
+        fact("snapshotter", settings["images/snapshotter"])
+        fact("config_path", settings["images/registry/config_path"])
+        for (key in settings) if (index(key, "images/registry/mirrors/") == 1) mirrors = 1
+        if (mirrors) fact("mirrors", "some")
+    }'
+}

@@ -1,0 +1,151 @@
+# ── TOML ─────────────────────────────────────────────────────────────────────────────────────
+
+# Standard input, TOML, as one line per value: /key/key=value. Of an array /key[]=value per element after /key=[];
+# of an inline table its members. In a key a slash is \s and = is \e, in a value a line end is \n. The first mistake ends it: !LINE WHY.
+# As strict as containerd's readers where a slip would be passed over: what is twice, a string without an end.
+toml() {
+    awk '
+    function bad(why) { print "!" NR " " why; exit }
+    function more() { # goes on to the next line
+        if ((getline text) <= 0) bad("ends in the middle of a value")
+        sub(/\r$/, "", text)
+    }
+    function eat(word) { # whether the word is next; passes over it
+        sub(/^[ \t]+/, "", text)
+        if (substr(text, 1, length(word)) != word) return 0
+        text = substr(text, length(word) + 1)
+        return 1
+    }
+    function gap() { # passes over spaces, comments and line ends
+        for (sub(/^[ \t]+/, "", text); text ~ /^(#|$)/; sub(/^[ \t]+/, "", text)) more()
+    }
+    function hex(digits,   number) {
+        for (; digits != ""; digits = substr(digits, 2))
+            number = number * 16 + index("0123456789abcdef", tolower(substr(digits, 1, 1))) - 1
+        return number
+    }
+    function escaped(   letter, size, digits) { # what stands after a backslash
+        letter = substr(text, 1, 1)
+        text = substr(text, 2)
+        size = letter == "u" ? 4 : letter == "U" ? 8 : letter == "x" ? 2 : 0
+        if (size) {
+            digits = substr(text, 1, size)
+            if (length(digits) < size || digits !~ /^[0-9A-Fa-f]+$/) bad("a broken escape")
+            text = substr(text, size + 1)
+            return hex(digits) < 128 ? sprintf("%c", hex(digits)) : "?"
+        }
+        if (index("\"\\", letter)) return letter
+        if (letter == "n") return "\n"
+        if (letter == "t") return "\t"
+        if (index("bfre", letter)) return "?"
+        bad("an unknown escape")
+    }
+    function quoted(quote,   out, at, stop) { # a string on one line
+        text = substr(text, 2)
+        for (;;) {
+            at = quote == "\"" ? match(text, /["\\]/) : index(text, quote)
+            if (!at) bad("a string without its end")
+            out = out substr(text, 1, at - 1)
+            stop = substr(text, at, 1)
+            text = substr(text, at + 1)
+            if (stop == quote) return out
+            out = out escaped()
+        }
+    }
+    function long(quote,   out, at, ends) { # a string over lines
+        text = substr(text, 4)
+        if (text == "") more()
+        ends = quote quote quote
+        for (;;) {
+            at = quote == "\"" ? match(text, /"""|\\/) : index(text, ends)
+            if (!at) {
+                out = out text "\n"
+                more()
+            } else if (substr(text, at, 1) == "\\") {
+                out = out substr(text, 1, at - 1)
+                text = substr(text, at + 1)
+                if (text ~ /^[ \t]*$/) {
+                    do { more(); sub(/^[ \t]+/, "", text) } while (text == "")
+                } else out = out escaped()
+            } else {
+                while (substr(text, at + 3, 1) == quote) at++ # the last three are the end
+                out = out substr(text, 1, at - 1)
+                text = substr(text, at + 3)
+                return out
+            }
+        }
+    }
+    function key(   name) { # one part of a key
+        sub(/^[ \t]+/, "", text)
+        if (text ~ /^"/) name = quoted("\"")
+        else if (text ~ /^\047/) name = quoted("\047")
+        else if (match(text, /^[A-Za-z0-9_-]+/)) {
+            name = substr(text, 1, RLENGTH)
+            text = substr(text, RLENGTH + 1)
+        } else bad("no key where one should be")
+        gsub(/\//, "\\s", name)
+        gsub(/=/, "\\e", name)
+        return name
+    }
+    function keys(path) {
+        do path = path "/" key(); while (eat("."))
+        return path
+    }
+    function say(path, found) {
+        if (path !~ /\[\]/ && (path in there)) bad("a second " path)
+        there[path] = 1
+        gsub(/\n/, "\\n", found)
+        print path "=" found
+    }
+    function value(path) {
+        sub(/^[ \t]+/, "", text)
+        if (text ~ /^"""/) say(path, long("\""))
+        else if (text ~ /^\047\047\047/) say(path, long("\047"))
+        else if (text ~ /^"/) say(path, quoted("\""))
+        else if (text ~ /^\047/) say(path, quoted("\047"))
+        else if (eat("[")) list(path)
+        else if (eat("{")) table(path)
+        else if (match(text, /^(true|false|[+-]?(inf|nan|[0-9][A-Za-z0-9_.:+-]*))/)) {
+            say(path, substr(text, 1, RLENGTH))
+            text = substr(text, RLENGTH + 1)
+        } else bad("no value where one should be")
+    }
+    function list(path) {
+        say(path, "[]")
+        for (gap(); !eat("]"); gap()) {
+            value(path "[]")
+            gap()
+            if (!eat(",") && text !~ /^\]/) bad("an array without its end")
+        }
+    }
+    function table(path) {
+        for (gap(); !eat("}"); gap()) {
+            pair(path)
+            gap()
+            if (!eat(",") && text !~ /^}/) bad("an inline table without its end")
+        }
+    }
+    function pair(path) {
+        path = keys(path)
+        if (eat("=")) value(path); else bad("a key without a value")
+    }
+    {
+        text = $0
+        if (NR == 1) sub(/^\357\273\277/, "", text) # a byte order mark
+        sub(/\r$/, "", text)
+        sub(/^[ \t]+/, "", text)
+        if (text ~ /^(#|$)/) next
+        if (eat("[[")) {
+            here = keys("")
+            here = here "[" ++tables[here] "]"
+            if (!eat("]]")) bad("a table without its ]]")
+        } else if (eat("[")) {
+            here = keys("")
+            if (!eat("]")) bad("a table without its ]")
+            if (tables[here]++) bad("a second table " here)
+            print here "="
+        } else pair(here)
+        sub(/^[ \t]+/, "", text)
+        if (text !~ /^(#|$)/) bad("more on the line than one value")
+    }'
+}
