@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from kubewright.models.base import Arch, Flavour, Model
+from kubewright.models.base import Arch, Flavour, Model, PackageCompression
 from kubewright.models.resolve_options import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
@@ -32,8 +32,8 @@ Registry = Annotated[str, _address(r"(https?://)?[^\s/@]+(/[^\s@]+)?/?")]
 """Where images live; accounts are those of `docker login`."""
 
 
-Backend = Literal["fpm", "nfpm"]
-"""A program that builds packages: the keys of `packagers.PACKAGERS`."""
+Backend = Literal["native", "nfpm", "fpm"]
+"""What builds packages: the keys of `packagers.PACKAGERS`."""
 
 
 class Settings(Model):
@@ -69,7 +69,10 @@ class Settings(Model):
     dry_run: bool = False
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
-    backend: Backend = "nfpm"
+    backend: Backend = "native"
+    compression: PackageCompression | None = Field(
+        None, description="of packages; None: fast with a development key, else small"
+    )
     flavour: Flavour = Field(
         "dispatcher", description="of hyperkube: separate programs, or one compiled here"
     )

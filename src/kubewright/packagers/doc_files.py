@@ -67,12 +67,9 @@ def copyright_file(description: Description) -> str:
 
 def changelog(description: Description) -> str:
     """The one entry that this package can know of."""
-    version = f"{description.version}-{description.revision}"
-    if description.epoch:
-        version = f"{description.epoch}:{version}"
     date = formatdate(description.source_date_epoch)
     return (
-        f"{description.name} ({version}) stable; urgency=medium\n\n"
+        f"{description.name} ({description.full_version}) stable; urgency=medium\n\n"
         f"  * Packaged from upstream's release {description.version}.\n\n"
         f" -- {description.maintainer}  {date}\n"
     )

@@ -1,21 +1,23 @@
 """Builds one package for the stage `package`: its files, its description, the packager."""
 
 import logging
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubewright import checked, files, versions
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Package
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Arch, Format, PackageCompression
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
 from kubewright.packagers import PACKAGERS, doc_files, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
+from kubewright.packing.contents import Contents
 from kubewright.signing.rpm import unsigned_sha256
 from kubewright.site import layout
 from kubewright.stages import image
@@ -59,39 +61,50 @@ class PackageBuilder:
     release: Release
     around: Circumstances
     backend: str
+    compression: PackageCompression
 
-    def build(self, package: PlannedPackage, sources: Sources) -> Package:
-        """Build one package into `dist/NAME/packages/`. Raises what the packager does."""
-        release, recipe, form = self.release, package.recipe, package.format
-        arch = package.arch if isinstance(package.arch, Arch) else release.architectures[0]
-        filled = template_variables(recipe, release, form, self.around.variables)
+    def build(self, packages: Sequence[PlannedPackage], sources: Sources) -> Iterator[Package]:
+        """Build the formats of one package into `dist/NAME/packages/`; what they share is unpacked
+        and compressed once. Raises what the packager does.
+        """
         with tempfile.TemporaryDirectory(prefix="kubewright-") as name, files.explained(name):
             work = Path(name)
             (work / KEYRING).write_bytes(self.around.keyring)
+            contents = Contents(work / "contents", self.compression)
+            unpacked = payload.Unpacked(work / "unpacked")
+            for package in packages:
+                below = work / package.format
+                below.mkdir()
+                description = self._describe(package, sources, unpacked, work)
+                description = doc_files.add(description, below / "documents")
+                target = self.workspace.root / PACKAGES / package.format / description.filename
+                made = below / description.filename
+                PACKAGERS[self.backend].package(description, contents, below, made)
+                with made.open("rb") as built, files.replacing(target) as stream:
+                    shutil.copyfileobj(built, stream, files.CHUNK)
+                made.unlink()
+                log.info("built %s", description.filename)
+                yield recorded(self.workspace, target, description)
 
-            def source(component: str, file: str) -> Path:
-                if component == "keyring":
-                    return work / KEYRING
-                return _source(recipe, sources, component, file, arch)
+    def _describe(
+        self, package: PlannedPackage, sources: Sources, unpacked: payload.Unpacked, work: Path
+    ) -> Description:
+        release, recipe, form = self.release, package.recipe, package.format
+        arch = package.arch if isinstance(package.arch, Arch) else release.architectures[0]
+        filled = template_variables(recipe, release, form, self.around.variables)
 
-            content = self.around.content
-            entries = payload.gather(recipe, form, arch, source, filled, content, work / "payload")
-            scripts = payload.scripts(recipe, filled, content)
-            extra = {
-                "key_date": str(self.around.variables["key_date"]),
-                **self.around.inside(recipe),
-            }
-            description = describe(
-                recipe, package.upstream, release, package.arch, form, entries, scripts, extra
-            )
-            description = doc_files.add(description, work / "documents")
-            target = self.workspace.root / PACKAGES / form / description.filename
-            made = work / description.filename
-            PACKAGERS[self.backend].package(description, work, made)
-            with files.replacing(target) as stream:
-                stream.write(made.read_bytes())
-        log.info("built %s", description.filename)
-        return recorded(self.workspace, target, description)
+        def source(component: str, file: str) -> Path:
+            if component == "keyring":
+                return work / KEYRING
+            return _source(recipe, sources, component, file, arch)
+
+        content, place = self.around.content, work / form / "payload"
+        entries = payload.gather(recipe, form, arch, source, filled, content, place, unpacked)
+        scripts = payload.scripts(recipe, filled, content)
+        extra = {"key_date": str(self.around.variables["key_date"]), **self.around.inside(recipe)}
+        return describe(
+            recipe, package.upstream, release, package.arch, form, entries, scripts, extra
+        )
 
 
 def _source(recipe: Recipe, sources: Sources, component: str, file: str, arch: Arch) -> Path:

@@ -48,11 +48,12 @@ def package(
     """
     node_spec = recipes.node_spec(workspace.release())  # refuses what can be resolved only
     release = workspace.completed()
+    compression = settings.compression or ("fast" if key.development else "small")
     around = Circumstances(
         recipes.root,
         keyring,
         _variables(release, settings, key, keyring) | {"node_spec": node_spec},
-        {settings.backend: PACKAGERS[settings.backend].version(), "kubewright": __version__},
+        {**PACKAGERS[settings.backend].tools(compression), "kubewright": __version__},
         carried(release, recipes.images),
     )
     head = _head(workspace, settings, key, around, content_digest(release, recipes))
@@ -65,7 +66,7 @@ def package(
         )
         return done
     everything = everything or _everything(release, recipes)
-    builder = PackageBuilder(workspace, release, around, settings.backend)
+    builder = PackageBuilder(workspace, release, around, settings.backend, compression)
     record = _build_all(builder, settings, everything, chosen or everything, head, recipes.packages)
     workspace.save(record)
     if record.made_from["recipes"] != release.recipes:
@@ -119,14 +120,14 @@ def _head(
         dict(around.tools),
         around.variables["key_date"],
     )
-    tool = Builder(name=settings.backend, version=around.tools[settings.backend])
+    tools = (Builder(name=name, version=around.tools[name]) for name in sorted(around.tools))
     return Record(
         stage="package",
         fingerprint=mark,
         made_from=made_from,
         complete=False,
         options=options,
-        builders=(tool,),
+        builders=tuple(tools),
     )
 
 
@@ -178,15 +179,26 @@ def _build(
     packages: Sequence[PlannedPackage],
     builds: Mapping[str, Build],
 ) -> Iterator[Built[Package]]:
-    """Build packages, several at a time."""
+    """Build packages, several at a time: the formats of each together, the largest first."""
     sources = _sources(builder.release, Cache(settings.cache), packages)
+    groups: dict[tuple[str, str], list[PlannedPackage]] = {}
+    for package in packages:
+        groups.setdefault((package.recipe.name, package.arch), []).append(package)
 
-    def build(package: PlannedPackage) -> Built[Package]:
-        build = builds[package.id]
-        return Built(digest=build.digest, build=build, product=builder.build(package, sources))
+    def size(group: Sequence[PlannedPackage]) -> int:
+        used = set(group[0].inputs(builder.release))
+        return sum(path.stat().st_size for key, path in sources.items() if key in used)
+
+    def build(group: Sequence[PlannedPackage]) -> list[Built[Package]]:
+        made: list[Built[Package]] = []
+        for package, product in zip(group, builder.build(group, sources), strict=True):
+            build = builds[package.id]
+            made.append(Built(digest=build.digest, build=build, product=product))
+        return made
 
     with ThreadPoolExecutor(settings.jobs) as pool:
-        yield from pool.map(build, packages)
+        for made in pool.map(build, sorted(groups.values(), key=size, reverse=True)):
+            yield from made
 
 
 def _path(package: Package) -> str:
