@@ -173,6 +173,19 @@ def gzipped(data: bytes) -> bytes:
     return zlib.compress(data, level=9, wbits=31)
 
 
+def gzip_stored(data: bytes) -> bytes:
+    """A text of up to 64 KiB as gzip whose bytes depend on no zlib: stored, not compressed.
+
+    For what has to end in `.gz` inside a package, which is compressed as a whole. The header says
+    "as small as can be" (2), which Debian's checks want to read there. Raises ValueError for more.
+    """
+    if len(data) > 0xFFFF:
+        raise ValueError("one stored block of deflate holds 65,535 bytes")
+    block = struct.pack("<BHH", 1, len(data), len(data) ^ 0xFFFF) + data
+    end = struct.pack("<II", zlib.crc32(data), len(data))
+    return b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + block + end
+
+
 def _header(entry: Entry, epoch: int, modes: dict[str, int], style: TarStyle) -> tarfile.TarInfo:
     """The header of an entry; `modes` are those of the files."""
     info = tarfile.TarInfo(_named(entry.path) if style.dotted else entry.path)

@@ -18,6 +18,11 @@ from kubewright.packagers import relation_syntax
 MAINTAINER = "Kubewright <maintainers@kubewright.invalid>"
 """Who packages name. `.invalid` until the project has an address of its own."""
 
+BUILD_HOST = "kubewright"
+"""What rpms name as their build host, and as the program that built them; the real host must not
+show.
+"""
+
 
 @dataclass(frozen=True)
 class Identity:

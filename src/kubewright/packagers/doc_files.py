@@ -24,7 +24,7 @@ def add(description: Description, work: Path) -> Description:
     """
     texts = {"copyright": copyright_file(description).encode()}
     if description.format is Format.deb:
-        texts["changelog.Debian.gz"] = archives.gzipped(changelog(description).encode())
+        texts["changelog.Debian.gz"] = archives.gzip_stored(changelog(description).encode())
     work.mkdir(parents=True, exist_ok=True)
     entries = []
     for name, data in texts.items():

