@@ -91,7 +91,7 @@ def _identity(description: Description) -> Json:
         "section": description.section,
         "priority": "optional",
         "maintainer": description.maintainer,
-        "vendor": description.vendor,
+        "vendor": "" if description.format is Format.deb else description.vendor,
         "description": "\n".join(texts),
         "homepage": description.home,
         "license": description.license,

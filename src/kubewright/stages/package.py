@@ -222,6 +222,7 @@ def _beside(workspace: Workspace, package: Package) -> Path:
 def _current(workspace: Workspace, builds: Mapping[str, Build]) -> dict[str, Built[Package]]:
     """The packages that are there, whole and built from just this, by the id of their build."""
     current = {}
+    made_by: set[tuple[str, str, str]] = set()
     for path in sorted((workspace.root / PACKAGES).glob("*/*.build.json")):
         try:
             built = Built[Package].from_bytes(path.read_bytes())
@@ -230,7 +231,24 @@ def _current(workspace: Workspace, builds: Mapping[str, Build]) -> dict[str, Bui
         build = builds.get(built.build.id)
         if build and build.digest == built.digest and workspace.sound(built.product):
             current[build.id] = built
+        elif build:
+            made_by |= set(_other_tools(built.build.tools, build.tools))
+    for tool, before, now in sorted(made_by):
+        log.warning(
+            "%s: packages made by %s %s are built again by %s, and may have other bytes; "
+            "a published name keeps its bytes",
+            workspace.root.name, tool, before, now,
+        )  # fmt: skip
     return current
+
+
+def _other_tools(
+    before: Mapping[str, str], now: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Tools that decide bytes and were of another version: name, that version, and this one."""
+    for tool in before.keys() & now.keys() - {"kubewright"}:
+        if before[tool] != now[tool]:
+            yield tool, before[tool], now[tool]
 
 
 def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage]) -> Sources:
