@@ -95,7 +95,12 @@ def test_members_of_several_names_are_taken_out_in_one_reading(
     archive = packed(tmp_path / "in.tgz", contents)
     opened: list[Path] = []
     really = tarfile.open
-    monkeypatch.setattr(tarfile, "open", lambda path: opened.append(path) or really(path))
+
+    def counted(path: Path) -> tarfile.TarFile:
+        opened.append(path)
+        return really(path)
+
+    monkeypatch.setattr(tarfile, "open", counted)
     wanted = [name("bin/*"), name("bin/b"), name("a"), name("c")]
     taken = inputs.extract(archive, wanted, tmp_path / "out")
     assert opened == [archive]

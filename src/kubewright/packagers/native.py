@@ -17,7 +17,7 @@ def tools(compression: PackageCompression) -> Mapping[str, str]:
     return {"zstd": described(compression)}
 
 
-def package(description: Description, contents: Contents, work: Path, target: Path) -> None:
+def package(description: Description, contents: Contents, _: Path, target: Path) -> None:
     """Build one package into `target`. Raises RequestError for a file that is too large."""
     for entry in description.payload:
         if entry.path is not None and files.size_of(entry.path) > LARGEST:
@@ -27,4 +27,4 @@ def package(description: Description, contents: Contents, work: Path, target: Pa
                 "leave it out of the recipe, or split it",
             )
     write = native_deb.write if description.format is Format.deb else native_rpm.write
-    write(description, contents, work, target)
+    write(description, contents, target)

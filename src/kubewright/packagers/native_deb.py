@@ -1,7 +1,7 @@
 """Writes a deb: an ar archive of the format's number, the control files and the data (deb(5))."""
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,44 +13,47 @@ from kubewright.packagers import relation_syntax
 from kubewright.packing.contents import Contents
 from kubewright.packing.joined import joined
 
-_KIBIBYTE = 1024
+_KIBIBYTE, _AR_HEADER = 1024, 60
 
 
-def write(description: Description, contents: Contents, work: Path, target: Path) -> None:
+def write(description: Description, contents: Contents, target: Path) -> None:
     """Write the deb `target`."""
-    data, control = work / "data.tar.zst", work / "control.tar.zst"
-    _write_tar(_entries(description), description, contents, data)
-    _write_tar(_control_files(description, contents), description, contents, control)
-    members: list[tuple[str, files.Content]] = [
-        ("debian-binary", b"2.0\n"), (control.name, control), (data.name, data),
-    ]  # fmt: skip
-    with target.open("wb") as out:
+    data, control_files = _entries(description), _control_files(description, contents)
+    with target.open("w+b") as out:
         out.write(b"!<arch>\n")
-        for name, content in members:
-            _write_member(name, content, description.source_date_epoch, out)
-    for path in (data, control):
-        path.unlink()
+        with _member("debian-binary", description, out):
+            out.write(b"2.0\n")
+        for name, entries in (("control.tar.zst", control_files), ("data.tar.zst", data)):
+            with _member(name, description, out):
+                _write_tar(entries, description, contents, out)
+
+
+@contextmanager
+def _member(name: str, description: Description, out: IO[bytes]) -> Iterator[None]:
+    """A member of the archive: what the block writes. Its header has the size, so it comes last."""
+    start = out.tell()
+    out.write(bytes(_AR_HEADER))
+    yield
+    size = out.tell() - start - _AR_HEADER
+    out.write(b"\n" * (size % 2))
+    end = out.tell()
+    out.seek(start)
+    epoch = description.source_date_epoch
+    out.write(f"{name:16}{epoch:<12}{0:<6}{0:<6}{'100644':8}{size:<10}`\n".encode())
+    out.seek(end)
 
 
 def _write_tar(
     entries: Sequence[tuple[Entry, files.Content]],
     description: Description,
     contents: Contents,
-    target: Path,
+    out: IO[bytes],
 ) -> None:
     by_path = {entry.path: content for entry, content in entries}
     epoch = description.source_date_epoch
-    with target.open("w+b") as out, joined(contents, out) as frame:
+    with joined(contents, out) as frame:
         for piece in tar_pieces((entry for entry, _ in entries), epoch=epoch, style=DEB_STYLE):
             frame.add_content(by_path[piece.path] if isinstance(piece, FileEntry) else piece)
-
-
-def _write_member(name: str, content: files.Content, epoch: int, out: IO[bytes]) -> None:
-    size = files.size_of(content)
-    out.write(f"{name:16}{epoch:<12}{0:<6}{0:<6}{'100644':8}{size:<10}`\n".encode())
-    with files.opened(content) as stream:
-        shutil.copyfileobj(stream, out, files.CHUNK)
-    out.write(b"\n" * (size % 2))
 
 
 def _entries(description: Description) -> list[tuple[Entry, files.Content]]:

@@ -5,10 +5,10 @@ signature header.
 """
 
 import hashlib
-import shutil
 import struct
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from kubewright import files, rpmfile
 from kubewright.models.description import Description
@@ -27,43 +27,76 @@ from kubewright.rpmfile import INT32, INT64, STRING, Value
 _SHA256, _PAYLOAD_SIZE, _LONG_PAYLOAD_SIZE = 273, 1007, 271
 """Tags of the signature header: RPMSIGTAG_SHA256 of the header, RPMSIGTAG_PAYLOADSIZE unpacked."""
 
+_LONG_FROM = 3 << 30
+"""Bytes of files from which sizes have the tags for 4 GiB and more: before they are needed."""
 
-def write(description: Description, contents: Contents, work: Path, target: Path) -> None:
-    """Write the rpm `target`."""
-    payload = work / "payload.cpio.zst"
+
+def write(description: Description, contents: Contents, target: Path) -> None:
+    """Write the rpm `target`.
+
+    Room is left for what stands before the payload, which says its digests: they do not change how
+    long it is.
+    """
     entries = listed(description, contents)
-    unpacked = _write_payload(entries, description.source_date_epoch, contents, payload)
-    packed = Packed(files.sha256_of(payload), unpacked.sha256, contents.level.level)
-    main = header(description, entries, packed)
-    with target.open("wb") as out:
-        out.write(_lead(description))
-        out.write(_signature_header(main, payload.stat().st_size, unpacked.size))
-        out.write(main)
-        with payload.open("rb") as stream:
-            shutil.copyfileobj(stream, out, files.CHUNK)
-    payload.unlink()
+    nothing = "0" * 64
+    room = len(_head(description, entries, Packed(nothing, nothing, contents.level.level), 0, 0))
+    with target.open("w+b") as out:
+        out.seek(room)
+        unpacked, digest = _write_payload(entries, description.source_date_epoch, contents, out)
+        size = out.tell() - room
+        out.seek(room)
+        packed = Packed(_sha256(out), digest, contents.level.level)
+        head = _head(description, entries, packed, size, unpacked)
+        if len(head) != room:
+            raise ValueError(f"{len(head)} bytes of headers where there is room for {room}")
+        out.seek(0)
+        out.write(head)
 
 
-@dataclass(frozen=True)
-class _Unpacked:
-    size: int
-    sha256: str
-
-
-def _write_payload(entries: list[File], epoch: int, contents: Contents, target: Path) -> _Unpacked:
-    """Write the compressed payload; return what it is unpacked."""
+def _write_payload(
+    entries: Sequence[File], epoch: int, contents: Contents, out: IO[bytes]
+) -> tuple[int, str]:
+    """Write the compressed payload; return size and SHA-256 of what it is unpacked."""
     size, digest = 0, hashlib.sha256()
     archive = [
         CpioEntry(f".{entry.path}", entry.mode, entry.size, entry.content) for entry in entries
     ]
-    with target.open("w+b") as out, joined(contents, out) as frame:
+    with joined(contents, out) as frame:
         for piece in cpio_pieces(archive, epoch=epoch):
             frame.add_content(piece)
             size += files.size_of(piece)
             with files.opened(piece) as stream:
-                while data := stream.read(files.CHUNK):
-                    digest.update(data)
-    return _Unpacked(size, digest.hexdigest())
+                _update(digest, stream)
+    return size, digest.hexdigest()
+
+
+def _sha256(stream: IO[bytes]) -> str:
+    """The digest of the rest of a stream."""
+    digest = hashlib.sha256()
+    _update(digest, stream)
+    return digest.hexdigest()
+
+
+def _update(digest: "hashlib._Hash", stream: IO[bytes]) -> None:
+    while data := stream.read(files.CHUNK):
+        digest.update(data)
+
+
+def _head(
+    description: Description, entries: Sequence[File], packed: Packed, size: int, unpacked: int
+) -> bytes:
+    """All that stands before a payload of `size` bytes."""
+    main = header(description, entries, packed)
+    sizes = {
+        rpmfile.SIZE: (rpmfile.LONG_SIZE, len(main) + size),
+        _PAYLOAD_SIZE: (_LONG_PAYLOAD_SIZE, unpacked),
+    }
+    long = sum(entry.size for entry in entries) >= _LONG_FROM
+    values = {_SHA256: Value.strings(files.sha256(main), kind=STRING)}
+    for tag, (long_tag, number) in sizes.items():
+        values[long_tag if long else tag] = Value.numbers(INT64 if long else INT32, number)
+    signature = rpmfile.header(values, rpmfile.SIGNATURES)
+    return _lead(description) + signature + bytes(-len(signature) % 8) + main
 
 
 def _lead(description: Description) -> bytes:
@@ -74,16 +107,3 @@ def _lead(description: Description) -> bytes:
     return rpmfile.MAGIC + struct.pack(
         ">BBHH66sHH16x", *version, binary, number, name[:65], linux, signatures_in_header
     )
-
-
-def _signature_header(main: bytes, packed: int, unpacked: int) -> bytes:
-    """The signature header of an unsigned rpm, padded; 4 GiB and more take other tags."""
-    values = {_SHA256: Value.strings(files.sha256(main), kind=STRING)}
-    for size, tag, long_tag in (
-        (len(main) + packed, rpmfile.SIZE, rpmfile.LONG_SIZE),
-        (unpacked, _PAYLOAD_SIZE, _LONG_PAYLOAD_SIZE),
-    ):
-        long = size >= 1 << 32
-        values[long_tag if long else tag] = Value.numbers(INT64 if long else INT32, size)
-    made = rpmfile.header(values, rpmfile.SIGNATURES)
-    return made + bytes(-len(made) % 8)

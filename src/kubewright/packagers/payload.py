@@ -3,7 +3,7 @@ templates.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,16 @@ def render(text: str, variables: Mapping[str, Any], place: str, content: Path) -
 
     Raises RequestError that names the place for anything wrong with it.
     """
+    try:
+        filled = _template(text, content).render(variables)
+    except jinja2.TemplateError as error:
+        raise RequestError(place, f"template: {error}", "correct the template") from error
+    return filled if filled.strip() else ""
+
+
+@lru_cache(maxsize=256)
+def _template(text: str, content: Path) -> jinja2.Template:
+    """A compiled template: most packages have the same scripts."""
     environment = jinja2.Environment(  # noqa: S701 - shell and configuration files, not HTML
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -162,11 +172,7 @@ def render(text: str, variables: Mapping[str, Any], place: str, content: Path) -
         lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(content / "packaging"),
     )
-    try:
-        filled = environment.from_string(text).render(variables)
-    except jinja2.TemplateError as error:
-        raise RequestError(place, f"template: {error}", "correct the template") from error
-    return filled if filled.strip() else ""
+    return environment.from_string(text)
 
 
 def scripts(recipe: Recipe, variables: Mapping[str, Any], content: Path) -> dict[Script, str]:

@@ -10,7 +10,7 @@ from typing import IO, Final, Literal
 
 import zstandard
 
-from kubewright import files
+from kubewright import checked, files
 from kubewright.errors import VerificationFailed
 from kubewright.models.base import PackageCompression
 from kubewright.packing.levels import LEVELS, Level
@@ -55,6 +55,8 @@ class Contents:
 
     def digest(self, path: Path, algorithm: Literal["md5", "sha256"]) -> str:
         """The digest of a file in lowercase hexadecimal."""
+        if algorithm == "sha256":
+            return checked.sha256_of(path)  # known of fetched files
         if (path, algorithm) not in self._digests:
             with files.explained(path), path.open("rb") as stream:
                 made = hashlib.file_digest(stream, algorithm)

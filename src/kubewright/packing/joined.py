@@ -45,7 +45,8 @@ class Joined:
     """The frame that `joined` writes."""
 
     def __init__(self, contents: Contents, out: IO[bytes]) -> None:
-        self._contents, self._out = contents, out
+        self._contents, self._out, self._start = contents, out, out.tell()
+        out.write(_header(0, _SMALLEST_WINDOW))
         self._loose = bytearray()
         self._restored = True
         self._size, self._window = 0, _SMALLEST_WINDOW
@@ -75,11 +76,13 @@ class Joined:
             self._copy(stream, blocks)
 
     def end(self) -> None:
-        """Write what is left, and the header, which stands first."""
+        """Write what is left, and the header, which stands first; go to the end again."""
         self._flush(before_file=False)
         self._out.write(_LAST)
-        self._out.seek(0)
+        end = self._out.tell()
+        self._out.seek(self._start)
         self._out.write(_header(self._size, self._window))
+        self._out.seek(end)
 
     def _flush(self, *, before_file: bool) -> None:
         """Write the loose bytes; before a file offsets are restored."""
@@ -136,10 +139,9 @@ class Joined:
 
 @contextmanager
 def joined(contents: Contents, out: IO[bytes]) -> Iterator[Joined]:
-    """A frame that is written to the empty file `out`; what is added in the block becomes its
+    """A frame that is written to the end of `out`; what is added in the block becomes its
     content.
     """
-    out.write(_header(0, _SMALLEST_WINDOW))
     frame = Joined(contents, out)
     yield frame
     frame.end()

@@ -1,12 +1,14 @@
 """Puts OpenPGP signatures into rpm files, and reads them back."""
 
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pysequoia
 
-from kubewright import rpmfile
+from kubewright import files, rpmfile
 from kubewright.errors import VerificationFailed
 from kubewright.files import sha256
 from kubewright.rpmfile import BINARY, Value
@@ -32,6 +34,25 @@ def unsigned_sha256(data: bytes, *, name: str = "rpm") -> str:
     """The SHA-256 of all that is not signature (header and payload): what rebuilds compare."""
     rpm = _parse(data, name)
     return sha256(rpm.header + rpm.payload)
+
+
+def digests(path: Path) -> tuple[str, str]:
+    """The SHA-256 of an rpm, and of all of it that is not signature, from one reading.
+
+    Raises VerificationFailed for what is not a whole rpm.
+    """
+    whole, unsigned = hashlib.sha256(), hashlib.sha256()
+    with path.open("rb") as stream:
+        try:
+            start = rpmfile.headers(stream, path.stat().st_size).main.start
+        except ValueError as error:
+            raise _damaged(path.name, error) from error
+        stream.seek(0)
+        whole.update(stream.read(start))
+        while data := stream.read(files.CHUNK):
+            whole.update(data)
+            unsigned.update(data)
+    return whole.hexdigest(), unsigned.hexdigest()
 
 
 def sign(data: bytes, key: RepoKey, when: int, *, name: str = "rpm") -> bytes:
@@ -98,7 +119,11 @@ def _parse(data: bytes, name: str) -> _Rpm:
             if tag != rpmfile.SIGNATURES
         }
     except ValueError as error:
-        raise VerificationFailed(
-            name, f"a truncated or damaged rpm ({error})", "build or get it again"
-        ) from error
+        raise _damaged(name, error) from error
     return _Rpm(lead, entries, data[main.start : main.end], data[main.end :])
+
+
+def _damaged(name: str, error: ValueError) -> VerificationFailed:
+    return VerificationFailed(
+        name, f"a truncated or damaged rpm ({error})", "build or get it again"
+    )

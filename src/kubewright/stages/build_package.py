@@ -1,7 +1,6 @@
 """Builds one package for the stage `package`: its files, its description, the packager."""
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from kubewright.packagers import PACKAGERS, doc_files, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
 from kubewright.packing.contents import Contents
-from kubewright.signing.rpm import unsigned_sha256
+from kubewright.signing.rpm import digests
 from kubewright.site import layout
 from kubewright.stages import image
 from kubewright.workspace import Workspace
@@ -67,7 +66,13 @@ class PackageBuilder:
         """Build the formats of one package into `dist/NAME/packages/`; what they share is unpacked
         and compressed once. Raises what the packager does.
         """
-        with tempfile.TemporaryDirectory(prefix="kubewright-") as name, files.explained(name):
+        folder = self.workspace.root / PACKAGES
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as name,
+            files.explained(name),
+        ):
             work = Path(name)
             (work / KEYRING).write_bytes(self.around.keyring)
             contents = Contents(work / "contents", self.compression)
@@ -80,9 +85,7 @@ class PackageBuilder:
                 target = self.workspace.root / PACKAGES / package.format / description.filename
                 made = below / description.filename
                 PACKAGERS[self.backend].package(description, contents, below, made)
-                with made.open("rb") as built, files.replacing(target) as stream:
-                    shutil.copyfileobj(built, stream, files.CHUNK)
-                made.unlink()
+                files.adopt(made, target)
                 log.info("built %s", description.filename)
                 yield recorded(self.workspace, target, description)
 
@@ -120,8 +123,8 @@ def _source(recipe: Recipe, sources: Sources, component: str, file: str, arch: A
 
 def recorded(workspace: Workspace, path: Path, description: Description) -> Package:
     """A built package as the record lists it."""
-    data = path.read_bytes()
-    digest, form = files.sha256(data), description.format
+    form = description.format
+    digest, unsigned = digests(path) if form is Format.rpm else (files.sha256_of(path), "")
     checked.remember(path, digest)
     return Package(
         name=path.name,
@@ -129,7 +132,7 @@ def recorded(workspace: Workspace, path: Path, description: Description) -> Pack
         arch=description.arch,
         path=str(path.relative_to(workspace.root)),
         url=layout.pool_path(description.name, path.name, form),
-        size=len(data),
+        size=path.stat().st_size,
         sha256=digest,
         media_type=layout.MEDIA_TYPES[form],
         package=description.name,
@@ -137,5 +140,5 @@ def recorded(workspace: Workspace, path: Path, description: Description) -> Pack
         version=f"{description.version}-{description.revision}",
         epoch=description.epoch,
         upstream=description.version,
-        unsigned_sha256=unsigned_sha256(data, name=path.name) if form is Format.rpm else digest,
+        unsigned_sha256=unsigned or digest,
     )
