@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Payload
 from kubewright.packagers import PACKAGERS, relation_syntax
 from kubewright.packing.contents import SMALL, Contents
+from kubewright.repos import rpm as rpm_entries
 from kubewright.run import find, run
 
 Tool = Callable[[str], Path]
@@ -360,3 +362,28 @@ def test_a_package_with_nothing_in_it_is_one(tmp_path: Path, tool: Tool) -> None
             assert run(["rpm", "-qpl", path]).stdout.strip() in ("", "(contains no files)")
         else:
             assert run(["dpkg-deb", "-c", path]).stdout.split()[-1] == "./"
+
+
+def test_createrepo_reads_an_rpm_of_ours_as_we_do(
+    payload: tuple[Payload, ...], tmp_path: Path
+) -> None:
+    module: ModuleType = pytest.importorskip("createrepo_c", exc_type=ImportError)
+    path = built("native", description(Format.rpm, payload), tmp_path)
+    package = module.package_from_rpm(
+        str(path), checksum_type=module.SHA256, location_href=rpm_entries.LOCATION
+    )
+    package.time_file = package.time_build
+    entry = rpm_entries.entry(path)
+    assert (entry.primary, entry.filelists, entry.other) == tuple(module.xml_dump(package))
+    assert package.size_archive == sum(
+        (110 + len(name) + 3) // 4 * 4 + (size + 3) // 4 * 4 for name, size in archived(payload)
+    )
+
+
+def archived(payload: tuple[Payload, ...]) -> list[tuple[bytes, int]]:
+    """The names in a payload, ended by a null byte, and the sizes of what follows them."""
+    found = []
+    for entry in payload:
+        size = len(entry.to) if entry.path is None else entry.path.stat().st_size
+        found.append((f".{entry.target}\0".encode(), size))
+    return [*found, (b"TRAILER!!!\0", 0)]

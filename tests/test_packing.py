@@ -174,5 +174,5 @@ def test_what_python_writes_zstds_own_program_reads(tmp_path: Path, tool: Tool) 
 
 def test_a_record_names_the_compressors_version_and_level() -> None:
     version = ".".join(map(str, zstandard.ZSTD_VERSION))
-    assert described("fast") == f"{version} level 3"
+    assert described("fast") == f"{version} level 3 window 23"
     assert described("small") == f"{version} level 18 window 25"

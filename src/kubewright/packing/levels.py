@@ -31,10 +31,11 @@ class Level:
 
 
 LEVELS: Final = MappingProxyType[PackageCompression, Level](
-    {"fast": Level(3), "small": Level(18, window=25)}
+    {"fast": Level(3, window=23), "small": Level(18, window=25)}
 )
 """With a window of 32 MB level 18 makes what 19 makes with its own of 8 MB, in three quarters of
-the time; zstd's largest windows would ask nodes for 128 MB to unpack with.
+the time; zstd's largest windows would ask nodes for 128 MB to unpack with. Level 3 with 8 MB is
+smaller than dpkg-deb's, with 2 MB, in the same time.
 """
 
 
