@@ -84,7 +84,8 @@ def description(
         "format": form, "summary": "A sample", "description": "For tests.\n\nOf all backends.",
         "section": "admin", "license": "Apache-2.0", "home": "https://example.org",
         "maintainer": "Tests <tests@example.org>", "source_date_epoch": EPOCH,
-        "payload": payload, "scripts": SCRIPTS, **related,
+        "payload": payload, "scripts": SCRIPTS | (TRANSACTION if form is Format.rpm else {}),
+        **related,
     })  # fmt: skip
 
 
@@ -273,8 +274,8 @@ def test_an_rpm_says_what_is_described(rpm: tuple[str, Path]) -> None:
     assert related("obsoletes") == set(), "they would swap people's packages"
     if backend != "fpm":
         assert related("recommends") == {"kubectl >= 1"}
-    names = ("PREIN", "POSTIN", "PREUN", "POSTUN")
-    for name, text in zip(names, SCRIPTS.values(), strict=True):
+    names = ("PREIN", "POSTIN", "PREUN", "POSTUN", "POSTTRANS")
+    for name, text in zip(names, (SCRIPTS | TRANSACTION).values(), strict=True):
         script = run(["rpm", "-qp", "--qf", f"%{{{name}}}", path]).stdout
         assert script.rstrip("\n") == text.rstrip("\n") or backend == "fpm"
         program = run(["rpm", "-qp", "--qf", f"%{{{name}PROG}}", path]).stdout

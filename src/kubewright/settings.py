@@ -36,6 +36,10 @@ Backend = Literal["native", "nfpm", "fpm"]
 """What builds packages: the keys of `packagers.PACKAGERS`."""
 
 
+Maintainer = Annotated[str, Field(pattern=r"^[^<>\r\n]*[^<>\s] <[^<>\s@]+@[^<>\s@]+>$")]
+"""Who packages name: a name and an address, as Debian's Maintainer field has it."""
+
+
 class Settings(Model):
     """What the command line, the environment and `kubewright.toml` have settled."""
 
@@ -70,6 +74,11 @@ class Settings(Model):
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
     backend: Backend = "native"
+    maintainer: Maintainer = Field(
+        "Kubewright <maintainers@kubewright.invalid>",
+        description="who packages name; `.invalid` until a release manager says another",
+        examples=["'Example Releases <releases@example.org>'"],
+    )
     compression: PackageCompression | None = Field(
         None, description="of packages; None: fast with a development key, else small"
     )

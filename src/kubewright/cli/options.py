@@ -96,6 +96,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "offline": {"is_flag": True, "help": "Resolve from the catalog alone."},
     "backend": {"type": click.Choice(get_args(Backend)), "help": "What builds packages."},
+    "maintainer": {"metavar": "'NAME <ADDRESS>'", "help": "Who packages name."},
     "compression": {
         "type": click.Choice(get_args(PackageCompression)),
         "show_default": "small; fast with a development key",

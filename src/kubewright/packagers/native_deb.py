@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from kubewright import files
 from kubewright.archives import DEB_STYLE, DirectoryEntry, Entry, FileEntry, LinkEntry, tar_pieces
 from kubewright.models.base import Format
-from kubewright.models.description import Description, Payload
+from kubewright.models.description import Description, Payload, Script
 from kubewright.packagers import relation_syntax
 from kubewright.packing.contents import Contents
 from kubewright.packing.joined import joined
 
 _KIBIBYTE, _AR_HEADER = 1024, 60
+_SCRIPTS: Final[tuple[Script, ...]] = ("preinst", "postinst", "prerm", "postrm")
 
 
 def write(description: Description, contents: Contents, target: Path) -> None:
@@ -83,7 +84,7 @@ def _control_files(
         "control": (control(description), 0o644),
         "conffiles": ("".join(conffiles), 0o644),
         "md5sums": ("".join(sums), 0o644),
-        **{name: (text, 0o755) for name, text in description.scripts.items()},
+        **{name: (description.scripts.get(name, ""), 0o755) for name in _SCRIPTS},
     }
     made: list[tuple[Entry, files.Content]] = []
     for name, (text, mode) in texts.items():

@@ -31,6 +31,7 @@ _SCRIPTS: Final[tuple[tuple[Script, int, int, int], ...]] = (
     ("postinst", 1024, 1086, 1 << 10),
     ("prerm", 1025, 1087, 1 << 11),
     ("postrm", 1026, 1088, 1 << 12),
+    ("posttrans", 1152, 1154, 1 << 5),
 )
 """Debian's name, the tags of text and interpreter, and the flag of what the script needs."""
 

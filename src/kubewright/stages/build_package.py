@@ -14,7 +14,7 @@ from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
 from kubewright.packagers import PACKAGERS, doc_files, payload
-from kubewright.packagers.describe import describe, template_variables
+from kubewright.packagers.describe import Stated, describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
 from kubewright.packing.contents import Contents
 from kubewright.signing.rpm import digests
@@ -105,8 +105,9 @@ class PackageBuilder:
         entries = payload.gather(recipe, form, arch, source, filled, content, place, unpacked)
         scripts = payload.scripts(recipe, filled, content)
         extra = {"key_date": str(self.around.variables["key_date"]), **self.around.inside(recipe)}
+        stated = Stated(self.around.maintainer, extra)
         return describe(
-            recipe, package.upstream, release, package.arch, form, entries, scripts, extra
+            recipe, package.upstream, release, package.arch, form, entries, scripts, stated
         )
 
 

@@ -55,6 +55,7 @@ def package(
         _variables(release, settings, key, keyring) | {"node_spec": node_spec},
         {**PACKAGERS[settings.backend].tools(compression), "kubewright": __version__},
         carried(release, recipes.images),
+        settings.maintainer,
     )
     head = _head(workspace, settings, key, around, content_digest(release, recipes))
     everything = _everything(release, recipes) if settings.only != "*" else []
@@ -113,6 +114,7 @@ def _head(
         "registry": settings.registry,
         "repo_key": key.fingerprint,
         "keyring": files.sha256(around.keyring),
+        "maintainer": settings.maintainer,
     }
     mark = fingerprint(
         made_from,
