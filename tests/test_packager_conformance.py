@@ -42,6 +42,7 @@ FILES = {
     "/usr/share/man/man1/sample.1": ("file", 0o644, b".TH sample\n"),
 }  # fmt: skip
 SCRIPTS = {name: f"#!/bin/sh\necho {name}\n" for name in ("preinst", "postinst", "prerm", "postrm")}
+TRANSACTION = {"posttrans": "#!/bin/sh\necho posttrans\n"}
 RELATIONS = {
     "depends": ["iptables (>= 1.4.21)", "one (>= 2.2~) | other", "/usr/bin/tool"],
     "recommends": ["kubectl (>= 1)"],
