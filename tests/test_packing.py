@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubewright.errors import VerificationFailed
-from kubewright.files import Content
+from kubewright.files import Content, size_of
 from kubewright.models.base import PackageCompression
 from kubewright.packing import joined as joining
 from kubewright.packing.contents import SMALL, Contents, compress
-from kubewright.packing.joined import ROW, joined
+from kubewright.packing.joined import ROW, write_frame
 from kubewright.packing.levels import LEVELS, Level, described
 from kubewright.run import run
 
@@ -31,9 +31,7 @@ GLUE = bytes(range(40)) + bytes(600) + bytes(range(40))
 
 def together(contents: Contents, pieces: list[Content]) -> bytes:
     out = io.BytesIO()
-    with joined(contents, out) as frame:
-        for piece in pieces:
-            frame.add_content(piece)
+    write_frame(pieces, contents, out)
     return out.getvalue()
 
 
@@ -127,6 +125,32 @@ def test_many_small_files_are_not_held_in_memory(
     assert unpacked(frame) == b"".join(piece for piece in pieces if isinstance(piece, bytes))
 
 
+def test_large_files_that_have_much_in_common_are_compressed_together(tmp_path: Path) -> None:
+    shared = random.Random(7).randbytes(2 * SMALL)
+    pieces: list[Content] = []
+    for number in range(4):
+        path = tmp_path / str(number)
+        path.write_bytes(bytes([number]) * 1000 + shared)
+        pieces += [b"no row of equal bytes", path]
+    wanted = b"".join(p if isinstance(p, bytes) else p.read_bytes() for p in pieces)
+    frame = together(Contents(tmp_path / "small", "small"), pieces)
+    assert unpacked(frame) == wanted
+    assert len(frame) < len(shared) * 1.1
+    one = together(Contents(tmp_path / "fast", "fast"), [pieces[1]])
+    assert unpacked(one) == (tmp_path / "0").read_bytes()
+
+
+def test_what_is_compressed_together_must_not_change_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [a_file(tmp_path / str(seed), seed) for seed in range(2)]
+    contents = Contents(tmp_path / "contents", "small")
+    really = size_of
+    monkeypatch.setattr("kubewright.files.size_of", lambda content: really(content) + 1)
+    with pytest.raises(VerificationFailed, match="changed while it was read"):
+        together(contents, [*files])
+
+
 def test_a_file_is_compressed_once_for_all_that_have_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +168,7 @@ def test_a_file_that_grows_or_shrinks_while_it_is_read_is_refused(
     file = a_file(tmp_path / "file", 0)
     for size in (file.stat().st_size - 1, file.stat().st_size + 1):
         monkeypatch.setattr("kubewright.files.size_of", lambda _, size=size: size)
-        with pytest.raises(VerificationFailed, match="it changed while it was read"):
+        with pytest.raises(VerificationFailed, match="changed while it was read"):
             Contents(tmp_path / "contents", "fast").blocks(file)
 
 
@@ -175,4 +199,4 @@ def test_what_python_writes_zstds_own_program_reads(tmp_path: Path, tool: Tool) 
 def test_a_record_names_the_compressors_version_and_level() -> None:
     version = ".".join(map(str, zstandard.ZSTD_VERSION))
     assert described("fast") == f"{version} level 3 window 23"
-    assert described("small") == f"{version} level 18 window 25"
+    assert described("small") == f"{version} level 18 window 25, together 26"

@@ -11,7 +11,7 @@ from kubewright.models.base import Format
 from kubewright.models.description import Description, Payload, Script
 from kubewright.packagers import relation_syntax
 from kubewright.packing.contents import Contents
-from kubewright.packing.joined import joined
+from kubewright.packing.joined import write_frame
 
 _KIBIBYTE, _AR_HEADER = 1024, 60
 _SCRIPTS: Final[tuple[Script, ...]] = ("preinst", "postinst", "prerm", "postrm")
@@ -52,9 +52,9 @@ def _write_tar(
 ) -> None:
     by_path = {entry.path: content for entry, content in entries}
     epoch = description.source_date_epoch
-    with joined(contents, out) as frame:
-        for piece in tar_pieces((entry for entry, _ in entries), epoch=epoch, style=DEB_STYLE):
-            frame.add_content(by_path[piece.path] if isinstance(piece, FileEntry) else piece)
+    tar = tar_pieces((entry for entry, _ in entries), epoch=epoch, style=DEB_STYLE)
+    pieces = (by_path[piece.path] if isinstance(piece, FileEntry) else piece for piece in tar)
+    write_frame(pieces, contents, out)
 
 
 def _entries(description: Description) -> list[tuple[Entry, files.Content]]:

@@ -21,7 +21,7 @@ from kubewright.packagers.native_rpm_header import (
 )
 from kubewright.packing.contents import Contents
 from kubewright.packing.cpio import CpioEntry, cpio_pieces
-from kubewright.packing.joined import joined
+from kubewright.packing.joined import write_frame
 from kubewright.rpmfile import INT32, INT64, STRING, Value
 
 _SHA256, _PAYLOAD_SIZE, _LONG_PAYLOAD_SIZE = 273, 1007, 271
@@ -58,15 +58,15 @@ def _write_payload(
 ) -> tuple[int, str]:
     """Write the compressed payload; return size and SHA-256 of what it is unpacked."""
     size, digest = 0, hashlib.sha256()
-    archive = [
+    archive: list[CpioEntry[files.Content]] = [
         CpioEntry(f".{entry.path}", entry.mode, entry.size, entry.content) for entry in entries
     ]
-    with joined(contents, out) as frame:
-        for piece in cpio_pieces(archive, epoch=epoch):
-            frame.add_content(piece)
-            size += files.size_of(piece)
-            with files.opened(piece) as stream:
-                _update(digest, stream)
+    pieces = list(cpio_pieces(archive, epoch=epoch))
+    write_frame(pieces, contents, out)
+    for piece in pieces:
+        size += files.size_of(piece)
+        with files.opened(piece) as stream:
+            _update(digest, stream)
     return size, digest.hexdigest()
 
 

@@ -4,9 +4,10 @@ Formats: RFC 8878 (zstd), section 3.1.
 """
 
 import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Final, Literal, Protocol, cast
 
 import zstandard
 
@@ -53,6 +54,11 @@ class Contents:
         self._packed: dict[Path, tuple[Path, Blocks]] = {}
         self._digests: dict[tuple[Path, str], str] = {}
 
+    def scratch(self) -> IO[bytes]:
+        """A new file that is gone when it is closed."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=self._folder)
+
     def digest(self, path: Path, algorithm: Literal["md5", "sha256"]) -> str:
         """The digest of a file in lowercase hexadecimal."""
         if algorithm == "sha256":
@@ -71,23 +77,40 @@ class Contents:
             self._folder.mkdir(parents=True, exist_ok=True)
             target = self._folder / str(len(self._packed))
             with files.explained(path), path.open("rb") as source, target.open("w+b") as out:
-                try:
-                    blocks = compress(source, files.size_of(path), self.level, out)
-                except zstandard.ZstdError as error:
-                    raise VerificationFailed(
-                        str(path), f"it changed while it was read ({error})", "run it again"
-                    ) from error
+                blocks = compress(source, files.size_of(path), self.level, out, place=str(path))
             self._packed[path] = target, blocks
         return self._packed[path]
 
 
-def compress(source: IO[bytes], size: int, level: Level, out: IO[bytes]) -> Blocks:
+class Readable(Protocol):
+    """What can be read to its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+
+
+def compress(
+    source: Readable,
+    size: int,
+    level: Level,
+    out: IO[bytes],
+    *,
+    together: bool = False,
+    place: str = "a package's files",
+) -> Blocks:
     """Write `size` bytes of `source` as blocks to the empty stream `out`, which can be read too.
 
-    Raises ZstdError where the source is shorter or longer.
+    Raises VerificationFailed that names `place` where the source is shorter or longer.
     """
-    compressor = zstandard.ZstdCompressor(compression_params=level.parameters(size))
-    compressor.copy_stream(source, out, size=size, read_size=files.CHUNK, write_size=files.CHUNK)
+    parameters = level.parameters(size, together=together)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters)
+    chunk = files.CHUNK
+    try:
+        stream = cast("IO[bytes]", source)  # of which it reads alone
+        compressor.copy_stream(stream, out, size=size, read_size=chunk, write_size=chunk)
+    except zstandard.ZstdError as error:
+        problem = f"changed while it was read ({error})"
+        raise VerificationFailed(place, problem, "run the same command again") from error
     length = out.tell()
     out.seek(0)
     head = out.read(_HEAD)

@@ -10,8 +10,7 @@ a row of equal ones, of which headers of tar and cpio always have some.
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -42,7 +41,7 @@ RESTORE: Final = _restoring(3, 3) + _restoring(2, 3) + _restoring(2, 0)
 
 
 class Joined:
-    """The frame that `joined` writes."""
+    """The frame that `write_frame` writes."""
 
     def __init__(self, contents: Contents, out: IO[bytes]) -> None:
         self._contents, self._out, self._start = contents, out, out.tell()
@@ -68,6 +67,13 @@ class Joined:
             self.add(content.read_bytes())
         else:
             self._add_file(content)
+
+    def add_together(self, pieces: Sequence[files.Content]) -> None:
+        """Add bytes and files that nothing stands before, compressed as a whole."""
+        size = sum(map(files.size_of, pieces))
+        with self._contents.scratch() as packed:
+            whole, level = _Whole(pieces), self._contents.level
+            self._copy(packed, compress(whole, size, level, packed, together=True))
 
     def _add_file(self, path: Path) -> None:
         place, blocks = self._contents.blocks(path)
@@ -137,13 +143,41 @@ class Joined:
         self._size += len(data)
 
 
-@contextmanager
-def joined(contents: Contents, out: IO[bytes]) -> Iterator[Joined]:
-    """A frame that is written to the end of `out`; what is added in the block becomes its
-    content.
+class _Whole:
+    """Bytes and files in a row, read as one."""
+
+    def __init__(self, pieces: Iterable[files.Content]) -> None:
+        self._left = iter(pieces)
+        self._stream: IO[bytes] = io.BytesIO()
+
+    def read(self, size: int) -> bytes:
+        while not (data := self._stream.read(size)):
+            self._stream.close()
+            piece = next(self._left, None)
+            if piece is None:
+                self._stream = io.BytesIO()
+                return b""
+            self._stream = files.opened(piece)
+        return data
+
+
+def write_frame(pieces: Iterable[files.Content], contents: Contents, out: IO[bytes]) -> None:
+    """Write bytes and files as one frame to the end of `out`.
+
+    Several large files are compressed together where the level says so; else each is compressed
+    for itself, once for all frames that it is in.
     """
+    pieces = list(pieces)
+    large = [
+        piece for piece in pieces
+        if not isinstance(piece, bytes) and files.size_of(piece) >= SMALL
+    ]  # fmt: skip
     frame = Joined(contents, out)
-    yield frame
+    if len(large) > 1 and contents.level.together:
+        frame.add_together(pieces)
+    else:
+        for piece in pieces:
+            frame.add_content(piece)
     frame.end()
 
 
