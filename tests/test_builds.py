@@ -1,5 +1,6 @@
 """Built things: what each package and image layer is made from, and that nothing else is built."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from debian.debfile import DebFile
 
+from kubewright import rpmfile
 from kubewright.cli.shipped import shipped
 from kubewright.models.artifact import Package
 from kubewright.models.build import Built
 from kubewright.models.lock import Release
 from kubewright.packagers.plan import Circumstances, materials, plan
+from kubewright.packing.levels import described
 from kubewright.settings import Settings
 from kubewright.signing.keys import initialise
 from kubewright.workspace import Workspace
@@ -256,6 +260,58 @@ def test_what_is_damaged_is_built_again_and_nothing_else(checkout: Checkout) -> 
     checkout.do("sign")
 
 
+def test_another_version_of_the_compressor_is_said_and_builds_again(checkout: Checkout) -> None:
+    before = {path: path.read_bytes() for path in checkout.dist.glob("packages/*/*")}
+    other = "1.5.6 level 3 window 23"
+    for path in before:
+        if path.suffix == ".json":
+            built = Built[Package].from_bytes(path.read_bytes())
+            build = built.build.model_copy(update={"tools": built.build.tools | {"zstd": other}})
+            changed = built.model_copy(update={"build": build, "digest": build.digest})
+            path.write_bytes(changed.to_bytes())
+    (checkout.dist / "package.json").unlink()
+    said = checkout.do("package")
+    sentence = f"packages made by zstd {other} are built again by {described('fast')}, and may"
+    assert said.count(sentence) == 1
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_level_is_asked_for_or_follows_from_the_key(checkout: Checkout) -> None:
+    def level() -> str:
+        builders = Workspace(checkout.dist).sealed("package").builders
+        return next(builder.version for builder in builders if builder.name == "zstd")
+
+    assert level() == described("fast"), "a development key"
+    checkout.do("package", "--compression", "small")
+    assert level() == described("small")
+    keys = initialise(checkout.root / "keys", "Other <o@example.org>", now=NOW, expires_days=None)
+    certificate = f"file:{keys.repo_public}"
+    checkout.do("package", "--repo-key", certificate)
+    assert level() == described("small"), "a key of a person"
+    checkout.do("package", "--repo-key", certificate, "--compression", "fast")
+    assert level() == described("fast")
+
+
+def test_packages_name_who_maintains_them(checkout: Checkout) -> None:
+    before = checkout.packages()
+    checkout.do("package", "--maintainer", "Example Releases <releases@example.org>")
+    assert all(checkout.packages()[name] != before[name] for name in before)
+    folder = checkout.dist / "packages"
+    with DebFile(folder / "deb/kubectl_1.36.4-1_amd64.deb") as deb:
+        assert deb.debcontrol()["Maintainer"] == "Example Releases <releases@example.org>"
+    data = (folder / "rpm/kubectl-1.36.4-1.x86_64.rpm").read_bytes()
+    main = rpmfile.headers(io.BytesIO(data), len(data)).main
+    assert main.strings(1015) == [b"Example Releases <releases@example.org>"]
+    assert main.strings(1011) == [b"Example Releases"]
+
+
+@pytest.mark.parametrize("name", ["Nobody", "<a@b>", "A B <a>", "A <a@b>\nX: y", "A <a@b@c>", ""])
+def test_a_maintainer_without_name_or_address_is_refused(made: Checkout, name: str) -> None:
+    done = made.run("package", "--maintainer", name)
+    assert done.returncode == 2
+    assert "write it like 'Example Releases <releases@example.org>'" in done.stderr
+
+
 def test_parts_that_were_built_one_by_one_become_the_whole(checkout: Checkout) -> None:
     shutil.rmtree(checkout.dist / "packages")
     workspace = Workspace(checkout.dist)
@@ -282,7 +338,7 @@ def test_each_built_thing_says_what_it_was_made_from(made: Checkout) -> None:
         assert note in packages.files
         inputs = {name: digest for name, digest in built.build.inputs.items() if "/" in name}
         assert all(digests.get(name, digest) == digest for name, digest in inputs.items())
-        assert built.build.tools.keys() == {"nfpm", "kubewright"}
+        assert built.build.tools.keys() == {"zstd", "kubewright"}
     kubelet = Built[Package].from_bytes(
         (made.dist / "packages/deb/kubelet_1.36.4-1_amd64.deb.build.json").read_bytes()
     )
@@ -302,7 +358,7 @@ def test_another_tool_or_version_builds_everything_again(
     everything = plan(release, shipped().packages.values(), shipped().components)
     planned = [package for package in everything if package.gap(release) is None]
     one, other = (
-        Circumstances(shipped().root, b"keyring", keys_of_templates, {"nfpm": version})
+        Circumstances(shipped().root, b"keyring", keys_of_templates, {"zstd": version})
         for version in ("1", "2")
     )
     digests = [{materials(each, release, around).digest for each in planned}

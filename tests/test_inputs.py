@@ -70,7 +70,7 @@ def test_both_readers_find_the_same_members(tmp_path: Path, member: str, found: 
     }  # fmt: skip
     archive = packed(tmp_path / "in.tgz", contents)
     listed = inputs.members(archive, name(member))
-    taken = inputs.extract(archive, name(member), tmp_path / "out")
+    taken = inputs.extract(archive, [name(member)], tmp_path / "out")[name(member)]
     assert [one.path for one in listed] == found
     assert [path.name for path in taken] == [path.rpartition("/")[2] for path in found]
     for one, path in zip(listed, taken, strict=True):
@@ -83,9 +83,29 @@ def test_both_readers_find_the_same_members(tmp_path: Path, member: str, found: 
 def test_of_two_members_with_one_name_both_readers_take_the_first(tmp_path: Path) -> None:
     archive = packed(tmp_path / "in.tgz", {"./it": b"first", "it": b"second"})
     [member] = inputs.members(archive, name("it"))
-    [path] = inputs.extract(archive, name("it"), tmp_path / "out")
+    [path] = inputs.extract(archive, [name("it")], tmp_path / "out")[name("it")]
     with member.open() as stream:
         assert stream.read() == path.read_bytes() == b"first"
+
+
+def test_members_of_several_names_are_taken_out_in_one_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {"bin/a": b"a", "bin/b": b"b", "a": b"other"}
+    archive = packed(tmp_path / "in.tgz", contents)
+    opened: list[Path] = []
+    really = tarfile.open
+
+    def counted(path: Path) -> tarfile.TarFile:
+        opened.append(path)
+        return really(path)
+
+    monkeypatch.setattr(tarfile, "open", counted)
+    wanted = [name("bin/*"), name("bin/b"), name("a"), name("c")]
+    taken = inputs.extract(archive, wanted, tmp_path / "out")
+    assert opened == [archive]
+    found = {one.member: [path.read_bytes() for path in paths] for one, paths in taken.items()}
+    assert found == {"bin/*": [b"a", b"b"], "bin/b": [b"b"], "a": [b"other"], "c": []}
 
 
 @pytest.mark.parametrize("mode", ["gz", "bz2", "xz"])
@@ -104,7 +124,7 @@ def test_a_damaged_archive_is_named_with_the_remedy(tmp_path: Path, mode: str, d
     archive.write_bytes(damaged[damage])
     complaint = rf"^{archive} \(cni/archive\): not a readable archive: (?s:.+); fetch it again$"
     with pytest.raises(VerificationFailed, match=complaint):
-        inputs.extract(archive, name("it"), tmp_path / "out")
+        inputs.extract(archive, [name("it")], tmp_path / "out")
     with pytest.raises(VerificationFailed, match=complaint):
         inputs.members(archive, name("it"))
 
@@ -115,7 +135,7 @@ def test_an_archive_that_is_too_large_to_be_one_is_not_read(
     archive = packed(tmp_path / "in.tgz", {"a": b"12345", "b": b"1"})
     monkeypatch.setattr(inputs, "LARGEST_MEMBER", 4)
     with pytest.raises(VerificationFailed, match="a has 5 bytes"):
-        inputs.extract(archive, name("b"), tmp_path / "out")
+        inputs.extract(archive, [name("b")], tmp_path / "out")
     monkeypatch.setattr(inputs, "LARGEST_MEMBER", 5)
     monkeypatch.setattr(inputs, "MOST_MEMBERS", 1)
     with pytest.raises(VerificationFailed, match="more than 1 members"):

@@ -22,7 +22,7 @@ from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Script
 from kubewright.models.lock import Check, Component, Input, Release
 from kubewright.packagers import doc_files, payload, relation_syntax
-from kubewright.packagers.describe import describe, template_variables
+from kubewright.packagers.describe import Stated, describe, template_variables
 from kubewright.packagers.plan import Circumstances
 from kubewright.run import find
 from kubewright.stages.build_package import carried
@@ -72,7 +72,7 @@ def variables(name: str, form: Format, **settings: str) -> dict[str, Any]:
 def described(name: str, form: Format, release: Release = RELEASE, **extra: str) -> Description:
     recipe = RECIPES[name]
     source = shipped().components.components[recipe.component]
-    return describe(recipe, source, release, "all", form, (), {}, extra)
+    return describe(recipe, source, release, "all", form, (), {}, Stated("", extra))
 
 
 def file(name: str, target: str, form: Format, **settings: str) -> str:

@@ -2,20 +2,38 @@
 packages.
 """
 
+import io
 import json
 import os
+import random
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
+from debian.arfile import ArFile
 
+from kubewright import rpmfile
 from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, ToolMissing, VerificationFailed
+from kubewright.files import sha256
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Payload
 from kubewright.models.recipe import Content, Recipe
-from kubewright.packagers import PACKAGERS, fpm, nfpm, payload, relation_syntax
+from kubewright.packagers import (
+    PACKAGERS,
+    fpm,
+    native,
+    native_rpm_header,
+    nfpm,
+    payload,
+    relation_syntax,
+)
+from kubewright.packing.contents import SMALL, Contents
+from kubewright.repos import rpmheader
 
 VALUES = {"version": "1.36.4", "next_minor": "1.37"}
 
@@ -101,7 +119,7 @@ def description(form: Format, source: Path | None = None) -> Description:
 
 @pytest.mark.parametrize("form", list(Format))
 def test_nfpm_is_given_this_configuration(form: Format, golden: Callable[[str, str], None]) -> None:
-    config = nfpm.config(description(form), {"postinst": Path("/work/postinst")})
+    config = nfpm.config(description(form), {"postinst": Path("/work/postinst")}, "small")
     golden(f"nfpm-{form}.json", json.dumps(config, indent=2) + "\n")
 
 
@@ -152,21 +170,118 @@ def test_fpm_builds_a_real_deb(tmp_path: Path, tool: Callable[[str], Path]) -> N
     tool("fpm")
     source = tmp_path / "file"
     source.write_text("x")
-    fpm.package(description(Format.deb, source), tmp_path / "work", tmp_path / "sample.deb")
+    contents = Contents(tmp_path / "contents", "fast")
+    made = description(Format.deb, source)
+    fpm.package(made, contents, tmp_path / "work", tmp_path / "sample.deb")
     assert (tmp_path / "sample.deb").stat().st_size > 0
 
 
+@pytest.mark.parametrize("backend", ["native", "nfpm"])
 @pytest.mark.parametrize("form", list(Format))
-def test_two_builds_in_two_directories_are_identical(tmp_path: Path, form: Format) -> None:
+def test_two_builds_in_two_directories_are_identical(
+    tmp_path: Path, form: Format, backend: str
+) -> None:
     made = []
     for name in ("one", "two"):
         source = tmp_path / name / "file"
         source.parent.mkdir()
         source.write_text("content")
-        nfpm.package(description(form, source), source.parent, source.parent / "package")
-        made.append((source.parent / "package").read_bytes())
+        contents = Contents(source.parent / "contents", "fast")
+        target = source.parent / "package"
+        PACKAGERS[backend].package(description(form, source), contents, source.parent, target)
+        made.append(target.read_bytes())
     assert made[0] == made[1]
     assert b"localhost" not in made[0]
+
+
+PROGRAM = """
+import os, sys
+from pathlib import Path
+os.umask(int(sys.argv[2], 8))
+from kubewright.models.description import Description
+from kubewright.packagers import native
+from kubewright.packing.contents import Contents
+work = Path(sys.argv[1])
+for text in sys.stdin:
+    described = Description.model_validate_json(text)
+    target = work / described.filename
+    native.package(described, Contents(work / "contents", "small"), work, target)
+"""
+"""Builds what is described on its input, as another process with another environment."""
+
+
+def test_nothing_of_the_machine_is_in_a_package(tmp_path: Path) -> None:
+    source = tmp_path / "file"
+    source.write_bytes(random.Random(1).randbytes(SMALL) + bytes(SMALL))
+    texts = "\n".join(description(form, source).model_dump_json() for form in Format)
+    made = []
+    for number, (umask, extra) in enumerate([
+        ("022", {"TZ": "UTC", "HOME": "/root", "PYTHONHASHSEED": "1", "LC_ALL": "C"}),
+        ("077", {"TZ": "Asia/Kathmandu", "HOME": "/nowhere", "PYTHONHASHSEED": "2",
+                 "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "1"}),
+    ]):  # fmt: skip
+        work = tmp_path / f"ä {number}"
+        work.mkdir()
+        os.utime(source, (number, number))
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM, work, umask],
+            input=texts, text=True, check=True, env=os.environ | extra,
+        )  # fmt: skip
+        made.append({path.name: path.read_bytes() for path in work.glob("sample*")})
+    assert len(made[0]) == 2
+    assert made[0] == made[1]
+
+
+def test_the_bytes_of_a_deb_and_an_rpm_are_these(
+    tmp_path: Path, golden: Callable[[str, str], None]
+) -> None:
+    """Whatever Python, zlib and tarfile there are; only zstd may pack them otherwise."""
+    source = tmp_path / "file"
+    source.write_bytes(b"#!/bin/sh\n")
+    deb, rpm = tmp_path / "deb", tmp_path / "rpm"
+    contents = Contents(tmp_path / "contents", "fast")
+    native.package(description(Format.deb, source), contents, tmp_path, deb)
+    native.package(description(Format.rpm, source), contents, tmp_path, rpm)
+    with deb.open("rb") as stream:
+        members = {member.name: member.read() for member in ArFile(fileobj=stream)}
+    digests = {name: sha256(unpacked(data)) for name, data in members.items() if "tar" in name}
+    with rpm.open("rb") as stream:
+        headers = rpmfile.headers(stream, rpm.stat().st_size)
+        stream.seek(headers.main.end)
+        digests["payload"] = sha256(unpacked(stream.read()))
+    digests["lead"] = sha256(headers.lead)
+    # Of the packed payload, and of the header that names it, zstd's version decides.
+    tags = sorted(set(headers.main.index) - {rpmfile.IMMUTABLE, 5092})
+    digests["header"] = sha256(b"".join(headers.main.raw(tag) for tag in tags))
+    golden("native.json", json.dumps(digests, indent=1) + "\n")
+
+
+def unpacked(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data)
+
+
+def test_a_file_that_no_rpm_can_hold_is_refused_in_words(tmp_path: Path) -> None:
+    source = tmp_path / "file"
+    with source.open("wb") as stream:
+        stream.truncate(1 << 32)
+    contents = Contents(tmp_path / "contents", "fast")
+    for form in Format:
+        with pytest.raises(RequestError, match=r"^sample: /etc/sample/s\.conf: a file of 4 GiB"):
+            native.package(description(form, source), contents, tmp_path, tmp_path / "package")
+
+
+def test_sizes_of_4_gib_and_more_have_their_own_tags() -> None:
+    files = [
+        native_rpm_header.File(f"/usr/lib/{n}", 0o100644, 3 << 30, b"", "0" * 64) for n in range(2)
+    ]
+    packed = native_rpm_header.Packed("0" * 64, "0" * 64, 3)
+    made = native_rpm_header.header(description(Format.rpm), files, packed)
+    data = rpmfile.MAGIC + bytes(92) + rpmfile.header({}, rpmfile.SIGNATURES)
+    data += made
+    headers = rpmfile.headers(io.BytesIO(data), len(data))
+    assert headers.main.numbers(5009) == (6 << 30,)
+    assert headers.main.numbers(1009) == ()
+    assert rpmheader.package(headers, size=0, sha256="").installed == 6 << 30
 
 
 def test_a_missing_packager_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +289,7 @@ def test_a_missing_packager_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(
         ToolMissing, match=r"fpm: not found .*; `gem install fpm`, or choose another backend"
     ) as caught:
-        PACKAGERS["fpm"].version()
+        PACKAGERS["fpm"].tools("fast")
     assert caught.value.exit_code == 3
 
 

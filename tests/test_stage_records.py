@@ -182,7 +182,8 @@ def test_publishing_needs_no_packager_no_registry_and_no_recipes_of_the_packages
     workspace = Workspace(home.dist / NAME)
     shutil.rmtree(home.site)
     shutil.rmtree(home.cache)
-    elsewhere = home.model_copy(update={"registry": "registry.example.org", "cache": tmp_path})
+    changed = {"registry": "registry.example.org", "cache": tmp_path, "backend": "nfpm"}
+    elsewhere = home.model_copy(update=changed)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("kubewright.stages.package.content_digest", lambda *_: "0" * 64)

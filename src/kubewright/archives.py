@@ -6,7 +6,7 @@ This is the one place that decides times, owners, modes, the order of entries an
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -69,12 +69,15 @@ class TarStyle:
     """What else decides the bytes of a tar.
 
     `form` is tarfile's number of the format; the whole is padded to a multiple of `record` bytes.
-    Entries come by path, or all directories before everything else.
+    Entries come by path, or all directories before everything else. A `dotted` tar names its root
+    and starts every path with `./`; `owner` is the name beside the number 0.
     """
 
     form: Literal[0, 1, 2]
     record: int
     directories_first: bool
+    dotted: bool = False
+    owner: str = ""
 
 
 LAYER_STYLE: Final = TarStyle(tarfile.PAX_FORMAT, tarfile.BLOCKSIZE, directories_first=False)
@@ -82,6 +85,11 @@ LAYER_STYLE: Final = TarStyle(tarfile.PAX_FORMAT, tarfile.BLOCKSIZE, directories
 
 UPSTREAM_STYLE: Final = TarStyle(tarfile.USTAR_FORMAT, tarfile.RECORDSIZE, directories_first=True)
 """As most upstreams pack their programs."""
+
+DEB_STYLE: Final = TarStyle(
+    tarfile.GNU_FORMAT, tarfile.BLOCKSIZE, directories_first=False, dotted=True, owner="root"
+)
+"""Members of debs: dpkg reads GNU's long names, and not those of pax (deb(5))."""
 
 
 def write_tar(
@@ -91,27 +99,39 @@ def write_tar(
     epoch: int,
     style: TarStyle = LAYER_STYLE,
 ) -> None:
-    """Pass a tar to `write`, piece by piece: owned by root, all of the time `epoch` (seconds).
+    """Pass a tar to `write`, piece by piece. Raises as `tar_pieces`, and VerificationFailed when a
+    file is not as long as promised.
+    """
+    for piece in tar_pieces(entries, epoch=epoch, style=style):
+        if isinstance(piece, FileEntry):
+            _write_content(piece, write)
+        else:
+            write(piece)
+
+
+def tar_pieces(
+    entries: Iterable[Entry], *, epoch: int, style: TarStyle
+) -> Iterator[bytes | FileEntry]:
+    """A tar as pieces: bytes, and files in the place of their contents. Everything is owned by
+    root and of the time `epoch` (seconds).
 
     Every parent directory comes once and before its children; hard links come last, after their
-    files. Raises VerificationFailed when a file is not as long as promised, ValueError when two
-    entries have the same path.
+    files. Raises ValueError when two entries have the same path.
     """
     length = 0
-
-    def counted(data: bytes) -> None:
-        nonlocal length
-        length += len(data)
-        write(data)
-
     ordered = _in_order(entries, style)
     modes = {entry.path: entry.mode for entry in ordered if isinstance(entry, FileEntry)}
     for entry in ordered:
-        counted(_header(entry, epoch, modes).tobuf(style.form, "utf-8", "strict"))
+        header = _header(entry, epoch, modes, style).tobuf(style.form, "utf-8", "strict")
+        length += len(header)
+        yield header
         if isinstance(entry, FileEntry):
-            _write_content(entry, counted)
-    counted(bytes(2 * tarfile.BLOCKSIZE))
-    counted(bytes(-length % style.record))
+            yield entry
+            padding = bytes(-entry.size % tarfile.BLOCKSIZE)
+            length += entry.size + len(padding)
+            yield padding
+    end = 2 * tarfile.BLOCKSIZE
+    yield bytes(end + -(length + end) % style.record)
 
 
 def write_tar_gz(entries: Iterable[Entry], out: IO[bytes], *, epoch: int) -> None:
@@ -153,10 +173,24 @@ def gzipped(data: bytes) -> bytes:
     return zlib.compress(data, level=9, wbits=31)
 
 
-def _header(entry: Entry, epoch: int, modes: dict[str, int]) -> tarfile.TarInfo:
+def gzip_stored(data: bytes) -> bytes:
+    """A text of up to 64 KiB as gzip whose bytes depend on no zlib: stored, not compressed.
+
+    For what has to end in `.gz` inside a package, which is compressed as a whole. The header says
+    "as small as can be" (2), which Debian's checks want to read there. Raises ValueError for more.
+    """
+    if len(data) > 0xFFFF:
+        raise ValueError("one stored block of deflate holds 65,535 bytes")
+    block = struct.pack("<BHH", 1, len(data), len(data) ^ 0xFFFF) + data
+    end = struct.pack("<II", zlib.crc32(data), len(data))
+    return b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + block + end
+
+
+def _header(entry: Entry, epoch: int, modes: dict[str, int], style: TarStyle) -> tarfile.TarInfo:
     """The header of an entry; `modes` are those of the files."""
-    info = tarfile.TarInfo(entry.path)
+    info = tarfile.TarInfo(_named(entry.path) if style.dotted else entry.path)
     info.mtime = epoch
+    info.uname = info.gname = style.owner
     match entry:
         case FileEntry():
             info.size, info.mode = entry.size, entry.mode
@@ -172,6 +206,10 @@ def _header(entry: Entry, epoch: int, modes: dict[str, int]) -> tarfile.TarInfo:
     return info
 
 
+def _named(path: str) -> str:
+    return path if path == "." else f"./{path}"
+
+
 def _in_order(entries: Iterable[Entry], style: TarStyle) -> list[Entry]:
     """Entries in their order, with their parents filled in."""
     by_path: dict[str, Entry] = {}
@@ -182,6 +220,9 @@ def _in_order(entries: Iterable[Entry], style: TarStyle) -> list[Entry]:
     for path in list(by_path):
         for parent in PurePosixPath(path).parents[:-1]:
             by_path.setdefault(str(parent), DirectoryEntry(str(parent)))
+
+    if style.dotted:
+        by_path.setdefault(".", DirectoryEntry("."))
 
     def rank(entry: Entry) -> tuple[bool, bool, str]:
         late = style.directories_first and not isinstance(entry, DirectoryEntry)
@@ -203,4 +244,3 @@ def _write_content(file: FileEntry, write: Callable[[bytes], object]) -> None:
             "did it change while it was read?",
             "run the same command again",
         )
-    write(bytes(-file.size % tarfile.BLOCKSIZE))

@@ -85,6 +85,19 @@ def write(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     return True
 
 
+def adopt(made: Path, target: Path, *, mode: int = 0o644) -> None:
+    """Let a finished file take the place of `target`, on the same file system, as `replacing`
+    does.
+    """
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with made.open("rb") as stream:
+            os.fsync(stream.fileno())
+        made.chmod(mode)
+        made.replace(target)
+        sync_directory(target.parent)
+
+
 def opened(content: Content) -> IO[bytes]:
     """Content to read from. Raises DiskError for a file that cannot be read."""
     if isinstance(content, bytes):

@@ -7,7 +7,7 @@ import lzma
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -111,21 +111,35 @@ def members(archive: Path, wanted: InputName) -> list[ArchiveMember]:
     return [member for _, member in sorted(by_path.items())]
 
 
-def extract(archive: Path, wanted: InputName, folder: Path) -> list[Path]:
-    """Write the members that a filled name means into `folder`, by name; of several with one path
-    the first. Raises VerificationFailed for an archive that cannot be read.
+def extract(
+    archive: Path, wanted: Sequence[InputName], folder: Path
+) -> dict[InputName, list[Path]]:
+    """Write the members that filled names mean below `folder`, reading the archive once; give the
+    files of each name by path in the archive, of several with one path the first.
+
+    Raises VerificationFailed for an archive that cannot be read.
     """
-    taken: dict[str, Path] = {}
-    with reading(archive, wanted):
-        for info, tar in _regular_files(archive):
+    taken: dict[InputName, dict[str, Path]] = {name: {} for name in wanted}
+    with reading(archive, wanted[0]):
+        for number, (info, tar) in enumerate(_regular_files(archive)):
             path = info.name.removeprefix("./")
-            if path not in taken and _means(wanted.member, path):
-                target = folder / path.rpartition("/")[2]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with _content(tar, info) as source, target.open("wb") as stream:
-                    shutil.copyfileobj(source, stream, files.CHUNK)
-                taken[path] = target
-    return sorted(taken.values())
+            meaning = [
+                found for name, found in taken.items()
+                if path not in found and _means(name.member, path)
+            ]  # fmt: skip
+            if not meaning:
+                continue
+            target = folder / str(number) / path.rpartition("/")[2]
+            target.parent.mkdir(parents=True)
+            with _content(tar, info) as source, target.open("wb") as stream:
+                shutil.copyfileobj(source, stream, files.CHUNK)
+            for found in meaning:
+                found[path] = target
+    return {name: _in_order(found) for name, found in taken.items()}
+
+
+def _in_order(found: Mapping[str, Path]) -> list[Path]:
+    return [found[path] for path in sorted(found)]
 
 
 @contextmanager

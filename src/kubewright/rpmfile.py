@@ -1,5 +1,5 @@
 """How an rpm file is laid out: a lead, the signature header, the header, and the payload, which
-nothing here reads.
+nothing here reads. Headers are read here, and written.
 
 The format is in rpm's own docs/manual/format_v4.md and format_header.md; the tags are in its
 rpmtag.h.
@@ -8,12 +8,13 @@ rpmtag.h.
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Self
 
 MAGIC = b"\xed\xab\xee\xdb"
 """What every rpm starts with."""
 
 HEADER_MAGIC = b"\x8e\xad\xe8\x01\x00\x00\x00\x00"
+INT16, INT32, INT64 = 3, 4, 5
 BINARY, STRING, STRINGS, TRANSLATED = 7, 6, 8, 9
 """Types of values that are not numbers. A translated string's first item is the untranslated
 one.
@@ -26,6 +27,9 @@ SIZE, LONG_SIZE = 1000, 270
 """Tags of the signature header with the bytes of header and payload together; the second for 4 GiB
 and more.
 """
+
+SIGNATURES, IMMUTABLE = 62, 63
+"""Tags of the regions that the signature header and the header are."""
 
 _LEAD, _ENTRY = 96, 16
 _FORMATS = {2: "B", 3: "H", 4: "I", 5: "Q"}
@@ -94,6 +98,40 @@ class RpmHeader:
         if len(items) < count:
             raise ValueError(f"tag {tag} goes beyond its header")
         return items
+
+
+class Value(NamedTuple):
+    """What a header has under a tag: a type, how many items, and their bytes."""
+
+    kind: int
+    items: int
+    data: bytes
+
+    @classmethod
+    def numbers(cls, kind: int, *numbers: int) -> Self:
+        """Integers of one of the types INT16, INT32 and INT64."""
+        packed = struct.pack(f">{len(numbers)}{_FORMATS[kind]}", *numbers)
+        return cls(kind, len(numbers), packed)
+
+    @classmethod
+    def strings(cls, *texts: str, kind: int = STRINGS) -> Self:
+        """Texts, of which a value of the type STRING has one."""
+        return cls(kind, len(texts), b"".join(text.encode() + b"\0" for text in texts))
+
+
+def header(values: Mapping[int, Value], region: int) -> bytes:
+    """A header of values by tag, all inside one region: what is outside of it is not signed, and
+    rpm refuses signatures there.
+    """
+    index, store = b"", b""
+    for tag, value in sorted(values.items()):
+        store += bytes(-len(store) % WIDTHS.get(value.kind, 1))
+        index += struct.pack(">IIII", tag, value.kind, len(store), value.items)
+        store += value.data
+    first = struct.pack(">IIII", region, BINARY, len(store), _ENTRY)
+    store += struct.pack(">IIiI", region, BINARY, -len(first + index), _ENTRY)
+    entries = len(first + index) // _ENTRY
+    return HEADER_MAGIC + struct.pack(">II", entries, len(store)) + first + index + store
 
 
 class RpmHeaders(NamedTuple):

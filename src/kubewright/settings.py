@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from kubewright.models.base import Arch, Flavour, Model
+from kubewright.models.base import Arch, Flavour, Model, PackageCompression
 from kubewright.models.resolve_options import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
@@ -32,8 +32,12 @@ Registry = Annotated[str, _address(r"(https?://)?[^\s/@]+(/[^\s@]+)?/?")]
 """Where images live; accounts are those of `docker login`."""
 
 
-Backend = Literal["fpm", "nfpm"]
-"""A program that builds packages: the keys of `packagers.PACKAGERS`."""
+Backend = Literal["native", "nfpm", "fpm"]
+"""What builds packages: the keys of `packagers.PACKAGERS`."""
+
+
+Maintainer = Annotated[str, Field(pattern=r"^[^<>\r\n]*[^<>\s] <[^<>\s@]+@[^<>\s@]+>$")]
+"""Who packages name: a name and an address, as Debian's Maintainer field has it."""
 
 
 class Settings(Model):
@@ -69,7 +73,15 @@ class Settings(Model):
     dry_run: bool = False
     now: int = Field(description="the publication clock, epoch seconds")
     source_date_epoch: int | None = Field(None, description="overrides the clock of every artifact")
-    backend: Backend = "nfpm"
+    backend: Backend = "native"
+    maintainer: Maintainer = Field(
+        "Kubewright <maintainers@kubewright.invalid>",
+        description="who packages name; `.invalid` until a release manager says another",
+        examples=["'Example Releases <releases@example.org>'"],
+    )
+    compression: PackageCompression | None = Field(
+        None, description="of packages; None: fast with a development key, else small"
+    )
     flavour: Flavour = Field(
         "dispatcher", description="of hyperkube: separate programs, or one compiled here"
     )

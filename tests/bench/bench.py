@@ -13,12 +13,13 @@ from pathlib import Path
 from indexes import apt_index, yum_index
 from layers import layers
 from measure import Result, Row, Skip, as_json, table
+from packages import packages
 from pipeline import resolving, second_run
 from publishing import publishing
 
 from kubewright.errors import ToolMissing
 
-LONG = {"site"}
+LONG = {"site", "packages"}
 """Benches that only run when they are named."""
 
 
@@ -29,11 +30,13 @@ def main() -> int:
         "only",
         nargs="*",
         metavar="BENCH",
-        help="resolve, apt, yum, release, layers, site; without one all but site, which takes"
-        " minutes",
+        help="resolve, apt, yum, release, layers, packages, site; without one all but the last"
+        " two, which take minutes",
     )
     parser.add_argument(
-        "--binary", type=Path, help="a program to make the image of, such as a real hyperkube"
+        "--binary",
+        type=Path,
+        help="a program to make the image or the packages of, such as a real hyperkube",
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
@@ -43,6 +46,7 @@ def main() -> int:
         "yum": yum_index,
         "release": second_run,
         "layers": lambda work: layers(options.binary, work),
+        "packages": lambda work: packages(options.binary, work),
         "site": publishing,
     }
     if unknown := set(options.only) - benches.keys():

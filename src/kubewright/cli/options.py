@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from kubewright import log
 from kubewright.errors import RequestError
 from kubewright.mistakes import explain
-from kubewright.models.base import Arch, Flavour
+from kubewright.models.base import Arch, Flavour, PackageCompression
 from kubewright.settings import Backend, Settings
 
 Command = Callable[..., None]
@@ -96,6 +96,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "offline": {"is_flag": True, "help": "Resolve from the catalog alone."},
     "backend": {"type": click.Choice(get_args(Backend)), "help": "What builds packages."},
+    "maintainer": {"metavar": "'NAME <ADDRESS>'", "help": "Who packages name."},
+    "compression": {
+        "type": click.Choice(get_args(PackageCompression)),
+        "show_default": "small; fast with a development key",
+        "help": "How hard packages are compressed.",
+    },
     "flavour": {
         "type": click.Choice(get_args(Flavour)),
         "help": "hyperkube: separate programs behind a script, or one program compiled by Go.",

@@ -134,6 +134,10 @@ Flavour = Literal["dispatcher", "monolith"]
 """dispatcher: separate programs behind a script · monolith: one program that is all of them."""
 
 
+PackageCompression = Literal["fast", "small"]
+"""fast: as quick as dpkg-deb's own zstd, and no larger · small: takes its time."""
+
+
 class Format(StrEnum):
     """A package format."""
 

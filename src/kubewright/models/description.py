@@ -10,7 +10,8 @@ from pydantic import Field
 from kubewright.models.base import Arch, Format, Model, Version
 
 Operator = Literal["<<", "<=", "=", ">=", ">>"]
-Script = Literal["preinst", "postinst", "prerm", "postrm"]
+Script = Literal["preinst", "postinst", "prerm", "postrm", "posttrans"]
+"""Debian's names; `posttrans`, after the whole transaction, is rpm's alone."""
 
 
 class Alternative(Model):
@@ -36,6 +37,18 @@ class Payload(Model):
     to: str = ""
     path: Path | None = None
 
+    @property
+    def document(self) -> Literal["", "doc", "license"]:
+        """Whether it only documents the package, which rpm can leave out, or states a licence."""
+        folder, _, name = self.target.rpartition("/")
+        if self.kind != "file":
+            return ""
+        if folder.startswith("/usr/share/licenses/") or (
+            folder.startswith("/usr/share/doc/") and name in ("copyright", "LICENSE")
+        ):
+            return "license"
+        return "doc" if folder.startswith(("/usr/share/doc/", "/usr/share/man/")) else ""
+
 
 class Description(Model):
     """Everything that a packager needs to know about one package."""
@@ -60,6 +73,17 @@ class Description(Model):
     replaces: tuple[Relation, ...] = ()
     payload: tuple[Payload, ...] = ()
     scripts: dict[Script, str] = Field(default_factory=dict)
+
+    @property
+    def full_version(self) -> str:
+        """Epoch, version and revision as both formats write them: `1:1.36.4-1`."""
+        epoch = f"{self.epoch}:" if self.epoch else ""
+        return f"{epoch}{self.version}-{self.revision}"
+
+    @property
+    def vendor(self) -> str:
+        """Who stands behind it: the maintainer without the address."""
+        return self.maintainer.partition("<")[0].strip() or self.maintainer
 
     @property
     def package_arch(self) -> str:

@@ -15,8 +15,10 @@ from kubewright.models.lock import Component, Release
 from kubewright.models.recipe import Recipe, Relations
 from kubewright.packagers import relation_syntax
 
-MAINTAINER = "Kubewright <maintainers@kubewright.invalid>"
-"""Who packages name. `.invalid` until the project has an address of its own."""
+BUILD_HOST = "kubewright"
+"""What rpms name as their build host, and as the program that built them; the real host must not
+show.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,14 @@ class Identity:
     revision: str
     epoch: int
     source_date_epoch: int
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the circumstances say of every package: who maintains it, and further placeholders."""
+
+    maintainer: str
+    extra: Mapping[str, str]
 
 
 def identify(recipe: Recipe, release: Release, form: Format, values: Mapping[str, str]) -> Identity:
@@ -86,13 +96,13 @@ def describe(
     form: Format,
     payload: tuple[Payload, ...],
     scripts: Mapping[Script, str],
-    extra: Mapping[str, str],
+    stated: Stated,
 ) -> Description:
     """The package that a recipe makes of a release; `source` is the component that it is of.
 
     Raises RequestError for relations that cannot be read.
     """
-    values = {**placeholders(recipe, release), **extra}
+    values = {**placeholders(recipe, release), **stated.extra}
     identity = identify(recipe, release, form, values)
     scripts = {name: text for name, text in scripts.items() if text.strip()}
     return Description(
@@ -107,7 +117,7 @@ def describe(
         section=recipe.section,
         license=source.license,
         home=source.home,
-        maintainer=MAINTAINER,
+        maintainer=stated.maintainer,
         source_date_epoch=identity.source_date_epoch,
         **_related(
             recipe, recipe.related(form, release.minor), form, values, has_scripts=bool(scripts)

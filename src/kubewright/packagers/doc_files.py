@@ -24,7 +24,7 @@ def add(description: Description, work: Path) -> Description:
     """
     texts = {"copyright": copyright_file(description).encode()}
     if description.format is Format.deb:
-        texts["changelog.Debian.gz"] = archives.gzipped(changelog(description).encode())
+        texts["changelog.Debian.gz"] = archives.gzip_stored(changelog(description).encode())
     work.mkdir(parents=True, exist_ok=True)
     entries = []
     for name, data in texts.items():
@@ -67,12 +67,9 @@ def copyright_file(description: Description) -> str:
 
 def changelog(description: Description) -> str:
     """The one entry that this package can know of."""
-    version = f"{description.version}-{description.revision}"
-    if description.epoch:
-        version = f"{description.epoch}:{version}"
     date = formatdate(description.source_date_epoch)
     return (
-        f"{description.name} ({version}) stable; urgency=medium\n\n"
+        f"{description.name} ({description.full_version}) stable; urgency=medium\n\n"
         f"  * Packaged from upstream's release {description.version}.\n\n"
         f" -- {description.maintainer}  {date}\n"
     )

@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubewright import run
-from kubewright.models.base import Format
+from kubewright.models.base import Format, PackageCompression
 from kubewright.models.description import Description, Script
 from kubewright.packagers import relation_syntax
+from kubewright.packing.contents import Contents
 
-INSTALL = "`gem install fpm`, or choose another backend with --backend nfpm"
+INSTALL = "`gem install fpm`, or choose another backend with --backend native"
 
 _SCRIPTS = {
     "preinst": "--before-install", "postinst": "--after-install",
-    "prerm": "--before-remove", "postrm": "--after-remove",
+    "prerm": "--before-remove", "postrm": "--after-remove", "posttrans": "--rpm-posttrans",
 }  # fmt: skip
+
+
+def tools(_: PackageCompression) -> Mapping[str, str]:
+    """fpm, which has compressors of the machine work."""
+    return {"fpm": version()}
 
 
 def version() -> str:
@@ -23,7 +29,7 @@ def version() -> str:
     return run.run([run.find("fpm", install=INSTALL), "--version"]).stdout.strip()
 
 
-def package(description: Description, work: Path, target: Path) -> None:
+def package(description: Description, _: Contents, work: Path, target: Path) -> None:
     """Build one package into `target`."""
     root = work / "root"
     lay_out(description, root)

