@@ -10,7 +10,8 @@ from pydantic import Field
 from kubewright.models.base import Arch, Format, Model, Version
 
 Operator = Literal["<<", "<=", "=", ">=", ">>"]
-Script = Literal["preinst", "postinst", "prerm", "postrm"]
+Script = Literal["preinst", "postinst", "prerm", "postrm", "posttrans"]
+"""Debian's names; `posttrans`, after the whole transaction, is rpm's alone."""
 
 
 class Alternative(Model):

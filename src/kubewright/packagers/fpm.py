@@ -14,7 +14,7 @@ INSTALL = "`gem install fpm`, or choose another backend with --backend nfpm"
 
 _SCRIPTS = {
     "preinst": "--before-install", "postinst": "--after-install",
-    "prerm": "--before-remove", "postrm": "--after-remove",
+    "prerm": "--before-remove", "postrm": "--after-remove", "posttrans": "--rpm-posttrans",
 }  # fmt: skip
 
 

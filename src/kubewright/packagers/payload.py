@@ -4,7 +4,7 @@ templates.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jinja2
 
@@ -19,6 +19,9 @@ TakeInput = Callable[[str, str], Path]
 """Gives the file of `(component, name)` for the architecture at hand; raises `inputs.Missing` if
 there is none.
 """
+
+_CONFIGURE = ("postinst", "posttrans")
+"""Where a format sets up what it has unpacked: after the package, or after the transaction."""
 
 
 def gather(
@@ -39,7 +42,13 @@ def gather(
         if entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
             for payload in _gather(
-                entry, place, arch, take, variables, content, work / str(number)
+                entry.shipped(recipe.name),
+                place,
+                arch,
+                take,
+                variables,
+                content,
+                work / str(number),
             ):
                 if payload.target in by_target:
                     raise RequestError(
@@ -62,12 +71,13 @@ def _gather(
     if entry.kind in ("dir", "link"):
         mode = 0o755 if entry.kind == "dir" and entry.mode == "0644" else mode
         return [Payload(target=entry.target, kind=entry.kind, mode=mode, to=entry.to)]
+    form: Literal["file", "config"] = "config" if entry.kind == "config" else "file"
     if entry.input is not None:
         wanted = entry.input.filled(variables["version"], arch, place)
         return [
             Payload(
                 target=wanted.target_of(entry.target, path.name),
-                kind=entry.kind,
+                kind=form,
                 mode=mode,
                 path=path,
             )
@@ -82,7 +92,7 @@ def _gather(
         work.parent.mkdir(parents=True, exist_ok=True)
         work.write_text(text, encoding="utf-8")
         path = work
-    return [Payload(target=entry.target, kind=entry.kind, mode=mode, path=path)]
+    return [Payload(target=entry.target, kind=form, mode=mode, path=path)]
 
 
 def _content_file(name: str, place: str, content: Path) -> Path:
@@ -134,10 +144,9 @@ def render(text: str, variables: Mapping[str, Any], place: str, content: Path) -
 
 def scripts(recipe: Recipe, variables: Mapping[str, Any], content: Path) -> dict[Script, str]:
     """The maintainer scripts of a recipe, rendered; those with nothing to do are left out."""
-    names: tuple[Script, ...] = ("preinst", "postinst", "prerm", "postrm")
     rendered: dict[Script, str] = {}
-    for name in names:
-        extra = recipe.scripts.get(name, "")
+    for name in get_args(Script):
+        extra = recipe.scripts.get("configure" if name in _CONFIGURE else name, "")
         if extra:
             file = _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts", content)
             extra = render(file.read_text(), variables, extra, content)
