@@ -13,7 +13,7 @@ from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
-from kubewright.packagers import PACKAGERS, doc_files, payload
+from kubewright.packagers import PACKAGERS, directories, doc_files, payload
 from kubewright.packagers.describe import describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
 from kubewright.signing.rpm import unsigned_sha256
@@ -84,7 +84,7 @@ class PackageBuilder:
             description = describe(
                 recipe, package.upstream, release, package.arch, form, entries, scripts, extra
             )
-            description = doc_files.add(description, work / "documents")
+            description = directories.add(doc_files.add(description, work / "documents"))
             target = self.workspace.root / PACKAGES / form / description.filename
             made = work / description.filename
             PACKAGERS[self.backend].package(description, work, made)
