@@ -4,7 +4,7 @@ claims() { # PACKAGE DIRECTORY
     script=$(dpkg-query --admindir="${DPKG_ADMINDIR:-$root/var/lib/dpkg}" --control-path "$1" postrm 2>&1) || return 1
     [ -f "$script" ] || return 1
     removals=$(grep -E '^([^#]*[^#[:alnum:]_-])?rm[[:space:]].*(-[[:alpha:]]*[rR]|--recursive)' "$script") || return 1
-    names=$(sed -n "s|^[^#]*[[:space:];]*\([[:alpha:]_][[:alnum:]_]*\)=[\"']*$2[\"']*\([[:space:];].*\)\{0,1\}\$|\1|p" "$script")
+    names=$(sed -n "s|^\([^#]*[[:space:];]\)\{0,1\}\([[:alpha:]_][[:alnum:]_]*\)=[\"']*$2[\"']*\([[:space:];].*\)\{0,1\}\$|\2|p" "$script")
     for word in "$2" $names; do
         [ "$word" = "$2" ] || word="[$][{]?$word"
         if printf '%s\n' "$removals" | grep -Eq "$word([^[:alnum:]_.-]|\$)"; then
