@@ -164,7 +164,7 @@ class Machine:
         for which in scripts or {}:
             (tree / "DEBIAN" / which).chmod(0o755)
         made = self.folder / f"{name}_{version}.deb"
-        command = ["dpkg-deb", "--build", "--root-owner-group", tree, made]
+        command = ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(made)]
         subprocess.run(command, check=True, capture_output=True)
         return made
 

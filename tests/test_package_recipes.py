@@ -346,9 +346,7 @@ def test_scripts_are_clean_shell(tmp_path: Path, tool: Callable[[str], Path]) ->
 
 
 @both
-@pytest.mark.parametrize(
-    "name", ["kubectl", "cri-tools"]
-)
+@pytest.mark.parametrize("name", ["kubectl", "cri-tools"])
 def test_a_package_with_nothing_to_do_has_no_scripts(name: str, form: Format) -> None:
     assert payload.scripts(RECIPES[name], variables(name, form), shipped().root) == {}
 
@@ -399,7 +397,9 @@ def test_the_guard_says_what_to_install_first(tmp_path: Path) -> None:
     assert "put the channel stable-1.34 into this site's entry, then: apt-get update" in done.stderr
     entry = tmp_path / "etc/apt/sources.list.d/kubewright.sources"
     entry.parent.mkdir(parents=True)
-    entry.write_text(file("kubewright-archive-keyring", f"/{entry.relative_to(tmp_path)}", Format.deb))
+    entry.write_text(
+        file("kubewright-archive-keyring", f"/{entry.relative_to(tmp_path)}", Format.deb)
+    )
     done = run(script("kubelet", Format.deb, "preinst"), "upgrade", "1.33.9-1", root=tmp_path)
     command = re.search(r"channel: (sed .*) && apt-get update && apt-get upgrade\n", done.stderr)
     assert command
@@ -983,9 +983,7 @@ def test_a_persons_containerd_configuration_is_never_changed(
     ours.write_text('imports = ["/etc/containerd/conf.d/*.toml"]\n')
     if before is not None:
         config.write_text(before)
-    done = run(
-        configure("kubernetes-runtime-containerd", Format.deb), "configure", root=tmp_path
-    )
+    done = run(configure("kubernetes-runtime-containerd", Format.deb), "configure", root=tmp_path)
     assert done.returncode == 0
     assert config.read_text() == after
     assert ("does not import" in done.stdout) is says

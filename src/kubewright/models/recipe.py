@@ -2,6 +2,7 @@
 version.
 """
 
+from itertools import chain
 from typing import Literal
 
 from pydantic import Field
@@ -136,10 +137,10 @@ class Recipe(Model):
 
     @property
     def beside(self) -> tuple[str, ...]:
-        """The names of packages that a deb cannot be installed beside, and that may be left over."""
+        """The names of packages that cannot be beside a deb, and of which something may be left."""
         return _names(self.rivals, self.relations.conflicts, self.deb.conflicts)
 
 
 def _names(*relations: tuple[str, ...]) -> tuple[str, ...]:
     """The package names in relations, each once."""
-    return tuple(dict.fromkeys(text.split()[0] for texts in relations for text in texts))
+    return tuple(dict.fromkeys(text.split()[0] for text in chain(*relations)))

@@ -6,16 +6,18 @@ from kubewright.models.base import Format
 from kubewright.models.description import Description, Payload
 
 _THEIRS = frozenset(
-    """
-    / /boot /etc /etc/default /etc/pki /etc/pki/rpm-gpg /etc/sysconfig /etc/systemd
-    /etc/systemd/system /etc/yum.repos.d /opt /usr /usr/bin /usr/lib /usr/lib/modules-load.d
-    /usr/lib/sysctl.d /usr/lib/sysusers.d /usr/lib/systemd /usr/lib/systemd/system
-    /usr/lib/systemd/system-preset /usr/lib/tmpfiles.d /usr/libexec /usr/sbin /usr/share
-    /usr/share/bash-completion /usr/share/bash-completion/completions /usr/share/doc
-    /usr/share/fish /usr/share/fish/vendor_completions.d /usr/share/keyrings /usr/share/licenses
-    /usr/share/man /usr/share/zsh /usr/share/zsh/site-functions /var /var/lib /var/log
-    """.split()
-)
+    {
+        "/", "/boot", "/etc", "/etc/default", "/etc/pki", "/etc/pki/rpm-gpg", "/etc/sysconfig",
+        "/etc/systemd", "/etc/systemd/system", "/etc/yum.repos.d", "/opt", "/usr", "/usr/bin",
+        "/usr/lib", "/usr/lib/modules-load.d", "/usr/lib/sysctl.d", "/usr/lib/systemd",
+        "/usr/lib/systemd/system", "/usr/lib/systemd/system-preset", "/usr/lib/sysusers.d",
+        "/usr/lib/tmpfiles.d", "/usr/libexec", "/usr/sbin", "/usr/share",
+        "/usr/share/bash-completion", "/usr/share/bash-completion/completions", "/usr/share/doc",
+        "/usr/share/fish", "/usr/share/fish/vendor_completions.d", "/usr/share/keyrings",
+        "/usr/share/licenses", "/usr/share/man", "/usr/share/zsh",
+        "/usr/share/zsh/site-functions", "/var", "/var/lib", "/var/log",
+    }
+)  # fmt: skip
 """What `filesystem`, systemd and rpm themselves own on every distribution."""
 
 

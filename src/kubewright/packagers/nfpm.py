@@ -82,16 +82,12 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
         **related,
         "disable_globbing": True,
         "contents": [_content(entry, moment) for entry in description.payload],
-        "scripts": {
-            _SCRIPTS[name]: str(path) for name, path in scripts.items() if name in _SCRIPTS
-        },
+        "scripts": {_SCRIPTS[name]: str(scripts[name]) for name in scripts if name in _SCRIPTS},
         "rpm": {
             "summary": description.summary,
             "buildhost": BUILD_HOST,
             "packager": description.maintainer,
-            "scripts": {
-                name: str(path) for name, path in scripts.items() if name not in _SCRIPTS
-            },
+            "scripts": {name: str(path) for name, path in scripts.items() if name not in _SCRIPTS},
         },
     }
 
