@@ -622,3 +622,61 @@ def test_one_package_speaks_for_all_that_bring_the_hook(machine: Machine) -> Non
         for guard in (machine.root / "usr/share/kubewright/guard").iterdir()
     }
     assert codes == {"kubeadm": 3, "kubelet": 0}
+
+
+# ── A systemd that runs ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def live(machine: Machine, tmp_path: Path) -> Callable[[str, int | None], list[str]]:
+    """Set a package up as on a machine whose systemd runs, policy-rc.d giving an exit code; what
+    was started, restarted or applied. A recorder stands in for systemd's programs.
+    """
+    calls, programs = tmp_path / "calls", tmp_path / "programs"
+    programs.mkdir()
+    for name in ("systemctl", "systemd-sysctl", "systemd-modules-load"):
+        known = "case $* in *is-enabled*) echo enabled ;; *is-active*) exit 3 ;; esac"
+        (programs / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{calls}\n{known}\n')
+        (programs / name).chmod(0o755)
+
+    def ran(name: str, policy: int | None) -> list[str]:
+        values = template_variables(RECIPES[name], RELEASE, Format.deb, SETTINGS)
+        text = payload.scripts(RECIPES[name], values, shipped().root)["postinst"]
+        rc_d = machine.root / "usr/sbin/policy-rc.d"
+        if policy is not None:
+            machine.write("/usr/sbin/policy-rc.d", f"#!/bin/sh\nexit {policy}\n").chmod(0o755)
+        text = text.replace('[ -z "$root" ] && [ -d /run/systemd/system ]', "true")
+        text = text.replace("/usr/sbin/policy-rc.d", str(rc_d))
+        text = text.replace("/usr/lib/systemd /lib/systemd", f"/nowhere {programs}")
+        calls.write_text("")
+        done = subprocess.run(
+            ["/bin/sh", "-s", "-", "configure"], input=text, text=True, capture_output=True,
+            check=False, env={
+                "PATH": f"{programs}:{os.environ['PATH']}", "DPKG_ROOT": str(machine.root),
+                "DPKG_ADMINDIR": f"{machine.root}/var/lib/dpkg",
+                "DPKG_MAINTSCRIPT_NAME": "postinst", "DPKG_MAINTSCRIPT_PACKAGE": name,
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        quiet = r"systemctl .*(daemon-reload|is-enabled|is-active|preset|enable)"
+        return [line for line in calls.read_text().splitlines() if not re.match(quiet, line)]
+
+    return ran
+
+
+@pytest.mark.parametrize("policy", [None, 0, 104, 101])
+@pytest.mark.parametrize(
+    ("name", "done"),
+    [
+        ("kubelet", ["systemctl --quiet --system start kubelet.service"]),
+        ("kubernetes-runtime-containerd", ["systemctl try-restart containerd.service"]),
+        (
+            "kubernetes-node",
+            ["systemd-modules-load kubernetes.conf", "systemd-sysctl 99-kubernetes.conf"],
+        ),
+    ],
+)
+def test_policy_rc_d_says_whether_anything_is_started_and_overrides_are_heeded_by_bare_names(
+    live: Callable[[str, int | None], list[str]], name: str, done: list[str], policy: int | None
+) -> None:
+    assert live(name, policy) == ([] if policy == 101 else done)
