@@ -60,7 +60,7 @@ class Machine:
         if null:
             (self.root / "dev").mkdir()
             (self.root / "dev/null").touch()
-        shell = [tool("chroot"), self.root, "/bin/sh", "-c", ":"]
+        shell = [str(tool("chroot")), str(self.root), "/bin/sh", "-c", ":"]
         if subprocess.run(shell, check=False, capture_output=True).returncode:
             pytest.skip("scripts in a root of its own need the superuser and a static busybox")
 
