@@ -23,7 +23,7 @@ from kubewright.models.description import Description, Script
 from kubewright.models.lock import Check, Component, Input, Release
 from kubewright.packagers import doc_files, payload, relation_syntax
 from kubewright.packagers.describe import Stated, describe, template_variables
-from kubewright.packagers.plan import Circumstances
+from kubewright.packagers.plan import SCRIPTS, Circumstances
 from kubewright.run import find
 from kubewright.stages.build_package import carried
 
@@ -82,7 +82,9 @@ def file(name: str, target: str, form: Format, **settings: str) -> str:
         raise AssertionError(f"{component}/{file} is not asked for")
 
     recipe = RECIPES[name]
-    entries = tuple(entry for entry in recipe.contents if entry.target == target)
+    entries = tuple(
+        entry for entry in recipe.contents if target in (entry.target, entry.shipped(name).target)
+    )
     assert entries, f"{name} has no {target}"
     work = Path(os.environ["KUBEWRIGHT_DATA"]) / "payload" / name / form
     recipe = recipe.model_copy(update={"contents": entries})
@@ -96,19 +98,28 @@ def script(name: str, form: Format, which: Script) -> str:
     return payload.scripts(RECIPES[name], variables(name, form), shipped().root).get(which, "")
 
 
+def configure(name: str, form: Format) -> str:
+    """What sets a package up once it is unpacked."""
+    return script(name, form, "postinst" if form is Format.deb else "posttrans")
+
+
 def run(
     text: str, *arguments: str, root: Path | str, path: str = os.environ["PATH"]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a maintainer script as dpkg does with another root; an empty root is this system's
-    own.
-    """
+    """Run a maintainer script as dpkg does with another root."""
     return subprocess.run(
         ["/bin/sh", "-s", "-", *arguments],
         input=text,
         text=True,
         capture_output=True,
         check=False,
-        env={"DPKG_ROOT": str(root), "PATH": path},
+        env={
+            "DPKG_ROOT": str(root),
+            "DPKG_ADMINDIR": f"{root}/var/lib/dpkg",
+            "DPKG_MAINTSCRIPT_NAME": "postinst",
+            "DPKG_MAINTSCRIPT_PACKAGE": "under-test",
+            "PATH": path,
+        },
     )
 
 
@@ -154,18 +165,22 @@ def test_a_recipe_names_what_exists(name: str) -> None:
         for entry in recipe.contents
         if entry.target.startswith(("/etc/default/", "/etc/sysconfig/"))
     ]
-    assert all(entry.kind == "config" for entry in defaults)
+    assert all(entry.kind == "default" for entry in defaults)
     assert not any(target.startswith("/etc/cni") for target in targets)
 
 
 def test_every_file_in_packaging_is_used() -> None:
-    used = {f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm")}
-    used |= {"README.md"}
+    used = {"README.md", *SCRIPTS}
     for recipe in RECIPES.values():
         used |= {entry.source.partition(":")[2] for entry in recipe.contents}
         used.update(recipe.scripts.values())
     folder = shipped().packaging
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} <= used
+    there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    for name in there.keys() & used:
+        used |= set(re.findall(r'{% include "([^"]+)" %}', there[name].read_text()))
+    for name in there.keys() & used:  # what is included may include
+        used |= set(re.findall(r'{% include "([^"]+)" %}', there[name].read_text()))
+    assert there.keys() <= used
 
 
 @both
@@ -194,14 +209,17 @@ def test_a_licence_without_a_text_is_refused() -> None:
         doc_files.copyright_file(made)
 
 
-def test_every_kubernetes_package_but_kubectl_is_guarded() -> None:
+def test_every_kubernetes_package_but_kubectl_is_guarded_and_etcd() -> None:
     assert {
         name
         for name, recipe in RECIPES.items()
         if recipe.component == "kubernetes" and not recipe.version
-    } - {"kubectl"} == GUARDED
+    } - {"kubectl"} | {"etcd"} == GUARDED
     for name in GUARDED:
-        assert file(name, f"/usr/share/kubewright/versions/{name}", Format.rpm) == "1.36.4\n"
+        version = VERSIONS[RECIPES[name].component]
+        assert file(name, f"/usr/share/kubewright/versions/{name}", Format.rpm) == f"{version}\n"
+        guards = {f"/usr/share/kubewright/guard/{name}", f"/etc/apt/apt.conf.d/50{name}"}
+        assert guards <= {entry.target for entry in RECIPES[name].contents}
 
 
 # ── Files ────────────────────────────────────────────────────────────────────────────────────
@@ -318,6 +336,9 @@ def test_scripts_are_clean_shell(tmp_path: Path, tool: Callable[[str], Path]) ->
                 assert "\n\n\n" not in text
                 subprocess.run(["/bin/sh", "-n", path], check=True)
                 written.append(path)
+    guard = tmp_path / "apt-guard"
+    guard.write_text(file("kubelet", "/usr/share/kubewright/guard/kubelet", Format.deb))
+    written.append(guard)
     assert len(written) > 60
     done = subprocess.run(
         [tool("shellcheck"), *written], capture_output=True, text=True, check=False
@@ -326,9 +347,7 @@ def test_scripts_are_clean_shell(tmp_path: Path, tool: Callable[[str], Path]) ->
 
 
 @both
-@pytest.mark.parametrize(
-    "name", ["kubectl", "cri-tools", "kubernetes-cni", "kubewright-archive-keyring"]
-)
+@pytest.mark.parametrize("name", ["kubectl", "cri-tools"])
 def test_a_package_with_nothing_to_do_has_no_scripts(name: str, form: Format) -> None:
     assert payload.scripts(RECIPES[name], variables(name, form), shipped().root) == {}
 
@@ -376,7 +395,17 @@ def test_the_guard_lets_only_neighbouring_minors_in(
 def test_the_guard_says_what_to_install_first(tmp_path: Path) -> None:
     done = run(script("kubelet", Format.deb, "preinst"), "upgrade", "1.33.9-1", root=tmp_path)
     assert "from 1.33.9-1 to 1.36 would skip Kubernetes 1.34" in done.stderr
-    assert "apt-get install 'kubelet=1.34.*'" in done.stderr
+    assert "put the channel stable-1.34 into this site's entry, then: apt-get update" in done.stderr
+    entry = tmp_path / "etc/apt/sources.list.d/kubewright.sources"
+    entry.parent.mkdir(parents=True)
+    entry.write_text(
+        file("kubewright-archive-keyring", f"/{entry.relative_to(tmp_path)}", Format.deb)
+    )
+    done = run(script("kubelet", Format.deb, "preinst"), "upgrade", "1.33.9-1", root=tmp_path)
+    command = re.search(r"channel: (sed .*) && apt-get update && apt-get upgrade\n", done.stderr)
+    assert command
+    subprocess.run(["/bin/sh", "-c", command[1].replace(" /etc", f" {tmp_path}/etc")], check=True)
+    assert Deb822(entry.read_text())["Suites"] == "stable-1.34"
 
 
 def test_the_guard_knows_a_package_whose_configuration_was_left(tmp_path: Path) -> None:
@@ -385,7 +414,6 @@ def test_the_guard_knows_a_package_whose_configuration_was_left(tmp_path: Path) 
     assert "apt-get purge kubelet" in done.stderr
 
 
-APT_GUARD = shipped().packaging / "kubernetes-node" / "apt-guard"
 Asked = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -410,8 +438,11 @@ def asked(tmp_path: Path) -> Asked:
                 f"{name} - < {version} **CONFIGURE**",
                 f"{name} 1 > - **REMOVE**",
             ]
+        guard = tmp_path / "guard/kubelet"
+        guard.parent.mkdir(exist_ok=True)
+        guard.write_text(file("kubelet", "/usr/share/kubewright/guard/kubelet", Format.deb))
         return subprocess.run(
-            ["/bin/sh", APT_GUARD],
+            ["/bin/sh", guard],
             input="".join(f"{line}\n" for line in lines),
             text=True,
             capture_output=True,
@@ -430,19 +461,19 @@ def test_apt_asks_every_guard_before_it_unpacks_anything(
     news = [deb(tmp_path, name) for name in (*names, "kube-proxy", "kubectl", "cri-tools")]
     done = asked(news)
     assert done.returncode == 3
-    refused = [
-        line.split()[0]
-        for line in done.stdout.splitlines()
-        if "not installed: from 1.33.9-1 to 1.36" in line
-    ]
-    assert refused == names
-    assert done.stdout.splitlines()[-2:] == [
-        "kubernetes-node: nothing was changed",
+    assert done.stdout.splitlines() == [
+        "kubelet, kubeadm, kubernetes-node 1.36.4: not installed: from 1.33.9-1 to 1.36 would skip"
+        " Kubernetes 1.34, and minors must not be skipped.",
+        "Upgrade to 1.34 first: put the channel stable-1.34 into this site's entry,"
+        " then: apt-get update && apt-get upgrade",
+        "To do it all the same: mkdir -p /etc/kubewright && touch /etc/kubewright/allow-minor-jump",
+        "kubewright: nothing was changed",
         "To upgrade everything else meanwhile: apt-mark hold kubelet kubeadm kubernetes-node"
         " (and later: apt-mark unhold kubelet kubeadm kubernetes-node)",
     ]
     assert "apt-get purge" not in done.stdout
     assert asked([]).returncode == asked(news[3:]).returncode == 0
+    assert asked([]).stdout == asked(news[3:]).stdout == ""
     for settings in (
         (f"RootDir={tmp_path}/target", "Dir::State::status=/var/lib/dpkg/status"),
         (f"Dir={tmp_path}/target/", f"Dir::State::status={tmp_path}/target/var/lib/dpkg/status"),
@@ -451,7 +482,8 @@ def test_apt_asks_every_guard_before_it_unpacks_anything(
     assert asked(news, settings=(f"RootDir={tmp_path}/elsewhere",)).returncode == 0
     (tmp_path / "target/etc/kubewright").mkdir(parents=True)
     (tmp_path / "target/etc/kubewright/allow-minor-jump").touch()
-    assert asked(news).returncode == 0
+    done = asked(news)
+    assert (done.returncode, done.stdout.count("when it has served: rm ")) == (0, 1)
 
 
 def test_apt_asks_about_what_is_left_of_a_removed_package_as_dpkg_does(
@@ -520,15 +552,17 @@ def test_only_a_refusal_stops_the_real_apt(
     guard: str | None,
     stops: bool,
 ) -> None:
-    assert all(name.startswith("kube") for name in GUARDED)  # the packages that apt-guard looks at
-    done = subprocess.run(
-        [tool("shellcheck"), APT_GUARD], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "")
-    program = next(
-        one for one in RECIPES["kubernetes-node"].contents if one.source.endswith("/apt-guard")
-    )
-    assert program.mode == "0755"
+    # The packages that apt-guard looks at.
+    assert all(name.startswith(("kube", "etcd")) for name in GUARDED)
+    programs = {
+        recipe.name: entry
+        for recipe in RECIPES.values()
+        for entry in recipe.contents
+        if entry.source.endswith("/apt-guard.j2")
+    }
+    assert programs.keys() == GUARDED
+    assert {entry.mode for entry in programs.values()} == {"0755"}
+    program = programs["kubernetes-node"]
     stand_in = tmp_path / "guard"
     if guard is not None:
         stand_in.write_text(f"#!/bin/sh\n{guard}\n")
@@ -716,17 +750,23 @@ def test_the_guard_asks_the_program_of_an_rpm_from_elsewhere(
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """Run a script as if on a host with systemd; gives exit code, output and what systemctl was
+    """Run a script as if in a host with systemd; gives exit code, output and what systemctl was
     asked to do.
 
-    The real systemctl must not be reached, so a recorder stands in; `active` units run, `broken`
-    ones fail to.
+    This machine must not be reached, so the host is a directory and a recorder stands in for
+    systemctl; `active` units run, `broken` ones fail to.
     """
     programs = tmp_path / "bin"
     programs.mkdir()
     calls = tmp_path / "calls"
     running = tmp_path / "run"
     running.mkdir()
+    there = tmp_path / "host"
+    (there / "etc").mkdir(parents=True)
+    (there / "etc/group").write_text("docker:x:1:\n")
+    (programs / "deb-systemd-invoke").write_text('#!/bin/sh\nexec systemctl "$@"\n')
+    (programs / "deb-systemd-helper").write_text('#!/bin/sh\n[ "$1" != debian-installed ]\n')
+    (programs / "getent").write_text("#!/bin/sh\necho docker:x:1:\n")
 
     def ran(
         text: str, *arguments: str, root: str = "", active: str = "", broken: str = ""
@@ -735,28 +775,38 @@ def host(tmp_path: Path) -> Host:
         (programs / "systemctl").write_text(
             f'#!/bin/sh\necho "$*" >>{calls}\ncase $* in\n'
             f"    '--quiet is-active '*) [ \"$3\" = '{active}' ] ;;\n"
-            f"    *' {broken}') exit 1 ;;\nesac\n"
+            f"    *' {broken}') case $* in *preset* | *is-enabled*) ;; *) exit 1 ;; esac ;;\nesac\n"
         )
-        (programs / "systemctl").chmod(0o755)
-        text = text.replace("/run/systemd/system", str(running))
-        done = run(text, *arguments, root=root, path=f"{programs}:{os.environ['PATH']}")
-        return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines()
+        for program in programs.iterdir():
+            program.chmod(0o755)
+        if not root:
+            text = text.replace('[ -z "$root" ] && [ -d /run/systemd/system ]', f"[ -d {running} ]")
+        done = run(text, *arguments, root=root or there, path=f"{programs}:{os.environ['PATH']}")
+        asked = calls.read_text().replace(f"--root={there} ", "").splitlines()
+        return done.returncode, done.stdout + done.stderr, asked
 
     return ran
 
 
 @both
 def test_kubelet_is_enabled_once_and_restarted_when_it_runs(host: Host, form: Format) -> None:
-    text = script("kubelet", form, "postinst")
-    first, later = (
-        (("configure",), ("configure", "1.36.1-1")) if form is Format.deb else (("1",), ("2",))
-    )
+    text = configure("kubelet", form)
+    first, later = ("configure",), ("configure", "1.36.1-1")
     assert host(text, *first) == (
         0,
         "",
-        ["daemon-reload", "--quiet enable kubelet.service", "start kubelet.service"],
+        [
+            "daemon-reload",
+            "--preset-mode=enable-only preset kubelet.service",
+            "is-enabled kubelet.service",
+            "start kubelet.service",
+        ],
     )
+    if form is Format.rpm:
+        assert host(script("kubelet", form, "preinst"), "2")[0] == 0
     assert host(text, *later) == (0, "", ["daemon-reload", "try-restart kubelet.service"])
+    preset = file("kubelet", "/usr/lib/systemd/system-preset/80-kubelet.preset", form)
+    assert preset.splitlines()[-1] == "enable kubelet.service"
 
 
 @both
@@ -764,25 +814,29 @@ def test_kubelet_is_enabled_once_and_restarted_when_it_runs(host: Host, form: Fo
     ("name", "unit"), [("kubernetes-docker", "docker.service"), ("etcd", "etcd.service")]
 )
 def test_docker_and_etcd_are_never_restarted_but_spoken_of(
-    tmp_path: Path, host: Host, form: Format, name: str, unit: str
+    host: Host, form: Format, name: str, unit: str
 ) -> None:
-    text = script(name, form, "postinst").replace("$root/etc/group", str(tmp_path / "group"))
-    (tmp_path / "group").write_text("docker:x:1:\n")
+    text = configure(name, form)
     arguments = ("configure", "1-1") if form is Format.deb else ("2",)
-    code, output, calls = host(text, *arguments, active=unit)
-    assert code == 0
-    assert not any("restart" in call for call in calls)
-    assert output == (
-        f"{name}: {unit} still runs the old version; when it suits you: systemctl restart {unit}\n"
-    )
-    assert host(text, *arguments)[1] == ""
+    for running in (unit, ""):
+        if form is Format.rpm:
+            assert host(script(name, form, "preinst"), *arguments)[0] == 0
+        code, output, calls = host(text, *arguments, active=running)
+        assert code == 0
+        assert not any("restart" in call for call in calls)
+        assert output == (
+            f"{name}: {unit} still runs the old version; when it suits you: "
+            f"systemctl restart {unit}\n"
+            if running
+            else ""
+        )
 
 
 @both
 def test_a_service_that_does_not_start_does_not_fail_the_installation(
     host: Host, form: Format
 ) -> None:
-    text = script("kubernetes-containerd", form, "postinst")
+    text = configure("kubernetes-containerd", form)
     code, output, _ = host(
         text, "configure" if form is Format.deb else "1", broken="containerd.service"
     )
@@ -792,7 +846,9 @@ def test_a_service_that_does_not_start_does_not_fail_the_installation(
 
 @pytest.mark.parametrize("name", ["etcd", "kube-apiserver", "kube-proxy"])
 def test_services_of_components_are_not_enabled(host: Host, name: str) -> None:
-    assert host(script(name, Format.deb, "postinst"), "configure") == (0, "", ["daemon-reload"])
+    assert host(configure(name, Format.deb), "configure") == (0, "", ["daemon-reload"])
+    preset = file(name, f"/usr/lib/systemd/system-preset/80-{name}.preset", Format.deb)
+    assert preset.splitlines()[-1] == f"disable {name}.service"
 
 
 @both
@@ -803,7 +859,7 @@ def test_removal_stops_and_disables_services_and_an_upgrade_does_not(
     assert host(text, "remove" if form is Format.deb else "0") == (
         0,
         "",
-        ["--quiet --now disable kubelet.service"],
+        ["stop kubelet.service", "--quiet disable kubelet.service"],
     )
     assert host(text, *(("upgrade", "1.36.5-1") if form is Format.deb else ("1",))) == (0, "", [])
 
@@ -812,7 +868,10 @@ def test_a_package_that_comes_back_after_removal_is_enabled_again(
     tmp_path: Path, host: Host
 ) -> None:
     root = str(tmp_path / "root")
-    enabled = [f"--root={root} --quiet enable kubelet.service"]
+    enabled = [
+        f"--root={root} --preset-mode=enable-only preset kubelet.service",
+        f"--root={root} is-enabled kubelet.service",
+    ]
     postinst, postrm = (
         script("kubelet", Format.deb, "postinst"),
         script("kubelet", Format.deb, "postrm"),
@@ -829,10 +888,8 @@ def test_a_package_that_comes_back_after_removal_is_enabled_again(
 def test_another_root_leaves_the_services_of_this_host_alone(
     tmp_path: Path, host: Host, name: str
 ) -> None:
-    (tmp_path / "root/etc/containerd").mkdir(parents=True)
+    (tmp_path / "root/etc").mkdir(parents=True)
     (tmp_path / "root/etc/group").write_text("docker:x:1:\n")
-    (tmp_path / "root/usr/share/kubewright").mkdir(parents=True)
-    (tmp_path / "root/usr/share/kubewright/containerd-config.toml").touch()
     scripts = payload.scripts(RECIPES[name], variables(name, Format.deb), shipped().root)
     runs: list[tuple[Script, tuple[str, ...]]] = [
         ("preinst", ("install",)),
@@ -849,7 +906,11 @@ def test_another_root_leaves_the_services_of_this_host_alone(
             code, output, calls = host(scripts[which], *arguments, root=str(tmp_path / "root"))
             assert code == 0, output
             assert all(
-                re.match(f"--root={tmp_path}/root --quiet (en|dis|is-en)abled? ", call)
+                re.match(
+                    f"--root={tmp_path}/root "
+                    "(--quiet (en|dis|is-en)abled?|--preset-mode=enable-only preset|is-enabled) ",
+                    call,
+                )
                 for call in calls
             )
 
@@ -901,7 +962,7 @@ def test_purge_removes_what_is_empty_and_names_what_it_keeps(
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        (None, "# ours\n", False),
+        (None, 'imports = ["/etc/containerd/conf.d/*.toml"]\n', False),
         (
             'imports = ["/etc/containerd/conf.d/*.toml"]\n',
             'imports = ["/etc/containerd/conf.d/*.toml"]\n',
@@ -915,16 +976,15 @@ def test_purge_removes_what_is_empty_and_names_what_it_keeps(
 def test_a_persons_containerd_configuration_is_never_changed(
     tmp_path: Path, before: str | None, after: str, says: bool
 ) -> None:
-    ours = tmp_path / "usr/share/kubewright/containerd-config.toml"
+    defaults = tmp_path / "usr/share/kubewright/defaults/kubernetes-runtime-containerd"
+    ours = defaults / "etc/containerd/config.toml"
     config = tmp_path / "etc/containerd/config.toml"
     for path in (ours, config):
         path.parent.mkdir(parents=True)
-    ours.write_text("# ours\n")
+    ours.write_text('imports = ["/etc/containerd/conf.d/*.toml"]\n')
     if before is not None:
         config.write_text(before)
-    done = run(
-        script("kubernetes-runtime-containerd", Format.deb, "postinst"), "configure", root=tmp_path
-    )
+    done = run(configure("kubernetes-runtime-containerd", Format.deb), "configure", root=tmp_path)
     assert done.returncode == 0
     assert config.read_text() == after
     assert ("does not import" in done.stdout) is says
@@ -947,7 +1007,8 @@ def dpkg(tmp_path: Path, tool: Callable[[str], Path]) -> Callable[..., str]:
     enabled = tmp_path / "enabled"
     enabled.mkdir()
     (programs / "systemctl").write_text(
-        f'#!/bin/sh\nshift 2\ncase $1 in\n    enable) touch "{enabled}/$2" ;;\n'
+        f'#!/bin/sh\nshift; [ "$1" = is-enabled ] || shift\ncase $1 in\n'
+        f'    enable | preset) touch "{enabled}/$2" ;;\n'
         f'    disable) rm -f "{enabled}/$2" ;;\n'
         f'    is-enabled) [ -e "{enabled}/$2" ] ;;\nesac\n'
     )
@@ -1004,10 +1065,10 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
     ]
     (control / "conffiles").write_text("".join(f"{target}\n" for target in configs))
     for entry in recipe.contents:
-        target = tree / entry.target.lstrip("/")
+        target = tree / entry.shipped(name).target.lstrip("/")
         if entry.kind == "dir":
             target.mkdir(parents=True, exist_ok=True)
-        elif entry.target.startswith(UNITS) or entry.target in configs:
+        elif entry.target.startswith(f"{UNITS}/") or entry.kind in ("config", "default"):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text("# as shipped\n")
     path = tmp_path / f"{name}_{version}.deb"
@@ -1049,8 +1110,7 @@ def test_switching_to_hyperkube_keeps_units_enabled_and_purging_the_old_keeps_wh
     assert {path.name for path in enabled.iterdir()} == units
     assert all(path.exists() for path in kept), said
     assert dpkg("--purge", HYPERKUBE).startswith("0 ")
-    # Of these just the last is the package's own.
-    assert [path.exists() for path in kept] == [True, True, False]
+    assert all(path.exists() for path in kept)
     assert not (tmp_path / "target/var/lib/kubewright").exists()
 
 
@@ -1066,7 +1126,7 @@ def test_the_guard_sees_the_version_of_the_deb_that_hyperkube_replaces(
         "kubernetes-hyperkube 1.36.4: not installed: from 1.33.1-1 to 1.36 would skip "
         "Kubernetes 1.34" in said
     )
-    assert "apt-get install 'kubelet=1.34.*'" in said
+    assert "Upgrade to 1.34 first: put the channel stable-1.34 into" in said
 
 
 def test_the_guard_of_an_upgrade_ignores_what_is_left_of_a_replaced_package(
@@ -1095,7 +1155,18 @@ def test_the_guard_sees_the_version_of_the_rpm_that_hyperkube_replaces(
     done = run(script(HYPERKUBE, Format.rpm, "preinst"), "1", root=tmp_path)
     assert done.returncode == code, done.stderr
     if old == "1.33.9":
-        assert "dnf install 'kubelet-1.34.*'" in done.stderr
+        assert "Upgrade to 1.34 first: put the channel stable-1.34 into" in done.stderr
+        entry = tmp_path / "etc/yum.repos.d/kubewright.repo"
+        entry.parent.mkdir(parents=True)
+        text = file("kubewright-archive-keyring", f"/{entry.relative_to(tmp_path)}", Format.rpm)
+        entry.write_text(text)
+        done = run(script(HYPERKUBE, Format.rpm, "preinst"), "1", root=tmp_path)
+        command = re.search(r"channel: (sed .*) && dnf --refresh upgrade\n", done.stderr)
+        assert command
+        words = command[1].replace(" /etc", f" {tmp_path}/etc")
+        subprocess.run(["/bin/sh", "-c", words], check=True)
+        wanted = text.replace("/yum/stable-1.36/", "/yum/stable-1.34/")
+        assert entry.read_text() == wanted != text
 
 
 @pytest.mark.parametrize("name", ["kubelet", "etcd", "kube-apiserver"])
@@ -1104,10 +1175,11 @@ def test_an_erased_rpm_leaves_its_service_to_the_package_that_has_the_unit_now(
 ) -> None:
     rpm = tmp_path / "bin/rpm"
     text = script(name, Format.rpm, "prerm")
+    stopped = [f"stop {name}.service", f"--quiet disable {name}.service"]
     for owners, calls in (
         (f"{name}-1.36.4-1.x86_64 {HYPERKUBE}-1.36.4-1.x86_64", []),
-        (f"{name}-1.36.4-1.x86_64", [f"--quiet --now disable {name}.service"]),
-        ("'file is not owned by any package'", [f"--quiet --now disable {name}.service"]),
+        (f"{name}-1.36.4-1.x86_64", stopped),
+        ("'file is not owned by any package'", stopped),
     ):
         rpm.write_text(f"#!/bin/sh\nprintf '%s\\n' {owners}\n")
         rpm.chmod(0o755)
@@ -1135,9 +1207,7 @@ def test_hyperkube_states_the_etcd_that_is_in_the_program() -> None:
 
 
 def test_hyperkube_rpm_restarts_the_services_that_it_takes_over(host: Host) -> None:
-    code, output, calls = host(
-        script(HYPERKUBE, Format.rpm, "postinst"), "1", active="etcd.service"
-    )
+    code, output, calls = host(configure(HYPERKUBE, Format.rpm), "1", active="etcd.service")
     assert code == 0
     assert {"try-restart kubelet.service", "try-restart kube-apiserver.service"} <= set(calls)
     assert "etcd.service still runs the old version" in output

@@ -13,8 +13,8 @@ from kubewright.models.base import Json, Model
 from kubewright.run import find, run
 
 PROGRAMS = (
-    "sh", "cat", "chmod", "cp", "cut", "grep", "head", "id", "ln", "ls", "mkdir", "mv", "rm",
-    "rmdir", "sed", "sort", "tail", "touch", "tr", "uname", "wc",
+    "sh", "cat", "chmod", "cp", "cut", "grep", "head", "id", "ln", "ls", "mkdir", "mv",
+    "readlink", "rm", "rmdir", "sed", "sort", "tail", "touch", "tr", "uname", "wc",
 )  # fmt: skip
 """What a scriptlet takes for granted: the shell, and the usual of coreutils, grep and sed."""
 

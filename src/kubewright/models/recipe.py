@@ -2,12 +2,16 @@
 version.
 """
 
+from itertools import chain
 from typing import Literal
 
 from pydantic import Field
 
 from kubewright.inputs import InputName
 from kubewright.models.base import Format, Minor, Model
+
+DEFAULTS = "/usr/share/kubewright/defaults"
+"""Where packages carry what their scripts put into /etc."""
 
 
 class Content(Model):
@@ -17,11 +21,15 @@ class Content(Model):
     a fetched archive; a pattern that ends in `*` means all that match, below `target`), `file:PATH`
     (below packaging/; `@repo/PATH` below repo/) or `template:PATH` (the same, rendered with jinja2;
     nothing is shipped when it renders to nothing). A directory or link has none.
+
+    A `default` is a file that people may write themselves: it is shipped below
+    /usr/share/kubewright/defaults/, and scripts put it at `target` where nothing is, renew it while
+    nobody has changed it, and take it away with the package. It is no conffile, so nobody is asked.
     """
 
     target: str = Field(pattern=r"^/")
     source: str = Field("", pattern=r"^(|(input|file|template):.+)$")
-    kind: Literal["file", "config", "dir", "link"] = "file"
+    kind: Literal["file", "config", "default", "dir", "link"] = "file"
     mode: str = Field("0644", pattern=r"^0[0-7]{3}$", description="octal, as a string")
     to: str = Field("", description="of a link: what it points to")
     only: Format | None = None
@@ -34,6 +42,13 @@ class Content(Model):
     def input(self) -> InputName | None:
         """The input that the file comes from, or None for a file of ours."""
         return InputName.of(self.source)
+
+    def shipped(self, package: str) -> "Content":
+        """The entry as a package of this name carries it: a default has a place of its own."""
+        if self.kind != "default":
+            return self
+        target = f"{DEFAULTS}/{package}{self.target}"
+        return self.model_copy(update={"target": target, "kind": "file"})
 
     def belongs(self, form: Format, minor: str) -> bool:
         """Whether packages of a format and a minor have it."""
@@ -89,14 +104,20 @@ class Recipe(Model):
     section: str = "admin"
     monolith: bool = Field(False, description="only in releases whose hyperkube is one program")
     guard: bool = Field(False, description="refuse to jump over a minor or go down one")
+    rivals: tuple[str, ...] = Field(
+        (),
+        description="deb: packages with the same data, in whose presence it refuses to be unpacked",
+    )
     relations: Relations = Relations()
     deb: Relations = Relations()
     rpm: Relations = Relations()
     older: tuple[OlderRelations, ...] = ()
     contents: tuple[Content, ...] = ()
     services: tuple[Service, ...] = ()
-    scripts: dict[Literal["preinst", "postinst", "prerm", "postrm"], str] = Field(
-        default_factory=dict, description="extra shell for a script: a file below packaging/"
+    scripts: dict[Literal["preinst", "configure", "prerm", "postrm"], str] = Field(
+        default_factory=dict,
+        description="extra shell for a script, a file below packaging/; "
+        "configure: for postinst of a deb, posttrans of an rpm",
     )
 
     def related(self, form: Format, minor: str) -> tuple[Relations, ...]:
@@ -106,6 +127,40 @@ class Recipe(Model):
             if _number(minor) < _number(one.before):
                 found.append(one.deb if form is Format.deb else one.rpm)
         return tuple(found)
+
+    def defaults(self, form: Format) -> tuple[str, ...]:
+        """The files that its scripts put where nothing is."""
+        return tuple(
+            entry.target
+            for entry in self.contents
+            if entry.kind == "default" and entry.only in (None, form)
+        )
+
+    def directories(self, form: Format) -> tuple[str, ...]:
+        """The directories outside /usr that it needs, which people may have made links of."""
+        needed = [entry.target for entry in self.contents if entry.kind == "dir"]
+        needed += [target.rpartition("/")[0] for target in self.defaults(form)]
+        return tuple(sorted({name for name in needed if not name.startswith("/usr/")}))
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The directories that hold what is not configuration."""
+        return tuple(name for name in self.directories(Format.deb) if name.startswith("/var/lib/"))
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The names of the packages whose place a deb takes."""
+        return _names(self.relations.replaces, self.deb.replaces)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The names of packages that cannot be beside a deb, and of which something may be left."""
+        return _names(self.rivals, self.relations.conflicts, self.deb.conflicts)
+
+
+def _names(*relations: tuple[str, ...]) -> tuple[str, ...]:
+    """The package names in relations, each once."""
+    return tuple(dict.fromkeys(text.split()[0] for text in chain(*relations)))
 
 
 def _number(minor: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ templates.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jinja2
 
@@ -20,6 +20,9 @@ TakeInput = Callable[[str, str], Path]
 """Gives the file of `(component, name)` for the architecture at hand; raises `inputs.Missing` if
 there is none.
 """
+
+_CONFIGURE = ("postinst", "posttrans")
+"""Where a format sets up what it has unpacked: after the package, or after the transaction."""
 
 
 class Unpacked:
@@ -63,7 +66,13 @@ def gather(
         if entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
             for payload in _gather(
-                entry, place, arch, members, variables, content, work / str(number)
+                entry.shipped(recipe.name),
+                place,
+                arch,
+                members,
+                variables,
+                content,
+                work / str(number),
             ):
                 if payload.target in by_target:
                     raise RequestError(
@@ -97,12 +106,13 @@ def _gather(
     if entry.kind in ("dir", "link"):
         mode = 0o755 if entry.kind == "dir" and entry.mode == "0644" else mode
         return [Payload(target=entry.target, kind=entry.kind, mode=mode, to=entry.to)]
+    form: Literal["file", "config"] = "config" if entry.kind == "config" else "file"
     if entry.input is not None:
         wanted = entry.input.filled(variables["version"], arch, place)
         return [
             Payload(
                 target=wanted.target_of(entry.target, path.name),
-                kind=entry.kind,
+                kind=form,
                 mode=mode,
                 path=path,
             )
@@ -117,7 +127,7 @@ def _gather(
         work.parent.mkdir(parents=True, exist_ok=True)
         work.write_text(text, encoding="utf-8")
         path = work
-    return [Payload(target=entry.target, kind=entry.kind, mode=mode, path=path)]
+    return [Payload(target=entry.target, kind=form, mode=mode, path=path)]
 
 
 def _content_file(name: str, place: str, content: Path) -> Path:
@@ -177,11 +187,9 @@ def _template(text: str, content: Path) -> jinja2.Template:
 
 def scripts(recipe: Recipe, variables: Mapping[str, Any], content: Path) -> dict[Script, str]:
     """The maintainer scripts of a recipe, rendered; those with nothing to do are left out."""
-    names: tuple[Literal["preinst", "postinst", "prerm", "postrm"], ...]
-    names = ("preinst", "postinst", "prerm", "postrm")
     rendered: dict[Script, str] = {}
-    for name in names:
-        extra = recipe.scripts.get(name, "")
+    for name in get_args(Script):
+        extra = recipe.scripts.get("configure" if name in _CONFIGURE else name, "")
         if extra:
             file = _content_file(extra, f"recipes/packages/{recipe.name}.toml: scripts", content)
             extra = render(file.read_text(), variables, extra, content)

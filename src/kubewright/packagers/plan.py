@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jinja2
 from jinja2 import meta
@@ -16,12 +16,13 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.build import Build
 from kubewright.models.components import Components, ComponentSource
+from kubewright.models.description import Script
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe, Relations
 from kubewright.packagers.describe import identify, placeholders, template_variables
 from kubewright.workspace import fingerprint
 
-SCRIPTS = tuple(f"scripts/{name}.sh.j2" for name in ("preinst", "postinst", "prerm", "postrm"))
+SCRIPTS = tuple(f"scripts/{name}.sh.j2" for name in get_args(Script))
 """The templates below packaging/ that the scripts of every package are rendered from."""
 
 LONGEST = 64

@@ -13,7 +13,7 @@ from kubewright.models.base import Arch, Format, PackageCompression
 from kubewright.models.description import Description
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
-from kubewright.packagers import PACKAGERS, doc_files, payload
+from kubewright.packagers import PACKAGERS, directories, doc_files, payload
 from kubewright.packagers.describe import Stated, describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
 from kubewright.packing.contents import Contents
@@ -82,6 +82,7 @@ class PackageBuilder:
                 below.mkdir()
                 description = self._describe(package, sources, unpacked, work)
                 description = doc_files.add(description, below / "documents")
+                description = directories.add(description)
                 target = self.workspace.root / PACKAGES / package.format / description.filename
                 made = below / description.filename
                 PACKAGERS[self.backend].package(description, contents, below, made)

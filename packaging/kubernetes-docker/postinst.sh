@@ -1,4 +1,0 @@
-# docker.socket belongs to this group.
-if ! grep -q '^docker:' "$root/etc/group"; then
-    groupadd --system ${root:+"--prefix=$root"} docker
-fi
