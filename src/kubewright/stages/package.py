@@ -12,18 +12,18 @@ from pydantic import ValidationError
 
 from kubewright import __version__, checked, files
 from kubewright.cache import Cache
-from kubewright.errors import RequestError
-from kubewright.models.artifact import Builder, Package, Record, Skipped
+from kubewright.models.artifact import Builder, Package, Record
 from kubewright.models.build import Build, Built
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe
-from kubewright.packagers import PACKAGERS, closure
+from kubewright.packagers import PACKAGERS
 from kubewright.packagers.plan import Circumstances, PlannedPackage, materials, plan, wanted
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.certificate import read as read_certificate
 from kubewright.signing.keyring import armored
 from kubewright.signing.public import RepoPublicKey
+from kubewright.stages import package_gaps
 from kubewright.stages.build_package import (
     KEYRING,
     PACKAGES,
@@ -144,9 +144,9 @@ def _build_all(
     """Build those of `chosen` that are not there as they would be built; list all that are."""
     release, workspace = builder.release, builder.workspace
     gaps = {package.id: gap for package in planned if (gap := package.gap(release))}
-    _refuse_skipped(chosen, gaps, settings.only)
+    package_gaps.refuse_wanted(chosen, gaps, settings.only)
     if len(chosen) == len(planned):
-        _refuse_gaps(planned, gaps, recipes, release)
+        package_gaps.refuse(planned, gaps, recipes, release)
     builds = {
         package.id: materials(package, release, builder.around)
         for package in planned
@@ -160,7 +160,7 @@ def _build_all(
         current[built.build.id] = built
     complete = len(current) == len(builds)
     if complete:
-        _refuse_gaps(planned, gaps, recipes, release)
+        package_gaps.refuse(planned, gaps, recipes, release)
     products = sorted((built.product for built in current.values()), key=_path)
     notes = [_beside(workspace, product) for product in products]
     return head.model_copy(
@@ -170,7 +170,7 @@ def _build_all(
             "files": {
                 str(note.relative_to(workspace.root)): checked.sha256_of(note) for note in notes
             },
-            "skipped": tuple(_skipped(planned, gaps)),
+            "skipped": tuple(package_gaps.skipped(planned, gaps)),
         }
     )
 
@@ -205,15 +205,6 @@ def _build(
 
 def _path(package: Package) -> str:
     return package.path
-
-
-def _skipped(planned: Sequence[PlannedPackage], gaps: Mapping[str, str]) -> Iterator[Skipped]:
-    """The planned packages that cannot be built, and why."""
-    for package in planned:
-        if package.id in gaps:
-            log.warning("%s: skipped: %s", package.id, gaps[package.id])
-            name = f"{package.recipe.name} ({package.format})"
-            yield Skipped(name=name, arch=package.arch, reason=gaps[package.id])
 
 
 def _beside(workspace: Workspace, package: Package) -> Path:
@@ -257,44 +248,6 @@ def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage])
     """The fetched files of some packages, checked."""
     used = set(chain.from_iterable(package.inputs(release) for package in packages))
     return {key: cache.use(entry) for key, entry in release.named_inputs.items() if key in used}
-
-
-def _refuse_gaps(
-    planned: Sequence[PlannedPackage],
-    gaps: Mapping[str, str],
-    recipes: Mapping[str, Recipe],
-    release: Release,
-) -> None:
-    """A release must not have packages that nobody could install.
-
-    Where no upstream has what such a package needs for an architecture, it is for the others.
-    """
-    possible, reasons, never = [], {}, set()
-    for package in planned:
-        if package.id not in gaps:
-            possible.append((package.recipe.name, package.arch, package.format))
-            continue
-        reasons[package.recipe.name, package.arch] = gaps[package.id]
-        if package.never(release):
-            never.add((package.recipe.name, package.arch))
-    for name, needed, arch in closure.gaps(possible, recipes):
-        why = reasons.get((needed, arch), "not built")
-        if (needed, arch) in never:
-            continue
-        raise RequestError(
-            f"{name} could not be installed on {arch}",
-            f"it needs {needed}, which was skipped: {why}",
-            "use an upstream that has it, or leave the architecture out with --arch",
-        )
-
-
-def _refuse_skipped(chosen: Sequence[PlannedPackage], gaps: Mapping[str, str], only: str) -> None:
-    """What is asked for by its name must not be left out."""
-    reasons = [gaps[package.id] for package in chosen if package.id in gaps]
-    if reasons and "*" not in only:
-        raise RequestError(
-            f"--only {only}", f"cannot be built: {reasons[0]}", "use an upstream that has it"
-        )
 
 
 def certificate(settings: Settings) -> RepoPublicKey:
