@@ -165,6 +165,9 @@ def test_every_file_in_packaging_is_used() -> None:
         used |= {entry.source.partition(":")[2] for entry in recipe.contents}
         used.update(recipe.scripts.values())
     folder = shipped().packaging
+    for template in [name for name in used if (folder / name).suffix == ".j2"]:
+        if not template.startswith("@"):
+            used.update(re.findall(r'{% include "([^"]+)" %}', (folder / template).read_text()))
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} <= used
 
 
