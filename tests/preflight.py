@@ -244,7 +244,8 @@ def check_fails(root: Path, minor: str) -> bool:
 SCRIPT = """
 set -eu
 root=$1 containerd=$2 work=$3
-ip link set lo up 2>/dev/null || :
+busybox ip link set lo up
+busybox ip address add 192.0.2.1/32 dev lo # where etcd is to listen
 mount --bind "$root/etc/containerd" /etc/containerd
 if [ -e "$root/sys/fs/cgroup/cgroup.controllers" ]; then
     cp "$root/sys/fs/cgroup/cgroup.controllers" "$work/controllers"

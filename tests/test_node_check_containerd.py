@@ -628,3 +628,62 @@ def test_the_containerd_that_the_unit_starts_is_the_one_that_is_judged(check: Ch
     assert (code, wrong["containerd-version"]["result"]) == (1, "fail")
     assert wrong["containerd-version"]["found"] == "1.7.28 (/usr/local/bin/containerd)"
     assert "/usr/bin/containerd is 2.3.6" in wrong["containerd-version"]["remedy"]
+
+
+@pytest.mark.parametrize(("program", "fails"), [("v1.7.28", True), ("v2.3.6", False)])
+def test_the_plugin_s_own_systemd_cgroup_stops_cri_of_containerd_1(
+    check: Checked, program: str, fails: bool
+) -> None:
+    text = f'version = 2\n[plugins."{OLD}"]\n  systemd_cgroup = true\n'
+    own = "etc/containerd/conf.d/10-kubewright.toml"
+    files = {**containerd(program), CONTAINERD_CONFIG: text, own: None}
+    code, wrong = check(files, minor="1.35")
+    assert ("containerd-cri" in wrong, code) == (fails, int(fails))
+    taken = text.replace("  systemd_cgroup = true\n", "")
+    assert "containerd-cri" not in check({**files, CONTAINERD_CONFIG: taken}, minor="1.35")[1]
+
+
+@pytest.mark.parametrize("default", ["runc", "nvidia"])
+def test_the_cgroup_driver_is_right_when_its_remedy_is_followed(
+    check: Checked, default: str
+) -> None:
+    own = "etc/containerd/conf.d/10-kubewright.toml"
+    chosen = (
+        f"version = 3\n[plugins.'{RUNTIME}'.containerd]\ndefault_runtime_name = '{default}'\n"
+        f"[plugins.'{RUNTIME}'.containerd.runtimes.{default}]\n"
+        "runtime_type = 'io.containerd.runc.v2'\n"
+    )
+    files = {SITE_DROP_IN: chosen, own: SETTINGS.replace("true", "false")}
+    _, wrong = check(files)
+    found = re.search(
+        r"under (\[.*\]): (SystemdCgroup = true), then", wrong["cgroup-driver"]["remedy"]
+    )
+    assert found
+    last = f"version = 3\n{found[1]}\n{found[2]}\n"
+    assert check({**files, "etc/containerd/conf.d/zz.toml": last}) == (0, {})
+
+
+@pytest.mark.parametrize("spelling", ["'cri'", f'"{OLD}"', f"'x.y.z.other', '{OLD}'"])
+def test_cri_is_on_when_its_remedy_is_followed(check: Checked, spelling: str) -> None:
+    version = "" if spelling == "'cri'" else "version = 2\n"
+    text = f"{version}disabled_plugins = [{spelling}]\n{IMPORTS}\n"
+    _, wrong = check({CONTAINERD_CONFIG: text})
+    remedy = wrong["containerd-cri"]["remedy"]
+    assert remedy.startswith("take what has cri in its name out of disabled_plugins in /etc/")
+    kept = ", ".join(one for one in spelling.split(", ") if "cri" not in one)
+    assert check({CONTAINERD_CONFIG: text.replace(spelling, kept)}) == (0, {})
+
+
+def test_the_sandbox_image_is_right_when_its_remedy_is_followed(check: Checked) -> None:
+    other = f"version = 3\n[plugins.'{IMAGES}'.pinned_images]\nsandbox = 'x'\n"
+    remedy = check({SITE_DROP_IN: other})[1]["sandbox-image"]["remedy"]
+    found = re.search(r"under (\[.*\]): (sandbox = '.*'), then", remedy)
+    assert found
+    last = f"version = 3\n{found[1]}\n{found[2]}\n"
+    assert check({"etc/containerd/conf.d/zz.toml": last}) == (0, {})
+
+
+def test_one_program_under_two_names_is_one(check: Checked, tmp_path: Path) -> None:
+    """/bin is a link to /usr/bin where these are merged; some link a program themselves."""
+    links: Files = {"bin": Path("usr/bin"), "usr/local/bin/containerd": Path("/usr/bin/containerd")}
+    assert check(links) == (0, {})

@@ -37,19 +37,15 @@ check_containerd_version() {
     path=${containerd#"$root"}
     advice="upgrade containerd, or install kubernetes-containerd"
     other=''
-    for other_path in $others; do other="$other, ${other_path#"$root"} is $(version_of "$other_path")"; done
+    for other_path in $others; do
+        other_version=$(version_of "$other_path")
+        [ "$other_version" = "$version" ] || other="$other, ${other_path#"$root"} is ${other_version:-silent}"
+    done
     [ -z "$other" ] || advice="this is what $path says$other: remove or upgrade the one that is too old, and have \
 containerd.service start the other (ExecStart=)"
     expect containerd-version "$level" "${version:+$version${other:+ ($path)}}" "$best" "$advice" at_least "$version" "$first"
-    [ -z "$other" ] || [ -z "$version" ] || expect containerd-twice warning "$path is $version$other" \
-        "one containerd" "remove the one that containerd.service does not start, or people ask another than kubelet does" \
-        same_version
-}
-
-same_version() { # whether all containerds say the same
-    for other_path in $others; do
-        [ "$(version_of "$other_path")" = "$version" ] || return 1
-    done
+    [ -z "$other" ] || [ -z "$version" ] || report containerd-twice warn "$path is $version$other" "one containerd" \
+        "remove the one that containerd.service does not start, or people ask another than kubelet does"
 }
 
 # Sets facts to what containerd makes of its configuration: by its own word where it can be asked, else read as text.
@@ -233,7 +229,10 @@ then: systemctl restart containerd" matches "$plugins" '(^|,)/opt/cni/bin/?(,|$)
 
 check_sandbox_image() {
     sandbox=$(says sandbox)
-    expect sandbox-image warning "${sandbox:-as built in}" "$SPEC_SANDBOX_IMAGE" \
-        "set it in a file of /etc/containerd/conf.d, then: systemctl restart containerd" \
+    advice="in a file of /etc/containerd/conf.d, under [plugins.'io.containerd.cri.v1.images'.pinned_images]: \
+sandbox = '$SPEC_SANDBOX_IMAGE'"
+    [ "$major" != 1 ] || advice="in the file that has the other settings of this plugin, under \
+[plugins.'io.containerd.grpc.v1.cri']: sandbox_image = '$SPEC_SANDBOX_IMAGE'"
+    expect sandbox-image warning "${sandbox:-as built in}" "$SPEC_SANDBOX_IMAGE" "$advice, then: systemctl restart containerd" \
         test "${sandbox:-registry.k8s.io/pause${SPEC_SANDBOX_IMAGE##*/pause}}" = "$SPEC_SANDBOX_IMAGE" # built in
 }

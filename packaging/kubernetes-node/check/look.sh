@@ -22,7 +22,9 @@ program() { # NAME: prints its path
 
 programs() { # NAME: prints its paths, the first first
     for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
-        [ ! -x "$root$dir/$1" ] || [ -d "$root$dir/$1" ] || echo "$root$dir/$1"
+        [ ! -L "$root$dir" ] || continue # to another of them
+        below_root "$dir/$1"
+        [ ! -x "$place" ] || [ -d "$place" ] || echo "$place"
     done
 }
 
