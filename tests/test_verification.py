@@ -526,9 +526,9 @@ REPOSITORIES: dict[str, Case] = {
         "expired at Fri, 02 Jan 2026 00:00:00 UTC; run `kubewright refresh`",
     ),
     "suite without an architecture": (
-        lambda site: site.suite(lambda text: re.sub(rb".* main/binary-arm64/.*\n", b"", text)),
+        lambda site: site.suite(lambda text: re.sub(rb".* main/binary-amd64/.*\n", b"", text)),
         f"{SUITE}/InRelease",
-        "lacks main/binary-arm64/Packages",
+        "lacks main/binary-amd64/Packages",
     ),
     "suite with another index": (
         lambda site: site.suite(
