@@ -83,12 +83,18 @@ def config(description: Description, scripts: Mapping[Script, Path]) -> Json:
         "disable_globbing": True,
         "contents": [_content(entry, moment) for entry in description.payload],
         "scripts": {_SCRIPTS[name]: str(scripts[name]) for name in scripts if name in _SCRIPTS},
-        "rpm": {
-            "summary": description.summary,
-            "buildhost": BUILD_HOST,
-            "packager": description.maintainer,
-            "scripts": {name: str(path) for name, path in scripts.items() if name not in _SCRIPTS},
-        },
+        "rpm": _rpm(description, scripts),
+    }
+
+
+def _rpm(description: Description, scripts: Mapping[Script, Path]) -> Json:
+    """What rpms alone have."""
+    own = {name: str(scripts[name]) for name in scripts if name not in _SCRIPTS}
+    return {
+        "summary": description.summary,
+        "buildhost": BUILD_HOST,
+        "packager": description.maintainer,
+        **({"scripts": own} if own else {}),
     }
 
 
