@@ -115,7 +115,7 @@ def another_key_on_the_site(checkout: Checkout) -> None:
 CHANGES: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...], set[str]]] = {
     "nothing": (nothing, (), set()),
     "a comment in one postinst": (
-        lambda at: at.comment("packaging/kubernetes-node/postinst.sh"),
+        lambda at: at.comment("packaging/kubernetes-node/configure.sh"),
         (),
         both("kubernetes-node/all"),
     ),
@@ -177,7 +177,7 @@ def test_just_the_packages_that_a_change_decides_are_built_again(
 
 
 def test_what_is_kept_and_built_again_equals_what_is_built_anew(checkout: Checkout) -> None:
-    checkout.comment("packaging/kubernetes-node/postinst.sh")
+    checkout.comment("packaging/kubernetes-node/configure.sh")
     checkout.comment("images/hyperkube/hyperkube")
     for words in (("resolve", "v1.36.4"), ("fetch",), ("package",), ("image",)):
         checkout.do(*words)
@@ -397,7 +397,7 @@ def test_a_worker_with_the_certificate_alone_builds_what_the_keys_then_sign(
 
 
 def test_an_edit_after_resolve_is_built_and_explained_but_not_signed(checkout: Checkout) -> None:
-    checkout.comment("packaging/kubernetes-node/postinst.sh")
+    checkout.comment("packaging/kubernetes-node/configure.sh")
     said = checkout.do("package")
     assert (
         "the recipes or content have changed since the lock was resolved; before you sign, run "
@@ -416,7 +416,7 @@ def test_an_edit_after_resolve_is_built_and_explained_but_not_signed(checkout: C
 
 
 def test_a_release_after_an_edit_just_works(checkout: Checkout) -> None:
-    checkout.comment("packaging/kubernetes-node/postinst.sh")
+    checkout.comment("packaging/kubernetes-node/configure.sh")
     before = checkout.packages()
     checkout.do("release", "v1.36.4")
     after = checkout.packages()

@@ -19,9 +19,9 @@ from debian.deb822 import Deb822
 from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format
-from kubewright.models.description import Description, Script
+from kubewright.models.description import Description, Payload, Script
 from kubewright.models.lock import Check, Component, Input, Release
-from kubewright.packagers import doc_files, payload, relation_syntax
+from kubewright.packagers import directories, doc_files, payload, relation_syntax
 from kubewright.packagers.describe import Stated, describe, template_variables
 from kubewright.packagers.plan import SCRIPTS, Circumstances
 from kubewright.run import find
@@ -207,6 +207,35 @@ def test_a_licence_without_a_text_is_refused() -> None:
         RequestError, match=r"components.toml: etcd: license: no text for 'GPL-2.0-only'; say in "
     ):
         doc_files.copyright_file(made)
+
+
+def test_an_rpm_owns_the_directories_that_no_distribution_brings() -> None:
+    files = (
+        "/opt/cni/bin/bridge",
+        "/usr/bin/kubelet",
+        "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+        "/usr/share/doc/kubelet/copyright",
+        "/usr/share/kubewright/versions/kubelet",
+        "/usr/share/man/man8/kubelet.8.gz",
+    )
+    entries = tuple(Payload(target=name, kind="file", mode=0o644) for name in files)
+    made = {
+        form: directories.add(
+            described("kubelet", form).model_copy(update={"payload": entries})
+        ).payload
+        for form in Format
+    }
+    assert made[Format.deb] == entries
+    targets = [entry.target for entry in made[Format.rpm]]
+    assert targets == sorted(targets)
+    assert set(targets) - set(files) == {
+        "/opt/cni",
+        "/opt/cni/bin",
+        "/usr/lib/systemd/system/kubelet.service.d",
+        "/usr/share/doc/kubelet",
+        "/usr/share/kubewright",
+        "/usr/share/kubewright/versions",
+    }
 
 
 def test_every_kubernetes_package_but_kubectl_is_guarded_and_etcd() -> None:
