@@ -312,7 +312,7 @@ def wish(text: str) -> ResolveOptions:
             "--distro opensuse-tumbleweed: brings for containerd: nothing",
             "v1.30.14 without --distro opensuse-tumbleweed: containerd 2.1.",
             "v1.30.14 with --with docker: docker 29.",
-            "v1.34.12 with all that was asked for: kubernetes-containerd",
+            "v1.31.14 with all that was asked for: kubernetes-containerd",
         ]),
         ("1.36.4", "docker=99", ["docker: known are 29.8.1, ", "without --with docker=99: docker "
                                                                "29.8.1"]),
