@@ -22,6 +22,7 @@ SMALL: Final = 128 * 1024
 LARGEST: Final = (1 << 32) - 1
 """Bytes of the largest file: the number for its size in cpio has eight digits."""
 
+_BLOCK = 128 * 1024  # the largest of zstd; larger reads are slower, for a processor's caches
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _HEAD = 6
 _RLE = 1
@@ -104,7 +105,7 @@ def compress(
     """
     parameters = level.parameters(size, together=together)
     compressor = zstandard.ZstdCompressor(compression_params=parameters)
-    chunk = files.CHUNK
+    chunk = _BLOCK
     try:
         stream = cast("IO[bytes]", source)  # of which it reads alone
         compressor.copy_stream(stream, out, size=size, read_size=chunk, write_size=chunk)
