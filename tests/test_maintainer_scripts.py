@@ -578,16 +578,20 @@ def asked(machine: Machine, *lines: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_a_pin_that_takes_kubernetes_node_away_is_told_all_names(machine: Machine) -> None:
+@pytest.mark.parametrize(("sign", "new"), [(">", "1.36.3-1"), ("<", "1.36.5-1")])
+def test_a_pin_that_takes_kubernetes_node_away_is_told_all_names(
+    machine: Machine, sign: str, new: str
+) -> None:
     names = ["kubelet", "kubeadm", "kubernetes-node", "kubernetes-runtime-containerd"]
     machine.install(*(machine.ours(name) for name in names))
-    old = machine.ours("kubelet", "1.36.3-1")
-    plan = ["kubernetes-node 1.36.4-1 > - **REMOVE**", f"kubelet 1.36.4-1 > 1.36.3-1 {old}"]
+    other = machine.ours("kubelet", new)
+    plan = ["kubernetes-node 1.36.4-1 > - **REMOVE**", f"kubelet 1.36.4-1 {sign} {new} {other}"]
     code, said = asked(machine, *plan)
     assert code == 3
-    pins = re.search(r"apt-get install --allow-downgrades (.*)\n", said)
+    pins = re.search(r"apt-get install( --allow-downgrades)? (.*)\n", said)
     assert pins
-    assert set(pins[1].split()) == {f"{name}=1.36.3-1" for name in names}
+    assert bool(pins[1]) == (sign == ">")
+    assert set(pins[2].split()) == {f"{name}={new}" for name in names}
     assert "To do it all the same, first: apt-get remove kubernetes-node\n" in said
     assert asked(machine, plan[0])[0] == asked(machine, plan[1])[0] == 0
 
