@@ -15,9 +15,11 @@ check_containerd() {
 # Sets containerd to the program that the unit starts, else to the first there is; containerd_words to how it is started.
 find_containerd() {
     containerd_words=$(unit_words containerd.service </dev/null)
-    containerd=$root${containerd_words%%"$newline"*}
-    others=$(programs containerd)
-    case ${containerd##*/} in containerd) [ -x "$containerd" ] || containerd='' ;; *) containerd='' ;; esac
+    containerd='' others=$(programs containerd)
+    case ${containerd_words%%"$newline"*} in */containerd)
+        below_root "${containerd_words%%"$newline"*}"
+        [ ! -x "$place" ] || containerd=$place
+    esac
     containerd=${containerd:-${others%%"$newline"*}}
     others=$(printf '%s\n' "$others" | grep -vx "$containerd")
 }
