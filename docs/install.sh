@@ -107,7 +107,7 @@ case $system in # the end is in recipes/distros.toml; the dpkg of Debian 11 cann
         ;;
 esac
 command -v $manager >/dev/null || refuse "$manager is missing, which installs the packages of $system"
-arch=$($asked | sed 's/^x86_64$/amd64/; s/^aarch64$/arm64/') # 32 bits may run on a kernel of 64
+arch=$($asked | sed 's/^x86_64$/amd64/; s/^aarch64$/arm64/; s/^ppc64el$/ppc64le/') # 32 bits may run on a kernel of 64
 [ -n "$dry_run" ] || [ "$(id -u)" -eq 0 ] || refuse "installing needs root; --dry-run does not"
 
 umask 022 # whatever the caller's is, nobody else may change what is in here
