@@ -229,7 +229,7 @@ def test_a_kubectl_of_the_distribution_is_not_taken_for_ours(
     assert "(< 1.38~)" in client.ask("--simulate", "install", "kubernetes-control-plane", code=100)
     [keyring] = (site[0] / "apt/pool/main/k/kubewright-archive-keyring").glob(f"*.{NEW}-1_*.deb")
     run(["dpkg-deb", "--extract", keyring, client.root / "keyring"])
-    pin = client.root / "keyring/etc/apt/preferences.d/kubewright.pref"
+    pin = next((client.root / "keyring").rglob("kubewright.pref"))
     shutil.copy(pin, client.root / "preferences")
     assert client.install("kubernetes-control-plane")["kubectl"] == NEW
 
