@@ -22,7 +22,10 @@ MACHINE = "rpm1"
 BASE = "dnf rpm iptables conntrack ethtool mount util-linux passwd"
 """From Debian: the client, and what our rpms require of a base system."""
 
-KNOWN = {"/bin/sh", "conntrack-tools", "ethtool", "iptables", "util-linux"}
+KNOWN = {
+    "/bin/sh", "/usr/sbin/groupadd", "conntrack-tools", "ethtool", "iproute", "iptables", "systemd",
+    "util-linux",
+}  # fmt: skip
 """The packages of Fedora and RHEL that ours may require, by the names that their repositories
 have.
 """
