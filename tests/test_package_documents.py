@@ -239,12 +239,14 @@ def noted(modules: str, *, order: str = "<", go: str = "go1.26.3") -> bytes:
 NOTE = (
     "path\texample.org/x\nmod\texample.org/x\t(devel)\t\n"
     "dep\texample.org/a\tv1.2.3\th1:abc=\n"
-    "dep\texample.org/b\tv0.1.0\n=>\texample.org/fork\tv0.1.1\th1:def=\nbuild\tGOOS=linux\n"
+    "dep\texample.org/b\tv0.1.0\n=>\texample.org/fork\tv0.1.1\th1:def=\n"
+    "dep\texample.org/own\tv0.0.0\n=>\t./staging/src/own\t(devel)\t\nbuild\tGOOS=linux\n"
 )
 FOUND = (
     GoModule("example.org/x", "(devel)"),
     GoModule("example.org/a", "v1.2.3", "h1:abc="),
     GoModule("example.org/fork", "v0.1.1", "h1:def="),
+    GoModule("example.org/own", "v0.0.0"),
 )
 
 
@@ -306,6 +308,7 @@ def test_a_package_lists_the_modules_of_all_its_programs(tmp_path: Path) -> None
         "# Path, version, and Go's checksum as in go.sum; (devel) is a checkout.\n"
         "example.org/a v1.2.3 h1:abc=\n"
         "example.org/fork v0.1.1 h1:def=\n"
+        "example.org/own v0.0.0\n"
         "example.org/x (devel)\n"
         "example.org/y v2.0.0 h1:y=\n"
     )

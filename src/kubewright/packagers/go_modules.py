@@ -104,12 +104,14 @@ def _string(data: bytes, place: int) -> tuple[bytes, int]:
 
 
 def _modules(text: str) -> Iterator[GoModule]:
-    """The modules; of one that is replaced what is linked in its place."""
+    """The modules; for one that is replaced, the module in its place. A folder in its place, as
+    Kubernetes has them, is no module: the name stays.
+    """
     modules: list[GoModule] = []
     for line in text.splitlines():
         kind, *fields = line.split("\t")
         if kind in ("mod", "dep") and len(fields) >= 2:
             modules.append(GoModule(*fields[:3]))
-        elif kind == "=>" and len(fields) >= 2 and modules:
+        elif kind == "=>" and len(fields) >= 2 and modules and fields[0][:1] not in (".", "/"):
             modules[-1] = GoModule(*fields[:3])
     yield from modules
