@@ -4,6 +4,7 @@ import gzip
 import random
 import re
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -316,3 +317,60 @@ def test_a_package_lists_the_modules_of_all_its_programs(tmp_path: Path) -> None
     assert "/usr/share/doc/etcd/go-modules.txt" not in documents(
         described("etcd", Format.rpm), tmp_path / "none"
     )
+
+
+COMPLETED = {
+    ("kubectl", "kubectl"), ("kubeadm", "kubeadm"), ("cri-tools", "crictl"), ("etcd", "etcdctl"),
+    ("etcd", "etcdutl"),
+}  # fmt: skip
+"""Packages and programs that print a completion, as seen in Kubernetes 1.36.3, etcd 3.6.8 and
+cri-tools 1.36.0.
+"""
+
+FOLDER = "/usr/share/bash-completion/completions/"
+
+
+def test_programs_that_print_a_completion_have_one() -> None:
+    recipes = shipped().packages
+    found = set()
+    for name, recipe in recipes.items():
+        targets = {entry.target for entry in recipe.contents}
+        programs = {target.removeprefix(FOLDER) for target in targets if target.startswith(FOLDER)}
+        assert {f"/usr/bin/{program}" for program in programs} <= targets
+        if not recipe.monolith:
+            found |= {(name, program) for program in programs}
+        else:
+            assert programs == {program for _, program in COMPLETED - {("cri-tools", "crictl")}}
+    assert found == COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("printed", "completed"),
+    [
+        ("\n# x\n_x() { :; }\ncomplete -F _x sample", "complete -F _x sample\n"),
+        ('Kubernetes v1.36.4 (kubectl): a sample made by "kubewright"; $(touch "$HOME/harm")', ""),
+        ("error: unknown command; touch $HOME/harm", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_a_completion_is_what_the_installed_program_prints(
+    printed: str | None, completed: str, tmp_path: Path
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    if printed is not None:
+        (tmp_path / "printed").write_text(printed)
+        program = programs / "sample"
+        program.write_text(f'#!/bin/sh\n[ "$*" = "completion bash" ] && cat "{tmp_path}/printed"\n')
+        program.chmod(0o755)
+    loaded = tmp_path / "sample"
+    loaded.symlink_to(shipped().packaging / "scripts" / "completion.bash")
+    load = '. "$1"; complete -p sample 2>/dev/null'
+    done = subprocess.run(
+        ["bash", "-c", f"{load}; set | grep -c ^_kubewright", "", loaded],
+        env={"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(tmp_path)},
+        text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (f"{completed}0\n", "")
+    assert not (tmp_path / "harm").exists()
