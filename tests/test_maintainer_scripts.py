@@ -561,6 +561,20 @@ def test_the_group_of_docker_is_no_reason_to_fail(
     )
 
 
+def test_systemd_makes_the_group_of_docker_once_in_a_new_etc(
+    tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
+    file = shipped().packaging / "kubernetes-docker" / "sysusers.conf"
+    place = tmp_path / "usr/lib/sysusers.d/kubernetes-docker.conf"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(file.read_bytes())
+    (tmp_path / "etc").mkdir()
+    for _ in range(2):
+        subprocess.run([tool("systemd-sysusers"), f"--root={tmp_path}"], check=True)
+        groups = (tmp_path / "etc/group").read_text().splitlines()
+        assert [line.split(":")[0] for line in groups] == ["docker"]
+
+
 # ── The hook of apt ──────────────────────────────────────────────────────────────────────────
 
 

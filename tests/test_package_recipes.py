@@ -17,11 +17,11 @@ import pytest
 from debian.deb822 import Deb822
 
 from kubewright.cli.shipped import shipped
-from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Payload, Script
 from kubewright.models.lock import Check, Component, Input, Release
-from kubewright.packagers import directories, doc_files, payload, relation_syntax
+from kubewright.packagers import directories, payload, relation_syntax
+from kubewright.packagers.attribution import attributions
 from kubewright.packagers.describe import Stated, describe, template_variables
 from kubewright.packagers.plan import SCRIPTS, Circumstances
 from kubewright.run import find
@@ -72,7 +72,8 @@ def variables(name: str, form: Format, **settings: str) -> dict[str, Any]:
 def described(name: str, form: Format, release: Release = RELEASE, **extra: str) -> Description:
     recipe = RECIPES[name]
     source = shipped().components.components[recipe.component]
-    return describe(recipe, source, release, "all", form, (), {}, Stated("", extra))
+    stated = attributions(recipe, shipped().components, form, release.minor)
+    return describe(recipe, source, release, "all", form, (), {}, Stated("", extra, stated))
 
 
 def file(name: str, target: str, form: Format, **settings: str) -> str:
@@ -171,6 +172,8 @@ def test_a_recipe_names_what_exists(name: str) -> None:
 
 def test_every_file_in_packaging_is_used() -> None:
     used = {"README.md", *SCRIPTS}
+    for name in RECIPES:
+        used |= {f"licenses/{text}" for text in described(name, Format.deb, key_date="1").licenses}
     for recipe in RECIPES.values():
         used |= {entry.source.partition(":")[2] for entry in recipe.contents}
         used.update(recipe.scripts.values())
@@ -188,25 +191,6 @@ def test_every_file_in_packaging_is_used() -> None:
 def test_relations_can_be_written(name: str, form: Format) -> None:
     made = described(name, form, key_date="2026.11.22")
     assert not (form is Format.rpm and made.replaces and not RECIPES[name].relations.replaces)
-
-
-@pytest.mark.parametrize(
-    ("name", "home"),
-    [("kubelet", "https://kubernetes.io"), ("etcd", "https://etcd.io"), ("kubernetes-containerd", "https://containerd.io"),
-     ("kubernetes-docker", "https://docs.docker.com/engine/")],
-)  # fmt: skip
-def test_a_package_names_the_home_of_what_is_in_it(name: str, home: str) -> None:
-    made = described(name, Format.deb)
-    assert (made.home, made.license) == (home, "Apache-2.0")
-    assert f"\nSource: {home}\n" in doc_files.copyright_file(made)
-
-
-def test_a_licence_without_a_text_is_refused() -> None:
-    made = described("etcd", Format.deb).model_copy(update={"license": "GPL-2.0-only"})
-    with pytest.raises(
-        RequestError, match=r"components.toml: etcd: license: no text for 'GPL-2.0-only'; say in "
-    ):
-        doc_files.copyright_file(made)
 
 
 def test_an_rpm_owns_the_directories_that_no_distribution_brings() -> None:

@@ -86,7 +86,7 @@ def description(
         "section": "admin", "license": "Apache-2.0", "home": "https://example.org",
         "maintainer": "Tests <tests@example.org>", "source_date_epoch": EPOCH,
         "payload": payload, "scripts": SCRIPTS | (TRANSACTION if form is Format.rpm else {}),
-        **related,
+        "changes": ("First.", "Second."), **related,
     })  # fmt: skip
 
 
@@ -275,6 +275,10 @@ def test_an_rpm_says_what_is_described(rpm: tuple[str, Path]) -> None:
     assert related("obsoletes") == set(), "they would swap people's packages"
     if backend != "fpm":
         assert related("recommends") == {"kubectl >= 1"}
+        assert query(path, "[%{CHANGELOGTIME}|%{CHANGELOGNAME}|%{CHANGELOGTEXT}\n]") == [
+            [str(EPOCH), "Tests <tests@example.org> - 3:1.37.0~rc.1-2", "- First."],
+            ["- Second."],
+        ]
     names = ("PREIN", "POSTIN", "PREUN", "POSTUN", "POSTTRANS")
     for name, text in zip(names, (SCRIPTS | TRANSACTION).values(), strict=True):
         script = run(["rpm", "-qp", "--qf", f"%{{{name}}}", path]).stdout

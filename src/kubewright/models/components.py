@@ -2,7 +2,7 @@
 exist.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,18 @@ class Pin(Model):
     arch: Arch
     sha256: Sha256
     source: str
+
+
+class Notice(Model):
+    """Who holds the copyright of something, and under which licence it is."""
+
+    programs: tuple[str, ...] = Field(
+        (), description="the file names that it is for; empty: all that no other notice names"
+    )
+    copyright: tuple[str, ...] = Field(min_length=1, description="years and holder, as stated")
+    license: str = Field("", description="SPDX identifier; empty: the component's")
+    attribution: str = Field("", description="what upstream's NOTICE asks to be passed on")
+    source: str = Field(description="where that was read")
 
 
 class InputSource(Model):
@@ -69,13 +81,22 @@ class ComponentSource(Model):
     free: bool = Field(
         False, description="Kubernetes has no say in its version: the newest known is taken"
     )
+    notices: tuple[Notice, ...] = Field(
+        (), description="what packages of it say of copyright; required for those"
+    )
     inputs: tuple[InputSource, ...] = ()
     known: tuple[KnownVersion, ...] = ()
     pins: tuple[Pin, ...] = ()
+
+    @property
+    def packaged(self) -> dict[str, Any]:
+        """What packages say of it, ready for JSON."""
+        return self.model_dump(mode="json", include={"home", "license", "notices"})
 
 
 class Components(Model):
     """The whole of `recipes/components.toml`."""
 
     default_date: Day = Field(description="source date of a version whose own date is not known")
+    packaging: Notice = Field(description="for the files that kubewright itself adds to packages")
     components: dict[str, ComponentSource]

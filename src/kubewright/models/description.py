@@ -2,6 +2,7 @@
 format.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -50,6 +51,15 @@ class Payload(Model):
         return "doc" if folder.startswith(("/usr/share/doc/", "/usr/share/man/")) else ""
 
 
+class Attribution(Model):
+    """Whose some files of a package are, and under which licences (SPDX identifiers)."""
+
+    files: tuple[str, ...] = Field(description="as in DEP 5: paths or patterns without leading /")
+    copyright: tuple[str, ...]
+    licenses: tuple[str, ...]
+    comment: str = ""
+
+
 class Description(Model):
     """Everything that a packager needs to know about one package."""
 
@@ -73,6 +83,11 @@ class Description(Model):
     replaces: tuple[Relation, ...] = ()
     payload: tuple[Payload, ...] = ()
     scripts: dict[Script, str] = Field(default_factory=dict)
+    component: str = Field(
+        "", description="upstream's name; empty: nothing of an upstream is in it"
+    )
+    attributions: tuple[Attribution, ...] = Field((), description="the most general first")
+    changes: tuple[str, ...] = Field((), description="of this version: a changelog's one entry")
 
     @property
     def full_version(self) -> str:
@@ -81,9 +96,20 @@ class Description(Model):
         return f"{epoch}{self.version}-{self.revision}"
 
     @property
+    def licenses(self) -> tuple[str, ...]:
+        """The licences of everything in it, each once."""
+        named = chain.from_iterable(each.licenses for each in self.attributions)
+        return tuple(dict.fromkeys(named))
+
+    @property
     def vendor(self) -> str:
         """Who stands behind it: the maintainer without the address."""
         return self.maintainer.partition("<")[0].strip() or self.maintainer
+
+    @property
+    def changed_by(self) -> str:
+        """Who made this version, as an rpm's changelog names it and the version."""
+        return f"{self.maintainer} - {self.full_version}"
 
     @property
     def package_arch(self) -> str:

@@ -96,6 +96,12 @@ class Recipe(Model):
     description: str
     component: str = Field("kubernetes", description="whose version the package has")
     revision: int | None = Field(None, description="absent: --revision (Kubernetes' own packages)")
+    changes: dict[int, str] = Field(
+        default_factory=dict, description="what a revision changed, for the changelog"
+    )
+    made_of: tuple[str, ...] = Field(
+        (), description="the components whose code is in an input that is compiled here"
+    )
     epoch: dict[Format, int] = Field(default_factory=dict)
     version: str = Field("", description="only for what is versioned by nothing upstream")
     all_architectures: bool = Field(

@@ -5,12 +5,13 @@ description.
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from kubewright import versions
 from kubewright.models.base import Arch, Format
 from kubewright.models.components import ComponentSource
-from kubewright.models.description import Description, Payload, Relation, Script
+from kubewright.models.description import Attribution, Description, Payload, Relation, Script
 from kubewright.models.lock import Component, Release
 from kubewright.models.recipe import Recipe, Relations
 from kubewright.packagers import relation_syntax
@@ -34,10 +35,18 @@ class Identity:
 
 @dataclass(frozen=True)
 class Stated:
-    """What the circumstances say of every package: who maintains it, and further placeholders."""
+    """What the circumstances say of a package: who maintains it, further placeholders, and whose
+    its files are.
+    """
 
     maintainer: str
     extra: Mapping[str, str]
+    attributions: tuple[Attribution, ...] = ()
+
+    def license(self, source: ComponentSource) -> str:
+        """The SPDX expression for everything in the package."""
+        named = chain.from_iterable(each.licenses for each in self.attributions)
+        return " AND ".join(sorted(set(named))) or source.license
 
 
 def identify(recipe: Recipe, release: Release, form: Format, values: Mapping[str, str]) -> Identity:
@@ -115,7 +124,7 @@ def describe(
         summary=recipe.summary,
         description=wrapped(recipe.description),
         section=recipe.section,
-        license=source.license,
+        license=stated.license(source),
         home=source.home,
         maintainer=stated.maintainer,
         source_date_epoch=identity.source_date_epoch,
@@ -124,7 +133,23 @@ def describe(
         ),
         payload=payload,
         scripts=scripts,
+        component=recipe.component if len(stated.attributions) > 1 else "",
+        attributions=stated.attributions,
+        changes=changes(recipe, identity),
     )
+
+
+def changes(recipe: Recipe, identity: Identity) -> tuple[str, ...]:
+    """What the changelog says of this version: what of upstream's it is, and what its revision has
+    changed where the recipe tells.
+    """
+    told = recipe.changes.get(int(identity.revision), "") if recipe.revision is not None else ""
+    first = (
+        f"Packaged from {recipe.component} {identity.upstream}."
+        if any(entry.input for entry in recipe.contents)
+        else f"For {recipe.component} {identity.upstream}."
+    )
+    return (first, f"Revision {identity.revision}: {told}") if told else (first,)
 
 
 def _related(

@@ -127,6 +127,10 @@ def _identity(description: Description) -> dict[int, Value]:
     values[1004] = Value.strings(description.summary, kind=TRANSLATED)
     values[1005] = Value.strings(description.description, kind=TRANSLATED)
     values[1006] = Value.numbers(INT32, description.source_date_epoch)
+    if description.changes:
+        values[1080] = Value.numbers(INT32, description.source_date_epoch)
+        values[1081] = Value.strings(description.changed_by)
+        values[1082] = Value.strings("\n".join(f"- {text}" for text in description.changes))
     if description.epoch:
         values[1003] = Value.numbers(INT32, description.epoch)
     return values

@@ -42,8 +42,13 @@ def package(description: Description, contents: Contents, work: Path, target: Pa
     for name, text in description.scripts.items():
         scripts[name] = work / name
         scripts[name].write_text(text)
+    changes = work / "changes.json"
+    changes.write_text(json.dumps(changelog(description)))
     settings = work / "nfpm.json"
-    settings.write_text(json.dumps(config(description, scripts, contents.compression), indent=1))
+    configured = config(description, scripts, contents.compression)
+    if description.format is Format.rpm and description.changes:
+        configured["changelog"] = str(changes)
+    settings.write_text(json.dumps(configured, indent=1))
     run.run(
         [
             run.find("nfpm", install=INSTALL), "package",
@@ -85,6 +90,18 @@ def config(
             "scripts": {name: str(path) for name, path in scripts.items() if name not in _SCRIPTS},
         },
     }
+
+
+def changelog(description: Description) -> list[Json]:
+    """An rpm's changelog in the form that nfpm reads (chglog's); a deb's is a file of ours."""
+    return [
+        {
+            "semver": description.full_version,
+            "date": moments.rfc3339(description.source_date_epoch),
+            "packager": description.maintainer,
+            "changes": [{"note": text} for text in description.changes],
+        }
+    ]
 
 
 def _identity(description: Description) -> Json:

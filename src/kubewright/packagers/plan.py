@@ -16,9 +16,11 @@ from kubewright.errors import RequestError
 from kubewright.models.base import Arch, Format, Model
 from kubewright.models.build import Build
 from kubewright.models.components import Components, ComponentSource
-from kubewright.models.description import Script
+from kubewright.models.description import Attribution, Script
 from kubewright.models.lock import Release
 from kubewright.models.recipe import Recipe, Relations
+from kubewright.packagers import doc_files
+from kubewright.packagers.attribution import attributions
 from kubewright.packagers.describe import identify, placeholders, template_variables
 from kubewright.workspace import fingerprint
 
@@ -31,12 +33,15 @@ LONGEST = 64
 
 @dataclass(frozen=True)
 class PlannedPackage:
-    """One package that the recipes make of a release; `upstream` is its component's."""
+    """One package that the recipes make of a release; `upstream` is its component's, and
+    `attributions` say whose its files are.
+    """
 
     recipe: Recipe
     upstream: ComponentSource
     arch: Arch | Literal["all"]
     format: Format
+    attributions: tuple[Attribution, ...] = ()
 
     @property
     def id(self) -> str:
@@ -93,7 +98,9 @@ def plan(
             continue
         upstream = components.components[recipe.component]
         for arch in _architectures(recipe, release):
-            planned += [PlannedPackage(recipe, upstream, arch, form) for form in Format]
+            for form in Format:
+                stated = attributions(recipe, components, form, release.minor)
+                planned.append(PlannedPackage(recipe, upstream, arch, form, stated))
     return planned
 
 
@@ -119,7 +126,10 @@ def materials(package: PlannedPackage, release: Release, around: Circumstances) 
         id=package.id,
         inputs=_inputs(package, release, around.keyring),
         recipe=fingerprint(
-            recipe.model_dump(mode="json"), upstream.home, upstream.license, release.minor
+            recipe.model_dump(mode="json"),
+            upstream.home,
+            [each.model_dump(mode="json") for each in package.attributions],
+            release.minor,
         ),
         content={name: checked.sha256_of(source.path) for name, source in sources.items()},
         tools=dict(around.tools),
@@ -173,6 +183,8 @@ def _content_files(
         kind, _, name = entry.source.partition(":")
         if entry.belongs(package.format, release.minor) and kind in ("file", "template"):
             (carried if kind == "file" else rendered).append(name)
+    for each in package.attributions:
+        carried += (f"{doc_files.LICENSES}/{name}" for name in each.licenses)
     sources = {name: _Source(_content_path(name, content)) for name in carried}
     while rendered:
         name = rendered.pop()

@@ -81,7 +81,7 @@ class PackageBuilder:
                 below = work / package.format
                 below.mkdir()
                 description = self._describe(package, sources, unpacked, work)
-                description = doc_files.add(description, below / "documents")
+                description = doc_files.add(description, self.around.content, below / "documents")
                 description = directories.add(description)
                 target = self.workspace.root / PACKAGES / package.format / description.filename
                 made = below / description.filename
@@ -106,7 +106,7 @@ class PackageBuilder:
         entries = payload.gather(recipe, form, arch, source, filled, content, place, unpacked)
         scripts = payload.scripts(recipe, filled, content)
         extra = {"key_date": str(self.around.variables["key_date"]), **self.around.inside(recipe)}
-        stated = Stated(self.around.maintainer, extra)
+        stated = Stated(self.around.maintainer, extra, package.attributions)
         return describe(
             recipe, package.upstream, release, package.arch, form, entries, scripts, stated
         )

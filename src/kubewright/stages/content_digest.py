@@ -20,7 +20,8 @@ def content_digest(release: Release, recipes: Recipes) -> str:
     upstreams = recipes.components.components
     return fingerprint(
         folder_digests(recipes.folder, ("packages/*.toml", "node-spec.toml")),
-        {name: (one.home, one.license) for name, one in upstreams.items()},
+        recipes.components.packaging.model_dump(mode="json"),
+        {name: one.packaged for name, one in upstreams.items()},
         folder_digests(recipes.packaging),
         folder_digests(recipes.repo, ("templates/kubewright.*",)),
         images,
