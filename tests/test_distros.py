@@ -456,12 +456,14 @@ def test_a_distribution_that_is_past_is_refused_with_its_end(key: str) -> None:
 
 
 REFUSED = {
+    "bullseye": "its end of life was 2026-08-31, .* known are debian-12, debian-13$",
+    "debian-11.11": "its end of life was 2026-08-31",
     "focal": "its end of life was 2025-05-31, .* known are ubuntu-22.04",
     "ubuntu-20.04.6": "its end of life was 2025-05-31",
     "centos-7": "its end of life was 2024-06-30, .* known are rhel-8",
     "amazon-2": "its end of life was 2026-06-30",
     "debian-noble": "noble is ubuntu-24.04",
-    "debian": "does not say which release; known are debian-11, debian-12, debian-13$",
+    "debian": "does not say which release; known are debian-12, debian-13$",
     "rocky": "does not say which release; known are rhel-8",
     "ubuntu-26.10": "no such release is known; known are ubuntu-22.04, ubuntu-24.04, ubuntu-26.04$",
     "rhel-11": "no such release is known; known are rhel-8, rhel-9, rhel-10$",
@@ -472,7 +474,7 @@ REFUSED = {
     "openEuler-24.03": "nobody has tried the rpms there",
     "debain-12": "no such distribution; did you mean debian-12",
     "trixi": "did you mean trixie",
-    "": "no such distribution; known are debian-11",
+    "": "no such distribution; known are debian-12",
 }
 
 
