@@ -530,7 +530,9 @@ def test_the_name_of_a_release_or_package_leaves_no_lock_and_says_what_to_ask_fo
     }[verb]
     code, _, said = run(*words)
     assert code == 2
-    assert f"ask for v{name.removeprefix('v').partition('-')[0]}" in said
+    remedy = "write" if verb == "mirror sample" else "ask for"
+    wanted = f"; {remedy} v{name.removeprefix('v').partition('-')[0]}"
+    assert " ".join(said.split()).endswith(wanted)
     assert list(tmp_path.iterdir()) == []
 
 
