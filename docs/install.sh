@@ -87,8 +87,10 @@ for program in curl gpgv jq sha256sum; do
 done
 # The system says itself what it is: whose packages it takes, and what the manifest calls it.
 # shellcheck source=/dev/null
-system=$(ID='' ID_LIKE='' VERSION_ID='' && . /etc/os-release && echo "$ID-$VERSION_ID $ID $ID_LIKE") \
+system=$(ID='' ID_LIKE='' VERSION_ID='' UBUNTU_CODENAME='' DEBIAN_CODENAME='' && . /etc/os-release \
+    && echo "${UBUNTU_CODENAME:-$DEBIAN_CODENAME} $ID-$VERSION_ID $ID $ID_LIKE") \
     || refuse "/etc/os-release: cannot be read, so nobody knows whose packages are for this system"
+base=${system%% *} system=${system#* } # the codename of what it is made from, where it says one
 kin=${system#* } system=${system%% *} format=rpm manager=dnf asked='rpm --eval %{_arch}'
 case " $kin " in # its own name comes first, then what it says that it is like
     *' debian '* | *' ubuntu '*) format=deb manager=apt-get asked="dpkg-query -Wf \${Architecture} dpkg" ;;
@@ -100,13 +102,30 @@ case " $kin " in # its own name comes first, then what it says that it is like
     *' fedora '*) ;;
     *) refuse "/etc/os-release: $kin: does not say that it is like Debian, Fedora, RHEL or SUSE; nobody has tried it" ;;
 esac
-case $system in # the end is in recipes/distros.toml; the dpkg of Debian 11 cannot read these packages either
-    amazon-2 | amazon-201* | debian-? | debian-1[01] | fedora-[1-3]? | fedora-4[0-2] | opensuse-leap-15.* | rhel-[5-7] \
-        | ubuntu-1* | ubuntu-2[0135].* | ubuntu-2[24].10)
-        refuse "$system: is past the end of its support, so nothing is made for it; upgrade the system first"
+ended='is past the end of its support, so nothing is made for it; upgrade the system first' # recipes/distros.toml: past
+case $system in
+    amazon-2 | amazon-201* | debian-? | debian-1[01] | fedora-? | fedora-[1-3]? | fedora-4[0-2] | rhel-[1-7] \
+        | opensuse-leap-15.* | opensuse-leap-42.* | ubuntu-?.* | ubuntu-1* | ubuntu-2[0135].* | ubuntu-2[24].10)
+        refuse "$system: $ended"
+        ;;
+esac
+case $base in
+    artful | bionic | bullseye | buster | cosmic | disco | eoan | focal | groovy | hirsute | impish | jessie \
+        | kinetic | lunar | mantic | oracular | plucky | questing | stretch | trusty \
+        | utopic | vivid | wheezy | wily | xenial | yakkety | zesty)
+        refuse "$system: it is made from $base, which $ended"
         ;;
 esac
 command -v $manager >/dev/null || refuse "$manager is missing, which installs the packages of $system"
+if [ $format = deb ]; then # these are compressed with zstd, which Debian's dpkg reads since 1.21.18, Ubuntu's since 18.04
+    reader=$(dpkg-query -Wf "\${Version}" dpkg)
+    case $reader in
+        *ubuntu*) ;;
+        1.?.* | 1.1?.* | 1.20.* | 1.21.? | 1.21.?[!0-9]* | 1.21.1[0-7]*)
+            refuse "$system: its dpkg $reader cannot read these packages; upgrade the system first"
+            ;;
+    esac
+fi
 arch=$($asked | sed 's/^x86_64$/amd64/; s/^aarch64$/arm64/; s/^ppc64el$/ppc64le/') # 32 bits may run on a kernel of 64
 [ -n "$dry_run" ] || [ "$(id -u)" -eq 0 ] || refuse "installing needs root; --dry-run does not"
 

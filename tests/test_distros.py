@@ -414,6 +414,24 @@ def test_kube_node_check_knows_the_same_impostors() -> None:
     assert set(re.findall(r"^(?:deb|rpm)\|.*$", script, re.MULTILINE)) == wanted
 
 
+NAMED = {
+    "aside": ('asides = ["linux"]\n[names]\nd = ["d-linux"]\n', "d-linux: asides has 'linux'"),
+    "alias": ('[aliases]\nd-new = "d-2"\n', "aliases: d-new stands for 'd-2', which is not here"),
+    "codename": ('[past_codenames]\nold = "d-0"\n', "past_codenames: past has no 'd-0'"),
+    "twice": ('[names]\nd = ["e"]\n[elsewhere]\ne = "x"\n', "e: stands for two distributions"),
+    "nameless": ("[names]\ne = []\n", "d-1: names has none that it begins with"),
+}
+
+
+@pytest.mark.parametrize(("head", "message"), NAMED.values(), ids=list(NAMED))
+def test_a_mistake_in_the_names_is_named(tmp_path: Path, head: str, message: str) -> None:
+    (tmp_path / "distros.toml").write_text(
+        f'{head}[distributions.d-1]\ntitle = "D"\nformat = "deb"\n'
+    )
+    with pytest.raises(RequestError, match=message):
+        recipes.load(tmp_path / "distros.toml", Distributions)
+
+
 # ── Names ────────────────────────────────────────────────────────────────────────────────────
 
 NAMES = {
@@ -427,6 +445,18 @@ NAMES = {
     "leap-16.0": "opensuse-leap-16.0", "tumbleweed": "opensuse-tumbleweed",
     "opensuse-tumbleweed-20261101": "opensuse-tumbleweed",
     "amzn-2023": "amazon-2023", "al2023": "amazon-2023", "amazon": "amazon-2023",
+    "amazon linux 2023": "amazon-2023", "oracle-linux-9": "rhel-9", "ubi9": "rhel-9",
+    "red hat enterprise linux 9.4": "rhel-9", "scientific linux 8": "rhel-8",
+    "Oracle Linux Server 9.4": "rhel-9", "Rocky Linux 9.6 (Blue Onyx)": "rhel-9",
+    "CentOS Stream 10 (Coughlan)": "rhel-10", "Red Hat Enterprise Linux 8.10 (Ootpa)": "rhel-8",
+    "Debian GNU/Linux 12 (bookworm)": "debian-12", "debian:12-slim": "debian-12",
+    "debian:bookworm-slim": "debian-12", "debian-12-bookworm": "debian-12",
+    "trixie-updates": "debian-13", "debian-stable": "debian-13", "debian oldstable": "debian-12",
+    "Ubuntu 24.04.3 LTS (Noble Numbat)": "ubuntu-24.04", "ubuntu 22.04 LTS": "ubuntu-22.04",
+    "ubuntu-24": "ubuntu-24.04", "ubuntu2204": "ubuntu-22.04", "ubuntu-noble-24.04": "ubuntu-24.04",
+    "xUbuntu_22.04": "ubuntu-22.04", "Fedora Linux 43 (Server Edition)": "fedora-43",
+    "opensuse-16": "opensuse-leap-16.0", "openSUSE Leap 16.0": "opensuse-leap-16.0",
+    "opensuse/leap:16": "opensuse-leap-16.0", "openSUSE Tumbleweed": "opensuse-tumbleweed",
 }  # fmt: skip
 
 
@@ -447,32 +477,104 @@ def test_every_key_codename_and_other_name_leads_to_its_distribution() -> None:
             assert distribution(f"{base}-{facts.codename}", ALL) == key
 
 
+def refused(name: str) -> str:
+    """What is said to a name that is refused."""
+    with pytest.raises(RequestError) as caught:
+        distribution(name, ALL)
+    return str(caught.value)
+
+
+def test_a_version_without_its_dots_or_its_last_part_is_plain_where_there_is_one() -> None:
+    for key in ALL.distributions:
+        base, _, version = key.rpartition("-")
+        if "." in version:
+            assert distribution(f"{base}{version.replace('.', '')}", ALL) == key
+            assert distribution(f"{base}-{version.partition('.')[0]}", ALL) == key
+
+
+def test_what_debian_calls_its_releases_is_the_newest_of_them() -> None:
+    known = [key for key in ALL.distributions if key.startswith("debian-")]
+    newest = sorted(known, key=lambda key: int(key.rpartition("-")[2]), reverse=True)
+    assert [ALL.aliases["debian-stable"], ALL.aliases["debian-oldstable"]] == newest
+    assert ALL.aliases["debian-oldoldstable"] in ALL.past
+
+
 @pytest.mark.parametrize("key", list(ALL.past))
 def test_a_distribution_that_is_past_is_refused_with_its_end(key: str) -> None:
-    with pytest.raises(RequestError) as refused:
-        distribution(key, ALL)
-    assert f"its end of life was {ALL.past[key]}" in str(refused.value)
-    assert "did you mean" not in str(refused.value)
+    codenames = [one for one, meant in ALL.past_codenames.items() if meant == key]
+    base, _, version = key.rpartition("-")
+    others = [f"{other}{version}" for other in ALL.names[base]]
+    for name in (key, *codenames, *(f"{base}:{one}-slim" for one in codenames), *others):
+        said = refused(name)
+        assert f"its end of life was {ALL.past[key]}" in said
+        assert "did you mean" not in said
+
+
+@pytest.mark.parametrize(
+    "name", ["fedora-3", "debian-2.2", "ubuntu-9.10", "el5", "leap-13.2", "al1"]
+)
+def test_what_is_older_than_any_end_that_is_listed_is_past_too(name: str) -> None:
+    said = refused(name)
+    assert "older than what packages are made for; known are " in said
+
+
+@pytest.mark.parametrize("word", list(ALL.elsewhere))
+def test_a_system_that_is_elsewhere_is_told_why_and_gets_no_hint(word: str) -> None:
+    reason = ALL.elsewhere[word]
+    for name in (word, f"{word}-22", f"{word} Linux 22.1 (x)", word.upper()):
+        said = refused(name)
+        assert f"not known: {reason}; leave it out" in said
+        assert "did you mean" not in said
+    for key in re.findall(r"[a-z-]+-[0-9.]+", reason):
+        assert distribution(key, ALL) == key, "the remedy is refused"
+
+
+@pytest.mark.parametrize("key", list(ALL.distributions))
+def test_a_slip_is_met_by_a_hint_that_works_and_never_by_another_version(key: str) -> None:
+    base = key.rpartition("-")[0]
+    for name in (
+        key[:1] + key[2:],
+        key.replace(base, base[::-1]),
+        f"{key[:2]}x{key[2:]}",
+        f"x{key}",
+    ):
+        try:
+            assert distribution(name, ALL) == key
+        except RequestError as error:
+            hint = re.search(r"did you mean (\S+)\?", str(error))
+            assert hint is None or distribution(hint[1], ALL) == key
 
 
 REFUSED = {
+    "bullseye": "its end of life was 2026-08-31, .* known are debian-12, debian-13$",
+    "debian-11.11": "its end of life was 2026-08-31",
     "focal": "its end of life was 2025-05-31, .* known are ubuntu-22.04",
     "ubuntu-20.04.6": "its end of life was 2025-05-31",
     "centos-7": "its end of life was 2024-06-30, .* known are rhel-8",
     "amazon-2": "its end of life was 2026-06-30",
     "debian-noble": "noble is ubuntu-24.04",
-    "debian": "does not say which release; known are debian-11, debian-12, debian-13$",
+    "debian": "does not say which release; known are debian-12, debian-13$",
     "rocky": "does not say which release; known are rhel-8",
     "ubuntu-26.10": "no such release is known; known are ubuntu-22.04, ubuntu-24.04, ubuntu-26.04$",
     "rhel-11": "no such release is known; known are rhel-8, rhel-9, rhel-10$",
     "debian-sid": "it has no releases; ask for the newest Debian",
-    "sles-15.7": "its own packages are not known here; openSUSE Leap of the same version",
+    "sles-15.7": "its own packages are not known here; SLES 16.0 is made from .*leap-16.0;",
+    "suse linux enterprise micro 5.5": "it takes packages by transactional-update alone",
+    "ubuntu-20": "its end of life was 2025-05-31",
+    "opensuse-15": "its end of life was 2026-04-30, .* known are opensuse-leap-16.0$",
+    "opensuse": "does not say which release; known are opensuse-leap-16.0, opensuse-tumbleweed$",
+    "fedora-coreos": "its system is an image",
+    "bookworm-backports": "ask for the release that it belongs to",
+    "debian-13-bookworm": "bookworm is debian-12; ask for that",
+    "ubuntu 22.04 (noble)": "noble is ubuntu-24.04; ask for that",
+    "24.04": "no such distribution; known are",
+    "ubunto-20.04": "no such distribution; known are",
     "alpine-3.20": "its packages are apks",
     "photon-5.0": "nobody has tried the rpms there",
     "openEuler-24.03": "nobody has tried the rpms there",
     "debain-12": "no such distribution; did you mean debian-12",
     "trixi": "did you mean trixie",
-    "": "no such distribution; known are debian-11",
+    "": "no such distribution; known are debian-12",
 }
 
 

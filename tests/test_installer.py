@@ -78,8 +78,8 @@ def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
     """A directory of programs for a Debian: what the installer needs, and an apt-get that notes
     what it is told.
 
-    `has` beside it says which packages are installed, and `removals` what a simulation of apt-get
-    removes.
+    `has` beside it says which packages are installed, `reader` which dpkg, and `removals` what a
+    simulation of apt-get removes.
     """
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -92,10 +92,13 @@ def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
     )
     script(
         programs / "dpkg-query",
-        f'[ "$*" != "-Wf \\${{Architecture}} dpkg" ] || {{ echo amd64; exit; }}\n{FOUND}',
+        f'[ "$*" != "-Wf \\${{Architecture}} dpkg" ] || {{ echo amd64; exit; }}\n'
+        '[ "$*" != "-Wf \\${Version} dpkg" ] || exec cat "${0%/bin/*}/reader"\n'
+        f"{FOUND}",
     )
     script(programs / "rpm", f'[ "$1" != --eval ] || {{ echo x86_64; exit; }}\n{FOUND}')
     (tmp_path / "has").touch()
+    (tmp_path / "reader").write_text("1.21.23\n")
     (tmp_path / "removals").touch()
     script(programs / "id", "echo 0")
     script(programs / "sleep", ":")
@@ -221,7 +224,6 @@ def test_a_system_of_fedoras_kin_gets_rpms(
 
 
 SYSTEMS = {
-    "debian-11": "ID=debian\nVERSION_ID=11\n",
     "debian-12": DEBIAN,
     "debian-13": "ID=debian\nVERSION_ID=13\n",
     "ubuntu-22.04": "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=22.04\n",
@@ -319,6 +321,46 @@ def test_systems_that_are_past_their_end_are_refused(taken_for: Callable[[str], 
         like = {"rhel": "rhel fedora", "ubuntu": "debian", "opensuse-leap": "suse"}.get(base, "")
         text = f"ID={ids.get(base, base)}\nID_LIKE='{like}'\nVERSION_ID={version}\n"
         assert "past the end of its support" in taken_for(text), key
+
+
+LIKE_UBUNTU = "ID=linuxmint\nID_LIKE='ubuntu debian'\nVERSION_ID=0\nUBUNTU_CODENAME="
+LIKE_DEBIAN = "ID=linuxmint\nID_LIKE=debian\nVERSION_ID=0\nDEBIAN_CODENAME="
+
+
+def test_what_is_made_from_a_system_past_its_end_is_refused_like_it(
+    taken_for: Callable[[str], str],
+) -> None:
+    known = shipped().distributions
+    for codename, key in known.past_codenames.items():
+        start = LIKE_UBUNTU if key.startswith("ubuntu") else LIKE_DEBIAN
+        said = taken_for(f"{start}{codename}\n")
+        assert f"linuxmint-0: it is made from {codename}, which is past the end" in said
+    for key, facts in known.distributions.items():
+        if facts.codename:
+            start = LIKE_UBUNTU if key.startswith("ubuntu") else LIKE_DEBIAN
+            assert taken_for(f"{start}{facts.codename}\n") == "linuxmint-0 deb apt-get"
+
+
+@pytest.mark.parametrize(
+    ("reader", "reads"),
+    [
+        ("1.20.13", False),
+        ("1.21.9", False),
+        ("1.21.9+b1", False),
+        ("1.21.17", False),
+        ("1.21.18", True),
+        ("1.22.22", True),
+        ("1.19.7ubuntu3.2", True),
+        ("1.21.1ubuntu2.3", True),
+    ],
+)
+def test_a_dpkg_that_cannot_read_the_packages_is_refused_whatever_the_system_is_called(
+    taken_for: Callable[[str], str], tmp_path: Path, reader: str, reads: bool
+) -> None:
+    (tmp_path / "reader").write_text(f"{reader}\n")
+    said = taken_for("ID=devuan\nID_LIKE=debian\nVERSION_ID=4\n")
+    refused = f"install.sh: devuan-4: its dpkg {reader} cannot read these packages; upgrade the"
+    assert said.startswith("devuan-4 deb apt-get" if reads else refused)
 
 
 @pytest.mark.parametrize(("release", "said"), OTHERS.values(), ids=list(OTHERS))

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubewright import kubernetes_versions, versions
+from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
+from kubewright.models.recipe import Recipe
 from kubewright.versions import Range
 
 
@@ -169,10 +171,10 @@ def test_what_is_no_request_is_named(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("v1.36.4-1", "is release 1 of v1.36.4, .* ask for v1.36.4 (--revision 1)"),
-        ("1.36.4-2", "is release 2 of v1.36.4, .* ask for v1.36.4 (--revision 2)"),
-        ("v1.37.0-rc.1-1", "is release 1 of v1.37.0-rc.1, .* ask for v1.37.0-rc.1 (--revision 1)"),
-        ("1.37.0~rc.1-3", "is release 3 of v1.37.0-rc.1, .* ask for v1.37.0-rc.1 (--revision 3)"),
+        ("v1.36.4-1", "is release 1 of v1.36.4 .* ask for v1.36.4"),
+        ("1.36.4-2", "is release 2 of v1.36.4 .* ask for v1.36.4"),
+        ("v1.37.0-rc.1-1", "is release 1 of v1.37.0-rc.1 .* ask for v1.37.0-rc.1"),
+        ("1.37.0~rc.1-3", "is release 3 of v1.37.0-rc.1 .* ask for v1.37.0-rc.1"),
         ("1.36.4-1.1", "is what a package .* ask for v1.36.4"),
         ("1.28.2-00", "is what a package .* ask for v1.28.2"),
         ("1.36.4-0", "is what a package .* ask for v1.36.4"),
@@ -184,17 +186,65 @@ def test_what_is_no_request_is_named(text: str) -> None:
         ("kubernetes-1.36.4", "not a request; ask for v1.36.4"),
         ("1.37.0~rc.1", "not a request; ask for v1.37.0-rc.1"),
         ("1.37.0-rc1", "not a request; ask for v1.37.0-rc.1"),
+        ("1.37.0-RC.1", "not a request; ask for v1.37.0-rc.1"),
+        ("V1.37.0-Alpha.3", "not a request; ask for v1.37.0-alpha.3"),
         ("V1.36.4", "not a request; ask for v1.36.4"),
+        ("refs/tags/v1.36.4", "not a request; ask for v1.36.4"),
+        ("https://dl.k8s.io/release/v1.36.4/bin/x", "not a request; ask for v1.36.4"),
+        ("1.36.4,1.36.3", "several versions; ask for one version, such as v1.36.4"),
+        ("1.36.4 || 1.35.9", "several versions; ask for one version, such as v1.36.4"),
+        ("v1.36.4 and v1.35.9", "several versions; ask for one version, such as v1.36.4"),
+        ("1.36.4..1.36.9", "several versions; ask for one version, such as v1.36.4"),
         ("kubernetes-1.36", "not a request; ask for 1.36, the newest patch of it"),
         ("release-1.36", "not a request; ask for 1.36, the newest patch of it"),
         ("1.36.x-*", "not a request; ask for 1.36, the newest patch of it"),
-        (">=1.36.4-1,<1.37", "is release 1 of v1.36.4, .* ask for v1.36.4 (--revision 1)"),
+        (">=1.36.4-1,<1.37", "is release 1 of v1.36.4 .* write v1.36.4"),
     ],
 )
 def test_what_only_looks_like_a_request_is_told_what_to_ask_for(text: str, remedy: str) -> None:
     pattern = re.escape(remedy).replace(r"\.\*", ".*").replace(r"\ ", " ")
     with pytest.raises(RequestError, match=f"{pattern}$"):
         versions.Request.parse(text)
+
+
+@pytest.mark.parametrize("recipe", shipped().packages.values(), ids=lambda one: one.name)
+def test_a_package_has_the_version_of_kubernetes_or_is_told_apart_from_it(recipe: Recipe) -> None:
+    ours = recipe.component == "kubernetes" and "keyring" not in recipe.name  # which is the site's
+    for text in (
+        f"{recipe.name}=1.36.4-1",
+        f"{recipe.name}_1.36.4-1_amd64.deb",
+        f"{recipe.name}-1.36.4-1.x86_64.rpm",
+    ):
+        said = str(kubernetes_versions.refusal(text))
+        assert said.endswith("ask for v1.36.4") == ours
+        assert (f"a version of {recipe.name}, not of Kubernetes" in said) != ours
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("containerd=2.3.6", "containerd"),
+        ("coredns:v1.12.1", "coredns"),
+        ("registry.k8s.io/coredns/coredns:v1.12.1", "coredns"),
+        ("registry.k8s.io/etcd:3.6.5-0", "etcd"),
+        ("https://github.com/etcd-io/etcd/releases/tag/v3.6.5", "etcd"),
+        ("go1.36.4", "go"),
+        ("etcd 3.6", "etcd"),
+        ("docker-29.8", "docker"),
+    ],
+)
+def test_a_version_of_something_else_is_never_what_to_ask_for(text: str, other: str) -> None:
+    with pytest.raises(RequestError, match=f"a version of {other}, not of Kubernetes") as refused:
+        versions.Request.parse(text)
+    _, _, remedy = str(refused.value).partition("; ")
+    assert remedy.startswith(("ask for a version of Kubernetes, such as v1.36.4", "use stable"))
+
+
+@pytest.mark.parametrize("text", ["kubelet=1.35.9", "V1.35.9", "v1.35.9-1", "1.35.9-0"])
+def test_where_only_a_version_will_do_the_remedy_is_a_version(text: str) -> None:
+    with pytest.raises(RequestError, match=r"not a version.*write v1\.35\.9$") as refused:
+        kubernetes_versions.required(text)
+    assert "request" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["^1.36", "~1.36", "1.35-1.36", "1.36.4.1", "1.37.0-alpha.1.23"])
@@ -213,7 +263,7 @@ tags = st.builds(
 @given(tags, st.integers(1, 99))
 def test_the_name_of_a_release_is_never_a_version(version: str, revision: int) -> None:
     assert versions.Request.parse(f"v{version}").scope == version
-    with pytest.raises(RequestError, match=rf"release {revision} of v{re.escape(version)},"):
+    with pytest.raises(RequestError, match=rf"release {revision} of v{re.escape(version)} "):
         versions.Request.parse(f"v{version}-{revision}")
 
 

@@ -96,6 +96,7 @@ class Pair(Model):
 class Distributions(Model):
     """The whole of `recipes/distros.toml`; keys such as `debian-12`."""
 
+    asides: tuple[str, ...] = Field((), description="words of names that tell nothing")
     names: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="other names of what keys of `distributions` begin with"
     )
@@ -104,6 +105,9 @@ class Distributions(Model):
     )
     past_codenames: dict[str, str] = Field(
         default_factory=dict, description="the codenames of some of them"
+    )
+    aliases: dict[str, str] = Field(
+        default_factory=dict, description="keys that whole names stand for just now"
     )
     elsewhere: dict[str, str] = Field(
         default_factory=dict, description="systems that are never here, and why"
@@ -129,6 +133,12 @@ class Distributions(Model):
         for key in self.past_codenames.values():
             if key not in self.past:
                 raise ValueError(f"past_codenames: past has no {key!r}")
+        for name, key in self.aliases.items():
+            if key not in {*self.distributions, *self.past}:
+                raise ValueError(f"aliases: {name} stands for {key!r}, which is not here")
+        for word in (*words, *self.aliases):
+            if aside := {*word.split("-")} & {*self.asides}:
+                raise ValueError(f"{word}: asides has {min(aside)!r}, so nobody can say it")
         return self
 
     @model_validator(mode="after")

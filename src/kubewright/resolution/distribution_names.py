@@ -4,33 +4,116 @@ what /etc/os-release says.
 
 import difflib
 import re
-from collections.abc import Iterable
+from itertools import pairwise
 
 from kubewright.errors import RequestError
 from kubewright.models.distros import Distributions
 
 _PARTS = re.compile(r"^(?P<word>[a-z][a-z-]*?)-?(?P<version>[0-9][0-9.]*)?$")
+_NEAR = 0.8
+"""How like a name a slip must be to be taken for it, from 0 to 1."""
 
 
 def distribution(name: str, known: Distributions) -> str:
     """The key of a distribution. Raises RequestError for any other, with what is right."""
-    text = re.sub(r"[\s_:/-]+", "-", name.strip().lower()).strip("-")
-    if text in known.distributions:
+    words, in_brackets = _words(name, known)
+    text = "-".join(words)
+    text = known.aliases.get(text, text)
+    codenames = _codenames(known)
+    said = [word for word in (*words, *in_brackets) if word in codenames]
+    if text in known.distributions and not said:
         return text
-    word, _, codename = text.rpartition("-")
-    if key := _codenames(known).get(codename):
-        return _of_codename(name, word, codename, key, known)
-    found = _PARTS.match(text)
-    base = _base(found["word"], known) if found else None
-    if found is None or base is None:
-        raise _foreign(name, text, known)
-    return _of_version(name, base, found["version"] or "", known)
+    if reason := _elsewhere(words, known):
+        raise RequestError(
+            f"--distro {name}",
+            f"not known: {reason}",
+            "leave it out, or ask for another distribution",
+        )
+    if said:
+        rest = [word for word in words if word not in codenames]
+        key = _of_codenames(name, said, rest, known)
+    else:
+        key = _of_version(name, text, known)
+    if key in known.past:
+        raise _past(name, key, known)
+    return key
+
+
+def _words(name: str, known: Distributions) -> tuple[list[str], list[str]]:
+    """What a name says: the words before any bracket that tell something, and those after."""
+    plain, _, bracket = name.lower().partition("(")
+    words = [word.strip(".") for word in re.findall(r"[a-z0-9.]+", plain)]
+    told = [word for word in words if word and word not in known.asides]
+    return told, re.findall(r"[a-z]+", bracket)
+
+
+def _elsewhere(words: list[str], known: Distributions) -> str:
+    """Why a system is never here, by two of its words that belong together, or by one of them."""
+    plain = [word.rstrip("0123456789.") for word in words]
+    said = ["-".join(pair) for pair in pairwise(plain)] + plain
+    return next((known.elsewhere[one] for one in said if one in known.elsewhere), "")
 
 
 def _codenames(known: Distributions) -> dict[str, str]:
     """The key that each codename stands for."""
     present = {one.codename: key for key, one in known.distributions.items() if one.codename}
     return {**known.past_codenames, **present}
+
+
+def _of_codenames(name: str, said: list[str], rest: list[str], known: Distributions) -> str:
+    """`noble`, `ubuntu-noble`, `Ubuntu 24.04 (noble)`; not `debian-noble`."""
+    codenames = _codenames(known)
+    key = codenames[said[0]]
+    others = {codenames[one] for one in said} - {key}
+    if others or (rest and key not in _meant("-".join(rest), known)):
+        raise RequestError(f"--distro {name}", f"{said[0]} is {key}", "ask for that")
+    return key
+
+
+def _of_version(name: str, text: str, known: Distributions) -> str:
+    """The key, here or past, of a base and a version: `rocky-9.4` is `rhel-9`."""
+    keys = _meant(text, known)
+    present = [key for key in keys if key in known.distributions]
+    if len(present) > 1:
+        known_are = f"known are {', '.join(present)}"
+        raise RequestError(f"--distro {name}", "does not say which release", known_are)
+    if keys:
+        return present[0] if present else max(keys, key=known.past.__getitem__)
+    found = _PARTS.match(text)
+    base = _base(found["word"], known) if found else None
+    if found is None or base is None:
+        raise _foreign(name, text, known)
+    releases = _releases(base, known)
+    first = min(map(_number, releases), default=())
+    older = found["version"] and _number(f"{base}-{found['version']}") < first
+    raise RequestError(
+        f"--distro {name}",
+        "older than what packages are made for" if older else "no such release is known",
+        f"known are {', '.join(releases)}",
+    )
+
+
+def _meant(text: str, known: Distributions) -> list[str]:
+    """Every key, here or past, that a base and what it has of a version may mean."""
+    found = _PARTS.match(text)
+    base = _base(found["word"], known) if found else None
+    if found is None or base is None:
+        return []
+    version = found["version"] or ""
+    kin = [key for key in known.distributions if key.startswith(f"{found['word']}-")]
+    if not version and found["word"] != base and len(kin) > 1:
+        return kin  # opensuse alone is Leap or Tumbleweed
+    if base in known.distributions:
+        return [base]  # it has no versions
+    every = [key for key in (*known.past, *known.distributions) if _is_of(key, base)]
+    parts = version.split(".") if version else []
+    for count in range(len(parts), 0, -1):
+        if (key := f"{base}-{'.'.join(parts[:count])}") in every:
+            return [key]
+    if squeezed := [key for key in every if key.replace(".", "") == f"{base}-{version}"]:
+        return squeezed
+    whole = f"{base}-{version}." if version else f"{base}-"
+    return [key for key in every if key.startswith(whole)]
 
 
 def _base(word: str, known: Distributions) -> str | None:
@@ -41,62 +124,35 @@ def _base(word: str, known: Distributions) -> str | None:
     return None
 
 
-def _of_codename(name: str, word: str, codename: str, key: str, known: Distributions) -> str:
-    """`noble`, `ubuntu-noble`; not `debian-noble`."""
-    if word and key.rpartition("-")[0] != _base(word, known):
-        raise RequestError(f"--distro {name}", f"{codename} is {key}", "ask for that")
-    if key in known.past:
-        raise _past(name, key, known)
-    return key
+def _is_of(key: str, base: str) -> bool:
+    return re.fullmatch(rf"{re.escape(base)}-[0-9.]+", key) is not None
 
 
-def _of_version(name: str, base: str, version: str, known: Distributions) -> str:
-    """The key of a base that a version is of: `9.4` is of `rhel-9`; without a version the only
-    key.
-    """
-    if base in known.distributions:
-        return base  # it has no versions
-    keys = _beginning(base, known.distributions)
-    parts = version.split(".") if version else []
-    for count in range(len(parts), 0, -1):
-        key = f"{base}-{'.'.join(parts[:count])}"
-        if key in known.distributions:
-            return key
-        if key in known.past:
-            raise _past(name, key, known)
-    whole = f"{base}-{version}." if version else f"{base}-"
-    every = [key for key in (*keys, *known.past) if key.startswith(whole)]
-    present = [key for key in every if key in keys]
-    if len(present) == 1 and (not version or len(every) == 1):
-        return present[0]
-    problem = "does not say which release" if present else "no such release is known"
-    raise RequestError(f"--distro {name}", problem, f"known are {', '.join(present or keys)}")
+def _releases(base: str, known: Distributions) -> list[str]:
+    """The keys of a base that are here."""
+    return [key for key in known.distributions if key == base or _is_of(key, base)]
 
 
-def _beginning(base: str, keys: Iterable[str]) -> list[str]:
-    return [key for key in keys if re.fullmatch(rf"{re.escape(base)}-[0-9.]+", key)]
+def _number(key: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in key.rpartition("-")[2].split(".") if part.isdigit())
 
 
 def _past(name: str, key: str, known: Distributions) -> RequestError:
-    keys = _beginning(key.rpartition("-")[0], known.distributions)
     return RequestError(
         f"--distro {name}",
         f"its end of life was {known.past[key]}, and no packages are made for it",
-        f"known are {', '.join(keys)}",
+        f"known are {', '.join(_releases(key.rpartition('-')[0], known))}",
     )
 
 
 def _foreign(name: str, text: str, known: Distributions) -> RequestError:
-    """A system that is none of ours, or a slip."""
-    word = re.split(r"-?[0-9]", text, maxsplit=1)[0]
-    for part in (word, word.partition("-")[0], word.rpartition("-")[2]):
-        if part in known.elsewhere:
-            return RequestError(
-                f"--distro {name}",
-                f"not known: {known.elsewhere[part]}",
-                "leave it out, or ask for another distribution",
-            )
-    near = difflib.get_close_matches(text, [*known.distributions, *_codenames(known)], n=1)
+    """A system that nobody knows, or a slip; a hint never changes the version."""
+    present = [one.codename for one in known.distributions.values() if one.codename]
+    near = [
+        one
+        for one in difflib.get_close_matches(text, [*known.distributions, *present], cutoff=_NEAR)
+        if re.findall(r"[0-9.]+", one) == re.findall(r"[0-9.]+", text)
+    ]
     hint = f"did you mean {near[0]}? " if near else ""
     return RequestError(
         f"--distro {name}",
