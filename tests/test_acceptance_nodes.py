@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("acceptance")
 REFUSED = """Preparing to unpack .../kubelet_1.37.2-1_amd64.deb ...
 kubelet 1.37.2: not installed: from 1.35.9-1 to 1.37 would skip Kubernetes 1.36,\
  and minors must not be skipped.
-Upgrade to 1.36 first, from its channel stable-1.36: apt-get install 'kubelet=1.36.*'
+Upgrade to 1.36 first, from its channel: sed --in-place 's/^Suites:.*/Suites: stable-1.36/' entry
 To do it all the same: mkdir -p /etc/kubewright && touch /etc/kubewright/allow-minor-jump
 """
 
@@ -24,6 +24,7 @@ To do it all the same: mkdir -p /etc/kubewright && touch /etc/kubewright/allow-m
     [
         (REFUSED, {"kubelet"}),
         (REFUSED + REFUSED.replace("kubelet", "kubeadm"), {"kubelet", "kubeadm"}),
+        (REFUSED.replace("kubelet", "kubeadm, kubelet"), {"kubelet", "kubeadm"}),
         (REFUSED.replace("touch", "mind"), {"kubelet"}),
         (REFUSED.replace("/allow-minor-jump", ""), set()),
         (REFUSED.replace("Upgrade to 1.36 first", "Sorry"), set()),
@@ -33,6 +34,7 @@ To do it all the same: mkdir -p /etc/kubewright && touch /etc/kubewright/allow-m
     ids=[
         "one",
         "two",
+        "two at once",
         "other words",
         "no override",
         "no way to go on",
