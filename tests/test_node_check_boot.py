@@ -359,13 +359,3 @@ def test_a_mask_is_not_taken_away_unasked(check: Checked) -> None:
     _, wrong = check({f"{UNITS}/kubelet.service": Path("/dev/null")}, "--fix")
     assert wrong["kubelet.service"]["fix"] == []
     assert "systemctl unmask kubelet.service" in wrong["kubelet.service"]["remedy"]
-
-
-def test_arguments_that_kubelet_has_no_more_fail(check: Checked) -> None:
-    old = (
-        "[Service]\nEnvironment='KUBELET_NETWORK_ARGS=--network-plugin=cni --cni-bin-dir=/opt/x'\n"
-        "ExecStart=\nExecStart=/usr/bin/kubelet $KUBELET_NETWORK_ARGS\n"
-    )
-    code, wrong = check({f"{UNITS}/kubelet.service.d/10-kubeadm.conf": old})
-    assert (code, set(wrong)) == (1, {"kubelet.service-hidden", "kubelet-arguments"})
-    assert wrong["kubelet-arguments"]["found"].endswith(": --network-plugin --cni-bin-dir")

@@ -94,13 +94,3 @@ check_hidden() { # UNIT whose files in /etc take the place of those that its pac
         "move away what you do not need of it, then: systemctl daemon-reload; arguments for kubelet belong into \
 KUBELET_EXTRA_ARGS in /etc/default/kubelet"
 }
-
-check_kubelet_arguments() { # with those that went with dockershim kubelet ends; no minor that is packaged has them
-    gone=''
-    for name in network-plugin network-plugin-mtu cni-bin-dir cni-conf-dir cni-cache-dir docker-endpoint \
-        image-pull-progress-deadline experimental-dockershim-root-directory container-runtime; do
-        ! printf '%s\n' "$kubelet_words" | grep -q -e "^--$name\$" -e "^--$name=" || gone="$gone --$name"
-    done
-    [ -z "$gone" ] || report kubelet-arguments fail "unknown to kubelet since 1.24 or 1.27:$gone" \
-        "arguments that kubelet has" "take them out of what systemctl cat kubelet shows and of the files that it names"
-}
