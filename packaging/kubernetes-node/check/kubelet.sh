@@ -16,9 +16,10 @@ END
         content "${kubelet_config:-/var/lib/kubelet/config.yaml}"
         echo
         content /var/lib/kubelet/instance-config.yaml # the node's own part, which kubeadm keeps apart
-        [ -z "$fragments" ] || find "$root/$fragments" -name '*.conf' 2>/dev/null | sort | while IFS= read -r path; do
+        [ -z "$fragments" ] || below_root "$fragments"
+        [ -z "$fragments" ] || find -L "$place" -name '*.conf' 2>/dev/null | sort | while IFS= read -r path; do
             echo
-            content "${path#"$root"}"
+            content "$fragments${path#"$place"}"
         done
     } | tr -d '\r' | sed -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
         | sed 'y/{},/\n\n\n/' | tr -d "\"' \t")

@@ -83,10 +83,13 @@ systemctl unmask $1 && systemctl enable --now $1"
 check_hidden() { # UNIT whose files in /etc take the place of those that its package brings
     behind=''
     for name in "$1" $(conf_files "/etc/systemd/system/$1.d" .conf | sed "s,.*/,$1.d/,"); do
-        [ -s "$root/etc/systemd/system/$name" ] || continue
+        below_root "/etc/systemd/system/$name"
+        [ -s "$place" ] || continue
+        theirs=$place
         for dir in /usr/lib/systemd/system /lib/systemd/system; do
-            [ -s "$root$dir/$name" ] || continue
-            cmp -s "$root$dir/$name" "$root/etc/systemd/system/$name" || behind="$behind /etc/systemd/system/$name"
+            below_root "$dir/$name"
+            [ -s "$place" ] || continue
+            cmp -s "$place" "$theirs" || behind="$behind /etc/systemd/system/$name"
             break
         done
     done

@@ -1,7 +1,7 @@
 # ── TOML ─────────────────────────────────────────────────────────────────────────────────────
 
 # Standard input, TOML, as one line per value: /key/key=value. Of an array /key[]=value per element after /key=[];
-# of an inline table its members. In a key a slash is \s and = is \e, in a value a line end is \n. The first mistake ends it: !LINE WHY.
+# of an inline table its members. Before a string there is "/key/key as well. In a key a slash is \s and = is \e, in a value a line end is \n. The first mistake ends it: !LINE WHY.
 # As strict as containerd's readers where a slip would be passed over: what is twice, a string without an end.
 toml() {
     awk '
@@ -97,12 +97,16 @@ toml() {
         gsub(/\n/, "\\n", found)
         print path "=" found
     }
+    function string(path, found) {
+        print "\"" path
+        say(path, found)
+    }
     function value(path) {
         sub(/^[ \t]+/, "", text)
-        if (text ~ /^"""/) say(path, long("\""))
-        else if (text ~ /^\047\047\047/) say(path, long("\047"))
-        else if (text ~ /^"/) say(path, quoted("\""))
-        else if (text ~ /^\047/) say(path, quoted("\047"))
+        if (text ~ /^"""/) string(path, long("\""))
+        else if (text ~ /^\047\047\047/) string(path, long("\047"))
+        else if (text ~ /^"/) string(path, quoted("\""))
+        else if (text ~ /^\047/) string(path, quoted("\047"))
         else if (eat("[")) list(path)
         else if (eat("{")) table(path)
         else if (match(text, /^(true|false|[+-]?(inf|nan|[0-9][A-Za-z0-9_.:+-]*))/)) {
