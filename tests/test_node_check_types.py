@@ -1,9 +1,15 @@
 """What `kube-node-check` says of a configuration that containerd reads, but CRI does not accept."""
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from node_machines import CONTAINERD_CONFIG, SITE_DROP_IN, Checked, checker, containerd
+
+BINARY = os.environ.get("KUBE_NODE_CHECK_CONTAINERD") or shutil.which("containerd") or ""
+"""The containerd to compare with: the one that is here, or another one."""
 
 RUNTIME, IMAGES = "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"
 OLD = "io.containerd.grpc.v1.cri"
@@ -118,3 +124,79 @@ def test_a_version_too_high_is_refused_by_those_that_mind(
     assert ("containerd-config" not in check(files)[1]) is starts
     files = {**containerd(program), CONTAINERD_CONFIG: "version = 4\n"}
     assert ("containerd-config" not in check(files)[1]) is (program == "v1.6.20")
+
+
+# ── TOML that one containerd reads and another does not ──────────────────────────────────────
+
+X = b"version = 2\n[plugins.'io.containerd.x.v1.y']\n"
+SPELLINGS: dict[str, tuple[bytes, str]] = {  # with the readers that refuse it: 1, 2, both
+    "a byte order mark": (b"\xef\xbb\xbfversion = 2\n", "2"),
+    "Latin-1 in a comment": (b"version = 2 # \xe9\n", "2"),
+    "UTF-8 in a comment": ("version = 2 # \u00e9 \u20ac \U0001f600\n".encode(), ""),
+    "Latin-1 in a string": (b'root = "\xe9"\n', "2"),
+    "NUL in a comment": (b"version = 2 # a\0b\n", "2"),
+    "control character in a string": (b'root = "a\1b"\n', "12"),
+    "a tab in a string": (b'root = "a\tb"\n', ""),
+    "\\x in a string": (b'root = "\\x41"\n', "12"),
+    "an inline table over lines": (X + b"x = { a = 1,\n b = 2 }\n", "2"),
+    "a comma too many": (X + b"x = { a = 1, }\n", "12"),
+    "an inline table that goes on": (X + b"x = { a = 1 }\nx.b = 1\n", "12"),
+    "an inline table as a table": (
+        X + b"x = { a = 1 }\n[plugins.'io.containerd.x.v1.y'.x]\nb = 1\n", "12"),
+    "an inline table with a table": (
+        X + b"x = { a = 1 }\n[plugins.'io.containerd.x.v1.y'.x.y]\nb = 1\n", "12"),
+    "a key with dots as a table": (
+        X + b"x.a = 1\n[plugins.'io.containerd.x.v1.y'.x]\nb = 1\n", "2"),
+    "keys with dots": (X + b"x.a = 1\nx.b.c = 1\nx.b.d = 2\n", ""),
+    "an array over lines": (X + b"x = [ 1, # x\n\n 2,\n]\n", ""),
+    "a string that is a table": (b"[debug]\nlevel = 'a'\nlevel.b = 1\n", "12"),
+    "a table before what is above it": (b"[a.b]\nx = 1\n[a]\nb.y = 1\n", ""),
+    "a table twice": (b"[a]\nx = 1\n[a]\ny = 1\n", "12"),
+    "a key twice": (b"oom_score = 1\noom_score = 2\n", "12"),
+    "a zero in front": (b"oom_score = 07\n", "2"),
+    "two underscores": (b"oom_score = 1__0\n", "12"),
+    "an underscore": (b"oom_score = 1_0\n", ""),
+    "a dot at the end": (X + b"x = 1.\n", "12"),
+    "numbers": (X + b"a = 0x1F\nb = 1e3\nc = -1.5\nd = +7\ne = inf\n", ""),
+    "a date with a space": (X + b"d = 1979-05-27 07:32:00\n", ""),
+    "tables below tables": (b"[[a.b]]\n[a.b.c]\n[[a.b]]\n[a.b.c]\n", ""),
+    "imports of another case": (b"Imports = ['/nowhere.toml']\n", "2"),
+    "plugins of another case": (b"version = 2\nDisabled_Plugins = ['cri']\n", "2"),
+    "a time that is none": (b"[timeouts]\nx = 'x'\n", "12"),
+    "times": (b"[timeouts]\nx = '5s'\ny = '1m30.5s'\n", ""),
+    "a path that is none": (b"root = 1\n", "12"),
+    "a number that is none": (b"oom_score = '1'\n", "12"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "refusing"), SPELLINGS.values(), ids=list(SPELLINGS))
+@pytest.mark.parametrize("program", ["v1.6.20", "v2.3.6"])
+def test_toml_is_read_as_that_containerd_reads_it(
+    check: Checked, text: bytes, refusing: str, program: str
+) -> None:
+    wrong = check({**containerd(program), CONTAINERD_CONFIG: text})[1]
+    assert ("containerd-config" in wrong) == (program[1] in refusing)
+
+
+@pytest.mark.skipif(not BINARY, reason="no containerd to compare with")
+@pytest.mark.parametrize("name", [name for name in SPELLINGS if "time" not in name])
+def test_containerd_itself_refuses_the_same(tmp_path: Path, name: str) -> None:
+    text, refusing = SPELLINGS[name]
+    (tmp_path / "config.toml").write_bytes(text)
+    words = [BINARY, "--config", tmp_path / "config.toml", "config", "dump"]
+    said = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
+    major = "1" if " 1." in said or " v1." in said else "2"
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
+    assert (done.returncode != 0) == (major in refusing), done.stderr
+
+
+CASES = [
+    f"[Plugins.'{RUNTIME}'.Containerd]\nDefault_Runtime_Name = 'none'\n",
+    f"[plugins.'{RUNTIME}'.CNI]\nBin_Dir = '/b'\nBIN_DIRS = ['/c']\n",
+    f"Disabled_Plugins = ['{OLD}']\n",
+]
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_containerd_2_does_not_mind_the_case_of_a_key(check: Checked, text: str) -> None:
+    assert "containerd-cri" in check({SITE_DROP_IN: f"version = 3\n{text}"})[1]

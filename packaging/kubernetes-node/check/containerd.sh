@@ -80,7 +80,8 @@ ask_containerd() {
             facts=$({ echo @dump; printf '%s\n' "$dump" | toml; } | containerd_settings "$major" 99)
             # What config dump passes over, but not containerd when it starts.
             mistakes=$(printf '%s\n' "$mistakes" | grep -e ': is not there$' -e ': version ' -e ', which is no full name$' \
-                -e ': required_plugins has ')
+                -e ': required_plugins has ' \
+                -e ' is no time such as 5s$')
         else
             mistakes=$(cd / && "$containerd" --config "$config" config dump 2>&1 >/dev/null </dev/null | tail -n 1)
             case $mistakes in *'permission denied'*) # to us, and not to containerd

@@ -4,7 +4,8 @@
 # Imports are taken as containerd takes them: those of a file come after all that are waiting; only * makes a pattern.
 # Until 1.6.30 and 1.7.16 a relative pattern starts where containerd runs, which is at /.
 containerd_files() { # FILE VERSION
-    patterns_at=''
+    patterns_at='' lenient=''
+    case $2 in [01].*) lenient=lenient ;; esac
     case $2 in 1.[0-7].*) at_least "$2" 1.7.16 || { [ "${2%.*}" = 1.6 ] && at_least "$2" 1.6.30; } || patterns_at=/ ;; esac
     waiting=$1 done_with=$newline
     while [ -n "$waiting" ]; do
@@ -29,7 +30,7 @@ containerd_files() { # FILE VERSION
             fi
             continue
         fi
-        values=$(content "$file" | toml)
+        values=$(content "$file" | toml $lenient)
         printf '%s\n' "$values"
         imports=$(printf '%s\n' "$values" | sed -n 's/^\/imports\[\]=//p' | imported "${file%/*}")
         waiting=$waiting${waiting:+${imports:+$newline}}$imports
@@ -98,10 +99,19 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
         if (rest == "/cni/bin_dir" && bin_dirs) return "runtime/cni/bin_dirs"
         return "runtime" rest
     }
+    function lower(rest,   n, i, part, out) { # but for names that people give: from 2.0 case does not matter
+        n = split(rest, part, "/")
+        for (i = 2; i <= n; i++) {
+            if (i < 4 || (i == 5 && part[3] == "runtimes")) part[i] = tolower(part[i])
+            out = out "/" part[i]
+        }
+        return out
+    }
     function plugin(rest, value, version,   name, key) { # one setting below /plugins
         name = rest
         sub(/\/.*/, "", name)
         rest = substr(rest, length(name) + 1)
+        if (major > 1) rest = lower(rest)
         name = full(name, version)
         if (name == "io.containerd.cri.v1.images" && major > 1) set("images" rest, value)
         else if (name == "io.containerd.cri.v1.runtime" && major > 1) set("runtime" rest, value)
@@ -128,6 +138,7 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
         version = own ? own : 1
         if (own > highest) fact(unsure ? "unseen" : "mistake", \
             file ": version " own " is newer than " (unsure ? "is known here" : "this containerd reads") " (" highest ")")
+        if (own < 0 && major > 1) fact("mistake", file ": version " own " is below 0")
         if (own) common = own
         for (i = 1; i <= lines; i++) {
             at = index(line[i], "=")
@@ -139,6 +150,14 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
                 disabled_at[disabling] = version
             }
             if (key == "/required_plugins[]") required[value] = file
+            if (key ~ /^\/(imports|disabled_plugins|required_plugins)\[\]$/ && !is_string[i])
+                fact("mistake", file ": " substr(key, 2, length(key) - 3) " has what is no string")
+            if (key ~ /^\/(root|state|temp|plugin_dir|(grpc|ttrpc|debug|metrics)\/(address|level|format)|cgroup\/path)$/ \
+                && !is_string[i]) fact("mistake", file ": " substr(key, 2) " is no string")
+            if (key ~ /^\/(oom_score|[a-z]+\/(uid|gid|tcp_tls_disable|max_recv_message_size|max_send_message_size))$/ \
+                && (is_string[i] || value ~ /[.]/)) fact("mistake", file ": " substr(key, 2) " is no whole number")
+            if (key ~ /^\/timeouts\/[^\/]*$/ && value !~ /^[+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|ms|s|m|h))+$|^0$/)
+                fact("mistake", file ": " substr(key, 2) " is no time such as 5s")
             if (key ~ /^\/(imports|disabled_plugins|required_plugins)$/ && value != "[]")
                 fact("mistake", file ": " substr(key, 2) " is no list")
             if (key == "/version" && is_string[i]) fact("mistake", file ": version is a string, and no number")

@@ -17,9 +17,10 @@ END
         echo
         content /var/lib/kubelet/instance-config.yaml # the node's own part, which kubeadm keeps apart
         [ -z "$fragments" ] || below_root "$fragments"
-        [ -z "$fragments" ] || find -L "$place" -name '*.conf' 2>/dev/null | sort | while IFS= read -r path; do
+        below=$place
+        [ -z "$fragments" ] || find -L "$below" -name '*.conf' 2>/dev/null | sort | while IFS= read -r path; do
             echo
-            content "$fragments${path#"$place"}"
+            content "$fragments${path#"$below"}"
         done
     } | tr -d '\r' | sed -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
         | sed 'y/{},/\n\n\n/' | tr -d "\"' \t")
