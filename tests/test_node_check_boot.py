@@ -55,6 +55,8 @@ def sysctl_tree(root: Path, seed: int) -> None:
         "net.ipv4.conf.*.forwarding = {}", "net.ipv4.ip_f* = {}", "-net.ipv4.conf.all.forwarding",
         "#net.ipv4.ip_forward={}", "; net.ipv4.ip_forward={}", "net.ipv4.ip_forward_x={}",
         "kernel.domainname = {}", "-net.ipv4.ip_forward", "net.ipv4.ip_default_ttl = 64",
+        "net.ipv4.i[!e]_forward = {}", "net.ipv4.i[^p]_forward = {}", "net//ipv4/ip_forward = {}",
+        "net.ipv4.ip_forward = 0{}",
     ]  # fmt: skip
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
@@ -150,6 +152,25 @@ def test_a_sysctl_that_boot_undoes_is_a_warning(
 @pytest.mark.parametrize("files", STAYING.values(), ids=list(STAYING))
 def test_a_sysctl_that_boot_keeps_is_fine(check: Checked, files: Files) -> None:
     assert check(files) == (0, {})
+
+
+SAME_VALUE: dict[str, Files] = {
+    "the other name": {"etc/sysctl.d/99-zz.conf": "net.ipv4.conf.all.forwarding=0\n"},
+    "a pattern": {"etc/sysctl.d/99-zz.conf": "net.ipv4.conf.*.forwarding=0\n"},
+    "the key": {"etc/sysctl.d/99-zz.conf": OFF},
+}
+
+
+@pytest.mark.parametrize("files", SAME_VALUE.values(), ids=list(SAME_VALUE))
+def test_a_sysctl_holds_when_its_remedy_is_followed(check: Checked, files: Files) -> None:
+    remedy = check(files)[1][AT_BOOT]["remedy"]
+    line = remedy.split("say ")[1].split(" in a file")[0]
+    assert check({**files, "etc/sysctl.d/zzzz.conf": f"{line}\n"}) == (0, {})
+
+
+def test_a_line_that_says_the_same_again_does_not_move_its_key(check: Checked) -> None:
+    again = {"etc/sysctl.d/zzzz.conf": "net.ipv4.ip_forward = 1\n"}
+    assert list(check({**SAME_VALUE["the other name"], **again})[1]) == [AT_BOOT]
 
 
 def test_without_systemd_sysctl_conf_has_the_last_word(check: Checked, tmp_path: Path) -> None:

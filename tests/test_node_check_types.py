@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from node_machines import CONTAINERD_CONFIG, SITE_DROP_IN, Checked, checker, containerd
+from node_machines import CONTAINERD_CONFIG, SITE_DROP_IN, Checked, Files, checker, containerd
 
 BINARY = os.environ.get("KUBE_NODE_CHECK_CONTAINERD") or shutil.which("containerd") or ""
 """The containerd to compare with: the one that is here, or another one."""
@@ -200,3 +200,45 @@ CASES = [
 @pytest.mark.parametrize("text", CASES)
 def test_containerd_2_does_not_mind_the_case_of_a_key(check: Checked, text: str) -> None:
     assert "containerd-cri" in check({SITE_DROP_IN: f"version = 3\n{text}"})[1]
+
+
+# ── Remedies ─────────────────────────────────────────────────────────────────────────────────
+
+CGROUPFS = f"version = 3\n{OPTIONS_OF_RUNC}SystemdCgroup = false\n"
+
+
+def test_a_remedy_names_a_file_that_containerd_reads(check: Checked) -> None:
+    assert (
+        "in a file of /etc/containerd/conf.d"
+        in check({SITE_DROP_IN: CGROUPFS})[1]["cgroup-driver"]["remedy"]
+    )
+    for changes in ({CONTAINERD_CONFIG: CGROUPFS}, {CONTAINERD_CONFIG: None}):
+        remedy = check(changes)[1]["cgroup-driver"]["remedy"]
+        assert remedy.startswith("in /etc/containerd/config.toml")
+
+
+def test_a_runtime_without_a_cgroup_driver_is_not_told_one(check: Checked) -> None:
+    text = (
+        f"version = 3\n[plugins.'{RUNTIME}'.containerd]\ndefault_runtime_name = 'kata'\n"
+        f"[plugins.'{RUNTIME}'.containerd.runtimes.kata]\nruntime_type = 'io.containerd.{{}}.v2'\n"
+    )
+    assert check({SITE_DROP_IN: text.format("kata")}) == (0, {})
+    assert list(check({SITE_DROP_IN: text.format("runc")})[1]) == ["cgroup-driver"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("text", ["", "version = 3\n"])
+def test_what_fix_prints_also_helps_an_empty_file_and_a_link(
+    check: Checked, tmp_path: Path, text: str, *, linked: bool
+) -> None:
+    config = tmp_path / "root" / CONTAINERD_CONFIG
+    changes: Files = {CONTAINERD_CONFIG: text}
+    if linked:
+        changes = {CONTAINERD_CONFIG: Path("../../opt/c.toml"), "opt/c.toml": text}
+    commands = check(changes, "--fix")[1]["containerd-imports"]["fix"]
+    (line,) = (one for one in commands if "systemctl" not in one)
+    line = line.replace("/etc/containerd/config.toml", str(config))
+    subprocess.run(["sh", "-c", line], check=True)
+    assert config.is_symlink() is linked
+    where = "opt/c.toml" if linked else CONTAINERD_CONFIG
+    assert "containerd-imports" not in check({**changes, where: config.read_text()})[1]

@@ -227,7 +227,11 @@ check_imports() { # drop-ins that nobody reads
         advice="add \"/etc/containerd/conf.d/*.toml\" to the imports of $config"
     elif [ -n "$files" ]; then
         advice="put $line at the top of $config, before the first [table]"
-        commands="sed -i '1i $line' $(word "$config")${newline}systemctl restart containerd"
+        below_root "$config"
+        where=$(word "$config")
+        [ ! -L "$root$config" ] || where="\"\$(readlink -f $where)\"" # which sed would make a file of
+        commands="sed -i '1i $line' $where${newline}systemctl restart containerd"
+        [ -s "$place" ] || commands="echo '$line' > $(word "$config")${newline}systemctl restart containerd"
     else
         advice="make $config with the two lines version = $((major + 1)) and $line"
         commands="printf '%s\\n' 'version = $((major + 1))' '$line' > $(word "$config")${newline}systemctl restart containerd"
@@ -251,9 +255,17 @@ check_cni() { # Debian's and Fedora's own config.toml name other places than kub
 then: systemctl restart containerd" matches "$plugins" '(^|,)/opt/cni/bin/?(,|$)'
 }
 
+settings_place() { # where containerd reads what one adds
+    case $files in
+        *"${newline}/imports[]=/etc/containerd/conf.d/*.toml"*) echo "a file of /etc/containerd/conf.d" ;;
+        '') echo "$config, which begins with version = $((major + 1))" ;;
+        *) echo "$config" ;;
+    esac
+}
+
 check_sandbox_image() {
     sandbox=$(says sandbox)
-    advice="in a file of /etc/containerd/conf.d, under [plugins.'io.containerd.cri.v1.images'.pinned_images]: \
+    advice="in $(settings_place), under [plugins.'io.containerd.cri.v1.images'.pinned_images]: \
 sandbox = '$SPEC_SANDBOX_IMAGE'"
     [ "$major" != 1 ] || advice="in the file that has the other settings of this plugin, under \
 [plugins.'io.containerd.grpc.v1.cri']: sandbox_image = '$SPEC_SANDBOX_IMAGE'"

@@ -223,6 +223,7 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
             name = substr(key, 29)
             sub(/\/.*/, "", name)
             if (!named[name]++) fact("runtime", name)
+            if (key ~ /\/runtime_type$/) fact("type_of", name " " settings[key])
             if (tolower(key) ~ /\/options\/systemdcgroup$/) fact("systemd_cgroup_of", name " " settings[key])
         }
         fact("sandbox", settings["images/pinned_images/sandbox"])

@@ -67,9 +67,10 @@ check_cgroup_driver() { # of the runtime that starts what names no other
             [ -z "$mistakes$unseen" ] || return 0
             level=warning
             default=$(default_runtime)
+            case $(says type_of | sed -n "s/^$default //p" | tail -n 1) in '' | *runc*) ;; *) return 0 ;; esac # has no such setting
             driver=cgroupfs
             [ "$(says systemd_cgroup_of | sed -n "s/^$default //p" | tail -n 1)" != true ] || driver=systemd
-            section=io.containerd.cri.v1.runtime place="a file of /etc/containerd/conf.d"
+            section=io.containerd.cri.v1.runtime place=$(settings_place)
             [ "$major" != 1 ] || section=io.containerd.grpc.v1.cri place="the file that has the other settings of this plugin"
             remedy="in $place, under [plugins.'$section'.containerd.runtimes.$default.options]: SystemdCgroup = \
 $([ "$kubelet_driver" = systemd ] && echo true || echo false), then: systemctl restart containerd"
