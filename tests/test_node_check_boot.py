@@ -256,6 +256,20 @@ NOT_LOADED: dict[str, tuple[Files, str]] = {
         {"usr/lib/modprobe.d/x.conf": "install overlay /bin/false\n"},
         "overlay is refused: install",
     ),
+    "a comment after it": ({MODULES: "overlay\nbr_netfilter # x\n"}, "nothing loads it at boot"),
+    "two on a line": ({MODULES: "overlay br_netfilter\n"}, "nothing loads it at boot"),
+    "refused by an install over lines": (
+        {"etc/modprobe.d/x.conf": "install br_netfilter \\\n  /bin/true\n"},
+        "br_netfilter is refused: install",
+    ),
+    "refused by the kernel": (
+        {"proc/cmdline": "quiet module_blacklist=x,br_netfilter\n"},
+        "br_netfilter is refused on the kernel",
+    ),
+    "refused by modprobe's argument": (
+        {"proc/cmdline": "modprobe.blacklist=br-netfilter quiet\n"},
+        "br_netfilter is refused on the kernel",
+    ),
     "etc/modules without its link": (
         {**LINKED, "etc/modules-load.d/modules.conf": None},
         "nothing loads it at boot",
@@ -263,6 +277,10 @@ NOT_LOADED: dict[str, tuple[Files, str]] = {
 }
 LOADED: dict[str, Files] = {
     "etc/modules by its link": LINKED,
+    "spaces and comments": {MODULES: "# x\n ; y\n  overlay\n\tbr-netfilter \n"},
+    "another that is refused": {
+        "proc/cmdline": "module_blacklist=nouveau modprobe.blacklist=br_netfilter_x\n"
+    },
     "the kernel's command line": {
         MODULES: None,
         "proc/cmdline": "quiet modules_load=x,br_netfilter\n",

@@ -155,7 +155,8 @@ check_modules() {
     done
     commands=$cures
     [ -z "$later" ] || report modules-at-boot warn "${later#, }" "loaded at boot: $SPEC_KERNEL_MODULES" \
-        "name them in a file of /etc/modules-load.d, and take what refuses them out of /etc/modprobe.d"
+        "name them in a file of /etc/modules-load.d, and take what refuses them out of /etc/modprobe.d and off \
+the kernel's command line"
 }
 
 # MODULE that is loaded now: adds to later why it will not be after the next boot, and to cures the command against it.
@@ -163,7 +164,10 @@ not_at_boot() {
     ! matches "$builtin" "/$1\.ko" || return 0
     refused=$(modprobe_lines | awk -v module="$1" '{ gsub(/-/, "_", $2) }
         $2 == module && ($1 == "blacklist" || $1 == "install" && $3 ~ /(^|\/)(false|true)$/) { print $1; exit }')
-    if [ -n "$refused" ]; then
+    if content /proc/cmdline | tr ' ' '\n' | sed -n -e 's/^module_blacklist=//p' -e 's/^modprobe\.blacklist=//p' \
+        | tr ',' '\n' | tr - _ | grep -qx "$1"; then
+        later="$later, $1 is refused on the kernel's command line"
+    elif [ -n "$refused" ]; then
         later="$later, $1 is refused: $refused in modprobe.d"
     elif [ "$1" != overlay ] && ! modules_at_boot | grep -qx "$1"; then # overlay comes with the first mount
         later="$later, $1 is loaded now, and nothing loads it at boot"
@@ -174,7 +178,7 @@ not_at_boot() {
 modprobe_lines() {
     conf_files "/etc/modprobe.d /run/modprobe.d /usr/local/lib/modprobe.d /usr/lib/modprobe.d /lib/modprobe.d" .conf \
         | while IFS= read -r path; do
-            content "$path" | sed 's/#.*//'
+            content "$path" | sed -e ':a' -e '/\\$/{' -e N -e 's/\\\n/ /' -e ta -e '}' -e 's/#.*//'
             echo
         done
 }
@@ -187,6 +191,6 @@ modules_at_boot() {
     } | while IFS= read -r path; do
         content "$path"
         echo
-    done | sed -e 's/[#;].*//' -e 's/[[:space:]]//g' -e 's/-/_/g'
+    done | sed -e '/^[[:space:]]*[#;]/d' -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//' -e 's/-/_/g' # the rest of a line is the name
     content /proc/cmdline | tr ' ' '\n' | sed -n 's/^modules[-_]load=//p' | tr ',' '\n' | tr - _
 }
