@@ -60,6 +60,48 @@ def test_every_argument_that_is_gone_is_named(check: Checked, shell: str) -> Non
     assert wrong["kubelet-arguments"]["found"].endswith(": --cni-bin-dir --network-plugin")
 
 
+# ── Settings ─────────────────────────────────────────────────────────────────────────────────
+
+SWAP: Files = {"proc/swaps": "Filename\n/dev/sda2 partition 1 0 100\n"}
+KUBELET_YAML = "var/lib/kubelet/config.yaml"
+ACCEPTING: dict[str, tuple[Files, bool]] = {
+    "no": ({KUBELET_YAML: "failSwapOn: no\n"}, True),
+    "Off": ({KUBELET_YAML: "failSwapOn: Off\n"}, True),
+    "yes": ({KUBELET_YAML: "failSwapOn: yes\n"}, False),
+    "a byte order mark": ({KUBELET_YAML: "\ufefffailSwapOn: false\n"}, True),
+    "for all services": (
+        {
+            "etc/systemd/system/service.d/x.conf": "[Service]\n"
+            "Environment=KUBELET_EXTRA_ARGS=--fail-swap-on=false\n"
+        },
+        True,
+    ),
+    "a pattern of files": (
+        {
+            DROP_IN: "[Service]\nEnvironmentFile=-/etc/kubelet.d/*.env\n",
+            "etc/kubelet.d/1.env": "KUBELET_EXTRA_ARGS=--fail-swap-on=false\n",
+        },
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("files", "accepts"), ACCEPTING.values(), ids=list(ACCEPTING))
+def test_swap_is_accepted_however_kubelet_is_told(
+    check: Checked, files: Files, shell: str, *, accepts: bool
+) -> None:
+    assert set(check({**SWAP, **files}, shell=shell)[1]) == (set() if accepts else {"swap"})
+
+
+@pytest.mark.parametrize("form", ["--config {}", "--config={}", "-c {}", "-config {}"])
+def test_containerd_s_configuration_is_where_its_unit_says(check: Checked, form: str) -> None:
+    start = f"[Service]\nExecStart=\nExecStart=/usr/bin/containerd {form.format('/etc/c.toml')}\n"
+    files = {"etc/systemd/system/containerd.service.d/x.conf": start, "etc/c.toml": "x = [\n"}
+    found = check(files)[1]["containerd-config"]["found"]
+    assert found.startswith("containerd does not start: /etc/c.toml")
+
+
 # ── Endpoints ────────────────────────────────────────────────────────────────────────────────
 
 K3S = "run/k3s/containerd/containerd.sock"

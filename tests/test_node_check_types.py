@@ -183,7 +183,7 @@ def test_toml_is_read_as_that_containerd_reads_it(
 def test_containerd_itself_refuses_the_same(tmp_path: Path, name: str) -> None:
     text, refusing = SPELLINGS[name]
     (tmp_path / "config.toml").write_bytes(text)
-    words = [BINARY, "--config", tmp_path / "config.toml", "config", "dump"]
+    words = [BINARY, "--config", str(tmp_path / "config.toml"), "config", "dump"]
     said = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
     major = "1" if " 1." in said or " v1." in said else "2"
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")

@@ -53,6 +53,7 @@ containerd.service start the other (ExecStart=)"
 # Sets facts to what containerd makes of its configuration: by its own word where it can be asked, else read as text.
 ask_containerd() {
     config=$(printf '%s\n' "$containerd_words" | argument config '' -c)
+    config=${config:-$(printf '%s\n' "$containerd_words" | argument config '' -config)}
     named=$config
     config=${config:-/etc/containerd/config.toml}
     major=${version%%.*}

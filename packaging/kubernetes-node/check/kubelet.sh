@@ -22,7 +22,7 @@ END
             echo
             content "$fragments${path#"$below"}"
         done
-    } | tr -d '\r' | sed -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
+    } | tr -d '\r' | sed -e "1s/^$(printf '\357\273\277')//" -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
         | sed 'y/{},/\n\n\n/' | tr -d "\"' \t")
 }
 
@@ -31,6 +31,10 @@ kubelet_setting() { # KEY ARGUMENT [flag]: what this node's kubelet has, where i
     case $kubelet_words in *--"${2%%-*}"*) given=$(printf '%s\n' "$kubelet_words" | argument "$2" "${3:-}") ;; esac
     [ -n "$given" ] || while IFS= read -r line; do
         case $line in "$1:"?*) given=${line#*:} ;; esac
+        case $given in # YAML has more words for it than an argument
+            no | No | NO | off | Off | OFF | n | N) given=false ;;
+            yes | Yes | YES | on | On | ON | y | Y) given=true ;;
+        esac
     done <<END
 $kubelet_yaml
 END

@@ -120,6 +120,7 @@ systemd() { # whether this system has it
 
 drop_in_dirs() { # UNIT
     for dir in $unit_dirs; do printf '%s ' "$dir/$1.d"; done
+    for dir in $unit_dirs; do printf '%s ' "$dir/${1##*.}.d"; done # for all units of its type
 }
 
 unit_file() { # UNIT: prints the file that counts
