@@ -161,8 +161,9 @@ def test_what_this_user_may_not_see_is_not_judged(path: str) -> None:
         build(folder, {"spec.sh": spec("1.36"), "check": CHECK.read_text()})
         (folder / "root" / path).chmod(0)
         words = ["sh", str(folder / "check"), "--json", "--root", str(folder / "root")]
+        words += ["--spec", str(folder / "spec.sh")]
         done = subprocess.run(
-            [*words, "--spec", str(folder / "spec.sh")], capture_output=True, text=True, check=False,
+            words, capture_output=True, text=True, check=False,
             user=None if os.geteuid() else 65534,
         )  # fmt: skip
         (folder / "root" / path).chmod(0o755)
