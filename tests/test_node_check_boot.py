@@ -55,6 +55,8 @@ def sysctl_tree(root: Path, seed: int) -> None:
         "net.ipv4.conf.*.forwarding = {}", "net.ipv4.ip_f* = {}", "-net.ipv4.conf.all.forwarding",
         "#net.ipv4.ip_forward={}", "; net.ipv4.ip_forward={}", "net.ipv4.ip_forward_x={}",
         "kernel.domainname = {}", "-net.ipv4.ip_forward", "net.ipv4.ip_default_ttl = 64",
+        "net.ipv4.i[!e]_forward = {}", "net.ipv4.i[^p]_forward = {}", "net//ipv4/ip_forward = {}",
+        "net.ipv4.ip_forward = 0{}",
     ]  # fmt: skip
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
@@ -152,6 +154,25 @@ def test_a_sysctl_that_boot_keeps_is_fine(check: Checked, files: Files) -> None:
     assert check(files) == (0, {})
 
 
+SAME_VALUE: dict[str, Files] = {
+    "the other name": {"etc/sysctl.d/99-zz.conf": "net.ipv4.conf.all.forwarding=0\n"},
+    "a pattern": {"etc/sysctl.d/99-zz.conf": "net.ipv4.conf.*.forwarding=0\n"},
+    "the key": {"etc/sysctl.d/99-zz.conf": OFF},
+}
+
+
+@pytest.mark.parametrize("files", SAME_VALUE.values(), ids=list(SAME_VALUE))
+def test_a_sysctl_holds_when_its_remedy_is_followed(check: Checked, files: Files) -> None:
+    remedy = check(files)[1][AT_BOOT]["remedy"]
+    line = remedy.split("say ")[1].split(" in a file")[0]
+    assert check({**files, "etc/sysctl.d/zzzz.conf": f"{line}\n"}) == (0, {})
+
+
+def test_a_line_that_says_the_same_again_does_not_move_its_key(check: Checked) -> None:
+    again = {"etc/sysctl.d/zzzz.conf": "net.ipv4.ip_forward = 1\n"}
+    assert list(check({**SAME_VALUE["the other name"], **again})[1]) == [AT_BOOT]
+
+
 def test_without_systemd_sysctl_conf_has_the_last_word(check: Checked, tmp_path: Path) -> None:
     build(tmp_path / "root", HEALTHY)
     shutil.rmtree(tmp_path / "root" / "usr/lib/systemd")
@@ -235,6 +256,20 @@ NOT_LOADED: dict[str, tuple[Files, str]] = {
         {"usr/lib/modprobe.d/x.conf": "install overlay /bin/false\n"},
         "overlay is refused: install",
     ),
+    "a comment after it": ({MODULES: "overlay\nbr_netfilter # x\n"}, "nothing loads it at boot"),
+    "two on a line": ({MODULES: "overlay br_netfilter\n"}, "nothing loads it at boot"),
+    "refused by an install over lines": (
+        {"etc/modprobe.d/x.conf": "install br_netfilter \\\n  /bin/true\n"},
+        "br_netfilter is refused: install",
+    ),
+    "refused by the kernel": (
+        {"proc/cmdline": "quiet module_blacklist=x,br_netfilter\n"},
+        "br_netfilter is refused on the kernel",
+    ),
+    "refused by modprobe's argument": (
+        {"proc/cmdline": "modprobe.blacklist=br-netfilter quiet\n"},
+        "br_netfilter is refused on the kernel",
+    ),
     "etc/modules without its link": (
         {**LINKED, "etc/modules-load.d/modules.conf": None},
         "nothing loads it at boot",
@@ -242,6 +277,10 @@ NOT_LOADED: dict[str, tuple[Files, str]] = {
 }
 LOADED: dict[str, Files] = {
     "etc/modules by its link": LINKED,
+    "spaces and comments": {MODULES: "# x\n ; y\n  overlay\n\tbr-netfilter \n"},
+    "another that is refused": {
+        "proc/cmdline": "module_blacklist=nouveau modprobe.blacklist=br_netfilter_x\n"
+    },
     "the kernel's command line": {
         MODULES: None,
         "proc/cmdline": "quiet modules_load=x,br_netfilter\n",
@@ -359,13 +398,3 @@ def test_a_mask_is_not_taken_away_unasked(check: Checked) -> None:
     _, wrong = check({f"{UNITS}/kubelet.service": Path("/dev/null")}, "--fix")
     assert wrong["kubelet.service"]["fix"] == []
     assert "systemctl unmask kubelet.service" in wrong["kubelet.service"]["remedy"]
-
-
-def test_arguments_that_kubelet_has_no_more_fail(check: Checked) -> None:
-    old = (
-        "[Service]\nEnvironment='KUBELET_NETWORK_ARGS=--network-plugin=cni --cni-bin-dir=/opt/x'\n"
-        "ExecStart=\nExecStart=/usr/bin/kubelet $KUBELET_NETWORK_ARGS\n"
-    )
-    code, wrong = check({f"{UNITS}/kubelet.service.d/10-kubeadm.conf": old})
-    assert (code, set(wrong)) == (1, {"kubelet.service-hidden", "kubelet-arguments"})
-    assert wrong["kubelet-arguments"]["found"].endswith(": --network-plugin --cni-bin-dir")

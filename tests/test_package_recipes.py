@@ -988,6 +988,20 @@ def test_purge_removes_what_is_empty_and_names_what_it_keeps(
     assert not any(path.parent.exists() for path in theirs)
 
 
+IMPORTING = [
+    "'imports' = ['/etc/containerd/conf.d/10-kubewright.toml']\n",
+    'imports = [\n  "/x", # y\n  "/etc/containerd/conf.d/*.toml", ]\n[plugins]\n',
+    "version = 3\nimports = ['conf.d/*.toml']\n",
+]
+NOT_IMPORTING = [
+    'imports = ["/etc/containerd/conf.d/99-site.toml"]\n',
+    'version = 3\n[plugins]\nimports = ["/etc/containerd/conf.d/*.toml"]\n',
+    'includes = ["/etc/containerd/conf.d/*.toml"]\n',
+    'imports = ["/etc/containerd/*.toml"]\n',
+    'imports = [\n# "/etc/containerd/conf.d/*.toml"\n]\n',
+]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
@@ -999,8 +1013,9 @@ def test_purge_removes_what_is_empty_and_names_what_it_keeps(
         ),
         ('disabled_plugins = ["cri"]\n', 'disabled_plugins = ["cri"]\n', True),
         ("# imports conf.d/ not\n", "# imports conf.d/ not\n", True),
+        *((text, text, False) for text in IMPORTING),
+        *((text, text, True) for text in NOT_IMPORTING),
     ],
-    ids=["none", "with the import", "without it", "in a comment"],
 )
 def test_a_persons_containerd_configuration_is_never_changed(
     tmp_path: Path, before: str | None, after: str, says: bool

@@ -100,8 +100,9 @@ sysctl_at_boot() {
             "put $1 = $2 into a file of /etc/sysctl.d (ls -l /etc/sysctl.d shows what is hidden there)"
         return
     fi
+    by_name=${set_at_boot##* } set_at_boot=${set_at_boot% *}
     report "$1-at-boot" warn "$2 now, but the next boot sets ${set_at_boot%% *}: ${set_at_boot#* } has the last word" "$2" \
-        "correct ${set_at_boot#* }, or say $1 = $2 in a file of /etc/sysctl.d whose name sorts after it"
+        "correct ${set_at_boot#* }, or say $by_name = $2 in a file of /etc/sysctl.d whose name sorts after it"
 }
 
 # What boot reads: FILE, then its line, as systemd-sysctl takes them. /etc/sysctl.conf counts where a link of sysctl.d
@@ -115,7 +116,7 @@ sysctl_lines() {
     done
 }
 
-# The value that a key has after all lines, and the file that gives it. A pattern counts where no line names the key
+# The value that a key has after all lines, the file that gives it, and by which of its names. A pattern counts where no line names the key
 # itself; ip_forward is also called conf/all/forwarding. With a - in front and no value, patterns pass over the key.
 boot_value() { # KEY
     awk -v wanted="$1" '
@@ -130,9 +131,14 @@ boot_value() { # KEY
     function regexp(glob,   i, c, out) {
         for (i = 1; i <= length(glob); i++) {
             c = substr(glob, i, 1)
+            if (c == "[" && substr(glob, i + 1, 1) ~ /[!^]/) { out = out "[^"; i++; continue }
             out = out (c == "*" ? "[^/]*" : c == "?" ? "[^/]" : c ~ /[A-Za-z0-9_\/-]/ || c == "[" || c == "]" ? c : "[" c "]")
         }
         return "^" out "$"
+    }
+    function spelled(key) { gsub(/\//, ".", key); return key }
+    function plain(value) { # as the kernel reads it
+        return value ~ /^\+?(0[xX])?0*[01]$/ ? substr(value, length(value)) : value
     }
     BEGIN {
         aim[++aims] = norm(wanted)
@@ -149,10 +155,13 @@ boot_value() { # KEY
         value = at ? substr($0, at + 1) : ""
         gsub(/^[ \t]+|[ \t\r]+$/, "", value)
         key = norm(sprintf("%s", key))
-        sub(/^\/*(proc\/sys\/)?/, "", key)
-        last[key] = ++n # a later line of the same key moves it to the end
+        gsub(/\/+/, "/", key)
+        sub(/^\/?(proc\/sys\/)?/, "", key)
+        value = at ? value : "\001"
+        if (last[key] && given[last[key]] == value) next # systemd leaves it where it is
+        last[key] = ++n # a later line of the same key moves it to the end, where it says something else
         name[n] = key
-        given[n] = at ? value : "\001"
+        given[n] = value
         from[n] = file
     }
     END {
@@ -160,7 +169,7 @@ boot_value() { # KEY
             if (last[name[i]] != i || given[i] == "\001") continue
             for (a = 1; a <= aims; a++) {
                 if (name[i] == aim[a] || (name[i] ~ /[*?[]/ && !(aim[a] in last) && aim[a] ~ regexp(name[i])))
-                    answer = given[i] " " from[i]
+                    answer = plain(given[i]) " " from[i] " " spelled(aim[a])
             }
         }
         print answer

@@ -53,15 +53,20 @@ containerd.service start the other (ExecStart=)"
 # Sets facts to what containerd makes of its configuration: by its own word where it can be asked, else read as text.
 ask_containerd() {
     config=$(printf '%s\n' "$containerd_words" | argument config '' -c)
+    config=${config:-$(printf '%s\n' "$containerd_words" | argument config '' -config)}
     named=$config
     config=${config:-/etc/containerd/config.toml}
     major=${version%%.*}
     major=${major:-2} highest=4 # of configuration versions: 2 up to 1.7, 3 from 2.0, 4 from 2.3
     unsure=unsure
     case $version in [01].* | 2.[0123].*) unsure='' ;; esac
-    case $version in [01].*) major=1 highest=2 ;; 2.[012].*) highest=3 ;; esac
+    case $version in
+        1.7.*) major=1 highest=2 ;;
+        [01].*) major=1 highest=99 ;; # it does not mind a higher one
+        2.[012].*) highest=3 ;;
+    esac
     files=''
-    if [ -n "$named" ] || [ -e "$root$config" ] || [ -L "$root$config" ]; then
+    if [ -n "$named" ] || there "$config" || out_of_sight "$config"; then
         files=$(containerd_files "$config" "$version")
     fi
     facts=$(printf '%s\n' "$files" | containerd_settings "$major" "$highest" "$unsure")
@@ -75,9 +80,14 @@ ask_containerd() {
             asked=yes unseen=''
             facts=$({ echo @dump; printf '%s\n' "$dump" | toml; } | containerd_settings "$major" 99)
             # What config dump passes over, but not containerd when it starts.
-            mistakes=$(printf '%s\n' "$mistakes" | grep -e ': is not there$' -e ': version ' -e ', which is no full name$')
+            mistakes=$(printf '%s\n' "$mistakes" | grep -e ': is not there$' -e ': version ' -e ', which is no full name$' \
+                -e ': required_plugins has ' \
+                -e ' is no time such as 5s$')
         else
             mistakes=$(cd / && "$containerd" --config "$config" config dump 2>&1 >/dev/null </dev/null | tail -n 1)
+            case $mistakes in *'permission denied'*) # to us, and not to containerd
+                unseen=${unseen:-$mistakes} mistakes=''
+            esac
         fi
     fi
 }
@@ -139,6 +149,7 @@ check_cri() {
 cri_refuses() {
     default=$(default_runtime)
     loaded=$(cri_state)
+    quoted=$(says wrong_type | head -n 1)
     needed=$(disabled_need)
     if [ -n "$needed" ]; then
         cri="does not load: it needs $needed, which disabled_plugins has"
@@ -149,6 +160,16 @@ cri_refuses() {
     elif [ -n "$(says config_path)" ] && [ -n "$(says mirrors)" ]; then
         cri="does not load: registry has both config_path and mirrors"
         advice="take the registry.mirrors tables out: config_path's hosts.toml take their place"
+    elif [ -n "$(says config_path)" ] && [ -n "$(says config_tls)" ]; then
+        cri="does not load: registry has both config_path and tls of a host"
+        advice="take the registry.configs tables with tls out: config_path's hosts.toml take their place"
+    elif [ -n "$(says default_runtime_empty)" ]; then
+        cri="does not load: default_runtime_name is empty"
+        advice="take default_runtime_name out, or name a runtime with it"
+    elif [ -n "$quoted" ]; then
+        cri="does not load: ${quoted%% *} is ${quoted#* }"
+        advice="write ${quoted%% *} without quotes"
+        case $quoted in *' no string') advice="write the value of ${quoted%% *} in quotes" ;; esac
     elif [ "$default" != runc ] && ! says runtime | grep -qx "$default"; then
         cri="does not load: default_runtime_name is $default, and there is no such runtime"
         advice="add the table of the runtime $default, or correct default_runtime_name"
@@ -172,7 +193,7 @@ disabled_need() {
     snapshotter=$(says snapshotter)
     needs="(content\.v1\.content|event\.v1\.exchange|metadata\.v1\.bolt|gc\.v1\.scheduler|differ\.v1\.walking|lease\.v1\.manager\
 |runtime\.v2\.task|snapshotter\.v1\.${snapshotter:-overlayfs}|warning\.v1\.deprecations|sandbox\.store\.v1\.local\
-|sandbox\.controller\.v1\.(local|shim)|service\.v1\.(containers|content|diff|images|namespaces|snapshots|tasks)-service"
+|sandbox\.controller\.v1\.(local|shim)|service\.v1\.(containers|content|diff|images|introspection|namespaces|snapshots|tasks)-service"
     case $major in
         1) needs="$needs|runtime\.v1\.linux|runtime\.v2\.shim)" ;;
         *) needs="$needs|mount-manager\.v1\.bolt|shim\.v1\.manager|transfer\.v1\.local|podsandbox\.controller\.v1\.podsandbox)" ;;
@@ -196,7 +217,8 @@ default_runtime() {
 }
 
 check_imports() { # drop-ins that nobody reads
-    [ -d "$root/etc/containerd/conf.d" ] || return 0
+    below_root /etc/containerd/conf.d
+    [ -d "$place" ] || return 0
     unread=''
     for path in $(matching '/etc/containerd/conf.d/*.toml'); do
         printf '%s\n' "$read_files" | grep -qx "$path" || unread="$unread $path"
@@ -206,7 +228,11 @@ check_imports() { # drop-ins that nobody reads
         advice="add \"/etc/containerd/conf.d/*.toml\" to the imports of $config"
     elif [ -n "$files" ]; then
         advice="put $line at the top of $config, before the first [table]"
-        commands="sed -i '1i $line' $(word "$config")${newline}systemctl restart containerd"
+        below_root "$config"
+        where=$(word "$config")
+        [ ! -L "$root$config" ] || where="\"\$(readlink -f $where)\"" # which sed would make a file of
+        commands="sed -i '1i $line' $where${newline}systemctl restart containerd"
+        [ -s "$place" ] || commands="echo '$line' > $(word "$config")${newline}systemctl restart containerd"
     else
         advice="make $config with the two lines version = $((major + 1)) and $line"
         commands="printf '%s\\n' 'version = $((major + 1))' '$line' > $(word "$config")${newline}systemctl restart containerd"
@@ -222,16 +248,25 @@ check_cni() { # Debian's and Fedora's own config.toml name other places than kub
     [ -z "$bin_dir" ] || plugins=$bin_dir # of both only one can be set, but for what is built in
     plugins=${plugins:-/opt/cni/bin}
     level=error
-    [ ! -x "$root${plugins%%,*}/loopback" ] || level=warning # somebody has put plugins there, and may know why
+    below_root "${plugins%%,*}/loopback"
+    [ ! -x "$place" ] || level=warning # somebody has put plugins there, and may know why
     where=$(printf '%s\n' "$files" | awk '/^@/ { file = substr($0, 2) } /\/cni\/bin_dirs?(\[\])?=/ { print " " file }' | sort -u \
         | tr -d '\n')
     expect containerd-cni "$level" "$plugins" /opt/cni/bin "take bin_dir and bin_dirs of cni out of${where:- $config}, \
 then: systemctl restart containerd" matches "$plugins" '(^|,)/opt/cni/bin/?(,|$)'
 }
 
+settings_place() { # where containerd reads what one adds
+    case $files in
+        *"${newline}/imports[]=/etc/containerd/conf.d/*.toml"*) echo "a file of /etc/containerd/conf.d" ;;
+        '') echo "$config, which begins with version = $((major + 1))" ;;
+        *) echo "$config" ;;
+    esac
+}
+
 check_sandbox_image() {
     sandbox=$(says sandbox)
-    advice="in a file of /etc/containerd/conf.d, under [plugins.'io.containerd.cri.v1.images'.pinned_images]: \
+    advice="in $(settings_place), under [plugins.'io.containerd.cri.v1.images'.pinned_images]: \
 sandbox = '$SPEC_SANDBOX_IMAGE'"
     [ "$major" != 1 ] || advice="in the file that has the other settings of this plugin, under \
 [plugins.'io.containerd.grpc.v1.cri']: sandbox_image = '$SPEC_SANDBOX_IMAGE'"

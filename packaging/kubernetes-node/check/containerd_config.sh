@@ -4,7 +4,8 @@
 # Imports are taken as containerd takes them: those of a file come after all that are waiting; only * makes a pattern.
 # Until 1.6.30 and 1.7.16 a relative pattern starts where containerd runs, which is at /.
 containerd_files() { # FILE VERSION
-    patterns_at=''
+    patterns_at='' lenient=''
+    case $2 in [01].*) lenient=lenient ;; esac
     case $2 in 1.[0-7].*) at_least "$2" 1.7.16 || { [ "${2%.*}" = 1.6 ] && at_least "$2" 1.6.30; } || patterns_at=/ ;; esac
     waiting=$1 done_with=$newline
     while [ -n "$waiting" ]; do
@@ -14,11 +15,22 @@ containerd_files() { # FILE VERSION
         case $done_with in *"$newline$file$newline"*) continue ;; esac
         done_with=$done_with$file$newline
         echo "@$file"
-        if ! [ -r "$root$file" ]; then
-            [ -e "$root$file" ] && echo "!0 cannot be read" || echo "!0 is not there"
+        if out_of_sight "$file"; then
+            echo "!0 cannot be read"
             continue
         fi
-        values=$(content "$file" | toml)
+        below_root "$file"
+        if ! [ -r "$place" ] || [ -d "$place" ]; then
+            if ! [ -e "$place" ]; then
+                echo "!0 is not there"
+            elif [ -r "$place" ] && [ "${file%/}" = "$1" ]; then
+                echo "!0 is a directory"
+            else
+                echo "!0 cannot be read"
+            fi
+            continue
+        fi
+        values=$(content "$file" | toml $lenient)
         printf '%s\n' "$values"
         imports=$(printf '%s\n' "$values" | sed -n 's/^\/imports\[\]=//p' | imported "${file%/*}")
         waiting=$waiting${waiting:+${imports:+$newline}}$imports
@@ -42,11 +54,22 @@ clean_path() { # PATH without //, . and ..
 }
 
 matching() { # PATTERN: prints the paths that match; unlike a shell's, containerd's * may be a dot at the beginning
+    case ${1%/*} in
+        *\**) above=$root ;;
+        *)
+            below_root "${1%/*}"
+            above=$place
+            [ ! -d "$place" ] || [ -r "$place" ] || printf '%s\n' "${1%/*}"
+            ;;
+    esac
     for pattern in "$1" "${1%/*}/.${1##*/}"; do
+        dir=${pattern%/*}
+        [ "$above" = "$root" ] || pattern=/${pattern##*/}
         set +f
         IFS=
-        for path in "$root"$pattern; do
-            [ ! -e "$path" ] || printf '%s\n' "${path#"$root"}"
+        for path in "$above"$pattern; do
+            [ -e "$path" ] || [ -L "$path" ] || continue
+            [ "$above" = "$root" ] && printf '%s\n' "${path#"$root"}" || printf '%s\n' "$dir/${path##*/}"
         done
         unset IFS
         set -f
@@ -76,10 +99,19 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
         if (rest == "/cni/bin_dir" && bin_dirs) return "runtime/cni/bin_dirs"
         return "runtime" rest
     }
+    function lower(rest,   n, i, part, out) { # but for names that people give: from 2.0 case does not matter
+        n = split(rest, part, "/")
+        for (i = 2; i <= n; i++) {
+            if (i < 4 || (i == 5 && part[3] == "runtimes")) part[i] = tolower(part[i])
+            out = out "/" part[i]
+        }
+        return out
+    }
     function plugin(rest, value, version,   name, key) { # one setting below /plugins
         name = rest
         sub(/\/.*/, "", name)
         rest = substr(rest, length(name) + 1)
+        if (major > 1) rest = lower(rest)
         name = full(name, version)
         if (name == "io.containerd.cri.v1.images" && major > 1) set("images" rest, value)
         else if (name == "io.containerd.cri.v1.runtime" && major > 1) set("runtime" rest, value)
@@ -94,11 +126,19 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
         if (major > 1) return name ~ /\./
         return index(name, "io.containerd.") == 1 && split(name, parts, ".") > 3
     }
+    function type_of(key, string,   name) { # of a setting of CRI: what is wrong with its type
+        if (key !~ /(grpc\.v1\.cri|cri\.v1\.(runtime|images))\// && !(major < 2 && key ~ /^cri\//)) return
+        name = key
+        sub(/.*\//, "", name)
+        if (string && name ~ switches) fact("wrong_type", name " a string")
+        if (!string && name ~ texts) fact("wrong_type", name " no string")
+    }
     function finish(   i, version, key, value, at) { # a file has been read
         if (file == "") return
         version = own ? own : 1
         if (own > highest) fact(unsure ? "unseen" : "mistake", \
             file ": version " own " is newer than " (unsure ? "is known here" : "this containerd reads") " (" highest ")")
+        if (own < 0 && major > 1) fact("mistake", file ": version " own " is below 0")
         if (own) common = own
         for (i = 1; i <= lines; i++) {
             at = index(line[i], "=")
@@ -109,13 +149,27 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
                 disabler[disabling] = file
                 disabled_at[disabling] = version
             }
+            if (key == "/required_plugins[]") required[value] = file
+            if (key ~ /^\/(imports|disabled_plugins|required_plugins)\[\]$/ && !is_string[i])
+                fact("mistake", file ": " substr(key, 2, length(key) - 3) " has what is no string")
+            if (key ~ /^\/(root|state|temp|plugin_dir|(grpc|ttrpc|debug|metrics)\/(address|level|format)|cgroup\/path)$/ \
+                && !is_string[i]) fact("mistake", file ": " substr(key, 2) " is no string")
+            if (key ~ /^\/(oom_score|[a-z]+\/(uid|gid|tcp_tls_disable|max_recv_message_size|max_send_message_size))$/ \
+                && (is_string[i] || value ~ /[.]/)) fact("mistake", file ": " substr(key, 2) " is no whole number")
+            if (key ~ /^\/timeouts\/[^\/]*$/ && value !~ /^[+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|ms|s|m|h))+$|^0$/)
+                fact("mistake", file ": " substr(key, 2) " is no time such as 5s")
+            if (key ~ /^\/(imports|disabled_plugins|required_plugins)$/ && value != "[]")
+                fact("mistake", file ": " substr(key, 2) " is no list")
+            if (key == "/version" && is_string[i]) fact("mistake", file ": version is a string, and no number")
             if (index(key, "/plugins/") == 1) {
                 key = substr(key, 10)
+                type_of(key, is_string[i])
                 if (major > 1) plugin(key, value, version)
                 else keep(key, value)
             }
         }
         lines = own = 0
+        split("", is_string)
         file = ""
     }
     function keep(key, value,   name) { # for later: up to 1.7 the last file that has a section has all of it
@@ -130,7 +184,18 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
             plugin(name substr(section[name, i], 1, at - 1), substr(section[name, i], at + 1), common)
         }
     }
-    BEGIN { bin_dirs = major > 1 }
+    BEGIN {
+        bin_dirs = major > 1
+        switches = "^(SystemdCgroup|NoPivotRoot|NoNewKeyring|systemd_cgroup|no_pivot|cgroup_writable|setup_serially" \
+            "|device_ownership_from_security_context|disable_(apparmor|cgroup|hugetlb_controller|proc_mount|tcp_service)" \
+            "|disable_snapshot_annotations|discard_unpacked_layers|enable_(cdi|selinux|tls_streaming|unprivileged_(icmp|ports))" \
+            "|ignore_image_defined_volumes|ignore_(blockio|rdt)_not_enabled_errors|max_con(current_downloads|f_num)" \
+            "|max_container_log_line_size|netns_mounts_under_state_dir|privileged_without_host_devices(_all_devices_allowed)?" \
+            "|restrict_oom_score_adj|selinux_category_range|stats_collect_period|tolerate_missing_hugetlb_controller" \
+            "|use_(internal_loopback|local_image_pull))$"
+        texts = "^(sandbox|sandbox_image|snapshotter|default_runtime_name|runtime_type|config_path|bin_dir|conf_dir)$"
+    }
+    /^"/ { is_string[lines + 1] = 1; next }
     /^@/ { finish(); file = substr($0, 2); fact("file", file); next }
     /^!/ {
         at = substr($1, 2)
@@ -158,15 +223,28 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
             name = substr(key, 29)
             sub(/\/.*/, "", name)
             if (!named[name]++) fact("runtime", name)
+            if (key ~ /\/runtime_type$/) fact("type_of", name " " settings[key])
             if (tolower(key) ~ /\/options\/systemdcgroup$/) fact("systemd_cgroup_of", name " " settings[key])
         }
         fact("sandbox", settings["images/pinned_images/sandbox"])
+        if (("runtime/containerd/default_runtime_name" in settings) && settings["runtime/containerd/default_runtime_name"] == "")
+            fact("default_runtime_empty", "yes")
         fact("default_runtime", settings["runtime/containerd/default_runtime_name"])
         fact("bin_dir", settings["runtime/cni/bin_dir"])
         for (i = 1; i <= size["runtime/cni/bin_dirs[]"]; i++) fact("bin_dirs", list["runtime/cni/bin_dirs[]", i])
         fact("snapshotter", settings["images/snapshotter"])
         fact("config_path", settings["images/registry/config_path"])
-        for (key in settings) if (index(key, "images/registry/mirrors/") == 1) mirrors = 1
+        for (key in settings) {
+            if (index(key, "images/registry/mirrors/") == 1) mirrors = 1
+            if (major < 2 && key ~ /^images\/registry\/configs\/[^\/]*\/tls(\/|$)/) tls = 1
+        }
+        if (tls) fact("config_tls", "some")
+        for (name in required) {
+            for (i = 1; i <= disabling && disabled[i] != name; i++);
+            if (i <= disabling) fact("mistake", required[name] ": required_plugins has " name ", which disabled_plugins has too")
+            else if (name !~ /^io\.containerd\.[a-z-]+\.v[0-9]+\./ && (major > 1 || common > 1))
+                fact("mistake", required[name] ": required_plugins has " name ", and there is no such plugin")
+        }
         if (mirrors) fact("mirrors", "some")
     }'
 }

@@ -32,13 +32,16 @@ check_kernel_options() {
         no_kernel_options
         return
     fi
+    looked=''
+    can_read "$file" && looked=yes
+    case $file in *.gz) command -v gzip >/dev/null || looked='' ;; esac
     options=$(case $file in *.gz) content "$file" | gzip -dc 2>/dev/null ;; *) content "$file" ;; esac \
         | sed -n 's/^[[:space:]]*CONFIG_\([A-Z0-9_]*\)=[ym].*/\1/p' | tr '\n' ' ')
     missing=
     for option in $wanted_options; do # of A|B either will do
         case " $options" in *" ${option%|*} "* | *" ${option#*|} "*) ;; *) missing="$missing $option" ;; esac
     done
-    expect kernel-options error "${options:+missing:${missing:- none}}" "$wanted_options" \
+    expect kernel-options error "${looked:+missing:${missing:- none}}" "$wanted_options" \
         "use a kernel that is built with them ($file says what this one is built with)" test -z "$missing"
 }
 
@@ -85,7 +88,7 @@ hierarchies() { # whether the kernel has controllers of v1 in use; memory, which
 }
 
 check_cgroups() {
-    cgroup_options='' missing='' seen=''
+    cgroup_options='' missing='' looked=''
     level=$SPEC_CGROUP_V1_LEVEL
     find_cgroups
     case $cgroup in
@@ -96,10 +99,12 @@ check_cgroups() {
         2)
             cgroup_options=$SPEC_KERNEL_CONFIGS_V2
             seen=$(content "$cgroup_mount/cgroup.controllers")
+            can_read "$cgroup_mount/cgroup.controllers" && looked=yes
             missing=$(missing_words "$SPEC_CGROUP_V2_CONTROLLERS" "$seen")$(missing_freezer)
             ;;
         1)
             cgroup_options=$SPEC_KERNEL_CONFIGS_V1
+            can_read /proc/cgroups && looked=yes
             seen=$(content /proc/cgroups | awk '!/^#/ && NF >= 4 && $4 != 0 { print $1 }' | tr '\n' ' ')
             missing=$(missing_words "$SPEC_CGROUP_V1_CONTROLLERS" "$seen")
             [ "$level" != error ] || [ "$(kubelet_setting failCgroupV1 fail-cgroupv1 flag)" != false ] || level=warning
@@ -108,7 +113,7 @@ check_cgroups() {
     expect cgroup-version "$level" "${cgroup:+v$cgroup}" v2 \
         "boot with systemd.unified_cgroup_hierarchy=1; to accept v1, which 1.35 and newer refuse: failCgroupV1: false \
 for kubelet, --ignore-preflight-errors=SystemVerification for kubeadm" test "$cgroup" = 2
-    expect cgroup-controllers error "${seen:+missing:${missing:- none}}" "all that kubelet needs" \
+    expect cgroup-controllers error "${looked:+missing:${missing:- none}}" "all that kubelet needs" \
         "$(enable_controllers "$missing")" test -z "$missing"
 }
 
@@ -150,7 +155,8 @@ check_modules() {
     done
     commands=$cures
     [ -z "$later" ] || report modules-at-boot warn "${later#, }" "loaded at boot: $SPEC_KERNEL_MODULES" \
-        "name them in a file of /etc/modules-load.d, and take what refuses them out of /etc/modprobe.d"
+        "name them in a file of /etc/modules-load.d, and take what refuses them out of /etc/modprobe.d and off \
+the kernel's command line"
 }
 
 # MODULE that is loaded now: adds to later why it will not be after the next boot, and to cures the command against it.
@@ -158,7 +164,10 @@ not_at_boot() {
     ! matches "$builtin" "/$1\.ko" || return 0
     refused=$(modprobe_lines | awk -v module="$1" '{ gsub(/-/, "_", $2) }
         $2 == module && ($1 == "blacklist" || $1 == "install" && $3 ~ /(^|\/)(false|true)$/) { print $1; exit }')
-    if [ -n "$refused" ]; then
+    if content /proc/cmdline | tr ' ' '\n' | sed -n -e 's/^module_blacklist=//p' -e 's/^modprobe\.blacklist=//p' \
+        | tr ',' '\n' | tr - _ | grep -qx "$1"; then
+        later="$later, $1 is refused on the kernel's command line"
+    elif [ -n "$refused" ]; then
         later="$later, $1 is refused: $refused in modprobe.d"
     elif [ "$1" != overlay ] && ! modules_at_boot | grep -qx "$1"; then # overlay comes with the first mount
         later="$later, $1 is loaded now, and nothing loads it at boot"
@@ -169,7 +178,7 @@ not_at_boot() {
 modprobe_lines() {
     conf_files "/etc/modprobe.d /run/modprobe.d /usr/local/lib/modprobe.d /usr/lib/modprobe.d /lib/modprobe.d" .conf \
         | while IFS= read -r path; do
-            content "$path" | sed 's/#.*//'
+            content "$path" | sed -e ':a' -e '/\\$/{' -e N -e 's/\\\n/ /' -e ta -e '}' -e 's/#.*//'
             echo
         done
 }
@@ -182,6 +191,6 @@ modules_at_boot() {
     } | while IFS= read -r path; do
         content "$path"
         echo
-    done | sed -e 's/[#;].*//' -e 's/[[:space:]]//g' -e 's/-/_/g'
+    done | sed -e '/^[[:space:]]*[#;]/d' -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//' -e 's/-/_/g' # the rest of a line is the name
     content /proc/cmdline | tr ' ' '\n' | sed -n 's/^modules[-_]load=//p' | tr ',' '\n' | tr - _
 }

@@ -1,14 +1,47 @@
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────
 
-below_root() { # PATH: where the file is; what a link names absolutely is below the root too
+# PATH: sets place to where the file is. Every part of the path may be a link, and what a link names absolutely is below
+# the root too.
+below_root() {
     place=$root$1
-    if [ -n "$root" ]; then
-        for _ in 1 2 3 4 5 6 7 8; do
-            [ -L "$place" ] || break
+    [ -n "$root" ] || return 0
+    rest=$1 place=$root links=0
+    while [ -n "$rest" ]; do
+        part=${rest%%/*}
+        rest=${rest#"$part"}
+        rest=${rest#/}
+        case $part in
+            '' | .) continue ;;
+            ..)
+                [ "$place" = "$root" ] || place=${place%/*}
+                continue
+                ;;
+        esac
+        place=$place/$part
+        if [ -L "$place" ] && [ $links -lt 40 ]; then
+            links=$((links + 1))
             target=$(readlink "$place")
-            case $target in /*) place=$root$target ;; *) place=${place%/*}/$target ;; esac
-        done
-    fi
+            case $target in /*) place=$root ;; *) place=${place%/*} ;; esac
+            rest=$target${rest:+/$rest}
+        fi
+    done
+    [ "$place" != "$root/dev/null" ] || place=/dev/null # a root need not have devices
+}
+
+there() { # PATH, as a file or as a link to anything
+    below_root "${1%/*}"
+    [ -e "$place/${1##*/}" ] || [ -L "$place/${1##*/}" ]
+}
+
+out_of_sight() { # PATH: whether this user may not look whether it is there
+    nearest=${1%/*}
+    while below_root "$nearest" && ! [ -e "$place" ] && [ -n "$nearest" ]; do nearest=${nearest%/*}; done
+    [ -d "$place" ] && ! [ -x "$place" ]
+}
+
+can_read() { # PATH: whether what is in it can be seen; of a directory that is nothing
+    below_root "$1"
+    [ -r "$place" ]
 }
 
 content() { # FILE below the root, or nothing
@@ -53,9 +86,6 @@ missing_words() { # WANTED HAVE: prints the wanted words that are not there
 }
 
 hidden() { # FILE: whether it is there to hide others of its name, as systemd has it
-    if [ -L "$root$1" ]; then
-        case $(readlink "$root$1") in */dev/null) return 0 ;; esac
-    fi
     below_root "$1"
     [ -e "$place" ] && ! [ -s "$place" ]
 }
@@ -66,9 +96,10 @@ conf_files() { # DIRECTORIES SUFFIX
     rank=0 ranked=''
     for dir in $1; do
         rank=$((rank + 1))
+        below_root "$dir"
         set +f
-        for path in "$root$dir"/*"$2"; do
-            [ ! -e "$path" ] && [ ! -L "$path" ] || ranked="$ranked${path##*/}$tab$rank$tab${path#"$root"}$newline"
+        for path in "$place"/*"$2"; do
+            [ ! -e "$path" ] && [ ! -L "$path" ] || ranked="$ranked${path##*/}$tab$rank$tab$dir/${path##*/}$newline"
         done
         set -f
     done
@@ -89,11 +120,12 @@ systemd() { # whether this system has it
 
 drop_in_dirs() { # UNIT
     for dir in $unit_dirs; do printf '%s ' "$dir/$1.d"; done
+    for dir in $unit_dirs; do printf '%s ' "$dir/${1##*.}.d"; done # for all units of its type
 }
 
 unit_file() { # UNIT: prints the file that counts
     for dir in $unit_dirs; do
-        if [ -e "$root$dir/$1" ] || [ -L "$root$dir/$1" ]; then
+        if there "$dir/$1"; then
             echo "$dir/$1"
             return
         fi
@@ -101,30 +133,47 @@ unit_file() { # UNIT: prints the file that counts
 }
 
 enabled() { # UNIT: whether something starts it at boot
-    set +f
-    for path in "$root"/etc/systemd/system/*.wants/"$1" "$root"/etc/systemd/system/*.requires/"$1" \
-        "$root"/usr/lib/systemd/system/*.wants/"$1" "$root"/lib/systemd/system/*.wants/"$1"; do
-        if [ -e "$path" ] || [ -L "$path" ]; then
+    for dir in $unit_dirs; do
+        below_root "$dir"
+        set +f
+        for path in "$place"/*.wants/"$1" "$place"/*.requires/"$1"; do
             set -f
-            return 0
-        fi
+            [ ! -e "$path" ] && [ ! -L "$path" ] || return 0
+        done
+        set -f
     done
-    set -f
     return 1
 }
+
+# Of unit_text: each value of EnvironmentFile=, a tab, and where a file is that it means.
+environment_files() (
+    printf '%s\n' "$unit_text" | sed -n 's/^[[:space:]]*EnvironmentFile[[:space:]]*=[[:space:]]*//p' \
+        | sed 's/[[:space:]]*$//' | sort -u | while IFS= read -r value; do
+            IFS='' path=${value#-}
+            pattern=${path##*/}
+            below_root "${path%/*}"
+            set +f
+            for found in "$place"/$pattern; do
+                below_root "${path%/*}/${found##*/}"
+                [ -d "$place" ] || printf '%s\t%s\n' "$value" "$place"
+            done
+            set -f
+        done
+)
 
 # What a unit starts, one word a line, with its variables filled in from Environment= and EnvironmentFile=.
 # Without the unit's file: of standard input, which holds one, and the drop-ins.
 unit_words() { # UNIT
     main=$(unit_file "$1")
-    {
+    unit_text=$({
         if [ -z "$main" ] || hidden "$main"; then cat; fi
         { printf '%s\n' "$main"; conf_files "$(drop_in_dirs "$1")" .conf; } | while IFS= read -r part; do
             echo "[]"
             [ -z "$part" ] || content "$part"
             echo
         done
-    } | awk -v root="$root" '
+    })
+    printf '%s\n' "$unit_text" | places=$(environment_files) awk '
     function words(text, into,   n, i, c, quote, word, some) { # splits as systemd does; into[1..n]
         n = 0
         for (i = 1; i <= length(text); i++) {
@@ -146,16 +195,15 @@ unit_words() { # UNIT
         if (at) value_of[substr(pair, 1, at - 1)] = substr(pair, at + 1)
     }
     function read_file(name,   line, next_part, at) {
-        sub(/^-/, "", name)
-        while ((getline line < (root name)) > 0) {
+        while ((getline line < name) > 0) {
             sub(/\r$/, "", line)
-            while (line ~ /\\$/ && (getline next_part < (root name)) > 0) line = substr(line, 1, length(line) - 1) next_part
+            while (line ~ /\\$/ && (getline next_part < name) > 0) line = substr(line, 1, length(line) - 1) next_part
             sub(/^[ \t]+/, "", line)
             sub(/[ \t]+$/, "", line)
             at = index(line, "=")
             if (line !~ /^[#;]/ && at) assign(substr(line, 1, at) plain(substr(line, at + 1)))
         }
-        close(root name)
+        close(name)
     }
     function plain(text,   i, c, quote, out) { # without its quotes
         sub(/^[ \t]+/, "", text)
@@ -192,7 +240,9 @@ unit_words() { # UNIT
             n = words(setting[i], pairs)
             for (j = 1; j <= n; j++) assign(pairs[j])
         }
-        for (i = 1; i <= files; i++) read_file(file[i])
+        n = split(ENVIRON["places"], place, "\n")
+        for (i = 1; i <= files; i++) for (j = 1; j <= n; j++)
+            if (index(place[j], file[i] "\t") == 1) read_file(substr(place[j], length(file[i]) + 2))
         sub(/^[-@:+!|]+/, "", start)
         n = words(start, parts)
         for (i = 1; i <= n; i++) {
@@ -210,55 +260,19 @@ unit_words() { # UNIT
     }'
 }
 
-# The last value that the words on standard input give to an argument: --NAME=VALUE, --NAME VALUE, or of a flag --NAME.
-argument() { # NAME [flag [SHORT]]
-    awk -v name="--$1" -v flag="${2:-}" -v short="${3:--}" '
-    awaited { found = $0; awaited = 0; next }
+# The last value that the words on standard input give to an argument, or all: --NAME=VALUE, --NAME VALUE, or of a flag --NAME.
+argument() { # NAME [flag [SHORT [all]]]
+    awk -v name="--$1" -v flag="${2:-}" -v short="${3:--}" -v all="${4:-}" '
+    function take(value) { found = value; if (all) print value }
+    awaited { take($0); awaited = 0; next }
     {
         at = index($0, "=")
         key = at ? substr($0, 1, at - 1) : $0
         gsub(/_/, "-", key)
         if (key != name && key != short) next
-        if (at) found = substr($0, at + 1)
-        else if (flag == "flag") found = "true"
+        if (at) take(substr($0, at + 1))
+        else if (flag == "flag") take("true")
         else awaited = 1
     }
-    END { print found }'
-}
-
-# ── kubelet's settings ───────────────────────────────────────────────────────────────────────
-
-# Where there is no unit, the arguments that packages let people and kubeadm give.
-look_at_kubelet() {
-    kubelet_words=$(unit_words kubelet.service <<'END'
-[Service]
-EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-EnvironmentFile=-/etc/default/kubelet
-EnvironmentFile=-/etc/sysconfig/kubelet
-ExecStart=kubelet $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
-END
-    )
-    fragments=$(printf '%s\n' "$kubelet_words" | argument config-dir)
-    kubelet_config=$(printf '%s\n' "$kubelet_words" | argument config)
-    kubelet_yaml=$({
-        content "${kubelet_config:-/var/lib/kubelet/config.yaml}"
-        echo
-        content /var/lib/kubelet/instance-config.yaml # the node's own part, which kubeadm keeps apart
-        [ -z "$fragments" ] || find "$root/$fragments" -name '*.conf' 2>/dev/null | sort | while IFS= read -r path; do
-            echo
-            content "${path#"$root"}"
-        done
-    } | tr -d '\r' | sed -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
-        | sed 'y/{},/\n\n\n/' | tr -d "\"' \t")
-}
-
-kubelet_setting() { # KEY ARGUMENT [flag]: what this node's kubelet has, where it has it; arguments win over files
-    given=''
-    case $kubelet_words in *--"${2%%-*}"*) given=$(printf '%s\n' "$kubelet_words" | argument "$2" "${3:-}") ;; esac
-    [ -n "$given" ] || while IFS= read -r line; do
-        case $line in "$1:"?*) given=${line#*:} ;; esac
-    done <<END
-$kubelet_yaml
-END
-    case $given in 0 | f | F | FALSE | False) echo false ;; 1 | t | T | TRUE | True) echo true ;; *) echo "$given" ;; esac
+    END { if (!all) print found }'
 }

@@ -83,24 +83,17 @@ systemctl unmask $1 && systemctl enable --now $1"
 check_hidden() { # UNIT whose files in /etc take the place of those that its package brings
     behind=''
     for name in "$1" $(conf_files "/etc/systemd/system/$1.d" .conf | sed "s,.*/,$1.d/,"); do
-        [ -s "$root/etc/systemd/system/$name" ] || continue
+        below_root "/etc/systemd/system/$name"
+        [ -s "$place" ] || continue
+        theirs=$place
         for dir in /usr/lib/systemd/system /lib/systemd/system; do
-            [ -s "$root$dir/$name" ] || continue
-            cmp -s "$root$dir/$name" "$root/etc/systemd/system/$name" || behind="$behind /etc/systemd/system/$name"
+            below_root "$dir/$name"
+            [ -s "$place" ] || continue
+            cmp -s "$place" "$theirs" || behind="$behind /etc/systemd/system/$name"
             break
         done
     done
     [ -z "$behind" ] || report "$1-hidden" warn "the package's own is hidden by$behind" "the package's own" \
         "move away what you do not need of it, then: systemctl daemon-reload; arguments for kubelet belong into \
 KUBELET_EXTRA_ARGS in /etc/default/kubelet"
-}
-
-check_kubelet_arguments() { # with those that went with dockershim kubelet ends; no minor that is packaged has them
-    gone=''
-    for name in network-plugin network-plugin-mtu cni-bin-dir cni-conf-dir cni-cache-dir docker-endpoint \
-        image-pull-progress-deadline experimental-dockershim-root-directory container-runtime; do
-        ! printf '%s\n' "$kubelet_words" | grep -q -e "^--$name\$" -e "^--$name=" || gone="$gone --$name"
-    done
-    [ -z "$gone" ] || report kubelet-arguments fail "unknown to kubelet since 1.24 or 1.27:$gone" \
-        "arguments that kubelet has" "take them out of what systemctl cat kubelet shows and of the files that it names"
 }

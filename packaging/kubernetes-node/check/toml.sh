@@ -1,14 +1,23 @@
 # ── TOML ─────────────────────────────────────────────────────────────────────────────────────
 
 # Standard input, TOML, as one line per value: /key/key=value. Of an array /key[]=value per element after /key=[];
-# of an inline table its members. In a key a slash is \s and = is \e, in a value a line end is \n. The first mistake ends it: !LINE WHY.
-# As strict as containerd's readers where a slip would be passed over: what is twice, a string without an end.
-toml() {
-    awk '
+# of an inline table its members. Before a string there is "/key/key as well. In a key a slash is \s and = is \e, in a value a line end is \n. The first mistake ends it: !LINE WHY.
+# As strict as containerd's readers. Up to 1.7 (lenient) they mind less: a byte order mark, bytes that are no UTF-8, numbers
+# such as 07, inline tables over lines. Tried with 1.6.20 and 2.3.6.
+toml() { # [lenient]
+    tr '\000' '\001' | awk -v lenient="${1:-}" '
     function bad(why) { print "!" NR " " why; exit }
     function more() { # goes on to the next line
         if ((getline text) <= 0) bad("ends in the middle of a value")
         sub(/\r$/, "", text)
+        if (!lenient) bytes(text)
+    }
+    function bytes(line) { # that may not be in a line at all
+        if (line ~ /[\001-\010\013-\037\177]/) bad("a control character")
+        if (line !~ /[\200-\377]/) return
+        gsub(/[\302-\337][\200-\277]|[\340-\357][\200-\277][\200-\277]/, "", line)
+        gsub(/[\360-\364][\200-\277][\200-\277][\200-\277]/, "", line)
+        if (line ~ /[\200-\377]/) bad("bytes that are no UTF-8")
     }
     function eat(word) { # whether the word is next; passes over it
         sub(/^[ \t]+/, "", text)
@@ -27,7 +36,7 @@ toml() {
     function escaped(   letter, size, digits) { # what stands after a backslash
         letter = substr(text, 1, 1)
         text = substr(text, 2)
-        size = letter == "u" ? 4 : letter == "U" ? 8 : letter == "x" ? 2 : 0
+        size = letter == "u" ? 4 : letter == "U" ? 8 : 0
         if (size) {
             digits = substr(text, 1, size)
             if (length(digits) < size || digits !~ /^[0-9A-Fa-f]+$/) bad("a broken escape")
@@ -46,6 +55,7 @@ toml() {
             at = quote == "\"" ? match(text, /["\\]/) : index(text, quote)
             if (!at) bad("a string without its end")
             out = out substr(text, 1, at - 1)
+            if (quote == "\"" && out ~ /[\001-\010\013-\037]/) bad("a control character")
             stop = substr(text, at, 1)
             text = substr(text, at + 1)
             if (stop == quote) return out
@@ -87,25 +97,45 @@ toml() {
         gsub(/=/, "\\e", name)
         return name
     }
-    function keys(path) {
-        do path = path "/" key(); while (eat("."))
-        return path
+    # What a path is: value, inline, dotted (a table that a key with dots makes), implicit (above a table), table, tables.
+    function keys(path, header,   name, last) {
+        for (;;) {
+            name = key()
+            if (path == "" && !lenient && tolower(name) ~ /^(version|imports|plugins|disabled_plugins|required_plugins)$/)
+                name = tolower(name)
+            path = path "/" name
+            last = !eat(".")
+            if (last) return path
+            if (kind[path] == "") kind[path] = header ? "implicit" : "dotted"
+            if (kind[path] ~ /value|inline/ || (!header && kind[path] == "tables")) bad("a second " path)
+            if (kind[path] == "tables") path = path "[" tables[path] "]"
+        }
+    }
+    function number(word) {
+        if (word ~ /^[+-]?(inf|nan)$|^(true|false)$/) return 1
+        if (word ~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]([Tt ].*)?$|^[0-9][0-9]:[0-9][0-9]:[0-9.]+$/) return 1
+        if (word ~ /^0(x[0-9A-Fa-f_]+|o[0-7_]+|b[01_]+)$/) return word !~ /__|[xob]_|_$/
+        if (word !~ /^[+-]?[0-9]+(_[0-9]+)*(\.[0-9]+(_[0-9]+)*)?([eE][+-]?[0-9]+(_[0-9]+)*)?$/) return 0
+        return lenient || word !~ /^[+-]?0[0-9_]/
     }
     function say(path, found) {
-        if (path !~ /\[\]/ && (path in there)) bad("a second " path)
-        there[path] = 1
         gsub(/\n/, "\\n", found)
         print path "=" found
     }
+    function string(path, found) {
+        print "\"" path
+        say(path, found)
+    }
     function value(path) {
         sub(/^[ \t]+/, "", text)
-        if (text ~ /^"""/) say(path, long("\""))
-        else if (text ~ /^\047\047\047/) say(path, long("\047"))
-        else if (text ~ /^"/) say(path, quoted("\""))
-        else if (text ~ /^\047/) say(path, quoted("\047"))
+        if (text ~ /^"""/) string(path, long("\""))
+        else if (text ~ /^\047\047\047/) string(path, long("\047"))
+        else if (text ~ /^"/) string(path, quoted("\""))
+        else if (text ~ /^\047/) string(path, quoted("\047"))
         else if (eat("[")) list(path)
         else if (eat("{")) table(path)
-        else if (match(text, /^(true|false|[+-]?(inf|nan|[0-9][A-Za-z0-9_.:+-]*))/)) {
+        else if (match(text, /^(true|false|[+-]?(inf|nan|[0-9][A-Za-z0-9_.:+-]*( [0-9][0-9]:[0-9:.Z+-]+)?))/)) {
+            if (!number(substr(text, 1, RLENGTH))) bad("no number: " substr(text, 1, RLENGTH))
             say(path, substr(text, 1, RLENGTH))
             text = substr(text, RLENGTH + 1)
         } else bad("no value where one should be")
@@ -119,30 +149,37 @@ toml() {
         }
     }
     function table(path) {
-        for (gap(); !eat("}"); gap()) {
-            pair(path)
-            gap()
-            if (!eat(",") && text !~ /^}/) bad("an inline table without its end")
-        }
+        if (path !~ /\[\]/) kind[path] = "inline"
+        space()
+        if (eat("}")) return
+        do { space(); pair(path); space() } while (eat(","))
+        if (!eat("}")) bad("an inline table without its end")
     }
+    function space() { if (lenient) gap() }
     function pair(path) {
         path = keys(path)
+        if (path !~ /\[\]/ && kind[path] != "") bad("a second " path)
+        if (path !~ /\[\]/) kind[path] = "value"
         if (eat("=")) value(path); else bad("a key without a value")
     }
     {
         text = $0
-        if (NR == 1) sub(/^\357\273\277/, "", text) # a byte order mark
+        if (NR == 1 && sub(/^\357\273\277/, "", text) && !lenient) bad("a byte order mark")
         sub(/\r$/, "", text)
+        if (!lenient) bytes(text)
         sub(/^[ \t]+/, "", text)
         if (text ~ /^(#|$)/) next
         if (eat("[[")) {
-            here = keys("")
+            here = keys("", 1)
+            if (kind[here] !~ /^(tables)?$/) bad("a second " here)
+            kind[here] = "tables"
             here = here "[" ++tables[here] "]"
             if (!eat("]]")) bad("a table without its ]]")
         } else if (eat("[")) {
-            here = keys("")
+            here = keys("", 1)
             if (!eat("]")) bad("a table without its ]")
-            if (tables[here]++) bad("a second table " here)
+            if (kind[here] !~ /^(implicit)?$/ && !(lenient && kind[here] == "dotted")) bad("a second table " here)
+            kind[here] = "table"
             print here "="
         } else pair(here)
         sub(/^[ \t]+/, "", text)
