@@ -279,6 +279,8 @@ def test_conffiles_of_earlier_packages_become_the_persons_if_they_were_changed(
             assert path.read_text() == MINE
         elif change == "a link":
             assert path.readlink() == Path("/mnt/later/file")
+        elif change == "taken away":
+            assert not path.exists()
         else:
             assert path.read_text() != shipped_then
     machine.run("--purge", *group)
@@ -305,6 +307,73 @@ def test_a_default_is_renewed_until_somebody_changes_it_or_takes_it_away(machine
     (machine.root / "etc/default/kubelet").unlink()
     machine.install(with_text("1.36.7-1", "# fourth\n"))
     assert not (machine.root / "etc/default/kubelet").exists()
+
+
+@pytest.mark.parametrize("version", ["1.36.3-1", "1.36.4-1.1"], ids=["older", "upstream's"])
+@pytest.mark.parametrize("group", GROUPS, ids=["separate", "monolith"])
+def test_a_default_gives_way_to_a_conffile_of_the_same_package_and_comes_back(
+    machine: Machine, group: list[str], version: str
+) -> None:
+    theirs, files = "# theirs\n", files_of(group)
+    ours = [machine.ours(name) for name in group]
+    others = []
+    for name in group:
+        held = tuple(target for package, target in files if package == name)
+        texts = dict.fromkeys(held, theirs)
+        others.append(machine.deb(name, version, texts, conffiles=held))
+    machine.install(*ours)
+    machine.install(*others)  # nobody is asked: that would be an error here
+    before = {target for _, target in files if machine.read(target) == theirs}
+    assert before == {target for _, target in files}
+    taken = files[0][1]
+    (machine.root / taken.lstrip("/")).unlink()
+    machine.install(*ours)
+    for _, target in files:
+        path = machine.root / target.lstrip("/")
+        assert path.exists() == (target != taken), target
+        assert target == taken or path.read_text() != theirs
+
+
+@pytest.mark.parametrize("change", ["unchanged", "changed", "taken away"])
+def test_only_a_persons_files_are_left_by_a_removal(machine: Machine, change: str) -> None:
+    group = GROUPS[0]
+    files = files_of(group)
+    debs = [machine.ours(name) for name in group]
+    machine.install(*debs)
+    for _, target in files:
+        if change == "changed":
+            machine.write(target)
+        elif change == "taken away":
+            (machine.root / target.lstrip("/")).unlink()
+    machine.run("--remove", *group)
+    left = {target for _, target in files if (machine.root / target.lstrip("/")).exists()}
+    assert left == ({target for _, target in files} if change == "changed" else set())
+    if change == "unchanged":
+        held = tuple(target for _, target in files)
+        theirs = machine.deb("theirs", "1-1", dict.fromkeys(held, MINE), conffiles=held)
+        machine.install(theirs)
+        machine.run("--purge", "theirs")
+    machine.install(*debs)
+    back = {target for _, target in files if (machine.root / target.lstrip("/")).exists()}
+    assert back == (set() if change == "taken away" else {target for _, target in files})
+
+
+def test_a_runtime_swapped_for_a_distributions_asks_nobody(machine: Machine) -> None:
+    config = "/etc/containerd/config.toml"
+    names = ["kubernetes-containerd", "kubernetes-runtime-containerd"]
+    machine.install(*(machine.ours(name) for name in names))
+    shipped_now = machine.read(config)
+    machine.run("--remove", "kubernetes-containerd")
+    assert machine.read(config) == shipped_now  # the other still needs it
+    theirs = {config: "# theirs\n"}
+    machine.install(machine.theirs("containerd", "x.service", files=theirs, conffiles=(config,)))
+    assert machine.read(config) == shipped_now
+    machine.run("--remove", "kubernetes-runtime-containerd")
+    assert machine.read(config) == "# theirs\n"
+    diversions = machine.root / "var/lib/dpkg/diversions"
+    assert diversions.read_text() == ""
+    machine.run("--purge", *names)
+    assert machine.read(config) == "# theirs\n"
 
 
 def test_an_upgrade_that_fails_gives_the_conffile_back(machine: Machine) -> None:
