@@ -190,6 +190,12 @@ def test_relations_can_be_written(name: str, form: Format) -> None:
     assert not (form is Format.rpm and made.replaces and not RECIPES[name].relations.replaces)
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_deb_recommends_what_apt_get_upgrade_would_keep_it_back_for(name: str) -> None:
+    # `upgrade` installs no new package, so a package whose new version recommends one is kept back.
+    assert described(name, Format.deb, key_date="2026.11.22").recommends == ()
+
+
 @pytest.mark.parametrize(
     ("name", "home"),
     [("kubelet", "https://kubernetes.io"), ("etcd", "https://etcd.io"), ("kubernetes-containerd", "https://containerd.io"),
