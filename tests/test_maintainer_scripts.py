@@ -633,13 +633,14 @@ def test_the_group_of_docker_is_no_reason_to_fail(
 # ── The hook of apt ──────────────────────────────────────────────────────────────────────────
 
 
-def asked(machine: Machine, *lines: str) -> tuple[int, str]:
-    """What the hook answers apt about a plan."""
+def asked(machine: Machine, *lines: str, command: str = "apt-get install") -> tuple[int, str]:
+    """What the hook answers apt about a plan, made for a command."""
     guards = machine.root / "usr/share/kubewright/guard"
     if not guards.exists():
         machine.install(machine.ours("kubelet"))
     guard = sorted(guards.iterdir())[0]
-    settings = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n\n"
+    settings = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n"
+    settings += f"CommandLine::AsString={command.replace(' ', '%20')}\n\n"
     done = subprocess.run(
         ["/bin/sh", guard], input=settings + "".join(f"{line}\n" for line in lines),
         text=True, capture_output=True, check=False, env={"PATH": os.environ["PATH"]},
@@ -665,6 +666,31 @@ def test_a_pin_that_takes_kubernetes_node_away_is_told_all_names(
     assert asked(machine, plan[0])[0] == asked(machine, plan[1])[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("apt-get install kubelet=1.36.5-1", 3),
+        ("apt-get -y upgrade", 3),
+        ("apt-get -o A=B remove kubernetes-containerd kubelet", 0),
+        ("apt purge kubelet", 0),
+        ("apt-get install kubelet=1.36.5-1 kubernetes-node-", 0),
+        ("apt-get install kubelet=1.36.5-1 kubernetes-control-plane-", 0),
+        ("apt-get install kubelet=1.36.5-1 kubernetes-node-tools-", 3),
+    ],
+)
+def test_a_removal_that_was_asked_for_is_let_pass_and_the_remedy_names_all(
+    machine: Machine, command: str, code: int
+) -> None:
+    gone = ["kubernetes-node", "kubernetes-control-plane"]
+    machine.install(*(machine.ours(name) for name in ("kubelet", *gone)))
+    new = machine.ours("kubelet", "1.36.5-1")
+    plan = [f"{name} 1.36.4-1 > - **REMOVE**" for name in gone]
+    found, said = asked(machine, *plan, f"kubelet 1.36.4-1 < 1.36.5-1 {new}", command=command)
+    assert found == code
+    remedy = f"first: apt-get remove {' '.join(gone)}\n"
+    assert (remedy in said) == (code == 3)
+
+
 @pytest.mark.parametrize("user", ["etcd", "kubeadm", "nobody"])
 def test_a_purge_that_would_delete_live_data_is_refused_by_apt(machine: Machine, user: str) -> None:
     postrm = 'if [ "$1" = purge ]; then rm -rf "$DPKG_ROOT/var/lib/etcd"; fi'
@@ -683,18 +709,35 @@ def test_a_purge_that_would_delete_live_data_is_refused_by_apt(machine: Machine,
     assert (told in said) == (user != "nobody")
 
 
-def test_one_package_speaks_for_all_that_bring_the_hook(machine: Machine) -> None:
-    machine.install(*(machine.ours(name, "1.33.9-1") for name in ("kubelet", "kubeadm")))
-    new = machine.ours("kubelet")
-    plan = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n\n"
-    plan += f"kubelet 1.33.9-1 < 1.36.4-1 {new}\n"
-    codes = {
-        guard.name: subprocess.run(
-            ["/bin/sh", guard], input=plan, text=True, capture_output=True, check=False
+@pytest.mark.parametrize("off", ["nothing", "its entry", "its mode", "the program"])
+def test_one_package_that_apt_calls_speaks_for_all_that_bring_the_hook(
+    machine: Machine, off: str
+) -> None:
+    names = ["kubeadm", "kubelet", "kubernetes-node"]
+    machine.install(*(machine.ours(name, "1.33.9-1") for name in names))
+    guards = machine.root / "usr/share/kubewright/guard"
+    for name in names:
+        (guards / name).chmod(0o755)
+    called = [name for name in names if (off, name) != ("its entry", "kubeadm")]
+    plan = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n"
+    plan += "".join(
+        f"DPkg::Pre-Install-Pkgs::=/usr/share/kubewright/guard/{name}%20>&2%20||%20true\n"
+        for name in called
+    )
+    plan += f"\nkubelet 1.33.9-1 < 1.36.4-1 {machine.ours('kubelet')}\n"
+    if off == "its mode":
+        (guards / "kubeadm").chmod(0o644)
+    elif off == "the program":
+        (guards / "kubeadm").unlink()
+    able = [name for name in called if os.access(guards / name, os.X_OK)]
+    codes = [
+        subprocess.run(
+            [guards / name], input=plan, text=True, capture_output=True, check=False
         ).returncode
-        for guard in (machine.root / "usr/share/kubewright/guard").iterdir()
-    }
-    assert codes == {"kubeadm": 3, "kubelet": 0}
+        for name in able
+    ]
+    assert codes == [3] + [0] * (len(able) - 1)
+    assert able[0] == ("kubeadm" if off == "nothing" else "kubelet")
 
 
 # ── A systemd that runs ──────────────────────────────────────────────────────────────────────
