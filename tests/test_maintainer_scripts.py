@@ -376,6 +376,20 @@ def test_a_runtime_swapped_for_a_distributions_asks_nobody(machine: Machine) -> 
     assert machine.read(config) == "# theirs\n"
 
 
+@pytest.mark.parametrize("place", ["nothing can be made in it", "it is no directory"])
+def test_a_place_that_cannot_be_written_is_a_message(machine: Machine, place: str) -> None:
+    folder = machine.root / "etc/default"
+    if place == "it is no directory":
+        folder.touch()
+    else:
+        folder.symlink_to("/proc/self")  # not even the superuser can
+    for version in ("1.36.4-1", "1.36.5-1"):
+        said = machine.install(machine.ours("kubelet", version))
+        assert "kubelet: /etc/default/kubelet is as it was, for nothing can be written" in said
+        assert (machine.root / "etc/apt/apt.conf.d/50kubelet").exists()
+    machine.run("--purge", "kubelet")
+
+
 def test_an_upgrade_that_fails_gives_the_conffile_back(machine: Machine) -> None:
     conffile = "/etc/default/kubelet"
     old = machine.deb("kubelet", "1.36.3-1", {conffile: "# then\n"}, conffiles=(conffile,))

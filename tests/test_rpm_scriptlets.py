@@ -186,6 +186,14 @@ def test_a_default_is_back_after_an_older_rpm_unless_a_person_removed_it(
     assert not path.exists()
 
 
+def test_a_sysconfig_that_cannot_be_written_is_a_message(machine: Machine) -> None:
+    machine.path("/etc/sysconfig").touch()  # no directory
+    said = machine.run("--install", machine.ours("kubelet"))
+    assert f"kubelet: {SYSCONFIG} is as it was, for nothing can be written there" in said
+    assert "scriptlet failed" not in said
+    assert machine.calls()[-1] == "start kubelet.service"
+
+
 def test_presets_decide_at_first_and_an_upgrade_leaves_units_as_they_are(machine: Machine) -> None:
     machine.run("--install", machine.ours("kubelet"))
     assert machine.calls() == [
