@@ -590,6 +590,27 @@ def test_a_package_that_would_delete_the_data_comes_first_and_the_remedy_keeps_i
     assert data.read_text() == MINE
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [(name, other) for name, recipe in RECIPES.items() for other in recipe.same_files],
+)
+def test_a_package_with_files_of_the_same_names_is_to_be_removed_by_its_owner(
+    machine: Machine, name: str, other: str
+) -> None:
+    names = {one.target for one in RECIPES[name].contents if one.target.startswith("/usr/bin/")}
+    held = "/etc/other"
+    theirs = machine.deb(other, "1.2-1", dict.fromkeys([*names, held], "x"), conffiles=(held,))
+    machine.install(theirs)
+    ours = machine.ours(name)
+    assert other not in machine.run("--field", ours, "Conflicts", "Package")
+    said = machine.install(ours, code=1)
+    assert f": not installed: {other} has files of the same names\n" in said
+    assert f"apt-get remove {other}\n" in said
+    assert machine.read("/usr/bin/etcdctl") == "x"
+    machine.run("--remove", other)  # its conffile is left
+    machine.install(ours)
+
+
 @pytest.mark.parametrize("line", HARMLESS)
 def test_a_package_whose_purge_spares_the_data_is_not_in_the_way(
     machine: Machine, line: str
