@@ -279,6 +279,8 @@ def test_conffiles_of_earlier_packages_become_the_persons_if_they_were_changed(
             assert path.read_text() == MINE
         elif change == "a link":
             assert path.readlink() == Path("/mnt/later/file")
+        elif change == "taken away":
+            assert not path.exists()
         else:
             assert path.read_text() != shipped_then
     machine.run("--purge", *group)
@@ -305,6 +307,87 @@ def test_a_default_is_renewed_until_somebody_changes_it_or_takes_it_away(machine
     (machine.root / "etc/default/kubelet").unlink()
     machine.install(with_text("1.36.7-1", "# fourth\n"))
     assert not (machine.root / "etc/default/kubelet").exists()
+
+
+@pytest.mark.parametrize("version", ["1.36.3-1", "1.36.4-1.1"], ids=["older", "upstream's"])
+@pytest.mark.parametrize("group", GROUPS, ids=["separate", "monolith"])
+def test_a_default_gives_way_to_a_conffile_of_the_same_package_and_comes_back(
+    machine: Machine, group: list[str], version: str
+) -> None:
+    theirs, files = "# theirs\n", files_of(group)
+    ours = [machine.ours(name) for name in group]
+    others = []
+    for name in group:
+        held = tuple(target for package, target in files if package == name)
+        texts = dict.fromkeys(held, theirs)
+        others.append(machine.deb(name, version, texts, conffiles=held))
+    machine.install(*ours)
+    machine.install(*others)  # nobody is asked: that would be an error here
+    before = {target for _, target in files if machine.read(target) == theirs}
+    assert before == {target for _, target in files}
+    taken = files[0][1]
+    (machine.root / taken.lstrip("/")).unlink()
+    machine.install(*ours)
+    for _, target in files:
+        path = machine.root / target.lstrip("/")
+        assert path.exists() == (target != taken), target
+        assert target == taken or path.read_text() != theirs
+
+
+@pytest.mark.parametrize("change", ["unchanged", "changed", "taken away"])
+def test_only_a_persons_files_are_left_by_a_removal(machine: Machine, change: str) -> None:
+    group = GROUPS[0]
+    files = files_of(group)
+    debs = [machine.ours(name) for name in group]
+    machine.install(*debs)
+    for _, target in files:
+        if change == "changed":
+            machine.write(target)
+        elif change == "taken away":
+            (machine.root / target.lstrip("/")).unlink()
+    machine.run("--remove", *group)
+    left = {target for _, target in files if (machine.root / target.lstrip("/")).exists()}
+    assert left == ({target for _, target in files} if change == "changed" else set())
+    if change == "unchanged":
+        held = tuple(target for _, target in files)
+        theirs = machine.deb("theirs", "1-1", dict.fromkeys(held, MINE), conffiles=held)
+        machine.install(theirs)
+        machine.run("--purge", "theirs")
+    machine.install(*debs)
+    back = {target for _, target in files if (machine.root / target.lstrip("/")).exists()}
+    assert back == (set() if change == "taken away" else {target for _, target in files})
+
+
+def test_a_runtime_swapped_for_a_distributions_asks_nobody(machine: Machine) -> None:
+    config = "/etc/containerd/config.toml"
+    names = ["kubernetes-containerd", "kubernetes-runtime-containerd"]
+    machine.install(*(machine.ours(name) for name in names))
+    shipped_now = machine.read(config)
+    machine.run("--remove", "kubernetes-containerd")
+    assert machine.read(config) == shipped_now  # the other still needs it
+    theirs = {config: "# theirs\n"}
+    machine.install(machine.theirs("containerd", "x.service", files=theirs, conffiles=(config,)))
+    assert machine.read(config) == shipped_now
+    machine.run("--remove", "kubernetes-runtime-containerd")
+    assert machine.read(config) == "# theirs\n"
+    diversions = machine.root / "var/lib/dpkg/diversions"
+    assert diversions.read_text() == ""
+    machine.run("--purge", *names)
+    assert machine.read(config) == "# theirs\n"
+
+
+@pytest.mark.parametrize("place", ["nothing can be made in it", "it is no directory"])
+def test_a_place_that_cannot_be_written_is_a_message(machine: Machine, place: str) -> None:
+    folder = machine.root / "etc/default"
+    if place == "it is no directory":
+        folder.touch()
+    else:
+        folder.symlink_to("/proc/self")  # not even the superuser can
+    for version in ("1.36.4-1", "1.36.5-1"):
+        said = machine.install(machine.ours("kubelet", version))
+        assert "kubelet: /etc/default/kubelet is as it was, for nothing can be written" in said
+        assert (machine.root / "etc/apt/apt.conf.d/50kubelet").exists()
+    machine.run("--purge", "kubelet")
 
 
 def test_an_upgrade_that_fails_gives_the_conffile_back(machine: Machine) -> None:
@@ -507,6 +590,27 @@ def test_a_package_that_would_delete_the_data_comes_first_and_the_remedy_keeps_i
     assert data.read_text() == MINE
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [(name, other) for name, recipe in RECIPES.items() for other in recipe.same_files],
+)
+def test_a_package_with_files_of_the_same_names_is_to_be_removed_by_its_owner(
+    machine: Machine, name: str, other: str
+) -> None:
+    names = {one.target for one in RECIPES[name].contents if one.target.startswith("/usr/bin/")}
+    held = "/etc/other"
+    theirs = machine.deb(other, "1.2-1", dict.fromkeys([*names, held], "x"), conffiles=(held,))
+    machine.install(theirs)
+    ours = machine.ours(name)
+    assert other not in machine.run("--field", ours, "Conflicts", "Package")
+    said = machine.install(ours, code=1)
+    assert f": not installed: {other} has files of the same names\n" in said
+    assert f"apt-get remove {other}\n" in said
+    assert machine.read("/usr/bin/etcdctl") == "x"
+    machine.run("--remove", other)  # its conffile is left
+    machine.install(ours)
+
+
 @pytest.mark.parametrize("line", HARMLESS)
 def test_a_package_whose_purge_spares_the_data_is_not_in_the_way(
     machine: Machine, line: str
@@ -578,13 +682,14 @@ def test_systemd_makes_the_group_of_docker_once_in_a_new_etc(
 # ── The hook of apt ──────────────────────────────────────────────────────────────────────────
 
 
-def asked(machine: Machine, *lines: str) -> tuple[int, str]:
-    """What the hook answers apt about a plan."""
+def asked(machine: Machine, *lines: str, command: str = "apt-get install") -> tuple[int, str]:
+    """What the hook answers apt about a plan, made for a command."""
     guards = machine.root / "usr/share/kubewright/guard"
     if not guards.exists():
         machine.install(machine.ours("kubelet"))
     guard = sorted(guards.iterdir())[0]
-    settings = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n\n"
+    settings = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n"
+    settings += f"CommandLine::AsString={command.replace(' ', '%20')}\n\n"
     done = subprocess.run(
         ["/bin/sh", guard], input=settings + "".join(f"{line}\n" for line in lines),
         text=True, capture_output=True, check=False, env={"PATH": os.environ["PATH"]},
@@ -610,6 +715,31 @@ def test_a_pin_that_takes_kubernetes_node_away_is_told_all_names(
     assert asked(machine, plan[0])[0] == asked(machine, plan[1])[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("apt-get install kubelet=1.36.5-1", 3),
+        ("apt-get -y upgrade", 3),
+        ("apt-get -o A=B remove kubernetes-containerd kubelet", 0),
+        ("apt purge kubelet", 0),
+        ("apt-get install kubelet=1.36.5-1 kubernetes-node-", 0),
+        ("apt-get install kubelet=1.36.5-1 kubernetes-control-plane-", 0),
+        ("apt-get install kubelet=1.36.5-1 kubernetes-node-tools-", 3),
+    ],
+)
+def test_a_removal_that_was_asked_for_is_let_pass_and_the_remedy_names_all(
+    machine: Machine, command: str, code: int
+) -> None:
+    gone = ["kubernetes-node", "kubernetes-control-plane"]
+    machine.install(*(machine.ours(name) for name in ("kubelet", *gone)))
+    new = machine.ours("kubelet", "1.36.5-1")
+    plan = [f"{name} 1.36.4-1 > - **REMOVE**" for name in gone]
+    found, said = asked(machine, *plan, f"kubelet 1.36.4-1 < 1.36.5-1 {new}", command=command)
+    assert found == code
+    remedy = f"first: apt-get remove {' '.join(gone)}\n"
+    assert (remedy in said) == (code == 3)
+
+
 @pytest.mark.parametrize("user", ["etcd", "kubeadm", "nobody"])
 def test_a_purge_that_would_delete_live_data_is_refused_by_apt(machine: Machine, user: str) -> None:
     postrm = 'if [ "$1" = purge ]; then rm -rf "$DPKG_ROOT/var/lib/etcd"; fi'
@@ -628,18 +758,35 @@ def test_a_purge_that_would_delete_live_data_is_refused_by_apt(machine: Machine,
     assert (told in said) == (user != "nobody")
 
 
-def test_one_package_speaks_for_all_that_bring_the_hook(machine: Machine) -> None:
-    machine.install(*(machine.ours(name, "1.33.9-1") for name in ("kubelet", "kubeadm")))
-    new = machine.ours("kubelet")
-    plan = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n\n"
-    plan += f"kubelet 1.33.9-1 < 1.36.4-1 {new}\n"
-    codes = {
-        guard.name: subprocess.run(
-            ["/bin/sh", guard], input=plan, text=True, capture_output=True, check=False
+@pytest.mark.parametrize("off", ["nothing", "its entry", "its mode", "the program"])
+def test_one_package_that_apt_calls_speaks_for_all_that_bring_the_hook(
+    machine: Machine, off: str
+) -> None:
+    names = ["kubeadm", "kubelet", "kubernetes-node"]
+    machine.install(*(machine.ours(name, "1.33.9-1") for name in names))
+    guards = machine.root / "usr/share/kubewright/guard"
+    for name in names:
+        (guards / name).chmod(0o755)
+    called = [name for name in names if (off, name) != ("its entry", "kubeadm")]
+    plan = f"VERSION 2\nDir=/\nDir::State::status={machine.root}/var/lib/dpkg/status\n"
+    plan += "".join(
+        f"DPkg::Pre-Install-Pkgs::=/usr/share/kubewright/guard/{name}%20>&2%20||%20true\n"
+        for name in called
+    )
+    plan += f"\nkubelet 1.33.9-1 < 1.36.4-1 {machine.ours('kubelet')}\n"
+    if off == "its mode":
+        (guards / "kubeadm").chmod(0o644)
+    elif off == "the program":
+        (guards / "kubeadm").unlink()
+    able = [name for name in called if os.access(guards / name, os.X_OK)]
+    codes = [
+        subprocess.run(
+            [guards / name], input=plan, text=True, capture_output=True, check=False
         ).returncode
-        for guard in (machine.root / "usr/share/kubewright/guard").iterdir()
-    }
-    assert codes == {"kubeadm": 3, "kubelet": 0}
+        for name in able
+    ]
+    assert codes == [3] + [0] * (len(able) - 1)
+    assert able[0] == ("kubeadm" if off == "nothing" else "kubelet")
 
 
 # ── A systemd that runs ──────────────────────────────────────────────────────────────────────

@@ -193,6 +193,12 @@ def test_relations_can_be_written(name: str, form: Format) -> None:
     assert not (form is Format.rpm and made.replaces and not RECIPES[name].relations.replaces)
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_deb_recommends_what_apt_get_upgrade_would_keep_it_back_for(name: str) -> None:
+    # `upgrade` installs no new package, so a package whose new version recommends one is kept back.
+    assert described(name, Format.deb, key_date="2026.11.22").recommends == ()
+
+
 def test_an_rpm_owns_the_directories_that_no_distribution_brings() -> None:
     files = (
         "/opt/cni/bin/bridge",

@@ -168,6 +168,32 @@ def test_a_config_of_an_earlier_rpm_becomes_the_persons_if_it_was_changed(
     assert not machine.path("/var/lib/kubewright/before").exists()
 
 
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_default_is_back_after_an_older_rpm_unless_a_person_removed_it(
+    machine: Machine, removed: bool
+) -> None:
+    path, ours = machine.path(SYSCONFIG), machine.ours("kubelet")
+    machine.run("--install", ours)
+    old = {SYSCONFIG: ("# default of 1.36.4\n", "config|noreplace")}
+    machine.run("--upgrade", "--oldpackage", machine.rpm("kubelet", "1.36.3", old))
+    assert path.exists()
+    if removed:
+        path.unlink()
+    machine.run("--upgrade", ours)
+    assert path.exists() != removed
+    assert removed or path.read_text() == "# default of 1.36.4\n"
+    machine.run("--erase", "kubelet")
+    assert not path.exists()
+
+
+def test_a_sysconfig_that_cannot_be_written_is_a_message(machine: Machine) -> None:
+    machine.path("/etc/sysconfig").touch()  # no directory
+    said = machine.run("--install", machine.ours("kubelet"))
+    assert f"kubelet: {SYSCONFIG} is as it was, for nothing can be written there" in said
+    assert "scriptlet failed" not in said
+    assert machine.calls()[-1] == "start kubelet.service"
+
+
 def test_presets_decide_at_first_and_an_upgrade_leaves_units_as_they_are(machine: Machine) -> None:
     machine.run("--install", machine.ours("kubelet"))
     assert machine.calls() == [

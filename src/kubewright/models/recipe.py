@@ -110,6 +110,11 @@ class Recipe(Model):
     section: str = "admin"
     monolith: bool = Field(False, description="only in releases whose hyperkube is one program")
     guard: bool = Field(False, description="refuse to jump over a minor or go down one")
+    same_files: tuple[str, ...] = Field(
+        (),
+        description="packages with files of the same names, which a deb's preinst wants removed "
+        "first: by a conflict apt would remove them, and then preinst may refuse",
+    )
     rivals: tuple[str, ...] = Field(
         (),
         description="deb: packages with the same data, in whose presence it refuses to be unpacked",
