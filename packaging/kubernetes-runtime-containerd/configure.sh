@@ -15,8 +15,9 @@ imports_drop_in() { # whether one of the imports, which stand before the first [
             if (/\]/) exit
         }' | while IFS= read -r pattern; do
         case $pattern in /*) ;; *) pattern=/etc/containerd/$pattern ;; esac
-        # shellcheck disable=SC2254
-        case /etc/containerd/conf.d in ${pattern%/*}) case 10-kubewright.toml in ${pattern##*/}) echo yes ;; esac ;; esac
+        folder=/etc/containerd/conf.d name=10-kubewright.toml
+        # shellcheck disable=SC2254 # they are patterns
+        case $folder in ${pattern%/*}) case $name in ${pattern##*/}) echo yes ;; esac ;; esac
     done
 }
 if [ -f "$root$config" ] && [ -z "$(imports_drop_in)" ]; then
