@@ -77,6 +77,14 @@ def _undocumented(description: Description) -> bool:
     )
 
 
+def _ends_diversions(description: Description) -> bool:
+    """Whether it may end a diversion that another package has begun, and begins none itself."""
+    begins, ends = (
+        "dpkg-divert" in description.scripts.get(name, "") for name in ("preinst", "postrm")
+    )
+    return ends and not begins
+
+
 def _bounded(description: Description) -> bool:
     """Whether a conflict is with some versions alone."""
     alternatives = chain.from_iterable(each.alternatives for each in description.conflicts)
@@ -119,6 +127,12 @@ _OVERRIDES = (
         "[*]",
         "They look at systems below another root, whose dpkg they cannot run.",
         _installs("/usr/share/kubewright/guard/", "/usr/bin/kube-node-check"),
+    ),
+    _Override(
+        "remove-of-unknown-diversion",
+        "*",
+        "The diversion is another package's of ours, which is gone; it lasts until its files are.",
+        _ends_diversions,
     ),
     _Override(
         "initial-upload-closes-no-bugs",
