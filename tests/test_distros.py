@@ -405,7 +405,7 @@ def test_kubernetes_docker_conflicts_with_every_engine_of_a_distribution() -> No
 
 
 def test_kube_node_check_knows_the_same_impostors() -> None:
-    script = (shipped().packaging / "kubernetes-node/check/runtime.sh").read_text()
+    script = (shipped().packaging / "kubernetes-node/check/docker.sh").read_text()
     wanted = {
         f"{form}|{one.name}|{one.what}|{one.instead[form]}"
         for one in ALL.impostors
