@@ -97,6 +97,19 @@ def built(backend: str, described: Description, work: Path) -> Path:
     return target
 
 
+def wanted(
+    backend: str,
+    form: Format,
+    payload: tuple[Payload, ...],
+    folders: pytest.TempPathFactory,
+    tool: Tool,
+) -> Path:
+    """The package of a format by a backend, whose program must be there."""
+    if backend == "fpm":
+        tool("fpm")
+    return built(backend, description(form, payload), folders.mktemp(form))
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def deb(
     request: pytest.FixtureRequest,
@@ -104,10 +117,7 @@ def deb(
     tmp_path_factory: pytest.TempPathFactory,
     tool: Tool,
 ) -> tuple[str, Path]:
-    if request.param == "fpm":
-        tool("fpm")
-    made = description(Format.deb, payload)
-    return request.param, built(request.param, made, tmp_path_factory.mktemp("deb"))
+    return request.param, wanted(request.param, Format.deb, payload, tmp_path_factory, tool)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -117,10 +127,7 @@ def rpm(
     tmp_path_factory: pytest.TempPathFactory,
     tool: Tool,
 ) -> tuple[str, Path]:
-    if request.param == "fpm":
-        tool("fpm")
-    made = description(Format.rpm, payload)
-    return request.param, built(request.param, made, tmp_path_factory.mktemp("rpm"))
+    return request.param, wanted(request.param, Format.rpm, payload, tmp_path_factory, tool)
 
 
 def wanted_files(payload: tuple[Payload, ...]) -> dict[str, tuple[str, str]]:

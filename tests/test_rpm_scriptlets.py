@@ -10,27 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from package_release import RELEASE, SETTINGS
 
 from kubewright.cli.shipped import shipped
 from kubewright.clients.stand_in import PROGRAMS
-from kubewright.models.base import Arch, Format
-from kubewright.models.lock import Component, Release
+from kubewright.models.base import Format
 from kubewright.packagers import payload
 from kubewright.packagers.describe import template_variables
 from kubewright.run import find
 
-RELEASE = Release(
-    name="v1.36.4-1",
-    kubernetes="1.36.4",
-    revision=1,
-    source_date_epoch=0,
-    architectures=(Arch.amd64,),
-    components=tuple(
-        Component(name=name, version=version, range="*", status="supported", reason="", epoch=0)
-        for name, version in {"kubernetes": "1.36.4", "pause": "3.10.2", "docker": "29.8.1"}.items()
-    ),
-)
-SETTINGS: dict[str, Any] = {"registry": "r.example.org", "node_spec": shipped().node_spec(RELEASE)}
 SYSCONFIG = "/etc/sysconfig/kubelet"
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>/calls

@@ -6,17 +6,19 @@ import re
 
 from kubewright.errors import RequestError
 
-_NUMBER = r"(?:0|[1-9][0-9]*)"
-VERSION = rf"{_NUMBER}(?:\.{_NUMBER}){{2}}(?:-(?:alpha|beta|rc)\.{_NUMBER})?"
+NUMBER = r"(?:0|[1-9][0-9]*)"
+"""A part of a version, which has no leading zero."""
+
+VERSION = rf"{NUMBER}(?:\.{NUMBER}){{2}}(?:-(?:alpha|beta|rc)\.{NUMBER})?"
 """What Kubernetes tags, without the `v`: a patch, or a pre-release of one."""
 
 _VERSION = re.compile(rf"^v?({VERSION})$")
-_WILDCARD = re.compile(rf"^v?({_NUMBER}(?:\.{_NUMBER})?)(?:\.[xX*])+$")
+_WILDCARD = re.compile(rf"^v?({NUMBER}(?:\.{NUMBER})?)(?:\.[xX*])+$")
 _REVISION = re.compile(r"^-([1-9][0-9]*)$")
 _LOOKS_LIKE = re.compile(
     r"^(?P<before>|[A-Za-z](?:[A-Za-z0-9_./@:= -]*?[^0-9.])?)v?"
-    rf"(?P<core>{_NUMBER}\.{_NUMBER}(?:\.{_NUMBER})?)"
-    rf"(?:[-~._]?(?P<stage>(?i:alpha|beta|rc))[-.]?(?P<count>{_NUMBER}))?"
+    rf"(?P<core>{NUMBER}\.{NUMBER}(?:\.{NUMBER})?)"
+    rf"(?:[-~._]?(?P<stage>(?i:alpha|beta|rc))[-.]?(?P<count>{NUMBER}))?"
     r"(?P<after>(?![0-9]|\.[0-9]|[-~._]?(?i:alpha|beta|rc)).*)$"
 )
 """A number of two or three parts with something around it, such as `kubelet=1.36.4-1.1`."""

@@ -28,7 +28,7 @@ _OPERATORS: dict[str, Callable[[int], bool]] = {
     "=": lambda order: order == 0,
     "!=": lambda order: order != 0,
 }
-_NUMBER = r"(?:0|[1-9][0-9]*)"
+_NUMBER = kubernetes_versions.NUMBER
 _TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?([0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za-z.-]+)?)$")
 _MARKER = re.compile(rf"^(stable|latest)(?:-({_NUMBER}(?:\.{_NUMBER})?))?$")
 _MINOR = re.compile(rf"^v?({_NUMBER}\.{_NUMBER})$")

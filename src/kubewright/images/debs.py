@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import unquote
 
 from kubewright import files
 from kubewright.cache import Cache
 from kubewright.errors import ToolFailed, UpstreamUnreachable, VerificationFailed
-from kubewright.models.base import Arch
+from kubewright.models.base import Arch, deb_name
 from kubewright.models.image import Pin
 from kubewright.run import find, run
 
@@ -103,16 +103,12 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
             "apt", "its sources do not have what is pinned", f"{PIN_ANEW}\n{error}"
         ) from error
     for pin in pins:
-        [package] = folder.glob(f"{pin.package}_*_{_deb(pin.arch)}.deb")
+        [package] = folder.glob(f"{pin.package}_*_{deb_name(pin.arch)}.deb")
         if (digest := files.sha256_of(package)) != pin.sha256:
             raise VerificationFailed(
                 pin.path, f"its sha256 is {digest}, but {pin.sha256} is pinned", PIN_ANEW
             )
         files.write(cache.path(pin.sha256), package.read_bytes())
-
-
-def _deb(arch: Arch | Literal["all"]) -> str:
-    return arch.deb if isinstance(arch, Arch) else arch
 
 
 def _pin(line: str) -> Pin:

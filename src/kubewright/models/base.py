@@ -66,6 +66,11 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 """A `/`-separated path below some root: no `..`, no empty part, not absolute."""
 
 
+def minor_order(minor: str) -> tuple[int, ...]:
+    """What minors are sorted by: 1.9 is before 1.10."""
+    return tuple(map(int, minor.split(".")))
+
+
 class Processor(NamedTuple):
     """What others call an architecture, and what its programs say of themselves."""
 
@@ -128,6 +133,13 @@ class Arch(StrEnum):
                 str(machine), "nothing is built for this machine", f"use one of {', '.join(cls)}"
             )
         return found
+
+
+def deb_name(arch: str) -> str:
+    """What dpkg calls an architecture of a document: one that this engine knows, `all`, or a later
+    one.
+    """
+    return arch.deb if isinstance(arch, Arch) else arch
 
 
 Flavour = Literal["dispatcher", "monolith"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from kubewright.models.base import Evidence, Json, Minor, Model, Version
+from kubewright.models.base import Evidence, Json, Minor, Model, Version, minor_order
 from kubewright.models.sources import unexplained
 
 Level = Literal["ok", "warning", "error"]
@@ -178,7 +178,7 @@ class NodeSpecs(Model):
 
         Raises KeyError if all are newer.
         """
-        found = [spec for spec in self.specs if _numbers(spec.minor) <= _numbers(minor)]
+        found = [spec for spec in self.specs if minor_order(spec.minor) <= minor_order(minor)]
         if not found:
             raise KeyError(minor)
         evidence = {
@@ -203,10 +203,6 @@ def _merged(old: Json, changes: Json) -> Json:
     """
     both = {key: {**old[key], **changes[key]} for key in changes if isinstance(old.get(key), dict)}
     return {**old, **changes, **both}
-
-
-def _numbers(minor: str) -> tuple[int, ...]:
-    return tuple(map(int, minor.split(".")))
 
 
 def _listed(items: Iterable[object]) -> str:

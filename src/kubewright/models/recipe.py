@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from kubewright.inputs import InputName
-from kubewright.models.base import Format, Minor, Model
+from kubewright.models.base import Format, Minor, Model, minor_order
 
 DEFAULTS = "/usr/share/kubewright/defaults"
 """Where packages carry what their scripts put into /etc."""
@@ -135,7 +135,7 @@ class Recipe(Model):
         """Everything that relates packages of a format and a minor to others."""
         found = [self.relations, self.deb if form is Format.deb else self.rpm]
         for one in self.older:
-            if _number(minor) < _number(one.before):
+            if minor_order(minor) < minor_order(one.before):
                 found.append(one.deb if form is Format.deb else one.rpm)
         return tuple(found)
 
@@ -172,7 +172,3 @@ class Recipe(Model):
 def _names(*relations: tuple[str, ...]) -> tuple[str, ...]:
     """The package names in relations, each once."""
     return tuple(dict.fromkeys(text.split()[0] for text in chain(*relations)))
-
-
-def _number(minor: str) -> tuple[int, ...]:
-    return tuple(map(int, minor.split(".")))

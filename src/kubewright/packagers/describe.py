@@ -164,9 +164,7 @@ def _related(
         for relations in stated:
             texts += getattr(relations, key)
         if key == "depends" and form is Format.rpm and has_scripts:
-            texts.append(
-                "/bin/sh"
-            )  # rpm orders a scriptlet after its shell only when it is told so
+            texts.append("/bin/sh")  # rpm orders scriptlets after their shell only if told so
         related[key] = tuple(relation_syntax.parse(text, values, place) for text in texts)
     return related
 

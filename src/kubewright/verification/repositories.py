@@ -5,7 +5,7 @@ indexes.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kubewright.models.base import Arch, Format
+from kubewright.models.base import Format, deb_name
 from kubewright.models.manifest import PackageFile
 from kubewright.repos import packed
 from kubewright.verification.source import Measure
@@ -32,8 +32,7 @@ def wanted(packages: Packages, form: Format, arch: str) -> Wanted:
     """
     found = {}
     for package in packages.known:
-        own = package.arch.deb if isinstance(package.arch, Arch) else package.arch
-        if package.format is form and own in (arch, "all"):
+        if package.format is form and deb_name(package.arch) in (arch, "all"):
             found[package.url] = (package.size, package.sha256)
     return Wanted(found, packages.complete)
 
