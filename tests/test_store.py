@@ -65,7 +65,8 @@ class Memory:
         return original is not None and self.put(path, original.data, if_absent=True)
 
     def list(self, prefix: str) -> list[str]:
-        paths = sorted(path for path in self.objects if path.startswith(prefix))
+        with self._lock:
+            paths = sorted(path for path in self.objects if path.startswith(prefix))
         return [path for path in paths if not hidden(path)]
 
     def delete(self, path: str) -> None:
