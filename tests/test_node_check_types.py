@@ -190,6 +190,16 @@ def test_containerd_itself_refuses_the_same(tmp_path: Path, name: str) -> None:
     assert (done.returncode != 0) == (major in refusing), done.stderr
 
 
+DUMPS = sorted((Path(__file__).parent / "golden" / "containerd").iterdir())
+"""What `containerd config dump` says of a configuration of a version line, by containerd."""
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
+def test_nothing_that_containerd_itself_writes_is_a_mistake(check: Checked, dump: Path) -> None:
+    files = {**containerd(f"v{dump.stem}"), CONTAINERD_CONFIG: dump.read_text()}
+    assert {"containerd-config", "containerd-cri"}.isdisjoint(check(files)[1])
+
+
 CASES = [
     f"[Plugins.'{RUNTIME}'.Containerd]\nDefault_Runtime_Name = 'none'\n",
     f"[plugins.'{RUNTIME}'.CNI]\nBin_Dir = '/b'\nBIN_DIRS = ['/c']\n",

@@ -191,7 +191,7 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
             "|disable_snapshot_annotations|discard_unpacked_layers|enable_(cdi|selinux|tls_streaming|unprivileged_(icmp|ports))" \
             "|ignore_image_defined_volumes|ignore_(blockio|rdt)_not_enabled_errors|max_con(current_downloads|f_num)" \
             "|max_container_log_line_size|netns_mounts_under_state_dir|privileged_without_host_devices(_all_devices_allowed)?" \
-            "|restrict_oom_score_adj|selinux_category_range|stats_collect_period|tolerate_missing_hugetlb_controller" \
+            "|restrict_oom_score_adj|selinux_category_range|tolerate_missing_hugetlb_controller" \
             "|use_(internal_loopback|local_image_pull))$"
         texts = "^(sandbox|sandbox_image|snapshotter|default_runtime_name|runtime_type|config_path|bin_dir|conf_dir)$"
     }

@@ -147,11 +147,16 @@ class Recipe(Model):
             if entry.kind == "default" and entry.only in (None, form)
         )
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The directories outside /usr that it brings, in the order in which a purge tries them."""
+        named = (entry.target for entry in self.contents if entry.kind == "dir")
+        return tuple(name for name in named if not name.startswith("/usr/"))
+
     def directories(self, form: Format) -> tuple[str, ...]:
         """The directories outside /usr that it needs, which people may have made links of."""
-        needed = [entry.target for entry in self.contents if entry.kind == "dir"]
-        needed += [target.rpartition("/")[0] for target in self.defaults(form)]
-        return tuple(sorted({name for name in needed if not name.startswith("/usr/")}))
+        beside = (target.rpartition("/")[0] for target in self.defaults(form))
+        return tuple(sorted({*self.places, *beside}))
 
     @property
     def data(self) -> tuple[str, ...]:
