@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from package_release import RELEASE, SETTINGS
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import Format
 from kubewright.models.description import Script
+from kubewright.models.recipe import PLACES
 from kubewright.packagers import payload, relation_syntax
 from kubewright.packagers.describe import Stated, describe, template_variables
 
@@ -89,6 +91,8 @@ class Machine:
         recipe, files = RECIPES[name], dict[str, str]()
         values = template_variables(recipe, RELEASE, Format.deb, SETTINGS)
         folders = [one.target for one in recipe.contents if one.kind == "dir"]
+        if recipe.places:
+            files[f"{PLACES}/{name}"] = recipe.places_listed
         for entry in recipe.contents:
             kind, _, source = entry.source.partition(":")
             if kind in ("file", "template") and entry.belongs(Format.deb, "1.36"):
@@ -412,6 +416,83 @@ def test_links_to_directories_that_come_later_stay_links(
         assert (path.parent / link / path.name).is_dir()
 
 
+@pytest.mark.parametrize("group", GROUPS, ids=["separate", "monolith"])
+@pytest.mark.parametrize("verb", ["--remove", "--purge"])
+def test_links_of_a_person_outlive_the_packages(
+    machine: Machine, group: list[str], verb: str
+) -> None:
+    names = [*group, "kubernetes-cni", "cri-dockerd", "kubernetes-docker"]
+    places = {place for name in names for place in RECIPES[name].places}
+    outer = {place for place in places if not any(place.startswith(f"{one}/") for one in places)}
+    for place in outer:
+        link = machine.root / place.lstrip("/")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        kept = machine.folder / f"kept{place}"
+        kept.mkdir(parents=True)
+        (kept / "data").write_text(MINE)
+        link.symlink_to(kept)
+    for _ in range(2):
+        machine.install(*(machine.ours(name) for name in names))
+        machine.write("/etc/kubernetes/manifests/pod.yaml")
+        machine.run(verb, *names)
+        for place in outer:
+            link = machine.root / place.lstrip("/")
+            assert link.is_symlink(), place
+            assert (link / "data").read_text() == MINE
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].places])
+def test_a_link_in_place_of_a_directory_that_an_earlier_package_had_outlives_the_upgrade(
+    machine: Machine, name: str
+) -> None:
+    place = machine.root / RECIPES[name].places[-1].lstrip("/")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    kept = machine.folder / "kept"
+    kept.mkdir()
+    place.symlink_to(kept)
+    machine.install(machine.deb(name, "1.36.3-1", {}, folders=[*RECIPES[name].places]))
+    machine.install(machine.ours(name))
+    assert place.readlink() == kept
+    assert not (machine.root / "var/lib/kubewright/links").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].places])
+def test_directories_are_made_as_wanted_and_empty_ones_go_with_the_purge(
+    machine: Machine, name: str
+) -> None:
+    modes = {one.target: one.octal for one in RECIPES[name].contents if one.kind == "place"}
+    machine.install(machine.ours(name))
+    for place, mode in modes.items():
+        made = machine.root / place.lstrip("/")
+        assert stat.S_IMODE(made.stat().st_mode) == mode
+    machine.write("/var/lib/etcd/data")
+    machine.run("--purge", name)
+    left = {place for place in modes if (machine.root / place.lstrip("/")).exists()}
+    assert left == {"/var/lib/etcd"} & set(modes)
+
+
+def test_a_directory_that_another_package_keeps_its_files_in_stays(machine: Machine) -> None:
+    names = ["kubernetes-containerd", "kubernetes-runtime-containerd"]
+    machine.install(*(machine.ours(name) for name in names))
+    (machine.root / "etc/containerd/config.toml").unlink()
+    machine.run("--purge", names[1])
+    assert (machine.root / "etc/containerd").is_dir()
+    machine.run("--purge", names[0])
+    assert not (machine.root / "etc/containerd").exists()
+
+
+@pytest.mark.parametrize("links", [1, 2, 3])
+def test_a_link_of_links_to_nothing_is_followed_to_its_end(machine: Machine, links: int) -> None:
+    place = machine.root / "etc/docker"
+    chain = [place, *(machine.root / f"srv{number}/link" for number in range(links))]
+    for link, target in pairwise(chain):
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(Path("..") / target.relative_to(machine.root))
+    machine.install(machine.ours("kubernetes-docker"))
+    assert place.is_symlink()
+    assert place.is_dir()
+
+
 def test_no_script_needs_dev_null_or_makes_it() -> None:
     for name, recipe in RECIPES.items():
         for form in Format:
@@ -467,6 +548,23 @@ def test_a_machine_that_an_earlier_version_left_armed_is_disarmed_by_the_upgrade
     machine.install(machine.ours("kubernetes-containerd"))
     machine.run("--purge", "containerd")
     assert machine.enabled("containerd.service") == "enabled"
+
+
+@pytest.mark.parametrize("verb", ["disable", "enable", "mask"])
+@pytest.mark.parametrize("name", ["kubelet", "kubernetes-docker"])
+def test_a_unit_that_a_person_has_switched_off_stays_off_when_its_package_comes_back(
+    machine: Machine, name: str, verb: str
+) -> None:
+    unit = {"kubelet": "kubelet.service", "kubernetes-docker": "docker.service"}[name]
+    machine.install(machine.ours(name))
+    subprocess.run(["systemctl", f"--root={machine.root}", "--quiet", verb, unit], check=True)
+    machine.run("--remove", name)
+    machine.install(machine.ours(name))
+    assert machine.enabled(unit) == {"disable": "disabled", "enable": "enabled"}.get(verb, "masked")
+    machine.run("--purge", name)
+    subprocess.run(["systemctl", f"--root={machine.root}", "--quiet", "unmask", unit], check=True)
+    machine.install(machine.ours(name))
+    assert machine.enabled(unit) == "enabled"  # a purge forgets
 
 
 @pytest.mark.parametrize("policy", ["none", "disable *", "disable kubelet.service"])

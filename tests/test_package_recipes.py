@@ -21,6 +21,7 @@ from kubewright.cli.shipped import shipped
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Description, Payload, Script
 from kubewright.models.lock import Check, Input, Release
+from kubewright.models.recipe import PLACES
 from kubewright.packagers import directories, payload, relation_syntax
 from kubewright.packagers.attribution import attributions
 from kubewright.packagers.describe import Stated, describe, template_variables
@@ -861,10 +862,11 @@ def test_removal_stops_and_disables_services_and_an_upgrade_does_not(
     host: Host, form: Format
 ) -> None:
     text = script("kubelet", form, "prerm")
+    asked = ["--quiet is-enabled kubelet.service"] if form is Format.deb else []
     assert host(text, "remove" if form is Format.deb else "0") == (
         0,
         "",
-        ["stop kubelet.service", "--quiet disable kubelet.service"],
+        [*asked, "stop kubelet.service", "--quiet disable kubelet.service"],
     )
     assert host(text, *(("upgrade", "1.36.5-1") if form is Format.deb else ("1",))) == (0, "", [])
 
@@ -940,7 +942,7 @@ def test_kubelet_is_enabled_in_another_root_by_the_real_systemctl(
 def test_purge_removes_what_is_empty_and_names_what_it_keeps(
     tmp_path: Path, dpkg: Callable[..., str], name: str
 ) -> None:
-    folders = [entry.target for entry in RECIPES[name].contents if entry.kind == "dir"]
+    folders = RECIPES[name].places
     group = tmp_path / "target/etc/group"
     group.parent.mkdir()
     group.write_text("docker:x:1:\n")
@@ -1084,6 +1086,10 @@ def deb(tmp_path: Path, name: str, version: str = "1.36.4-1") -> Path:
         if one.kind == "config" and one.only in (None, Format.deb)
     ]
     (control / "conffiles").write_text("".join(f"{target}\n" for target in configs))
+    if recipe.places:
+        listed = tree / PLACES.lstrip("/") / name
+        listed.parent.mkdir(parents=True)
+        listed.write_text(recipe.places_listed)
     for entry in recipe.contents:
         target = tree / entry.shipped(name).target.lstrip("/")
         if entry.kind == "dir":

@@ -15,6 +15,7 @@ from package_release import RELEASE, SETTINGS
 from kubewright.cli.shipped import shipped
 from kubewright.clients.stand_in import PROGRAMS
 from kubewright.models.base import Format
+from kubewright.models.recipe import PLACES
 from kubewright.packagers import payload
 from kubewright.packagers.describe import template_variables
 from kubewright.run import find
@@ -80,6 +81,8 @@ class Machine:
             scripts[which] = str(path)
         names = {"preinst": "preinstall", "prerm": "preremove", "postrm": "postremove"}
         contents = {f"/usr/share/kubewright/versions/{name}": (f"{version}\n", "")}
+        if recipe.places:
+            contents[f"{PLACES}/{name}"] = (recipe.places_listed, "")
         for entry in recipe.contents:
             if entry.kind == "default" and entry.only in (None, Format.rpm):
                 contents[entry.shipped(name).target] = (f"# default of {version}\n", "")
@@ -180,6 +183,25 @@ def test_a_sysconfig_that_cannot_be_written_is_a_message(machine: Machine) -> No
     assert f"kubelet: {SYSCONFIG} is as it was, for nothing can be written there" in said
     assert "scriptlet failed" not in said
     assert machine.calls()[-1] == "start kubelet.service"
+
+
+@pytest.mark.parametrize("name", ["kubelet", "etcd", "kubernetes-docker", "kubernetes-containerd"])
+def test_links_of_a_person_outlive_the_packages(machine: Machine, name: str) -> None:
+    places = shipped().packages[name].places
+    outer = {place for place in places if not any(place.startswith(f"{one}/") for one in places)}
+    for place in outer:
+        kept = machine.path(f"/srv{place}")
+        kept.mkdir(parents=True)
+        machine.path(place).parent.mkdir(parents=True, exist_ok=True)
+        machine.path(place).symlink_to(f"/srv{place}")
+    old = dict.fromkeys(places, ("", "dir"))  # earlier versions had the directories themselves
+    machine.run("--install", machine.rpm(name, "1.36.3", old))
+    machine.run("--upgrade", machine.ours(name))
+    machine.run("--upgrade", machine.ours(name, "1.36.5"))
+    machine.run("--erase", name)
+    for place in outer:
+        assert machine.path(place).readlink() == Path(f"/srv{place}"), place
+    assert not machine.path("/var/lib/kubewright").exists()
 
 
 def test_presets_decide_at_first_and_an_upgrade_leaves_units_as_they_are(machine: Machine) -> None:

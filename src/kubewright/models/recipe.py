@@ -13,6 +13,9 @@ from kubewright.models.base import Format, Minor, Model, minor_order
 DEFAULTS = "/usr/share/kubewright/defaults"
 """Where packages carry what their scripts put into /etc."""
 
+PLACES = "/usr/share/kubewright/places"
+"""Where packages list the directories that their scripts make: a mode and a path in each line."""
+
 
 class Content(Model):
     """One entry of a package's file list.
@@ -25,11 +28,13 @@ class Content(Model):
     A `default` is a file that people may write themselves: it is shipped below
     /usr/share/kubewright/defaults/, and scripts put it at `target` where nothing is, renew it while
     nobody has changed it, and take it away with the package. It is no conffile, so nobody is asked.
+    A `place` is a directory that is not shipped: scripts make it where nothing is, so that a link
+    which a person puts there stays.
     """
 
     target: str = Field(pattern=r"^/")
     source: str = Field("", pattern=r"^(|(input|file|template):.+)$")
-    kind: Literal["file", "config", "default", "dir", "link"] = "file"
+    kind: Literal["file", "config", "default", "dir", "place", "link"] = "file"
     mode: str = Field("0644", pattern=r"^0[0-7]{3}$", description="octal, as a string")
     to: str = Field("", description="of a link: what it points to")
     only: Format | None = None
@@ -42,6 +47,12 @@ class Content(Model):
     def input(self) -> InputName | None:
         """The input that the file comes from, or None for a file of ours."""
         return InputName.of(self.source)
+
+    @property
+    def octal(self) -> int:
+        """The mode as a number; a directory is open to all unless its entry says otherwise."""
+        open_to_all = self.kind in ("dir", "place") and self.mode == "0644"
+        return 0o755 if open_to_all else int(self.mode, 8)
 
     def shipped(self, package: str) -> "Content":
         """The entry as a package of this name carries it: a default has a place of its own."""
@@ -149,14 +160,20 @@ class Recipe(Model):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The directories outside /usr that it brings, in the order in which a purge tries them."""
-        named = (entry.target for entry in self.contents if entry.kind == "dir")
-        return tuple(name for name in named if not name.startswith("/usr/"))
+        """The directories that its scripts make, in the order in which a purge tries them."""
+        return tuple(entry.target for entry in self.contents if entry.kind == "place")
+
+    @property
+    def places_listed(self) -> str:
+        """The text of its file below `PLACES`: a directory before what is in it."""
+        made = {entry.target: entry.octal for entry in self.contents if entry.kind == "place"}
+        return "".join(f"{made[target]:04o} {target}\n" for target in sorted(made))
 
     def directories(self, form: Format) -> tuple[str, ...]:
         """The directories outside /usr that it needs, which people may have made links of."""
-        beside = (target.rpartition("/")[0] for target in self.defaults(form))
-        return tuple(sorted({*self.places, *beside}))
+        needed = [entry.target for entry in self.contents if entry.kind in ("dir", "place")]
+        needed += [target.rpartition("/")[0] for target in self.defaults(form)]
+        return tuple(sorted({name for name in needed if not name.startswith("/usr/")}))
 
     @property
     def data(self) -> tuple[str, ...]:

@@ -64,11 +64,6 @@ def _says(word: str) -> Callable[[Description], bool]:
     return applies
 
 
-def _closed(description: Description) -> bool:
-    """Whether a directory is not for everybody to read."""
-    return any(entry.kind == "dir" and entry.mode != 0o755 for entry in description.payload)
-
-
 def _undocumented(description: Description) -> bool:
     """Whether it has programs of an upstream among the commands; those come without manual."""
     return any(
@@ -145,12 +140,6 @@ _OVERRIDES = (
         "[usr/lib/systemd/system/*]",
         "kubelet and container runtimes run other people's containers and need the whole machine.",
         lambda description: any(entry.target in _WHOLE_MACHINE for entry in description.payload),
-    ),
-    _Override(
-        "non-standard-dir-perm",
-        "*",
-        "The programs give their data directories this mode themselves.",
-        _closed,
     ),
     _Override(
         "bash-term-in-posix-shell",

@@ -14,7 +14,7 @@ from kubewright.errors import RequestError
 from kubewright.inputs import InputName
 from kubewright.models.base import Arch, Format
 from kubewright.models.description import Payload, Script
-from kubewright.models.recipe import Content, Recipe
+from kubewright.models.recipe import PLACES, Content, Recipe
 
 TakeInput = Callable[[str, str], Path]
 """Gives the file of `(component, name)` for the architecture at hand; raises `inputs.Missing` if
@@ -61,9 +61,9 @@ def gather(
     """
     unpacked = unpacked or Unpacked(work / "unpacked")
     members = partial(_members, take, unpacked, _wanted(recipe, arch, variables))
-    by_target: dict[str, Payload] = {}
+    by_target = _places(recipe, work)
     for number, entry in enumerate(recipe.contents):
-        if entry.belongs(form, variables["minor"]):
+        if entry.kind != "place" and entry.belongs(form, variables["minor"]):
             place = f"recipes/packages/{recipe.name}.toml: contents[{number}].source"
             for payload in _gather(
                 entry.shipped(recipe.name),
@@ -80,6 +80,17 @@ def gather(
                     )
                 by_target[payload.target] = payload
     return tuple(by_target[target] for target in sorted(by_target))
+
+
+def _places(recipe: Recipe, work: Path) -> dict[str, Payload]:
+    """The list of the directories that scripts make, by target, where a recipe has any."""
+    if not recipe.places:
+        return {}
+    work.mkdir(parents=True, exist_ok=True)
+    path = work / "places"
+    path.write_text(recipe.places_listed, encoding="utf-8")
+    target = f"{PLACES}/{recipe.name}"
+    return {target: Payload(target=target, kind="file", mode=0o644, path=path)}
 
 
 def _wanted(recipe: Recipe, arch: Arch, variables: Mapping[str, Any]) -> list[InputName]:
@@ -102,9 +113,8 @@ def _gather(
     content: Path,
     work: Path,
 ) -> list[Payload]:
-    mode = int(entry.mode, 8)
+    mode = entry.octal
     if entry.kind in ("dir", "link"):
-        mode = 0o755 if entry.kind == "dir" and entry.mode == "0644" else mode
         return [Payload(target=entry.target, kind=entry.kind, mode=mode, to=entry.to)]
     form: Literal["file", "config"] = "config" if entry.kind == "config" else "file"
     if entry.input is not None:
