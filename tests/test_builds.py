@@ -132,7 +132,7 @@ CHANGES: dict[str, tuple[Callable[[Checkout], None], tuple[str, ...], set[str]]]
     ),
     "another key on the site": (
         another_key_on_the_site,
-        (),
+        ("--trust", "keys/repo-key.pub.asc"),
         both("kubewright-archive-keyring/all"),
     ),
     "another address of the site": (

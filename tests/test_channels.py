@@ -15,6 +15,7 @@ from kubewright.models.site import LONGEST, Channel, ChannelRelease, Index
 from kubewright.repos import apt
 from kubewright.settings import Settings
 from kubewright.site import channels, index, page
+from kubewright.site.identity import Identity
 from kubewright.site.index import Declared
 
 KEY = "A" * 40
@@ -195,7 +196,9 @@ def derived(
 ) -> Index:
     """The index that follows from channels."""
     parent = files.sha256(previous.to_bytes()) if previous else None
-    made, _ = index.derive(previous, parent, records, minors or {}, new or {}, now=now)
+    made, _ = index.derive(
+        previous, parent, records, minors or {}, new or {}, now=now, whose=Identity("", "")
+    )
     return made
 
 

@@ -75,7 +75,7 @@ def test_every_mark_has_its_block(pages: ModuleType) -> None:
 def test_the_install_page_and_the_readme_are_the_front_page(pages: ModuleType) -> None:
     ways = {
         one.title: one.commands
-        for one in install(Entry(site_url="$SITE", channel="$CHANNEL", provenance=""))
+        for one in install(Entry("", site_url="$SITE", channel="$CHANNEL", provenance=""))
     }
     deb, rpm, zypper = ways.values()
     blocks = pages.blocks(PAGE.name)
@@ -115,7 +115,7 @@ def test_the_install_lines_write_files_that_everybody_can_read_whatever_the_umas
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     names = {form: {"kubernetes-node": "1.36.3-1", "kubelet": "1.36.3-1"} for form in Format}
-    entry = Entry(site_url=f"file://{tmp_path}/site", channel="stable-1.36", provenance="")
+    entry = Entry("", site_url=f"file://{tmp_path}/site", channel="stable-1.36", provenance="")
     commands = re.sub(
         r"(?<![\w/])/(?=usr/|etc/)", f"{tmp_path}/", install(entry, names)[way].commands
     )
@@ -150,14 +150,14 @@ def test_a_manifest_names_each_package_of_its_node_by_version() -> None:
         package("kubernetes-node", Format.deb, "1.36.4-1"),
         package("kubernetes-node", Format.rpm, "1.36.4-1"),
     ]
-    deb, rpm, zypper = install(Entry("https://s", "stable-1.36", ""), exact("docker", made))
+    deb, rpm, zypper = install(Entry("", "https://s", "stable-1.36", ""), exact("docker", made))
     assert "    kubernetes-node=1.36.4-1 kubernetes-runtime-docker=1.36.4-1\n" in deb.commands
     assert (
         "    kubernetes-node-1.36.4-1 kubernetes-runtime-docker-1.36.4-1 cri-dockerd-3:0.4.4-1\n"
         in (rpm.commands)
     )
     assert "cri-dockerd=3:0.4.4-1\n" in zypper.commands
-    plain, *_ = install(Entry("", "stable-1.36", ""), exact("containerd", []))
+    plain, *_ = install(Entry("", "", "stable-1.36", ""), exact("containerd", []))
     assert plain.commands.startswith("SITE=")
     assert "apt-get install kubernetes-node\n" in plain.commands
 

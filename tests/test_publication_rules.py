@@ -56,28 +56,42 @@ def again(settings: Settings, request: str, keys: Keys, **changes: object) -> li
     return channels
 
 
+def public_files(folder: Path, keys: Keys) -> tuple[Path, ...]:
+    """The public keys as files, as a person names them with --trust."""
+    paths = folder / "old-repo.asc", folder / "old-artifact.pub"
+    paths[0].write_bytes(keys.repo.certificate)
+    paths[1].write_bytes(keys.artifact.public_pem)
+    return paths
+
+
 def test_a_development_key_never_gets_onto_a_site_of_production_keys(
-    home: Settings, keys: Keys, production: list[Keys]
+    home: Settings, keys: Keys, production: list[Keys], tmp_path: Path
 ) -> None:
     shutil.rmtree(home.site)
     again(home, "v1.36.4", production[0])
     with pytest.raises(
-        KubewrightError, match="it has been signed by production keys; give --repo-key"
+        KubewrightError, match=r"not signed by your keys \(it names .*--trust"
     ) as caught:
         again(home, "v1.36.4", keys)
+    assert caught.value.exit_code == 5
+    told = home.model_copy(update={"trust": public_files(tmp_path, production[0])})
+    with pytest.raises(
+        KubewrightError, match="it has been signed by production keys; give --repo-key"
+    ) as caught:
+        again(told, "v1.36.4", keys)
     assert caught.value.exit_code == 2
     with pytest.raises(KubewrightError, match="it has been signed by production keys"):
-        channels.rollback("stable", home, shipped(), keys, None)
+        channels.rollback("stable", told, shipped(), keys, None)
     sound(home.site)
 
 
 def test_production_keys_never_join_a_site_that_trusts_a_development_key(
-    home: Settings, production: list[Keys]
+    home: Settings, keys: Keys, production: list[Keys], tmp_path: Path
 ) -> None:
     with pytest.raises(
         KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"
     ):
-        again(home, "v1.36.4", production[0])
+        again(home, "v1.36.4", production[0], trust=public_files(tmp_path, keys))
 
 
 def test_packages_of_another_lock_are_not_signed(
@@ -132,7 +146,7 @@ def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> Non
 
 def test_a_site_keeps_its_address(tmp_path: Path, build: Build, keys: Keys) -> None:
     settings = build(tmp_path, url="http://127.0.0.1:8080")
-    with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:8080; pass --url"):
+    with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:8080, not without"):
         again(settings, "v1.36.4", keys, url="")
 
 
@@ -142,7 +156,9 @@ def test_new_keys_take_over_a_site_and_old_signatures_stay_good(
     shutil.rmtree(home.site)
     first, second = production
     again(home, "v1.35.9", first)
-    again(home, "v1.36.4", second, now=NOW + 60)
+    with pytest.raises(KubewrightError, match="not signed by your keys"):
+        again(home, "v1.36.4", second, now=NOW + 60)
+    again(home, "v1.36.4", second, now=NOW + 60, trust=public_files(tmp_path, first))
     sound(home.site)
     site = Path(home.site)
     for suite in ("stable-1.35", "stable-1.36"):

@@ -284,9 +284,9 @@ def test_a_release_that_changed_nothing_says_so_and_is_not_verified_again(
     verified: list[Settings] = []
     real = release.check
 
-    def check(given: Settings) -> Report:
+    def check(given: Settings, own: Keys) -> Report:
         verified.append(given)
-        return real(given)
+        return real(given, own)
 
     monkeypatch.setattr(release, "check", check)
     caplog.set_level("INFO")
@@ -329,6 +329,13 @@ def other(released: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return objects
 
 
+def trusting(home: Settings, other: dict[str, bytes]) -> Settings:
+    """Settings that believe the other key too."""
+    path = home.dist / "other.gpg"
+    path.write_bytes(other["keys/kubewright.gpg"])
+    return home.model_copy(update={"trust": (path,)})
+
+
 def digests(record: Record) -> dict[str, str]:
     return {one.url: one.sha256 for one in record.packages if one.format is Format.rpm}
 
@@ -340,7 +347,7 @@ def test_an_rpm_of_the_site_is_read_only_where_its_digest_differs(
     assert record is not None
     ours = digests(record)
     url = next(iter(ours))
-    site = Site(other)
+    site, home = Site(other), trusting(home, other)
     done = sign.sign(workspace, home, shipped(), keys, site.read, lambda: ours)
     assert (done, site.rpms) == (record, []), "the site lists just what was signed"
     listed = ours | {url: files.sha256(other[url])}
@@ -355,7 +362,7 @@ def test_at_the_first_signing_an_rpm_that_nothing_lists_is_taken_from_the_pool(
     workspace: Workspace, home: Settings, keys: Keys, other: dict[str, bytes]
 ) -> None:
     (workspace.root / "sign.json").unlink()
-    site = Site(other)
+    site, home = Site(other), trusting(home, other)
     record = sign.sign(workspace, home, shipped(), keys, site.read, dict)
     assert digests(record) == {
         url: files.sha256(data) for url, data in other.items() if url.endswith(".rpm")

@@ -31,6 +31,7 @@ from kubewright.site import backups, graph, layout
 from kubewright.site import channels as records
 from kubewright.site import index as indexing
 from kubewright.site.directory import DirectoryStore
+from kubewright.site.identity import Identity
 from kubewright.site.index import Declared
 from kubewright.site.objects import Kind, Object, apply, pointer
 from kubewright.site.reader import Reader, pointer_to
@@ -484,7 +485,9 @@ def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
         channel = records.add(channel, "old", one, now=NOW, url="", repo_key="A" * 40)
     assert channel is not None
     says = {"v1.24.5-1": Declared((">=1.24.0,<=1.24.5",))}
-    index, found = indexing.derive(None, None, [channel], shipped().catalog, says, now=NOW)
+    index, found = indexing.derive(
+        None, None, [channel], shipped().catalog, says, now=NOW, whose=Identity("", "")
+    )
     assert [one.upgrades_from for one in index.releases] == [(), ()]
     assert index.releases[0].avoid is not None
     assert "regression" in index.releases[0].avoid

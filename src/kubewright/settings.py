@@ -69,6 +69,12 @@ class Settings(Model):
     revision: int = Field(1, ge=1)
     repo_key: str | None = None
     artifact_key: str | None = None
+    trust: tuple[Path, ...] = Field(
+        (), description="files of public keys that may have signed what is published already"
+    )
+    state: Path | None = Field(
+        None, description="where is remembered what was seen of sites; None: nowhere"
+    )
     jobs: int = Field(os.cpu_count() or 2, ge=1)
     dry_run: bool = False
     now: int = Field(description="the publication clock, epoch seconds")

@@ -90,7 +90,7 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @NAME
 @shared(
-    "repo-key", "now", "dist", "cache", "site", "url", "registry", "maintainer", "backend",
+    "repo-key", "trust", "now", "dist", "cache", "site", "url", "registry", "maintainer", "backend",
     "compression", "only", "jobs",
     "dry-run",
 )  # fmt: skip
@@ -108,7 +108,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
     own = packaging.certificate(settings)
-    known = site_keyring(own.certificate, keyring(settings))
+    known = site_keyring(own.certificate, keyring(settings, own))
     record = packaging.package(workspace, settings, shipped(), own, known)
     _report(workspace, record, as_json)
 
@@ -178,7 +178,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
 @click.command()
 @NAME
-@shared(*KEYS, "dist", "cache", "site", "url", "dry-run")
+@shared(*KEYS, "trust", "dist", "cache", "site", "url", "dry-run")
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
     from kubewright.cli.shipped import shipped
@@ -187,20 +187,21 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
     from kubewright.stages.store import store
+    from kubewright.stages.trust import vouched_by
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
         _plan(workspace, settings.cache, as_json, Plan.signing)
         return
-    site = store(settings)
+    site, own = store(settings), keys(settings)
     record = signing.sign(
         workspace,
         settings,
         shipped(),
-        keys(settings),
+        own,
         reading(site),
-        partial(listed_rpms, site),
+        partial(listed_rpms, site, vouched_by(settings, own)),
     )
     _report(workspace, record, as_json)
 

@@ -26,7 +26,7 @@ CHOICE = ("upstream", "offline", "arch", "revision", "flavour", "allow-unverifie
 KEYS = ("repo-key", "artifact-key", "now")
 """Those that name the keys."""
 
-PUBLICATION = ("site", "url", "allow-development", *KEYS, "dry-run")
+PUBLICATION = ("site", "url", "allow-development", *KEYS, "trust", "state", "dry-run")
 """Those of a publication of any kind."""
 
 
@@ -84,6 +84,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "URI",
         "show_default": "a development key",
         "help": "ECDSA key, for images and manifest.",
+    },
+    "trust": {
+        "type": click.Path(path_type=Path),
+        "multiple": True,
+        "metavar": "FILE",
+        "help": "A public key that may have signed what is published already; repeatable.",
+    },
+    "state": {
+        "type": click.Path(path_type=Path),
+        "metavar": "DIR",
+        "show_default": "the user's",
+        "help": "Where is remembered what was seen of sites.",
     },
     "allow-development": {
         "is_flag": True,
@@ -181,7 +193,12 @@ def settings(given: dict[str, Any]) -> Settings:
     try:
         return Settings(
             source_date_epoch=int(epoch) if epoch else None,
-            **{"cache": cache_directory(), "now": int(time.time()), **values},
+            **{
+                "cache": cache_directory(),
+                "state": state_directory(),
+                "now": int(time.time()),
+                **values,
+            },
         )
     except ValidationError as error:
         raise _refusal(error) from error
@@ -204,6 +221,12 @@ def cache_directory() -> Path:
     """The user's cache directory for this program (XDG)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "kubewright"
+
+
+def state_directory() -> Path:
+    """Where this program remembers what it has seen (XDG)."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local/state") / "kubewright"
 
 
 def refuse_dry_run(settings: Settings, use: str) -> None:

@@ -94,6 +94,8 @@ class Manifest(Document):
     """Everything about a release that never changes. All URLs are relative to the site's root."""
 
     header: Header = Header(type="kubewright.manifest")
+    site: str = Field("", description="the id of the site that it was made for")
+    url: str = Field("", description="the site's public base URL, where one is fixed")
     release: ReleaseFacts
     components: dict[str, Component]
     requirements: Requirements

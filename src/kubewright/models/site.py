@@ -57,6 +57,7 @@ class Channel(Document):
     """`channels/NAME.json`: what a channel is, and by digest everything that it is served as."""
 
     header: Header = Header(type="kubewright.channel")
+    site: str = Field("", description="the id of the site")
     channel: ChannelName
     sequence: int = Field(ge=1)
     parent: Sha256 | None = Field(None, description="of the record before this one")
@@ -133,6 +134,8 @@ class Index(Document):
     """`releases/index.json`: every release of the site."""
 
     header: Header = Header(type="kubewright.index")
+    site: str = Field("", description="the id of the site")
+    url: str = Field("", description="the site's public base URL, where one is fixed")
     sequence: int = Field(ge=1)
     parent: Sha256 | None = None
     issued: int
@@ -162,6 +165,10 @@ class State(Document):
     """One publication: what the whole site is. It never changes; the next one names it."""
 
     header: Header = Header(type="kubewright.site")
+    site: str = Field(
+        "", description="its id, made from the address and the keys of the first publication"
+    )
+    url: str = Field("", description="its public base URL, where one is fixed")
     number: int = Field(ge=1)
     parent: Sha256 | None = Field(None, description="of the state before this one")
     issued: int = Field(description="publication clock, epoch seconds")

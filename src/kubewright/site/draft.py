@@ -10,9 +10,10 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index
 from kubewright.site import contents
 from kubewright.site.contents import Contents, Entries
+from kubewright.site.identity import Identity
 from kubewright.site.keys import KeyFiles
 from kubewright.site.objects import Object
-from kubewright.site.reader import Present, Reader
+from kubewright.site.reader import Present, Reader, Vouched
 from kubewright.site.repositories import Signer
 
 
@@ -114,3 +115,7 @@ class Publisher:
     signer: Signer
     keys: Callable[[Mapping[str, bytes]], KeyFiles]
     """Makes the files of keys from those that the site has, by path."""
+    vouched: Vouched
+    """Whether a state of the site is signed by somebody that the publisher trusts."""
+    identity: Identity
+    """What the site is if this is its first publication."""

@@ -47,7 +47,7 @@ def edit(
     """
     uploaded: set[tuple[str, str]] = set()
     while True:
-        reader = Reader(store)
+        reader = Reader(store, publisher.vouched)
         present = reader.present()
         draft = Draft(reader, present, now)
         result = change(draft)
@@ -59,7 +59,8 @@ def edit(
         try:
             changes = apply(store, _before_the_end(objects), publication.tag)
         except Overtaken:
-            if publication.state is not None and Reader(store).has_had(publication.state):
+            made, reader = publication.state, Reader(store, publisher.vouched)
+            if made is not None and reader.has_had(made):
                 # Somebody went on from this publication before it was seen to be committed.
                 unseen = replace(publication, state=None, pointer=None)
                 changes = _settle(store, publisher, now, unseen, present.finished)
@@ -96,7 +97,7 @@ def _settle(
     written = publication.state or state
     while True:
         said, current = store.get(layout.FINISHED), store.get(layout.CURRENT)
-        reader = Reader(store)
+        reader = Reader(store, publisher.vouched)
         done = current is not None and current.data == publication.pointer
         # A damaged pointer is for `repair` to restore.
         if done or (present := reader.present()).state == written:

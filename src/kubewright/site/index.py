@@ -11,6 +11,7 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
 from kubewright.site import graph, layout
+from kubewright.site.identity import Identity
 
 _RANKS = {"yanked": 2, "current": 1, "superseded": 0}
 """Of the statuses that a release has in several channels, the highest counts."""
@@ -51,15 +52,16 @@ def derive(
     new: Mapping[str, Declared],
     *,
     now: int,
+    whose: Identity,
 ) -> tuple[Index, Graph]:
     """The index and the upgrade graph that it names; the previous index itself if nothing changed.
 
     `parent` is the SHA-256 of the previous index, `minors` gives ends of life and what is to be
-    avoided, `new` what the manifests of releases say that the previous index does not have. A
-    release that no channel lists any more stays, without channels: its files stay too.
+    avoided, `new` what the manifests of releases say that the previous index does not have, and
+    `whose` is the site. A release that no channel lists any more stays, without channels: its
+    files stay too.
     """
-    listed = _in_channels(previous, channels, new)
-    told = [_told(release, minors) for release in reversed(graph.ordered(listed.values()))]
+    told = _all_told(_in_channels(previous, channels, new), minors)
     steps = graph.steps(told)
     sources = graph.upgrades_from(steps)
     releases = tuple(
@@ -68,9 +70,12 @@ def derive(
     )
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
-    if previous and (previous.releases, previous.graph_sha256) == (releases, digest):
+    stands = (previous.site, previous.url) == whose if previous else False
+    if previous and stands and (previous.releases, previous.graph_sha256) == (releases, digest):
         return previous, upgrades
     made = Index(
+        site=whose.site,
+        url=whose.url,
         sequence=previous.sequence + 1 if previous else 1,
         parent=parent,
         issued=max(now, previous.issued) if previous else now,
@@ -80,6 +85,13 @@ def derive(
     )
     kept = previous.model_extra if previous else None
     return made.model_copy(update=kept or {}), upgrades
+
+
+def _all_told(
+    listed: Mapping[str, IndexedRelease], minors: Mapping[str, MinorFacts]
+) -> list[IndexedRelease]:
+    """Every release, newest first, with what the recipes know of it today."""
+    return [_told(release, minors) for release in reversed(graph.ordered(listed.values()))]
 
 
 def _in_channels(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kubewright import files
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
-from kubewright.site import backups, derived, layout, page, repositories
+from kubewright.site import backups, derived, identity, layout, page, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.contents import Contents
@@ -40,6 +40,7 @@ class _Rendering:
     def __init__(self, draft: Draft, publisher: Publisher) -> None:
         self.draft, self.publisher, self.reader = draft, publisher, draft.reader
         self.old = draft.present.state
+        self.identity = identity.of(self.old, publisher.identity)
         self.keys = self._keys()
         self.armored = self.keys.files[layout.KEYRING_ARMORED]
         self.rendered: dict[str, repositories.Rendered] = {}
@@ -55,7 +56,8 @@ class _Rendering:
         """The new state with its objects; without a change what an earlier one still lacks."""
         tag = self.draft.present.tag
         self._renew_for_new_keys()
-        for name, record in self.draft.records.items():
+        for name, given in self.draft.records.items():
+            record = given.model_copy(update={"site": self.identity.site})
             previous = self.draft.published(name)
             self.rendered[name] = self._rendered(record, self.draft.listed[name], previous)
         self._render_unwritten()
@@ -150,7 +152,9 @@ class _Rendering:
         objects = self._channel_objects()
         index = self.reader.index(state)
         channels = [*self.draft.channels.values()]
-        _, graph = indexing.derive(index, None, channels, self.publisher.minors, {}, now=0)
+        _, graph = indexing.derive(
+            index, None, channels, self.publisher.minors, {}, now=0, whose=self.identity
+        )
         upgrades = self._published_graph(index) or graph.to_bytes()
         meant = {}
         for path, data in self.documents(index, channels).items():
@@ -180,7 +184,13 @@ class _Rendering:
             says[name] = indexing.declared(self.draft.manifest(release))
         parent = self.old.index.sha256 if self.old else None
         return indexing.derive(
-            previous, parent, channels, self.publisher.minors, says, now=self.draft.now
+            previous,
+            parent,
+            channels,
+            self.publisher.minors,
+            says,
+            now=self.draft.now,
+            whose=self.identity,
         )
 
     def _index_bytes(self, index: Index) -> bytes:
@@ -203,7 +213,10 @@ class _Rendering:
                 known = Copy(sequence=record.sequence, sha256=digest)
             copies[record.channel] = known
         old, named = self.old, {path: files.sha256(data) for path, data in documents.items()}
+        site, url = self.identity
         made = State(
+            site=site,
+            url=url,
             number=old.number + 1 if old else 1,
             parent=self.draft.present.sha256,
             issued=max(self.draft.now, old.issued) if old else self.draft.now,

@@ -1,6 +1,7 @@
 """Reads a site: the pointer, the state that it names, and every document by the digest in it."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +17,11 @@ from kubewright.site.store import Store
 log = logging.getLogger(__name__)
 
 D = TypeVar("D", bound=Document)
+
+Vouched = Callable[[bytes, bytes | None, bytes | None], bool]
+"""Whether somebody who is trusted has signed a document: takes it with its OpenPGP and its ECDSA
+signature, None for one that is not there.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,18 +43,22 @@ class Present:
 
 
 class Reader:
-    """A site as its signed documents describe it; nothing is believed for lying there."""
+    """A site as its signed documents describe it; nothing is believed for lying there.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    With `vouched` the present state must be signed by somebody trusted. It names all the rest by
+    digest. Who only shows a site needs none.
+    """
+
+    def __init__(self, store: Store, vouched: Vouched | None = None) -> None:
+        self.store, self._vouched = store, vouched
         self._documents: dict[str, bytes] = {}
 
     def present(self) -> Present:
         """Read the pointer and the state that it names.
 
         A pointer that is lost or damaged is taken from the last finished publication. Raises
-        VerificationFailed when the site has neither or the state of a sound pointer is damaged, and
-        RequestError for a site of another format.
+        VerificationFailed when the site has neither, the state of a sound pointer is damaged, or
+        nobody trusted has signed the state, and RequestError for a site of another format.
         """
         stored = self.store.get(layout.CURRENT)
         current = _pointer(stored.data) if stored else None
@@ -68,8 +78,26 @@ class Reader:
             raise VerificationFailed(
                 layout.CURRENT, "names a state that is missing or damaged", REMEDY
             )
+        self._refuse_strange(current)
         done = state if last == current else self._state(last) if last else None
         return Present(tag, state, current.sha256, done)
+
+    def _refuse_strange(self, pointer: Pointer) -> None:
+        """Refuse a state that nobody trusted has signed, whoever points to it."""
+        if self._vouched is None:
+            return
+        path = layout.state_copy(pointer.number, pointer.sha256)
+        data = self.content(pointer.sha256, path, layout.STATE)
+        stored = [self.store.get(name) for name in layout.signatures(path)]
+        openpgp, ecdsa = (one.data if one else None for one in stored)
+        if not self._vouched(data, openpgp, ecdsa):
+            names = ", ".join(key.id for key in State.read(data, path).keys) or "none"
+            raise VerificationFailed(
+                path,
+                f"not signed by your keys (it names {names}), so nothing is made from it",
+                "if it is yours, published with other keys, name their public files with --trust; "
+                "if not, restore the site from a copy",
+            )
 
     def has_had(self, state: State) -> bool:
         """Whether a state is that of the site, or one of those before it."""

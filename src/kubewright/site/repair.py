@@ -11,7 +11,7 @@ from kubewright.site import backups, contents, layout, repositories
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.objects import Kind, Object, pointer
 from kubewright.site.publication import documents
-from kubewright.site.reader import Present, Reader, pointer_to
+from kubewright.site.reader import Present, Reader, Vouched, pointer_to
 from kubewright.site.store import Store
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class RestoringReader(Reader):
     """Reads damaged documents from their second copies, which `publications/site/` has."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
+    def __init__(self, store: Store, vouched: Vouched | None = None) -> None:
+        super().__init__(store, vouched)
         self._backups: dict[str, bytes] = {}
         for path in store.list(layout.STATES):
             stored = store.get(path) if path.endswith(layout.BACKUP) else None

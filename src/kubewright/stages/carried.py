@@ -8,11 +8,9 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.artifact import Package
 from kubewright.models.base import Format
 from kubewright.signing import rpm as rpm_signature
-from kubewright.signing.roles import Keys
-from kubewright.site import contents, layout
-from kubewright.site.reader import Reader
+from kubewright.site import contents
+from kubewright.site.reader import Reader, Vouched
 from kubewright.site.store import Store
-from kubewright.stages.site_keys import site_keyring
 
 Read = Callable[[str], bytes | None]
 """Gives an object of the site by its path, None if there is none."""
@@ -41,23 +39,18 @@ class Carried:
     known: bytes
 
 
-def listed_rpms(store: Store) -> dict[str, str]:
+def listed_rpms(store: Store, vouched: Vouched | None = None) -> dict[str, str]:
     """The SHA-256 of every rpm that the site's repositories list, by its path on the site.
 
-    What damage hides is for `publish` and `verify` to name.
+    What damage hides, or nobody trusted has signed, is for `publish` and `verify` to name.
     """
-    reader = Reader(store)
+    reader = Reader(store, vouched)
     listed: dict[str, str] = {}
     with suppress(VerificationFailed):
         state = reader.present().state
         for record in reader.channels(state).values() if state else ():
             listed |= contents.rpm_digests(reader, record)
     return listed
-
-
-def keyring(keys: Keys, read: Read) -> bytes:
-    """Every repository key that the site knows, the current one first."""
-    return site_keyring(keys.repo.certificate, read(layout.KEYRING))
 
 
 def published(package: Package, known: bytes, read: Read) -> bytes | None:

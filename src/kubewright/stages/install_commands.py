@@ -23,10 +23,11 @@ NEWEST: Names = {form: {NODE: ""} for form in Format}
 
 @dataclass(frozen=True)
 class Entry:
-    """Where installers begin: the site's address ("" where none is fixed), the channel, and the
-    provenance.
+    """Where installers begin: the site's id, its address ("" where none is fixed), the channel, and
+    the provenance.
     """
 
+    site: str
     site_url: str
     channel: str
     provenance: str

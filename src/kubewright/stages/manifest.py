@@ -45,6 +45,8 @@ def compose(
 ) -> Manifest:
     """The manifest of a release."""
     return Manifest(
+        site=entry.site,
+        url=entry.site_url.rstrip("/"),
         release=ReleaseFacts(
             name=release.name, kubernetes=release.kubernetes, revision=release.revision,
             source_date_epoch=release.source_date_epoch, end_of_life=release.end_of_life,

@@ -16,12 +16,13 @@ from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, contents, layout
+from kubewright.site import identity as identities
 from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
 from kubewright.site.store import Store
 from kubewright.stages.sign import other_keyring
-from kubewright.stages.site import edit
+from kubewright.stages.site import edit, founding
 from kubewright.stages.site_keys import published_keyring, site_keyring
 from kubewright.workspace import Workspace
 
@@ -39,6 +40,7 @@ def publish(
 
     def change(draft: Draft) -> list[str]:
         _refuse_other_options(workspace, record, settings, keys)
+        _refuse_other_site(workspace, record, draft, settings, keys)
         names = _names(draft, manifest, settings)
         changed = [name for name in names if _add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
@@ -75,6 +77,21 @@ def _refuse_other_options(
                 f"signed with {words[name]} {signed or 'of no address'}, not {value or 'none'}",
                 f"give the same {words[name]}, or run `kubewright release` again with this one",
             )
+
+
+def _refuse_other_site(
+    workspace: Workspace, record: Record, draft: Draft, settings: Settings, keys: Keys
+) -> None:
+    """A release says in its manifest which site it was made for."""
+    signed = record.options.get("site")
+    own = identities.of(draft.present.state, founding(settings, keys))
+    if signed != own.site:
+        raise RequestError(
+            str(workspace.root / "sign.json"),
+            f"signed for site {signed or 'of an earlier kubewright'}, but {settings.site} is"
+            f" {own.site}",
+            f"run `kubewright sign {workspace.root.name}` again with this --site",
+        )
 
 
 def _refuse_other_keyring(

@@ -10,9 +10,10 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
 from kubewright.stages.carried import listed_rpms, reading
-from kubewright.stages.site import keyring
+from kubewright.stages.site import keyring, published_keys
 from kubewright.stages.site_keys import site_keyring
 from kubewright.stages.store import store
+from kubewright.stages.trust import vouched_by
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
 
@@ -26,13 +27,15 @@ def release(
     workspace, _ = resolve.resolve(request, settings, recipes)
     fetch.fetch(workspace, settings, recipes)
     site = store(settings)
-    known = site_keyring(keys.repo.certificate, keyring(settings))
+    known = site_keyring(keys.repo.certificate, keyring(settings, keys))
     package.package(workspace, settings, recipes, keys.repo, known)
     image.image(workspace, settings, recipes)
-    sign.sign(workspace, settings, recipes, keys, reading(site), partial(listed_rpms, site))
+    listed = partial(listed_rpms, site, vouched_by(settings, keys))
+    sign.sign(workspace, settings, recipes, keys, reading(site), listed)
     channels, changes = publish.publish(workspace, settings, recipes, keys)
     if changes:
-        log.info("verified %s: %d checks, all sound", settings.site, check(settings).checked)
+        checked = check(settings, keys).checked
+        log.info("verified %s: %d checks, all sound", settings.site, checked)
     else:
         log.info(
             "%s: nothing changed; `kubewright verify %s` checks the site again",
@@ -42,9 +45,11 @@ def release(
     return workspace, channels, changes
 
 
-def check(settings: Settings) -> Report:
-    """Verify the site just published on. Raises VerificationFailed with the first finding."""
-    report = verify.verify(settings.site, [], now=settings.now)
+def check(settings: Settings, keys: Keys) -> Report:
+    """Verify the site just published on, believing none but its publisher's keys and those that
+    the publisher has published there. Raises VerificationFailed with the first finding.
+    """
+    report = verify.verify(settings.site, published_keys(settings, keys), now=settings.now)
     if report.findings:
         first = report.findings[0]
         raise VerificationFailed(

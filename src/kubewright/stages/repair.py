@@ -19,8 +19,10 @@ from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
 from kubewright.stages import channels
+from kubewright.stages.seen import refuse_older
 from kubewright.stages.site import publisher
 from kubewright.stages.store import alone, store
+from kubewright.stages.trust import vouched_by
 from kubewright.verification import Directory, Report, verify
 from kubewright.verification import keys as trust
 from kubewright.verification.report import Tally
@@ -60,7 +62,8 @@ class _Mender:
 
     def reader(self) -> Reader:
         """A reader that knows the second copies."""
-        return repair.RestoringReader(self.site)
+        own = vouched_by(self.settings, self.keys)
+        return repair.RestoringReader(self.site, own)
 
     def report(self) -> Report:
         """What is wrong now."""
@@ -69,8 +72,9 @@ class _Mender:
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
-        own, reader = publisher(self.recipes, self.keys), self.reader()
+        own, reader = publisher(self.settings, self.recipes, self.keys), self.reader()
         present = reader.present()
+        refuse_older(self.settings, reader, present)
         tag = present.tag
         signatures = []
         for item in repair.expected(reader, present, own, self.settings.now):

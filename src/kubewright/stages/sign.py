@@ -19,7 +19,7 @@ from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
 from kubewright.stages import image, manifest
 from kubewright.stages.build_package import entry_channel
-from kubewright.stages.carried import Carried, Listed, Read, keyring, published
+from kubewright.stages.carried import Carried, Listed, Read, published
 from kubewright.stages.content_digest import content_digest
 from kubewright.stages.install_commands import Entry
 from kubewright.stages.signed_documents import (
@@ -31,8 +31,10 @@ from kubewright.stages.signed_documents import (
     signed_manifest,
     statement,
 )
+from kubewright.stages.site import identity
 from kubewright.stages.site import keyring as published_keyring
 from kubewright.stages.site_keys import site_keyring
+from kubewright.stages.trust import trusted
 from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ def order(workspace: Workspace, settings: Settings, recipes: Recipes, keys: Keys
         "repo_key": keys.repo.fingerprint,
         "artifact_key": keys.artifact.key_id,
         "keyring": ring,
+        "site": identity(settings, keys).site,
     }
     mark = fingerprint(
         __version__, made_from, options, files.sha256(keys.repo.certificate),
@@ -105,7 +108,9 @@ def sign(
     keys.repo.refuse_expired(settings.now)
     _refuse_own_recipes(wanted.release, recipes)
     _refuse_broken_layout(workspace)
-    carried = Carried(read, there, keyring(keys, read))
+    known = site_keyring(keys.repo.certificate, published_keyring(settings, keys))
+    known += b"".join(trusted(settings)[0].values())
+    carried = Carried(read, there, known)
     record = _make(workspace, settings, recipes, keys, wanted, carried)
     workspace.save(record)
     return record
@@ -139,7 +144,7 @@ def _make(
         records=(packages, built),
         keys=public_keys(keys),
         rules=manifest.Rules(node_spec, recipes.skew),
-        entry=Entry(settings.url, entry_channel(release), stated.url),
+        entry=Entry(wanted.options["site"], settings.url, entry_channel(release), stated.url),
     )
     artifacts += [stated, *signed_manifest(workspace, release, whole, keys)]
     return Record(
@@ -197,7 +202,7 @@ def _keyring(workspace: Workspace, packages: Record, settings: Settings, keys: K
 
     Raises VerificationFailed where the site's own is damaged.
     """
-    packaged, known = packages.options.get("keyring", ""), published_keyring(settings)
+    packaged, known = packages.options.get("keyring", ""), published_keyring(settings, keys)
     if known is not None and packaged != files.sha256(site_keyring(keys.repo.certificate, known)):
         raise other_keyring(workspace, settings)
     return packaged

@@ -8,21 +8,44 @@ from kubewright.errors import RequestError
 from kubewright.models.site import State
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
+from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
-from kubewright.site import channels
+from kubewright.site import channels, layout
 from kubewright.site import edit as editing
+from kubewright.site import identity as identities
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.edit import Edited
+from kubewright.site.identity import Identity
 from kubewright.site.reader import Reader
+from kubewright.stages.seen import refuse_older, remember
 from kubewright.stages.site_keys import key_files, published_keyring
 from kubewright.stages.store import announce, store
+from kubewright.stages.trust import refuse_other_keys, vouched_by
 
 T = TypeVar("T")
 
 
-def publisher(recipes: Recipes, keys: Keys) -> Publisher:
+def publisher(settings: Settings, recipes: Recipes, keys: Keys) -> Publisher:
     """Who publishes with these recipes and these keys."""
-    return Publisher(recipes.catalog, recipes.templates, keys, partial(key_files, keys))
+    return Publisher(
+        recipes.catalog,
+        recipes.templates,
+        keys,
+        partial(key_files, keys),
+        vouched_by(settings, keys),
+        founding(settings, keys),
+    )
+
+
+def founding(settings: Settings, keys: Keys) -> Identity:
+    """What a site becomes that these keys publish on first."""
+    return identities.founded(settings.url, (keys.repo.fingerprint, keys.artifact.key_id))
+
+
+def identity(settings: Settings, keys: Keys) -> Identity:
+    """What the site is, or becomes by its first publication. Raises as `keyring` does."""
+    state = Reader(store(settings), vouched_by(settings, keys)).present().state
+    return identities.of(state, founding(settings, keys))
 
 
 def edit(
@@ -30,27 +53,44 @@ def edit(
 ) -> Edited[T]:
     """Publish what `change` puts into a draft, with these keys.
 
-    Raises RequestError where these keys or this address must not publish.
+    Raises RequestError where these keys or this address must not publish, and where the site is
+    older than what was seen of it.
     """
     keys.repo.refuse_expired(settings.now)
 
     def guarded(draft: Draft) -> T:
+        refuse_older(settings, draft.reader, draft.present)
         _allow(draft.present.state, settings, keys)
+        refuse_other_keys(draft.present.state, settings, keys)
         _same_address(draft, settings)
         result = change(draft)
         _renew(draft, settings, keys)
         return result
 
-    own, site = publisher(recipes, keys), store(settings)
+    own, site = publisher(settings, recipes, keys), store(settings)
     if not settings.dry_run:
         announce(site)
-    return editing.edit(site, own, guarded, now=settings.now, dry_run=settings.dry_run)
+    done = editing.edit(site, own, guarded, now=settings.now, dry_run=settings.dry_run)
+    if not settings.dry_run and settings.state is not None:
+        remember(settings, Reader(site, own.vouched).present())
+    return done
 
 
-def keyring(settings: Settings) -> bytes | None:
-    """The OpenPGP keys of the site, binary, the current one first; None where nothing is."""
-    reader = Reader(store(settings))
+def keyring(settings: Settings, keys: Keys | RepoPublicKey) -> bytes | None:
+    """The OpenPGP keys of the site, binary, the current one first; None where nothing is.
+
+    Raises VerificationFailed for a site that these keys, or those of --trust, have not signed.
+    """
+    reader = Reader(store(settings), vouched_by(settings, keys))
     return published_keyring(reader, reader.present())
+
+
+def published_keys(settings: Settings, keys: Keys) -> list[bytes]:
+    """Every public key that the site names in a state which these keys have signed."""
+    reader = Reader(store(settings), vouched_by(settings, keys))
+    state = reader.present().state
+    paths = (layout.KEYRING, layout.ARTIFACT_KEY) if state else ()
+    return [reader.content(state.files[path], path) for path in paths if state]
 
 
 def _allow(state: State | None, settings: Settings, keys: Keys) -> None:
@@ -77,11 +117,15 @@ def _allow(state: State | None, settings: Settings, keys: Keys) -> None:
 
 
 def _same_address(draft: Draft, settings: Settings) -> None:
-    """A site that has an address keeps one: without it mirrorlist would stay behind."""
-    known = sorted({record.url for record in draft.channels.values() if record.url})
-    if known and not settings.url:
+    """A site that has an address keeps it: clients go there, and documents say so."""
+    state, asked = draft.present.state, settings.url.rstrip("/")
+    known = [state.url] if state and state.url else []
+    known += sorted({record.url for record in draft.channels.values() if record.url})
+    if known and asked != known[0]:
         raise RequestError(
-            settings.site, f"this site is published as {known[0]}", f"pass --url {known[0]}"
+            settings.site,
+            f"this site is published as {known[0]}, not {asked or 'without an address'}",
+            f"pass --url {known[0]}, or move the site with `kubewright site move`",
         )
 
 

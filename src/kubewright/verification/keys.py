@@ -91,11 +91,13 @@ def _missing_kind(kind: str) -> str:
     return f"no {kind} key is given: the site's own in {place} are believed; pass yours with --key"
 
 
-def sort_out(given: Sequence[bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+def sort_out(
+    given: Sequence[bytes], option: str = "--key"
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """The OpenPGP certificates and the ECDSA keys among the files that the caller trusts."""
     found: tuple[dict[str, bytes], dict[str, bytes]] = {}, {}
     for number, data in enumerate(given, 1):
-        place = f"--key {number}"
+        place = f"{option} {number}"
         pem = b"-----BEGIN PUBLIC KEY-----" in data
         try:
             held = public_keys(data, place) if pem else keyring.certificates(data, place=place)
