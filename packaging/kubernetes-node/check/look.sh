@@ -99,7 +99,8 @@ conf_files() { # DIRECTORIES SUFFIX
         below_root "$dir"
         set +f
         for path in "$place"/*"$2"; do
-            [ ! -e "$path" ] && [ ! -L "$path" ] || ranked="$ranked${path##*/}$tab$rank$tab$dir/${path##*/}$newline"
+            below_root "$dir/${path##*/}"
+            [ ! -e "$place" ] || ranked="$ranked${path##*/}$tab$rank$tab$dir/${path##*/}$newline" # not a link to nothing
         done
         set -f
     done
