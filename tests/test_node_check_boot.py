@@ -27,7 +27,7 @@ from node_machines import (
 SYSTEMD_SYSCTL = Path("/usr/lib/systemd/systemd-sysctl")
 DIRECTORIES = ("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d")
 READ = """
-. "$1/look.sh"; . "$1/boot.sh"
+. "$1/look.sh"; . "$1/units.sh"; . "$1/boot.sh"
 set -uf; export LC_ALL=C
 root=$2 newline='
 ' tab='	'
@@ -56,7 +56,8 @@ def sysctl_tree(root: Path, seed: int) -> None:
         "#net.ipv4.ip_forward={}", "; net.ipv4.ip_forward={}", "net.ipv4.ip_forward_x={}",
         "kernel.domainname = {}", "-net.ipv4.ip_forward", "net.ipv4.ip_default_ttl = 64",
         "net.ipv4.i[!e]_forward = {}", "net.ipv4.i[^p]_forward = {}", "net//ipv4/ip_forward = {}",
-        "net.ipv4.ip_forward = 0{}",
+        "net.ipv4.ip_forward = 0{}", "net.ipv4. ip_forward = {}", "net.ipv4.ip_forward x = {}",
+        "- net.ipv4.ip_forward = {}", " -net.ipv4.ip_forward={}", "net .ipv4.ip_* = {}",
     ]  # fmt: skip
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)

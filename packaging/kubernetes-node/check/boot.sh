@@ -81,8 +81,9 @@ boot_value() { # KEY
         sub(/^[^ ]+ /, "")
         at = index($0, "=")
         key = at ? substr($0, 1, at - 1) : $0
-        gsub(/[ \t\r]/, "", key)
-        forgiving = sub(/^-/, "", key)
+        gsub(/^[ \t]+|[ \t\r]+$/, "", key)
+        forgiving = sub(/^-[ \t]*/, "", key)
+        if (key ~ /[ \t]/) next # there is no such key
         if (!at && !forgiving) next
         value = at ? substr($0, at + 1) : ""
         gsub(/^[ \t]+|[ \t\r]+$/, "", value)
