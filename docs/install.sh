@@ -111,8 +111,8 @@ case $system in
 esac
 case $base in
     artful | bionic | bullseye | buster | cosmic | disco | eoan | focal | groovy | hirsute | impish | jessie \
-        | kinetic | lunar | mantic | oracular | plucky | questing | stretch | trusty \
-        | utopic | vivid | wheezy | wily | xenial | yakkety | zesty)
+        | kinetic | lucid | lunar | mantic | oracular | plucky | precise | questing | saucy | squeeze | stretch \
+        | trusty | utopic | vivid | wheezy | wily | xenial | yakkety | zesty)
         refuse "$system: it is made from $base, which $ended"
         ;;
 esac

@@ -12,7 +12,7 @@ import pytest
 from kubewright import recipes, versions
 from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
-from kubewright.models.base import Format
+from kubewright.models.base import Arch, Format
 from kubewright.models.distros import OWN, Distributions
 from kubewright.models.lock import Component, DistributionRuntime
 from kubewright.models.resolve_options import ResolveOptions, Wanted
@@ -419,6 +419,11 @@ NAMED = {
     "alias": ('[aliases]\nd-new = "d-2"\n', "aliases: d-new stands for 'd-2', which is not here"),
     "codename": ('[past_codenames]\nold = "d-0"\n', "past_codenames: past has no 'd-0'"),
     "twice": ('[names]\nd = ["e"]\n[elsewhere]\ne = "x"\n', "e: stands for two distributions"),
+    "kin": ('[kin_codenames]\ncirce = "e"\n', "kin_codenames: elsewhere has no 'e'"),
+    "kin twice": (
+        '[elsewhere]\ne = "x"\n[kin_codenames]\ne = "e"\n',
+        "e: stands for two distributions",
+    ),
     "nameless": ("[names]\ne = []\n", "d-1: names has none that it begins with"),
 }
 
@@ -456,6 +461,8 @@ NAMES = {
     "ubuntu-24": "ubuntu-24.04", "ubuntu2204": "ubuntu-22.04", "ubuntu-noble-24.04": "ubuntu-24.04",
     "xUbuntu_22.04": "ubuntu-22.04", "Fedora Linux 43 (Server Edition)": "fedora-43",
     "opensuse-16": "opensuse-leap-16.0", "openSUSE Leap 16.0": "opensuse-leap-16.0",
+    "ubuntu-24.04-server-cloudimg-arm64": "ubuntu-24.04", "arm64v8/debian:12": "debian-12",
+    "Rocky-9-GenericCloud.x86_64": "rhel-9", "ubuntu-24.04.LTS": "ubuntu-24.04",
     "opensuse/leap:16": "opensuse-leap-16.0", "openSUSE Tumbleweed": "opensuse-tumbleweed",
 }  # fmt: skip
 
@@ -529,6 +536,39 @@ def test_a_system_that_is_elsewhere_is_told_why_and_gets_no_hint(word: str) -> N
         assert distribution(key, ALL) == key, "the remedy is refused"
 
 
+@pytest.mark.parametrize("arch", list(Arch))
+@pytest.mark.parametrize("form", ["{}-{}", "{}/{}", "{}:{}", "{}.{}", "{} {}", "{}_{}"])
+def test_an_architecture_that_has_packages_tells_nothing(form: str, arch: Arch) -> None:
+    for called in {arch, arch.deb, arch.rpm, arch.rpm.replace("_", "-"), arch.rpm.upper()}:
+        for key, facts in ALL.distributions.items():
+            for name in {key, facts.codename or key}:
+                assert distribution(form.format(name, called), ALL) == key
+                assert distribution(f"{called}/{name}", ALL) == key
+
+
+NO_PACKAGES = "there are no packages for this architecture, "
+
+
+@pytest.mark.parametrize(
+    "arch", [word for word, reason in ALL.elsewhere.items() if reason.startswith(NO_PACKAGES)]
+)
+def test_an_architecture_without_packages_is_refused_with_those_that_have_some(arch: str) -> None:
+    for key in ALL.distributions:
+        for name in (f"{key}-{arch}", f"{arch}/{key}", f"{key}.{arch}"):
+            said = refused(name)
+            assert NO_PACKAGES in said
+            assert all(f" {own}" in said for own in Arch)
+
+
+@pytest.mark.parametrize(("codename", "system"), ALL.kin_codenames.items())
+def test_a_codename_of_kin_is_told_whose_it_is(codename: str, system: str) -> None:
+    for name in (codename, codename.upper(), f"{codename}-amd64", f"{codename} 22"):
+        said = refused(name)
+        assert f"{codename} is a codename of {system}, and {ALL.elsewhere[system]}" in said
+        assert "did you mean" not in said
+    assert ALL.elsewhere[system] in refused(f"{system} {codename}")
+
+
 @pytest.mark.parametrize("key", list(ALL.distributions))
 def test_a_slip_is_met_by_a_hint_that_works_and_never_by_another_version(key: str) -> None:
     base = key.rpartition("-")[0]
@@ -557,6 +597,13 @@ REFUSED = {
     "rocky": "does not say which release; known are rhel-8",
     "ubuntu-26.10": "no such release is known; known are ubuntu-22.04, ubuntu-24.04, ubuntu-26.04$",
     "rhel-11": "no such release is known; known are rhel-8, rhel-9, rhel-10$",
+    "forky": "it is Debian's next release, which is not out; ask for the newest Debian",
+    "debian-duke": "it is a Debian to come, which is not out",
+    "debian-14": "no such release is known; known are debian-12, debian-13$",
+    "stonking": "it is Ubuntu 26.10, .* such as ubuntu-26.04",
+    "precise": "its end of life was 2017-04-28",
+    "ubuntu-24.04-arm": "no such distribution; did you mean ubuntu-24.04\\?",
+    "amd64": "no such distribution; known are",
     "debian-sid": "it has no releases; ask for the newest Debian",
     "sles-15.7": "its own packages are not known here; SLES 16.0 is made from .*leap-16.0;",
     "suse linux enterprise micro 5.5": "it takes packages by transactional-update alone",

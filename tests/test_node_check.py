@@ -389,10 +389,9 @@ FSTAB = {
         (
             {},
             "/dev/zram0",
-            "swapoff --all, touch /etc/systemd/zram-generator.conf (or disable what else sets zram "
-            "up); or",
+            "swapoff --all, disable what sets zram up (systemctl list-units '*zram*' shows it); or",
         ),
-        (FSTAB, "/dev/zram0", "sets zram up), take swap out of /etc/fstab; or"),
+        (FSTAB, "/dev/zram0", "shows it), take swap out of /etc/fstab; or"),
         (
             {"etc/fstab": "#/old none swap sw 0 0\n"},
             "/dev/sda2",

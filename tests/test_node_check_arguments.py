@@ -76,6 +76,20 @@ ACCEPTING: dict[str, tuple[Files, bool]] = {
         },
         True,
     ),
+    "a byte order mark in a fragment": (
+        {
+            FLAGS: "KUBELET_KUBEADM_ARGS=--config-dir=/etc/k.d\n",
+            "etc/k.d/1.conf": "\ufefffailSwapOn: off\n",
+        },
+        True,
+    ),
+    "a pattern of directories": (
+        {
+            DROP_IN: "[Service]\nEnvironmentFile=-/etc/kube*.d/?.env\n",
+            "etc/kubelet.d/1.env": "KUBELET_EXTRA_ARGS=--fail-swap-on=false\n",
+        },
+        True,
+    ),
     "a pattern of files": (
         {
             DROP_IN: "[Service]\nEnvironmentFile=-/etc/kubelet.d/*.env\n",
@@ -92,6 +106,70 @@ def test_swap_is_accepted_however_kubelet_is_told(
     check: Checked, files: Files, shell: str, *, accepts: bool
 ) -> None:
     assert set(check({**SWAP, **files}, shell=shell)[1]) == (set() if accepts else {"swap"})
+
+
+NO_SWAP, SWAP_TOO = "--fail-swap-on=true", "--fail-swap-on=false"
+DEFAULTS = "etc/default/kubelet"
+ENVIRONMENT = {  # what a file of EnvironmentFile= says, and whether kubelet accepts swap then
+    "quoted over lines": (f'KUBELET_EXTRA_ARGS="--v=2\n  {SWAP_TOO}\n  --a=b"\n', True),
+    "quoted over lines with single quotes": (f"KUBELET_EXTRA_ARGS='\n{SWAP_TOO}'\n", True),
+    "quoted over lines that go on": (f'KUBELET_EXTRA_ARGS="--v=2 \\\n{SWAP_TOO}"\n', True),
+    "a name that a quoted value holds": (f'X="\nKUBELET_EXTRA_ARGS={SWAP_TOO}\n"\n', False),
+    "after a quoted value": (f'X="a\nb"\nKUBELET_EXTRA_ARGS={SWAP_TOO}\n', True),
+    "several quoted parts": ("KUBELET_EXTRA_ARGS='--fail-swap-on'\"=false\"\n", True),
+    "quotes within": ('KUBELET_EXTRA_ARGS=--fail-swap-on="false"\n', True),
+    "an escaped quote": (f'KUBELET_EXTRA_ARGS="--x=\\"y\\" {SWAP_TOO}"\n', True),
+    "spaces around": (f"  KUBELET_EXTRA_ARGS =  {SWAP_TOO}  \n", True),
+    "a comment that begins a quote": (f"# it's \"x\nKUBELET_EXTRA_ARGS={SWAP_TOO}\n", True),
+    "no end of line": (f"KUBELET_EXTRA_ARGS={SWAP_TOO}", True),
+    "no end of a quote": (f'KUBELET_EXTRA_ARGS="{SWAP_TOO}\n', True),
+    "export": (f"export KUBELET_EXTRA_ARGS={SWAP_TOO}\n", False),
+    "a later line": (f"KUBELET_EXTRA_ARGS={SWAP_TOO}\nKUBELET_EXTRA_ARGS=\n", False),
+    "nothing": ("KUBELET_EXTRA_ARGS\n", False),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("text", "accepts"), ENVIRONMENT.values(), ids=list(ENVIRONMENT))
+def test_a_file_of_the_environment_is_read_as_systemd_reads_it(
+    check: Checked, text: str, shell: str, *, accepts: bool
+) -> None:
+    wrong = check({**SWAP, DEFAULTS: text}, shell=shell)[1]
+    assert set(wrong) == (set() if accepts else {"swap"})
+
+
+STARTED = {  # ExecStart= of a kubelet that has SWAP_TOO in $A, and whether it counts
+    "a shell": ('/bin/sh -c "exec /usr/bin/kubelet $A"', True),
+    "a shell that is told more": ("/usr/bin/bash -euc 'kubelet --x=1 $A'", True),
+    "a shell with quotes": ('/bin/sh -c "exec kubelet \\"$A\\" --a"', True),
+    "a shell after other commands": ("/bin/sh -c 'mkdir -p /x && exec kubelet $A'", True),
+    "a shell before other commands": ("/bin/sh -c 'kubelet $A 2>&1 | logger --x; exit 1'", True),
+    "a shell and a condition": ("/bin/sh -c 'if [ -e /x ]; then kubelet ${A}; fi'", True),
+    "a shell with what is escaped": ("/bin/sh -c 'exec kubelet $$A'", True),
+    "a shell with arguments": ("/bin/sh -c 'exec kubelet \"$@\"' sh $A", True),
+    "another command of a shell": ("/bin/sh -c 'echo $A; exec kubelet'", False),
+    "a comment of a shell": ("/bin/sh -c 'exec kubelet # $A'", False),
+    "what a shell does not fill in": ('/bin/sh -c "exec kubelet \'$A\'"', False),
+    "no filling in": (":/usr/bin/kubelet $A", False),
+    "what is escaped": ("/usr/bin/kubelet $$A", False),
+    "another name": ("@/usr/bin/kubelet kubelet $A", True),
+    "a program before it": ("/usr/bin/nice -n 5 /usr/bin/kubelet $A", True),
+    "a variable taken back": ("/usr/bin/kubelet $A\nUnsetEnvironment=B A", False),
+    "a variable of this value taken back": (
+        f"/usr/bin/kubelet $A\nUnsetEnvironment='A={SWAP_TOO}'", False),
+    "another value taken back": ("/usr/bin/kubelet $A\nUnsetEnvironment=A=x", True),
+    "taken back, and that taken back": (
+        "/usr/bin/kubelet $A\nUnsetEnvironment=A\nUnsetEnvironment=", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("start", "counts"), STARTED.values(), ids=list(STARTED))
+def test_kubelet_s_arguments_are_those_that_it_starts_with(
+    check: Checked, start: str, shell: str, *, counts: bool
+) -> None:
+    text = f"[Service]\nEnvironment=A={SWAP_TOO}\nExecStart=\nExecStart={start}\n"
+    assert set(check({**SWAP, DROP_IN: text}, shell=shell)[1]) == (set() if counts else {"swap"})
 
 
 @pytest.mark.parametrize("form", ["--config {}", "--config={}", "-c {}", "-config {}"])

@@ -27,7 +27,7 @@ from node_machines import (
 SYSTEMD_SYSCTL = Path("/usr/lib/systemd/systemd-sysctl")
 DIRECTORIES = ("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d")
 READ = """
-. "$1/look.sh"; . "$1/boot.sh"
+. "$1/look.sh"; . "$1/units.sh"; . "$1/boot.sh"
 set -uf; export LC_ALL=C
 root=$2 newline='
 ' tab='	'
@@ -56,7 +56,8 @@ def sysctl_tree(root: Path, seed: int) -> None:
         "#net.ipv4.ip_forward={}", "; net.ipv4.ip_forward={}", "net.ipv4.ip_forward_x={}",
         "kernel.domainname = {}", "-net.ipv4.ip_forward", "net.ipv4.ip_default_ttl = 64",
         "net.ipv4.i[!e]_forward = {}", "net.ipv4.i[^p]_forward = {}", "net//ipv4/ip_forward = {}",
-        "net.ipv4.ip_forward = 0{}",
+        "net.ipv4.ip_forward = 0{}", "net.ipv4. ip_forward = {}", "net.ipv4.ip_forward x = {}",
+        "- net.ipv4.ip_forward = {}", " -net.ipv4.ip_forward={}", "net .ipv4.ip_* = {}",
     ]  # fmt: skip
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
@@ -188,58 +189,6 @@ def test_bridged_traffic_that_boot_takes_from_iptables_is_a_warning(check: Check
     assert set(check({"etc/sysctl.d/zz.conf": f"{key} = 0\n"})[1]) == {f"{key}-at-boot"}
 
 
-# ── Swap ─────────────────────────────────────────────────────────────────────────────────────
-
-FSTAB = "/dev/sda1 / ext4 defaults 0 1\n{}\n"
-DEVICE = "/dev/disk/by-uuid/4f-2 none swap {} 0 0"
-UNITS = "etc/systemd/system"
-BACK: dict[str, Files] = {
-    "fstab": {"etc/fstab": FSTAB.format("UUID=4f-2 none swap sw 0 0")},
-    "fstab with tabs": {"etc/fstab": FSTAB.format("/swap.img\tnone\tswap\tsw,pri=5\t0\t0")},
-    "a unit": {
-        f"{UNITS}/swap.swap": "[Swap]\nWhat=/swap\n",
-        f"{UNITS}/swap.target.wants/swap.swap": Path("../swap.swap"),
-    },
-    "zram": {
-        "usr/lib/systemd/system-generators/zram-generator": "#!/bin/sh\n",
-        "usr/lib/systemd/zram-generator.conf": "[zram0]\n",
-    },
-    "a service": {
-        f"{SYSTEMD}/dphys-swapfile.service": "[Service]\n",
-        f"{ENABLED}/dphys-swapfile.service": Path(f"/{SYSTEMD}/dphys-swapfile.service"),
-    },
-}
-GONE: dict[str, Files] = {
-    "noauto": {"etc/fstab": FSTAB.format(DEVICE.format("noauto,sw"))},
-    "a comment": {"etc/fstab": FSTAB.format("  # /swap none swap sw 0 0")},
-    "a masked device": {
-        "etc/fstab": FSTAB.format("UUID=4f-2 none swap sw 0 0"),
-        rf"{UNITS}/dev-disk-by\x2duuid-4f\x2d2.swap": Path("/dev/null"),
-    },
-    "a masked file": {
-        "etc/fstab": FSTAB.format("/swap.img none swap sw 0 0"),
-        f"{UNITS}/swap.img.swap": Path("/dev/null"),
-    },
-    "a masked target": {**BACK["fstab"], f"{UNITS}/swap.target": Path("/dev/null")},
-    "an empty zram": {**BACK["zram"], "etc/systemd/zram-generator.conf": ""},
-    "a unit that nothing wants": {f"{UNITS}/swap.swap": "[Swap]\nWhat=/swap\n"},
-    "another file system": {"etc/fstab": FSTAB.format("/dev/sda2 /swap ext4 defaults 0 0")},
-    "a kubelet that accepts it": {**BACK["fstab"], KUBELET_CONFIG: "failSwapOn: false\n"},
-}
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("files", BACK.values(), ids=list(BACK))
-def test_swap_that_boot_brings_back_is_a_warning(check: Checked, files: Files, shell: str) -> None:
-    code, wrong = check(files, shell=shell)
-    assert (code, list(wrong)) == (0, ["swap-at-boot"])
-
-
-@pytest.mark.parametrize("files", GONE.values(), ids=list(GONE))
-def test_swap_that_boot_leaves_off_is_fine(check: Checked, files: Files) -> None:
-    assert check(files) == (0, {})
-
-
 # ── Modules ──────────────────────────────────────────────────────────────────────────────────
 
 LINKED: Files = {
@@ -316,6 +265,7 @@ def test_a_module_that_boot_loads_is_fine(check: Checked, files: Files) -> None:
 
 # ── Units ────────────────────────────────────────────────────────────────────────────────────
 
+UNITS = "etc/systemd/system"
 WANTED = f"{ENABLED}/kubelet.service"
 CRI_DOCKER = {
     **DOCKER,

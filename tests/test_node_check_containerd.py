@@ -42,7 +42,7 @@ needs_containerd = pytest.mark.skipif(not BINARY, reason="no containerd to compa
 RUNTIME, IMAGES = "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"
 OLD = "io.containerd.grpc.v1.cri"
 READ = """
-. "$1/look.sh"; . "$1/toml.sh"; . "$1/containerd_config.sh"
+. "$1/look.sh"; . "$1/toml.sh"; . "$1/containerd_plugins.sh"; . "$1/containerd_config.sh"
 set -uf; export LC_ALL=C
 root='' newline='
 ' tab='	'

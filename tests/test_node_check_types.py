@@ -64,7 +64,7 @@ def test_what_cri_does_not_accept_keeps_it_from_loading(
 
 
 STARTS_NOT = {
-    "a version in quotes": ("version = '3'\n", "version is a string, and no number"),
+    "a version in quotes": ("version = '3'\n", "version is no whole number"),
     "one import": ("imports = '/etc/x.toml'\n", "imports is no list"),
     "one plugin": ("disabled_plugins = 'cri'\n", "disabled_plugins is no list"),
     "required and off": (
@@ -85,6 +85,47 @@ def test_what_containerd_does_not_accept_keeps_it_from_starting(
     code, wrong = check({CONTAINERD_CONFIG: text})
     assert (code, wrong["containerd-config"]["result"]) == (1, "fail")
     assert wrong["containerd-config"]["found"].endswith(why)
+
+
+NATIVE, TASKS = "io.containerd.snapshotter.v1.native", "io.containerd.service.v1.tasks-service"
+REQUIRED = [  # a plugin, and the readers that start with it, by program and version of the file
+    (OLD, "1.2 2.1 2.2"),
+    (NATIVE, "1.2 2.1 2.2"),
+    (TASKS, "1.2 2.1 2.2"),
+    ("cri", "1.1 2.1"),
+    ("native", "1.1 2.1"),
+    ("tasks-service", "1.1 2.1"),
+    ("io.containerd.runtime.v1.linux", "1.2"),
+    ("io.containerd.cri.v1.images", "2.1 2.2"),
+    ("io.containerd.snapshotter.v1.my", "1.2 2.1 2.2"),
+    ("io.containerd.grpc.v1.nope", ""),
+    ("io.containerd.nope.v1.cri", ""),
+    ("io.containerd.grpc.v2.cri", ""),
+    ("io.containerd.snapshotter.v1.your", ""),
+    (f"{OLD}2", ""),
+    (f"x.{OLD}", ""),
+    ("nope", ""),
+]
+PROXY = "[proxy_plugins.my]\ntype = 'snapshot'\naddress = '/run/my.sock'\n"
+
+
+@pytest.mark.parametrize(("name", "starting"), REQUIRED)
+def test_a_plugin_that_is_required_has_to_be_there(
+    check: Checked, name: str, starting: str
+) -> None:
+    for program, minor in (("v1.6.20", "1.34"), ("v2.3.6", "1.36")):
+        for version in "12":
+            text = f"version = {version}\nrequired_plugins = ['{name}']\n{PROXY}"
+            wrong = check({**containerd(program), CONTAINERD_CONFIG: text}, minor=minor)[1]
+            starts = f"{program[1]}.{version}" in starting
+            assert ("containerd-config" not in wrong) is starts, (program, version)
+
+
+def test_a_plugin_is_not_known_where_the_containerd_is_not(check: Checked) -> None:
+    text = f"version = 3\nrequired_plugins = ['{NATIVE}2']\n"
+    for changes in (containerd("v2.9.0"), {CONTAINERD_CONFIG: f"plugin_dir = '/x'\n{text}"}):
+        wrong = check({CONTAINERD_CONFIG: text, **changes})[1]["containerd-config"]
+        assert (wrong["result"], wrong["found"].startswith("cannot look: ")) == ("warn", True)
 
 
 RIGHT = [
@@ -164,6 +205,17 @@ SPELLINGS: dict[str, tuple[bytes, str]] = {  # with the readers that refuse it: 
     "plugins of another case": (b"version = 2\nDisabled_Plugins = ['cri']\n", "2"),
     "a time that is none": (b"[timeouts]\nx = 'x'\n", "12"),
     "times": (b"[timeouts]\nx = '5s'\ny = '1m30.5s'\n", ""),
+    "a version in hexadecimal": (b"version = 0x2\n", ""),
+    "a version in binary": (b"version = 0b1_0\n", ""),
+    "a version in octal": (b"version = 0o2\n", ""),
+    "a version with a sign": (b"version = +2\n", ""),
+    "a version in hexadecimal that is too high": (b"version = 0xFF\n", "2"),
+    "a version with a point": (b"version = 2.0\n", "12"),
+    "a version with an exponent": (b"version = 2e0\n", "12"),
+    "a version that is true": (b"version = true\n", "12"),
+    "a version that is a list": (b"version = [2]\n", "12"),
+    "a version that is a table": (b"version = { a = 2 }\n", "12"),
+    "a version that is nothing": (b"version = ''\n", "12"),
     "a path that is none": (b"root = 1\n", "12"),
     "a number that is none": (b"oom_score = '1'\n", "12"),
 }  # fmt: skip

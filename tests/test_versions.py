@@ -162,6 +162,41 @@ def test_the_months_of_docker_are_numbers(text: str, meant: str) -> None:
     assert str(versions.parse(text)) == meant
 
 
+MARKED_OTHERWISE = [
+    "{}-v{}", "{}-V{}", "{}{}", "{}_{}", "{} {}", "{}/v{}", "{}:{}", "{}-{}.txt", "{}-{}.x",
+    "{}-v{}.*", "release/{}-{}.txt", "https://dl.k8s.io/release/{}-{}.txt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["stable", "latest"])
+@pytest.mark.parametrize("form", MARKED_OTHERWISE)
+def test_a_marker_that_is_written_otherwise_is_met_by_the_marker(form: str, word: str) -> None:
+    for scope in ("1", "1.36"):
+        meant = f"{word}-{scope}"
+        assert versions.Request.parse(meant).text == meant, "the remedy is refused"
+        for said in (word, word.upper(), word.title()):
+            text = form.format(said, scope)
+            with pytest.raises(RequestError, match=rf"not a request; ask for {meant}$"):
+                versions.Request.parse(text)
+            with pytest.raises(RequestError, match=rf"not a request; ask for {meant}$"):
+                versions.Request.parse(f"v{scope}-{said}")
+
+
+@pytest.mark.parametrize("text", ["Stable", "LATEST", "stable.txt", "release/latest.txt"])
+def test_a_marker_of_all_minors_is_met_by_it_too(text: str) -> None:
+    meant = "stable" if "stable" in text.lower() else "latest"
+    with pytest.raises(RequestError, match=rf"not a request; ask for {meant}$"):
+        versions.Request.parse(text)
+
+
+@pytest.mark.parametrize("text", ["stable-01.36", "unstable-1.36", "latest-", "stable-1.36-rc"])
+def test_what_is_like_no_marker_is_met_by_none(text: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        versions.Request.parse(text)
+    assert "ask for stable-" not in str(caught.value)
+    assert "ask for latest" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "newest", "stable-1.36.4", "1", ">=new"])
 def test_what_is_no_request_is_named(text: str) -> None:
     with pytest.raises(RequestError, match=r"not a re|not a range"):
@@ -197,6 +232,7 @@ def test_what_is_no_request_is_named(text: str) -> None:
         ("1.36.4..1.36.9", "several versions; ask for one version, such as v1.36.4"),
         ("kubernetes-1.36", "not a request; ask for 1.36, the newest patch of it"),
         ("release-1.36", "not a request; ask for 1.36, the newest patch of it"),
+        ("newest-1.36", "not a request; ask for 1.36, the newest patch of it"),
         ("1.36.x-*", "not a request; ask for 1.36, the newest patch of it"),
         (">=1.36.4-1,<1.37", "is release 1 of v1.36.4 .* write v1.36.4"),
     ],

@@ -23,10 +23,20 @@ _LOOKS_LIKE = re.compile(
 )
 """A number of two or three parts with something around it, such as `kubelet=1.36.4-1.1`."""
 
+_MARKER = re.compile(
+    r"^(?:.*/)?(?:(?P<word>(?i:stable|latest))(?:[-_.:/= ]*[vV]?(?P<scope>{0}))?"
+    r"|[vV]?(?P<before>{0})[-_.:/= ]+(?P<behind>(?i:stable|latest)))(?:\.txt|\.[xX*])*$".format(
+        rf"{NUMBER}(?:\.{NUMBER})?"
+    )
+)
+"""A marker as others write it: `latest-v1.36`, `Stable`, `stable-1.36.txt`, `1.36-latest`."""
+
 _ANOTHER = re.compile(r"^\s*(?:[,;|&\s]|\.\.)[^0-9]*[0-9]+\.[0-9]")
 """After a version: a second one, as in `1.36.4 || 1.35.9`."""
 
-_PLACES = re.compile(r"|v|ver|version|refs|heads|tags?|releases?|download|stable|latest|linux")
+_PLACES = re.compile(
+    r"|v|ver|version|refs|heads|tags?|releases?|download|stable|latest|linux|newest|current"
+)
 """Words before a version that do not say whose it is."""
 
 _OURS = re.compile(
@@ -68,6 +78,12 @@ def refusal(text: str) -> RequestError:
     """
     if named := _named(text, "not a request", "ask for"):
         return named
+    if marker := _MARKER.match(text):
+        scope = marker["scope"] or marker["before"]
+        word = (marker["word"] or marker["behind"]).lower()
+        return RequestError(
+            repr(text), "not a request", f"ask for {word}{f'-{scope}' if scope else ''}"
+        )
     found = _LOOKS_LIKE.match(text)
     if found is None or found["stage"] or re.search(r"[0-9]\.[0-9]", found["after"]):
         return RequestError(repr(text), "not a request", _USE)

@@ -1,72 +1,4 @@
-# ── Swap and sysctls, now and after the next boot ────────────────────────────────────────────
-
-check_swap() {
-    swap=$(content /proc/swaps | sed -n '2,$s/[[:space:]].*//p' | tr '\n' ' ')
-    [ ! -r "$root/proc/swaps" ] || swap=${swap:-off}
-    level=$SPEC_SWAP_LEVEL
-    [ "$(kubelet_setting failSwapOn fail-swap-on flag)" != false ] || level=ok
-    swap_at_boot
-    stays=$back
-    case $swap in *zram*) case $back in *zram*) ;; *)
-        stays=", touch /etc/systemd/zram-generator.conf (or disable what else sets zram up)$back" ;;
-    esac ;; esac
-    commands=swapoff\ --all
-    [ -z "$cures" ] || commands=$commands$newline$cures
-    expect swap "$level" "${swap% }" off "swapoff --all${stays:-, mask the units of systemctl list-units --type=swap}; \
-or have kubelet accept it, with failSwapOn: false in its configuration" test "$swap" = off
-    if [ "$swap" = off ] && [ -n "$back" ] && [ "$level" != ok ]; then
-        commands=$cures
-        report swap-at-boot warn "off now, but the next boot brings it back" off \
-            "${back#, }; or have kubelet accept it, with failSwapOn: false in its configuration"
-    fi
-}
-
-# Sets back to what has to be done to have swap off after a boot, and cures to the commands of that.
-swap_at_boot() {
-    back='' cures=''
-    if systemd && hidden "$(unit_file swap.target)"; then return; fi # nothing that is below starts then
-    for device in $(content /etc/fstab | awk '$0 !~ /^[ \t]*#/ && $3 == "swap" && ("," $4 ",") !~ /,noauto,/ { print $1 }'); do
-        hidden "$(unit_file "$(swap_unit "$device")")" || back=", take swap out of /etc/fstab"
-    done
-    if [ -n "$(find_zram)" ]; then
-        back=", touch /etc/systemd/zram-generator.conf (or disable what else sets zram up)$back"
-        cures="touch /etc/systemd/zram-generator.conf"
-    fi
-    units=$(swap_units)
-    while [ -n "$units" ]; do
-        unit=$(word "${units%%"$newline"*}")
-        units=${units#"${units%%"$newline"*}"}
-        units=${units#"$newline"}
-        back="$back, systemctl mask $unit"
-        cures="$cures${cures:+$newline}systemctl mask $unit"
-    done
-}
-
-swap_unit() { # DEVICE of fstab: prints the name of its unit
-    case $1 in
-        UUID=*) set -- "/dev/disk/by-uuid/${1#*=}" ;;
-        LABEL=*) set -- "/dev/disk/by-label/${1#*=}" ;;
-        PARTUUID=*) set -- "/dev/disk/by-partuuid/${1#*=}" ;;
-    esac
-    printf '%s.swap\n' "$(printf '%s' "${1#/}" | tr -d '"' | sed -e 's/-/\\x2d/g' -e 's,/,-,g')"
-}
-
-find_zram() { # zram-generator's configuration, where it sets a device up; an empty file in /etc takes that back
-    [ -n "$(conf_files "/usr/local/lib/systemd/system-generators /usr/lib/systemd/system-generators \
-/lib/systemd/system-generators" zram-generator)" ] || return
-    conf_files "/etc/systemd /run/systemd /usr/local/lib/systemd /usr/lib/systemd" zram-generator.conf \
-        | while IFS= read -r path; do content "$path"; done | grep '^[[:space:]]*\[zram'
-}
-
-swap_units() { # units of swap, and services that make it, that boot starts
-    {
-        conf_files "/etc/systemd/system /usr/lib/systemd/system /lib/systemd/system" .swap
-        for unit in zramswap.service dphys-swapfile.service swapfile.service; do unit_file $unit; done
-    } | while IFS= read -r path; do
-        unit=${path##*/}
-        ! enabled "$unit" || hidden "$(unit_file "$unit")" || echo "$unit"
-    done
-}
+# ── sysctls, now and after the next boot ─────────────────────────────────────────────────────
 
 check_sysctls() {
     at_boot=$(sysctl_lines)
@@ -149,8 +81,9 @@ boot_value() { # KEY
         sub(/^[^ ]+ /, "")
         at = index($0, "=")
         key = at ? substr($0, 1, at - 1) : $0
-        gsub(/[ \t\r]/, "", key)
-        forgiving = sub(/^-/, "", key)
+        gsub(/^[ \t]+|[ \t\r]+$/, "", key)
+        forgiving = sub(/^-[ \t]*/, "", key)
+        if (key ~ /[ \t]/) next # there is no such key
         if (!at && !forgiving) next
         value = at ? substr($0, at + 1) : ""
         gsub(/^[ \t]+|[ \t\r]+$/, "", value)

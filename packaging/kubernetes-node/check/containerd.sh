@@ -62,7 +62,7 @@ ask_containerd() {
     case $version in [01].* | 2.[0123].*) unsure='' ;; esac
     case $version in
         1.7.*) major=1 highest=2 ;;
-        [01].*) major=1 highest=99 ;; # it does not mind a higher one
+        [01].*) major=1 highest=2147483647 ;; # it does not mind a higher one
         2.[012].*) highest=3 ;;
     esac
     files=''
@@ -82,7 +82,7 @@ ask_containerd() {
             # What config dump passes over, but not containerd when it starts.
             mistakes=$(printf '%s\n' "$mistakes" | grep -e ': is not there$' -e ': version ' -e ', which is no full name$' \
                 -e ': required_plugins has ' \
-                -e ' is no time such as 5s$')
+                -e ' is no time such as 5s$' | unless_loaded)
         else
             mistakes=$(cd / && "$containerd" --config "$config" config dump 2>&1 >/dev/null </dev/null | tail -n 1)
             case $mistakes in *'permission denied'*) # to us, and not to containerd
@@ -201,12 +201,29 @@ disabled_need() {
     says disabled | sed 's/ .*//' | grep -E "^io\.containerd\.$needs\$" | head -n 1
 }
 
-cri_state() { # ok, error or off of the plugin in the containerd that runs; nothing where that cannot be known
+loaded_plugins() { # of the containerd that runs, as ctr lists them; nothing where that cannot be known
     [ -z "$root" ] && [ -S /run/containerd/containerd.sock ] || return
     ctr=${containerd%/*}/ctr
     [ -x "$ctr" ] || return
     listed=$(timeout 5 "$ctr" --address /run/containerd/containerd.sock plugins ls 2>/dev/null </dev/null)
-    case $listed in *TYPE*) ;; *) return ;; esac # not root, or it does not answer
+    case $listed in *TYPE*) printf '%s\n' "$listed" ;; esac # else not root, or it does not answer
+}
+
+# Passes mistakes on, but for a plugin that is required, not known here, and loaded: somebody has built it in.
+unless_loaded() {
+    while IFS= read -r mistake; do
+        case $mistake in *', and there is no such plugin')
+            required=${mistake#*: required_plugins has }
+            required=${required%%, *}
+            loaded_plugins | awk '{ print $1 "." $2; print $2 }' | grep -qxF -e "$required" && continue
+        esac
+        printf '%s\n' "$mistake"
+    done
+}
+
+cri_state() { # ok, error or off of the plugin in the containerd that runs; nothing where that cannot be known
+    listed=$(loaded_plugins)
+    [ -n "$listed" ] || return
     printf '%s\n' "$listed" | awk '$1 == "io.containerd.grpc.v1" && $2 == "cri" { state = $NF }
         END { print state == "" ? "off" : state == "ok" ? "ok" : "error" }'
 }

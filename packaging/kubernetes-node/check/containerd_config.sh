@@ -81,7 +81,7 @@ matching() { # PATTERN: prints the paths that match; unlike a shell's, container
 # is brought to the newest version by itself, then sections are merged. Lists of disabled plugins add up in both.
 # Source: containerd's cmd/containerd/server/config/config.go and plugins/cri/*/plugin.go at 1.7.28, 2.1.5, 2.2.0 and 2.3.6.
 containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer containerd may read a higher one]
-    awk -v major="$1" -v highest="$2" -v unsure="${3:-}" '
+    plugins=$(containerd_plugins "$1") awk -v major="$1" -v highest="$2" -v unsure="${3:-}" '
     function fact(word, value) { print word " " value }
     function full(name, version) { # version 1 has short names
         if (version > 1 || name ~ /\./) return name
@@ -133,6 +133,34 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
         if (string && name ~ switches) fact("wrong_type", name " a string")
         if (!string && name ~ texts) fact("wrong_type", name " no string")
     }
+    function number(text,   base, sum, sign) { # of a whole number, such as 3, 0x3 or 0b1_1
+        if (text !~ whole) return 0
+        gsub(/_/, "", text)
+        sign = text ~ /^-/ ? -1 : 1
+        sub(/^[+-]/, "", text)
+        base = text ~ /^0x/ ? 16 : text ~ /^0o/ ? 8 : text ~ /^0b/ ? 2 : 10
+        if (base != 10) text = substr(text, 3)
+        for (; text != ""; text = substr(text, 2))
+            sum = sum * base + index("0123456789abcdef", tolower(substr(text, 1, 1))) - 1
+        return sign * sum
+    }
+    function is_plugin(name, version,   id) { # or may be one, of a proxy
+        id = name
+        if (sub(/^io[.]containerd[.](content|differ|sandbox[.]controller|snapshotter)[.]v1[.]/, "", id) && (id in proxy))
+            return version > 1 || major > 1
+        return version < 2 && (major < 2 || name !~ /[.]/) \
+            ? (name in known_id) || (major < 2 && (name in proxy)) : name in known_plugin
+    }
+    function know_plugins(   n, m, i, j, type, id) {
+        n = split(ENVIRON["plugins"], type, "\n")
+        for (i = 1; i <= n; i++) {
+            m = split(type[i], id, " ")
+            for (j = 2; j <= m; j++) {
+                known_id[id[j]] = 1
+                known_plugin["io.containerd." id[1] "." id[j]] = 1
+            }
+        }
+    }
     function finish(   i, version, key, value, at) { # a file has been read
         if (file == "") return
         version = own ? own : 1
@@ -149,18 +177,23 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
                 disabler[disabling] = file
                 disabled_at[disabling] = version
             }
-            if (key == "/required_plugins[]") required[value] = file
+            if (key == "/required_plugins[]") {
+                required[value] = file
+                required_at[value] = version
+            }
+            if (key ~ /^\/proxy_plugins\//) proxy[substr(key, 16, index(substr(key, 16) "/", "/") - 1)] = 1
+            if (key == "/plugin_dir" && value != "") foreign = 1
             if (key ~ /^\/(imports|disabled_plugins|required_plugins)\[\]$/ && !is_string[i])
                 fact("mistake", file ": " substr(key, 2, length(key) - 3) " has what is no string")
             if (key ~ /^\/(root|state|temp|plugin_dir|(grpc|ttrpc|debug|metrics)\/(address|level|format)|cgroup\/path)$/ \
                 && !is_string[i]) fact("mistake", file ": " substr(key, 2) " is no string")
-            if (key ~ /^\/(oom_score|[a-z]+\/(uid|gid|tcp_tls_disable|max_recv_message_size|max_send_message_size))$/ \
-                && (is_string[i] || value ~ /[.]/)) fact("mistake", file ": " substr(key, 2) " is no whole number")
+            if (key ~ /^\/(version|oom_score|[a-z]+\/(uid|gid|max_recv_message_size|max_send_message_size))$/ \
+                && (is_string[i] || value !~ whole) && !(key == "/version" && value == "" && !is_string[i] && major > 1)) fact("mistake", file ": " substr(key, 2) " is no whole number")
+            if (key ~ /^\/version\//) fact("mistake", file ": version is no whole number")
             if (key ~ /^\/timeouts\/[^\/]*$/ && value !~ /^[+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|ms|s|m|h))+$|^0$/)
                 fact("mistake", file ": " substr(key, 2) " is no time such as 5s")
             if (key ~ /^\/(imports|disabled_plugins|required_plugins)$/ && value != "[]")
                 fact("mistake", file ": " substr(key, 2) " is no list")
-            if (key == "/version" && is_string[i]) fact("mistake", file ": version is a string, and no number")
             if (index(key, "/plugins/") == 1) {
                 key = substr(key, 10)
                 type_of(key, is_string[i])
@@ -186,6 +219,7 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
     }
     BEGIN {
         bin_dirs = major > 1
+        whole = "^([+-]?[0-9][0-9_]*|0(x[0-9A-Fa-f_]+|o[0-7_]+|b[01_]+))$"
         switches = "^(SystemdCgroup|NoPivotRoot|NoNewKeyring|systemd_cgroup|no_pivot|cgroup_writable|setup_serially" \
             "|device_ownership_from_security_context|disable_(apparmor|cgroup|hugetlb_controller|proc_mount|tcp_service)" \
             "|disable_snapshot_annotations|discard_unpacked_layers|enable_(cdi|selinux|tls_streaming|unprivileged_(icmp|ports))" \
@@ -203,7 +237,7 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
         fact($0 == "cannot be read" ? "unseen" : "mistake", file (at > 0 ? ":" at : "") ": " $0)
         next
     }
-    /^\/version=/ { own = substr($0, 10) + 0 }
+    /^\/version=/ { own = number(substr($0, 10)) }
     { line[++lines] = $0 }
     END {
         finish()
@@ -239,11 +273,12 @@ containerd_settings() { # MAJOR HIGHEST-CONFIGURATION-VERSION [unsure: a newer c
             if (major < 2 && key ~ /^images\/registry\/configs\/[^\/]*\/tls(\/|$)/) tls = 1
         }
         if (tls) fact("config_tls", "some")
+        know_plugins()
         for (name in required) {
             for (i = 1; i <= disabling && disabled[i] != name; i++);
             if (i <= disabling) fact("mistake", required[name] ": required_plugins has " name ", which disabled_plugins has too")
-            else if (name !~ /^io\.containerd\.[a-z-]+\.v[0-9]+\./ && (major > 1 || common > 1))
-                fact("mistake", required[name] ": required_plugins has " name ", and there is no such plugin")
+            else if (!is_plugin(name, major < 2 ? common : required_at[name])) fact(unsure || foreign ? "unseen" : "mistake", \
+                required[name] ": required_plugins has " name ", and there is no such plugin")
         }
         if (mirrors) fact("mirrors", "some")
     }'

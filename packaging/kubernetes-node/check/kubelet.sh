@@ -22,7 +22,7 @@ END
             echo
             content "$fragments${path#"$below"}"
         done
-    } | tr -d '\r' | sed -e "1s/^$(printf '\357\273\277')//" -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
+    } | tr -d '\r' | sed -e "s/^$(printf '\357\273\277')//" -e 's/^[[:space:]]*#.*//' -e 's/[[:space:]]#.*//' \
         | sed 'y/{},/\n\n\n/' | tr -d "\"' \t")
 }
 

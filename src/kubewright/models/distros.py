@@ -112,6 +112,9 @@ class Distributions(Model):
     elsewhere: dict[str, str] = Field(
         default_factory=dict, description="systems that are never here, and why"
     )
+    kin_codenames: dict[str, str] = Field(
+        default_factory=dict, description="codenames of some of them"
+    )
     distributions: dict[str, Distribution]
     repositories: dict[str, Repository] = Field(default_factory=dict)
     impostors: tuple[Impostor, ...] = ()
@@ -124,7 +127,7 @@ class Distributions(Model):
         for key in (*self.distributions, *self.past):
             if self.names and not any(f"{key}-".startswith(f"{name}-") for name in self.names):
                 raise ValueError(f"{key}: names has none that it begins with")
-        words = [*self.names, *self.elsewhere]
+        words = [*self.names, *self.elsewhere, *self.past_codenames, *self.kin_codenames]
         for others in self.names.values():
             words += others
         twice = sorted({word for word in words if words.count(word) > 1})
@@ -139,6 +142,14 @@ class Distributions(Model):
         for word in (*words, *self.aliases):
             if aside := {*word.split("-")} & {*self.asides}:
                 raise ValueError(f"{word}: asides has {min(aside)!r}, so nobody can say it")
+        return self
+
+    @model_validator(mode="after")
+    def _known_kin(self) -> Self:
+        """Every codename of kin is of a system that is elsewhere."""
+        for system in self.kin_codenames.values():
+            if system not in self.elsewhere:
+                raise ValueError(f"kin_codenames: elsewhere has no {system!r}")
         return self
 
     @model_validator(mode="after")

@@ -42,16 +42,22 @@ def distribution(name: str, known: Distributions) -> str:
 def _words(name: str, known: Distributions) -> tuple[list[str], list[str]]:
     """What a name says: the words before any bracket that tell something, and those after."""
     plain, _, bracket = name.lower().partition("(")
-    words = [word.strip(".") for word in re.findall(r"[a-z0-9.]+", plain)]
-    told = [word for word in words if word and word not in known.asides]
-    return told, re.findall(r"[a-z]+", bracket)
+    text = "-".join(re.findall(r"[a-z0-9]+(?:\.[0-9]+)*", plain))
+    asides = "|".join(map(re.escape, sorted(known.asides, key=len, reverse=True)))
+    told = re.sub(rf"(?:^|(?<=-))(?:{asides})(?=-|$)", "", text) if asides else text
+    return [word for word in told.split("-") if word], re.findall(r"[a-z]+", bracket)
 
 
 def _elsewhere(words: list[str], known: Distributions) -> str:
     """Why a system is never here, by two of its words that belong together, or by one of them."""
     plain = [word.rstrip("0123456789.") for word in words]
-    said = ["-".join(pair) for pair in pairwise(plain)] + plain
-    return next((known.elsewhere[one] for one in said if one in known.elsewhere), "")
+    said = ["-".join(pair) for pair in pairwise(plain)] + plain + words
+    reason = next((known.elsewhere[one] for one in said if one in known.elsewhere), "")
+    kin = next((one for one in words if one in known.kin_codenames), "")
+    if kin and not reason:
+        system = known.kin_codenames[kin]
+        reason = f"{kin} is a codename of {system}, and {known.elsewhere[system]}"
+    return reason
 
 
 def _codenames(known: Distributions) -> dict[str, str]:
