@@ -83,8 +83,7 @@ def derive(
         graph_url=layout.graph_copy(digest),
         graph_sha256=digest,
     )
-    kept = previous.model_extra if previous else None
-    return made.model_copy(update=kept or {}), upgrades
+    return made.model_copy(update=previous.model_extra if previous else None), upgrades
 
 
 def _all_told(
