@@ -69,6 +69,8 @@ class Settings(Model):
     revision: int = Field(1, ge=1)
     repo_key: str | None = None
     artifact_key: str | None = None
+    next_repo_key: str | None = None
+    second_repo_key: str | None = None
     trust: tuple[Path, ...] = Field(
         (), description="files of public keys that may have signed what is published already"
     )

@@ -151,7 +151,7 @@ def _make(home: Path, number: int) -> None:
     nowhere = reading(DirectoryStore(home / "nowhere"))
     workspace, _ = resolve.resolve(KUBERNETES, settings, recipes)
     fetch.fetch(workspace, settings, recipes)
-    known = site_keyring(keys.repo.certificate, None)
+    known = site_keyring(keys.certificates, None)
     package.package(workspace, settings, recipes, keys.repo, known)
     image.image(workspace, settings, recipes)
     sign.sign(workspace, settings, recipes, keys, nowhere)

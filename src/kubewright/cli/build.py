@@ -90,8 +90,8 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @NAME
 @shared(
-    "repo-key", "trust", "now", "dist", "cache", "site", "url", "registry", "maintainer", "backend",
-    "compression", "only", "jobs",
+    "repo-key", "next-repo-key", "trust", "state", "now", "dist", "cache", "site", "url",
+    "registry", "maintainer", "backend", "compression", "only", "jobs",
     "dry-run",
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
@@ -108,7 +108,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
     own = packaging.certificate(settings)
-    known = site_keyring(own.certificate, keyring(settings, own))
+    known = site_keyring(packaging.certificates(settings, own), keyring(settings, own))
     record = packaging.package(workspace, settings, shipped(), own, known)
     _report(workspace, record, as_json)
 
@@ -178,7 +178,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
 @click.command()
 @NAME
-@shared(*KEYS, "trust", "dist", "cache", "site", "url", "dry-run")
+@shared(*KEYS, "trust", "state", "dist", "cache", "site", "url", "dry-run")
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
     from kubewright.cli.shipped import shipped

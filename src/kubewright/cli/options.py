@@ -23,7 +23,7 @@ Command = Callable[..., None]
 CHOICE = ("upstream", "offline", "arch", "revision", "flavour", "allow-unverified", "jobs", "now")
 """The options that decide what a release consists of."""
 
-KEYS = ("repo-key", "artifact-key", "now")
+KEYS = ("repo-key", "artifact-key", "next-repo-key", "second-repo-key", "now")
 """Those that name the keys."""
 
 PUBLICATION = ("site", "url", "allow-development", *KEYS, "trust", "state", "dry-run")
@@ -79,6 +79,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "URI",
         "show_default": "a development key",
         "help": "OpenPGP key, for repositories and rpms.",
+    },
+    "next-repo-key": {
+        "metavar": "URI",
+        "show_default": "none",
+        "help": "Certificate of the OpenPGP key that signs after this one; handed out already.",
+    },
+    "second-repo-key": {
+        "metavar": "URI",
+        "show_default": "none",
+        "help": "OpenPGP key that signs repositories too, while a rotation is under way.",
     },
     "artifact-key": {
         "metavar": "URI",

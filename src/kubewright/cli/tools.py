@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kubewright.cli.hyperkube import source
-from kubewright.cli.options import KEYS, OPTIONS, shared, show_json
+from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, shared, show_json
 from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
 from kubewright.moments import day
@@ -115,6 +115,29 @@ def show(settings: Settings, as_json: bool) -> None:
     }
     for label, value in (values | words).items():
         click.echo(f"{label:12} {value}")
+
+
+@key.command()
+@click.argument("step", type=click.Choice(["announce", "overlap", "switch", "retire"]))
+@shared(*PUBLICATION)
+def rotate(settings: Settings, as_json: bool, step: str) -> None:
+    """Take one step from a repository key to the next, so that no client notices.
+
+    announce: hand out --next-repo-key. overlap: --second-repo-key, the new one, signs too.
+    switch: --repo-key is the new one, --second-repo-key the old one. retire: the new one alone.
+    """
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages.keys import keys
+    from kubewright.stages.rotation import Step
+    from kubewright.stages.rotation import rotate as take
+
+    changes = take(Step(step), settings, shipped(), keys(settings))
+    if as_json:
+        changed = [change.model_dump() for change in changes]
+        show_json({"step": step, "dry_run": settings.dry_run, "changes": changed})
+        return
+    would = "would be written" if settings.dry_run else "written"
+    click.echo(f"{settings.site}: {step}: {len(changes)} objects {would}")
 
 
 @click.command()

@@ -78,6 +78,12 @@ class Channel(Document):
     repo_key: str = Field(
         description="fingerprint of the key that signs the channel's repositories"
     )
+    second_key: str = Field(
+        "", description="fingerprint of a key that signs them too while a rotation is under way"
+    )
+    key_hint: str = Field(
+        "", description="the file and fingerprint of the key that comes next, beside repodata/"
+    )
     architectures: tuple[str, ...] = Field(
         (), description="that its repositories are for, by Debian's names"
     )
@@ -159,6 +165,7 @@ class SiteKey(Document):
     kind: str = Field(description="openpgp or ecdsa-p256")
     id: str = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
     development: bool = False
+    role: str = Field("", description="current, next, or earlier: what it signed stays good")
 
 
 class State(Document):

@@ -171,9 +171,12 @@ def _located(text: str, old: str, new: str) -> str:
     )
 
 
-def repodata(rendered: Mapping[str, Packed], *, issued: int) -> dict[str, Hashed]:
+def repodata(
+    rendered: Mapping[str, Packed], *, issued: int, key_hint: str = ""
+) -> dict[str, Hashed]:
     """Every file below a repository's root but packages and signature, in the order in which to
-    write them. `issued` is in seconds since 1970.
+    write them. `issued` is in seconds since 1970; `key_hint` names a key that lies beside
+    repodata/, which libzypp imports if it trusts the signature.
 
     `repodata/repomd.xml.asc` is made from the bytes of `repodata/repomd.xml`.
     """
@@ -183,7 +186,7 @@ def repodata(rendered: Mapping[str, Packed], *, issued: int) -> dict[str, Hashed
         location = data_name(kind, document.data.sha256)
         written[location] = document.data
         records.append(_record(kind, location, document, issued))
-    return written | {REPOMD: _repomd(records, issued)}
+    return written | {REPOMD: _repomd(records, issued, key_hint)}
 
 
 def data_name(kind: str, sha256: str) -> str:
@@ -218,6 +221,8 @@ def _record(kind: str, location: str, document: Packed, issued: int) -> str:
     )
 
 
-def _repomd(records: Iterable[str], issued: int) -> Hashed:
+def _repomd(records: Iterable[str], issued: int, key_hint: str) -> Hashed:
     head = f'<repomd xmlns="{DUKE}/repo" xmlns:rpm="{DUKE}/rpm">\n  <revision>{issued}</revision>\n'
+    if key_hint:
+        head += f"  <tags>\n    <content>{key_hint}</content>\n  </tags>\n"
     return Hashed(f"{DECLARATION}{head}{''.join(records)}</repomd>\n".encode())

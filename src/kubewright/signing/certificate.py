@@ -10,7 +10,7 @@ from kubewright.signing.public import RepoPublicKey
 _REMEDY = "give the certificate that `kubewright key init DIR` wrote as repo-key.pub.asc"
 
 
-def read(uri: str | None, now: int) -> RepoPublicKey:
+def read(uri: str | None, now: int, option: str = "--repo-key") -> RepoPublicKey:
     """The certificate in the file at `uri` (`file:PATH`), which may be a secret key's too; without
     a URI that of the user's development key, made at `now` (epoch seconds) on first use.
 
@@ -19,7 +19,7 @@ def read(uri: str | None, now: int) -> RepoPublicKey:
     if uri is None:
         development = keys.repo_key(None, now=now)
         return keyfile.public(development.certificate, place="the development key")
-    path = _path(uri)
+    path = _path(uri, option)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -32,11 +32,11 @@ def read(uri: str | None, now: int) -> RepoPublicKey:
     return public
 
 
-def _path(uri: str) -> Path:
+def _path(uri: str, option: str) -> Path:
     scheme, _, rest = uri.partition(":")
     if scheme != "file" or not rest:
         raise RequestError(
-            f"--repo-key {uri}",
+            f"{option} {uri}",
             "no certificate can be read from there",
             "give a file, e.g. file:keys/repo-key.pub.asc",
         )

@@ -25,7 +25,9 @@ _REPO, _ARTIFACT = "repo-key.asc", "artifact-key.pem"
 """The files of the secret keys."""
 
 
-def repo_key(uri: str | None, *, now: int, secrets: Secrets = locked) -> RepoKey:
+def repo_key(
+    uri: str | None, *, now: int, secrets: Secrets = locked, option: str = "--repo-key"
+) -> RepoKey:
     """The repository key at `uri`, or the user's development key, made at `now` (epoch seconds) on
     first use.
 
@@ -35,7 +37,7 @@ def repo_key(uri: str | None, *, now: int, secrets: Secrets = locked) -> RepoKey
     if uri is None:
         path = _development(_REPO, lambda: _new_repo_key(DEVELOPMENT, now, None))
         uri = f"file:{path}"
-    signer = open_key(uri, "openpgp", option="--repo-key", secrets=secrets)
+    signer = open_key(uri, "openpgp", option=option, secrets=secrets)
     public = keyfile.public(signer.public, place=uri)
     public.refuse_expired(now)
     return RepoKey.of(public, signer)

@@ -132,8 +132,9 @@ def _subpacket(kind: int, body: bytes) -> bytes:
     return bytes([len(body) + 1, kind]) + body
 
 
-def clearsigned(key: PublicKey, sign: SignDigest, text: bytes, when: int) -> bytes:
-    """`text` readable with its signature below, as InRelease is.
+def clearsigned(text: bytes, signers: Sequence[Callable[[bytes], bytes]]) -> bytes:
+    """`text` readable with signatures below in one block, as InRelease is; each signer makes the
+    packet of a text as it is signed.
 
     Such a signature does not cover spaces and tabs at line ends: they are dropped, so that what can
     be read is what was signed. The last line always ends. Raises ValueError for a carriage return,
@@ -142,7 +143,7 @@ def clearsigned(key: PublicKey, sign: SignDigest, text: bytes, when: int) -> byt
     if b"\r" in text:
         raise ValueError("a carriage return in a text that is to be signed")
     lines = [line.rstrip(b" \t") for line in text.removesuffix(b"\n").split(b"\n")]
-    signed = signature(key, sign, TEXT, [b"\r\n".join(lines)], when)
+    signed = b"".join(sign(b"\r\n".join(lines)) for sign in signers)
     escaped = [b"- " + line if line.startswith(b"-") else line for line in lines]
     head = [b"-----BEGIN PGP SIGNED MESSAGE-----", b"Hash: SHA512", b""]
     return b"\n".join([*head, *escaped, armored("SIGNATURE", signed)])

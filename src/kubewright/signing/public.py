@@ -43,6 +43,14 @@ class RepoPublicKey:
         return openpgp.armored("PUBLIC KEY BLOCK", self.certificate).decode()
 
     @property
+    def hint(self) -> str:
+        """How a repomd.xml names the certificate beside it, for libzypp to import: the file, as rpm
+        calls keys, and the fingerprint.
+        """
+        name = f"gpg-pubkey-{self.fingerprint[-8:].lower()}-{self.key.created:08x}.asc"
+        return f"{name}?fpr={self.fingerprint}"
+
+    @property
     def development(self) -> bool:
         """Whether nobody should trust it."""
         return self.user_id == DEVELOPMENT

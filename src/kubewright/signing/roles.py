@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -42,8 +43,12 @@ class RepoKey(RepoPublicKey):
 
     def clearsign(self, text: bytes, when: int) -> bytes:
         """`text` with its signature below: InRelease. Raises as `detached` does."""
+        return openpgp.clearsigned(text, [self.text_signer(when)])
+
+    def text_signer(self, when: int) -> Callable[[bytes], bytes]:
+        """What makes the signature of a text. Raises as `detached` does."""
         self.refuse_invalid(when)
-        return openpgp.clearsigned(self.key, self._sign, text, when)
+        return lambda text: openpgp.signature(self.key, self._sign, openpgp.TEXT, [text], when)
 
     def _sign(self, digest: bytes) -> bytes:
         return self.signer.sign_digest(digest, "sha512")
@@ -80,6 +85,16 @@ class Keys:
 
     repo: RepoKey
     artifact: ArtifactKey
+    coming: RepoPublicKey | None = None
+    """Whose certificate is handed out already, so that its turn is noticed by nobody."""
+    second: RepoKey | None = None
+    """Who signs repositories too while a rotation is under way."""
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """Of the repository key and of the one that comes next."""
+        coming = (self.coming.certificate,) if self.coming else ()
+        return (self.repo.certificate, *coming)
 
     @property
     def development(self) -> bool:
@@ -91,13 +106,34 @@ class Keys:
         """Of the repository key, 40 uppercase hexadecimal digits."""
         return self.repo.fingerprint
 
+    @property
+    def second_fingerprint(self) -> str:
+        """Of the key that signs repositories too; empty where there is none."""
+        return self.second.fingerprint if self.second else ""
+
     def moment(self, epoch: int) -> int:
         """When artifacts are signed: their own date, but never before the key existed."""
-        return max(epoch, self.repo.created)
+        return self._at(self.repo, epoch)
 
     def clearsign(self, text: bytes, when: int) -> bytes:
-        """`text` with the repository key's signature below: InRelease."""
-        return self.repo.clearsign(text, self.moment(when))
+        """`text` with the signatures of the repository keys below: InRelease."""
+        return openpgp.clearsigned(text, [by.text_signer(self._at(by, when)) for by in self._all])
+
+    def repository(self, data: bytes, when: int) -> bytes:
+        """The signatures of the repository keys over `data` as text: Release.gpg, repomd.xml.asc.
+
+        One block; the repository key's is the last of it, by which zypper decides.
+        """
+        made = (by.detached(data, self._at(by, when)) for by in self._all)
+        return openpgp.armored("SIGNATURE", b"".join(made))
+
+    @property
+    def _all(self) -> tuple[RepoKey, ...]:
+        return (self.second, self.repo) if self.second else (self.repo,)
+
+    @staticmethod
+    def _at(key: RepoKey, epoch: int) -> int:
+        return max(epoch, key.created)
 
     def armored_detached(self, data: bytes, when: int) -> bytes:
         """The repository key's signature over `data` as text: `.asc` files."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kubewright.models.site import SiteKey
 
@@ -14,3 +15,14 @@ class KeyFiles:
     """Of each kind the current one first."""
     files: Mapping[str, bytes]
     """By path: `layout.KEYRING`, `KEYRING_ARMORED`, `ARTIFACT_KEY`, and one for each key."""
+    hint: str = ""
+    """How a repomd.xml names the certificate of the repository key that comes next."""
+
+
+class Shipped(NamedTuple):
+    """The keys beside every repomd.xml."""
+
+    armored: bytes
+    """All that the site has, the current one first: repomd.xml.key."""
+    coming: bytes = b""
+    """That of the key which comes next, in a file of its own, as the hint names it."""

@@ -137,6 +137,16 @@ KEYRING_ARMORED: Final = "keys/kubewright.asc"
 ARTIFACT_KEY: Final = "keys/kubewright.pub"
 
 
+def hinted(hint: str) -> str:
+    """The file that a hint in repomd.xml names, below a repository's root."""
+    return hint.partition("?")[0]
+
+
+def hinted_key(hint: str) -> str:
+    """The same key alone, among all keys of the site."""
+    return key_history(f"{hint.rpartition('fpr=')[2]}.asc")
+
+
 KEY_HISTORY: Final = "keys/history/"
 
 

@@ -11,7 +11,7 @@ from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.keys import KeyFiles
+from kubewright.site.keys import KeyFiles, Shipped
 from kubewright.site.objects import Kind, Object, Source
 from kubewright.site.reader import pointer_to
 
@@ -42,7 +42,8 @@ class _Rendering:
         self.old = draft.present.state
         self.identity = identity.of(self.old, publisher.identity)
         self.keys = self._keys()
-        self.armored = self.keys.files[layout.KEYRING_ARMORED]
+        coming = self.keys.files[layout.hinted_key(self.keys.hint)] if self.keys.hint else b""
+        self.shipped = Shipped(self.keys.files[layout.KEYRING_ARMORED], coming)
         self.rendered: dict[str, repositories.Rendered] = {}
 
     def _keys(self) -> KeyFiles:
@@ -57,7 +58,7 @@ class _Rendering:
         tag = self.draft.present.tag
         self._renew_for_new_keys()
         for name, given in self.draft.records.items():
-            record = given.model_copy(update={"site": self.identity.site})
+            record = given.model_copy(update=self._whose())
             previous = self.draft.published(name)
             self.rendered[name] = self._rendered(record, self.draft.listed[name], previous)
         self._render_unwritten()
@@ -79,6 +80,11 @@ class _Rendering:
         objects.append(self._backup(state, objects, documents))
         pointer = pointer_to(state.number, files.sha256(state_data))
         return Publication(state, _in_order(objects), tag, pointer)
+
+    def _whose(self) -> dict[str, str]:
+        """What every record says of the site and its keys."""
+        second = self.publisher.signer.second_fingerprint
+        return {"site": self.identity.site, "second_key": second, "key_hint": self.keys.hint}
 
     def _backup(
         self, state: State, objects: Iterable[Object], documents: Mapping[str, bytes]
@@ -135,7 +141,7 @@ class _Rendering:
         self, record: Channel, listed: Contents, previous: Channel | None
     ) -> repositories.Rendered:
         before = repositories.Before(previous, self.draft.contents(previous)) if previous else None
-        return repositories.render(record, listed, self.publisher.signer, self.armored, before)
+        return repositories.render(record, listed, self.publisher.signer, self.shipped, before)
 
     def _unwritten(self) -> Iterable[str]:
         """The channels whose derived objects may be those of an earlier state."""

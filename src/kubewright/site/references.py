@@ -71,6 +71,9 @@ def indexes(record: Channel) -> Iterator[Reference]:
             if kind == "primary":
                 digest = repodata.plain_primary
             yield Reference(f"{plain}/{yum.data_name(kind, digest)}", digest)
+        if record.key_hint:
+            yield Reference(f"{snapshot}/{layout.hinted(record.key_hint)}")
+            yield Reference(f"{plain}/{layout.hinted(record.key_hint)}")
         yield Reference(f"{snapshot}/{yum.REPOMD}", repodata.repomd)
         yield Reference(f"{snapshot}/{yum.REPOMD}.asc")
         yield Reference(f"{snapshot}/{yum.REPOMD}.key")

@@ -9,6 +9,7 @@ from kubewright.models.site import Channel, Index, State
 from kubewright.repos import yum
 from kubewright.site import backups, contents, layout, repositories
 from kubewright.site.draft import Draft, Publisher
+from kubewright.site.keys import Shipped
 from kubewright.site.objects import Kind, Object, pointer
 from kubewright.site.publication import documents
 from kubewright.site.reader import Present, Reader, Vouched, pointer_to
@@ -104,7 +105,7 @@ def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, b
 
 
 def _channel(
-    reader: Reader, publisher: Publisher, record: Channel, keys: bytes, *, newest: bool
+    reader: Reader, publisher: Publisher, record: Channel, keys: Shipped, *, newest: bool
 ) -> Iterator[Object]:
     """What a record of a channel is served as; of one that another followed, what stays."""
     listed = contents.read(reader, record)
@@ -118,8 +119,17 @@ def _channel(
             yield item
 
 
-def _keys_of(reader: Reader, record: Channel, state: State) -> bytes:
-    """The keys that a record's repositories ship: its own snapshots have them, or the site has."""
+def _keys_of(reader: Reader, record: Channel, state: State) -> Shipped:
+    """The keys that a record's repositories ship."""
+    coming = b""
+    if record.key_hint:
+        path = layout.hinted_key(record.key_hint)
+        coming = reader.content(state.files.get(path, ""), path)
+    return Shipped(_armored_of(reader, record, state), coming)
+
+
+def _armored_of(reader: Reader, record: Channel, state: State) -> bytes:
+    """All of them: its own snapshots have them, or the site has."""
     for base, repodata in record.repodata.items():
         folder = layout.snapshot_path(record.channel, base, repodata.snapshot)
         parts = [reader.store.get(f"{folder}/{name}") for name in repositories.HEADS]

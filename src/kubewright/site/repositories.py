@@ -11,6 +11,7 @@ from kubewright.repos.packed import Hashed, Index, Packed
 from kubewright.repos.yum import Repository
 from kubewright.site import contents, layout
 from kubewright.site.contents import Contents
+from kubewright.site.keys import Shipped
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
 from kubewright.site.references import indexes
 
@@ -28,8 +29,15 @@ class Signer(Protocol):
     def clearsign(self, text: bytes, when: int) -> bytes:
         """InRelease: the text with its signature around it."""
 
+    @property
+    def second_fingerprint(self) -> str:
+        """Of a key that signs repositories too; empty if there is none."""
+
     def armored_detached(self, data: bytes, when: int) -> bytes:
         """An armored detached OpenPGP signature."""
+
+    def repository(self, data: bytes, when: int) -> bytes:
+        """The same by every key that signs repositories: Release.gpg, repomd.xml.asc."""
 
     def artifact(self, data: bytes) -> bytes:
         """A detached ECDSA signature, base64."""
@@ -54,13 +62,12 @@ def render(
     record: Channel,
     listed: Contents,
     signer: Signer,
-    armored_keys: bytes,
+    keys: Shipped,
     before: Before | None,
 ) -> Rendered:
     """Everything that follows from a channel's record and what it lists.
 
-    `armored_keys` are all of the site's, the current one first. What the channel had `before` is
-    left out.
+    What the channel had `before` is left out.
     """
     fresh = before is None
     there = before.listed.rpms if before else {}
@@ -69,7 +76,7 @@ def render(
     repodata = {}
     pointers = [*suite.pointers()]
     for base in map(contents.base_arch, record.architectures):
-        repository = _Repository(record, base, listed, signer, armored_keys)
+        repository = _Repository(record, base, listed, signer, keys)
         repodata[base] = repository.repodata
         objects += [*repository.immutables(), *repository.links(there.get(base, Repository()))]
         pointers += repository.pointers(fresh)
@@ -133,7 +140,7 @@ class _Suite:
         release = self.files["Release"]
         plain = {name: data for name, data in self.files.items() if "/by-hash/" not in name}
         signed = {
-            "Release.gpg": Hashed(self.signer.armored_detached(release, self.issued)),
+            "Release.gpg": Hashed(self.signer.repository(release, self.issued)),
             "InRelease": Hashed(self.signer.clearsign(release, self.issued)),
         }
         for name, data in (plain | signed).items():
@@ -144,13 +151,13 @@ class _Repository:
     """The yum repository of a channel for one architecture, in both its forms."""
 
     def __init__(
-        self, record: Channel, base: str, listed: Contents, signer: Signer, armored_keys: bytes
+        self, record: Channel, base: str, listed: Contents, signer: Signer, keys: Shipped
     ) -> None:
         self.record = record
         self.listed = listed.rpms.get(base, Repository())
         self.plain = layout.yum_path(record.channel, base)
         self.forms = {
-            form: self._files(documents, signer, armored_keys)
+            form: self._files(documents, signer, keys)
             for form, documents in yum.documents(self.listed).items()
         }
         parts = [self.forms["snapshot"][name] for name in HEADS]
@@ -159,16 +166,19 @@ class _Repository:
         self.repodata = _described(name, self.forms)
 
     def _files(
-        self, documents: Mapping[str, Packed], signer: Signer, armored_keys: bytes
+        self, documents: Mapping[str, Packed], signer: Signer, keys: Shipped
     ) -> dict[str, Hashed]:
         """One form: the documents, then signature and keys, then repomd.xml, which dnf reads
         first.
         """
-        written = yum.repodata(documents, issued=self.record.issued)
+        record = self.record
+        written = yum.repodata(documents, issued=record.issued, key_hint=record.key_hint)
         repomd = written.pop(yum.REPOMD)
+        if record.key_hint:
+            written[layout.hinted(record.key_hint)] = Hashed(keys.coming)
         return written | {
-            f"{yum.REPOMD}.asc": Hashed(signer.armored_detached(repomd, self.record.issued)),
-            f"{yum.REPOMD}.key": Hashed(armored_keys),
+            f"{yum.REPOMD}.asc": Hashed(signer.repository(repomd, record.issued)),
+            f"{yum.REPOMD}.key": Hashed(keys.armored),
             yum.REPOMD: repomd,
         }
 

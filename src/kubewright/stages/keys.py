@@ -4,7 +4,9 @@ from pathlib import Path
 
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
+from kubewright.signing import certificate
 from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
+from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import ArtifactKey, Keys
 
 
@@ -43,7 +45,16 @@ def existing_keys(settings: Settings) -> Keys | None:
 
 
 def _read(settings: Settings) -> Keys:
+    second = settings.second_repo_key
     return Keys(
         repo=repo_key(settings.repo_key, now=settings.now),
         artifact=artifact_key(settings.artifact_key),
+        coming=coming(settings),
+        second=repo_key(second, now=settings.now, option="--second-repo-key") if second else None,
     )
+
+
+def coming(settings: Settings) -> RepoPublicKey | None:
+    """The certificate of the repository key that comes next, where one is named."""
+    uri = settings.next_repo_key
+    return certificate.read(uri, settings.now, "--next-repo-key") if uri else None

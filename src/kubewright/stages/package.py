@@ -33,6 +33,7 @@ from kubewright.stages.build_package import (
     entry_channel,
 )
 from kubewright.stages.content_digest import content_digest
+from kubewright.stages.keys import coming
 from kubewright.workspace import Workspace, fingerprint
 
 log = logging.getLogger(__name__)
@@ -256,3 +257,9 @@ def certificate(settings: Settings) -> RepoPublicKey:
     Raises as `signing.certificate.read` does.
     """
     return read_certificate(settings.repo_key, settings.now)
+
+
+def certificates(settings: Settings, own: RepoPublicKey) -> tuple[bytes, ...]:
+    """That certificate, and that of the key which comes next, where one is named."""
+    following = coming(settings)
+    return (own.certificate, *((following.certificate,) if following else ()))

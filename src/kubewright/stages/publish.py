@@ -99,7 +99,7 @@ def _refuse_other_keyring(
 ) -> None:
     """Who installs the keyring package trusts just the keys that the site has from now on."""
     known = published_keyring(draft.reader, draft.present)
-    ring = site_keyring(keys.repo.certificate, known)
+    ring = site_keyring(keys.certificates, known)
     if record.options.get("keyring") != files.sha256(ring):
         raise other_keyring(workspace, settings)
 

@@ -27,7 +27,7 @@ def release(
     workspace, _ = resolve.resolve(request, settings, recipes)
     fetch.fetch(workspace, settings, recipes)
     site = store(settings)
-    known = site_keyring(keys.repo.certificate, keyring(settings, keys))
+    known = site_keyring(keys.certificates, keyring(settings, keys))
     package.package(workspace, settings, recipes, keys.repo, known)
     image.image(workspace, settings, recipes)
     listed = partial(listed_rpms, site, vouched_by(settings, keys))

@@ -32,6 +32,13 @@ def _place(settings: Settings) -> str:
     return settings.site if remote else str(Path(settings.site).resolve())
 
 
+def last_seen(settings: Settings) -> str | None:
+    """The digest of the state that was seen last; None where none is known."""
+    path = _memory(settings)
+    seen = _read(path) if path else None
+    return seen.sha256 if seen else None
+
+
 def remember(settings: Settings, present: Present) -> None:
     """Note which publication the site has now, for the next time."""
     path = _memory(settings)
@@ -83,9 +90,9 @@ def _digest_of(reader: Reader, present: Present, number: int) -> str | None:
     state, digest = present.state, present.sha256
     while state is not None and digest is not None and state.number > number:
         older, digest = state.number - 1, state.parent
-        if digest is not None and older > number:
-            path = layout.state_copy(older, digest)
-            state = reader.document(State, digest, path)
+        if older == number or digest is None:
+            break
+        state = reader.document(State, digest, layout.state_copy(older, digest))
     return digest
 
 

@@ -108,7 +108,7 @@ def sign(
     keys.repo.refuse_expired(settings.now)
     _refuse_own_recipes(wanted.release, recipes)
     _refuse_broken_layout(workspace)
-    known = site_keyring(keys.repo.certificate, published_keyring(settings, keys))
+    known = site_keyring(keys.certificates, published_keyring(settings, keys))
     known += b"".join(trusted(settings)[0].values())
     carried = Carried(read, there, known)
     record = _make(workspace, settings, recipes, keys, wanted, carried)
@@ -203,7 +203,7 @@ def _keyring(workspace: Workspace, packages: Record, settings: Settings, keys: K
     Raises VerificationFailed where the site's own is damaged.
     """
     packaged, known = packages.options.get("keyring", ""), published_keyring(settings, keys)
-    if known is not None and packaged != files.sha256(site_keyring(keys.repo.certificate, known)):
+    if known is not None and packaged != files.sha256(site_keyring(keys.certificates, known)):
         raise other_keyring(workspace, settings)
     return packaged
 

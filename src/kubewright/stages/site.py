@@ -49,9 +49,14 @@ def identity(settings: Settings, keys: Keys) -> Identity:
 
 
 def edit(
-    settings: Settings, recipes: Recipes, keys: Keys, change: Callable[[Draft], T]
+    settings: Settings,
+    recipes: Recipes,
+    keys: Keys,
+    change: Callable[[Draft], T],
+    *,
+    retiring: bool = False,
 ) -> Edited[T]:
-    """Publish what `change` puts into a draft, with these keys.
+    """Publish what `change` puts into a draft, with these keys; `retiring` ends a rotation.
 
     Raises RequestError where these keys or this address must not publish, and where the site is
     older than what was seen of it.
@@ -63,6 +68,8 @@ def edit(
         _allow(draft.present.state, settings, keys)
         refuse_other_keys(draft.present.state, settings, keys)
         _same_address(draft, settings)
+        if not retiring:
+            _go_on_with_both(draft, settings, keys)
         result = change(draft)
         _renew(draft, settings, keys)
         return result
@@ -129,11 +136,26 @@ def _same_address(draft: Draft, settings: Settings) -> None:
         )
 
 
+def _go_on_with_both(draft: Draft, settings: Settings, keys: Keys) -> None:
+    """A rotation ends when somebody says so, and not because an option was forgotten."""
+    seconds = {record.second_key for record in draft.channels.values() if record.second_key}
+    left = seconds - {keys.fingerprint, keys.second_fingerprint}
+    if left:
+        raise RequestError(
+            settings.site,
+            f"{', '.join(sorted(left))} signs too, for clients that know only that key",
+            "name it with --second-repo-key, or end that: `kubewright key rotate retire`",
+        )
+
+
 def _renew(draft: Draft, settings: Settings, keys: Keys) -> None:
     """Sign again what expires soon or has another key's signature, beside what changes anyway."""
     for name, record in draft.channels.items():
         if name in draft.records:
             continue
-        new = channels.resign(record, now=settings.now, repo_key=keys.repo.fingerprint)
+        if record.second_key == keys.second_fingerprint:
+            new = channels.resign(record, now=settings.now, repo_key=keys.repo.fingerprint)
+        else:
+            new = channels.renewed(record, now=settings.now, repo_key=keys.repo.fingerprint)
         if new is not record:
             draft.put(new, draft.contents(record))

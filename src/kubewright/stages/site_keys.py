@@ -1,6 +1,6 @@
 """What the keys of a publisher and those of a site make together: the files of public keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kubewright.models.site import SiteKey
 from kubewright.signing import keyring
@@ -11,17 +11,17 @@ from kubewright.site.keys import KeyFiles
 from kubewright.site.reader import Present, Reader
 
 
-def site_keyring(certificate: bytes, earlier: bytes | None) -> bytes:
-    """Every certificate that users of a site shall trust, the current one first.
-
-    `earlier` are those that the site has published, None if it has none.
+def site_keyring(certificates: Sequence[bytes], earlier: bytes | None) -> bytes:
+    """Every certificate that users of a site shall trust: that of the key which signs, of the one
+    which comes next, and the `earlier` ones that the site has published (None: it has none).
     """
-    return keyring.merged(certificate, [earlier] if earlier else [])
+    current, *coming = certificates
+    return keyring.merged(current, [*coming, *([earlier] if earlier else [])])
 
 
 def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
     """The keys that sign now, before all that the site has; each has a file of its own too."""
-    ring = site_keyring(keys.repo.certificate, there.get(layout.KEYRING))
+    ring = site_keyring(keys.certificates, there.get(layout.KEYRING))
     pem = keyring.merged_pem(keys.artifact.public_pem, there.get(layout.ARTIFACT_KEY, b""))
     alone = {path: data for path, data in there.items() if path.startswith(layout.KEY_HISTORY)}
     alone[layout.key_history(f"{keys.repo.fingerprint}.asc")] = keys.repo.armored.encode()
@@ -32,13 +32,18 @@ def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
         layout.ARTIFACT_KEY: pem,
     }
     named = []
+    coming = keys.coming.fingerprint if keys.coming else None
     for name, data in keyring.certificates(ring, place=layout.KEYRING).items():
-        named.append(SiteKey(kind="openpgp", id=name, development=DEVELOPMENT.encode() in data))
+        role = {keys.repo.fingerprint: "current", coming: "next"}.get(name, "earlier")
+        marked = DEVELOPMENT.encode() in data
+        named.append(SiteKey(kind="openpgp", id=name, development=marked, role=role))
+        alone.setdefault(layout.key_history(f"{name}.asc"), keyring.armored(data).encode())
     for name, key in keyring.artifact_keys(pem, place=layout.ARTIFACT_KEY).items():
         own = alone.get(layout.key_history(f"{name}.pub"), b"")
         marked = key.development or DEVELOPMENT.encode() in own
-        named.append(SiteKey(kind="ecdsa-p256", id=name, development=marked))
-    return KeyFiles(tuple(named), alone | together)
+        role = "current" if name == keys.artifact.key_id else "earlier"
+        named.append(SiteKey(kind="ecdsa-p256", id=name, development=marked, role=role))
+    return KeyFiles(tuple(named), alone | together, keys.coming.hint if keys.coming else "")
 
 
 def published_keyring(reader: Reader, present: Present) -> bytes | None:
