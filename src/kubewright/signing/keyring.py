@@ -173,7 +173,10 @@ def _primary_keys(packets: Iterable[Packet]) -> list[str]:
 
 
 def _by_fingerprint(certs: list[pysequoia.Cert]) -> dict[str, bytes]:
-    return {certificate.fingerprint.upper(): bytes(certificate) for certificate in certs}
+    found = {}
+    for certificate in certs:  # Sequoia writes lengths that old rpm may not know
+        found[certificate.fingerprint.upper()] = openpgp.reframed(bytes(certificate))
+    return found
 
 
 def _armored(certificate: bytes) -> bytes:

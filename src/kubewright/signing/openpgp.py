@@ -57,6 +57,30 @@ def packet(kind: int, body: bytes) -> bytes:
     return bytes([0x80 | kind << 2 | 1]) + len(body).to_bytes(2) + body
 
 
+def reframed(data: bytes) -> bytes:
+    """Packets as `packet` writes them, whatever kind of length they have.
+
+    Raises ValueError for lengths that no key has.
+    """
+    found, at = b"", 0
+    while at < len(data):
+        head, first = data[at], data[at + 1]
+        at += 2
+        if head & 0xC0 == 0x80 and head & 3 < 2:  # the old form, one or two bytes of length
+            kind, size = head >> 2 & 15, first
+            if head & 3:
+                size, at = first << 8 | data[at], at + 1
+        elif head & 0xC0 == 0xC0 and first < 224:  # the new form
+            kind, size = head & 63, first
+            if first >= 192:
+                size, at = (first - 192 << 8) + data[at] + 192, at + 1
+        else:
+            raise ValueError("a packet of a length that no key has")
+        found += packet(kind, data[at : at + size])
+        at += size
+    return found
+
+
 def mpi(number: int) -> bytes:
     """A number as OpenPGP writes it: how many bits, then the bytes."""
     return number.bit_length().to_bytes(2) + number.to_bytes((number.bit_length() + 7) // 8)

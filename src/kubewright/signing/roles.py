@@ -122,14 +122,14 @@ class Keys:
     def repository(self, data: bytes, when: int) -> bytes:
         """The signatures of the repository keys over `data` as text: Release.gpg, repomd.xml.asc.
 
-        One block; the repository key's is the last of it, by which zypper decides.
+        One block; the repository key's is the first of it, by which zypper decides.
         """
         made = (by.detached(data, self._at(by, when)) for by in self._all)
         return openpgp.armored("SIGNATURE", b"".join(made))
 
     @property
     def _all(self) -> tuple[RepoKey, ...]:
-        return (self.second, self.repo) if self.second else (self.repo,)
+        return (self.repo, self.second) if self.second else (self.repo,)
 
     @staticmethod
     def _at(key: RepoKey, epoch: int) -> int:

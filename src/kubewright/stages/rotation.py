@@ -1,7 +1,6 @@
 """key rotate: the steps by which one repository key follows another, so that no client notices.
 
-The order is that of facts/trust.md: announce, overlap, switch, retire. Each step is a publication
-that signs what is served once more.
+Announce, overlap, switch, retire: each is a publication that signs what is served once more.
 """
 
 import logging
@@ -23,7 +22,7 @@ class Step(StrEnum):
     announce = "announce"
     """The next key is handed out; the old one signs."""
     overlap = "overlap"
-    """Both sign repositories, the old one last; packages are the old one's."""
+    """Both sign repositories; packages are the old one's."""
     switch = "switch"
     """The new key signs, the old one repositories too, for clients that know it alone."""
     retire = "retire"
