@@ -19,8 +19,10 @@ from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.reader import Reader
-from kubewright.stages import channels, publish, release, repair
+from kubewright.stages import channels, move, publish, release, repair
+from kubewright.stages.site import published_keys
 from kubewright.stages.store import store
+from kubewright.stages.verify import verify
 from kubewright.workspace import Workspace
 
 NAME = "v1.36.4-1"
@@ -362,3 +364,28 @@ def test_a_release_of_another_site_is_not_published(
     shutil.rmtree(home.site)
     with pytest.raises((KubewrightError, PublicationConflict), match="signed"):
         publish.publish(Workspace(theirs.dist / "v1.36.3-1"), theirs, shipped(), keys)
+
+
+def test_a_site_moves_by_its_own_verb_and_stays_the_same_site(
+    tmp_path: Path, build: Callable[..., Settings], keys: Keys
+) -> None:
+    home = build(tmp_path / "moving", url="http://127.0.0.1:1")
+    was = present(home)
+    elsewhere = home.model_copy(update={"url": "http://127.0.0.1:2/", "now": home.now + 60})
+    with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:1, not .*:2; .*move"):
+        channels.refresh(elsewhere, shipped(), keys)
+    assert move.move(elsewhere, shipped(), keys)[0] == "http://127.0.0.1:1"
+    now = present(home)
+    assert (now.site, now.url) == (was.site, "http://127.0.0.1:2")
+    assert Reader(store(home)).index(now).url == "http://127.0.0.1:2"
+    for name in now.channels:
+        assert channel(home, name).url == "http://127.0.0.1:2"
+        for path in Path(home.site).glob(f"yum/{name}/*/mirrorlist"):
+            assert path.read_text().startswith("http://127.0.0.1:2/yum/snapshots/")
+    trusted = published_keys(elsewhere, keys)
+    assert not verify(home.site, trusted, now=elsewhere.now).findings
+    release.release("v1.36.3", elsewhere, shipped(), keys)
+    with pytest.raises(KubewrightError, match="that is where the site is"):
+        move.move(elsewhere, shipped(), keys)
+    with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:2, not"):
+        release.release("v1.36.4", home, shipped(), keys)

@@ -109,7 +109,7 @@ def apt(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
         'Dir::Bin::Methods "/usr/lib/apt/methods"; APT::Sandbox::User "root";\n'
         'Acquire::Languages "none"; APT::Update::Error-Mode "any";\n'
     )
-    words = [tool("apt-get"), "update"]
+    words: list[str | Path] = [tool("apt-get"), "update"]
     done = run(words, env={"APT_CONFIG": str(folder / "apt.conf")}, codes=range(256))
     said = done.stdout + done.stderr
     return said if done.returncode or "W:" in said or "E:" in said else ""
@@ -124,7 +124,7 @@ def dnf(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
         f"repo_gpgcheck=1\ngpgkey=file://{folder}/ring.asc\nmetadata_expire=0\n"
     )
     (folder / "dnf.conf").write_text("[main]\n")
-    flags = [
+    flags: list[str | Path] = [
         "--config", folder / "dnf.conf", "--installroot", folder / "root", "--releasever", "9",
         "--forcearch", "x86_64", "--setopt", f"reposdir={folder}/repos",
         "--setopt", f"cachedir={folder}/cache",
@@ -157,8 +157,15 @@ def zypper(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
         f"[t]\nname=t\nenabled=1\nbaseurl=file://{site.root}/yum/{SUITE}/x86_64/\n"
         "gpgcheck=1\nrepo_gpgcheck=1\n"
     )
-    words = [tool("zypper"), "--root", root, "--non-interactive", "refresh", "--force"]
-    done = run(words, codes=range(256))
+    command: list[str | Path] = [
+        tool("zypper"),
+        "--root",
+        root,
+        "--non-interactive",
+        "refresh",
+        "--force",
+    ]
+    done = run(command, codes=range(256))
     return done.stdout + done.stderr if done.returncode else ""
 
 

@@ -1,4 +1,4 @@
-"""The verbs that work on a site: publish, verify, history, rollback, refresh, repair."""
+"""The verbs that work on a site: publish, verify, history, rollback, refresh, repair, site."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -155,6 +155,32 @@ def repair(settings: Settings, as_json: bool) -> None:
     if settings.dry_run:
         return
     _refuse(report, settings.site, "run `repair` where the dist/ of these releases is")
+
+
+@click.group()
+def site() -> None:
+    """Change what a site is."""
+
+
+@site.command()
+@shared(*PUBLICATION)
+def move(settings: Settings, as_json: bool) -> None:
+    """Let the site go to another address, --url: mirrorlists, index and pages follow.
+
+    Nodes keep the address that they have: serve both until they have the new repository entry.
+    """
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages.keys import keys
+    from kubewright.stages.move import move as moving
+
+    before, changes = moving(settings, shipped(), keys(settings))
+    if as_json:
+        changed = [change.model_dump() for change in changes]
+        show_json({"from": before, "to": settings.url, "changes": changed})
+        return
+    _changes(changes, settings)
+    verb = "would move" if settings.dry_run else "moved"
+    click.echo(f"{settings.site}: {verb} from {before or 'no address'} to {settings.url}")
 
 
 def _refuse(report: "Report", site: str, remedy: str) -> None:

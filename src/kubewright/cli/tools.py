@@ -6,6 +6,7 @@ import click
 
 from kubewright.cli.hyperkube import source
 from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, shared, show_json
+from kubewright.errors import VerificationFailed
 from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
 from kubewright.moments import day
@@ -115,6 +116,26 @@ def show(settings: Settings, as_json: bool) -> None:
     }
     for label, value in (values | words).items():
         click.echo(f"{label:12} {value}")
+
+
+@key.command()
+@click.option("--at", metavar="DATE", help="The day to ask about: 2027-05-31; default: today.")
+@shared(*KEYS)
+def check(settings: Settings, as_json: bool, at: str | None) -> None:
+    """Fail if a key that the options name cannot sign on a day: ask for one ahead of time."""
+    from kubewright.stages.keys import expired
+
+    when, found = expired(settings, at)
+    if as_json:
+        show_json({"at": day(when), "expired": found})
+    for line in found if not as_json else []:
+        click.echo(line)
+    if found:
+        raise VerificationFailed(
+            f"--at {day(when)}", f"{len(found)} keys cannot sign then", "rotate them (docs/keys.md)"
+        )
+    if not as_json:
+        click.echo(f"every key can sign on {day(when)}")
 
 
 @key.command()

@@ -40,6 +40,8 @@ class Draft:
     """What each of them lists."""
     incoming: dict[str, Incoming] = field(default_factory=dict)
     """New releases by name."""
+    address: str | None = None
+    """The site's new public base URL; None: as before."""
     _published: dict[str, Channel | None] = field(default_factory=dict)
     _contents: dict[str, Contents] = field(default_factory=dict)
 

@@ -41,6 +41,8 @@ class _Rendering:
         self.draft, self.publisher, self.reader = draft, publisher, draft.reader
         self.old = draft.present.state
         self.identity = identity.of(self.old, publisher.identity)
+        if draft.address is not None:
+            self.identity = self.identity._replace(url=draft.address)
         self.keys = self._keys()
         coming = self.keys.files[layout.hinted_key(self.keys.hint)] if self.keys.hint else b""
         self.shipped = Shipped(self.keys.files[layout.KEYRING_ARMORED], coming)

@@ -1,8 +1,10 @@
 """key: makes the two keys of a release manager, and reads those that the settings name."""
 
+from datetime import datetime
 from pathlib import Path
 
 from kubewright.errors import RequestError
+from kubewright.moments import day
 from kubewright.settings import Settings
 from kubewright.signing import certificate
 from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
@@ -30,6 +32,26 @@ def keys(settings: Settings) -> Keys:
             "name keys with --repo-key and --artifact-key",
         )
     return own
+
+
+def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
+    """The moment that is meant (epoch seconds), and a line for each named key that cannot sign
+    then.
+
+    Raises RequestError for a word that is no day.
+    """
+    try:
+        when = int(datetime.fromisoformat(f"{at}T23:59:59+00:00").timestamp()) if at else None
+    except ValueError as error:
+        raise RequestError(f"--at {at}", "not a day", "write it like 2027-05-31") from error
+    moment = settings.now if when is None else when
+    own = _read(settings)
+    named = [("--repo-key", own.repo), ("--next-repo-key", own.coming)]
+    found = []
+    for option, key in (*named, ("--second-repo-key", own.second)):
+        if key is not None and key.expires is not None and key.expires <= moment:
+            found.append(f"{option} {key.fingerprint}: expires on {day(key.expires)}")
+    return moment, found
 
 
 def pushing_key(settings: Settings) -> ArtifactKey:

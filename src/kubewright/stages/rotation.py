@@ -13,7 +13,7 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site.draft import Draft
-from kubewright.stages.site import edit
+from kubewright.stages.site import Special, edit
 
 
 class Step(StrEnum):
@@ -38,7 +38,8 @@ def rotate(step: Step, settings: Settings, recipes: Recipes, keys: Keys) -> list
             raise RequestError(settings.site, "nothing is published", "publish a release first")
         _CHECKS[step](_roles(state), keys)
 
-    done = edit(settings, recipes, keys, change, retiring=step is Step.retire)
+    may = Special.retire if step is Step.retire else Special.nothing
+    done = edit(settings, recipes, keys, change, may=may)
     return list(done.changes)
 
 

@@ -1,6 +1,7 @@
 """The site that the settings name: opened once, with the keys that may publish there."""
 
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from typing import TypeVar
 
@@ -23,6 +24,16 @@ from kubewright.stages.store import announce, store
 from kubewright.stages.trust import refuse_other_keys, vouched_by
 
 T = TypeVar("T")
+
+
+class Special(Enum):
+    """What changes a site's identity, which one verb each may do."""
+
+    nothing = "nothing"
+    retire = "retire"
+    """End a rotation."""
+    move = "move"
+    """Go to another address."""
 
 
 def publisher(settings: Settings, recipes: Recipes, keys: Keys) -> Publisher:
@@ -54,9 +65,9 @@ def edit(
     keys: Keys,
     change: Callable[[Draft], T],
     *,
-    retiring: bool = False,
+    may: Special = Special.nothing,
 ) -> Edited[T]:
-    """Publish what `change` puts into a draft, with these keys; `retiring` ends a rotation.
+    """Publish what `change` puts into a draft, with these keys; `may` is what only its verb does.
 
     Raises RequestError where these keys or this address must not publish, and where the site is
     older than what was seen of it.
@@ -67,8 +78,9 @@ def edit(
         refuse_older(settings, draft.reader, draft.present)
         _allow(draft.present.state, settings, keys)
         refuse_other_keys(draft.present.state, settings, keys)
-        _same_address(draft, settings)
-        if not retiring:
+        if may is not Special.move:
+            _same_address(draft, settings)
+        if may is not Special.retire:
             _go_on_with_both(draft, settings, keys)
         result = change(draft)
         _renew(draft, settings, keys)
