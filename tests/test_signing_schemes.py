@@ -148,8 +148,14 @@ def test_one_development_key_makes_a_set_of_keys_one_for_development(
     ("uri", "words"),
     [
         ("fiel:a.asc", "no key can be read from fiel:; did you mean file:a.asc? supported: file:"),
-        ("awskms://alias/x", "no key can be read from awskms:; supported: file:PATH, e.g. file:"),
-        ("repo-key.asc", "does not say where a key lies; supported: file:PATH, e.g. file:"),
+        (
+            "awskms://alias/x",
+            "no key can be read from awskms:; supported: file:PATH, gnupg:",
+        ),
+        (
+            "repo-key.asc",
+            "does not say where a key lies; supported: file:PATH, gnupg:",
+        ),
         ("file:", "does not say where a key lies; supported: file:PATH"),
         ("", "does not say where a key lies; supported: file:PATH"),
     ],
@@ -191,5 +197,5 @@ def test_a_locked_key_stays_shut_for_everybody_else(locked_key: Path) -> None:
     uri = f"file:{locked_key}"
     with pytest.raises(RequestError, match=rf"^{locked_key}: not opened by this passphrase"):
         artifact_key(uri, secrets=lambda place: b"guess")
-    with pytest.raises(RequestError, match=rf"^{locked_key}: protected by a passphrase; a copy"):
+    with pytest.raises(RequestError, match=rf"^{locked_key}: protected by a passphrase; name"):
         open_key(uri, "ecdsa-p256", option="--artifact-key", secrets=locked)

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 KEPT = (
     "PATH", "HOME", "TMPDIR", "USER", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-    "GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE", "GOPATH",
+    "GOPROXY", "GOSUMDB", "GOCACHE", "GOMODCACHE", "GOPATH", "GNUPGHOME", "GPG_TTY",
 )  # fmt: skip
 """Variables of the caller that programs see; everything else could leak into what they write."""
 

@@ -77,6 +77,7 @@ class Settings(Model):
     state: Path | None = Field(
         None, description="where is remembered what was seen of sites; None: nowhere"
     )
+    passphrase_file: Path | None = None
     jobs: int = Field(os.cpu_count() or 2, ge=1)
     dry_run: bool = False
     now: int = Field(description="the publication clock, epoch seconds")

@@ -124,7 +124,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     help="Copy this machine's loadable archive to FILE.",
 )  # fmt: skip
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
-@shared("artifact-key", "dist", "cache", "registry", "dry-run")
+@shared("artifact-key", "passphrase-file", "dist", "cache", "registry", "dry-run")
 def image(
     settings: Settings,
     as_json: bool,

@@ -23,7 +23,9 @@ Command = Callable[..., None]
 CHOICE = ("upstream", "offline", "arch", "revision", "flavour", "allow-unverified", "jobs", "now")
 """The options that decide what a release consists of."""
 
-KEYS = ("repo-key", "artifact-key", "next-repo-key", "second-repo-key", "now")
+KEYS = (
+    "repo-key", "artifact-key", "next-repo-key", "second-repo-key", "passphrase-file", "now",
+)  # fmt: skip
 """Those that name the keys."""
 
 PUBLICATION = ("site", "url", "allow-development", *KEYS, "trust", "state", "dry-run")
@@ -94,6 +96,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "URI",
         "show_default": "a development key",
         "help": "ECDSA key, for images and manifest.",
+    },
+    "passphrase-file": {
+        "type": click.Path(path_type=Path),
+        "metavar": "FILE",
+        "show_default": "none",
+        "help": "What opens a locked key file, in its first line; /dev/fd/N reads a descriptor.",
     },
     "trust": {
         "type": click.Path(path_type=Path),

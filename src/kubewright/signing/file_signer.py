@@ -1,5 +1,7 @@
 """Keys in files: `file:PATH`."""
 
+import logging
+import stat
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,6 +19,8 @@ from kubewright.files import expanded
 from kubewright.signing import keyfile
 from kubewright.signing.public import MARK
 from kubewright.signing.signer import Algorithm, Kind, Secrets
+
+log = logging.getLogger(__name__)
 
 _HASHES = {"sha256": SHA256(), "sha512": SHA512()}
 _MAKE = "make one with `kubewright key init DIR`"
@@ -44,11 +48,17 @@ def open_file(name: str, kind: Kind, secrets: Secrets) -> FileSigner:
     """
     path = expanded(name.removeprefix("//"))
     try:
-        data = path.read_bytes()
+        mode, data = path.stat().st_mode, path.read_bytes()
     except OSError as error:
         raise RequestError(
             str(path), str(error.strerror), "make keys with `kubewright key init DIR`"
         ) from error
+    if stat.S_ISREG(mode) and mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RequestError(
+            str(path), "others can write this secret key", f"chmod 600 {path}, if it is still yours"
+        )
+    if stat.S_ISREG(mode) and mode & stat.S_IROTH:
+        log.warning("%s: everybody here can read this secret key; chmod 600 %s", path, path)
     if kind == "openpgp":
         read = keyfile.read(data, place=str(path))
         return FileSigner(read.private, read.public.certificate)

@@ -178,7 +178,8 @@ def _private_key(key: openpgp.PublicKey, secret: bytes, place: str) -> rsa.RSAPr
         raise RequestError(place, "a damaged OpenPGP key", _REMEDY)
     if secret[0]:
         problem = "protected by a passphrase or kept on a card"
-        raise RequestError(place, problem, "a copy without is needed here")
+        remedy = "let GnuPG's agent sign, which asks for it: gnupg:FINGERPRINT"
+        raise RequestError(place, problem, remedy)
     (d, p, q, _), _ = _numbers(secret[1:], 4)
     try:
         rest = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kubewright.errors import RequestError
 from kubewright.signing.file_signer import open_file
+from kubewright.signing.gnupg_signer import open_gnupg
 from kubewright.signing.signer import Kind, Opener, Secrets, Signer
 
 
@@ -17,7 +18,10 @@ class Scheme:
     open: Opener
 
 
-SCHEMES = {"file": Scheme("file:PATH", open_file)}
+SCHEMES = {
+    "file": Scheme("file:PATH", open_file),
+    "gnupg": Scheme("gnupg:FINGERPRINT", open_gnupg),
+}
 """By the part of a URI before its first colon. A row more is all that another kind of place needs;
 roles and stages never learn where a key lies.
 """
@@ -25,7 +29,9 @@ roles and stages never learn where a key lies.
 
 def locked(place: str) -> bytes:
     """Secrets of those who have none. Raises RequestError."""
-    raise RequestError(place, "protected by a passphrase", "a copy without is needed here")
+    raise RequestError(
+        place, "protected by a passphrase", "name a file that has it: --passphrase-file"
+    )
 
 
 def open_key(uri: str, kind: Kind, *, option: str, secrets: Secrets = locked) -> Signer:

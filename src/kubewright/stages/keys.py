@@ -1,6 +1,7 @@
 """key: makes the two keys of a release manager, and reads those that the settings name."""
 
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from kubewright.errors import RequestError
@@ -10,6 +11,8 @@ from kubewright.signing import certificate
 from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import ArtifactKey, Keys
+from kubewright.signing.schemes import locked
+from kubewright.signing.signer import Secrets
 
 
 def init(directory: Path, name: str, settings: Settings, *, expires_days: int | None) -> Paths:
@@ -56,7 +59,7 @@ def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
 
 def pushing_key(settings: Settings) -> ArtifactKey:
     """The key that signs images, all that pushing them needs."""
-    return artifact_key(settings.artifact_key)
+    return artifact_key(settings.artifact_key, secrets=_secrets(settings))
 
 
 def existing_keys(settings: Settings) -> Keys | None:
@@ -67,13 +70,34 @@ def existing_keys(settings: Settings) -> Keys | None:
 
 
 def _read(settings: Settings) -> Keys:
-    second = settings.second_repo_key
+    secrets, now, second = _secrets(settings), settings.now, None
+    if settings.second_repo_key:
+        option = "--second-repo-key"
+        second = repo_key(settings.second_repo_key, now=now, secrets=secrets, option=option)
     return Keys(
-        repo=repo_key(settings.repo_key, now=settings.now),
-        artifact=artifact_key(settings.artifact_key),
+        repo=repo_key(settings.repo_key, now=now, secrets=secrets),
+        artifact=artifact_key(settings.artifact_key, secrets=secrets),
         coming=coming(settings),
-        second=repo_key(second, now=settings.now, option="--second-repo-key") if second else None,
+        second=second,
     )
+
+
+def _secrets(settings: Settings) -> Secrets:
+    """Reads the passphrase of a locked key where the settings say that it is."""
+    path = settings.passphrase_file
+    if path is None:
+        return locked
+
+    @cache  # a descriptor can be read once
+    def passphrase() -> bytes:
+        try:
+            return path.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r")
+        except OSError as error:
+            raise RequestError(
+                f"--passphrase-file {path}", str(error.strerror), "name a file that can be read"
+            ) from error
+
+    return lambda _place: passphrase()
 
 
 def coming(settings: Settings) -> RepoPublicKey | None:
