@@ -149,8 +149,8 @@ def test_one_development_key_makes_a_set_of_keys_one_for_development(
     [
         ("fiel:a.asc", "no key can be read from fiel:; did you mean file:a.asc? supported: file:"),
         (
-            "awskms://alias/x",
-            "no key can be read from awskms:; supported: file:PATH, gnupg:",
+            "gcpkms://alias/x",
+            "no key can be read from gcpkms:; supported: file:PATH, gnupg:",
         ),
         (
             "repo-key.asc",

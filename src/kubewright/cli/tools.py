@@ -119,6 +119,25 @@ def show(settings: Settings, as_json: bool) -> None:
 
 
 @key.command()
+@click.argument("uri", metavar="URI")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--name", default="Kubewright", help="The user id, e.g. 'Example <keys@example.org>'."
+)
+@shared("passphrase-file", "now")
+def certify(settings: Settings, as_json: bool, uri: str, path: Path, name: str) -> None:
+    """Write the OpenPGP certificate of an RSA key in a token or a service (hsm:, awskms:)."""
+    from kubewright.stages.keys import certify as write
+
+    fingerprint = write(uri, path, name, settings)
+    if as_json:
+        show_json({"fingerprint": fingerprint, "certificate": str(path)})
+        return
+    click.echo(f"{path}: {fingerprint}")
+    click.echo(f"--repo-key '{uri}?certificate={path}'")
+
+
+@key.command()
 @click.option("--at", metavar="DATE", help="The day to ask about: 2027-05-31; default: today.")
 @shared(*KEYS)
 def check(settings: Settings, as_json: bool, at: str | None) -> None:

@@ -59,6 +59,8 @@ def open_file(name: str, kind: Kind, secrets: Secrets) -> FileSigner:
         )
     if stat.S_ISREG(mode) and mode & stat.S_IROTH:
         log.warning("%s: everybody here can read this secret key; chmod 600 %s", path, path)
+    if kind == "rsa":
+        raise RequestError(str(path), "a key in a file has its certificate in it", _MAKE)
     if kind == "openpgp":
         read = keyfile.read(data, place=str(path))
         return FileSigner(read.private, read.public.certificate)

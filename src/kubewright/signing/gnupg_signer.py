@@ -60,9 +60,8 @@ def open_gnupg(name: str, kind: Kind, _secrets: Secrets) -> GnupgSigner:
     """
     place = f"gnupg:{name}"
     if kind != "openpgp":
-        raise RequestError(
-            place, "GnuPG keeps repository keys, no artifact keys", "name a file: file:PATH"
-        )
+        problem = "has its certificate" if kind == "rsa" else "is for repository keys alone"
+        raise RequestError(place, f"a key of GnuPG {problem}", "name another: file:PATH, hsm: …")
     fingerprint = name.replace(" ", "").upper()
     if not re.fullmatch("[0-9A-F]{40}", fingerprint):
         raise RequestError(

@@ -8,7 +8,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_public_key,
+)
 
 from kubewright import files
 from kubewright.errors import RequestError
@@ -16,7 +21,7 @@ from kubewright.models.base import DAY
 from kubewright.signing import development, keyfile, openpgp
 from kubewright.signing.file_signer import FileSigner
 from kubewright.signing.keyring import artifact_keys
-from kubewright.signing.public import DEVELOPMENT, MARK
+from kubewright.signing.public import DEVELOPMENT, MARK, RepoPublicKey
 from kubewright.signing.roles import ArtifactKey, RepoKey
 from kubewright.signing.schemes import locked, open_key
 from kubewright.signing.signer import Secrets
@@ -56,6 +61,35 @@ def artifact_key(uri: str | None, *, secrets: Secrets = locked) -> ArtifactKey:
     return ArtifactKey.of(public, signer)
 
 
+def certify(uri: str, name: str, *, now: int, secrets: Secrets = locked) -> RepoPublicKey:
+    """The certificate of an RSA key that a token or a service has, valid from `now` (epoch
+    seconds).
+
+    Raises RequestError for a key that signs no digests here, and for another kind of key.
+    """
+    _refuse_name(name)
+    signer = open_key(uri, "rsa", option="--key", secrets=secrets)
+    public = load_pem_public_key(signer.public)
+    if not isinstance(public, rsa.RSAPublicKey) or public.key_size < keyfile.MINIMUM_BITS:
+        raise RequestError(uri, f"no RSA key of {keyfile.MINIMUM_BITS} bits", "make another key")
+    numbers = public.public_numbers()
+    key = openpgp.PublicKey(numbers.n, numbers.e, now)
+
+    def sign(digest: bytes) -> bytes:
+        return signer.sign_digest(digest, "sha512")
+
+    return keyfile.public(openpgp.certificate(key, sign, name, None), place=uri)
+
+
+def _refuse_name(name: str) -> None:
+    if not name.strip() or not name.isprintable():
+        raise RequestError(
+            repr(name),
+            "not a name for a key",
+            "write one like 'Example releases <releases@example.org>'",
+        )
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files that `initialise` wrote."""
@@ -72,12 +106,7 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     `name` becomes the repository key's user id, e.g. `Example releases <releases@example.org>`; the
     key is valid from `now` (epoch seconds). Raises RequestError rather than replace a file.
     """
-    if not name.strip() or not name.isprintable():
-        raise RequestError(
-            repr(name),
-            "not a name for a key",
-            "write one like 'Example releases <releases@example.org>'",
-        )
+    _refuse_name(name)
     longest = (2**32 - 1 - now) // DAY  # GnuPG counts the second of the end in four bytes too
     if expires_days is not None and not 1 <= expires_days <= longest:
         raise RequestError(

@@ -108,6 +108,11 @@ def secret_key(
     return packet(SECRET_KEY, body) + named(key, sign, user_id, expires)
 
 
+def certificate(key: PublicKey, sign: SignDigest, user_id: str, expires: int | None) -> bytes:
+    """The public key with a name that it has signed itself, for a secret that lies elsewhere."""
+    return packet(PUBLIC_KEY, key.body) + named(key, sign, user_id, expires)
+
+
 def named(key: PublicKey, sign: SignDigest, user_id: str, expires: int | None) -> bytes:
     """The name of a key, and the key's own word that they belong together.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from kubewright.errors import RequestError
 from kubewright.signing.file_signer import open_file
 from kubewright.signing.gnupg_signer import open_gnupg
+from kubewright.signing.hsm_signer import open_hsm
+from kubewright.signing.kms_signer import open_kms
 from kubewright.signing.signer import Kind, Opener, Secrets, Signer
 
 
@@ -21,6 +23,8 @@ class Scheme:
 SCHEMES = {
     "file": Scheme("file:PATH", open_file),
     "gnupg": Scheme("gnupg:FINGERPRINT", open_gnupg),
+    "hsm": Scheme("hsm:TOKEN/LABEL", open_hsm),
+    "awskms": Scheme("awskms:KEY", open_kms),
 }
 """By the part of a URI before its first colon. A row more is all that another kind of place needs;
 roles and stages never learn where a key lies.

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-Kind = Literal["openpgp", "ecdsa-p256"]
+Kind = Literal["openpgp", "ecdsa-p256", "rsa"]
 """openpgp: RSA with a certificate, for repositories and rpms; ecdsa-p256: for images, provenance
-and manifests.
+and manifests; rsa: a key that is to get its certificate.
 """
 
 Algorithm = Literal["sha256", "sha512"]

@@ -4,11 +4,13 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.moments import day
 from kubewright.settings import Settings
 from kubewright.signing import certificate
 from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
+from kubewright.signing.keys import certify as make_certificate
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import ArtifactKey, Keys
 from kubewright.signing.schemes import locked
@@ -35,6 +37,18 @@ def keys(settings: Settings) -> Keys:
             "name keys with --repo-key and --artifact-key",
         )
     return own
+
+
+def certify(uri: str, path: Path, name: str, settings: Settings) -> str:
+    """Write the certificate of a key in a token or a service; its fingerprint.
+
+    Raises RequestError rather than replace a file.
+    """
+    if path.exists():
+        raise RequestError(str(path), "exists already", "choose another name")
+    made = make_certificate(uri, name, now=settings.now, secrets=_secrets(settings))
+    files.write(path, made.armored.encode())
+    return made.fingerprint
 
 
 def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
