@@ -291,7 +291,6 @@ PUT_BACK = {
     "older": r"publication 1 is older than publication 2, which was here before",
     "forked": r"its publication 2 is not the one that was here before",
     "forked ahead": r"its publication 2 is not the one that was here before",
-    "emptied": r"nothing is published, but this machine has seen publication 2",
 }
 
 
@@ -310,17 +309,35 @@ def test_a_site_that_was_put_back_is_refused_until_the_note_is_removed(
     for number in range({"forked": 1, "forked ahead": 2}.get(how, 0)):
         other = forgetful.model_copy(update={"channels": (f"other{number}",)})
         publish.publish(Workspace(home.dist / NAME), other, shipped(), keys)
-    if how == "emptied":
-        shutil.rmtree(home.site)
-        Path(home.site).mkdir()
     before = snapshot(home)
     with pytest.raises(KubewrightError, match=PUT_BACK[how]) as caught:
         verb(home, keys)
     assert snapshot(home) == before
     note = caught.value.remedy.rpartition("rm ")[2]
     Path(note).unlink()  # the remedy works
-    if how != "emptied":
-        VERBS["refresh"](home, keys)
+    VERBS["refresh"](home, keys)
+
+
+def test_an_emptied_site_is_refused_to_production_keys_and_begun_anew_by_who_tries(
+    home: Settings, keys: Keys, stranger: Keys, tmp_path: Path
+) -> None:
+    home = remembering(home, tmp_path)
+    for own in (stranger, keys):
+        shutil.rmtree(home.site)
+        Path(home.site).mkdir()
+        fresh = home.model_copy(update={"state": tmp_path / own.fingerprint})
+        release.release("v1.36.4", fresh, shipped(), own)
+        shutil.rmtree(home.site)
+        if own is keys:
+            release.release("v1.36.4", fresh, shipped(), own)
+            assert present(home).number == 1
+            continue
+        with pytest.raises(
+            KubewrightError, match="nothing is published, but this machine has seen publication 1"
+        ) as caught:
+            release.release("v1.36.4", fresh, shipped(), own)
+        Path(caught.value.remedy.rpartition("rm ")[2]).unlink()
+        release.release("v1.36.4", fresh, shipped(), own)
 
 
 def test_what_is_remembered_grows_with_every_publication_and_a_dry_run_notes_nothing(

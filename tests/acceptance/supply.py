@@ -57,7 +57,8 @@ class Supply:
 
     def kubewright(self, *words: str, settings: Sequence[str] = ()) -> str:
         """Run a verb of the console command in the work directory; what it said."""
-        environment = [f"KUBEWRIGHT_DATA={self.work}/keys", *settings]
+        own = [f"KUBEWRIGHT_DATA={self.work}/keys", f"KUBEWRIGHT_STATE={self.work}/seen"]
+        environment = [*own, *settings]
         command = [sys.executable, "-m", "kubewright", *words]
         return self.engine.run(["env", *environment, *command], cwd=self.work)
 

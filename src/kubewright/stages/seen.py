@@ -1,6 +1,7 @@
 """What a publisher remembers of a site, so that it cannot be put back or forked unnoticed."""
 
 import json
+import logging
 from pathlib import Path
 
 from kubewright import files
@@ -10,6 +11,8 @@ from kubewright.models.site import State
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.site.reader import Present, Reader
+
+log = logging.getLogger(__name__)
 
 
 class Seen(Model):
@@ -52,13 +55,21 @@ def remember(settings: Settings, present: Present) -> None:
     files.write(path, seen.to_bytes())
 
 
-def refuse_older(settings: Settings, reader: Reader, present: Present) -> None:
-    """Refuse a site that was put back, or has another history than what was seen of it."""
+def refuse_older(
+    settings: Settings, reader: Reader, present: Present, *, trying: bool = False
+) -> None:
+    """Refuse a site that was put back, or has another history than what was seen of it.
+
+    Who is only `trying`, with development keys, may begin anew in an empty directory.
+    """
     path, state = _memory(settings), present.state
     seen = _read(path) if path else None
     if path is None or seen is None:
         return
     meant = f"restore the site from a copy; if it is meant to be so: rm {path}"
+    if state is None and trying:
+        log.info("%s: empty, and begun anew; it had %s", settings.site, _named(seen))
+        return
     if state is None:
         raise RequestError(
             settings.site, f"nothing is published, but this machine has seen {_named(seen)}", meant
