@@ -136,9 +136,9 @@ def test_every_verb_explains_itself(run: Run, verb: str) -> None:
         ),
         (["nonsense"], 2, "No such command 'nonsense'"),
         (
-            ["key", "show", "--repo-key", "awskms:abc"],
+            ["key", "show", "--repo-key", "vault:abc"],
             2,
-            "--repo-key awskms:abc: no key can be read from awskms:",
+            "--repo-key vault:abc: no key can be read from vault:",
         ),
         (["resolve"], 2, "Missing argument 'REQUEST'"),
         (["fetch", "--jobs", "many"], 2, "'many' is not a valid integer"),

@@ -79,7 +79,7 @@ def key() -> None:
 def init(
     settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None
 ) -> None:
-    """Make a repository key and an artifact key in DIR."""
+    """Make a repository key, the one that comes after it, and an artifact key in DIR."""
     from kubewright.stages.keys import init as make_keys
 
     paths = make_keys(directory, name, settings, expires_days=expires)
@@ -89,7 +89,11 @@ def init(
     click.echo(
         "the secret files have no passphrase: keep them safe, and a copy elsewhere", err=True
     )
-    click.echo(f"--repo-key file:{paths.repo_secret} --artifact-key file:{paths.artifact_secret}")
+    click.echo(f"keep {paths.next_secret} off this machine until its turn comes", err=True)
+    click.echo(
+        f"--repo-key file:{paths.repo_secret} --artifact-key file:{paths.artifact_secret}"
+        f" --next-repo-key file:{paths.next_public}"
+    )
 
 
 @key.command()

@@ -3,6 +3,7 @@ manifest.
 """
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -98,13 +99,17 @@ class Paths:
     repo_public: Path
     artifact_secret: Path
     artifact_public: Path
+    next_secret: Path
+    """Of the repository key that comes next: not for this machine."""
+    next_public: Path
 
 
 def initialise(directory: Path, name: str, *, now: int, expires_days: int | None) -> Paths:
-    """Make both keys in `directory`, the secret ones readable by their owner alone.
+    """Make keys in `directory`, the secret ones readable by their owner alone.
 
-    `name` becomes the repository key's user id, e.g. `Example releases <releases@example.org>`; the
-    key is valid from `now` (epoch seconds). Raises RequestError rather than replace a file.
+    `name` becomes the user id of the repository keys, e.g. `Example <releases@example.org>`; they
+    are valid from `now` (epoch seconds). Raises RequestError rather than replace a file, and for a
+    directory that others can write to.
     """
     _refuse_name(name)
     longest = (2**32 - 1 - now) // DAY  # GnuPG counts the second of the end in four bytes too
@@ -119,6 +124,8 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
         repo_public=directory / "repo-key.pub.asc",
         artifact_secret=directory / _ARTIFACT,
         artifact_public=directory / "artifact-key.pub",
+        next_secret=directory / "next-repo-key.asc",
+        next_public=directory / "next-repo-key.pub.asc",
     )
     for path in astuple(paths):
         if path.exists():
@@ -127,14 +134,24 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
                 "exists already and keys are never replaced",
                 "choose an empty directory",
             )
+    _refuse_open(directory)
     expires = None if expires_days is None else now + expires_days * DAY
-    files.write(paths.repo_secret, _new_repo_key(name, now, expires), mode=0o600)
+    for secret, public in (
+        (paths.repo_secret, paths.repo_public), (paths.next_secret, paths.next_public),
+    ):  # fmt: skip
+        files.write(secret, _new_repo_key(name, now, expires), mode=0o600)
+        files.write(public, repo_key(f"file:{secret}", now=now).armored.encode())
     files.write(paths.artifact_secret, _new_artifact_key(), mode=0o600)
-    repo = repo_key(f"file:{paths.repo_secret}", now=now)
     artifact = artifact_key(f"file:{paths.artifact_secret}")
-    files.write(paths.repo_public, repo.armored.encode())
     files.write(paths.artifact_public, artifact.public_pem)
     return paths
+
+
+def _refuse_open(directory: Path) -> None:
+    if directory.is_dir() and directory.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RequestError(
+            str(directory), "others can write here", f"chmod go-w {directory}, or choose another"
+        )
 
 
 def are_made(repo: str | None, artifact: str | None) -> bool:
