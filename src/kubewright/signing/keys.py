@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -103,6 +104,18 @@ class Paths:
     """Of the repository key that comes next: not for this machine."""
     next_public: Path
 
+    @classmethod
+    def below(cls, directory: Path) -> Self:
+        """Where they lie in a directory."""
+        return cls(
+            repo_secret=directory / _REPO,
+            repo_public=directory / "repo-key.pub.asc",
+            artifact_secret=directory / _ARTIFACT,
+            artifact_public=directory / "artifact-key.pub",
+            next_secret=directory / "next-repo-key.asc",
+            next_public=directory / "next-repo-key.pub.asc",
+        )
+
 
 def initialise(directory: Path, name: str, *, now: int, expires_days: int | None) -> Paths:
     """Make keys in `directory`, the secret ones readable by their owner alone.
@@ -119,14 +132,7 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
             f"a key is valid for 1 to {longest} days",
             "leave --expires out for ever",
         )
-    paths = Paths(
-        repo_secret=directory / _REPO,
-        repo_public=directory / "repo-key.pub.asc",
-        artifact_secret=directory / _ARTIFACT,
-        artifact_public=directory / "artifact-key.pub",
-        next_secret=directory / "next-repo-key.asc",
-        next_public=directory / "next-repo-key.pub.asc",
-    )
+    paths = Paths.below(directory)
     for path in astuple(paths):
         if path.exists():
             raise RequestError(
