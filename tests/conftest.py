@@ -122,7 +122,7 @@ def own_data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     """Keep development keys and caches of tests away from the user's own."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("KUBEWRIGHT_DATA", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        for name in ("KUBEWRIGHT_DATA", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(home / name.lower()))
         for name in ("KUBEWRIGHT_UPSTREAM", "KUBEWRIGHT_SITE", "SOURCE_DATE_EPOCH"):
             patch.delenv(name, raising=False)
