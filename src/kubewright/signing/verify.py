@@ -141,11 +141,11 @@ def is_part(certificate: bytes, given: bytes) -> bool:
     """Whether a certificate has no packet that the one given has not: no subkey, name or signature
     more.
     """
-    known, found = (
-        {(str(packet.tag), packet.body) for packet in PacketPile.from_bytes(data)}
-        for data in (given, certificate)
-    )
-    return found <= known
+    return _packets(certificate) <= _packets(given)
+
+
+def _packets(certificate: bytes) -> set[tuple[str, bytes]]:
+    return {(str(packet.tag), packet.body) for packet in PacketPile.from_bytes(certificate)}
 
 
 def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicKey]:

@@ -9,6 +9,8 @@ from kubewright.stages import seen
 from kubewright.upstream import WebFiles, redacted
 from kubewright.verification import Demands, Directory, Finding, Report, Web
 
+__all__ = ["Demands", "verify"]
+
 NOTHING = Demands()
 
 
