@@ -22,7 +22,7 @@ ours.
 """
 
 PUBLIC = {"openpgp": "repo-key.pub.asc", "ecdsa-p256": "artifact-key.pub"}
-"""The public keys of the release manager, which lie in the work directory as `key init` has them."""
+"""The release manager's public keys, which lie in the work directory as `key init` has them."""
 
 KEYS = tuple(word for name in PUBLIC.values() for word in ("--key", name))
 """What `kubewright verify` is told to trust."""

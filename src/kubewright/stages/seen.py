@@ -111,7 +111,7 @@ def recall(path: Path) -> Seen | None:
     """What was noted; None for nothing. Raises RequestError for a damaged note."""
     try:
         return Seen.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise RequestError(

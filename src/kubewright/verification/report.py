@@ -63,10 +63,9 @@ class Report(Model):
         yield from map(printable, self._lines())
 
     def _lines(self) -> Iterator[str]:
+        whence = ", believed because the site says so" if self.first_use else ""
         for key in self.keys:
-            yield (
-                f"believed only because the site says so: {key}" if self.first_use else f"key {key}"
-            )
+            yield f"key {key}{whence}"
         for warning in self.warnings:
             yield f"warning: {warning}"
         for finding in self.findings:

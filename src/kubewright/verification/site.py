@@ -1,6 +1,7 @@
 """Walks a site from its keys and its pointer to every object that they lead to."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.document import REMEDY
@@ -40,7 +41,7 @@ def verify(
     none or a site that a newer kubewright has written, and UpstreamUnreachable when a server stops
     answering before anything wrong is found.
     """
-    if all(source.read(path) is None for path in (layout.CURRENT, layout.FINISHED, layout.INDEX)):
+    if not any(map(partial(_has, source), (layout.CURRENT, layout.FINISHED, layout.INDEX))):
         raise VerificationFailed(
             site, f"{layout.CURRENT} is missing: this is no published site", "give its root"
         )
@@ -65,6 +66,14 @@ def verify(
         publication=_publication(walk),
         history=walk.history,
     )
+
+
+def _has(source: Source, path: str) -> bool:
+    """Whether there is such an object, of whatever size."""
+    try:
+        return source.read(path) is not None
+    except VerificationFailed:
+        return True
 
 
 def _as_far_as_it_goes(walk: Walk, site: str) -> Index | None:
