@@ -176,10 +176,11 @@ signer() { # KEYS SIGNATURE FILE: prints who signed, the trusted key first, if t
     [ "$(grep -c '^-----BEGIN' "$2")" -eq 1 ] || return 0
     gpgv --homedir "$work" --weak-digest SHA1 --status-fd 1 --keyring "$1" "$2" "$3" 2>/dev/null \
         | awk -v trusted="$fingerprint" '
+            BEGIN { who = ""; trusted = trusted "" } # texts, not numbers
             $1 != "[GNUPG:]" { next }
             $2 ~ /^(NEWSIG|GOODSIG|BADSIG|ERRSIG|EXPSIG|EXPKEYSIG|REVKEYSIG)$/ { good = $2 == "GOODSIG" }
             $2 == "BADSIG" { forged = 1 }
-            $2 == "VALIDSIG" && good && $10 ~ /^(8|9|10)$/ && $11 == "00" && who != trusted { who = $NF }
+            $2 == "VALIDSIG" && good && $10 ~ /^(8|9|10)$/ && $11 == "00" && who != trusted { who = $NF "" }
             END { if (!forged && who != "") print who }'
 }
 
@@ -191,7 +192,7 @@ vouched() { # FILE PATH SHA256: goes on only if the file has the digest that som
 digest_of() { sha256sum <"$1" | awk '{ print $1 }'; }
 
 copy() { # NUMBER SHA256: where the copy of an index lies that never changes
-    echo "publications/index/$1-$(echo "$2" | cut -c 1-16).json"
+    echo "publications/index/$1-$(echo "$2" | head -c 16).json"
 }
 
 fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
@@ -209,7 +210,7 @@ who=$(signer "$work/keys.gpg" "$index.asc" "$index")
 jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$index" >/dev/null \
     || refuse "$published: signed, but no index of a version that this program knows"
 issued=$(jq -r '.issued | strftime("%Y-%m-%d")' "$index")
-age=$((($(date +%s) - $(jq -r '.issued | floor' "$index")) / 86400))
+age=$(jq -r '(now - .issued) / 86400 | floor' "$index")
 
 # The same keys may sign for other sites, such as a staging site; each has an id, and says where it is served.
 id=$(jq -r '.site // "" | tostring' "$index") address=$(jq -r '.url // "" | tostring' "$index")
@@ -231,7 +232,7 @@ esac
     || refuse "$published: is number $sequence of $issued, $age days old: the site is held back, or nobody publishes"
 
 remembered=$state/$id
-lies=$state/at-$(printf %s "${url:-$site}" | sha256sum | cut -c 1-16) # which site was at this address
+lies=$state/at-$(printf %s "${url:-$site}" | sha256sum | head -c 16) # which site was at this address
 if [ -e "$lies" ]; then
     before=$(cat "$lies")
     [ "$before" = "$id" ] || refuse "$published: is of the site $id, but site $before was here before." \
