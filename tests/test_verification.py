@@ -677,6 +677,11 @@ PUBLICATIONS: dict[str, Case] = {
         "publications/site/1-",
         "holds another",
     ),
+    "backup that is nested without an end": (
+        lambda site: site.write(backup(site), b"[" * 100_000),
+        "publications/site/1-",
+        "cannot be read",
+    ),
     "state that nobody signed": (
         steps(
             lambda site: site.publish(issued=1),

@@ -100,7 +100,14 @@ class Tally:
             raise
         except KubewrightError as error:
             self.fail(place, str(error).removeprefix(f"{place}: "))
-        except (ValueError, LookupError, EOFError, OSError) as error:
+        except (
+            ValueError,
+            LookupError,
+            ArithmeticError,
+            RecursionError,
+            EOFError,
+            OSError,
+        ) as error:
             words = str(error).splitlines()[0] if str(error) else type(error).__name__
             self.fail(place, f"cannot be read: {words}")
 
