@@ -110,7 +110,7 @@ def _missing_kind(kind: str) -> str:
 
 
 def lifetimes(tally: Tally, keys: Keys, now: int) -> None:
-    """No key is revoked, and the one that signs has not expired: clients refuse what they sign.
+    """No key of the site is revoked, and the one that signs has not expired: clients refuse them.
 
     An earlier key that has expired is only said: what it signed before then stays good.
     """
@@ -120,8 +120,8 @@ def lifetimes(tally: Tally, keys: Keys, now: int) -> None:
             if problem in seen:
                 continue
             seen.add(problem)
-            alone = keys.current in (None, name) or "revoked" in problem
-            if ended and alone:
+            signs = keys.current in (None, name)
+            if ended and (signs or ("revoked" in problem and name in keys.on_site)):
                 remedy = "apt, dnf and installers refuse it; sign with another key (docs/keys.md)"
                 tally.require(layout.KEYRING, False, f"{problem}: {remedy}")
             else:
