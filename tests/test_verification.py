@@ -21,12 +21,13 @@ import pytest
 from pysequoia.packet import PacketPile, Tag
 
 from kubewright import files
+from kubewright.cli import main
 from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import DAY, Arch
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, Copy, Index, Pointer, State
+from kubewright.models.site import Channel, Copy, Index, Pointer, SiteKey, State
 from kubewright.printable import LONGEST, printable, printable_json
 from kubewright.settings import Settings
 from kubewright.signing import cosign, openpgp, provenance
@@ -1644,3 +1645,18 @@ def test_a_password_in_the_address_is_not_shown(
     with serve(past.sites[2]) as url:
         code, out, err = run("verify", url.replace("//", "//me:SECRET@"), "--url", URL)
     assert (code, "SECRET" in out + err) == (5, False)
+
+
+def test_an_error_about_a_hostile_site_is_one_line_that_shows_what_it_is(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = HOSTILE.replace("\udcff", "")
+    site.publish(keys=(SiteKey(kind="openpgp", id=hostile),))
+    for ending in (".asc", ".sig"):
+        site.write(f"{present_copy(site)}{ending}", b"nothing")
+    with pytest.raises(SystemExit) as ended:
+        main(["refresh", "--site", str(site.root), "--url", URL])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == VerificationFailed.exit_code
+    assert line.isprintable()
+    assert "not signed by your keys (it names \\x1b[2J" in line
