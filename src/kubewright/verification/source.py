@@ -20,7 +20,7 @@ Measure = tuple[int, str]
 asked for has no SHA-256: it is not read.
 """
 
-DOCUMENT = 64 << 20
+DOCUMENT = 1 << 28
 """The most bytes that an object may have whose size nothing says: documents, signatures, keys."""
 
 IN_MEMORY = 2 << 30
@@ -33,8 +33,8 @@ Opened = Callable[[str], AbstractContextManager[Callable[[int], bytes] | None]]
 class Source(Protocol):
     """The objects of a site, by their paths. Too large ones raise VerificationFailed."""
 
-    def read(self, path: str, most: int = DOCUMENT) -> bytes | None:
-        """A whole object of at most so many bytes, or None if there is none."""
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        """A whole object of at most so many bytes (None: DOCUMENT), or None if there is none."""
 
     def measured(self, path: str, size: int | None = None) -> Measure | None:
         """Size and digest of an object that ought to have `size` bytes (None: at most DOCUMENT), or
@@ -57,12 +57,12 @@ class Directory:
         self._root = root
         self._digests: dict[tuple[int, int], str] = {}
 
-    def read(self, path: str, most: int = DOCUMENT) -> bytes | None:
+    def read(self, path: str, most: int | None = None) -> bytes | None:
         file = self._file(path)
         if file is None:
             return None
         with file.open("rb") as stream:
-            return _bounded(stream.read, path, min(most, IN_MEMORY))
+            return _bounded(stream.read, path, most)
 
     def measured(self, path: str, size: int | None = None) -> Measure | None:
         file = self._file(path)
@@ -106,9 +106,9 @@ class Web:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
-    def read(self, path: str, most: int = DOCUMENT) -> bytes | None:
+    def read(self, path: str, most: int | None = None) -> bytes | None:
         with self._opened(path) as more:
-            return None if more is None else _bounded(more, path, min(most, IN_MEMORY))
+            return None if more is None else _bounded(more, path, most)
 
     def measured(self, path: str, size: int | None = None) -> Measure | None:
         digest, count = hashlib.sha256(), 0
@@ -133,8 +133,9 @@ class Web:
         return None
 
 
-def _bounded(read: Callable[[int], bytes], path: str, most: int) -> bytes:
-    return b"".join(_pieces(read, path, most))
+def _bounded(read: Callable[[int], bytes], path: str, most: int | None) -> bytes:
+    """All there is to read, into memory."""
+    return b"".join(_pieces(read, path, DOCUMENT if most is None else min(most, IN_MEMORY)))
 
 
 def _pieces(read: Callable[[int], bytes], path: str, most: int) -> Iterator[bytes]:
