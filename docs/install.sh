@@ -22,11 +22,13 @@ Installs the newest release of a channel that is neither withdrawn nor to be avo
   --role ROLE          node (default) or control-plane
   --runtime RUNTIME    what runs the containers: containerd (default) or docker
   --release NAME       this release of the channel, even if it is to be avoided: v1.36.4-1
-  --not-before NUMBER  refuse an index with a lower number; a first run knows of none
+  --not-before WHEN    refuse an index of before that day (2026-11-29) or number; a first run knows of none
+  --max-age DAYS       refuse an index that is older
+  --url URL            the site's own address, where --site is a copy of it elsewhere [the value of --site]
   --pull               pull the images that kubeadm will use, too, by the manifest's digests
   --dry-run            verify and print what would be installed; changes nothing
   --allow-development  accept a release that a development key has signed
-  --state DIR          where the newest index seen is remembered [/var/lib/kubewright-installer]
+  --state DIR          where the newest index seen of each site is remembered [/var/lib/kubewright-installer]
 
 Exit code: 0 done, 1 refused or failed, 2 bad usage.
 END
@@ -40,7 +42,8 @@ misused() { (refuse "$*; see --help") || exit 2; }
 
 # ── Arguments and machine ────────────────────────────────────────────────────────────────────
 
-site='' fingerprint='' channel='' role=node runtime=containerd only='' not_before=0 state=/var/lib/kubewright-installer
+site='' url='' fingerprint='' channel='' role=node runtime=containerd only=''
+not_before='' max_age='' state=/var/lib/kubewright-installer
 pull='' dry_run='' allow_development=''
 while [ $# -gt 0 ]; do
     option=$1 value=${2-} && shift
@@ -56,6 +59,8 @@ while [ $# -gt 0 ]; do
         --runtime) runtime=$value ;;
         --release) only=$value ;;
         --not-before) not_before=$value ;;
+        --max-age) max_age=$value ;;
+        --url) url=${value%/} ;;
         --state) state=$value ;;
         *) misused "unknown argument $option" ;;
     esac
@@ -66,7 +71,13 @@ case $site/$channel in /* | */) misused "--site and --channel are needed" ;; esa
 # The last digits of a fingerprint can be forged; only the whole of it names one key.
 case $fingerprint in *[!0-9A-F]*) misused "--fingerprint is not hexadecimal" ;; esac
 [ ${#fingerprint} -ge 40 ] || misused "--fingerprint has ${#fingerprint} digits of 40: give the whole of it"
-case $not_before in *[!0-9]*) misused "--not-before $not_before: is not the number of an index" ;; esac
+case $not_before in
+    [0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]) ;;
+    *[!0-9]* | ??????????*) misused "--not-before $not_before: is no day like 2026-11-29, nor the number of an index" ;;
+esac
+case $max_age in *[!0-9]* | ??????*) misused "--max-age $max_age: is not a number of days" ;; esac
+# Who may answer: nobody in between may lead from https to http, or to a file of this machine.
+case $site in https://*) protocols='=https' ;; file://*) protocols='=file' ;; *) protocols='=http,https' ;; esac
 packages='kubelet kubeadm kubernetes-cni cri-tools kubernetes-node' images='pause kube-proxy coredns'
 static='kube-apiserver kube-controller-manager kube-scheduler etcd'
 case $role in
@@ -131,17 +142,23 @@ arch=$($asked | sed 's/^x86_64$/amd64/; s/^aarch64$/arm64/; s/^ppc64el$/ppc64le/
 
 umask 022 # whatever the caller's is, nobody else may change what is in here
 work=$(mktemp -d) code=1
-index=$work/index.json manifest=$work/manifest.json published=$site/releases/index.json remembered=$state/$fingerprint
+index=$work/index.json manifest=$work/manifest.json published=$site/releases/index.json
 trap '[ $? -ne 0 ] || code=0; rm -rf "$work"; exit $code' EXIT && trap 'exit 1' HUP INT TERM
 chmod 711 "$work" # apt reads local packages as another user
 
 # ── From the fingerprint to the manifest ─────────────────────────────────────────────────────
 
+# -q comes first: ~/.curlrc could name a proxy, another file to write, or no check of certificates.
+ask() {
+    curl -q -fsSL --proto "$protocols" --proto-redir "$protocols" --max-redirs 5 \
+        --connect-timeout 20 --speed-limit 1000 --speed-time 30 "$1"
+}
+
 # A sender may never stop, and curl before 8.4 heeds no limit without Content-Length: head bounds what comes to disk.
 get() { # PATH FILE BYTES: a file of the site, or false; one of more bytes is refused
     rm -f "$work/whole"
     for pause in 1 4 ''; do # curl --retry would go on in the pipe after what came before
-        { curl -fsSL --connect-timeout 20 --speed-limit 1000 --speed-time 30 "$site/$1" && : >"$work/whole"; } \
+        { ask "$site/$1" && : >"$work/whole"; } \
             | head -c $(($3 + 1)) >"$2" || return
         [ "$(wc -c <"$2")" -le "$3" ] || refuse "$site/$1: has more than the $3 bytes it may have: do not install it"
         [ ! -e "$work/whole" ] || return 0 # the pipe tells only how head ended
@@ -152,13 +169,19 @@ get() { # PATH FILE BYTES: a file of the site, or false; one of more bytes is re
 
 fetch() { get "$@" || refuse "$site/$1: cannot be had; check --site"; } # the same, for a file that must be there
 
-# gpgv believes every key in the file, so which of them signed decides. GOODSIG is not said of expired or revoked keys;
-# the last word of VALIDSIG is the fingerprint of the primary key.
-signer() { # KEYS SIGNATURE FILE: prints who signed, if there is one signature and it is good
-    gpgv --status-fd 1 --keyring "$1" "$2" "$3" 2>/dev/null | awk '
-        $2 == "NEWSIG" { signatures++ } $2 == "GOODSIG" { good++ }
-        $2 == "VALIDSIG" { who = $NF }
-        END { if (signatures == 1 && good == 1) print who }'
+# gpgv's exit code is no verdict: it is 0 for expired and revoked keys, and 2 where a good signature stands beside that
+# of an unknown key, as while keys change. So its status lines decide, signature by signature: GOODSIG is said of no
+# expired or revoked key, and VALIDSIG, which is, ends with the primary key's fingerprint. Hashes are SHA-2 (8, 9, 10).
+signer() { # KEYS SIGNATURE FILE: prints who signed, the trusted key first, if there is one block and none is forged
+    [ "$(grep -c '^-----BEGIN' "$2")" -eq 1 ] || return 0
+    gpgv --homedir "$work" --weak-digest SHA1 --status-fd 1 --keyring "$1" "$2" "$3" 2>/dev/null \
+        | awk -v trusted="$fingerprint" '
+            BEGIN { who = ""; trusted = trusted "" } # texts, not numbers
+            $1 != "[GNUPG:]" { next }
+            $2 ~ /^(NEWSIG|GOODSIG|BADSIG|ERRSIG|EXPSIG|EXPKEYSIG|REVKEYSIG)$/ { good = $2 == "GOODSIG" }
+            $2 == "BADSIG" { forged = 1 }
+            $2 == "VALIDSIG" && good && $10 ~ /^(8|9|10)$/ && $11 == "00" && who != trusted { who = $NF "" }
+            END { if (!forged && who != "") print who }'
 }
 
 vouched() { # FILE PATH SHA256: goes on only if the file has the digest that something signed promises
@@ -166,13 +189,19 @@ vouched() { # FILE PATH SHA256: goes on only if the file has the digest that som
         || refuse "$site/$2: is not what the signed index and its manifest promise: do not install from there"
 }
 
+digest_of() { sha256sum <"$1" | awk '{ print $1 }'; }
+
+copy() { # NUMBER SHA256: where the copy of an index lies that never changes
+    echo "publications/index/$1-$(echo "$2" | head -c 16).json"
+}
+
 fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
 fetch releases/index.json "$index" 50000000
-sequence=$(jq -r '.sequence | tostring' "$index") || refuse "$published: not JSON; check --site"
-case $sequence in *[!0-9]* | '') refuse "$published: has no number; check --site" ;; esac
+sequence=$(jq -r '.sequence | tostring' "$index" 2>/dev/null) || refuse "$published: not JSON; check --site"
+case $sequence in *[!0-9]* | '' | ??????????*) refuse "$published: has no number; check --site" ;; esac
 # The index is the copy of its number and digest, which never changes and has the signature; that is there first.
-digest=$(sha256sum <"$index" | awk '{ print substr($1, 1, 16) }')
-get "publications/index/$sequence-$digest.json.asc" "$index.asc" 100000 \
+digest=$(digest_of "$index")
+get "$(copy "$sequence" "$digest").asc" "$index.asc" 100000 \
     || refuse "$published: has no signature, so it was changed: do not install from there"
 who=$(signer "$work/keys.gpg" "$index.asc" "$index")
 [ -n "$who" ] || refuse "$published: its signature is not good: do not install from there"
@@ -181,22 +210,68 @@ who=$(signer "$work/keys.gpg" "$index.asc" "$index")
 jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$index" >/dev/null \
     || refuse "$published: signed, but no index of a version that this program knows"
 issued=$(jq -r '.issued | strftime("%Y-%m-%d")' "$index")
+age=$(jq -r '(now - .issued) / 86400 | floor' "$index")
+
+# The same keys may sign for other sites, such as a staging site; each has an id, and says where it is served.
+id=$(jq -r '.site // "" | tostring' "$index") address=$(jq -r '.url // "" | tostring' "$index")
+case $id in
+    '') id=$fingerprint ;; # of a site from before there were ids
+    *[!0-9a-f]* | ?????????????????????????????????*) refuse "$published: signed, but $id is no id of a site" ;;
+esac
+[ -z "$address" ] || [ "${address%/}" = "${url:-$site}" ] \
+    || refuse "$published: is of the site at $address, not at ${url:-$site}; if this is meant to be a copy of that" \
+        "site, give --url $address"
 
 # A signature does not age: whoever can change what is served could bring back an index from before a fix.
-[ "$sequence" -ge "$not_before" ] || refuse "$published: is number $sequence of $issued, before $not_before"
+case $not_before in
+    *-*) early=$(jq -r --arg day "$not_before" '(.issued | strftime("%Y-%m-%d")) < $day' "$index") ;;
+    *) early=false && [ "$sequence" -ge "${not_before:-0}" ] || early=true ;;
+esac
+[ "$early" = false ] || refuse "$published: is number $sequence of $issued, before $not_before"
+[ -z "$max_age" ] || [ "$age" -le "$max_age" ] \
+    || refuse "$published: is number $sequence of $issued, $age days old: the site is held back, or nobody publishes"
+
+remembered=$state/$id
+lies=$state/at-$(printf %s "${url:-$site}" | sha256sum | head -c 16) # which site was at this address
+if [ -e "$lies" ]; then
+    before=$(cat "$lies")
+    [ "$before" = "$id" ] || refuse "$published: is of the site $id, but site $before was here before." \
+        "If you know why, remove $lies"
+fi
 if [ -e "$remembered" ]; then
-    seen=$(cat "$remembered")
-    case $seen in *[!0-9]* | '') refuse "$remembered: damaged; remove it and give --not-before once" ;; esac
+    seen=$(awk 'NR == 1 && NF == 2 && $1 ~ /^[0-9]+$/ && length($1) < 10 && $2 ~ /^[0-9a-f]+$/ && length($2) == 64 {
+        good = 1; words = $1 " " $2 } END { if (good && NR == 1) print words }' "$remembered")
+    [ -n "$seen" ] || refuse "$remembered: damaged; remove it and give --not-before once"
+    known=${seen#* } seen=${seen% *}
     [ "$sequence" -ge "$seen" ] || refuse "$published: is number $sequence of $issued, but number $seen was seen:" \
         "somebody put an old one back. If you know why, remove $remembered"
-elif [ "$not_before" -eq 0 ]; then
+    # Each index names the one before by its digest. So the one that was seen must be among those before the new one,
+    # else the site has two histories: the keys have signed on a site that was put back.
+    number=$sequence parent=$digest step=$index
+    while [ "$number" -gt "$seen" ]; do
+        number=$((number - 1)) parent=$(jq -r '.parent // "none" | tostring' "$step") step=$work/step.json
+        case $parent in *[!0-9a-f]*) parent='' ;; esac
+        [ ${#parent} -eq 64 ] || refuse "$published: has no history back to number $seen, which was seen: it is forked"
+        [ "$number" -ne "$seen" ] || break
+        older=$(copy "$number" "$parent")
+        get "$older" "$step" 50000000 || refuse "$site/$older: cannot be had, so nobody can tell whether number" \
+            "$sequence follows number $seen, which was seen; a site keeps it. If you know why not, remove $remembered"
+        vouched "$step" "$older" "$parent"
+    done
+    [ "$parent" = "$known" ] || refuse "$published: its number $seen is not the one that was seen: the site is forked." \
+        "If you know why, remove $remembered"
+elif [ -z "$not_before" ]; then
     echo "install.sh: number $sequence of $issued is the first index seen here; if that is old, do not go on" >&2
 fi
+keep() { # FILE TEXT: the file has the text after a crash, or what it had before
+    echo "$2" >"$1.new"
+    sync "$1.new" # else a crash could leave the new name with nothing in it
+    mv "$1.new" "$1"
+}
 if [ -z "$dry_run" ]; then
     mkdir -p "$state"
-    echo "$sequence" >"$remembered.new"
-    sync "$remembered.new" # else a crash could leave the new name with nothing in it
-    mv "$remembered.new" "$remembered"
+    keep "$remembered" "$sequence $digest"
+    keep "$lies" "$id"
 fi
 
 # The index lists the newest first. After a rollback of the channel, what it went back from is in it no more.

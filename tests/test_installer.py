@@ -5,23 +5,35 @@ manager is a stand-in.
 import json
 import os
 import shutil
+import ssl
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 
+import pysequoia
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
+from kubewright.models.base import DAY
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
 from kubewright.resolution.distribution_names import distribution
 from kubewright.settings import Settings
-from kubewright.signing.roles import Keys
+from kubewright.signing import openpgp
+from kubewright.signing.keys import initialise, repo_key
+from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 
 INSTALLER = Path(__file__).parent.parent / "docs" / "install.sh"
@@ -47,10 +59,12 @@ NEEDS = (
     "wc",
 )
 CHANNEL = "stable-1.36"
+NOW = 1_790_000_000
 MANIFEST = "releases/v1.36.4-1/manifest.json"
 KUBELET = "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb"
 Installer = Callable[..., subprocess.CompletedProcess[str]]
 Shells = list[list[str | Path]]
+Gpg = Callable[..., str]
 
 
 DEBIAN, ROCKY = (
@@ -129,7 +143,9 @@ def url(request: pytest.FixtureRequest, released: Settings) -> Iterator[str]:
 def install(machine: Path, url: str, keys: Keys, tmp_path: Path) -> Installer:
     """Run the installer for the channel; words that are given come later and win."""
 
-    def run(*words: str, shell: Sequence[str | Path] = ("sh",)) -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: str, shell: Sequence[str | Path] = ("sh",), more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         given = ["--site", url, "--fingerprint", keys.repo.fingerprint, "--channel", CHANNEL]
         argv = [
             *shell,
@@ -140,24 +156,39 @@ def install(machine: Path, url: str, keys: Keys, tmp_path: Path) -> Installer:
             "--allow-development",
             *words,
         ]
-        environment = {"PATH": str(machine), "TMPDIR": str(tmp_path)}
+        environment = {"PATH": str(machine), "TMPDIR": str(tmp_path), **(more or {})}
         return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
     return run
 
 
 def publish_index(site: Path, keys: Keys, *, sequence: int, **changes: object) -> None:
-    """Replace the index by one with that number, whose releases have these changes, and sign it."""
-    index = Index.from_bytes((site / layout.INDEX).read_bytes())
+    """Replace the index by the next, with that number, whose releases have these changes, and sign
+    it.
+    """
+    old = (site / layout.INDEX).read_bytes()
+    index = Index.from_bytes(old)
     releases = tuple(one.model_copy(update=changes) for one in index.releases)
-    data = index.model_copy(update={"sequence": sequence, "releases": releases}).to_bytes()
-    copy = site / layout.index_copy(sequence, files.sha256(data))
+    facts = {"sequence": sequence, "parent": files.sha256(old), "releases": releases}
+    put_index(site, keys, index.model_copy(update=facts))
+
+
+def put_index(site: Path, keys: Keys, index: Index, *more: RepoKey) -> None:
+    """Put an index, its copy and the signature, in one block with those of more keys."""
+    data = index.to_bytes()
+    copy = site / layout.index_copy(index.sequence, files.sha256(data))
     for path in (site / layout.INDEX, copy):
         path.unlink(missing_ok=True)
         path.write_bytes(data)
-    copy.with_name(f"{copy.name}.asc").write_bytes(
-        keys.repo.armored_detached(data, keys.moment(index.issued))
-    )
+    moment = keys.moment(index.issued)
+    made = [key.detached(data, moment) for key in (*more, keys.repo)]
+    text = openpgp.armored("SIGNATURE", b"".join(made))
+    copy.with_name(f"{copy.name}.asc").write_bytes(text)
+
+
+def site_id(site: Path) -> str:
+    """The id of a site."""
+    return str(json.loads((site / layout.INDEX).read_text())["site"])
 
 
 def signature_of(site: Path) -> str:
@@ -613,7 +644,7 @@ def test_an_older_index_than_was_seen_is_refused(
     done = install()
     assert done.returncode == 1
     assert "is number 1 of 2026-09-21, but number 2 was seen" in done.stderr
-    assert str(tmp_path / "state" / keys.repo.fingerprint) in done.stderr
+    assert str(tmp_path / "state" / site_id(site)) in done.stderr
     assert not told(tmp_path)
 
 
@@ -627,11 +658,13 @@ def test_a_first_run_can_be_told_what_is_too_old(install: Installer, tmp_path: P
     assert "from index number 1 of 2026-09-21, signed by " in done.stdout
 
 
-@pytest.mark.parametrize("text", ["", "3 4", "x\n"], ids=["empty", "two", "word"])
+@pytest.mark.parametrize(
+    "text", ["", "3 4", "x\n", f"1 {'0' * 64}\n2\n", f"-1 {'0' * 64}\n", f"{'9' * 30} {'0' * 64}\n"]
+)
 def test_a_damaged_memory_is_named(
-    install: Installer, keys: Keys, shells: Shells, tmp_path: Path, text: str
+    install: Installer, site: Path, shells: Shells, tmp_path: Path, text: str
 ) -> None:
-    memory = tmp_path / "state" / keys.repo.fingerprint
+    memory = tmp_path / "state" / site_id(site)
     memory.parent.mkdir()
     memory.write_text(text)
     for shell in shells:
@@ -841,7 +874,10 @@ def test_a_missing_program_is_named_with_its_package(install: Installer, machine
         (["--fingerprint", "the one of last year"], "not hexadecimal"),
         (["--channel", ""], "channel is missing"),
         (["--state"], "value of --state is missing"),
-        (["--not-before", "soon"], "--not-before soon: is not the number of an index"),
+        (
+            ["--not-before", "soon"],
+            "--not-before soon: is no day like 2026-11-29, nor the number of an index",
+        ),
         (["--what"], "unknown argument --what"),
     ],
     ids=["role", "runtime", "short", "words", "empty", "nothing", "number", "unknown"],
@@ -890,3 +926,375 @@ def test_it_reads_the_index_the_manifest_and_what_they_name(
     assert patience in (tmp_path / "words").read_text(), (
         "a server that says nothing holds it for ever"
     )
+
+
+# ── Whose signature it is, and of which index ────────────────────────────────────────────────
+
+MADE = NOW - 100 * DAY
+"""When the keys below are made; the index is signed at NOW."""
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RepoKey]:
+    """Further keys: a new one, one that has expired since, and one that its owner has revoked."""
+    found = {}
+    for name, days in (("new", None), ("expired", 110), ("revoked", None)):
+        paths = initialise(tmp_path_factory.mktemp(name), name, now=MADE, expires_days=days)
+        found[name] = repo_key(f"file:{paths.repo_secret}", now=NOW)
+        if name == "revoked":
+            tsk = pysequoia.Tsk.from_file(str(paths.repo_secret))
+            word = bytes(tsk.extract_certificate().revoke(tsk.certifier()))
+            revoked = pysequoia.Cert.from_bytes(found[name].certificate + word)
+            found["withdrawn"] = replace(found[name], certificate=bytes(revoked))
+    return found
+
+
+BLOCKS: dict[str, tuple[str, str, str, str]] = {
+    "one": ("old", "old", "old", ""),
+    "both, the client knows the old one": ("old new", "old", "old", ""),
+    "both, the client knows the new one": ("old new", "new", "new", ""),
+    "both, the other way round": ("new old", "old", "old", ""),
+    "both are known, the old one is meant": ("old new", "old new", "old", ""),
+    "both are known, the new one is meant": ("old new", "old new", "new", ""),
+    "the same twice in a block": ("old old", "old", "old", ""),
+    "the new one alone": ("new", "old new", "old", "not by the key that you trust"),
+    "unknown": ("new", "old", "old", "its signature is not good"),
+    "expired": ("expired", "expired", "expired", "its signature is not good"),
+    "expired beside a good one": ("expired old", "expired old", "old", ""),
+    "expired is meant": ("expired old", "expired old", "expired", "not by the key that you"),
+    "revoked": ("revoked", "withdrawn", "revoked", "its signature is not good"),
+    "revoked beside a good one": ("revoked old", "withdrawn old", "old", ""),
+    "revoked is meant": ("old revoked", "withdrawn old", "revoked", "not by the key that you"),
+    "forged": ("forged", "old", "old", "its signature is not good"),
+    "forged beside a good one": ("old forged", "old", "old", "its signature is not good"),
+    "nothing in it": ("", "old", "old", "its signature is not good"),
+}
+"""Who signs in one block, whose certificates the site shows, who is trusted, and what is said."""
+
+
+@pytest.mark.parametrize("case", BLOCKS)
+def test_one_good_signature_by_the_trusted_key_decides(
+    install: Installer,
+    site: Path,
+    keys: Keys,
+    others: dict[str, RepoKey],
+    case: str,
+    shells: Shells,
+) -> None:
+    signing, shown, meant, problem = BLOCKS[case]
+    known = {**others, "old": keys.repo}
+    index = (site / layout.INDEX).read_bytes()
+    made = [
+        keys.repo.detached(b"other bytes", NOW)
+        if name == "forged"
+        else known[name].detached(index, NOW)
+        for name in signing.split()
+    ]
+    other_bytes(site, signature_of(site), lambda _: openpgp.armored("SIGNATURE", b"".join(made)))
+    ring = b"".join(known[name].certificate for name in shown.split())
+    other_bytes(site, layout.KEYRING, lambda _: ring)
+    for shell in shells:
+        done = install("--dry-run", "--fingerprint", known[meant].fingerprint, shell=shell)
+        assert (done.returncode, problem in done.stderr) == (bool(problem), True), done.stderr
+        signer = f"signed by {known[meant].fingerprint}:"
+        assert (signer in done.stdout) == (not problem)
+
+
+@pytest.mark.parametrize(
+    ("words", "good"),
+    [
+        (["--digest-algo", "SHA512"], True),
+        (["--digest-algo", "SHA256"], True),
+        (["--digest-algo", "SHA1"], False),
+        (["--digest-algo", "RIPEMD160"], False),
+        (["--textmode"], False),
+    ],
+    ids=["sha512", "sha256", "sha1", "ripemd160", "text"],
+)
+def test_a_signature_over_a_weak_digest_is_refused(
+    install: Installer, gpg: Gpg, site: Path, keys: Keys, tmp_path: Path, words: list[str],
+    good: bool,
+) -> None:  # fmt: skip
+    secret = Path(os.environ["KUBEWRIGHT_DATA"], "development", "repo-key.asc")
+    gpg("--import", str(secret))
+    gpg("--armor", *words, "--output", str(tmp_path / "asc"), "--detach-sign",
+        str(site / layout.INDEX))  # fmt: skip
+    other_bytes(site, signature_of(site), lambda _: (tmp_path / "asc").read_bytes())
+    done = install("--dry-run")
+    assert done.returncode == (0 if good else 1), done.stderr
+    assert good or "its signature is not good" in done.stderr
+
+
+# ── Which site it is, and whether it follows what was seen ───────────────────────────────────
+
+
+def present(site: Path) -> Index:
+    """The index of a site."""
+    return Index.from_bytes((site / layout.INDEX).read_bytes())
+
+
+def another(where: Path, keys: Keys, **changes: object) -> None:
+    """Put an index with changes, signed by the same key."""
+    put_index(where, keys, present(where).model_copy(update=changes))
+
+
+def copy_of(site: Path, number: int) -> Path:
+    """The copy of the index with a number."""
+    (path,) = site.glob(f"publications/index/{number}-*.json")
+    return path
+
+
+def three_more(site: Path, keys: Keys) -> None:
+    for number in (2, 3, 4):
+        publish_index(site, keys, sequence=number)
+
+
+def fork_ahead(site: Path, keys: Keys) -> None:
+    another(site, keys, issued=NOW - 5)
+    three_more(site, keys)
+
+
+def without(number: int) -> Callable[[Path, Keys], None]:
+    def tamper(site: Path, keys: Keys) -> None:
+        three_more(site, keys)
+        copy_of(site, number).unlink()
+
+    return tamper
+
+
+def changed(number: int) -> Callable[[Path, Keys], None]:
+    def tamper(site: Path, keys: Keys) -> None:
+        three_more(site, keys)
+        path = copy_of(site, number)
+        path.write_bytes(path.read_bytes().replace(b'"sequence":', b'"sequence" :'))
+
+    return tamper
+
+
+FOLLOWS: dict[str, tuple[Callable[[Path, Keys], None], str]] = {
+    "the same": (lambda site, keys: None, ""),
+    "the next": (lambda site, keys: publish_index(site, keys, sequence=2), ""),
+    "three more": (three_more, ""),
+    "another of the same number": (
+        lambda site, keys: another(site, keys, issued=NOW - 5),
+        "its number 1 is not the one that was seen: the site is forked",
+    ),
+    "the next of another": (
+        lambda site, keys: another(site, keys, sequence=2, parent="0" * 64),
+        "its number 1 is not the one that was seen: the site is forked",
+    ),
+    "a fork that is ahead": (fork_ahead, "its number 1 is not the one that was seen"),
+    "without a parent": (
+        lambda site, keys: another(site, keys, sequence=2, parent=None),
+        "has no history back to number 1, which was seen: it is forked",
+    ),
+    "a gap": (
+        lambda site, keys: publish_index(site, keys, sequence=3),
+        ".json: cannot be had, so nobody can tell whether number 3 follows number 1",
+    ),
+    "a copy is withheld": (without(2), "cannot be had, so nobody can tell whether number 4"),
+    "a copy is changed": (changed(3), "is not what the signed index"),
+    "another site": (
+        lambda site, keys: another(site, keys, site="f" * 32, sequence=9),
+        f"is of the site {'f' * 32}, but site ",
+    ),
+    "a site without an id": (
+        lambda site, keys: another(site, keys, site="", sequence=9),
+        "is of the site ",
+    ),
+    "an id that leads out": (
+        lambda site, keys: another(site, keys, site="../../../../etc/x"),
+        "is no id of a site",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOLLOWS)
+def test_only_what_follows_the_index_that_was_seen_is_taken(
+    install: Installer, site: Path, keys: Keys, tmp_path: Path, case: str
+) -> None:
+    assert install().returncode == 0
+    memory = tmp_path / "state" / site_id(site)
+    before = memory.read_text()
+    assert before == f"1 {files.sha256((site / layout.INDEX).read_bytes())}\n"
+    (tmp_path / "told").unlink()
+    tamper, problem = FOLLOWS[case]
+    tamper(site, keys)
+    done = install()
+    assert (done.returncode, problem in done.stderr) == (bool(problem), True), done.stderr
+    if problem:
+        assert (told(tmp_path), memory.read_text()) == ("", before)
+    else:
+        number = present(site).sequence
+        digest = files.sha256((site / layout.INDEX).read_bytes())
+        assert memory.read_text() == f"{number} {digest}\n"
+
+
+def test_each_shell_walks_the_history(
+    install: Installer, site: Path, keys: Keys, shells: Shells, tmp_path: Path
+) -> None:
+    assert install().returncode == 0
+    three_more(site, keys)
+    for shell in shells:
+        done = install("--dry-run", shell=shell)
+        assert done.returncode == 0, done.stderr
+    fork_ahead(site, keys)
+    for shell in shells:
+        done = install("--dry-run", shell=shell)
+        assert (done.returncode, "forked" in done.stderr) == (1, True), done.stderr
+
+
+def test_sites_of_the_same_keys_are_remembered_apart(
+    install: Installer, site: Path, keys: Keys, tmp_path: Path
+) -> None:
+    publish_index(site, keys, sequence=2)
+    shutil.copytree(site, tmp_path / "staging")
+    another(tmp_path / "staging", keys, site="f" * 32, sequence=1)
+    assert install().returncode == 0
+    with serve(tmp_path / "staging") as url:
+        assert install("--site", url).returncode == 0
+    assert install().returncode == 0
+    names = {path.name for path in (tmp_path / "state").iterdir()}
+    assert {site_id(site), "f" * 32} < names
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "good"),
+    [
+        ("", "", True),
+        ("SITE", "", True),
+        ("SITE/", "", True),
+        ("https://staging.example.org", "", False),
+        ("https://packages.example.org", "https://packages.example.org", True),
+        ("https://packages.example.org", "https://packages.example.org/", True),
+        ("https://staging.example.org", "https://packages.example.org", False),
+        ("SITE/below", "", False),
+    ],
+)
+def test_an_index_is_of_the_site_at_the_address_that_is_meant(
+    install: Installer, site: Path, keys: Keys, url: str, own: str, asked: str, good: bool
+) -> None:
+    another(site, keys, url=own.replace("SITE", url))
+    done = install("--dry-run", *(["--url", asked] if asked else []))
+    assert done.returncode == (0 if good else 1), done.stderr
+    assert good or f"is of the site at {own.replace('SITE', url)}, not at " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--not-before", "2026-09-21"], ""),
+        (["--not-before", "2026-09-22"], "is number 1 of 2026-09-21, before 2026-09-22"),
+        (["--not-before", "2027-01-01"], "before 2027-01-01"),
+        (["--not-before", "1999-12-31"], ""),
+        (["--max-age", "99999"], ""),
+        (["--max-age", "10"], "days old: the site is held back, or nobody publishes"),
+    ],
+)
+def test_an_index_may_be_too_old(
+    install: Installer, shells: Shells, words: list[str], problem: str
+) -> None:
+    for shell in shells:
+        done = install("--dry-run", *words, shell=shell)
+        assert (done.returncode, problem in done.stderr) == (bool(problem), True), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["--not-before", "2026-1-1"], ["--not-before", "1" * 10], ["--max-age", "1d"]]
+)
+def test_a_bound_that_is_none_is_bad_usage(install: Installer, words: list[str]) -> None:
+    done = install(*words)
+    assert (done.returncode, f"{words[0]} {words[1]}: is no" in done.stderr) == (2, True)
+
+
+# ── Who may answer ───────────────────────────────────────────────────────────────────────────
+
+
+def test_the_callers_curlrc_is_not_read(
+    machine: Path, url: str, keys: Keys, tmp_path: Path
+) -> None:
+    (tmp_path / ".curlrc").write_text(
+        f'proxy = "http://127.0.0.1:9"\noutput = "{tmp_path}/stolen"\ninsecure\n'
+    )
+    argv = ["sh", str(tmp_path / "install.sh"), "--site", url, "--channel", CHANNEL]
+    done = subprocess.run(
+        [*argv, "--fingerprint", keys.repo.fingerprint, "--dry-run", "--allow-development"],
+        env={"PATH": str(machine), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "stolen").exists()
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Leads to another address."""
+
+    target = ""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", f"{self.target}{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def for_this_machine(tmp_path: Path) -> ssl.SSLContext:
+    """A server's certificate for 127.0.0.1, which `tmp_path/ca.pem` vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, SHA256())
+    )
+    (tmp_path / "ca.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "both.pem").write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    return context
+
+
+@contextmanager
+def leading(target: str, context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The address of a server that leads to another."""
+    handler = type("Leading", (Elsewhere,), {"target": target})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("secure", "target", "good"),
+    [(False, "URL", True), (True, "URL", False), (False, "file://SITE", False),
+     (True, "file://SITE", False), (False, "ftp://127.0.0.1", False)],
+    ids=["http", "https-to-http", "http-to-file", "https-to-file", "http-to-ftp"],
+)  # fmt: skip
+def test_nobody_leads_from_https_to_http_or_to_a_file(
+    install: Installer, site: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    secure: bool, target: str, good: bool,
+) -> None:  # fmt: skip
+    context = for_this_machine(tmp_path) if secure else None
+    where = target.replace("URL", url).replace("SITE", str(site))
+    with leading(where, context) as address:
+        done = install(
+            "--dry-run", "--site", address, more={"CURL_CA_BUNDLE": f"{tmp_path}/ca.pem"}
+        )
+    assert done.returncode == (0 if good else 1), done.stderr
+    assert good or "keys/kubewright.gpg: cannot be had" in done.stderr
+    assert good or "Protocol" in done.stderr, done.stderr  # and not for another reason

@@ -96,8 +96,8 @@ KEYRINGS: dict[str, tuple[Read, str]] = {
     "armored": (keyring.armored, "the keyring"),
     "has_production_key": (lambda data: keyring.has_production_key(data, place=PLACE), PLACE),
     "fingerprints": (lambda data: verify.fingerprints([data]), "certificate 1"),
-    "expiry_warnings": (
-        lambda data: verify.expiry_warnings([data], now=NOW),
+    "lifetimes": (
+        lambda data: verify.lifetimes([data], now=NOW),
         "certificate 1|key [0-9A-F]{40}",
     ),
     "public": (lambda data: keyfile.public(data, place=PLACE), PLACE),
@@ -111,7 +111,7 @@ def test_a_damaged_keyring_is_refused_in_one_line(name: str, both: bytes) -> Non
     assert read_all(read, both, place) > 20
 
 
-@pytest.mark.parametrize("name", ["certificates", "expiry_warnings", "fingerprints", "public"])
+@pytest.mark.parametrize("name", ["certificates", "lifetimes", "fingerprints", "public"])
 def test_a_damaged_armored_keyring_is_refused_in_one_line(name: str, both: bytes) -> None:
     read, place = KEYRINGS[name]
     assert read_all(read, keyring.armored(both).encode(), place) > 20

@@ -222,5 +222,6 @@ def test_expiry_is_told_ahead(
     now: int, words: tuple[str, ...], private: rsa.RSAPrivateKey, key: RepoKey
 ) -> None:
     short = dated(private, MADE, MADE + 100 * DAY)
-    told = verify.expiry_warnings([short.certificate, key.certificate], now=now)
-    assert told == tuple(f"key {short.fingerprint} {word}" for word in words)
+    told = verify.lifetimes([short.certificate, key.certificate], now=now)
+    assert [one.problem for one in told] == [f"key {short.fingerprint} {word}" for word in words]
+    assert [one.ended for one in told] == ["expired" in word for word in words]

@@ -18,6 +18,7 @@ from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, Veri
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
 from kubewright.upstream import Upstream, WebFiles, redacted
+from kubewright.verification import Web
 
 DATA = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -196,7 +197,7 @@ def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(
     cache = Cache(tmp_path)
     cache.fetch(Upstream(server.origin), entry(), quiet)
     assert cache.use(entry()).read_bytes() == DATA
-    assert WebFiles(f"{server.origin}/site/").read("kubelet") == DATA
+    assert Web(WebFiles(f"{server.origin}/site/").opened).read("kubelet") == DATA
     assert server.encodings == {"identity"}
 
 
@@ -273,7 +274,7 @@ def test_a_refusal_names_the_host_and_a_remedy(server: Server) -> None:
 def test_a_site_that_cannot_be_read_is_exit_7_and_has_no_mirror(server: Server, fault: str) -> None:
     server.fault = fault
     with pytest.raises(UpstreamUnreachable, match=r"^127.0.0.1:\d+: ") as caught:
-        WebFiles(f"{server.origin}/site/").read("kubelet")
+        Web(WebFiles(f"{server.origin}/site/").opened).read("kubelet")
     assert f"{server.origin}/site/kubelet" in str(caught.value) or fault == "cut"
     assert "--upstream" not in str(caught.value)
 

@@ -2,35 +2,46 @@
 nothing is wrong.
 """
 
+import gzip
 import json
 import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+import pysequoia
 import pytest
+from pysequoia.packet import PacketPile, Tag
 
 from kubewright import files
+from kubewright.cli import main
 from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import DAY, Arch
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, Copy, Pointer, State
+from kubewright.models.site import Channel, Copy, Index, Pointer, SiteKey, State
+from kubewright.printable import LONGEST, printable, printable_json
 from kubewright.settings import Settings
-from kubewright.signing import cosign, provenance
+from kubewright.signing import cosign, openpgp, provenance
 from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
+from kubewright.signing.verify import lifetimes
 from kubewright.site import backups, layout
 from kubewright.site.objects import Object
 from kubewright.stages import channels, publish, release, verify
 from kubewright.upstream import WebFiles
-from kubewright.verification import Directory, Report, Web
+from kubewright.verification import Demands, Directory, Finding, Report, Web
 from kubewright.verification import verify as verified
+from kubewright.verification.report import Publication
+from kubewright.verification.source import Opened
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
@@ -258,7 +269,7 @@ def test_a_sound_site_has_no_findings(past: Past) -> None:
 
 def test_a_sound_site_has_no_findings_over_http(past: Past) -> None:
     with serve(past.sites[2]) as url:
-        report = verify.verify(url, [], now=NOW)
+        report = verify.verify(url, [], Demands(url=URL), now=NOW)
     assert report.findings == ()
     assert report.releases == ("v1.36.4-1", "v1.36.3-1")
 
@@ -667,6 +678,11 @@ PUBLICATIONS: dict[str, Case] = {
         "publications/site/1-",
         "holds another",
     ),
+    "backup that is nested without an end": (
+        lambda site: site.write(backup(site), b"[" * 100_000),
+        "publications/site/1-",
+        "cannot be read",
+    ),
     "state that nobody signed": (
         steps(
             lambda site: site.publish(issued=1),
@@ -924,7 +940,7 @@ def test_a_suite_is_warned_about_from_when_refresh_would_renew_it(site: Site, da
 
 
 def test_a_site_of_development_keys_is_warned_about(past: Past) -> None:
-    report = Site(past.sites[2], past).verified()
+    report = Site(past.sites[2], past).verified(*own(past))
     (warning,) = report.warnings
     assert warning.startswith("signed by development keys")
     assert past.keys.repo.fingerprint in warning
@@ -974,7 +990,7 @@ def test_a_site_of_a_stranger_is_refused(past: Past) -> None:
 def test_a_key_that_a_stranger_slipped_in_is_refused(site: Site, name: str) -> None:
     with_more_keys(site)
     site.publish_files()
-    assert site.found() == []  # it looks like a change of keys
+    assert all("is not byte for byte keys/kubewright.asc" in line for line in site.found())
     found = [line for line in site.found(*own(site.past)) if "none of the keys given" in line]
     assert any(line.startswith(f"keys/kubewright.{name}: holds ") for line in found)
 
@@ -987,8 +1003,13 @@ def test_a_trusted_key_that_is_none_is_a_mistake_of_the_caller(past: Past, key: 
         Site(past.sites[2], past).verified(key)
 
 
-def test_a_site_that_changed_its_keys_is_sound(site: Site) -> None:
-    settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 180})
+def test_a_site_that_changed_its_keys_is_sound(site: Site, tmp_path: Path) -> None:
+    trust = (tmp_path / "old.asc", tmp_path / "old.pub")
+    for path, key in zip(trust, own(site.past), strict=True):
+        path.write_bytes(key)
+    settings = site.past.settings.model_copy(
+        update={"site": str(site.root), "now": NOW + 180, "trust": trust}
+    )
     channels.rollback(CHANNEL, settings, shipped(), site.past.stranger, 2)
     assert site.found() == []
     assert site.found(*own(site.past), *foreign(site.past)) == []
@@ -1013,12 +1034,24 @@ def test_damage_is_found_over_http_too(site: Site) -> None:
     site.write(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm", b"short")
     site.file(ARCHIVE, b"not a tar" * 99)
     with serve(site.root) as url:
-        found = [f"{one.place}: {one.problem}" for one in verify.verify(url, [], now=NOW).findings]
+        report = verify.verify(url, [], Demands(url=URL), now=NOW)
+        found = [f"{one.place}: {one.problem}" for one in report.findings]
     assert any(
         line.startswith(f"{YUM}/Packages/kubelet-1.36.4-1.x86_64.rpm: has 5 bytes")
         for line in found
     )
     assert any(line.startswith(f"{ARCHIVE}: not a readable archive") for line in found)
+
+
+def opening(read: Callable[[str], bytes | None]) -> Opened:
+    """A server that hands out what a function gives."""
+
+    @contextmanager
+    def opened(path: str) -> Iterator[Callable[[int], bytes] | None]:
+        data = read(path)
+        yield None if data is None else BytesIO(data).read
+
+    return opened
 
 
 def test_a_server_that_stops_answering_is_no_finding(
@@ -1027,20 +1060,20 @@ def test_a_server_that_stops_answering_is_no_finding(
     """What could not be read says nothing about the site."""
     monkeypatch.setattr("kubewright.upstream.BACKOFF", 0)
     with serve(past.sites[2]) as url:
-        files = WebFiles(url)
-        files.read(layout.INDEX)
+        web = Web(WebFiles(url).opened)
+        web.read(layout.INDEX)
     gone: list[str] = []
 
     def read(path: str) -> bytes | None:
         if path.startswith("apt/pool/"):
             gone.append(path)
-            return files.read(path)
+            return web.read(path)
         return Directory(past.sites[2]).read(path)
 
     with pytest.raises(
         UpstreamUnreachable, match=r"127.0.0.1:\d+: cannot be reached .*; check the network"
     ) as caught:
-        verified(Web(read), url, [], now=NOW)
+        verified(Web(opening(read)), url, [], Demands(url=URL), now=NOW)
     assert "--upstream" not in str(caught.value)
     assert len(gone) == 1
 
@@ -1056,11 +1089,574 @@ def test_what_a_server_does_not_give_hides_nothing_that_is_wrong(past: Past) -> 
 
     with pytest.raises(UpstreamUnreachable):
         verified(
-            Web(lambda path: read(path) if path.startswith("yum/") else good.read(path)),
+            Web(opening(lambda path: read(path) if path.startswith("yum/") else good.read(path))),
             "site",
             [],
             now=NOW,
         )
-    *wrong, last = verified(Web(read), "site", [], now=NOW).findings
+    *wrong, last = verified(Web(opening(read)), "site", [], now=NOW).findings
     assert {one.place.partition("/pool/")[0] for one in wrong} == {"apt"}
     assert (last.place, last.problem) == ("site", "the rest is not checked: example.org: broke off")
+
+
+# ── Whom it believes, which site it is, and what lies beside it ──────────────────────────────
+
+
+def believing(site: Site, *keys: bytes, **demands: object) -> list[str]:
+    """What is found with these keys, or both of the site, where nothing may lie beside it."""
+    asked = Demands(**{"own": (), **demands})  # type: ignore[arg-type]
+    report = verify.verify(str(site.root), keys or own(site.past), asked, now=NOW + 200)
+    return [f"{one.place}: {one.problem}" for one in report.findings]
+
+
+def foreign_packets(kind: str) -> bytes:
+    """What a stranger adds to somebody's certificate."""
+    tsk = pysequoia.Tsk.generate("Mallory <mallory@example.org>")
+    wanted = {"subkey": Tag.PublicSubkey, "user id": Tag.UserID, "signature": Tag.Signature}[kind]
+    packets = PacketPile.from_bytes(bytes(tsk.extract_certificate()))
+    numbers = {"subkey": 14, "user id": 13, "signature": 2}
+    body = next(packet.body for packet in packets if packet.tag == wanted)
+    return openpgp.packet(numbers[kind], body)
+
+
+def larger_certificate(site: Site, kind: str, *, resigned: bool = False) -> None:
+    """All files of keys have the true certificate with a packet more."""
+    grown = site.read("keys/kubewright.gpg") + foreign_packets(kind)
+    text = openpgp.armored("PUBLIC KEY BLOCK", grown)
+    site.write("keys/kubewright.gpg", grown)
+    site.write("keys/kubewright.asc", text)
+    site.write(history(site, "asc"), text)
+    site.write(f"{YUM}/repodata/repomd.xml.key", text)
+    if resigned:
+        site.publish_files()
+
+
+@pytest.mark.parametrize("resigned", [False, True], ids=["unsigned", "signed"])
+@pytest.mark.parametrize("kind", ["subkey", "user id", "signature"])
+def test_what_a_stranger_adds_to_the_certificate_is_found(
+    site: Site, kind: str, resigned: bool
+) -> None:
+    larger_certificate(site, kind, resigned=resigned)
+    found = believing(site)
+    for place in ("keys/kubewright.gpg", "keys/kubewright.asc"):
+        assert any(line.startswith(f"{place}: ") for line in found), "\n".join(found)
+
+
+def test_a_certificate_that_has_a_name_more_than_the_given_one_is_named(site: Site) -> None:
+    larger_certificate(site, "user id", resigned=True)
+    found = believing(site)
+    named = [line for line in found if "is not the certificate that was given" in line]
+    assert {line.partition(":")[0] for line in named} >= {
+        "keys/kubewright.gpg",
+        "keys/kubewright.asc",
+    }
+
+
+def short_lived(site: Site, tmp_path: Path) -> Keys:
+    """The site goes over to keys that expire in 40 days."""
+    initialise(tmp_path / "short", "Short <s@example.org>", now=NOW, expires_days=40)
+    keys = Keys(
+        repo=repo_key(f"file:{tmp_path}/short/repo-key.asc", now=NOW),
+        artifact=artifact_key(f"file:{tmp_path}/short/artifact-key.pem"),
+    )
+    trust = (tmp_path / "old.asc", tmp_path / "old.pub")
+    for path, key in zip(trust, own(site.past), strict=True):
+        path.write_bytes(key)
+    settings = site.past.settings.model_copy(
+        update={"site": str(site.root), "now": NOW + 180, "trust": trust}
+    )
+    channels.rollback(CHANNEL, settings, shipped(), keys, 2)
+    return keys
+
+
+def test_an_expired_key_that_signs_is_a_finding_and_an_earlier_one_is_only_said(
+    site: Site, tmp_path: Path
+) -> None:
+    keys = short_lived(site, tmp_path)
+    given = (keys.repo.certificate, keys.artifact.public_pem, *own(site.past))
+    for days, findings, warnings in ((5, 0, 0), (20, 0, 1), (39, 0, 1), (41, 1, 0)):
+        report = verify.verify(str(site.root), given, now=NOW + days * DAY)
+        about = f"key {keys.repo.fingerprint} expire"
+        assert len([one for one in report.findings if one.problem.startswith(about)]) == findings
+        assert len([line for line in report.warnings if line.startswith(about)]) == warnings
+        assert len(report.findings) == findings
+    settings = site.past.settings.model_copy(
+        update={
+            "site": str(site.root),
+            "now": NOW + 300,
+            "trust": (tmp_path / "short/repo-key.pub.asc", tmp_path / "short/artifact-key.pub"),
+        }
+    )
+    channels.rollback(CHANNEL, settings, shipped(), site.past.keys, 3)
+    report = verify.verify(str(site.root), given, now=NOW + 41 * DAY)
+    assert report.findings == ()
+    assert any(line.startswith(about) for line in report.warnings)
+
+
+def test_a_key_that_its_owner_has_revoked_is_a_finding_wherever_the_word_comes_from(
+    past: Past,
+) -> None:
+    secret = Path(os.environ["KUBEWRIGHT_DATA"], "development", "repo-key.asc")
+    revoked, name = withdrawn(pysequoia.Tsk.from_file(str(secret))), past.keys.repo.fingerprint
+    assert [one.problem for one in lifetimes([revoked], now=NOW)] == [f"key {name} is revoked"]
+    found = believing(Site(past.sites[2], past), own(past)[1], revoked)
+    assert [line for line in found if "revoked" in line] == [
+        f"keys/kubewright.gpg: key {name} is revoked: apt, dnf and installers refuse it; sign with "
+        "another key (docs/keys.md)"
+    ]
+
+
+def withdrawn(tsk: pysequoia.Tsk) -> bytes:
+    """The certificate of a key with its owner's word that it is revoked."""
+    cert = tsk.extract_certificate()
+    word = bytes(cert.revoke(tsk.certifier()))
+    return bytes(pysequoia.Cert.from_bytes(bytes(cert) + word))
+
+
+def test_a_revoked_key_that_the_site_does_not_have_is_only_said(past: Past) -> None:
+    revoked = withdrawn(pysequoia.Tsk.generate("Old <old@example.org>"))
+    report = verify.verify(str(past.sites[2]), [*own(past), revoked], now=NOW + 200)
+    assert report.findings == ()
+    assert any(line.endswith("is revoked") for line in report.warnings)
+
+
+def test_repositories_offer_just_the_keyring_of_the_site(site: Site) -> None:
+    with_more_keys(site)
+    site.publish_files()
+    found = believing(site, *own(site.past), *foreign(site.past))
+    assert f"{YUM}/repodata/repomd.xml.key: is not byte for byte keys/kubewright.asc; run " \
+        "`kubewright repair`" in found  # fmt: skip
+
+
+STRAYS = [
+    "channels/evil.json",
+    "apt/dists/evil/InRelease",
+    f"{SUITE}/InRelease.gpg",
+    "keys/kubewright-2027.gpg",
+    "install.sh",
+    "extra.html",
+    "a/b/c.deb",
+    ".htaccess",
+    "apt/.htaccess",
+    ".well-known/security.txt",
+    "yum/evil/x86_64/repodata/repomd.xml",
+    "yum/evil/x86_64/repodata/repomd.xml.key",
+    "releases/index.json.asc",
+    "schemas/evil.json",
+]
+"""What nobody has signed, where people or programs would look."""
+
+
+@pytest.mark.parametrize("path", STRAYS)
+def test_what_lies_on_a_site_and_nothing_names_is_found(site: Site, path: str) -> None:
+    site.write(path, b"evil\n")
+    (line,) = believing(site)
+    assert line.startswith(f"{path}: nothing on the site names it")
+
+
+def test_files_of_ones_own_may_lie_beside_a_site_but_not_in_it(site: Site) -> None:
+    for path in ("robots.txt", ".well-known/security.txt", "channels/robots.txt"):
+        site.write(path, b"mine\n")
+    (line,) = believing(site, own=("robots.txt", ".well-known/*", "channels/*"))
+    assert line.startswith("channels/robots.txt: ")
+    report = verify.verify(str(site.root), own(site.past), now=NOW)
+    assert any("beside the site lies .well-known/security.txt, robots.txt" in line
+               for line in report.warnings)  # fmt: skip
+
+
+def test_what_a_killed_publication_left_is_only_said(site: Site) -> None:
+    for path in ("apt/pool/main/x/x.deb", f"{YUM}/repodata/{'0' * 64}-primary.xml.gz",
+                 "yum/snapshots/x/x86_64/1/repodata/repomd.xml"):  # fmt: skip
+        site.write(path, b"left\n")
+    report = verify.verify(str(site.root), own(site.past), Demands(own=()), now=NOW + 200)
+    assert report.findings == ()
+    assert any(line.startswith("nothing names apt/pool/main/x/x.deb, ") for line in report.warnings)
+
+
+OTHER = "f" * 32
+STAGING = "https://staging.example.org"
+MIXED: dict[str, Case] = {
+    "channel of another site": (
+        lambda site: site.channel(site=OTHER),
+        f"publications/channels/{CHANNEL}/3-",
+        f"is of the site {OTHER}, not of ",
+    ),
+    "channel without an id": (
+        lambda site: site.channel(site=""),
+        f"publications/channels/{CHANNEL}/3-",
+        "is of the site without an id, not of ",
+    ),
+    "channel of another address": (
+        lambda site: site.channel(url=STAGING),
+        f"channels/{CHANNEL}.json",
+        f"is of a site at {STAGING}, but this one is at {URL}",
+    ),
+    "index of another site": (
+        lambda site: index_with(site, site=OTHER),
+        "publications/index/3-",
+        f"is of the site {OTHER}, not of ",
+    ),
+    "index of another address": (
+        lambda site: index_with(site, url=STAGING),
+        "publications/index/3-",
+        f"is of a site at {STAGING}, but",
+    ),
+    "manifest of another site": (
+        lambda site: site.release(site=OTHER),
+        MANIFEST,
+        f"is of the site {OTHER}, not of ",
+    ),
+    "state of another site": (
+        lambda site: site.publish(site=OTHER),
+        "publications/site/2-",
+        f"not of {OTHER}",
+    ),
+}
+
+
+def index_with(where: Site, **changes: object) -> None:
+    index = Index.from_bytes(where.read(layout.INDEX)).model_copy(update=changes)
+    where.publish_index(index.to_bytes())
+
+
+@pytest.mark.parametrize("case", MIXED)
+def test_what_the_same_keys_have_signed_for_another_site_is_found(site: Site, case: str) -> None:
+    tamper, place, problem = MIXED[case]
+    tamper(site)
+    found = believing(site)
+    assert [line for line in found if line.startswith(place) and problem in line], "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sound"),
+    [
+        (None, True),
+        (URL, True),
+        (f"{URL}/", True),
+        (URL.replace("127.0.0.1", "me:word@127.0.0.1"), True),
+        (URL.replace("http", "https"), False),
+        (URL.replace("8080", "8081"), False),
+        (f"{URL}/below", False),
+        (STAGING, False),
+        ("http://[", False),
+    ],
+)
+def test_the_address_that_is_asked_for_is_the_sites_own(
+    past: Past, asked: str | None, sound: bool
+) -> None:
+    found = believing(Site(past.sites[2], past), url=asked)
+    assert (found == []) == sound, found
+    assert sound or found[0].startswith("publications/")
+
+
+def test_a_site_served_elsewhere_is_found_unless_its_own_address_is_given(past: Past) -> None:
+    with serve(past.sites[2]) as url:
+        (one,) = verify.verify(url, own(past), now=NOW).findings
+        assert verify.verify(url, own(past), Demands(url=URL), now=NOW).findings == ()
+    assert f"says that it is the site at {URL}, not at {url}; if a copy of that site is meant, " \
+        f"pass --url {URL}" in one.problem  # fmt: skip
+
+
+@pytest.mark.parametrize(("days", "most", "sound"), [(0, 0, True), (7, 7, True), (8, 7, False)])
+def test_a_site_may_be_too_old(past: Past, days: int, most: int, sound: bool) -> None:
+    now = NOW + 120 + days * DAY
+    asked = Demands(max_age=most)
+    report = verify.verify(str(past.sites[2]), own(past), asked, now=now)
+    assert (report.findings == ()) == sound
+    assert sound or "is 8 days old, more than the 7 of --max-age" in report.findings[0].problem
+
+
+def test_a_report_says_which_publication_it_is_about(past: Past) -> None:
+    report = Site(past.sites[2], past).verified(*own(past))
+    state = Site(past.sites[2], past).state()
+    assert f"publication 3 of 2026-09-21 14:15:20Z, site {state.site} at {URL}" in report.lines()
+    assert report.model_dump(mode="json")["publication"]["number"] == 3
+
+
+def forked(site: Site) -> None:
+    """The site as it was after publication 2, and then another publication 3."""
+    shutil.rmtree(site.root)
+    shutil.copytree(site.past.sites[1], site.root)
+    settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 150})
+    channels.rollback(CHANNEL, settings, shipped(), site.past.keys, None)
+
+
+def forked_ahead(site: Site) -> None:
+    """The same, and a publication more."""
+    forked(site)
+    settings = site.past.settings.model_copy(update={"site": str(site.root), "now": NOW + 160})
+    channels.rollback(CHANNEL, settings, shipped(), site.past.keys, 2)
+
+
+def put_back(site: Site) -> None:
+    shutil.rmtree(site.root)
+    shutil.copytree(site.past.sites[1], site.root)
+
+
+FORGETFUL: dict[str, tuple[Tampering, str]] = {
+    "put back": (put_back, "publication 2 is older than publication 3, which was here before"),
+    "forked": (forked, "its publication 3 is not the one that was here before"),
+    "forked and ahead": (forked_ahead, "its publication 3 is not the one that was here before"),
+    "another site": (
+        lambda site: site.publish(site=OTHER),
+        f"this is site {OTHER}, but ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FORGETFUL)
+def test_a_site_that_cannot_follow_what_was_seen_is_found(
+    site: Site, tmp_path: Path, case: str
+) -> None:
+    def look() -> Report:
+        state = tmp_path / "state"
+        return verify.verify(str(site.root), own(site.past), now=NOW + 200, state=state)
+
+    assert (look().findings, look().findings) == ((), ())
+    tamper, problem = FORGETFUL[case]
+    tamper(site)
+    found = [one.problem for one in look().findings if one.place == str(site.root)]
+    assert [line for line in found if line.startswith(problem)], found
+    assert f"if not: rm {tmp_path}/state/" in found[0]
+    assert look().findings  # it was not remembered in place of the other
+
+
+def test_a_site_that_goes_on_is_remembered_with_each_publication(
+    site: Site, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole"
+    shutil.copytree(site.root, whole)
+    for number in (1, 2, 3):
+        shutil.rmtree(site.root)
+        shutil.copytree(site.past.sites[number - 1], site.root)
+        state = tmp_path / "state"
+        assert not verify.verify(str(site.root), own(site.past), now=NOW, state=state).findings
+        (file,) = state.iterdir()
+        assert json.loads(file.read_text())["number"] == number
+
+
+def test_only_what_the_given_keys_vouch_for_is_remembered(site: Site, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    verify.verify(str(site.root), [], now=NOW, state=state)
+    verify.verify(str(site.root), foreign(site.past), now=NOW, state=state)
+    assert not state.exists()
+    (tmp_path / "blocked").write_text("a file")
+    report = verify.verify(
+        str(site.root), own(site.past), now=NOW, state=tmp_path / "blocked/state"
+    )
+    assert report.findings == ()
+    assert any("cannot be remembered" in line for line in report.warnings)
+
+
+# ── What a hostile site cannot do ────────────────────────────────────────────────────────────
+
+
+class Endless:
+    """A site in which some files have no end."""
+
+    def __init__(self, root: Path, pattern: str) -> None:
+        self.root, self.pattern = root, pattern
+        self.sent = 0
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[Callable[[int], bytes] | None]:
+        data = Directory(self.root).read(path)
+        if data is not None and fnmatchcase(path, self.pattern):
+            yield self.more
+        else:
+            yield None if data is None else BytesIO(data).read
+
+    def more(self, size: int) -> bytes:
+        self.sent += size
+        return bytes(size)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "keys/*",
+        "publications/current.json",
+        "publications/*.sig",
+        "publications/*.asc",
+        "releases/index.json",
+        MANIFEST,
+        "apt/dists/*/InRelease",
+        "apt/dists/*/Packages*",
+        "yum/*/repomd.xml.key",
+        "*.deb",
+        "*.rpm",
+        "*.tar",
+    ],
+)
+def test_a_file_without_an_end_is_cut_off_and_named(
+    past: Past, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    monkeypatch.setattr("kubewright.verification.source.DOCUMENT", 4 << 20)
+    server = Endless(past.sites[0], pattern)
+    report = verified(Web(server.opened), "site", own(past), now=NOW + 10)
+    found = [one for one in report.findings if "bytes that it may have" in one.problem]
+    assert found, report.findings
+    assert server.sent < 1 << 30
+
+
+def test_an_archive_of_another_size_is_not_unpacked(site: Site) -> None:
+    layer = gzip.compress(bytes(64 << 20))
+    site.write(ARCHIVE, layer)
+    found = believing(site)
+    assert [line for line in found if line.startswith(ARCHIVE)] == [
+        f"{ARCHIVE}: has {len(layer)} bytes, not {len(archive_of(site))}; run `kubewright repair`,"
+        " or restore it from a copy of the site"
+    ]
+
+
+def archive_of(site: Site) -> bytes:
+    return (site.past.sites[2] / ARCHIVE).read_bytes()
+
+
+@pytest.mark.parametrize("endings", [(".asc",), (".sig",), (".asc", ".sig")])
+def test_a_manifest_whose_signature_fails_leads_into_no_archive(
+    site: Site, monkeypatch: pytest.MonkeyPatch, endings: tuple[str, ...]
+) -> None:
+    opened = []
+    before = Directory.local
+
+    def local(self: Directory, path: str, size: int) -> object:
+        opened.append(path)
+        return before(self, path, size)
+
+    monkeypatch.setattr(Directory, "local", local)
+    for ending in endings:
+        site.write(f"{MANIFEST}{ending}", site.read(f"{SUMS}.asc"))
+    found = believing(site)
+    assert opened
+    assert [path for path in opened if NAME in path] == []
+    assert all(any(line.startswith(f"{MANIFEST}{ending}: ") for line in found)
+               for ending in endings)  # fmt: skip
+    both = len(endings) == 2
+    assert any(line.startswith("apt/pool") for line in found) is False or both
+
+
+HOSTILE = "\x1b[2J\x1b]0;x\x07\r\n\x9b\u202eevil\u2066\u200b\u2028\x7f\udcff\U000e0001"
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for below in value.values():
+            yield from texts(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from texts(below)
+
+
+def test_no_field_of_a_report_reaches_a_terminal_as_it_is(past: Past) -> None:
+    report = Site(past.sites[2], past).verified()
+    publication = Publication(number=1, issued=10**30, site=HOSTILE, url=HOSTILE, sha256=HOSTILE)
+    hostile = Report(
+        site=HOSTILE, checked=1, releases=(HOSTILE,), keys=(HOSTILE,), warnings=(HOSTILE,),
+        findings=(Finding(place=HOSTILE, problem=HOSTILE),), strays=(HOSTILE,),
+        first_use=True, publication=publication,
+    )  # fmt: skip
+    fields = set(texts(json.loads(json.dumps(hostile.model_dump(mode="json")))))
+    assert fields == {HOSTILE}
+    assert hostile.model_dump().keys() == report.model_dump().keys()
+    for line in hostile.lines():
+        assert line.isprintable(), repr(line)
+        assert "\\x1b[2J" in line
+    text = printable_json(json.dumps(hostile.model_dump(mode="json"), ensure_ascii=False))
+    assert text.isprintable()
+    assert set(texts(json.loads(text))) == {HOSTILE}
+
+
+def test_a_long_text_is_cut_and_lines_are_kept_where_they_are_wanted() -> None:
+    assert printable("ä a\tb\nc ∞") == "ä a\\tb\\nc ∞"
+    assert printable("a\tb\nc\x1b", lines=True) == "a\tb\nc\\x1b"
+    assert printable("x" * (LONGEST + 5)) == "x" * LONGEST + "… (5 characters more)"
+
+
+def test_names_of_a_hostile_site_are_written_out_by_every_verb_that_shows_them(
+    site: Site, run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    record = site.record()
+    one = record.releases[0].model_copy(update={"name": f"v1.36.4{HOSTILE[:-2]}"})
+    site.channel(releases=(one, *record.releases[1:]))
+    site.write("channels/\x1b[2J", b"")
+    for words in (["verify", str(site.root), "--trust-on-first-use"],
+                  ["history", "--site", str(site.root)],
+                  ["history", CHANNEL, "--site", str(site.root)],
+                  ["verify", str(site.root), "--json"]):  # fmt: skip
+        code, out, err = run(*words)
+        assert code == (5 if words[0] == "verify" else 0)
+        assert (out.replace("\n", "") + err).isprintable(), repr(out)
+        assert "\\x1b[2J" in out or "\\u001b[2J" in out
+    out = run("verify", str(site.root))[1]
+    assert out.splitlines()[-1].startswith(f"{site.root}: ")
+    assert "failed; releases: " in out.splitlines()[-1]
+
+
+def test_without_a_key_verify_says_whom_it_believed_and_is_not_content(
+    past: Past, run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    root = str(past.sites[2])
+    code, out, err = run("verify", root)
+    assert (code, f"key OpenPGP {past.keys.repo.fingerprint}, believed because" in out) == (5, True)
+    assert "nobody but the site vouches for OpenPGP" in err
+    assert f"ECDSA {past.keys.artifact.key_id}" in err
+    assert "all sound by the site's own keys" in out
+    code, out, err = run("verify", root, "--trust-on-first-use")
+    assert (code, "all sound by the site's own keys" in out) == (0, True)
+    words: list[str] = []
+    for name, key in zip(("a.asc", "a.pub"), own(past), strict=True):
+        (tmp_path / name).write_bytes(key)
+        words += ["--key", name]
+        code, out, err = run("verify", root, *words)
+        assert (code, "checks, all sound; releases: v1.36.4-1" in out) == (0, True), err
+    (tmp_path / "b.asc").write_bytes(past.stranger.repo.certificate)
+    assert run("verify", root, "--key", "b.asc", "--trust-on-first-use")[0] == 5
+
+
+def test_verify_takes_nothing_from_a_file_where_it_stands(
+    site: Site, run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("../a.asc", own(site.past)[0])
+    site.write("../b.asc", site.past.stranger.repo.certificate)
+    monkeypatch.chdir(site.root)
+    lines = (
+        f'now = {NOW}', 'key = ["../b.asc"]', 'trust-on-first-use = true', 'site = "elsewhere"',
+        'own = ["*"]', 'max-age = 1', 'url = "https://x.example.org"', 'nonsense = 1', '[',
+    )  # fmt: skip
+    for line in lines:
+        Path("kubewright.toml").write_text(f"{line}\n")
+        code, out, err = run("verify", ".")
+        assert (code, "kubewright.toml: nothing on the site names it" in out) == (5, True), err
+        code, out, err = run("verify", ".", "--key", "../a.asc", "--own", "kubewright.toml")
+        assert (code, "all sound" in out) == (0, True), (line, out, err)
+    Path("kubewright.toml").write_text('site = "."\n')
+    code, _, err = run("history", "-v")
+    assert (code, f"{site.root}/kubewright.toml: defaults of options are read" in err) == (0, True)
+    assert "kubewright.toml" not in run("history")[2]
+
+
+def test_a_password_in_the_address_is_not_shown(
+    past: Past, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    with serve(past.sites[2]) as url:
+        code, out, err = run("verify", url.replace("//", "//me:SECRET@"), "--url", URL)
+    assert (code, "SECRET" in out + err) == (5, False)
+
+
+def test_an_error_about_a_hostile_site_is_one_line_that_shows_what_it_is(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = HOSTILE.replace("\udcff", "")
+    site.publish(keys=(SiteKey(kind="openpgp", id=hostile),))
+    for ending in (".asc", ".sig"):
+        site.write(f"{present_copy(site)}{ending}", b"nothing")
+    with pytest.raises(SystemExit) as ended:
+        main(["refresh", "--site", str(site.root), "--url", URL])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == VerificationFailed.exit_code
+    assert line.isprintable()
+    assert "not signed by your keys (it names \\x1b[2J" in line

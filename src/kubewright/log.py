@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from kubewright.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,7 +26,7 @@ def console() -> "Console":
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
-        console().print(self.format(record), style=style, markup=False)
+        console().print(printable(self.format(record), lines=True), style=style, markup=False)
 
 
 def configure(verbosity: int) -> None:

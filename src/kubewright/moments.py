@@ -8,6 +8,14 @@ def rfc3339(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def moment(epoch: int) -> str:
+    """A moment for people: `2026-01-01 00:00:00Z`; any number that somebody wrote will do."""
+    try:
+        return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"no time ({epoch})"
+
+
 def day(epoch: int) -> str:
     """The day of a moment: `2026-01-01`."""
     return datetime.fromtimestamp(epoch, UTC).date().isoformat()

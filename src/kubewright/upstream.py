@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -194,10 +194,17 @@ class WebFiles(_Web):
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/")
 
-    def read(self, path: str) -> bytes | None:
-        """A whole file as it is sent, of any size, or None when the server has none."""
+    @contextmanager
+    def opened(self, path: str) -> Iterator[Callable[[int], bytes] | None]:
+        """Reads so many bytes more of a file as it is sent; None when the server has no such file.
+
+        A server may never come to an end: whoever reads decides how much is enough.
+        """
         with self._request("GET", f"{self.base}/{path}") as response:
-            return None if response is None else response.raw.read(decode_content=False)
+            if response is None:
+                yield None
+            else:
+                yield partial(response.raw.read, decode_content=False)
 
 
 class _Session(requests.Session):

@@ -12,7 +12,7 @@ import upgrades
 from engine import Failed
 from lab import Lab, Steps
 from pages import commands
-from supply import channel
+from supply import KEYS, channel
 
 
 def steps(lab: Lab, old: str, new: str) -> Steps:
@@ -64,8 +64,9 @@ def back(lab: Lab, old: str, new: str) -> None:
 
 
 def verify(lab: Lab) -> None:
-    """As a stranger would, with nothing but the address."""
-    lab.report.show("kubewright verify", lab.supply.kubewright("verify", lab.network.site))
+    """As a stranger would, with nothing but the address and the keys."""
+    said = lab.supply.kubewright("verify", lab.network.site, *KEYS)
+    lab.report.show("kubewright verify", said)
 
 
 def keeps(lab: Lab, new: str) -> None:

@@ -21,6 +21,12 @@ ROOTS = {
 ours.
 """
 
+PUBLIC = {"openpgp": "repo-key.pub.asc", "ecdsa-p256": "artifact-key.pub"}
+"""The release manager's public keys, which lie in the work directory as `key init` has them."""
+
+KEYS = tuple(word for name in PUBLIC.values() for word in ("--key", name))
+"""What `kubewright verify` is told to trust."""
+
 Manifest = dict[str, Any]
 """A release's manifest.json."""
 
@@ -57,8 +63,11 @@ class Supply:
 
     def kubewright(self, *words: str, settings: Sequence[str] = ()) -> str:
         """Run a verb of the console command in the work directory; what it said."""
-        own = [f"KUBEWRIGHT_DATA={self.work}/keys", f"KUBEWRIGHT_STATE={self.work}/seen"]
-        environment = [*own, *settings]
+        environment = [
+            f"KUBEWRIGHT_DATA={self.work}/keys",
+            f"KUBEWRIGHT_STATE={self.work}/state",
+            *settings,
+        ]
         command = [sys.executable, "-m", "kubewright", *words]
         return self.engine.run(["env", *environment, *command], cwd=self.work)
 
@@ -93,6 +102,10 @@ class Supply:
         """
         words = ["release", f"v{version}", "--channel", channel(version), *more]
         self.kubewright(*words, settings=self.settings(self.network.registry))
+        for key in self.manifest(version)["keys"]:
+            kept = self.work / PUBLIC[key["kind"]]
+            if not kept.exists():
+                shutil.copy(self.site / key["url"], kept)
 
     def push(self, version: str) -> None:
         """Push the images of a release."""
@@ -114,7 +127,12 @@ class Supply:
         ]
 
     def clear(self) -> None:
-        """Remove what is on the site; its directory stays, as a container may serve it."""
+        """Remove what is on the site, and what is known of it; its directory stays, as a container
+        may serve it.
+        """
+        shutil.rmtree(self.work / "state", ignore_errors=True)
+        for name in PUBLIC.values():
+            (self.work / name).unlink(missing_ok=True)
         self.site.mkdir(exist_ok=True)
         for path in self.site.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -10,9 +10,16 @@ import click
 
 from kubewright import __version__
 from kubewright.cli.verbs import Verbs, refused_option
-from kubewright.errors import DiskError, KubewrightError, RequestError, ToolFailed
+from kubewright.errors import (
+    DiskError,
+    KubewrightError,
+    RequestError,
+    ToolFailed,
+    VerificationFailed,
+)
 from kubewright.files import disk_error
 from kubewright.log import console
+from kubewright.printable import printable
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says when the disk is full or not ours to write."""
@@ -60,7 +67,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def _explained(error: KubewrightError, cause: Exception | None = None) -> int:
     """Say what went wrong, with -v also where; give the exit code."""
-    console().print(f"error: {error}", style="bold red", markup=False)
+    lines = not isinstance(error, VerificationFailed)  # these quote what others have written
+    words = printable(f"error: {error}", lines=lines)
+    console().print(words, style="bold red", markup=False)
     logging.getLogger("kubewright").debug("where it came from:", exc_info=cause or error)
     disk_full = isinstance(error, ToolFailed) and FULL.search(str(error))
     return DiskError.exit_code if disk_full else error.exit_code
@@ -75,6 +84,6 @@ def _unforeseen(error: Exception) -> int:
         return _explained(disk_error(error, place), error)
     words = " ".join(f"{type(error).__name__}: {error}".split())
     message = f"unexpected: {words}; run again with -v and report it"
-    console().print(message, style="bold red", markup=False)
+    console().print(printable(message), style="bold red", markup=False)
     logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
     return 1

@@ -12,6 +12,9 @@ from kubewright.errors import RequestError
 
 CONFIG = Path("kubewright.toml")
 
+CONFIGURATION = f"{__name__}.read"
+"""Under this name click's context has the file that was read."""
+
 Commands = Callable[[], Iterable[tuple[str, click.Command]]]
 
 
@@ -21,13 +24,18 @@ def defaults(command: click.Command, every: Commands) -> dict[str, Any]:
 
     Raises RequestError for a name that no verb knows, and for a list where one value is wanted.
     """
-    if not CONFIG.is_file():
+    if configuration() is None:
         return {}
     table = _read()
     unknown = table.keys() - _names(command)
     if unknown:
         _require_known(unknown, every)
     return _defaults(command, table)
+
+
+def configuration() -> Path | None:
+    """The file that is read, where there is one."""
+    return CONFIG.absolute() if CONFIG.is_file() else None
 
 
 def _read() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import os
 import re
 import time
@@ -13,9 +14,11 @@ import click
 from pydantic import ValidationError
 
 from kubewright import log
+from kubewright.cli.defaults import CONFIGURATION
 from kubewright.errors import RequestError
 from kubewright.mistakes import explain
 from kubewright.models.base import Arch, Flavour, PackageCompression
+from kubewright.printable import printable, printable_json
 from kubewright.settings import Backend, Settings
 
 Command = Callable[..., None]
@@ -185,6 +188,9 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
         def wrapper(**given: Any) -> None:
             quiet, verbose = given.pop("quiet"), given.pop("verbose")
             log.configure(int(verbose) - int(quiet))
+            read = click.get_current_context().meta.get(CONFIGURATION)
+            if read is not None:
+                logging.getLogger(__name__).debug("%s: defaults of options are read from it", read)
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
             }
@@ -255,4 +261,9 @@ def refuse_dry_run(settings: Settings, use: str) -> None:
 
 def show_json(value: Any) -> None:
     """A result as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def say(line: str) -> None:
+    """A line of a result on standard output, whoever wrote the names in it."""
+    click.echo(printable(line))

@@ -1,15 +1,15 @@
 """The verbs that work on a site: publish, verify, history, rollback, refresh, repair, site."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.options import PUBLICATION, shared, show_json
+from kubewright.cli.options import PUBLICATION, say, shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import Channel
+from kubewright.moments import moment
 from kubewright.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,24 +43,63 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A public key to trust, OpenPGP or PEM; repeatable.",
 )
-@shared("site", "now")
-def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[Path, ...]) -> None:
+@click.option(
+    "--trust-on-first-use",
+    "first_use",
+    is_flag=True,
+    help="Be content with the site's own keys where no --key is given.",
+)
+@click.option(
+    "--max-age",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="Refuse a site whose newest publication is older.",
+)
+@click.option(
+    "--own",
+    multiple=True,
+    metavar="GLOB",
+    help="Files of yours that lie beside the site; repeatable.",
+)
+@shared("site", "url", "state", "now")
+def verify(
+    settings: Settings,
+    as_json: bool,
+    where: str | None,
+    trusted: tuple[Path, ...],
+    first_use: bool,
+    max_age: int | None,
+    own: tuple[str, ...],
+) -> None:
     """Check every object of a site as a stranger would: digests, signatures, indexes against the
     pool.
 
-    Without --key the site's own keys are believed, and their fingerprints are shown.
+    Without --key the site's own keys are believed and shown, and the exit code is 5 unless that is
+    allowed. --url names the site's own address where SITE is a copy. No kubewright.toml is read.
     """
     from kubewright.stages import verify as verifying
 
+    site = where or settings.site
     report = verifying.verify(
-        where or settings.site, [path.read_bytes() for path in trusted], now=settings.now
+        site,
+        [path.read_bytes() for path in trusted],
+        verifying.Demands(url=settings.url or None, max_age=max_age, own=own),
+        now=settings.now,
+        state=settings.state,
     )
     if as_json:
         show_json(report.model_dump(mode="json"))
     else:
         for line in report.lines():
-            click.echo(line)
-    _refuse(report, where or settings.site, "run `kubewright repair`")
+            say(line)
+    _refuse(report, "run `kubewright repair`")
+    if report.first_use and not first_use:
+        raise VerificationFailed(
+            report.site,
+            f"no key is given, and nobody but the site vouches for {', '.join(report.keys)}",
+            "get its public keys from people you trust and pass them with --key; to believe the"
+            " site all the same, pass --trust-on-first-use",
+        )
 
 
 @click.command()
@@ -77,7 +116,7 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in found])
         return
     for record in found:
-        click.echo(_line(record))
+        say(_line(record))
 
 
 @click.command()
@@ -100,7 +139,7 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
         show_json(record.model_dump(mode="json", exclude_none=True))
         return
     _changes(changes, settings)
-    click.echo(_line(record))
+    say(_line(record))
 
 
 @click.command()
@@ -121,15 +160,15 @@ def refresh(settings: Settings, as_json: bool) -> None:
         return
     _changes(changes, settings)
     for record in renewed:
-        click.echo(_line(record))
+        say(_line(record))
     if finished is not None:
         would = "would finish" if settings.dry_run else "finished"
-        click.echo(
+        say(
             f"{settings.site}: {would} publication {finished}, which was cut short:"
             f" {len(changes)} objects"
         )
     elif not renewed:
-        click.echo(f"{settings.site}: nothing to renew")
+        say(f"{settings.site}: nothing to renew")
 
 
 @click.command()
@@ -149,12 +188,12 @@ def repair(settings: Settings, as_json: bool) -> None:
         show_json({"changes": changed, **report.model_dump(mode="json")})
     else:
         for change in changes:
-            click.echo(f"{change.action:8} {change.path}")
+            say(f"{change.action:8} {change.path}")
         for line in report.lines():
-            click.echo(line)
+            say(line)
     if settings.dry_run:
         return
-    _refuse(report, settings.site, "run `repair` where the dist/ of these releases is")
+    _refuse(report, "run `repair` where the dist/ of these releases is")
 
 
 @click.group()
@@ -180,14 +219,14 @@ def move(settings: Settings, as_json: bool) -> None:
         return
     _changes(changes, settings)
     verb = "would move" if settings.dry_run else "moved"
-    click.echo(f"{settings.site}: {verb} from {before or 'no address'} to {settings.url}")
+    say(f"{settings.site}: {verb} from {before or 'no address'} to {settings.url}")
 
 
-def _refuse(report: "Report", site: str, remedy: str) -> None:
+def _refuse(report: "Report", remedy: str) -> None:
     """Raise VerificationFailed if anything is wrong."""
     if report.findings:
         problem = f"{len(report.findings)} of {report.checked} checks failed"
-        raise VerificationFailed(site, problem, f"{remedy}, or restore the site from a copy")
+        raise VerificationFailed(report.site, problem, f"{remedy}, or restore the site from a copy")
 
 
 def report_changes(
@@ -212,25 +251,21 @@ def report_changes(
         else f"{len(changes)} objects"
     )
     outcome = count if changes else "nothing changed"
-    click.echo(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {outcome}")
+    say(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {outcome}")
 
 
 def _changes(changes: Sequence["Change"], settings: Settings) -> None:
     if settings.dry_run:
         for change in changes:
-            click.echo(f"{change.action:8} {change.size:>12}  {change.path}")
+            say(f"{change.action:8} {change.size:>12}  {change.path}")
 
 
 def _line(record: Channel) -> str:
     current = record.current.name if record.current else "none"
     others = ", ".join(one.name for one in record.releases if one.status != "current")
     back = f" (rolled back from {record.rollback_of})" if record.rollback_of else ""
-    until = f"  valid until {_when(record.valid_until)}" if record.valid_until else ""
+    until = f"  valid until {moment(record.valid_until)}" if record.valid_until else ""
     also = f"  also {others}" if others else ""
     return (
-        f"{record.channel} {record.sequence}  {_when(record.issued)}  {current}{also}{until}{back}"
+        f"{record.channel} {record.sequence}  {moment(record.issued)}  {current}{also}{until}{back}"
     )
-
-
-def _when(epoch: int) -> str:
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from kubewright.cli.defaults import defaults
+from kubewright.cli.defaults import CONFIGURATION, configuration, defaults
 from kubewright.errors import RequestError
 
 
@@ -20,6 +20,10 @@ class Verb(NamedTuple):
     """Below `kubewright.cli`; the command in it is called like the verb."""
     summary: str
     example: str = ""
+    configured: bool = True
+    """Whether `kubewright.toml` has defaults for it: not where a site is checked, which may have
+    written that file.
+    """
 
 
 @cache
@@ -68,8 +72,9 @@ class Verbs(click.Group):
             name, command, rest = super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
             raise click.NoSuchCommand(error.command_name, possibilities=verbs(), ctx=ctx) from error
-        if name is not None and command is not None:
+        if name is not None and command is not None and verbs()[name].configured:
             ctx.default_map = {name: defaults(command, commands)}
+            ctx.meta[CONFIGURATION] = configuration()
         return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

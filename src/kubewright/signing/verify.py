@@ -6,12 +6,14 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import pysequoia
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from pysequoia.packet import PacketPile
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
@@ -103,21 +105,47 @@ def fingerprints(certificates: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(certificate.fingerprint.upper() for certificate in _certificates(certificates))
 
 
-def expiry_warnings(certificates: Sequence[bytes], *, now: int, days: int = 30) -> tuple[str, ...]:
-    """A sentence for each key that has expired by `now` (epoch seconds) or will within `days`."""
-    warnings = []
+class Lifetime(NamedTuple):
+    """What is to say of a key's end."""
+
+    fingerprint: str
+    problem: str
+    ended: bool
+
+
+def lifetimes(certificates: Sequence[bytes], *, now: int, days: int = 30) -> tuple[Lifetime, ...]:
+    """What to say of each key that is revoked, has expired by `now` (epoch seconds) or will within
+    `days`.
+    """
+    found = []
     for certificate in _certificates(certificates):
-        key = f"key {certificate.fingerprint.upper()}"
+        name = certificate.fingerprint.upper()
+        key = f"key {name}"
         with sequoia.refusing(RequestError(key, "a damaged OpenPGP key", "export it again")):
             expires = keyfile.expires(bytes(certificate))
+            revoked = certificate.is_revoked
+        if revoked:
+            found.append(Lifetime(name, f"{key} is revoked", ended=True))
         if expires is None:
             continue
         left = (expires - now) // DAY
         if expires <= now:
-            warnings.append(f"{key} expired on {day(expires)}")
+            found.append(Lifetime(name, f"{key} expired on {day(expires)}", ended=True))
         elif left <= days:
-            warnings.append(f"{key} expires on {day(expires)}, in {left} days")
-    return tuple(warnings)
+            problem = f"{key} expires on {day(expires)}, in {left} days"
+            found.append(Lifetime(name, problem, ended=False))
+    return tuple(found)
+
+
+def is_part(certificate: bytes, given: bytes) -> bool:
+    """Whether a certificate has no packet that the one given has not: no subkey, name or signature
+    more.
+    """
+    return _packets(certificate) <= _packets(given)
+
+
+def _packets(certificate: bytes) -> set[tuple[str, bytes]]:
+    return {(str(packet.tag), packet.body) for packet in PacketPile.from_bytes(certificate)}
 
 
 def public_keys(data: bytes, *, place: str) -> dict[str, ec.EllipticCurvePublicKey]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubewright import files
-from kubewright.errors import PublicationConflict, RequestError
+from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
 from kubewright.models.artifact import Record
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change
@@ -20,7 +20,7 @@ from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds
 from kubewright.stages import channels
 from kubewright.stages.seen import refuse_older
-from kubewright.stages.site import publisher
+from kubewright.stages.site import published_keys, publisher
 from kubewright.stages.store import alone, store
 from kubewright.stages.trust import vouched_by
 from kubewright.verification import Directory, Report, verify
@@ -66,9 +66,13 @@ class _Mender:
         return repair.RestoringReader(self.site, own)
 
     def report(self) -> Report:
-        """What is wrong now."""
+        """What is wrong now, for who believes the publisher's keys and those published by them."""
         source = Directory(Path(self.settings.site))
-        return verify(source, self.settings.site, [], now=self.settings.now)
+        try:
+            trusted = published_keys(self.settings, self.keys)
+        except VerificationFailed:  # damaged, which is found below
+            trusted = [self.keys.repo.certificate, self.keys.artifact.public_pem]
+        return verify(source, self.settings.site, trusted, now=self.settings.now)
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""

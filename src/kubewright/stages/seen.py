@@ -1,7 +1,8 @@
-"""What a publisher remembers of a site, so that it cannot be put back or forked unnoticed."""
+"""What is remembered of a site, so that it cannot be put back or forked unnoticed."""
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from kubewright import files
@@ -11,6 +12,7 @@ from kubewright.models.site import State
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.site.reader import Present, Reader
+from kubewright.upstream import redacted
 
 log = logging.getLogger(__name__)
 
@@ -24,34 +26,46 @@ class Seen(Model):
     sha256: Sha256
 
 
-def _memory(settings: Settings) -> Path | None:
-    if settings.state is None:
-        return None
-    return settings.state / f"{files.sha256(_place(settings).encode())[:16]}.json"
+def memory(state: Path | None, site: str) -> Path | None:
+    """Where it is noted what was seen of a site, which is a directory or a URL."""
+    return None if state is None else state / f"{files.sha256(place(site).encode())[:16]}.json"
 
 
-def _place(settings: Settings) -> str:
-    remote = "://" in settings.site
-    return settings.site if remote else str(Path(settings.site).resolve())
+def place(site: str) -> str:
+    """A site's one name, without an account."""
+    return redacted(site).rstrip("/") if "://" in site else str(Path(site).resolve())
 
 
 def last_seen(settings: Settings) -> str | None:
     """The digest of the state that was seen last; None where none is known."""
-    path = _memory(settings)
-    seen = _read(path) if path else None
+    path = memory(settings.state, settings.site)
+    seen = recall(path) if path else None
     return seen.sha256 if seen else None
 
 
 def remember(settings: Settings, present: Present) -> None:
     """Note which publication the site has now, for the next time."""
-    path = _memory(settings)
+    path = memory(settings.state, settings.site)
     if path is None or present.state is None or present.sha256 is None:
         return
     state = present.state
-    seen = Seen(place=_place(settings), site=state.site, number=state.number, sha256=present.sha256)
-    if path.exists() and _read(path) == seen:
+    note(
+        path,
+        Seen(
+            place=place(settings.site),
+            site=state.site,
+            number=state.number,
+            sha256=present.sha256,
+        ),
+    )
+
+
+def note(path: Path, seen: Seen) -> None:
+    """Write what was seen, if it is not noted already. Raises DiskError."""
+    if path.exists() and recall(path) == seen:
         return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     files.write(path, seen.to_bytes())
 
 
@@ -62,38 +76,42 @@ def refuse_older(
 
     Who is only `trying`, with development keys, may begin anew in an empty directory.
     """
-    path, state = _memory(settings), present.state
-    seen = _read(path) if path else None
+    path, state = memory(settings.state, settings.site), present.state
+    seen = recall(path) if path else None
     if path is None or seen is None:
         return
-    meant = f"restore the site from a copy; if it is meant to be so: rm {path}"
     if state is None and trying:
-        log.info("%s: empty, and begun anew; it had %s", settings.site, _named(seen))
+        log.info("%s: empty, and begun anew", settings.site)
         return
     if state is None:
-        raise RequestError(
-            settings.site, f"nothing is published, but this machine has seen {_named(seen)}", meant
+        problem: str | None = (
+            f"nothing is published, but this machine has seen publication {seen.number}"
         )
-    if state.site and seen.site and state.site != seen.site:
-        raise RequestError(
-            settings.site, f"this is site {state.site}, but {seen.site} was here before", meant
+    else:
+        problem = contradiction(
+            seen, state.site, state.number, lambda number: _digest_of(reader, present, number)
         )
-    if state.number < seen.number:
-        raise RequestError(
-            settings.site,
-            f"publication {state.number} is older than {_named(seen)}, which was here before",
-            meant,
-        )
-    if _digest_of(reader, present, seen.number) != seen.sha256:
-        raise RequestError(
-            settings.site,
-            f"its publication {seen.number} is not the one that was here before ({seen.sha256})",
-            meant,
-        )
+    if problem is not None:
+        meant = f"restore the site from a copy; if it is meant to be so: rm {path}"
+        raise RequestError(settings.site, problem, meant)
 
 
-def _named(seen: Seen) -> str:
-    return f"publication {seen.number}"
+def contradiction(
+    seen: Seen, site: str, number: int, digest_of: Callable[[int], str | None]
+) -> str | None:
+    """Why a publication of a site cannot follow the one that was seen; None: it may.
+
+    `digest_of` gives the digest of an earlier publication, by the parents that they name.
+    """
+    if site and seen.site and site != seen.site:
+        return f"this is site {site}, but {seen.site} was here before"
+    if number < seen.number:
+        return (
+            f"publication {number} is older than publication {seen.number}, which was here before"
+        )
+    if digest_of(seen.number) != seen.sha256:
+        return f"its publication {seen.number} is not the one that was here before ({seen.sha256})"
+    return None
 
 
 def _digest_of(reader: Reader, present: Present, number: int) -> str | None:
@@ -107,11 +125,11 @@ def _digest_of(reader: Reader, present: Present, number: int) -> str | None:
     return digest
 
 
-def _read(path: Path) -> Seen | None:
+def recall(path: Path) -> Seen | None:
     """What was noted; None for nothing. Raises RequestError for a damaged note."""
     try:
         return Seen.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise RequestError(

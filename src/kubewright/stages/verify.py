@@ -4,20 +4,65 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kubewright import verification
-from kubewright.errors import RequestError
-from kubewright.upstream import WebFiles
-from kubewright.verification import Directory, Report, Web
+from kubewright.errors import DiskError, RequestError
+from kubewright.stages import seen
+from kubewright.upstream import WebFiles, redacted
+from kubewright.verification import Demands, Directory, Finding, Report, Web
+
+__all__ = ["Demands", "verify"]
+
+NOTHING = Demands()
 
 
-def verify(site: str, trusted: Sequence[bytes], *, now: int) -> Report:
+def verify(
+    site: str,
+    trusted: Sequence[bytes],
+    demands: Demands = NOTHING,
+    *,
+    now: int,
+    state: Path | None = None,
+) -> Report:
     """Check every object that a site's index leads to.
 
-    `trusted` holds public keys, OpenPGP or ECDSA in PEM form; of a kind that is not among them, the
-    site's own are believed.
+    `trusted` holds public keys, OpenPGP or ECDSA in PEM form; without any the site's own are
+    believed. In the directory `state` it is remembered which publication was found sound, and one
+    that cannot follow it is a finding.
     """
+    source: Directory | Web
     if site.startswith(("http://", "https://")):
-        return verification.verify(Web(WebFiles(site).read), site, trusted, now=now)
-    root = Path(site)
-    if not root.is_dir():
+        source = Web(WebFiles(site).opened)
+    elif Path(site).is_dir():
+        source = Directory(Path(site))
+    else:
         raise RequestError(str(site), "no such directory", "give a site's root or its URL")
-    return verification.verify(Directory(root), site, trusted, now=now)
+    memory = seen.memory(state, site)
+    before = seen.recall(memory) if memory else None
+    report = verification.verify(source, redacted(site), trusted, demands, now=now)
+    if memory is None or report.publication is None:
+        return report
+    found = report.publication
+    if before is not None:
+        problem = seen.contradiction(before, found.site, found.number, report.history.get)
+        if problem is not None:
+            meant = f"somebody has put the site back or forked it; if not: rm {memory}"
+            finding = Finding(place=report.site, problem=f"{problem}; {meant}")
+            report = report.model_copy(update={"findings": (*report.findings, finding)})
+    if report.findings or report.first_use:
+        return report  # only what the keys given have vouched for is worth remembering
+    return _remembered(report, memory, site)
+
+
+def _remembered(report: Report, memory: Path, site: str) -> Report:
+    """The report, once what it found sound is noted; a warning where that cannot be."""
+    found = report.publication
+    if found is None:
+        return report
+    known = seen.Seen(
+        place=seen.place(site), site=found.site, number=found.number, sha256=found.sha256
+    )
+    try:
+        seen.note(memory, known)
+    except DiskError as error:
+        warning = f"that publication {found.number} was seen cannot be remembered: {error}"
+        return report.model_copy(update={"warnings": (*report.warnings, warning)})
+    return report

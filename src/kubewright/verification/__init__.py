@@ -1,7 +1,8 @@
 """Verification: re-checks a site object by object, trusting nothing but keys."""
 
+from kubewright.verification.demands import Demands
 from kubewright.verification.report import Finding, Report
 from kubewright.verification.site import verify
 from kubewright.verification.source import Directory, Source, Web
 
-__all__ = ["Directory", "Finding", "Report", "Source", "Web", "verify"]
+__all__ = ["Demands", "Directory", "Finding", "Report", "Source", "Web", "verify"]

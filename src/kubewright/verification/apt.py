@@ -45,17 +45,19 @@ def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
 
 
 def _signed(walk: Walk, base: str) -> bytes | None:
-    """What InRelease says, else Release; that both say the same and are signed is checked on the
-    way.
+    """What InRelease says, else Release, if one of them is signed; that both say the same is
+    checked on the way.
     """
     text, plain = walk.clearsigned(f"{base}/InRelease"), walk.there(f"{base}/Release")
     if plain is not None:
-        walk.openpgp(f"{base}/Release.gpg", plain)
+        signer = walk.openpgp(f"{base}/Release.gpg", plain)
         same = text is None or text.strip() == plain.strip()
         walk.tally.require(
             f"{base}/InRelease", same, f"differs from {base}/Release; run `kubewright repair`"
         )
-    return text or plain
+        if text is None and signer is not None:
+            return plain
+    return text
 
 
 def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:

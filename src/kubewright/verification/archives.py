@@ -1,6 +1,6 @@
 """Checks archives of images against what the manifest says of the images."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from kubewright import files, images
@@ -23,14 +23,14 @@ Found = dict[str, bytes]
 """The manifests in archives, by digest."""
 
 
-def check(walk: Walk, place: str, manifest: release.Manifest) -> None:
+def check(walk: Walk, place: str, manifest: release.Manifest, sound: Collection[str]) -> None:
     """Every archive is a sound layout of just the images for its architecture; the images' indexes
-    follow from them.
+    follow from them. Only those that are `sound`, byte for byte, are unpacked.
     """
     found: Found = {}
     for one in manifest.files:
-        if one.kind == "image-archive" and walk.source.measured(one.url) is not None:
-            with walk.tally.check(one.url), walk.source.local(one.url) as path:
+        if one.kind == "image-archive" and one.url in sound:
+            with walk.tally.check(one.url), walk.source.local(one.url, one.size) as path:
                 found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))
     for image in manifest.images:
         documents = {

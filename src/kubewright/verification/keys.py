@@ -13,6 +13,16 @@ from kubewright.site import layout
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
 
+FIRST_USE = (
+    "no key is given, so the site's own are believed: that finds damage, but not an impostor; pass"
+    " the keys that you trust with --key"
+)
+
+OTHERWISE = (
+    "is not the certificate that was given: it has a subkey, a name or a signature more; do not"
+    " install it, or ask the owner and pass the new one with --key"
+)
+
 Known = Mapping[str, bytes]
 """Public keys by fingerprint (OpenPGP) or id (ECDSA), in the order of their file."""
 
@@ -29,6 +39,8 @@ class Keys:
     """ECDSA keys, PEM blocks one after the other."""
     on_site: frozenset[str]
     """Fingerprints and ids of every key that the site has."""
+    held: tuple[bytes, ...]
+    """The OpenPGP certificates that the site has."""
     current: str | None
     """The fingerprint of the key that signs the site now, where it can be told."""
     development: frozenset[str]
@@ -72,12 +84,15 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
         (layout.ARTIFACT_KEY, public, trusted_keys),
     ):
         _only_trusted(tally, place, held, trusted)
-    if given and not (trusted_certificates and trusted_keys):
+    if not given:
+        tally.warnings.append(FIRST_USE)
+    elif not (trusted_certificates and trusted_keys):
         tally.warnings.append(_missing_kind("ECDSA" if trusted_certificates else "OpenPGP"))
     return Keys(
         certificates=tuple((trusted_certificates or ring).values()),
         artifact_keys=b"".join((trusted_keys or public).values()),
         on_site=frozenset([*ring, *public]),
+        held=tuple(ring.values()),
         current=next(chain(binary, armored), None),
         development=frozenset(
             name for name, data in (ring | public).items() if is_development(data)
@@ -88,7 +103,29 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
 def _missing_kind(kind: str) -> str:
     """What to say to somebody who gave no key of a kind."""
     place = layout.ARTIFACT_KEY if kind == "ECDSA" else layout.KEYRING
-    return f"no {kind} key is given: the site's own in {place} are believed; pass yours with --key"
+    return (
+        f"no {kind} key is given: those in {place} are believed, because the site's state names"
+        " them, which the given key has signed"
+    )
+
+
+def lifetimes(tally: Tally, keys: Keys, now: int) -> None:
+    """No key of the site is revoked, and the one that signs has not expired: clients refuse them.
+
+    An earlier key that has expired is only said: what it signed before then stays good.
+    """
+    seen = set()
+    for certificate in (*keys.certificates, *keys.held):
+        for name, problem, ended in signatures.lifetimes([certificate], now=now):
+            if problem in seen:
+                continue
+            seen.add(problem)
+            signs = keys.current in (None, name)
+            if ended and (signs or ("revoked" in problem and name in keys.on_site)):
+                remedy = "apt, dnf and installers refuse it; sign with another key (docs/keys.md)"
+                tally.require(layout.KEYRING, False, f"{problem}: {remedy}")
+            else:
+                tally.warnings.append(problem)
 
 
 def sort_out(
@@ -173,10 +210,13 @@ def _alone(source: Source, tally: Tally, held: Known, ending: str, reader: Reade
 
 def _only_trusted(tally: Tally, place: str, held: Known, trusted: Known) -> None:
     if trusted:
-        for name in held:
-            tally.require(
+        for name, key in held.items():
+            known = tally.require(
                 place,
                 name in trusted,
                 f"holds {name}, which is none of the keys given;"
                 " do not install it, or pass it with --key too",
             )
+            if known and place != layout.ARTIFACT_KEY:  # its keys are called after all their bytes
+                same = signatures.is_part(key, trusted[name])
+                tally.require(place, same, f"its {name} {OTHERWISE}")

@@ -9,7 +9,7 @@ from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel, Index, Pointer, State
 from kubewright.site import layout
 from kubewright.site.references import references
-from kubewright.verification import backups
+from kubewright.verification import backups, identity
 from kubewright.verification.walk import Walk
 
 D = TypeVar("D", Channel, Index)
@@ -21,6 +21,7 @@ def state(walk: Walk) -> State | None:
     current = _pointer(walk, layout.CURRENT) or finished
     if current is None:
         return None
+    walk.history[current.number] = current.sha256
     walk.expect(references(current))
     path = layout.state_copy(current.number, current.sha256)
     found = walk.document(State, path, current.sha256)
@@ -34,6 +35,7 @@ def state(walk: Walk) -> State | None:
     if not walk.unfinished:
         same = walk.source.read(layout.STATE) == walk.source.read(path)
         walk.tally.require(layout.STATE, same, f"differs from {path}; {REMEDY}")
+    walk.state = found
     _states(walk, path, found)
     return found
 
@@ -74,11 +76,14 @@ def _states(walk: Walk, path: str, newest: State) -> None:
     """A state and those before it: each names the one before, both keys sign each."""
     child = newest
     while True:
+        walk.nameless = not child.site
+        identity.check(walk, path, child)
         walk.signed(path)
         backups.check(walk, path, child)
         if child.parent is None:
             walk.tally.require(path, child.number == 1, "names no parent, but is not the first")
             return
+        walk.history[child.number - 1] = child.parent
         walk.expect(references(Pointer(number=child.number - 1, sha256=child.parent)))
         path = layout.state_copy(child.number - 1, child.parent)
         parent = walk.document(State, path, child.parent)
@@ -97,7 +102,9 @@ def index(walk: Walk, state: State) -> Index | None:
         _same(walk, layout.INDEX, path)
     walk.named.add(layout.INDEX)
     if found is not None:
+        identity.address(walk, path, found.url)
         for place, older in _history(walk, found, path):
+            identity.check(walk, place, older)
             walk.signed(place)
             if older.graph_sha256 is not None:
                 walk.signed(layout.graph_copy(older.graph_sha256))
@@ -122,6 +129,7 @@ def channel(walk: Walk, state: State, name: str) -> Channel | None:
 def channel_history(walk: Walk, newest: Channel, path: str) -> Iterator[Channel]:
     """A channel's records, newest first; both keys sign each."""
     for place, record in _history(walk, newest, path):
+        identity.check(walk, place, record)
         walk.signed(place)
         yield record
 

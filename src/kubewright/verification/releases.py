@@ -6,7 +6,7 @@ from kubewright.models.manifest import File, Manifest
 from kubewright.models.site import IndexedRelease
 from kubewright.signing import rpm
 from kubewright.site import layout
-from kubewright.verification import archives, statements
+from kubewright.verification import archives, identity, statements
 from kubewright.verification.walk import Walk
 
 
@@ -18,15 +18,18 @@ def check(walk: Walk, release: IndexedRelease) -> Manifest | None:
         right = files.sha256(data) == release.manifest_sha256
         walk.tally.require(place, right, f"its SHA-256 is not the one in {layout.INDEX}")
         signers = {walk.openpgp(f"{place}.asc", data), walk.artifact(f"{place}.sig", data)}
+        if signers == {None}:
+            return None  # anybody may have written it, so nothing is read because of it
         manifest = Manifest.from_bytes(data)
+        identity.check(walk, place, manifest)
         _facts(walk, place, manifest, release)
         _keys(walk, place, manifest, signers)
-        for one in manifest.files:
-            _file(walk, one)
+        sound = {one.url for one in manifest.files if _file(walk, one)}
         _checksums(walk, place, data, manifest)
         statements.provenance(walk, place, manifest)
         statements.images(walk, place, manifest)
-        archives.check(walk, place, manifest)
+        if right and None not in signers:
+            archives.check(walk, place, manifest, sound)
         return manifest
     return None
 
@@ -62,19 +65,23 @@ def _keys(walk: Walk, place: str, manifest: Manifest, signers: set[str | None]) 
         )
 
 
-def _file(walk: Walk, one: File) -> None:
-    """A file, once however many releases share it; an rpm is signed besides."""
+def _file(walk: Walk, one: File) -> bool:
+    """Whether a file is as promised, once however many releases share it; an rpm is signed
+    besides.
+    """
     promised = (one.size, one.sha256)
     known = walk.objects.setdefault(one.url, promised)
     if known is not promised:
-        walk.tally.require(one.url, known == promised, "two manifests promise different bytes")
-    elif one.kind != "rpm":
-        walk.file(one.url, promised)
-    else:
-        data = walk.sound(one.url, promised)
-        if data is not None:
-            with walk.tally.check(one.url):
-                rpm.verify(data, walk.keys.certificates, name=one.url)
+        return walk.tally.require(
+            one.url, known == promised, "two manifests promise different bytes"
+        )
+    if one.kind != "rpm":
+        return walk.file(one.url, promised)
+    data = walk.sound(one.url, promised)
+    if data is not None:
+        with walk.tally.check(one.url):
+            rpm.verify(data, walk.keys.certificates, name=one.url)
+    return data is not None
 
 
 def _checksums(walk: Walk, place: str, data: bytes, manifest: Manifest) -> None:

@@ -8,6 +8,8 @@ from pydantic import Field
 from kubewright.errors import KubewrightError, UpstreamUnreachable
 from kubewright.models.base import Model
 from kubewright.models.document import REMEDY
+from kubewright.moments import moment
+from kubewright.printable import printable
 from kubewright.verification.source import Measure
 
 CHANGED = f"its SHA-256 is not the one that the site names; {REMEDY}"
@@ -20,6 +22,24 @@ class Finding(Model):
     problem: str
 
 
+class Publication(Model):
+    """Which publication of a site was looked at."""
+
+    number: int
+    issued: int = Field(description="publication clock, epoch seconds")
+    site: str = Field(description="the id of the site; empty where it has none")
+    url: str = Field(description="the site's own address; empty where none is fixed")
+    sha256: str = Field(description="of the state")
+
+    def line(self) -> str:
+        """The same for people."""
+        where = f" at {self.url}" if self.url else ", which has no fixed address"
+        return (
+            f"publication {self.number} of {moment(self.issued)},"
+            f" site {self.site or 'without an id'}{where}"
+        )
+
+
 class Report(Model):
     """The outcome of a verification."""
 
@@ -30,16 +50,30 @@ class Report(Model):
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
     strays: tuple[str, ...] = Field((), description="paths that nothing on the site names")
+    first_use: bool = Field(
+        False, description="whether no key was given, so that the site's own are believed"
+    )
+    publication: Publication | None = None
+    history: dict[int, str] = Field(
+        {}, exclude=True, description="digests of publications by their numbers"
+    )
 
     def lines(self) -> Iterator[str]:
-        """The report for people."""
+        """The report for people, as a terminal may show it."""
+        yield from map(printable, self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        whence = ", believed because the site says so" if self.first_use else ""
         for key in self.keys:
-            yield f"key {key}"
+            yield f"key {key}{whence}"
         for warning in self.warnings:
             yield f"warning: {warning}"
         for finding in self.findings:
             yield f"FAILED {finding.place}: {finding.problem}"
-        verdict = f"{len(self.findings)} failed" if self.findings else "all sound"
+        if self.publication is not None:
+            yield self.publication.line()
+        sound = "all sound by the site's own keys" if self.first_use else "all sound"
+        verdict = f"{len(self.findings)} failed" if self.findings else sound
         releases = ", ".join(self.releases) or "none"
         yield f"{self.site}: {self.checked} checks, {verdict}; releases: {releases}"
 
@@ -66,7 +100,14 @@ class Tally:
             raise
         except KubewrightError as error:
             self.fail(place, str(error).removeprefix(f"{place}: "))
-        except (ValueError, LookupError, EOFError, OSError) as error:
+        except (
+            ValueError,
+            LookupError,
+            ArithmeticError,
+            RecursionError,
+            EOFError,
+            OSError,
+        ) as error:
             words = str(error).splitlines()[0] if str(error) else type(error).__name__
             self.fail(place, f"cannot be read: {words}")
 

@@ -1,16 +1,17 @@
 """Walks a site from its keys and its pointer to every object that they lead to."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest, PackageFile
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease, State
-from kubewright.signing import verify as signatures
 from kubewright.site import layout
 from kubewright.site.references import indexes, linked, references, served
 from kubewright.verification import (
     apt,
+    identity,
     keys,
     pages,
     publications,
@@ -20,34 +21,37 @@ from kubewright.verification import (
     upgrades,
     yum,
 )
-from kubewright.verification.report import Report, Tally
+from kubewright.verification import demands as demand
+from kubewright.verification.demands import Demands
+from kubewright.verification.report import Publication, Report, Tally
 from kubewright.verification.repositories import Packages
 from kubewright.verification.source import Source
 from kubewright.verification.walk import Walk
 
+NOTHING = Demands()
 
-def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> Report:
+
+def verify(
+    source: Source, site: str, trusted: Sequence[bytes], demands: Demands = NOTHING, *, now: int
+) -> Report:
     """Check a whole site. `trusted` holds OpenPGP certificates and ECDSA keys as PEM.
 
-    Without keys of a kind the site's own are believed: that finds damage, not an impostor. Raises
+    Without keys the site's own are believed: that finds damage, not an impostor. Raises
     VerificationFailed when there is no site to check at all, RequestError for a trusted key that is
     none or a site that a newer kubewright has written, and UpstreamUnreachable when a server stops
     answering before anything wrong is found.
     """
-    if all(source.read(path) is None for path in (layout.CURRENT, layout.FINISHED, layout.INDEX)):
+    if not any(map(partial(_has, source), (layout.CURRENT, layout.FINISHED, layout.INDEX))):
         raise VerificationFailed(
             site, f"{layout.CURRENT} is missing: this is no published site", "give its root"
         )
     tally = Tally()
-    walk = Walk(source, now, keys.check(source, tally, trusted), tally)
-    tally.warnings += signatures.expiry_warnings(walk.keys.certificates, now=now)
-    index: Index | None = None
-    try:
-        index = _all(walk)
-    except UpstreamUnreachable as error:
-        if not tally.findings:
-            raise
-        tally.fail(site, f"the rest is not checked: {error}")
+    walk = Walk(source, now, keys.check(source, tally, trusted), tally, own=demands.own)
+    keys.lifetimes(tally, walk.keys, now)
+    index = _as_far_as_it_goes(walk, site)
+    if walk.state is not None:
+        with tally.check(layout.STATE):
+            demand.check(tally, walk.state, demands, site, now)
     if walk.newer is not None and (index is None or walk.unread):
         raise walk.newer
     return Report(
@@ -58,7 +62,41 @@ def verify(source: Source, site: str, trusted: Sequence[bytes], *, now: int) -> 
         warnings=tuple(tally.warnings),
         findings=tuple(tally.findings),
         strays=walk.strays,
+        first_use=not trusted,
+        publication=_publication(walk),
+        history=walk.history,
     )
+
+
+def _has(source: Source, path: str) -> bool:
+    """Whether there is such an object, of whatever size."""
+    try:
+        return source.read(path) is not None
+    except VerificationFailed:
+        return True
+
+
+def _as_far_as_it_goes(walk: Walk, site: str) -> Index | None:
+    """The index, once all that it leads to is checked, or as much as there is to be had."""
+    try:
+        return _all(walk)
+    except UpstreamUnreachable as error:
+        if not walk.tally.findings:
+            raise
+        walk.tally.fail(site, f"the rest is not checked: {error}")
+    except VerificationFailed as error:
+        walk.tally.fail(error.place or site, f"{error.problem}; the rest is not checked")
+    return None
+
+
+def _publication(walk: Walk) -> Publication | None:
+    state = walk.state
+    if state is None:
+        return None
+    return Publication(
+        number=state.number, issued=state.issued, site=state.site, url=state.url,
+        sha256=walk.history[state.number],
+    )  # fmt: skip
 
 
 def _all(walk: Walk) -> Index | None:
@@ -102,6 +140,7 @@ def _channel(
     channel = publications.channel(walk, state, name)
     if channel is None:
         return
+    identity.address(walk, path, channel.url)
     copy = state.channels[name]
     copied = layout.channel_copy(name, copy.sequence, copy.sha256)
     for record in publications.channel_history(walk, channel, copied):

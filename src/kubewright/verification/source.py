@@ -1,7 +1,9 @@
-"""Where a site is read from: a directory, or a web server."""
+"""Where a site is read from: a directory, or a web server. Nothing is read without a bound."""
 
 # ruff: noqa: D102 -- Source says once what each method does
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,24 +11,40 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from kubewright import files
-from kubewright.site.directory import DirectoryStore
+from kubewright.errors import VerificationFailed
+from kubewright.site.directory import OWN
 from kubewright.site.store import checked
 
 Measure = tuple[int, str]
-"""The size in bytes and the SHA-256 of an object."""
+"""The size in bytes and the SHA-256 of an object. An object of another size than the one that was
+asked for has no SHA-256: it is not read.
+"""
+
+DOCUMENT = 1 << 28
+"""The most bytes that an object may have whose size nothing says: documents, signatures, keys."""
+
+IN_MEMORY = 2 << 30
+"""The most bytes of an object that are read at once, whatever is said of it."""
+
+Opened = Callable[[str], AbstractContextManager[Callable[[int], bytes] | None]]
+"""Opens an object: it gives what reads so many bytes more, None if there is no such object."""
 
 
 class Source(Protocol):
-    """The objects of a site, by their paths."""
+    """The objects of a site, by their paths. Too large ones raise VerificationFailed."""
 
-    def read(self, path: str) -> bytes | None:
-        """A whole object, or None if there is none."""
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        """A whole object of at most so many bytes (None: DOCUMENT), or None if there is none."""
 
-    def measured(self, path: str) -> Measure | None:
-        """Size and digest of an object however large, or None if there is none."""
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        """Size and digest of an object that ought to have `size` bytes (None: at most DOCUMENT), or
+        None if there is none.
+        """
 
-    def local(self, path: str) -> AbstractContextManager[Path]:
-        """A file of this machine with the object's bytes, for as long as a block runs."""
+    def local(self, path: str, size: int) -> AbstractContextManager[Path]:
+        """A file of this machine with the bytes of an object of that size, as long as a block
+        runs.
+        """
 
     def list(self) -> list[str] | None:
         """Every path there is; None where nobody can tell."""
@@ -36,47 +54,103 @@ class Directory:
     """A site in a directory. A file that has several names there is hashed once."""
 
     def __init__(self, root: Path) -> None:
-        self._store = DirectoryStore(root)
+        self._root = root
         self._digests: dict[tuple[int, int], str] = {}
 
-    def read(self, path: str) -> bytes | None:
-        stored = self._store.get(path)
-        return stored.data if stored else None
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        file = self._file(path)
+        if file is None:
+            return None
+        with file.open("rb") as stream:
+            return _bounded(stream.read, path, most)
 
-    def measured(self, path: str) -> Measure | None:
-        file = self._store.root / checked(path)
-        if not file.is_file():
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        file = self._file(path)
+        if file is None:
             return None
         status = file.stat()
+        if size is None and status.st_size > DOCUMENT:
+            raise _too_large(path, DOCUMENT)
+        if status.st_size != (status.st_size if size is None else size):
+            return status.st_size, ""
         inode = (status.st_dev, status.st_ino)
         if inode not in self._digests:
             self._digests[inode] = files.sha256_of(file)
         return status.st_size, self._digests[inode]
 
     @contextmanager
-    def local(self, path: str) -> Iterator[Path]:
-        yield self._store.root / checked(path)
+    def local(self, path: str, size: int) -> Iterator[Path]:
+        file = self._root / checked(path)
+        if file.stat().st_size > size:
+            raise _too_large(path, size)
+        yield file
 
     def list(self) -> list[str] | None:
-        return self._store.list("")
+        found = []
+        for folder, below, names in os.walk(self._root):
+            parent = Path(folder).relative_to(self._root)
+            if parent == Path() and OWN in below:
+                below.remove(OWN)
+            found += [(parent / name).as_posix() for name in names]
+        return sorted(found)
+
+    def _file(self, path: str) -> Path | None:
+        """A plain file; nothing else is opened, which may have no end."""
+        file = self._root / checked(path)
+        return file if file.is_file() else None
 
 
 class Web:
-    """A site that another program serves; `read` gets a whole object."""
+    """A site that another program serves."""
 
-    def __init__(self, read: Callable[[str], bytes | None]) -> None:
-        self.read = read
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
 
-    def measured(self, path: str) -> Measure | None:
-        data = self.read(path)
-        return None if data is None else (len(data), files.sha256(data))
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        with self._opened(path) as more:
+            return None if more is None else _bounded(more, path, most)
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        digest, count = hashlib.sha256(), 0
+        with self._opened(path) as more:
+            if more is None:
+                return None
+            for piece in _pieces(more, path, DOCUMENT if size is None else size):
+                digest.update(piece)
+                count += len(piece)
+        return count, digest.hexdigest()
 
     @contextmanager
-    def local(self, path: str) -> Iterator[Path]:
+    def local(self, path: str, size: int) -> Iterator[Path]:
         with TemporaryDirectory(prefix="kubewright-verify-") as directory:
             file = Path(directory) / path.rpartition("/")[2]
-            file.write_bytes(self.read(path) or b"")
+            with self._opened(path) as more, file.open("wb") as stream:
+                for piece in _pieces(more, path, size) if more else ():
+                    stream.write(piece)
             yield file
 
     def list(self) -> list[str] | None:
         return None
+
+
+def _bounded(read: Callable[[int], bytes], path: str, most: int | None) -> bytes:
+    """All there is to read, into memory."""
+    return b"".join(_pieces(read, path, DOCUMENT if most is None else min(most, IN_MEMORY)))
+
+
+def _pieces(read: Callable[[int], bytes], path: str, most: int) -> Iterator[bytes]:
+    """What there is to read, piece by piece. Raises VerificationFailed where it is more than
+    that.
+    """
+    left = most
+    while piece := read(min(left, files.CHUNK) + 1):
+        left -= len(piece)
+        if left < 0:
+            raise _too_large(path, most)
+        yield piece
+
+
+def _too_large(path: str, most: int) -> VerificationFailed:
+    return VerificationFailed(
+        path, f"has more than the {most} bytes that it may have", "do not use it"
+    )

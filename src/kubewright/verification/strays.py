@@ -1,13 +1,17 @@
 """Finds what lies on a site although nothing names it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatchcase
 
 from kubewright.models.site import Index, State
 from kubewright.site.derived import is_newer
 from kubewright.verification.walk import Walk
 
 FOLDERS = ("apt/", "channels/", "keys/", "publications/", "releases/", "schemas/", "yum/")
-"""The folders that belong to a site alone; beside them people may keep what they like."""
+"""The folders that belong to a site alone."""
+
+ENTRIES = ("InRelease", "Release", "Release.gpg", "repomd.xml", "repomd.xml.asc", "repomd.xml.key")
+"""What clients of a repository read first, and so believe; it is not written before the commit."""
 
 UPLOADS = ("apt/pool/", "yum/pool/", "publications/", "yum/snapshots/")
 """Where a publication that is being prepared, or was given up, has objects that nobody sees."""
@@ -29,11 +33,9 @@ def check(walk: Walk, index: Index, state: State) -> tuple[str, ...]:
             " version can say"
         )
         return ()
-    strays = tuple(
-        path
-        for path in walk.source.list() or ()
-        if path.startswith(FOLDERS) and path not in walk.named
-    )
+    unnamed = [path for path in walk.source.list() or () if path not in walk.named]
+    _beside(walk, [path for path in unnamed if not path.startswith(FOLDERS)])
+    strays = tuple(path for path in unnamed if path.startswith(FOLDERS))
     known = {release.name for release in index.releases}
     waiting = [path for path in strays if walk.unfinished or _uploaded(path, known)]
     for path in strays:
@@ -49,10 +51,27 @@ def check(walk: Walk, index: Index, state: State) -> tuple[str, ...]:
     return strays
 
 
+def _beside(walk: Walk, paths: Sequence[str]) -> None:
+    """What lies at the site's address is taken for the site's, a program most of all."""
+    if walk.own is None:
+        if paths:
+            walk.tally.warnings.append(
+                f"beside the site lies {', '.join(paths[:SHOWN])}, which nothing on it names and"
+                " nobody has signed"
+            )
+        return
+    for path in paths:
+        if not any(fnmatchcase(path, pattern) for pattern in walk.own):
+            problem = "nothing on the site names it, and nobody has signed it; remove it"
+            walk.tally.require(path, False, f"{problem}, or if it is yours pass --own {path}")
+
+
 def _uploaded(path: str, releases: Collection[str]) -> bool:
     """Whether a publication may have put an object there that is not committed."""
     folder, _, rest = path.partition("/")
     if folder == "releases" and "/" in rest:
         return rest.partition("/")[0] not in releases
+    if path.rpartition("/")[2] in ENTRIES and not path.startswith("yum/snapshots/"):
+        return False
     in_repository = "/by-hash/" in path or "/repodata/" in path or "/Packages/" in path
     return path.startswith(UPLOADS) or in_repository

@@ -2,13 +2,14 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.document import REMEDY, Document
+from kubewright.models.site import State
 from kubewright.signing import openpgp
 from kubewright.signing import verify as signatures
 from kubewright.site.references import Reference
@@ -41,6 +42,14 @@ class Walk:
     """Whether a document could not be read: then not all is known that the site names."""
     strays: tuple[str, ...] = ()
     """Paths that no document names."""
+    own: Sequence[str] | None = None
+    """What may lie beside the site, as patterns; None: anything, which is a warning."""
+    state: State | None = None
+    """The present publication."""
+    history: dict[int, str] = field(default_factory=dict)
+    """The digests of it and of those before it, by their numbers."""
+    nameless: bool = False
+    """Whether the site has publications from before there were ids of sites."""
     unfinished: bool = False
     """Whether such a publication is under way, or was cut short."""
 
@@ -76,7 +85,7 @@ class Walk:
 
     def signed(self, path: str) -> None:
         """Check both signatures beside a document."""
-        data = self.source.read(path)
+        data = self.source.read(path)  # None is named where the document is read
         if data is not None:
             self.openpgp(f"{path}.asc", data)
             self.artifact(f"{path}.sig", data)
@@ -91,7 +100,7 @@ class Walk:
 
     def _measured(self, path: str, sha256: str, size: int | None) -> None:
         with self.tally.check(path):
-            measure = self.source.measured(path)
+            measure = self.source.measured(path, size)
             if measure is None:
                 raise VerificationFailed(path, "missing", REMEDY)
             if size is not None and measure[0] != size:
@@ -140,14 +149,14 @@ class Walk:
     def file(self, place: str, promised: Measure) -> bool:
         """Check size and digest of an object, however large."""
         with self.tally.check(place):
-            measure = self.source.measured(place)
+            measure = self.source.measured(place, promised[0])
             return self.tally.measure(place, measure, promised)
         return False
 
     def sound(self, place: str, promised: Measure) -> bytes | None:
         """An object whose size and digest are as promised."""
         with self.tally.check(place):
-            data = self.source.read(place)
+            data = self.source.read(place, promised[0])
             measure = None if data is None else (len(data), files.sha256(data))
             return data if self.tally.measure(place, measure, promised) else None
         return None

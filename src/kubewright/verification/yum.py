@@ -60,7 +60,10 @@ def _repository(walk: Walk, base: str, channel: Channel, packages: Wanted) -> No
     place = f"{base}/{yum.REPOMD}"
     with walk.tally.check(place):
         repomd = walk.must(place)
-        _key(walk, f"{place}.key", walk.openpgp(f"{place}.asc", repomd))
+        signer = walk.openpgp(f"{place}.asc", repomd)
+        _key(walk, f"{place}.key", signer)
+        if signer is None:
+            return  # anybody may have written it, so nothing is read because of it
         root = _parsed(repomd, place)
         records = {str(one.get("type")): one for one in root.iter(f"{_REPO}data")}
         walk.tally.require(
@@ -93,7 +96,8 @@ def _key(walk: Walk, place: str, signer: str | None) -> None:
     signed.
     """
     with walk.tally.check(place):
-        held = keys.certificates(walk.must(place), place)
+        data = walk.must(place)
+        held = keys.certificates(data, place)
         strange = sorted(held.keys() - walk.keys.on_site)
         walk.tally.require(
             place,
@@ -104,6 +108,10 @@ def _key(walk: Walk, place: str, signer: str | None) -> None:
             place,
             signer is None or signer in held,
             f"lacks {signer}, which signed; run `kubewright repair`",
+        )
+        same = data == walk.source.read(layout.KEYRING_ARMORED)
+        walk.tally.require(
+            place, same, f"is not byte for byte {layout.KEYRING_ARMORED}; run `kubewright repair`"
         )
         trusted = keyring.certificates(b"".join(walk.keys.certificates), place=place)
         refused = sorted(held.keys() - trusted.keys() - set(strange))
