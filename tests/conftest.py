@@ -14,6 +14,7 @@ import pytest
 from kubewright.cli import main
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import Arch
+from kubewright.models.mirror import NAME, Mirror
 from kubewright.run import run as run_program
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
@@ -137,6 +138,18 @@ def sample_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("upstream") / "mirror"
     sample(target, shipped())
     return target
+
+
+@pytest.fixture(scope="session")
+def compiled(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """Settings that production keys sign with: the sample's files from a mirror that calls itself
+    compiled, and a person who takes its bytes for those that are pinned.
+    """
+    mirror = tmp_path_factory.mktemp("compiled") / "mirror"
+    shutil.copytree(sample_mirror, mirror, copy_function=os.link)
+    (mirror / NAME).unlink()
+    (mirror / NAME).write_bytes(Mirror(kind="source").to_bytes())
+    return {"upstream": str(mirror), "allow_changed": ("busybox", "cri-dockerd", "docker")}
 
 
 @pytest.fixture(scope="session")

@@ -65,9 +65,14 @@ def public_files(folder: Path, keys: Keys) -> tuple[Path, ...]:
 
 
 def test_a_development_key_never_gets_onto_a_site_of_production_keys(
-    home: Settings, keys: Keys, production: list[Keys], tmp_path: Path
+    home: Settings,
+    keys: Keys,
+    production: list[Keys],
+    tmp_path: Path,
+    compiled: dict[str, object],
 ) -> None:
     shutil.rmtree(home.site)
+    home = home.model_copy(update=compiled)
     again(home, "v1.36.4", production[0])
     with pytest.raises(
         KubewrightError, match=r"not signed by your keys \(it names .*--trust"
@@ -86,8 +91,13 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
 
 
 def test_production_keys_never_join_a_site_that_trusts_a_development_key(
-    home: Settings, keys: Keys, production: list[Keys], tmp_path: Path
+    home: Settings,
+    keys: Keys,
+    production: list[Keys],
+    tmp_path: Path,
+    compiled: dict[str, object],
 ) -> None:
+    home = home.model_copy(update=compiled)
     with pytest.raises(
         KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"
     ):
@@ -151,9 +161,14 @@ def test_a_site_keeps_its_address(tmp_path: Path, build: Build, keys: Keys) -> N
 
 
 def test_new_keys_take_over_a_site_and_old_signatures_stay_good(
-    home: Settings, production: list[Keys], tool: Callable[[str], Path], tmp_path: Path
+    home: Settings,
+    production: list[Keys],
+    tool: Callable[[str], Path],
+    tmp_path: Path,
+    compiled: dict[str, object],
 ) -> None:
     shutil.rmtree(home.site)
+    home = home.model_copy(update=compiled)
     first, second = production
     again(home, "v1.35.9", first)
     with pytest.raises(KubewrightError, match="not signed by your keys"):

@@ -178,7 +178,9 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
 @click.command()
 @NAME
-@shared(*KEYS, "trust", "dist", "cache", "site", "url", "dry-run")
+@shared(
+    *KEYS, "trust", "dist", "cache", "site", "url", "allow-http", "allow-development", "dry-run"
+)
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
     from kubewright.cli.shipped import shipped

@@ -20,13 +20,18 @@ from kubewright.settings import Backend, Settings
 
 Command = Callable[..., None]
 
-CHOICE = ("upstream", "offline", "arch", "revision", "flavour", "allow-unverified", "jobs", "now")
+CHOICE = (
+    "upstream", "offline", "arch", "revision", "flavour", "allow-unverified", "allow-changed",
+    "jobs", "now",
+)  # fmt: skip
 """The options that decide what a release consists of."""
 
 KEYS = ("repo-key", "artifact-key", "now")
 """Those that name the keys."""
 
-PUBLICATION = ("site", "url", "allow-development", *KEYS, "trust", "state", "dry-run")
+PUBLICATION = (
+    "site", "url", "allow-http", "allow-development", *KEYS, "trust", "state", "dry-run",
+)  # fmt: skip
 """Those of a publication of any kind."""
 
 
@@ -99,12 +104,21 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "allow-development": {
         "is_flag": True,
-        "help": "Let a development key sign for a public site.",
+        "help": "Let a development key sign for a public site, and production keys a sample.",
+    },
+    "allow-http": {
+        "is_flag": True,
+        "help": "Let production keys sign for an address without TLS.",
     },
     "allow-unverified": {
         "multiple": True,
         "metavar": "NAME",
         "help": "Accept a component that nothing vouches for.",
+    },
+    "allow-changed": {
+        "multiple": True,
+        "metavar": "NAME",
+        "help": "Accept other bytes of a component than are pinned or published for its version.",
     },
     "offline": {"is_flag": True, "help": "Resolve from the catalog alone."},
     "backend": {"type": click.Choice(get_args(Backend)), "help": "What builds packages."},

@@ -88,6 +88,11 @@ class ComponentSource(Model):
     known: tuple[KnownVersion, ...] = ()
     pins: tuple[Pin, ...] = ()
 
+    def pin(self, version: str, arch: Arch) -> Pin | None:
+        """The digest that we vouch for of a version, None where there is none."""
+        found = (pin for pin in self.pins if (pin.version, pin.arch) == (version, arch))
+        return next(found, None)
+
     @property
     def packaged(self) -> dict[str, Any]:
         """What packages say of it, ready for JSON."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
-from kubewright.models.components import Components, ComponentSource, InputSource, Pin
+from kubewright.models.components import Components, ComponentSource, InputSource
 from kubewright.models.lock import Check, Component, Input, Unavailable
 from kubewright.models.mirror import OWN_BYTES
 
@@ -76,13 +76,16 @@ def pin_inputs(
     def ask(entry: Input) -> Input | Unavailable:
         unverified = entry.component in allow_unverified
         try:
-            return _ask(entry, components.components[entry.component], upstream, unverified)
+            answer = _ask(entry, components.components[entry.component], upstream, unverified)
         except Unvouched as error:
             if entry.component not in optional:
                 raise
             return Unavailable(
                 component=entry.component, name=entry.name, arch=entry.arch, reason=str(error)
             )
+        if isinstance(answer, Unavailable):
+            return answer
+        return answer.model_copy(update={"mirror": upstream.origin})
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         answers = list(pool.map(ask, wanted))
@@ -106,8 +109,8 @@ def _ask(
             reason=f"this upstream has no {entry.url}",
         )
     stated = _stated(entry, source, upstream)
-    pin = _pin(entry, component)
-    if pin and upstream.kind not in OWN_BYTES:
+    pin = component.pin(entry.version, entry.arch)
+    if pin and (upstream.origin is None or upstream.origin.kind not in OWN_BYTES):
         if stated and stated.sha256 != pin.sha256:
             raise VerificationFailed(
                 stated.checked_by,
@@ -143,13 +146,6 @@ def _stated(entry: Input, source: InputSource, upstream: "Upstream") -> Input | 
     )
 
 
-def _pin(entry: Input, component: ComponentSource) -> Pin | None:
-    return next(
-        (pin for pin in component.pins if (pin.version, pin.arch) == (entry.version, entry.arch)),
-        None,
-    )
-
-
 def _warn_of_pins(
     answers: Sequence[Input | Unavailable], components: Components, upstream: "Upstream"
 ) -> None:
@@ -158,13 +154,14 @@ def _warn_of_pins(
     for answer in answers:
         if not isinstance(answer, Input) or answer.check is Check.pin:
             continue
-        if _pin(answer, components.components[answer.component]):
+        if components.components[answer.component].pin(answer.version, answer.arch):
             names.add(answer.component)
-    if names:
+    if names and upstream.origin:
         log.warning(
-            "%s: a %s mirror, with bytes of its own: the pins of %s do not apply",
+            "%s: a %s mirror, with bytes of its own: the pins of %s do not apply, so production "
+            "keys will not sign this as it is",
             upstream.mirror,
-            upstream.kind,
+            upstream.origin.kind,
             ", ".join(sorted(names)),
         )
 
