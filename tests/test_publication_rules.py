@@ -10,7 +10,6 @@ import pytest
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.stages import (
     channels,
@@ -29,20 +28,6 @@ from kubewright.workspace import Workspace
 NOW = 1_790_000_000
 
 Build = Callable[..., Settings]
-
-
-@pytest.fixture(scope="session")
-def production(tmp_path_factory: pytest.TempPathFactory) -> list[Keys]:
-    """Two pairs of keys that are nobody's development keys."""
-    pairs = []
-    for name in ("first", "second"):
-        folder = tmp_path_factory.mktemp("keys") / name
-        paths = initialise(
-            folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None
-        )
-        uris = f"file:{paths.repo_secret}", f"file:{paths.artifact_secret}"
-        pairs.append(Keys(repo=repo_key(uris[0], now=NOW), artifact=artifact_key(uris[1])))
-    return pairs
 
 
 def sound(site: str) -> None:

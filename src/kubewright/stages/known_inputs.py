@@ -49,7 +49,7 @@ def refuse_changed(
     """
     for entry in inputs:
         before = known.get(entry.url, ())
-        if entry.sha256 is None or not before or _is_known(entry, known):
+        if entry.check is Check.built or not before or _is_known(entry, known):
             continue
         first = before[0]
         if entry.component in allowed:
@@ -114,7 +114,9 @@ def published(
 
 
 def _is_known(entry: Input, known: Mapping[str, Sequence[Known]]) -> bool:
-    return entry.sha256 in {one.sha256 for one in known.get(entry.url, ())}
+    """Whether somebody says the same of it; nobody can of what has no digest yet."""
+    digests = {one.sha256 for one in known.get(entry.url, ())}
+    return entry.sha256 is None or entry.sha256 in digests
 
 
 def _has(release: IndexedRelease, component: str, version: str) -> bool:
