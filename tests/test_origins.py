@@ -28,6 +28,7 @@ from kubewright.signing.roles import Keys
 from kubewright.site.reader import Reader
 from kubewright.stages import (
     channels,
+    dryrun,
     fetch,
     image,
     known_inputs,
@@ -145,6 +146,8 @@ def test_who_may_sign_the_bytes_of_which_mirror(
         return
     with pytest.raises(KubewrightError, match=case.refusal):
         origins.refuse(lock, settings, own, shipped().components)
+    with pytest.raises(KubewrightError, match=case.refusal):
+        dryrun.rehearse("v1.36.4", settings, shipped(), lambda: own)
     with pytest.raises(KubewrightError, match=case.refusal):
         release.release("v1.36.4", settings, shipped(), own)
     assert not Path(settings.site).exists()

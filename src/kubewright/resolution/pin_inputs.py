@@ -158,8 +158,8 @@ def _warn_of_pins(
             names.add(answer.component)
     if names and upstream.origin:
         log.warning(
-            "%s: a %s mirror, with bytes of its own: the pins of %s do not apply, so production "
-            "keys will not sign this as it is",
+            "%s: a %s mirror, with bytes of its own: the pins of %s do not apply; production "
+            "keys sign that only if they are told to",
             upstream.mirror,
             upstream.origin.kind,
             ", ".join(sorted(names)),

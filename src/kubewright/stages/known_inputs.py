@@ -102,8 +102,9 @@ def published(
     """
     known: dict[str, list[Known]] = {}
     releases = index.releases if index else ()
-    for component, version in {entry.component: entry.version for entry in inputs}.items():
-        own = [entry for entry in inputs if entry.component == component]
+    wanted = [entry for entry in inputs if entry.check is not Check.built]
+    for component, version in {entry.component: entry.version for entry in wanted}.items():
+        own = [entry for entry in wanted if entry.component == component]
         sharing = (one for one in releases if _has(one, component, version))
         for one in islice(sharing, MOST):
             manifest = reader.manifest(one.manifest_url, one.manifest_sha256)
