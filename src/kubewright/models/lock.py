@@ -57,6 +57,9 @@ class Input(Model):
     sha256: Sha256 | None = Field(None, description="absent until an upstream has been asked")
     check: Check | None = None
     checked_by: str = Field("", description="the checksum file, or the pin's source")
+    signed_by: str = Field(
+        "", description="whose signature beside it has been checked, where upstream has one"
+    )
     mirror: Origin | None = Field(
         None, description="that stood for the upstream; absent: the upstream itself was asked"
     )

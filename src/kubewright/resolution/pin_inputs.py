@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kubewright import keyless
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.components import Components, ComponentSource, InputSource
@@ -77,6 +78,8 @@ def pin_inputs(
         unverified = entry.component in allow_unverified
         try:
             answer = _ask(entry, components.components[entry.component], upstream, unverified)
+            if isinstance(answer, Input):
+                answer = _signed(answer, components, upstream, unverified)
         except Unvouched as error:
             if entry.component not in optional:
                 raise
@@ -129,6 +132,38 @@ def _ask(
         f"{entry.component} {entry.version} {entry.arch}",
         "add a pin that you have checked, or pass --allow-unverified " + entry.component,
     )
+
+
+def _signed(entry: Input, components: Components, upstream: "Upstream", unverified: bool) -> Input:
+    """The input with the name of who has signed it, where its upstream has signatures.
+
+    Raises VerificationFailed for a wrong one, and for none where recipes require it, unless the
+    component is allowed to be unverified. A mirror with bytes of its own has nobody's.
+    """
+    wanted = components.components[entry.component].signature
+    own_bytes = upstream.origin is not None and upstream.origin.kind in OWN_BYTES
+    if wanted is None or own_bytes or entry.sha256 is None:
+        return entry
+    place, certificate_place = (
+        text.format(url=entry.url) for text in (wanted.url, wanted.certificate)
+    )
+    signature, certificate = upstream.read(place), upstream.read(certificate_place)
+    try:
+        if signature is None or certificate is None:
+            if not wanted.required:
+                return entry
+            raise VerificationFailed(place, "no such signature, and recipes require it", "")
+        keyless.check(
+            entry.sha256, signature, certificate, components.authorities[wanted.authority].encode(),
+            identity=wanted.identity, issuer=wanted.issuer, place=place,
+        )  # fmt: skip
+    except VerificationFailed as error:
+        if unverified:
+            log.warning("%s: %s; taken as it is", place, error.problem)
+            return entry
+        remedy = f"take another upstream, or pass --allow-unverified {entry.component}"
+        raise VerificationFailed(place, error.problem, remedy) from error
+    return entry.model_copy(update={"signed_by": wanted.identity})
 
 
 def _stated(entry: Input, source: InputSource, upstream: "Upstream") -> Input | None:

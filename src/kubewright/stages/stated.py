@@ -52,7 +52,11 @@ def dependency(entry: Input) -> provenance.Dependency:
     """An input, and who says what it is. A mirror with bytes of its own stands for an upstream, but
     is none.
     """
-    notes: dict[str, Any] = {"check": entry.check, "checkedBy": entry.checked_by}
+    notes: dict[str, Any] = {
+        "check": entry.check,
+        "checkedBy": entry.checked_by,
+        "signedBy": entry.signed_by,
+    }
     uri = entry.url
     if entry.mirror is not None:
         notes["mirror"] = entry.mirror.model_dump(exclude_none=True)
