@@ -255,8 +255,16 @@ def test_what_was_compiled_is_stated_as_such_by_production_keys(
         "mirror": {"kind": "source", "description": description},
         "standsFor": f"https://{KUBELET}",
     }
-    recipes = said["buildDefinition"]["internalParameters"]["recipes"]["sha256"]
-    assert recipes == workspace.release().recipes
+    decided = said["buildDefinition"]["internalParameters"]
+    assert decided["recipes"]["sha256"] == workspace.release().recipes
+    dependencies = {one["name"] for one in said["buildDefinition"]["resolvedDependencies"]}
+    made_of = {url.rpartition("/")[2]: names for url, names in decided["packages"].items()}
+    containerd = ["containerd/containerd amd64", "runc/runc amd64"]
+    assert made_of["kubernetes-containerd_2.3.6-2_amd64.deb"] == containerd
+    assert decided["packages"].keys() <= {
+        one["name"] for one in statement(site, "v1.36.4-1")["subject"]
+    }
+    assert set(containerd) < dependencies
     assert {"kubewright", "zlib", "zlib of images", "zstd"} <= set(
         said["runDetails"]["builder"]["version"]
     )

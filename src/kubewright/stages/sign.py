@@ -17,7 +17,7 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
-from kubewright.stages import image, known_inputs, manifest, origins
+from kubewright.stages import image, known_inputs, manifest, origins, stated
 from kubewright.stages.build_package import entry_channel
 from kubewright.stages.carried import Carried, Listed, Read, published
 from kubewright.stages.content_digest import content_digest
@@ -34,7 +34,6 @@ from kubewright.stages.signed_documents import (
 from kubewright.stages.site import identity
 from kubewright.stages.site import keyring as published_keyring
 from kubewright.stages.site_keys import site_keyring
-from kubewright.stages.stated import of_release as stated_of
 from kubewright.stages.trust import trusted
 from kubewright.workspace import Workspace, fingerprint
 
@@ -137,18 +136,18 @@ def _make(
         *documents(workspace, release, node_spec),
         *image_signatures(workspace, release, wanted.images, keys),
     ]
-    stated = _stated(workspace, wanted, [*artifacts, *signed], keys)
+    provenance = _provenance(workspace, wanted, [*artifacts, *signed], keys)
     whole = manifest.compose(
         release,
-        artifacts=[*artifacts, stated],
+        artifacts=[*artifacts, provenance],
         packages=signed,
         images=wanted.images,
         records=(packages, built),
         keys=public_keys(keys),
         rules=manifest.Rules(node_spec, recipes.skew),
-        entry=Entry(wanted.options["site"], settings.url, entry_channel(release), stated.url),
+        entry=Entry(wanted.options["site"], settings.url, entry_channel(release), provenance.url),
     )
-    artifacts += [stated, *signed_manifest(workspace, release, whole, keys)]
+    artifacts += [provenance, *signed_manifest(workspace, release, whole, keys)]
     return Record(
         stage="sign",
         fingerprint=wanted.mark,
@@ -160,15 +159,16 @@ def _make(
     )
 
 
-def _stated(
+def _provenance(
     workspace: Workspace, wanted: Order, subjects: Sequence[Artifact], keys: Keys
 ) -> Artifact:
     """The signed statement of what all of these were made from."""
-    text = stated_of(
+    text = stated.of_release(
         wanted.release,
         subjects,
         (*wanted.packages.builders, *wanted.built.builders),
         wanted.images,
+        parts=stated.parts(workspace, wanted.packages.packages),
         development=keys.development or wanted.release.sample,
     )
     return statement(workspace, wanted.release, text, keys)

@@ -3,16 +3,18 @@ bytes.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubewright import __version__
-from kubewright.models.artifact import Artifact, Builder
+from kubewright.models.artifact import Artifact, Builder, Package
+from kubewright.models.build import Built
 from kubewright.models.image import Image
 from kubewright.models.lock import Input, Release
 from kubewright.models.mirror import OWN_BYTES, host_path
 from kubewright.signing import provenance
 from kubewright.site import layout
+from kubewright.workspace import Workspace
 
 PROJECT = "https://kubewright.invalid"
 """What provenance calls the project; `.invalid` until it has an address of its own."""
@@ -24,9 +26,12 @@ def of_release(
     builders: Iterable[Builder],
     images: Iterable[Image],
     *,
+    parts: Mapping[str, Sequence[str]],
     development: bool,
 ) -> bytes:
-    """The statement about everything that the release has when its manifest is written."""
+    """The statement about everything that the release has when its manifest is written; `parts`
+    are the names of the inputs in each package.
+    """
     asked: dict[str, Any] = {
         "release": release.name,
         "architectures": list(release.architectures),
@@ -41,11 +46,21 @@ def of_release(
         internal_parameters={
             "development": development,
             "recipes": {"sha256": release.recipes},
+            "packages": {name: list(inputs) for name, inputs in parts.items() if inputs},
         },
         dependencies=[dependency(entry) for entry in release.inputs if entry.sha256],
         builder_version=_tools(builders, images),
         byproducts=_beside(release),
     )
+
+
+def parts(workspace: Workspace, packages: Iterable[Package]) -> dict[str, list[str]]:
+    """What each package was built from, by its path on the site, as its build says."""
+    found = {}
+    for package in packages:
+        note = (workspace.root / f"{package.path}.build.json").read_bytes()
+        found[package.url] = sorted(Built[Package].from_bytes(note).build.inputs)
+    return found
 
 
 def dependency(entry: Input) -> provenance.Dependency:
