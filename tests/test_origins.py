@@ -482,6 +482,26 @@ def test_the_release_that_has_a_version_is_found_among_others(first: Settings) -
     assert {entry.url for entry in inputs} == known.keys()
 
 
+def test_a_damaged_manifest_says_nothing_and_is_named(
+    first: Settings, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next release that has the version is asked; without any the publication goes on."""
+    lost = Path(first.site, "releases/v1.36.4-1/manifest.json")
+    second = first.model_copy(update={"revision": 2})
+    release.release("v1.36.4", second, shipped(), keys)
+    lost.unlink()
+    reader = Reader(store(first))
+    state = reader.present().state
+    assert state is not None
+    inputs = published(second, "v1.36.4-2").inputs
+    index = reader.index(state)
+    known = known_inputs.published(reader, index, inputs)
+    assert {entry.url for entry in inputs} == known.keys()
+    oldest = index.model_copy(update={"releases": index.releases[1:]})
+    assert known_inputs.published(reader, oldest, inputs) == {}
+    assert "so containerd 2.3.6 was not compared with its" in caplog.text
+
+
 def test_what_is_compiled_here_is_not_upstreams(first: Settings) -> None:
     reader = Reader(store(first))
     state = reader.present().state

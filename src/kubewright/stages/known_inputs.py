@@ -98,7 +98,8 @@ def published(
 ) -> dict[str, list[Known]]:
     """What the site's releases say of these files, by URL.
 
-    It reads the manifests of a few releases, however many the site has.
+    It reads the manifests of a few releases, however many the site has. One that is damaged says
+    nothing, which is said, and stops nobody.
     """
     known: dict[str, list[Known]] = {}
     releases = index.releases if index else ()
@@ -107,7 +108,11 @@ def published(
         own = [entry for entry in wanted if entry.component == component]
         sharing = (one for one in releases if _has(one, component, version))
         for one in islice(sharing, MOST):
-            manifest = reader.manifest(one.manifest_url, one.manifest_sha256)
+            try:
+                manifest = reader.manifest(one.manifest_url, one.manifest_sha256)
+            except VerificationFailed as error:
+                log.warning("%s; so %s %s was not compared with its", error, component, version)
+                continue
             _note(known, manifest.inputs, one.name, own)
             if all(_is_known(entry, known) for entry in own):
                 break
