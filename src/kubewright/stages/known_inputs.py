@@ -102,21 +102,28 @@ def published(
     nothing, which is said, and stops nobody.
     """
     known: dict[str, list[Known]] = {}
+    read: dict[str, tuple[Input, ...]] = {}
     releases = index.releases if index else ()
     wanted = [entry for entry in inputs if entry.check is not Check.built]
     for component, version in {entry.component: entry.version for entry in wanted}.items():
         own = [entry for entry in wanted if entry.component == component]
         sharing = (one for one in releases if _has(one, component, version))
         for one in islice(sharing, MOST):
-            try:
-                manifest = reader.manifest(one.manifest_url, one.manifest_sha256)
-            except VerificationFailed as error:
-                log.warning("%s; so %s %s was not compared with its", error, component, version)
-                continue
-            _note(known, manifest.inputs, one.name, own)
+            if one.name not in read:
+                read[one.name] = _inputs(reader, one)
+            _note(known, read[one.name], one.name, own)
             if all(_is_known(entry, known) for entry in own):
                 break
     return known
+
+
+def _inputs(reader: Reader, release: IndexedRelease) -> tuple[Input, ...]:
+    """What a release was made from; nothing where its manifest is damaged."""
+    try:
+        return reader.manifest(release.manifest_url, release.manifest_sha256).inputs
+    except VerificationFailed as error:
+        log.warning("%s; so nothing was compared with %s", error, release.name)
+        return ()
 
 
 def _is_known(entry: Input, known: Mapping[str, Sequence[Known]]) -> bool:
