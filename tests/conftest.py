@@ -14,9 +14,10 @@ import pytest
 from kubewright.cli import main
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import Arch
+from kubewright.models.mirror import NAME, Mirror
 from kubewright.run import run as run_program
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, repo_key
+from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Content, Stat, Store, Stored
 from kubewright.stages import history, publish, release, repair
@@ -140,8 +141,34 @@ def sample_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def compiled(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """Settings that production keys sign with: the sample's files from a mirror that calls itself
+    compiled, and a person who takes its bytes for those that are pinned.
+    """
+    mirror = tmp_path_factory.mktemp("compiled") / "mirror"
+    shutil.copytree(sample_mirror, mirror, copy_function=os.link)
+    (mirror / NAME).unlink()
+    (mirror / NAME).write_bytes(Mirror(kind="source").to_bytes())
+    return {"upstream": str(mirror), "allow_changed": ("busybox", "cri-dockerd", "docker")}
+
+
+@pytest.fixture(scope="session")
 def keys() -> Keys:
     return Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+
+
+@pytest.fixture(scope="session")
+def production(tmp_path_factory: pytest.TempPathFactory) -> list[Keys]:
+    """Two pairs of keys that are nobody's development keys."""
+    pairs = []
+    for name in ("first", "second"):
+        folder = tmp_path_factory.mktemp("keys") / name
+        paths = initialise(
+            folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None
+        )
+        uris = f"file:{paths.repo_secret}", f"file:{paths.artifact_secret}"
+        pairs.append(Keys(repo=repo_key(uris[0], now=NOW), artifact=artifact_key(uris[1])))
+    return pairs
 
 
 @pytest.fixture(scope="session")

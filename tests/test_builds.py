@@ -108,7 +108,7 @@ def another_key_on_the_site(checkout: Checkout) -> None:
     keys = initialise(checkout.root / "keys", "Other <o@example.org>", now=NOW, expires_days=None)
     checkout.do(
         "release", "v1.36.4", "--dist", "elsewhere", "--repo-key", f"file:{keys.repo_secret}",
-        "--artifact-key", f"file:{keys.artifact_secret}",
+        "--artifact-key", f"file:{keys.artifact_secret}", "--allow-development",
     )  # fmt: skip
 
 
@@ -391,7 +391,10 @@ def test_a_worker_with_the_certificate_alone_builds_what_the_keys_then_sign(
     secret_key = ("--repo-key", "file:secret/repo-key.asc")
     checkout.do("package", *secret_key)
     assert checkout.packages() == by_worker, "both halves of the key name the same certificate"
-    checkout.do("sign", *secret_key, "--artifact-key", "file:secret/artifact-key.pem")
+    signing = (*secret_key, "--artifact-key", "file:secret/artifact-key.pem")
+    refused = checkout.run("sign", *signing)
+    assert (refused.returncode, "a sample mirror's placeholder" in refused.stderr) == (2, True)
+    checkout.do("sign", *signing, "--allow-development")
     refused = checkout.run("sign", "--repo-key", "file:keys/repo-key.pub.asc")
     assert (refused.returncode, "secret key" in refused.stderr) == (2, True)
 

@@ -204,14 +204,15 @@ def derived(
 
 def test_the_index_lists_every_release_with_its_channels_and_edges() -> None:
     records = [published("1.36.3", "1.36.4"), published("1.35.9", channel="stable-1.35")]
-    says = {"v1.36.4-1": Declared((">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"), "3.6.9")}
+    ranges, brings = (">=1.36.0-0,<=1.36.4", ">=1.35.0,<1.36.0"), {"etcd": "3.6.9"}
+    says = {"v1.36.4-1": Declared(ranges, "3.6.9", brings)}
     minors = {"1.36": shipped().catalog["1.36"]}
     made = derived(None, records, minors, says, now=2000)
     newest = made.releases[0]
     assert [one.name for one in made.releases] == ["v1.36.4-1", "v1.36.3-1", "v1.35.9-1"]
     assert (newest.channels, newest.end_of_life) == (("stable-1.36",), "2027-06-28")
     assert newest.upgrades_from == ("v1.36.3-1", "v1.35.9-1")
-    assert (newest.upgrade_ranges, newest.etcd) == says["v1.36.4-1"]
+    assert (newest.upgrade_ranges, newest.etcd, newest.components) == (ranges, "3.6.9", brings)
     assert derived(made, records, minors, says, now=3000) is made
     assert derived(made, records, minors, {}, now=3000) is made, "it remembers what it was told"
 

@@ -326,7 +326,7 @@ def test_there_is_a_site_of_every_format() -> None:
 
 @pytest.mark.parametrize("archive", sorted(SITES.glob("*.tar.xz")), ids=lambda path: path.name)
 def test_todays_engine_verifies_a_site_of_an_earlier_format_and_publishes_on_it(
-    archive: Path, tmp_path: Path, sample_mirror: Path
+    archive: Path, tmp_path: Path, compiled: dict[str, object]
 ) -> None:
     """Where packages changed meanwhile without a new revision, it says so instead: then raise
     that.
@@ -338,9 +338,9 @@ def test_todays_engine_verifies_a_site_of_an_earlier_format_and_publishes_on_it(
     assert problems(str(site), later) == []
     before = {path for path in site.rglob("*") if path.is_file()}
     settings = Settings(
-        upstream=str(sample_mirror), dist=tmp_path / "dist", cache=tmp_path / "cache",
+        dist=tmp_path / "dist", cache=tmp_path / "cache",
         site=str(site), now=later, architectures=(Arch.amd64,), channels=("stable-1.35",),
-    )  # fmt: skip
+    ).model_copy(update=compiled)  # fmt: skip
     old = Keys(
         repo=repo_key(f"file:{OLD_KEYS}/repo-key.asc", now=later),
         artifact=artifact_key(f"file:{OLD_KEYS}/artifact-key.pem"),

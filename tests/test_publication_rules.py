@@ -10,7 +10,6 @@ import pytest
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.stages import (
     channels,
@@ -29,20 +28,6 @@ from kubewright.workspace import Workspace
 NOW = 1_790_000_000
 
 Build = Callable[..., Settings]
-
-
-@pytest.fixture(scope="session")
-def production(tmp_path_factory: pytest.TempPathFactory) -> list[Keys]:
-    """Two pairs of keys that are nobody's development keys."""
-    pairs = []
-    for name in ("first", "second"):
-        folder = tmp_path_factory.mktemp("keys") / name
-        paths = initialise(
-            folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None
-        )
-        uris = f"file:{paths.repo_secret}", f"file:{paths.artifact_secret}"
-        pairs.append(Keys(repo=repo_key(uris[0], now=NOW), artifact=artifact_key(uris[1])))
-    return pairs
 
 
 def sound(site: str) -> None:
@@ -65,9 +50,14 @@ def public_files(folder: Path, keys: Keys) -> tuple[Path, ...]:
 
 
 def test_a_development_key_never_gets_onto_a_site_of_production_keys(
-    home: Settings, keys: Keys, production: list[Keys], tmp_path: Path
+    home: Settings,
+    keys: Keys,
+    production: list[Keys],
+    tmp_path: Path,
+    compiled: dict[str, object],
 ) -> None:
     shutil.rmtree(home.site)
+    home = home.model_copy(update=compiled)
     again(home, "v1.36.4", production[0])
     with pytest.raises(
         KubewrightError, match=r"not signed by your keys \(it names .*--trust"
@@ -86,8 +76,13 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
 
 
 def test_production_keys_never_join_a_site_that_trusts_a_development_key(
-    home: Settings, keys: Keys, production: list[Keys], tmp_path: Path
+    home: Settings,
+    keys: Keys,
+    production: list[Keys],
+    tmp_path: Path,
+    compiled: dict[str, object],
 ) -> None:
+    home = home.model_copy(update=compiled)
     with pytest.raises(
         KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"
     ):
@@ -151,9 +146,14 @@ def test_a_site_keeps_its_address(tmp_path: Path, build: Build, keys: Keys) -> N
 
 
 def test_new_keys_take_over_a_site_and_old_signatures_stay_good(
-    home: Settings, production: list[Keys], tool: Callable[[str], Path], tmp_path: Path
+    home: Settings,
+    production: list[Keys],
+    tool: Callable[[str], Path],
+    tmp_path: Path,
+    compiled: dict[str, object],
 ) -> None:
     shutil.rmtree(home.site)
+    home = home.model_copy(update=compiled)
     first, second = production
     again(home, "v1.35.9", first)
     with pytest.raises(KubewrightError, match="not signed by your keys"):

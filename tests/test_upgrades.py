@@ -439,12 +439,11 @@ def test_what_a_manifest_says_of_etcd_is_what_counts(released: Settings) -> None
     manifest = Manifest.from_bytes(
         Path(released.site, "releases/v1.36.4-1/manifest.json").read_bytes()
     )
-    said = Declared(
-        tuple(one.from_range for one in manifest.upgrades), manifest.components["etcd"].version
-    )
+    brings = {name: one.version for name, one in manifest.components.items()}
+    said = Declared(tuple(one.from_range for one in manifest.upgrades), brings["etcd"], brings)
     assert indexing.declared(manifest) == said
     (remembered,) = named(Path(released.site)).releases
-    assert (remembered.upgrade_ranges, remembered.etcd) == said
+    assert (remembered.upgrade_ranges, remembered.etcd, remembered.components) == said
 
 
 def test_the_document_has_the_shape_of_cincinnati() -> None:

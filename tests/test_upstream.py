@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from kubewright import files
 from kubewright.cache import Cache
 from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
+from kubewright.models.mirror import Origin
 from kubewright.upstream import Upstream, WebFiles, redacted
 from kubewright.verification import Web
 
@@ -288,16 +290,19 @@ def test_no_network_is_exit_7_and_names_the_host() -> None:
 
 
 def test_a_mirror_says_what_it_is(tmp_path: Path, sample_mirror: Path) -> None:
-    assert Upstream(str(sample_mirror)).kind == "sample"
-    assert Upstream(str(tmp_path)).kind is None
-    assert Upstream().kind is None
+    description = (sample_mirror / "mirror.json").read_bytes()
+    assert Upstream(str(sample_mirror)).origin == Origin(
+        kind="sample", description=files.sha256(description)
+    )
+    assert Upstream(str(tmp_path)).origin == Origin(kind="unstated")
+    assert Upstream().origin is None
     (tmp_path / "mirror.json").write_text(
         '{"header": {"type": "kubewright.mirror", "version": "1"}, "kind": "best"}'
     )
     with pytest.raises(
         VerificationFailed, match=r"mirror.json: damaged at kind; get the file again"
     ):
-        print(Upstream(str(tmp_path)).kind)
+        print(Upstream(str(tmp_path)).origin)
 
 
 def test_a_mirror_that_is_no_directory_is_named(tmp_path: Path) -> None:

@@ -98,8 +98,10 @@ class Settings(Model):
     offline: bool = False
     allow_unverified: tuple[str, ...] = ()
     allow_development: bool = False
+    allow_changed: tuple[str, ...] = ()
+    allow_http: bool = False
 
-    @field_validator("channels")
+    @field_validator("channels", "allow_changed")
     @classmethod
     def _once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(given))

@@ -16,9 +16,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
+from kubewright import files
 from kubewright.errors import RequestError, UpstreamUnreachable
 from kubewright.files import CHUNK
-from kubewright.models.mirror import NAME, Kind, Mirror, checksums, host_path
+from kubewright.models.mirror import NAME, Mirror, Origin, checksums, host_path
 
 log = logging.getLogger(__name__)
 
@@ -139,12 +140,17 @@ class Upstream(_Web):
         return self._mirror_sums.get(host_path(url))
 
     @cached_property
-    def kind(self) -> Kind | None:
-        """What a mirror says that it is; None without a mirror or its word. Raises
-        VerificationFailed for another.
+    def origin(self) -> Origin | None:
+        """What a mirror says that it is; None without a mirror. Raises VerificationFailed where it
+        says what no mirror is.
         """
+        if self.mirror is None:
+            return None
         data = self._top(NAME)
-        return Mirror.read(data, f"{self.mirror}/{NAME}").kind if data else None
+        if not data:
+            return Origin(kind="unstated")
+        kind = Mirror.read(data, f"{self.mirror}/{NAME}").kind
+        return Origin(kind=kind, description=files.sha256(data))
 
     @cached_property
     def _mirror_sums(self) -> dict[str, str]:

@@ -178,7 +178,10 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 
 @click.command()
 @NAME
-@shared(*KEYS, "trust", "state", "dist", "cache", "site", "url", "dry-run")
+@shared(
+    *KEYS, "trust", "state", "dist", "cache", "site", "url", "allow-http", "allow-development",
+    "dry-run",
+)  # fmt: skip
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
     from kubewright.cli.shipped import shipped

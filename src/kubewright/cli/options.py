@@ -23,7 +23,10 @@ from kubewright.settings import Backend, Settings
 
 Command = Callable[..., None]
 
-CHOICE = ("upstream", "offline", "arch", "revision", "flavour", "allow-unverified", "jobs", "now")
+CHOICE = (
+    "upstream", "offline", "arch", "revision", "flavour", "allow-unverified", "allow-changed",
+    "jobs", "now",
+)  # fmt: skip
 """The options that decide what a release consists of."""
 
 KEYS = (
@@ -31,7 +34,9 @@ KEYS = (
 )  # fmt: skip
 """Those that name the keys."""
 
-PUBLICATION = ("site", "url", "allow-development", *KEYS, "trust", "state", "dry-run")
+PUBLICATION = (
+    "site", "url", "allow-http", "allow-development", *KEYS, "trust", "state", "dry-run",
+)  # fmt: skip
 """Those of a publication of any kind."""
 
 
@@ -120,12 +125,21 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "allow-development": {
         "is_flag": True,
-        "help": "Let a development key sign for a public site.",
+        "help": "Let a development key sign for a public site, and production keys a sample.",
+    },
+    "allow-http": {
+        "is_flag": True,
+        "help": "Let production keys sign for an address without TLS.",
     },
     "allow-unverified": {
         "multiple": True,
         "metavar": "NAME",
         "help": "Accept a component that nothing vouches for.",
+    },
+    "allow-changed": {
+        "multiple": True,
+        "metavar": "NAME",
+        "help": "Accept other bytes of a component than are pinned or published for its version.",
     },
     "offline": {"is_flag": True, "help": "Resolve from the catalog alone."},
     "backend": {"type": click.Choice(get_args(Backend)), "help": "What builds packages."},

@@ -6,11 +6,11 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote
 
 from kubewright import files
+from kubewright.addresses import is_loopback
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images.docker_archive import blob_path
 from kubewright.images.login import account
@@ -89,7 +89,8 @@ def prefix(text: str) -> Prefix:
     host = match[2]
     server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
     return Prefix(
-        f"{host}{match[5]}", f"{match[1] or ('http://' if _loopback(host) else 'https://')}{server}"
+        f"{host}{match[5]}",
+        f"{match[1] or ('http://' if is_loopback(host) else 'https://')}{server}",
     )
 
 
@@ -199,11 +200,3 @@ class _Push:
             raise refusal(self.registry, repository, f"the manifest {reference}", answer)
         self.uploaded += len(data)
         return before
-
-
-def _loopback(host: str) -> bool:
-    name = host.partition(":")[0]
-    try:
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False

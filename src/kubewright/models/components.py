@@ -2,9 +2,9 @@
 exist.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kubewright.models.base import Arch, Day, Model, Sha256, Version
 
@@ -33,6 +33,20 @@ class Pin(Model):
     arch: Arch
     sha256: Sha256
     source: str
+
+
+class Signature(Model):
+    """A keyless signature that upstream publishes beside each file of a component."""
+
+    url: str = Field(description="of the signature in base64, with {url}")
+    certificate: str = Field(description="where the certificate of who signed is, with {url}")
+    identity: str = Field(description="who signs")
+    issuer: str = Field(description="who vouches for that")
+    authority: str = Field(description="a key of `authorities`")
+    required: bool = Field(
+        False, description="refuse a file without one; else one that is there has to be right"
+    )
+    source: str = Field(description="where all of this was read")
 
 
 class Notice(Model):
@@ -87,6 +101,12 @@ class ComponentSource(Model):
     inputs: tuple[InputSource, ...] = ()
     known: tuple[KnownVersion, ...] = ()
     pins: tuple[Pin, ...] = ()
+    signature: Signature | None = None
+
+    def pin(self, version: str, arch: Arch) -> Pin | None:
+        """The digest that we vouch for of a version, None where there is none."""
+        found = (pin for pin in self.pins if (pin.version, pin.arch) == (version, arch))
+        return next(found, None)
 
     @property
     def packaged(self) -> dict[str, Any]:
@@ -99,4 +119,18 @@ class Components(Model):
 
     default_date: Day = Field(description="source date of a version whose own date is not known")
     packaging: Notice = Field(description="for the files that kubewright itself adds to packages")
+    authorities: dict[str, str] = Field(
+        {}, description="certificates in PEM, roots and what is between, of who issues signers'"
+    )
     components: dict[str, ComponentSource]
+
+    @model_validator(mode="after")
+    def _known_authorities(self) -> Self:
+        for name, component in self.components.items():
+            signature = component.signature
+            if signature is not None and signature.authority not in self.authorities:
+                raise ValueError(
+                    f"components.{name}.signature.authority: [authorities] has no"
+                    f" {signature.authority!r}"
+                )
+        return self

@@ -1,5 +1,6 @@
 """`dist/NAME/release.json`, the lock: what a release consists of and why."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -16,6 +17,7 @@ from kubewright.models.base import (
     Version,
 )  # fmt: skip
 from kubewright.models.catalog import Status
+from kubewright.models.mirror import Origin
 from kubewright.models.resolve_options import ResolveOptions
 
 Runtime = Literal["containerd", "docker"]
@@ -55,11 +57,22 @@ class Input(Model):
     sha256: Sha256 | None = Field(None, description="absent until an upstream has been asked")
     check: Check | None = None
     checked_by: str = Field("", description="the checksum file, or the pin's source")
+    signed_by: str = Field(
+        "", description="whose signature beside it has been checked, where upstream has one"
+    )
+    mirror: Origin | None = Field(
+        None, description="that stood for the upstream; absent: the upstream itself was asked"
+    )
 
     @property
     def id(self) -> str:
         """What messages call it: `kubernetes/kubelet amd64`."""
         return f"{self.component}/{self.name} {self.arch}"
+
+
+def is_sample(inputs: Iterable[Input]) -> bool:
+    """Whether any of these inputs is a placeholder of a sample mirror."""
+    return any(entry.mirror is not None and entry.mirror.sample for entry in inputs)
 
 
 class Unavailable(Model):
@@ -119,6 +132,11 @@ class Release(Model):
     distributions: tuple[DistributionRuntime, ...] = ()
     inputs: tuple[Input, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
+    allowed_changes: tuple[str, ...] = Field(
+        (),
+        description="components whose bytes may differ from those known for the same version"
+        " (--allow-changed)",
+    )
     recipes: Sha256 | None = Field(
         None, description="of the recipes and content that decide packages and images"
     )
@@ -141,6 +159,11 @@ class Release(Model):
     def monolith(self) -> bool:
         """Whether the release has a hyperkube that is one program."""
         return any(entry.check is Check.built for entry in self.inputs)
+
+    @property
+    def sample(self) -> bool:
+        """Whether it is made from placeholder programs."""
+        return is_sample(self.inputs)
 
     def has(self, name: str) -> bool:
         """Whether the release has a component called `name`."""

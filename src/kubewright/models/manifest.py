@@ -8,7 +8,13 @@ from kubewright.models.artifact import Builder, Skipped
 from kubewright.models.base import Day, Format, Header, Model, RelativePath, Sha256, Version
 from kubewright.models.document import ArchName, Document
 from kubewright.models.image import Image
-from kubewright.models.lock import Component, DistributionRuntime, Input, Unavailable
+from kubewright.models.lock import (
+    Component,
+    DistributionRuntime,
+    Input,
+    Unavailable,
+    is_sample,
+)
 from kubewright.models.node import NodeSpec
 
 
@@ -105,6 +111,10 @@ class Manifest(Document):
     skipped: tuple[Skipped, ...] = ()
     inputs: tuple[Input, ...]
     unavailable: tuple[Unavailable, ...] = ()
+    allowed_changes: tuple[str, ...] = Field(
+        (),
+        description="components whose bytes may differ from those known for the same version",
+    )
     upgrades: tuple[Upgrade, ...]
     skew: dict[str, dict[str, str]] = Field(
         {},
@@ -114,7 +124,14 @@ class Manifest(Document):
     install: tuple[Install, ...]
     keys: tuple[Key, ...]
     builders: tuple[Builder, ...]
-    development: bool = Field(description="a development key signed: not for production")
+    development: bool = Field(
+        description="not for production: a development key signed, or the programs are placeholders"
+    )
+
+    @property
+    def sample(self) -> bool:
+        """Whether it is made from placeholder programs."""
+        return is_sample(self.inputs)
 
     @property
     def files(self) -> tuple[File, ...]:

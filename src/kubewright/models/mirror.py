@@ -6,7 +6,9 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
-from kubewright.models.base import Header, Model
+from pydantic import Field
+
+from kubewright.models.base import Header, Model, Sha256
 
 NAME = "mirror.json"
 """The file's name, at the top of a mirror."""
@@ -33,6 +35,20 @@ class Mirror(Model):
 
     header: Header = Header(type="kubewright.mirror")
     kind: Kind
+
+
+class Origin(Model):
+    """The mirror that stood for an upstream, as it describes itself."""
+
+    kind: str = Field(
+        description="`sample`, `source` or `download`; `unstated` where it says nothing"
+    )
+    description: Sha256 | None = Field(None, description="of its mirror.json")
+
+    @property
+    def sample(self) -> bool:
+        """Whether its programs are placeholders, which no cluster can use."""
+        return self.kind == "sample"
 
 
 def checksums(text: str) -> dict[str, str]:

@@ -130,6 +130,9 @@ class IndexedRelease(Document):
         " without a risk",
     )
     etcd: Version | None = Field(None, description="that it brings")
+    components: dict[str, Version] = Field(
+        {}, description="the version of each; empty for a release of an earlier kubewright"
+    )
     avoid: str | None = Field(
         None, description="why nobody should be led to it who has not asked for it"
     )

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kubewright import keyless
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
-from kubewright.models.components import Components, ComponentSource, InputSource, Pin
+from kubewright.models.components import Components, ComponentSource, InputSource
 from kubewright.models.lock import Check, Component, Input, Unavailable
 from kubewright.models.mirror import OWN_BYTES
 
@@ -76,13 +77,18 @@ def pin_inputs(
     def ask(entry: Input) -> Input | Unavailable:
         unverified = entry.component in allow_unverified
         try:
-            return _ask(entry, components.components[entry.component], upstream, unverified)
+            answer = _ask(entry, components.components[entry.component], upstream, unverified)
+            if isinstance(answer, Input):
+                answer = _signed(answer, components, upstream, unverified)
         except Unvouched as error:
             if entry.component not in optional:
                 raise
             return Unavailable(
                 component=entry.component, name=entry.name, arch=entry.arch, reason=str(error)
             )
+        if isinstance(answer, Unavailable):
+            return answer
+        return answer.model_copy(update={"mirror": upstream.origin})
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         answers = list(pool.map(ask, wanted))
@@ -106,8 +112,8 @@ def _ask(
             reason=f"this upstream has no {entry.url}",
         )
     stated = _stated(entry, source, upstream)
-    pin = _pin(entry, component)
-    if pin and upstream.kind not in OWN_BYTES:
+    pin = component.pin(entry.version, entry.arch)
+    if pin and (upstream.origin is None or upstream.origin.kind not in OWN_BYTES):
         if stated and stated.sha256 != pin.sha256:
             raise VerificationFailed(
                 stated.checked_by,
@@ -128,6 +134,38 @@ def _ask(
     )
 
 
+def _signed(entry: Input, components: Components, upstream: "Upstream", unverified: bool) -> Input:
+    """The input with the name of who has signed it, where its upstream has signatures.
+
+    Raises VerificationFailed for a wrong one, and for none where recipes require it, unless the
+    component is allowed to be unverified. A mirror with bytes of its own has nobody's.
+    """
+    wanted = components.components[entry.component].signature
+    own_bytes = upstream.origin is not None and upstream.origin.kind in OWN_BYTES
+    if wanted is None or own_bytes or entry.sha256 is None:
+        return entry
+    place, certificate_place = (
+        text.format(url=entry.url) for text in (wanted.url, wanted.certificate)
+    )
+    signature, certificate = upstream.read(place), upstream.read(certificate_place)
+    try:
+        if signature is None or certificate is None:
+            if not wanted.required:
+                return entry
+            raise VerificationFailed(place, "no such signature, and recipes require it", "")
+        keyless.check(
+            entry.sha256, signature, certificate, components.authorities[wanted.authority].encode(),
+            identity=wanted.identity, issuer=wanted.issuer, place=place,
+        )  # fmt: skip
+    except VerificationFailed as error:
+        if unverified:
+            log.warning("%s: %s; taken as it is", place, error.problem)
+            return entry
+        remedy = f"take another upstream, or pass --allow-unverified {entry.component}"
+        raise VerificationFailed(place, error.problem, remedy) from error
+    return entry.model_copy(update={"signed_by": wanted.identity})
+
+
 def _stated(entry: Input, source: InputSource, upstream: "Upstream") -> Input | None:
     """The input with the digest that the upstream states: its checksum file, else a mirror's own
     list.
@@ -143,13 +181,6 @@ def _stated(entry: Input, source: InputSource, upstream: "Upstream") -> Input | 
     )
 
 
-def _pin(entry: Input, component: ComponentSource) -> Pin | None:
-    return next(
-        (pin for pin in component.pins if (pin.version, pin.arch) == (entry.version, entry.arch)),
-        None,
-    )
-
-
 def _warn_of_pins(
     answers: Sequence[Input | Unavailable], components: Components, upstream: "Upstream"
 ) -> None:
@@ -158,13 +189,14 @@ def _warn_of_pins(
     for answer in answers:
         if not isinstance(answer, Input) or answer.check is Check.pin:
             continue
-        if _pin(answer, components.components[answer.component]):
+        if components.components[answer.component].pin(answer.version, answer.arch):
             names.add(answer.component)
-    if names:
+    if names and upstream.origin:
         log.warning(
-            "%s: a %s mirror, with bytes of its own: the pins of %s do not apply",
+            "%s: a %s mirror, with bytes of its own: the pins of %s do not apply; production "
+            "keys sign that only if they are told to",
             upstream.mirror,
-            upstream.kind,
+            upstream.origin.kind,
             ", ".join(sorted(names)),
         )
 

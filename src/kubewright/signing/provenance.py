@@ -35,6 +35,7 @@ class Dependency(Model):
     uri: str = Field(description="where it came from")
     sha256: Sha256
     name: str | None = None
+    annotations: dict[str, Any] = Field({}, description="who says so, ready for JSON")
 
 
 def statement(
@@ -43,28 +44,28 @@ def statement(
     build_type: str,
     builder_id: str,
     external_parameters: Mapping[str, Any],
+    internal_parameters: Mapping[str, Any] | None = None,
     dependencies: Iterable[Dependency] = (),
     builder_version: Mapping[str, str] | None = None,
+    byproducts: Iterable[Mapping[str, Any]] = (),
 ) -> bytes:
     """A statement that the subjects were built from the dependencies.
 
-    `build_type` and `builder_id` are URIs, `external_parameters` is what a person asked for,
-    `builder_version` names the tools with their versions.
+    `build_type` and `builder_id` are URIs, `external_parameters` is what a person asked for and
+    `internal_parameters` what else decided, `builder_version` names the tools with their versions,
+    and `byproducts` are what was made but cannot be a subject.
     """
-    builder: dict[str, Any] = {"id": builder_id}
-    if builder_version:
-        builder["version"] = dict(builder_version)
-    predicate = {
-        "buildDefinition": {
-            "buildType": build_type,
-            "externalParameters": dict(external_parameters),
-            "resolvedDependencies": [
-                _described(dependency.name, dependency.sha256, dependency.uri)
-                for dependency in sorted(dependencies, key=lambda dependency: dependency.uri)
-            ],
-        },
-        "runDetails": {"builder": builder},
+    definition = {
+        "buildType": build_type,
+        "externalParameters": dict(external_parameters),
+        "internalParameters": dict(internal_parameters or {}),
+        "resolvedDependencies": [
+            _described(one.name, one.sha256, one.uri, one.annotations)
+            for one in sorted(dependencies, key=lambda one: one.uri)
+        ],
     }
+    builder = _stated({"id": builder_id, "version": dict(builder_version or {})})
+    details = {"builder": builder, "byproducts": [dict(product) for product in byproducts]}
     return canonical_json(
         {
             "_type": STATEMENT_TYPE,
@@ -73,29 +74,39 @@ def statement(
                 for subject in sorted(subjects, key=lambda subject: subject.name)
             ],
             "predicateType": PREDICATE_TYPE,
-            "predicate": predicate,
+            "predicate": {"buildDefinition": _stated(definition), "runDetails": _stated(details)},
         }
     )
 
 
-def _described(name: str | None, sha256: str, uri: str | None = None) -> dict[str, Any]:
+def _stated(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty; a build always has parameters and dependencies, if none."""
+    always = ("externalParameters", "resolvedDependencies")
+    return {key: value for key, value in fields.items() if value or key in always}
+
+
+def _described(
+    name: str | None,
+    sha256: str,
+    uri: str | None = None,
+    annotations: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """An in-toto ResourceDescriptor."""
-    names = {"name": name, "uri": uri}
-    return {key: value for key, value in names.items() if value} | {"digest": {"sha256": sha256}}
+    known = _stated({"name": name, "uri": uri, "annotations": annotations})
+    return known | {"digest": {"sha256": sha256}}
 
 
 def envelope(payload: bytes, key: ArtifactKey) -> bytes:
-    """A statement with the key's signature: what `cosign verify-blob-attestation --signature`
-    reads.
+    """A statement with the key's signature, in one line: what `cosign verify-blob-attestation
+    --signature` reads.
     """
     signature = key.sign(_signed(PAYLOAD_TYPE, payload)).decode()
-    return canonical_json(
-        {
-            "payload": base64.b64encode(payload).decode(),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": key.key_id, "sig": signature}],
-        }
-    )
+    signed = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{"keyid": key.key_id, "sig": signature}],
+    }
+    return json.dumps(signed, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
 def opened(data: bytes, public_pem: bytes, *, place: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@ channels, and what new releases say.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kubewright import files, versions
@@ -18,19 +19,24 @@ _RANKS = {"yanked": 2, "current": 1, "superseded": 0}
 
 
 class Declared(NamedTuple):
-    """What the manifest of a release says of the ways to it; the index remembers it."""
+    """What the manifest of a release says of the ways to it, and of what is in it; the index
+    remembers it.
+    """
 
     upgrade_ranges: tuple[str, ...] = ()
     """Of Kubernetes versions from which it may be reached."""
     etcd: str | None = None
     """The version that its packages and kubeadm bring."""
+    components: Mapping[str, str] = MappingProxyType({})
+    """The version of each, by which the releases are found that have it too."""
 
 
 def declared(manifest: Manifest) -> Declared:
     """What a manifest says of the ways to its release."""
     etcd = manifest.components.get("etcd")
     ranges = tuple(upgrade.from_range for upgrade in manifest.upgrades)
-    return Declared(ranges, etcd.version if etcd else None)
+    components = {name: one.version for name, one in manifest.components.items()}
+    return Declared(ranges, etcd.version if etcd else None, components)
 
 
 def unknown(previous: Index | None, channels: Sequence[Channel]) -> dict[str, ChannelRelease]:
@@ -117,6 +123,7 @@ def _listed(release: ChannelRelease, says: Declared) -> IndexedRelease:
         manifest_sha256=release.manifest_sha256,
         upgrade_ranges=says.upgrade_ranges,
         etcd=says.etcd,
+        components=dict(says.components),
         development=release.development,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 import semver
 
+from kubewright.addresses import is_exposed
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.moments import day
@@ -63,8 +64,16 @@ def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel])
             {"fingerprint": key.id, "url": key.url, "kind": key.kind} for key in manifest.keys
         ],
         "development": manifest.development,
+        "origin": _origin(manifest),
+        "exposed": is_exposed(channel.url),
         "issued": issued,
     }
+
+
+def _origin(manifest: Manifest) -> str:
+    """Whose the programs are: `sample`, `source` (compiled by somebody else), or `upstream`."""
+    kinds = {entry.mirror.kind for entry in manifest.inputs if entry.mirror}
+    return next((kind for kind in ("sample", "source") if kind in kinds), "upstream")
 
 
 def _release(one: IndexedRelease, issued: str) -> dict[str, Any]:

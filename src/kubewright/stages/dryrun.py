@@ -12,7 +12,7 @@ from kubewright.packagers import plan as packages
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.stages import fetch, publish, resolve
+from kubewright.stages import fetch, known_inputs, origins, publish, resolve
 from kubewright.workspace import Workspace
 
 
@@ -113,13 +113,19 @@ def plan(
 def rehearse(
     request: str, settings: Settings, recipes: Recipes, keys: Callable[[], Keys | None]
 ) -> Plan:
-    """What `release` would do. `keys` gives None where a development key would have to be made
-    first.
+    """What `release` would do; it refuses what that would refuse. `keys` gives None where a
+    development key would have to be made first.
     """
+    own = keys()
+    if own is not None:
+        origins.refuse_exposed(settings, own)
     workspace, release = resolve.resolve(request, settings, recipes)
+    if own is not None:
+        origins.refuse(release, settings, own, recipes.components)
+        known_inputs.compare_with_site(release, settings, own)
     planned_work = plan(workspace, release, settings.cache, recipes, settings.only)
-    own = keys() if _is_signed(workspace, release) else None
-    if own is None or not _agrees(workspace, settings, own):
+    signed = own is not None and _is_signed(workspace, release)
+    if own is None or not signed or not _agrees(workspace, settings, own):
         return planned_work
     channels, changes = publish.publish(workspace, settings, recipes, own)
     return planned_work.model_copy(update={"channels": tuple(channels), "changes": tuple(changes)})

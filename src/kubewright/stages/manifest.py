@@ -59,12 +59,13 @@ def compose(
         skipped=tuple(chain.from_iterable(record.skipped for record in records)),
         inputs=release.inputs,
         unavailable=release.unavailable,
+        allowed_changes=release.allowed_changes,
         upgrades=upgrades.sources(release.kubernetes, rules.skew),
         skew=upgrades.partners(release.kubernetes, rules.skew),
         install=install(entry, exact(release.runtime, packages)),
         keys=tuple(keys),
         builders=tuple(chain.from_iterable(record.builders for record in records)),
-        development=any(key.development for key in keys),
+        development=any(key.development for key in keys) or release.sample,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
 from kubewright.site.store import Store
+from kubewright.stages import known_inputs, origins
 from kubewright.stages.sign import other_keyring
 from kubewright.stages.site import edit, founding
 from kubewright.stages.site_keys import published_keyring, site_keyring
@@ -45,6 +46,9 @@ def publish(
         changed = [name for name in names if _add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
             _refuse_other_keyring(draft, workspace, record, settings, keys)
+            origins.refuse_sample(entry.name, manifest.inputs, settings, keys)
+            known = known_inputs.published(draft.reader, draft.index, manifest.inputs)
+            known_inputs.refuse_changed(manifest.inputs, manifest.allowed_changes, known)
             entries = _entries(workspace, record)
             listed: dict[str, str] = {}
             for name in changed:

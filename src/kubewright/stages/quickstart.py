@@ -17,6 +17,7 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
+from kubewright.stages.origins import refuse_placeholders
 from kubewright.stages.release import release
 from kubewright.stages.sample import sample
 
@@ -35,6 +36,7 @@ def quickstart(home: Path, settings: Settings, recipes: Recipes, keys: Keys) -> 
 
     What an earlier run left there is made anew: the site's address is part of what it publishes.
     """
+    refuse_placeholders("quickstart", settings, keys, "leave out --repo-key and --artifact-key")
     home = home.resolve()
     site, roots = home / "site", home / "roots"
     _clear(home, site, roots)

@@ -8,7 +8,17 @@ from kubewright.models.site import Change
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.stages import fetch, image, package, publish, resolve, sign, verify
+from kubewright.stages import (
+    fetch,
+    image,
+    known_inputs,
+    origins,
+    package,
+    publish,
+    resolve,
+    sign,
+    verify,
+)
 from kubewright.stages.carried import listed_rpms, reading
 from kubewright.stages.site import keyring, published_keys
 from kubewright.stages.site_keys import site_keyring
@@ -24,7 +34,10 @@ def release(
     request: str, settings: Settings, recipes: Recipes, keys: Keys
 ) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
-    workspace, _ = resolve.resolve(request, settings, recipes)
+    origins.refuse_exposed(settings, keys)
+    workspace, lock = resolve.resolve(request, settings, recipes)
+    origins.refuse(lock, settings, keys, recipes.components)
+    known_inputs.compare_with_site(lock, settings, keys)
     fetch.fetch(workspace, settings, recipes)
     site = store(settings)
     known = site_keyring(keys.certificates, keyring(settings, keys))

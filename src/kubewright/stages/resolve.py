@@ -21,6 +21,7 @@ from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
 from kubewright.resolution.pin_inputs import inputs as all_inputs
 from kubewright.settings import Settings
+from kubewright.stages import known_inputs
 from kubewright.stages.content_digest import content_digest
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
@@ -53,6 +54,8 @@ def lock(
         wanted, gaps = _inputs(kubernetes, chosen, settings, recipes, upstream)
     release = assemble(solved, chosen, wanted, gaps, settings, recipes)
     release = release.model_copy(update={"recipes": content_digest(release, recipes)})
+    known_inputs.refuse_unknown(release)
+    known_inputs.compare_with_dist(release, settings.dist)
     workspace = Workspace(settings.dist / release.name)
     if not settings.dry_run:
         workspace.save_lock(release)
@@ -173,6 +176,7 @@ def assemble(
         distributions=_distributions(solved, recipes.distributions),
         inputs=tuple(wanted),
         unavailable=tuple(gaps),
+        allowed_changes=tuple(sorted(settings.allow_changed)),
     )
 
 

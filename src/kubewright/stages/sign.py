@@ -3,13 +3,13 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kubewright import __version__, files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images import check_layout
-from kubewright.models.artifact import Package, Record
+from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.base import Format
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
@@ -17,7 +17,7 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
-from kubewright.stages import image, manifest
+from kubewright.stages import image, known_inputs, manifest, origins, stated
 from kubewright.stages.build_package import entry_channel
 from kubewright.stages.carried import Carried, Listed, Read, published
 from kubewright.stages.content_digest import content_digest
@@ -108,6 +108,8 @@ def sign(
     keys.repo.refuse_expired(settings.now)
     _refuse_own_recipes(wanted.release, recipes)
     _refuse_broken_layout(workspace)
+    origins.refuse(wanted.release, settings, keys, recipes.components)
+    known_inputs.compare_with_site(wanted.release, settings, keys)
     known = site_keyring(keys.certificates, published_keyring(settings, keys))
     known += b"".join(trusted(settings)[0].values())
     carried = Carried(read, there, known)
@@ -134,19 +136,18 @@ def _make(
         *documents(workspace, release, node_spec),
         *image_signatures(workspace, release, wanted.images, keys),
     ]
-    builders = (*packages.builders, *built.builders)
-    stated = statement(workspace, release, [*artifacts, *signed], builders, keys)
+    provenance = _provenance(workspace, wanted, [*artifacts, *signed], keys)
     whole = manifest.compose(
         release,
-        artifacts=[*artifacts, stated],
+        artifacts=[*artifacts, provenance],
         packages=signed,
         images=wanted.images,
         records=(packages, built),
         keys=public_keys(keys),
         rules=manifest.Rules(node_spec, recipes.skew),
-        entry=Entry(wanted.options["site"], settings.url, entry_channel(release), stated.url),
+        entry=Entry(wanted.options["site"], settings.url, entry_channel(release), provenance.url),
     )
-    artifacts += [stated, *signed_manifest(workspace, release, whole, keys)]
+    artifacts += [provenance, *signed_manifest(workspace, release, whole, keys)]
     return Record(
         stage="sign",
         fingerprint=wanted.mark,
@@ -156,6 +157,21 @@ def _make(
         artifacts=tuple(artifacts),
         packages=tuple(signed),
     )
+
+
+def _provenance(
+    workspace: Workspace, wanted: Order, subjects: Sequence[Artifact], keys: Keys
+) -> Artifact:
+    """The signed statement of what all of these were made from."""
+    text = stated.of_release(
+        wanted.release,
+        subjects,
+        (*wanted.packages.builders, *wanted.built.builders),
+        wanted.images,
+        parts=stated.parts(workspace, wanted.packages.packages),
+        development=keys.development or wanted.release.sample,
+    )
+    return statement(workspace, wanted.release, text, keys)
 
 
 def _sign_packages(

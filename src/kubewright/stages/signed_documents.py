@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from kubewright import __version__, files
-from kubewright.models.artifact import Artifact, Builder, Package
+from kubewright import files
+from kubewright.models.artifact import Artifact, Package
 from kubewright.models.base import Format
 from kubewright.models.image import Image
 from kubewright.models.lock import Release
@@ -19,9 +19,6 @@ from kubewright.workspace import Workspace
 
 SIGNED = "signed"
 MANIFEST = f"{SIGNED}/{layout.MANIFEST}"
-
-PROJECT = "https://kubewright.invalid"
-"""What provenance calls the project; `.invalid` until it has an address of its own."""
 
 
 def indexes(workspace: Workspace, release: Release, packages: Iterable[Package]) -> list[Artifact]:
@@ -71,35 +68,11 @@ def image_signatures(
     return made
 
 
-def statement(
-    workspace: Workspace,
-    release: Release,
-    artifacts: list[Artifact],
-    builders: Iterable[Builder],
-    keys: Keys,
-) -> Artifact:
+def statement(workspace: Workspace, release: Release, stated: bytes, keys: Keys) -> Artifact:
     """The signed statement of what the release was made from."""
-    stated = provenance.statement(
-        [provenance.Subject(name=made.url, sha256=made.sha256) for made in artifacts],
-        build_type=f"{PROJECT}/release/v1",
-        builder_id=f"{PROJECT}/kubewright@{__version__}",
-        external_parameters={"release": release.name, "architectures": list(release.architectures)},
-        dependencies=[
-            provenance.Dependency(uri=entry.url, sha256=entry.sha256, name=entry.id)
-            for entry in release.inputs
-            if entry.sha256
-        ],
-        builder_version={builder.name: builder.version for builder in builders},
-    )
     envelope = provenance.envelope(stated, keys.artifact)
-    return _write(
-        workspace,
-        release,
-        "provenance/release.intoto.jsonl",
-        "provenance",
-        envelope,
-        "application/jsonl",
-    )
+    name = "provenance/release.intoto.jsonl"
+    return _write(workspace, release, name, "provenance", envelope, "application/jsonl")
 
 
 def public_keys(keys: Keys) -> list[Key]:

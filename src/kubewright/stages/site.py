@@ -18,6 +18,7 @@ from kubewright.site.draft import Draft, Publisher
 from kubewright.site.edit import Edited
 from kubewright.site.identity import Identity
 from kubewright.site.reader import Reader
+from kubewright.stages.origins import refuse_exposed
 from kubewright.stages.seen import refuse_older, remember
 from kubewright.stages.site_keys import key_files, published_keyring
 from kubewright.stages.store import announce, store
@@ -77,6 +78,7 @@ def edit(
     def guarded(draft: Draft) -> T:
         refuse_older(settings, draft.reader, draft.present, trying=keys.development)
         _allow(draft.present.state, settings, keys)
+        refuse_exposed(settings, keys)
         refuse_other_keys(draft.present.state, settings, keys)
         if may is not Special.move:
             _same_address(draft, settings)

@@ -46,6 +46,10 @@ def _declared(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> No
         manifest = manifests.get(release.name)
         if manifest is not None:
             says = indexing.declared(manifest)
-            same = (release.upgrade_ranges, release.etcd) == says
+            same = (release.upgrade_ranges, release.etcd) == (says.upgrade_ranges, says.etcd)
             problem = f"remembers other upgrades of {release.name} than its manifest; {REMEDY}"
             walk.tally.require(layout.INDEX, same, problem)
+            if release.components:  # an earlier kubewright did not remember them
+                same = release.components == says.components
+                problem = f"remembers other components of {release.name} than its manifest"
+                walk.tally.require(layout.INDEX, same, f"{problem}; {REMEDY}")
