@@ -319,9 +319,9 @@ def test_a_site_that_was_put_back_is_refused_until_the_note_is_removed(
 
 
 def test_an_emptied_site_is_refused_to_production_keys_and_begun_anew_by_who_tries(
-    home: Settings, keys: Keys, stranger: Keys, tmp_path: Path
+    home: Settings, keys: Keys, stranger: Keys, tmp_path: Path, compiled: dict[str, object]
 ) -> None:
-    home = remembering(home, tmp_path)
+    home = remembering(home.model_copy(update=compiled), tmp_path)
     for own in (stranger, keys):
         shutil.rmtree(home.site)
         Path(home.site).mkdir()
@@ -355,8 +355,9 @@ def test_what_is_remembered_grows_with_every_publication_and_a_dry_run_notes_not
 
 
 def test_a_site_of_other_keys_or_another_address_is_another_site(
-    home: Settings, keys: Keys, stranger: Keys
+    home: Settings, keys: Keys, stranger: Keys, compiled: dict[str, object]
 ) -> None:
+    home = home.model_copy(update=compiled)
     shutil.rmtree(home.site)
     release.release("v1.36.4", home, shipped(), keys)
     ids = {present(home).site}
@@ -373,8 +374,9 @@ def test_a_site_of_other_keys_or_another_address_is_another_site(
 
 
 def test_a_release_of_another_site_is_not_published(
-    home: Settings, keys: Keys, stranger: Keys
+    home: Settings, keys: Keys, stranger: Keys, compiled: dict[str, object]
 ) -> None:
+    home = home.model_copy(update=compiled)
     shutil.rmtree(home.site)
     theirs = home.model_copy(update={"dist": home.dist.with_name("theirs")})
     release.release("v1.36.3", theirs, shipped(), stranger)

@@ -81,8 +81,8 @@ class Site:
 
 
 @pytest.fixture
-def site(home: Settings, pair: Pair, artifact: Path) -> Site:
-    return Site(home, pair, artifact)
+def site(home: Settings, pair: Pair, artifact: Path, compiled: dict[str, object]) -> Site:
+    return Site(home.model_copy(update=compiled), pair, artifact)
 
 
 def ring(pair: Pair, knows: str) -> list[RepoKey]:
@@ -199,9 +199,11 @@ def test_at_every_step_the_clients_that_can_know_the_keys_read_the_site(
                     reading.append(name)
             found.setdefault(step, {})[knows] = " ".join(reading)
         assert found == {step: TABLE[step]}
-        trusted = published_keys(site.home, site.keys(step))
-        report = verify(site.home.site, trusted, now=site.now)
-        assert not report.findings, report.findings[:3]
+        keys = site.keys(step)
+        current = [keys.repo.certificate, keys.artifact.public_pem]
+        for trusted in (published_keys(site.home, keys), current):
+            report = verify(site.home.site, trusted, now=site.now)
+            assert not report.findings, report.findings[:3]
 
 
 def test_a_key_that_was_announced_from_the_first_day_takes_over_in_one_release(

@@ -145,9 +145,11 @@ def test_what_is_signed_holds(kept: Kept, tmp_path: Path) -> None:
 
 
 def test_a_release_is_signed_and_stock_tools_accept_it(
-    kept: Kept, home: Settings, tmp_path: Path, tool: Callable[[str], Path]
-) -> None:
+    kept: Kept, home: Settings, tmp_path: Path, tool: Callable[[str], Path],
+    compiled: dict[str, object],
+) -> None:  # fmt: skip
     named: dict[str, object] = {
+        **compiled,
         "repo_key": kept.with_certificate(tmp_path), "artifact_key": kept.artifact,
         "passphrase_file": kept.pin, "site": str(tmp_path / "site"), "dist": tmp_path / "dist",
     }  # fmt: skip

@@ -1,15 +1,18 @@
 """Checks the public keys of a site against each other and against those that the caller trusts."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
+from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.document import REMEDY
 from kubewright.signing import keyring
 from kubewright.signing import verify as signatures
 from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
+from kubewright.verification import vouched
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
 
@@ -60,7 +63,8 @@ class Keys:
 
 
 def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
-    """Read every key of the site. Where the caller gave keys of a kind, only those count.
+    """Read every key of the site. Where the caller gave keys of a kind, only those count, and those
+    that a state names which one of them has signed: the next ones, and earlier ones.
 
     Raises RequestError for a given key that is none.
     """
@@ -68,16 +72,14 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     binary = _file(source, tally, layout.KEYRING, _binary)
     armored = _file(source, tally, layout.KEYRING_ARMORED, certificates)
     public = _file(source, tally, layout.ARTIFACT_KEY, public_keys)
-    if binary and armored:
-        same = dict(binary) == dict(armored) and next(iter(binary)) == next(iter(armored))
-        tally.require(
-            layout.KEYRING_ARMORED,
-            same,
-            f"holds other keys than {layout.KEYRING}; run `kubewright repair`",
-        )
-    ring = {**armored, **binary}
+    ring = _both(tally, binary, armored)
     _alone(source, tally, ring, ".asc", certificates)
     _alone(source, tally, public, ".pub", public_keys)
+    named = vouched.files_of(source, trusted_certificates, trusted_keys)
+    if trusted_certificates and _is_named(source, layout.KEYRING, named):
+        trusted_certificates = binary | trusted_certificates
+    if trusted_keys and _is_named(source, layout.ARTIFACT_KEY, named):
+        trusted_keys = public | trusted_keys
     for place, held, trusted in (
         (layout.KEYRING, binary, trusted_certificates),
         (layout.KEYRING_ARMORED, armored, trusted_certificates),
@@ -98,6 +100,22 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
             name for name, data in (ring | public).items() if is_development(data)
         ),
     )
+
+
+def _is_named(source: Source, path: str, named: Mapping[str, str]) -> bool:
+    """Whether a file of the site is the one that a state names."""
+    with suppress(VerificationFailed):
+        return named.get(path) == files.sha256(source.read(path) or b"")
+    return False
+
+
+def _both(tally: Tally, binary: Known, armored: Known) -> dict[str, bytes]:
+    """The certificates of both forms of the keyring, which must be the same."""
+    if binary and armored:
+        same = dict(binary) == dict(armored) and next(iter(binary)) == next(iter(armored))
+        problem = f"holds other keys than {layout.KEYRING}; run `kubewright repair`"
+        tally.require(layout.KEYRING_ARMORED, same, problem)
+    return {**armored, **binary}
 
 
 def _missing_kind(kind: str) -> str:
