@@ -118,6 +118,6 @@ def _next_steps(home: Path, site: Path, recipes: Recipes, keys: Keys) -> Iterato
     yield f"key       {keys.repo.fingerprint}{trust}"
     command = "./nox -s" if (recipes.root / "noxfile.py").is_file() else "kubewright"
     dashes = " --" if command.startswith("./nox") else ""
-    yield f"next      {command} verify{dashes} {site}"
+    yield f"next      {command} verify{dashes} {site} --trust-on-first-use"
     again = f"{command} release{dashes} stable-1.36 --upstream {home}/mirror"
     yield f"          {again}; README.md tells the rest"
