@@ -101,7 +101,7 @@ def quiet(_have: int, _total: int | None) -> None:
 def test_a_file_is_fetched_checked_and_kept_by_its_digest(server: Server, tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     assert cache.fetch(Upstream(server.origin), entry(), quiet) == DIGEST
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
     asked = len(server.ranges)
     cache.fetch(Upstream(server.origin), entry(), quiet)
     assert len(server.ranges) == asked
@@ -114,7 +114,7 @@ def test_an_interrupted_download_is_continued(server: Server, tmp_path: Path) ->
     server.fault = ""
     cache.fetch(Upstream(server.origin), entry(), quiet)
     assert int(server.ranges[-1].removeprefix("bytes=").rstrip("-")) >= len(DATA) // 2
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) ->
     partial.write_bytes(DATA[:1000])
     server.fault = "no ranges"
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(
@@ -135,7 +135,7 @@ def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(
     partial.parent.mkdir()
     partial.write_bytes(b"something else entirely")
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("more", [b"", b"and more"], ids=["complete", "too-long"])
@@ -147,7 +147,7 @@ def test_a_partial_that_lacks_nothing_is_finished_or_thrown_away(
     partial.parent.mkdir()
     partial.write_bytes(DATA + more)
     assert cache.fetch(Upstream(server.origin), entry(), quiet) == DIGEST
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
     assert server.ranges == [f"bytes={len(DATA + more)}-", *([""] if more else [])]
 
 
@@ -195,7 +195,7 @@ def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(
     server.fault = "mislabelled"
     cache = Cache(tmp_path)
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
     assert WebFiles(f"{server.origin}/site/").read("kubelet") == DATA
     assert server.encodings == {"identity"}
 
@@ -230,9 +230,9 @@ def test_a_corrupted_cache_entry_is_refused_by_stages_and_repaired_by_fetch(
     with pytest.raises(
         VerificationFailed, match=r"corrupted in the cache .*run `kubewright fetch` to repair it"
     ):
-        cache.use(entry())
+        cache.use(entry(), tmp_path / "private")
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 def test_what_was_never_fetched_is_named(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_what_was_never_fetched_is_named(tmp_path: Path) -> None:
         VerificationFailed,
         match="kubernetes/kubelet amd64: not fetched yet; run `kubewright fetch`",
     ):
-        Cache(tmp_path).use(entry())
+        Cache(tmp_path).use(entry(), tmp_path / "private")
 
 
 def test_a_full_disk_is_named_and_leaves_no_entry(server: Server) -> None:

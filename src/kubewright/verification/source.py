@@ -2,6 +2,8 @@
 
 # ruff: noqa: D102 -- Source says once what each method does
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -44,18 +46,21 @@ class Directory:
         return stored.data if stored else None
 
     def measured(self, path: str) -> Measure | None:
-        file = self._store.root / checked(path)
-        if not file.is_file():
-            return None
-        status = file.stat()
-        inode = (status.st_dev, status.st_ino)
-        if inode not in self._digests:
-            self._digests[inode] = files.sha256_of(file)
+        with self._store.reading(path) as stream:
+            if stream is None:
+                return None
+            status = os.fstat(stream.fileno())
+            inode = (status.st_dev, status.st_ino)
+            if inode not in self._digests:
+                self._digests[inode] = hashlib.file_digest(stream, "sha256").hexdigest()
         return status.st_size, self._digests[inode]
 
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
-        yield self._store.root / checked(path)
+        file = self._store.root / checked(path)
+        with self._store.reading(path) as stream:
+            here = Path(f"/proc/self/fd/{stream.fileno()}") if stream else file
+            yield here if here.exists() else file
 
     def list(self) -> list[str] | None:
         return self._store.list("")
