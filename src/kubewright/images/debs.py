@@ -23,7 +23,7 @@ PIN_ANEW: Final = "pin what there is now: python -m kubewright.images.pins"
 
 _URI: Final = re.compile(
     r"^'[^']+/(?P<path>pool/[^']+)' (?P<name>\S+)\.deb (?P<size>\d+) "
-    r"SHA256:(?P<sha256>[0-9a-f]{64})$"
+    r"SHA256:(?P<sha256>[0-9a-f]{64})\Z"
 )
 
 
