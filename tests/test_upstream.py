@@ -15,9 +15,11 @@ import pytest
 
 from kubewright.cache import Cache
 from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, VerificationFailed
+from kubewright.log import redacted
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
-from kubewright.upstream import Upstream, WebFiles, redacted
+from kubewright.upstream import Upstream
+from kubewright.web import WebFiles
 
 DATA = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -312,7 +314,7 @@ def test_the_password_of_a_mirror_is_in_no_log_and_no_error(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("kubewright"), "propagate", True)
     caplog.set_level(logging.DEBUG, "kubewright")
-    monkeypatch.setattr("kubewright.upstream.BACKOFF", 0.01)
+    monkeypatch.setattr("kubewright.web.BACKOFF", 0.01)
     server.fault = fault
     origin = "http://127.0.0.1:1" if fault == "gone" else server.origin
     upstream = Upstream(origin.replace("//", "//me:topsecret@"))

@@ -28,9 +28,9 @@ from kubewright.signing.roles import Keys
 from kubewright.site import backups, layout
 from kubewright.site.objects import Object
 from kubewright.stages import channels, publish, release, verify
-from kubewright.upstream import WebFiles
 from kubewright.verification import Directory, Report, Web
 from kubewright.verification import verify as verified
+from kubewright.web import WebFiles
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
@@ -1025,7 +1025,7 @@ def test_a_server_that_stops_answering_is_no_finding(
     past: Past, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be read says nothing about the site."""
-    monkeypatch.setattr("kubewright.upstream.BACKOFF", 0)
+    monkeypatch.setattr("kubewright.web.BACKOFF", 0)
     with serve(past.sites[2]) as url:
         files = WebFiles(url)
         files.read(layout.INDEX)

@@ -12,7 +12,7 @@ from kubewright import __version__
 from kubewright.cli.verbs import Verbs, refused_option
 from kubewright.errors import DiskError, KubewrightError, RequestError, ToolFailed
 from kubewright.files import disk_error
-from kubewright.log import console
+from kubewright.log import console, redacted
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says when the disk is full or not ours to write."""
@@ -73,7 +73,7 @@ def _unforeseen(error: Exception) -> int:
             error.filename or f"a file in {tempfile.gettempdir()} (TMPDIR) or the working directory"
         )
         return _explained(disk_error(error, place), error)
-    words = " ".join(f"{type(error).__name__}: {error}".split())
+    words = redacted(" ".join(f"{type(error).__name__}: {error}".split()))
     message = f"unexpected: {words}; run again with -v and report it"
     console().print(message, style="bold red", markup=False)
     logging.getLogger("kubewright").debug("where it came from:", exc_info=error)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from kubewright import log
 from kubewright.errors import RequestError
+from kubewright.log import redacted
 from kubewright.mistakes import explain
 from kubewright.models.base import Arch, Flavour, PackageCompression
 from kubewright.settings import Backend, Settings
@@ -206,8 +207,6 @@ def settings(given: dict[str, Any]) -> Settings:
 
 def _refusal(error: ValidationError) -> RequestError:
     """What is wrong with the first option that cannot be used."""
-    from kubewright.upstream import redacted
-
     first = explain(error)[0]
     field = re.split(r"[.\[]", first.key)[0]
     for name in OPTIONS:

@@ -60,7 +60,7 @@ def verify(settings: Settings, as_json: bool, where: str | None, trusted: tuple[
     else:
         for line in report.lines():
             click.echo(line)
-    _refuse(report, where or settings.site, "run `kubewright repair`")
+    _refuse(report, report.site, "run `kubewright repair`")
 
 
 @click.command()

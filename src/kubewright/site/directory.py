@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from kubewright import below, files
-from kubewright.errors import DiskError
+from kubewright.errors import DiskError, VerificationFailed
+from kubewright.site import layout
 from kubewright.site.scratch import NEW, OWN, Scratch, beside, others_alive
 from kubewright.site.store import Content, Stat, Stored, checked
 
@@ -41,6 +42,13 @@ class DirectoryStore:
         with self.reading(path) as stream:
             if stream is None:
                 return None
+            size, most = os.fstat(stream.fileno()).st_size, layout.most(path)
+            if size > most:
+                raise VerificationFailed(
+                    str(self._file(path)),
+                    f"has {size} bytes, but such an object never has more than {most}",
+                    "remove it and run `kubewright repair`",
+                )
             data = stream.read()
         return Stored(data, files.sha256(data))
 

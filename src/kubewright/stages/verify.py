@@ -5,8 +5,10 @@ from pathlib import Path
 
 from kubewright import verification
 from kubewright.errors import RequestError
-from kubewright.upstream import WebFiles
+from kubewright.log import redacted
+from kubewright.site import layout
 from kubewright.verification import Directory, Report, Web
+from kubewright.web import WebFiles
 
 
 def verify(site: str, trusted: Sequence[bytes], *, now: int) -> Report:
@@ -16,7 +18,8 @@ def verify(site: str, trusted: Sequence[bytes], *, now: int) -> Report:
     site's own are believed.
     """
     if site.startswith(("http://", "https://")):
-        return verification.verify(Web(WebFiles(site).read), site, trusted, now=now)
+        web = WebFiles(site, layout.most)
+        return verification.verify(Web(web.read, web.save), redacted(site), trusted, now=now)
     root = Path(site)
     if not root.is_dir():
         raise RequestError(str(site), "no such directory", "give a site's root or its URL")

@@ -29,9 +29,12 @@ def check(walk: Walk, place: str, manifest: release.Manifest) -> None:
     """
     found: Found = {}
     for one in manifest.files:
-        if one.kind == "image-archive" and walk.source.measured(one.url) is not None:
-            with walk.tally.check(one.url), walk.source.local(one.url) as path:
-                found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))
+        if one.kind == "image-archive":
+            with walk.tally.check(one.url):
+                # What is not what was promised is named elsewhere, and may unpack to anything.
+                if walk.source.measured(one.url) == (one.size, one.sha256):
+                    with walk.source.local(one.url) as path:
+                        found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))
     for image in manifest.images:
         documents = {
             one.arch: found[one.manifest] for one in image.platforms if one.manifest in found

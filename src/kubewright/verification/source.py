@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from kubewright import files
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import checked
+from kubewright.web import Sink
 
 Measure = tuple[int, str]
 """The size in bytes and the SHA-256 of an object."""
@@ -32,6 +32,20 @@ class Source(Protocol):
 
     def list(self) -> list[str] | None:
         """Every path there is; None where nobody can tell."""
+
+
+class _Measuring:
+    """Takes the bytes of an object, and keeps their number and their digest."""
+
+    def __init__(self) -> None:
+        self._size, self._digest = 0, hashlib.sha256()
+
+    def write(self, data: bytes, /) -> None:
+        self._size += len(data)
+        self._digest.update(data)
+
+    def measure(self) -> Measure:
+        return self._size, self._digest.hexdigest()
 
 
 class Directory:
@@ -67,21 +81,32 @@ class Directory:
 
 
 class Web:
-    """A site that another program serves; `read` gets a whole object."""
+    """A site that another program serves; `read` gets a whole object, `save` writes one however
+    large.
+    """
 
-    def __init__(self, read: Callable[[str], bytes | None]) -> None:
+    def __init__(
+        self, read: Callable[[str], bytes | None], save: Callable[[str, Sink], bool] | None = None
+    ) -> None:
         self.read = read
+        self._save = save or self._copy
 
     def measured(self, path: str) -> Measure | None:
-        data = self.read(path)
-        return None if data is None else (len(data), files.sha256(data))
+        measuring = _Measuring()
+        return measuring.measure() if self._save(path, measuring) else None
 
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
         with TemporaryDirectory(prefix="kubewright-verify-") as directory:
             file = Path(directory) / path.rpartition("/")[2]
-            file.write_bytes(self.read(path) or b"")
+            with file.open("wb") as stream:
+                self._save(path, stream)
             yield file
+
+    def _copy(self, path: str, into: Sink) -> bool:
+        data = self.read(path)
+        into.write(data or b"")
+        return data is not None
 
     def list(self) -> list[str] | None:
         return None
