@@ -11,7 +11,7 @@ from kubewright.errors import RequestError
 from kubewright.files import CHUNK
 from kubewright.log import redacted
 from kubewright.models.mirror import NAME, Kind, Mirror, checksums, host_path
-from kubewright.web import PIECE, RANGE_NOT_SATISFIABLE, Web, within
+from kubewright.web import PIECE, RANGE_NOT_SATISFIABLE, Web, promised, refuse_more
 
 SMALL = 4 << 20
 """The most bytes that a marker or checksum file may have."""
@@ -60,12 +60,16 @@ class Upstream(Web):
             if not path.is_file():
                 return None
             with path.open("rb") as stream:
-                return within(stream.read(SMALL + 1), SMALL, str(path))
+                data = stream.read(SMALL + 1)
+            refuse_more(len(data), SMALL, str(path))
+            return data
         with self.request("GET", self._where(url)) as response:
             if response is None:
                 return None
-            data = response.raw.read(SMALL + 1, decode_content=True)
-            return within(data, SMALL, redacted(url))
+            refuse_more(promised(response), SMALL, redacted(url))
+            small: bytes = response.raw.read(SMALL + 1, decode_content=True)
+            refuse_more(len(small), SMALL, redacted(url))
+            return small
 
     def mirror_digest(self, url: str) -> str | None:
         """What a mirror's own top-level SHA256SUMS says of a file; None without a mirror or a
@@ -111,8 +115,8 @@ class Upstream(Web):
                 into.seek(0)
                 into.truncate()
                 have = 0
-            length = response.headers.get("Content-Length")
-            total = have + int(length) if length else None
+            length = promised(response)
+            total = have + length if length else None
             for chunk in response.raw.stream(PIECE, decode_content=False):
                 into.write(chunk)
                 have += len(chunk)

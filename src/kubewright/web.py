@@ -127,21 +127,22 @@ class WebFiles(Web):
         with self.request("GET", where) as response:
             if response is None:
                 return False
-            _refuse_more(int(response.headers.get("Content-Length") or 0), most, redacted(where))
+            refuse_more(promised(response), most, redacted(where))
             for chunk in response.raw.stream(PIECE, decode_content=False):
                 have += len(chunk)
-                _refuse_more(have, most, redacted(where))
+                refuse_more(have, most, redacted(where))
                 into.write(chunk)
         return True
 
 
-def within(data: bytes, most: int, place: str) -> bytes:
-    """Bytes that are not more than they may be. Raises VerificationFailed that names `place`."""
-    _refuse_more(len(data), most, place)
-    return data
+def promised(response: requests.Response) -> int:
+    """How many bytes a server says that it sends; 0 where it says nothing of use."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0
 
 
-def _refuse_more(size: int, most: int, place: str) -> None:
+def refuse_more(size: int, most: int, place: str) -> None:
+    """Raise VerificationFailed that names `place` for more bytes than it may have."""
     if size > most:
         raise VerificationFailed(
             place,
@@ -160,6 +161,7 @@ class _Session(requests.Session):
         if target and urlsplit(resp.url).scheme == "https":
             target = urljoin(resp.url, target)
             if urlsplit(target).scheme != "https":
+                resp.close()
                 raise _Unencrypted(redacted(target))
         return target
 

@@ -42,13 +42,6 @@ class DirectoryStore:
         with self.reading(path) as stream:
             if stream is None:
                 return None
-            size, most = os.fstat(stream.fileno()).st_size, layout.most(path)
-            if size > most:
-                raise VerificationFailed(
-                    str(self._file(path)),
-                    f"has {size} bytes, but such an object never has more than {most}",
-                    "remove it and run `kubewright repair`",
-                )
             data = stream.read()
         return Stored(data, files.sha256(data))
 
@@ -62,13 +55,17 @@ class DirectoryStore:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[BufferedReader | None]:
-        """An object to be read, however large; None if there is none."""
+        """An object to be read; None if there is none.
+
+        Raises VerificationFailed for one that is larger than its kind can be.
+        """
         with _explained(self._file(path)):
             stream = below.opened(self.root, path)
             if stream is None:
                 yield None
                 return
             with stream:
+                self._refuse_large(path, os.fstat(stream.fileno()).st_size)
                 yield stream
 
     def put(
@@ -172,6 +169,15 @@ class DirectoryStore:
     def _folder(self, path: str, *, make: bool = False) -> AbstractContextManager[int]:
         """The directory that an object is in, open."""
         return below.folder(self.root, path.rpartition("/")[0], make=make)
+
+    def _refuse_large(self, path: str, size: int) -> None:
+        most = layout.most(path)
+        if size > most:
+            raise VerificationFailed(
+                str(self._file(path)),
+                f"has {size} bytes, but such an object never has more than {most}",
+                "remove it and run `kubewright repair`",
+            )
 
     def _is_there(self, path: str) -> bool:
         file = self._file(path)
