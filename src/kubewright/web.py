@@ -65,10 +65,9 @@ class Web:
         self, method: str, where: str, *, offset: int = 0
     ) -> Iterator[requests.Response | None]:
         """The answer to a request, None where there is no such file."""
-        headers = {
-            "Accept-Encoding": "identity",
-            **({"Range": f"bytes={offset}-"} if offset else {}),
-        }
+        headers = {"Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
         host = address(where)
         log.debug("%s %s", method, redacted(where))
         try:

@@ -71,6 +71,11 @@ def package(
     builder = PackageBuilder(workspace, release, around, cache, settings.backend, compression)
     record = _build_all(builder, settings, everything, chosen or everything, head, recipes.packages)
     workspace.save(record)
+    _warn_of_other_recipes(record, release)
+    return record
+
+
+def _warn_of_other_recipes(record: Record, release: Release) -> None:
     if record.made_from["recipes"] != release.recipes:
         log.warning(
             "package %s: the recipes or content have changed since the lock was resolved; before "
@@ -78,7 +83,6 @@ def package(
             release.name,
             release.tag,
         )
-    return record
 
 
 def _everything(release: Release, recipes: Recipes) -> list[PlannedPackage]:
