@@ -206,6 +206,36 @@ def test_an_object_of_a_site_that_does_not_end_is_refused(answer: str, path: str
                 read(path)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "%2e%2e/secret",
+        "a/%2E%2E/b",
+        "../x",
+        "a//b",
+        "/etc/passwd",
+        "a?b",
+        "a#b",
+        "a\\b",
+        "file:x",
+        "a\n",
+    ],
+)
+def test_no_path_leads_a_reader_of_a_site_elsewhere_on_its_server(path: str) -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        plain(handler)
+
+    with serving(answer) as url:
+        with pytest.raises(VerificationFailed, match="not a path inside a site"):
+            WebFiles(f"{url}/site").read(path)
+        assert WebFiles(f"{url}/site").read("yum/pool/a+b~1^2&c.rpm") == b"evil"
+    assert len(asked) == 1
+    assert asked[0].startswith("/site/yum/pool/")
+
+
 VERIFY = """
 import resource, sys
 from kubewright.errors import KubewrightError

@@ -224,7 +224,9 @@ def reading(archive: Path, wanted: InputName) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's; gzip and bz2 raise others without a number
         raise VerificationFailed(
-            f"{archive} ({wanted.id})", f"not a readable archive: {error}", "fetch it again"
+            f"{wanted.id} ({archive.name})",
+            f"not a readable archive: {error}",
+            "its bytes are those that the lock names, so use another upstream or version",
         ) from error
 
 

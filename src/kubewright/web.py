@@ -3,6 +3,7 @@ http.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -37,6 +38,10 @@ PIECE = 64 << 10
 
 BACKOFF = 0.5
 """Seconds before a request is tried again; each next time it is twice as long."""
+
+
+_ODD: Final = re.compile(r"[%?#:\\\x00-\x20\x7f]")
+"""What makes a path another one, or more than a path, in a URL."""
 
 
 class Sink(Protocol):
@@ -120,9 +125,17 @@ class WebFiles(Web):
         """Write a file as it is sent, however large it may be; False when the server has none."""
         return self._save(path, into, self._most(path))
 
+    def _where(self, path: str) -> str:
+        """The URL of a file. Raises VerificationFailed for a path that leads elsewhere as a URL."""
+        if _ODD.search(path) or not {"", ".", ".."}.isdisjoint(path.split("/")):
+            raise VerificationFailed(
+                repr(path), "not a path inside a site", "do not trust this site"
+            )
+        return f"{self.base}/{path}"
+
     def _save(self, path: str, into: Sink, most: int) -> bool:
         """Raises VerificationFailed where more comes than such a file may have."""
-        where, have = f"{self.base}/{path}", 0
+        where, have = self._where(path), 0
         with self.request("GET", where) as response:
             if response is None:
                 return False
