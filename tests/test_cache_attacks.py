@@ -187,7 +187,16 @@ def pipe(place: Path, _: Path) -> None:
     os.mkfifo(place)
 
 
+def foreign(place: Path, _: Path) -> None:
+    place.write_bytes(EVIL)
+    try:
+        os.chown(place, 65534, 65534)
+    except PermissionError:
+        pytest.skip("only root gives files away")
+
+
 PLANTS: dict[str, Plant] = {
+    "somebody else's file": foreign,
     "a hard link": hard_link,
     "a symbolic link": symbolic_link,
     "a link to nothing": dangling_link,
