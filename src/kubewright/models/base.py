@@ -75,10 +75,9 @@ def _relative(path: str) -> str:
 RelativePath = Annotated[str, AfterValidator(_relative)]
 """A `/`-separated path of plain names below some root; as a URL it stays below its base."""
 
-MirrorPath = Annotated[
-    str, StringConstraints(pattern=rf"^{NAME}(%3a{NAME})?(/{NAME}(%3a{NAME})?)*$")
-]
-"""The same in a mirror of Debian, which writes the colon of an epoch as `%3a`."""
+_ESCAPED: Final = rf"{NAME}(%(2[bB]|3[aA]|7[eE])[A-Za-z0-9_@+~=,.-]*)*"
+MirrorPath = Annotated[str, StringConstraints(pattern=rf"^{_ESCAPED}(/{_ESCAPED})*$")]
+"""The same in a mirror of Debian, as apt writes it: with plus, colon and tilde as escapes."""
 
 PUBLIC_URL: Final = r"|https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~@+,=%/-]*)?"
 PublicUrl = Annotated[str, StringConstraints(pattern=rf"^({PUBLIC_URL})$")]
