@@ -51,7 +51,7 @@ DOORS = {
     "subprocess": {"run.py"},
     "os.system": set[str](),
     "pysequoia": {"signing/"},
-    "requests": {"upstream.py", "registry_http.py"},
+    "requests": {"upstream.py", "web.py", "registry_http.py"},
     "urllib.request": {"registry_http.py"},
     "http.client": set[str](),
     "os.environ": {"run.py", "cli/", "signing/keys.py"},
@@ -136,7 +136,7 @@ def areas_refused(user: str) -> set[str]:
     if user == "site":
         others.remove("repos")  # a site renders its indexes by them; they know nothing of sites
     return (
-        others | {"run", "upstream", "registry_http", "content", "log"}
+        others | {"run", "upstream", "web", "registry_http", "content", "log"}
         if user == "models"
         else others
     )

@@ -336,12 +336,14 @@ def test_without_apt_the_remedy_is_said_and_what_the_cache_has_needs_none(
     cache = Cache(tmp_path / "cache")
     (pin, *_) = recipes.load(NODE, PinnedPackages).packages
     with pytest.raises(ToolMissing, match=r"apt-get: not found .+ use a machine with Debian's apt"):
-        fetch_packages([pin], Arch.amd64, cache)
+        fetch_packages([pin], Arch.amd64, cache, tmp_path / "private")
     data = b"a package"
     here = pin.model_copy(update={"sha256": files.sha256(data)})
     cache.path(here.sha256).parent.mkdir(parents=True)
     cache.path(here.sha256).write_bytes(data)
-    assert fetch_packages([here], Arch.amd64, cache) == {here: cache.path(here.sha256)}
+    [(pinned, path)] = fetch_packages([here], Arch.amd64, cache, tmp_path / "private").items()
+    assert (pinned, path.read_bytes()) == (here, data)
+    assert path.parent == tmp_path / "private"
 
 
 def test_a_package_that_is_not_what_is_pinned_is_refused(
@@ -363,5 +365,5 @@ def test_a_package_that_is_not_what_is_pinned_is_refused(
         VerificationFailed,
         match=rf"^{pin.path}: its sha256 is .+; pin what there is now: python -m",
     ):
-        fetch_packages([pin], Arch.amd64, Cache(tmp_path))
+        fetch_packages([pin], Arch.amd64, Cache(tmp_path), tmp_path / "private")
     assert not list(tmp_path.rglob("*deb*"))

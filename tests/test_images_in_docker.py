@@ -345,7 +345,7 @@ def with_tools(
             definition, release,
             ImageInputs(
                 inputs,
-                lambda pins, arch: fetch_packages(pins, arch, cache),
+                lambda pins, arch: fetch_packages(pins, arch, cache, root / "private"),
                 {"etcd": VERSIONS["etcd"]},
                 shipped().pins(definition),
             ),

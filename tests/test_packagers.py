@@ -347,7 +347,7 @@ def test_a_member_that_is_not_there_names_recipe_and_entry(tmp_path: Path, archi
 
 def test_a_broken_archive_is_named(tmp_path: Path, archive: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:60])
-    with pytest.raises(VerificationFailed, match=r"in.tgz \(cni/in\): not a readable archive"):
+    with pytest.raises(VerificationFailed, match=r"cni/in \(in.tgz\): not a readable archive"):
         gathered(tmp_path, "input:cni/in!bridge", archive)
 
 

@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from kubewright import files, upstream
+from kubewright import files, web
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.images import build, upload
 from kubewright.images.oci import INDEX
@@ -164,7 +164,7 @@ def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is logged in anywhere, and nobody waits long."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setattr(upload, "PAUSE", 0.01)
-    monkeypatch.setattr(upstream, "BACKOFF", 0.01)
+    monkeypatch.setattr(web, "BACKOFF", 0.01)
     monkeypatch.setattr(upload, "PIECE", 300_000)
 
 

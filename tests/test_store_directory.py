@@ -17,7 +17,8 @@ import pytest
 
 from kubewright import files, run
 from kubewright.errors import DiskError
-from kubewright.site.directory import OWN, DirectoryStore
+from kubewright.site.directory import DirectoryStore
+from kubewright.site.scratch import OWN
 
 SOURCES = str(Path(files.__file__).parents[1])
 WRITERS = 16

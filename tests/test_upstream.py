@@ -16,11 +16,13 @@ import pytest
 from kubewright import files
 from kubewright.cache import Cache
 from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, VerificationFailed
+from kubewright.log import redacted
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
 from kubewright.models.mirror import Origin
-from kubewright.upstream import Upstream, WebFiles, redacted
+from kubewright.upstream import Upstream
 from kubewright.verification import Web
+from kubewright.web import WebFiles
 
 DATA = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -104,7 +106,7 @@ def quiet(_have: int, _total: int | None) -> None:
 def test_a_file_is_fetched_checked_and_kept_by_its_digest(server: Server, tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     assert cache.fetch(Upstream(server.origin), entry(), quiet) == DIGEST
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
     asked = len(server.ranges)
     cache.fetch(Upstream(server.origin), entry(), quiet)
     assert len(server.ranges) == asked
@@ -117,7 +119,7 @@ def test_an_interrupted_download_is_continued(server: Server, tmp_path: Path) ->
     server.fault = ""
     cache.fetch(Upstream(server.origin), entry(), quiet)
     assert int(server.ranges[-1].removeprefix("bytes=").rstrip("-")) >= len(DATA) // 2
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) ->
     partial.write_bytes(DATA[:1000])
     server.fault = "no ranges"
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(
@@ -138,7 +140,7 @@ def test_a_wrong_partial_download_is_thrown_away_and_fetched_again(
     partial.parent.mkdir()
     partial.write_bytes(b"something else entirely")
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("more", [b"", b"and more"], ids=["complete", "too-long"])
@@ -150,7 +152,7 @@ def test_a_partial_that_lacks_nothing_is_finished_or_thrown_away(
     partial.parent.mkdir()
     partial.write_bytes(DATA + more)
     assert cache.fetch(Upstream(server.origin), entry(), quiet) == DIGEST
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
     assert server.ranges == [f"bytes={len(DATA + more)}-", *([""] if more else [])]
 
 
@@ -198,7 +200,7 @@ def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(
     server.fault = "mislabelled"
     cache = Cache(tmp_path)
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
     assert Web(WebFiles(f"{server.origin}/site/").opened).read("kubelet") == DATA
     assert server.encodings == {"identity"}
 
@@ -233,9 +235,9 @@ def test_a_corrupted_cache_entry_is_refused_by_stages_and_repaired_by_fetch(
     with pytest.raises(
         VerificationFailed, match=r"corrupted in the cache .*run `kubewright fetch` to repair it"
     ):
-        cache.use(entry())
+        cache.use(entry(), tmp_path / "private")
     cache.fetch(Upstream(server.origin), entry(), quiet)
-    assert cache.use(entry()).read_bytes() == DATA
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
 
 
 def test_what_was_never_fetched_is_named(tmp_path: Path) -> None:
@@ -243,7 +245,7 @@ def test_what_was_never_fetched_is_named(tmp_path: Path) -> None:
         VerificationFailed,
         match="kubernetes/kubelet amd64: not fetched yet; run `kubewright fetch`",
     ):
-        Cache(tmp_path).use(entry())
+        Cache(tmp_path).use(entry(), tmp_path / "private")
 
 
 def test_a_full_disk_is_named_and_leaves_no_entry(server: Server) -> None:
@@ -318,7 +320,7 @@ def test_the_password_of_a_mirror_is_in_no_log_and_no_error(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("kubewright"), "propagate", True)
     caplog.set_level(logging.DEBUG, "kubewright")
-    monkeypatch.setattr("kubewright.upstream.BACKOFF", 0.01)
+    monkeypatch.setattr("kubewright.web.BACKOFF", 0.01)
     server.fault = fault
     origin = "http://127.0.0.1:1" if fault == "gone" else server.origin
     upstream = Upstream(origin.replace("//", "//me:topsecret@"))

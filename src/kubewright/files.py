@@ -40,6 +40,8 @@ def disk_error(error: OSError, path: Path | str) -> DiskError:
             f"not writable ({os.strerror(error.errno)})",
             "choose a directory that you own, for example with --dist, --cache or --site",
         )
+    if error.errno == errno.ELOOP:
+        return DiskError(str(path), "a symbolic link, which is not followed here", "remove it")
     return DiskError(str(path), error.strerror or str(error))
 
 
@@ -49,7 +51,9 @@ def explained(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise disk_error(error, error.filename or path) from error
+        # In an open directory the system knows a name, not a path.
+        named = isinstance(error.filename, str) and "/" in error.filename
+        raise disk_error(error, error.filename if named else path) from error
 
 
 @contextmanager
@@ -115,16 +119,18 @@ def size_of(content: Content) -> int:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True, folder: int | None = None) -> Iterator[None]:
     """Hold the lock file `path`, which is made for the block and removed after it.
 
     One process and one thread has it at a time; the lock ends with its process. Whoever has to wait
-    longer than WAIT_QUIETLY says so; without `wait` BlockingIOError is raised instead. Raises
-    DiskError when the file cannot be made.
+    longer than WAIT_QUIETLY says so; without `wait` BlockingIOError is raised instead. `folder` is
+    the descriptor of the directory of `path` where that is open already. Raises DiskError when the
+    file cannot be made, or is a link.
     """
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = _lock(path, wait)
+        if folder is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _lock(path, wait, folder)
     if handle is None:
         raise BlockingIOError(errno.EWOULDBLOCK, "another process holds the lock", str(path))
     try:
@@ -132,18 +138,19 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     finally:
         try:
             with explained(path):
-                if _is_at(path, handle):
-                    path.unlink()
+                if _is_at(path, handle, folder):
+                    os.unlink(_within(path, folder), dir_fd=folder)
         finally:
             os.close(handle)
 
 
-def _lock(path: Path, wait: bool) -> int | None:
+def _lock(path: Path, wait: bool, folder: int | None) -> int | None:
     """A locked handle of the file that is at `path`; None if another has it and this one is not to
     wait.
     """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(_within(path, folder), flags, 0o644, dir_fd=folder)
         try:
             if not _try_lock(handle, WAIT_QUIETLY if wait else 0):
                 if not wait:
@@ -151,12 +158,17 @@ def _lock(path: Path, wait: bool) -> int | None:
                     return None
                 log.info("%s: another process holds this lock; waiting for it", path)
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is_at(path, handle):
+            if _is_at(path, handle, folder):
                 return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)  # whoever had it before removed it: another file is at the path by now
+
+
+def _within(path: Path, folder: int | None) -> str:
+    """What the system is asked for: a whole path, or a name in an open directory."""
+    return str(path) if folder is None else path.name
 
 
 def _try_lock(handle: int, seconds: float) -> bool:
@@ -172,10 +184,11 @@ def _try_lock(handle: int, seconds: float) -> bool:
         time.sleep(0.02)
 
 
-def _is_at(path: Path, handle: int) -> bool:
+def _is_at(path: Path, handle: int, folder: int | None) -> bool:
     """Whether an open file is still the one at its path."""
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
+        there = os.stat(_within(path, folder), dir_fd=folder, follow_symlinks=False)
+        return os.path.samestat(os.fstat(handle), there)
     except FileNotFoundError:
         return False
 
@@ -198,6 +211,15 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, read in chunks, in lowercase hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def copy(source: IO[bytes], target: IO[bytes]) -> str:
+    """Copy the rest of a stream; the SHA-256 of just the bytes that were written."""
+    digest = hashlib.sha256()
+    while data := source.read(CHUNK):
+        digest.update(data)
+        target.write(data)
+    return digest.hexdigest()
 
 
 def expanded(name: str) -> Path:

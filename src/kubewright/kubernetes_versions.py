@@ -12,20 +12,20 @@ NUMBER = r"(?:0|[1-9][0-9]*)"
 VERSION = rf"{NUMBER}(?:\.{NUMBER}){{2}}(?:-(?:alpha|beta|rc)\.{NUMBER})?"
 """What Kubernetes tags, without the `v`: a patch, or a pre-release of one."""
 
-_VERSION = re.compile(rf"^v?({VERSION})$")
-_WILDCARD = re.compile(rf"^v?({NUMBER}(?:\.{NUMBER})?)(?:\.[xX*])+$")
-_REVISION = re.compile(r"^-([1-9][0-9]*)$")
+_VERSION = re.compile(rf"^v?({VERSION})\Z")
+_WILDCARD = re.compile(rf"^v?({NUMBER}(?:\.{NUMBER})?)(?:\.[xX*])+\Z")
+_REVISION = re.compile(r"^-([1-9][0-9]*)\Z")
 _LOOKS_LIKE = re.compile(
     r"^(?P<before>|[A-Za-z](?:[A-Za-z0-9_./@:= -]*?[^0-9.])?)v?"
     rf"(?P<core>{NUMBER}\.{NUMBER}(?:\.{NUMBER})?)"
     rf"(?:[-~._]?(?P<stage>(?i:alpha|beta|rc))[-.]?(?P<count>{NUMBER}))?"
-    r"(?P<after>(?![0-9]|\.[0-9]|[-~._]?(?i:alpha|beta|rc)).*)$"
+    r"(?P<after>(?![0-9]|\.[0-9]|[-~._]?(?i:alpha|beta|rc)).*)\Z"
 )
 """A number of two or three parts with something around it, such as `kubelet=1.36.4-1.1`."""
 
 _MARKER = re.compile(
     r"^(?:.*/)?(?:(?P<word>(?i:stable|latest))(?:[-_.:/= ]*[vV]?(?P<scope>{0}))?"
-    r"|[vV]?(?P<before>{0})[-_.:/= ]+(?P<behind>(?i:stable|latest)))(?:\.txt|\.[xX*])*$".format(
+    r"|[vV]?(?P<before>{0})[-_.:/= ]+(?P<behind>(?i:stable|latest)))(?:\.txt|\.[xX*])*\Z".format(
         rf"{NUMBER}(?:\.{NUMBER})?"
     )
 )

@@ -1,11 +1,12 @@
 """What people see on standard error while the pipeline works."""
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubewright.printable import printable
 
@@ -23,6 +24,20 @@ def console() -> "Console":
     return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
+def redacted(text: str) -> str:
+    """A text fit for logs and errors: its URLs have lost name, password and query, where secrets
+    are.
+    """
+    return re.sub(r"\?\S+", "", re.sub(r"//[^\s/?#]*@", "//", text))
+
+
+class _Formatter(logging.Formatter):
+    """Whoever writes a message leaves secrets out; a traceback has the words of others too."""
+
+    def formatException(self, ei: Any) -> str:
+        return redacted(super().formatException(ei))
+
+
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
@@ -33,7 +48,9 @@ def configure(verbosity: int) -> None:
     """Choose what is shown: -1 warnings only, 0 steps, 1 every command that is run."""
     level = logging.WARNING if verbosity < 0 else logging.DEBUG if verbosity else logging.INFO
     root = logging.getLogger("kubewright")
-    root.handlers = [_Handler()]
+    handler = _Handler()
+    handler.setFormatter(_Formatter())
+    root.handlers = [handler]
     root.setLevel(level)
     root.propagate = False
 

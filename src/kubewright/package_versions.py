@@ -10,7 +10,7 @@ from debian.debian_support import Version
 from kubewright.errors import RequestError
 from kubewright.models.base import Format
 
-_PARTS = re.compile(r"^(?:(?P<epoch>\d+):)?(?P<upstream>\S+?)(?:-(?P<revision>[^\s-]+))?$")
+_PARTS = re.compile(r"^(?:(?P<epoch>\d+):)?(?P<upstream>\S+?)(?:-(?P<revision>[^\s-]+))?\Z")
 _CHARACTERS = {
     Format.deb: re.compile(r"[0-9A-Za-z.+~:-]+"),
     Format.rpm: re.compile(r"[0-9A-Za-z._+~^]+"),

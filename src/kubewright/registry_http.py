@@ -14,7 +14,8 @@ import requests
 from requests.auth import AuthBase
 
 from kubewright.errors import RequestError, UpstreamUnreachable
-from kubewright.upstream import address, cause, origin, redacted, retrying_session
+from kubewright.log import redacted
+from kubewright.web import address, cause, origin, retrying_session
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from kubewright.models.base import Arch, Flavour, Model, PackageCompression
+from kubewright.models.base import PUBLIC_URL, Arch, Flavour, Model, PackageCompression
 from kubewright.models.resolve_options import ResolveOptions
 from kubewright.models.site import LONGEST, ChannelName
 
@@ -25,7 +25,7 @@ def _address(pattern: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Url = Annotated[str, _address(r"|https?://[^\s/@]+(/\S*)?")]
+Url = Annotated[str, _address(PUBLIC_URL)]
 """An address that clients can use, or the empty text."""
 
 Registry = Annotated[str, _address(r"(https?://)?[^\s/@]+(/[^\s@]+)?/?")]

@@ -29,9 +29,9 @@ _OPERATORS: dict[str, Callable[[int], bool]] = {
     "!=": lambda order: order != 0,
 }
 _NUMBER = kubernetes_versions.NUMBER
-_TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?([0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za-z.-]+)?)$")
-_MARKER = re.compile(rf"^(stable|latest)(?:-({_NUMBER}(?:\.{_NUMBER})?))?$")
-_MINOR = re.compile(rf"^v?({_NUMBER}\.{_NUMBER})$")
+_TERM = re.compile(r"^(>=|<=|!=|>|<|=)?\s*v?([0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za-z.-]+)?)\Z")
+_MARKER = re.compile(rf"^(stable|latest)(?:-({_NUMBER}(?:\.{_NUMBER})?))?\Z")
+_MINOR = re.compile(rf"^v?({_NUMBER}\.{_NUMBER})\Z")
 _MONTH = re.compile(r"^([0-9]{2})\.0(?=[1-9](?:[.-]|$))")
 
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
 
-_NAME = re.compile(rf"^v{kubernetes_versions.VERSION}-\d+$")
+_NAME = re.compile(rf"^v{kubernetes_versions.VERSION}-\d+\Z")
 """The name of a release: Kubernetes' tag and the revision."""
 
 _BEFORE_PUBLISH = ("fetch", "package", "image", "sign")

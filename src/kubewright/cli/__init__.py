@@ -18,7 +18,7 @@ from kubewright.errors import (
     VerificationFailed,
 )
 from kubewright.files import disk_error
-from kubewright.log import console
+from kubewright.log import console, redacted
 from kubewright.printable import printable
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -82,7 +82,7 @@ def _unforeseen(error: Exception) -> int:
             error.filename or f"a file in {tempfile.gettempdir()} (TMPDIR) or the working directory"
         )
         return _explained(disk_error(error, place), error)
-    words = " ".join(f"{type(error).__name__}: {error}".split())
+    words = redacted(" ".join(f"{type(error).__name__}: {error}".split()))
     message = f"unexpected: {words}; run again with -v and report it"
     console().print(printable(message), style="bold red", markup=False)
     logging.getLogger("kubewright").debug("where it came from:", exc_info=error)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from kubewright import log
 from kubewright.cli.defaults import CONFIGURATION
 from kubewright.errors import RequestError
+from kubewright.log import redacted
 from kubewright.mistakes import explain
 from kubewright.models.base import Arch, Flavour, PackageCompression
 from kubewright.printable import printable, printable_json
@@ -244,8 +245,6 @@ def settings(given: dict[str, Any]) -> Settings:
 
 def _refusal(error: ValidationError) -> RequestError:
     """What is wrong with the first option that cannot be used."""
-    from kubewright.upstream import redacted
-
     first = explain(error)[0]
     field = re.split(r"[.\[]", first.key)[0]
     for name in OPTIONS:

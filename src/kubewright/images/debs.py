@@ -23,7 +23,7 @@ PIN_ANEW: Final = "pin what there is now: python -m kubewright.images.pins"
 
 _URI: Final = re.compile(
     r"^'[^']+/(?P<path>pool/[^']+)' (?P<name>\S+)\.deb (?P<size>\d+) "
-    r"SHA256:(?P<sha256>[0-9a-f]{64})$"
+    r"SHA256:(?P<sha256>[0-9a-f]{64})\Z"
 )
 
 
@@ -62,8 +62,9 @@ class Apt:
         return run([self._program, "--quiet", "--yes", *self._options, *words], cwd=cwd).stdout
 
 
-def fetch_packages(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, Path]:
-    """The file of every package; what the cache lacks, apt fetches.
+def fetch_packages(pins: Iterable[Pin], arch: Arch, cache: Cache, folder: Path) -> dict[Pin, Path]:
+    """A copy of every package in a folder that nobody else can write to; what the cache lacks, apt
+    fetches.
 
     Raises ToolMissing without apt, UpstreamUnreachable when its sources have no such version any
     more, VerificationFailed when a file is not what its pin says.
@@ -73,7 +74,7 @@ def fetch_packages(pins: Iterable[Pin], arch: Arch, cache: Cache) -> dict[Pin, P
     if lacking:
         with private_apt(arch) as (apt, root):
             _download(apt, lacking, root, cache)
-    return {pin: cache.path(pin.sha256) for pin in wanted}
+    return {pin: cache.copied(pin.sha256, folder, pin.package) for pin in wanted}
 
 
 def closure(names: Sequence[str], arch: Arch) -> list[Pin]:
@@ -108,7 +109,7 @@ def _download(apt: Apt, pins: Sequence[Pin], root: Path, cache: Cache) -> None:
             raise VerificationFailed(
                 pin.path, f"its sha256 is {digest}, but {pin.sha256} is pinned", PIN_ANEW
             )
-        files.write(cache.path(pin.sha256), package.read_bytes())
+        cache.adopt(package)
 
 
 def _pin(line: str) -> Pin:

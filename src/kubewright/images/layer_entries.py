@@ -119,7 +119,9 @@ def _members(archive: Path, wanted: InputName) -> list[inputs.ArchiveMember]:
         listed = inputs.members(archive, wanted)
     if not listed:
         raise VerificationFailed(
-            str(archive), f"has no file {wanted.member!r}", "is it the archive of another version?"
+            f"{wanted.id} ({archive.name})",
+            f"has no file {wanted.member!r}",
+            "is it the archive of another version?",
         )
     return listed
 

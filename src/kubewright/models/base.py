@@ -4,7 +4,7 @@ import platform
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -49,21 +49,41 @@ Day = Annotated[str, AfterValidator(_day)]
 """A calendar day in UTC, `YYYY-MM-DD`."""
 
 
+NAME: Final = r"[A-Za-z0-9_@+~=,][A-Za-z0-9_@+~=,.-]*"
+"""A part of a path or URL that means itself wherever it is read: no colon, for it could begin with
+a scheme; no percent sign, backslash, space or control character; no dot or hyphen first.
+"""
+
+PlainName = Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
+"""A name that becomes a part of paths."""
+
+ReleaseName = Annotated[str, StringConstraints(pattern=r"^v[0-9][0-9A-Za-z.+-]*-[0-9]+$")]
+"""A release: `v1.36.4-1`."""
+
+
+def plain_path(path: str) -> bool:
+    """Whether each part of a path is a plain name."""
+    return re.fullmatch(rf"{NAME}(/{NAME})*", path) is not None
+
+
 def _relative(path: str) -> str:
-    parts = path.split("/")
-    if (
-        path.startswith("/")
-        or "" in parts
-        or ".." in parts
-        or "." in parts
-        or not re.match(r"^[\w@%+=:,./~-]+$", path)
-    ):
+    if not plain_path(path):
         raise ValueError(f"{path!r} is not a plain relative path")
     return path
 
 
 RelativePath = Annotated[str, AfterValidator(_relative)]
-"""A `/`-separated path below some root: no `..`, no empty part, not absolute."""
+"""A `/`-separated path of plain names below some root; as a URL it stays below its base."""
+
+_ESCAPED: Final = rf"{NAME}(%(2[bB]|3[aA]|7[eE])[A-Za-z0-9_@+~=,.-]*)*"
+MirrorPath = Annotated[str, StringConstraints(pattern=rf"^{_ESCAPED}(/{_ESCAPED})*$")]
+"""The same in a mirror of Debian, as apt writes it: with plus, colon and tilde as escapes."""
+
+PUBLIC_URL: Final = r"|https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~@+,=%/-]*)?"
+PublicUrl = Annotated[str, StringConstraints(pattern=rf"^({PUBLIC_URL})$")]
+"""Where a site is for everybody, or nothing: without a query, and without what a shell or a page
+takes for its own.
+"""
 
 
 def minor_order(minor: str) -> tuple[int, ...]:

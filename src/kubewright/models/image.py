@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from kubewright.inputs import InputName
 from kubewright.models.artifact import Skipped
-from kubewright.models.base import Arch, Flavour, Model, RelativePath, Sha256
+from kubewright.models.base import Arch, Flavour, MirrorPath, Model, Sha256
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 """A digest as registries write it."""
@@ -177,7 +177,7 @@ class Pin(Model):
     arch: Arch | Literal["all"]
     size: int
     sha256: Sha256
-    path: RelativePath = Field(description="below the root of any Debian mirror that still has it")
+    path: MirrorPath = Field(description="below the root of any Debian mirror that still has it")
 
 
 class PinnedPackages(Model):

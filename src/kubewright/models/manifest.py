@@ -5,7 +5,18 @@ from typing import Literal
 from pydantic import Field
 
 from kubewright.models.artifact import Builder, Skipped
-from kubewright.models.base import Day, Format, Header, Model, RelativePath, Sha256, Version
+from kubewright.models.base import (
+    Day,
+    Format,
+    Header,
+    Model,
+    PlainName,
+    PublicUrl,
+    RelativePath,
+    ReleaseName,
+    Sha256,
+    Version,
+)  # fmt: skip
 from kubewright.models.document import ArchName, Document
 from kubewright.models.image import Image
 from kubewright.models.lock import (
@@ -21,7 +32,7 @@ from kubewright.models.node import NodeSpec
 class ReleaseFacts(Model):
     """Which release this is."""
 
-    name: str
+    name: ReleaseName
     kubernetes: Version
     revision: int
     source_date_epoch: int
@@ -58,7 +69,7 @@ class Install(Model):
 class File(Model):
     """A file of the release."""
 
-    name: str
+    name: RelativePath
     kind: str = Field(
         description="what it is for; a reader passes over kinds that it does not know"
     )
@@ -76,7 +87,7 @@ class File(Model):
 class PackageFile(File):
     """A deb or rpm."""
 
-    package: str
+    package: PlainName
     format: Format
     version: Version = Field(description="as the package manager writes it, epoch left out")
     epoch: int = 0
@@ -101,7 +112,7 @@ class Manifest(Document):
 
     header: Header = Header(type="kubewright.manifest")
     site: str = Field("", description="the id of the site that it was made for")
-    url: str = Field("", description="the site's public base URL, where one is fixed")
+    url: PublicUrl = Field("", description="the site's public base URL, where one is fixed")
     release: ReleaseFacts
     components: dict[str, Component]
     requirements: Requirements

@@ -4,7 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from kubewright.models.base import DAY, Day, Header, Model, RelativePath, Sha256, Version
+from kubewright.models.base import (
+    DAY,
+    Day,
+    Header,
+    Model,
+    PlainName,
+    PublicUrl,
+    RelativePath,
+    ReleaseName,
+    Sha256,
+    Version,
+)  # fmt: skip
 from kubewright.models.document import Document
 
 RESERVED = ("pool", "snapshots")
@@ -33,7 +44,7 @@ ReleaseStatus = Literal["current", "superseded", "yanked"]
 class ChannelRelease(Document):
     """A release in a channel."""
 
-    name: str
+    name: ReleaseName
     kubernetes: Version
     status: ReleaseStatus
     manifest_url: RelativePath
@@ -44,7 +55,7 @@ class ChannelRelease(Document):
 class Repodata(Document):
     """The yum repository of a channel for one base architecture; digests are SHA-256."""
 
-    snapshot: str = Field(description="the directory of its immutable form")
+    snapshot: PlainName = Field(description="the directory of its immutable form")
     repomd: Sha256 = Field(description="repomd.xml of the snapshot")
     primary: Sha256 = Field(description="primary.xml.gz of the snapshot")
     filelists: Sha256
@@ -74,7 +85,7 @@ class Channel(Document):
     restores: int | None = Field(
         None, description="of a rollback: the sequence whose content this one has"
     )
-    url: str = Field("", description="the site's public base URL, where one is fixed")
+    url: PublicUrl = Field("", description="the site's public base URL, where one is fixed")
     repo_key: str = Field(
         description="fingerprint of the key that signs the channel's repositories"
     )
@@ -84,13 +95,13 @@ class Channel(Document):
     key_hint: str = Field(
         "", description="the file and fingerprint of the key that comes next, beside repodata/"
     )
-    architectures: tuple[str, ...] = Field(
+    architectures: tuple[PlainName, ...] = Field(
         (), description="that its repositories are for, by Debian's names"
     )
     releases: tuple[ChannelRelease, ...]
     suite: Sha256 | None = Field(None, description="apt/dists/NAME/Release")
-    packages: dict[str, Sha256] = Field({}, description="Packages.gz, by Debian architecture")
-    repodata: dict[str, Repodata] = Field({}, description="by base architecture")
+    packages: dict[PlainName, Sha256] = Field({}, description="Packages.gz, by Debian architecture")
+    repodata: dict[PlainName, Repodata] = Field({}, description="by base architecture")
 
     @property
     def current(self) -> ChannelRelease | None:
@@ -114,7 +125,7 @@ class Channel(Document):
 class IndexedRelease(Document):
     """A release as the index lists it."""
 
-    name: str
+    name: ReleaseName
     kubernetes: Version
     status: ReleaseStatus
     channels: tuple[ChannelName, ...]
@@ -144,7 +155,7 @@ class Index(Document):
 
     header: Header = Header(type="kubewright.index")
     site: str = Field("", description="the id of the site")
-    url: str = Field("", description="the site's public base URL, where one is fixed")
+    url: PublicUrl = Field("", description="the site's public base URL, where one is fixed")
     sequence: int = Field(ge=1)
     parent: Sha256 | None = None
     issued: int
@@ -166,7 +177,7 @@ class SiteKey(Document):
     """A public key of the site."""
 
     kind: str = Field(description="openpgp or ecdsa-p256")
-    id: str = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
+    id: PlainName = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
     development: bool = False
     role: str = Field("", description="current, next, or earlier: what it signed stays good")
 
@@ -178,7 +189,7 @@ class State(Document):
     site: str = Field(
         "", description="its id, made from the address and the keys of the first publication"
     )
-    url: str = Field("", description="its public base URL, where one is fixed")
+    url: PublicUrl = Field("", description="its public base URL, where one is fixed")
     number: int = Field(ge=1)
     parent: Sha256 | None = Field(None, description="of the state before this one")
     issued: int = Field(description="publication clock, epoch seconds")

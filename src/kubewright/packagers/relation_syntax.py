@@ -8,7 +8,7 @@ from kubewright.models.base import Format
 from kubewright.models.description import Alternative, Relation
 
 _ALTERNATIVE = re.compile(
-    r"^(?P<name>[A-Za-z0-9/][\w+./-]*)(?:\s*\((?P<op><<|<=|=|>=|>>)\s*(?P<version>\S+)\))?$"
+    r"^(?P<name>[A-Za-z0-9/][\w+./-]*)(?:\s*\((?P<op><<|<=|=|>=|>>)\s*(?P<version>\S+)\))?\Z"
 )
 _RPM_OPERATORS = {"<<": "<", ">>": ">"}
 

@@ -12,7 +12,7 @@ from typing import IO
 import zstandard
 from debian.deb822 import Deb822
 
-from kubewright import files
+from kubewright import files, tarballs
 from kubewright.errors import VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.repos.entries import DebEntry
@@ -109,16 +109,11 @@ def _control(stream: IO[bytes], size: int) -> dict[str, str]:
     stream.seek(start)
     packed = stream.read(length)
     if name.endswith(".zst"):
-        packed = zstandard.ZstdDecompressor().stream_reader(packed).read()
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        for member in archive:
-            file = (
-                archive.extractfile(member) if member.name.removeprefix("./") == "control" else None
-            )
-            if file is not None:
-                return {
-                    field: value for field, value in Deb822(file.read().decode()).items() if value
-                }
+        packed = zstandard.ZstdDecompressor().stream_reader(packed).read(tarballs.SMALL)
+    for member in tarballs.members(io.BytesIO(packed)):
+        if member.path == "control" and member.info.isreg():
+            fields = Deb822(member.content().read().decode())
+            return {field: value for field, value in fields.items() if value}
     raise ValueError(f"there is no control file in {name}")
 
 

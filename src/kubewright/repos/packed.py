@@ -145,8 +145,8 @@ def read(data: bytes, place: str, group_of: Callable[[bytes], str | None]) -> In
     return Index(groups, ends)
 
 
-def unpack(data: bytes, place: str) -> list[Member]:
-    """The members of a packed index, in their order.
+def unpack(data: bytes, place: str, most: int | None = None) -> list[Member]:
+    """The members of a packed index, in their order, of at most `most` or LARGEST bytes of text.
 
     Raises VerificationFailed for anything that is not gzip through and through.
     """
@@ -154,7 +154,7 @@ def unpack(data: bytes, place: str) -> list[Member]:
     start = size = 0
     while start < len(data):
         try:
-            text, end = _member(data, start, LARGEST - size)
+            text, end = _member(data, start, (LARGEST if most is None else most) - size)
         except zlib.error as error:
             raise VerificationFailed(
                 place, f"damaged ({error})", "run `kubewright repair`"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from kubewright.errors import RequestError
 from kubewright.models.distros import Distributions
 
-_PARTS = re.compile(r"^(?P<word>[a-z][a-z-]*?)-?(?P<version>[0-9][0-9.]*)?$")
+_PARTS = re.compile(r"^(?P<word>[a-z][a-z-]*?)-?(?P<version>[0-9][0-9.]*)?\Z")
 _NEAR = 0.8
 """How like a name a slip must be to be taken for it, from 0 to 1."""
 

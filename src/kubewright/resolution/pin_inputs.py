@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_DIGEST = re.compile(r"^[0-9a-fA-F]{64}$")
+_DIGEST = re.compile(r"^[0-9a-fA-F]{64}\Z")
 
 
 class Unvouched(VerificationFailed):

@@ -13,7 +13,7 @@ from kubewright.resolution.statements import facts_of, unknown_minor
 if TYPE_CHECKING:
     from kubewright.upstream import Upstream
 
-_TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$")
+_TAG = re.compile(r"^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?\Z")
 
 
 def candidates(

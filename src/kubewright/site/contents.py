@@ -1,12 +1,10 @@
 """What the repositories of a channel list: read from its last indexes, or from its releases."""
 
-import gzip
 import json
 import logging
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from kubewright import archives
 from kubewright.errors import VerificationFailed
@@ -22,6 +20,9 @@ from kubewright.site import layout
 from kubewright.site.reader import Reader
 
 log = logging.getLogger(__name__)
+
+LARGEST: Final = 32 << 20
+"""Bytes of the index entries of one release, unpacked; a hundred packages have one."""
 
 E = TypeVar("E", DebEntry, RpmEntry)
 
@@ -174,11 +175,9 @@ def _entries(reader: Reader, manifest: Manifest, form: Format, model: type[E]) -
 def read_entries(data: bytes, model: type[E], place: str) -> list[E]:
     """Index entries as `write_entries` wrote them. Raises VerificationFailed for anything else."""
     try:
-        return [
-            model.model_validate(entry, extra="allow")
-            for entry in json.loads(gzip.decompress(data))
-        ]
-    except (gzip.BadGzipFile, zlib.error, EOFError, ValueError, TypeError) as error:
+        text = b"".join(member.text for member in packed.unpack(data, place, LARGEST))
+        return [model.model_validate(entry, extra="allow") for entry in json.loads(text)]
+    except (VerificationFailed, ValueError, TypeError, RecursionError) as error:
         raise VerificationFailed(place, "not the index of a release", REMEDY) from error
 
 

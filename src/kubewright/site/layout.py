@@ -132,6 +132,18 @@ def snapshot_path(channel: str, basearch: str, snapshot: str) -> str:
     return f"yum/snapshots/{channel}/{basearch}/{snapshot}"
 
 
+_MOST: Final = MappingProxyType(
+    {".deb": 2 << 30, ".rpm": 2 << 30, ".tar": 16 << 30, ".gz": 256 << 20, "Packages": 256 << 20}
+)
+_DOCUMENT: Final = 64 << 20
+
+
+def most(path: str) -> int:
+    """The most bytes that an object may have, by what it is: nothing larger is ever published."""
+    name = path.rpartition("/")[2]
+    return max((size for end, size in _MOST.items() if name.endswith(end)), default=_DOCUMENT)
+
+
 KEYRING: Final = "keys/kubewright.gpg"
 KEYRING_ARMORED: Final = "keys/kubewright.asc"
 ARTIFACT_KEY: Final = "keys/kubewright.pub"

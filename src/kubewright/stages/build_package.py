@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubewright import checked, files, versions
+from kubewright.cache import Cache
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Package
 from kubewright.models.base import Arch, Format, PackageCompression
 from kubewright.models.description import Description
-from kubewright.models.lock import Release
+from kubewright.models.lock import Input, Release
 from kubewright.models.recipe import Recipe
 from kubewright.packagers import PACKAGERS, directories, doc_files, payload
 from kubewright.packagers.describe import Stated, describe, template_variables
@@ -24,8 +25,8 @@ from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-Sources = Mapping[tuple[str, str, Arch], Path]
-"""Fetched files by component, name and architecture."""
+Sources = Mapping[tuple[str, str, Arch], Input]
+"""Inputs by component, name and architecture."""
 
 PACKAGES = "packages"
 """The folder of packages, below dist/NAME/."""
@@ -59,12 +60,14 @@ class PackageBuilder:
     workspace: Workspace
     release: Release
     around: Circumstances
+    cache: Cache
     backend: str
     compression: PackageCompression
 
     def build(self, packages: Sequence[PlannedPackage], sources: Sources) -> Iterator[Package]:
         """Build the formats of one package into `dist/NAME/packages/`; what they share is unpacked
-        and compressed once. Raises what the packager does.
+        and compressed once. What comes from the cache is copied first, and hashed meanwhile. Raises
+        what `Cache.use` and the packager do.
         """
         folder = self.workspace.root / PACKAGES
         with files.explained(folder):
@@ -100,7 +103,7 @@ class PackageBuilder:
         def source(component: str, file: str) -> Path:
             if component == "keyring":
                 return work / KEYRING
-            return _source(recipe, sources, component, file, arch)
+            return self.cache.use(_source(recipe, sources, component, file, arch), work / "inputs")
 
         content, place = self.around.content, work / form / "payload"
         entries = payload.gather(recipe, form, arch, source, filled, content, place, unpacked)
@@ -112,7 +115,7 @@ class PackageBuilder:
         )
 
 
-def _source(recipe: Recipe, sources: Sources, component: str, file: str, arch: Arch) -> Path:
+def _source(recipe: Recipe, sources: Sources, component: str, file: str, arch: Arch) -> Input:
     try:
         return sources[component, file, arch]
     except KeyError as error:

@@ -130,7 +130,7 @@ def _compiled(
         recipe=recipe,
         progress=go.announce,
     )
-    digest = files.sha256_of(made)
+    digest = cache.adopt(made)
     if entry.sha256 not in (None, digest):
         raise VerificationFailed(
             entry.id,
@@ -139,7 +139,7 @@ def _compiled(
             "compile it with the Go that it was made with before, or delete that file and run "
             "`kubewright fetch` again to take this one",
         )
-    return cache.adopt(made)
+    return digest
 
 
 def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) -> dict[str, str]:

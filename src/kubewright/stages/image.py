@@ -4,6 +4,7 @@ archives.
 
 import logging
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kubewright.errors import RequestError
 from kubewright.gobuild.programs import ModuleSource
 from kubewright.models.artifact import Artifact, Builder, Record
 from kubewright.models.base import Arch
-from kubewright.models.image import ImageArchive, ImageDefinition, ImageRecord, Pin
+from kubewright.models.image import ImageArchive, ImageRecord, Pin
 from kubewright.models.lock import Release
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
@@ -43,17 +44,12 @@ def image(workspace: Workspace, settings: Settings, recipes: Recipes) -> tuple[R
             "image %s: nothing to do, %d archives are there", release.name, len(done.artifacts)
         )
         return done, read_images(workspace)
-    definition = recipes.image_definition(release)
-    built = images.build(
-        definition,
-        release,
-        _supply(release, Cache(settings.cache), recipes, definition),
-        registry=settings.registry,
-        dest=workspace.root / LAYOUT,
-        archives=workspace.root / ARCHIVES,
-        content=recipes.images,
-        notes=workspace.root / BUILDS,
-    )
+    making = workspace.root / Path(LAYOUT).parent
+    with files.explained(making):
+        making.mkdir(parents=True, exist_ok=True)
+        private = tempfile.TemporaryDirectory(prefix=".inputs-", dir=making)
+    with private as inputs:
+        built = _built(release, settings, recipes, workspace, Path(inputs))
     files.write(workspace.root / RECORD, built.to_bytes())
     for gap in built.skipped:
         log.warning("image %s %s: skipped: %s", gap.name, gap.arch, gap.reason)
@@ -73,21 +69,31 @@ def image(workspace: Workspace, settings: Settings, recipes: Recipes) -> tuple[R
     return record, built
 
 
-def _supply(
-    release: Release, cache: Cache, recipes: Recipes, definition: ImageDefinition
-) -> images.ImageInputs:
-    """What the images are made from: fetched files, pinned packages."""
+def _built(
+    release: Release, settings: Settings, recipes: Recipes, workspace: Workspace, private: Path
+) -> ImageRecord:
+    """Build the images; what goes into them from the cache is copied into a private folder."""
+    definition, cache = recipes.image_definition(release), Cache(settings.cache)
     inputs = release.named_inputs
 
     def source(component: str, name: str, arch: Arch) -> Path | None:
         entry = inputs.get((component, name, arch))
-        return None if entry is None else cache.use(entry)
+        return None if entry is None else cache.use(entry, private)
 
     def packages(pins: tuple[Pin, ...], arch: Arch) -> Mapping[Pin, Path]:
-        return images.fetch_packages(pins, arch, cache)
+        return images.fetch_packages(pins, arch, cache, private)
 
     inside = carried(release, recipes.images)
-    return images.ImageInputs(source, packages, inside, recipes.pins(definition))
+    return images.build(
+        definition,
+        release,
+        images.ImageInputs(source, packages, inside, recipes.pins(definition)),
+        registry=settings.registry,
+        dest=workspace.root / LAYOUT,
+        archives=workspace.root / ARCHIVES,
+        content=recipes.images,
+        notes=workspace.root / BUILDS,
+    )
 
 
 def _files(workspace: Workspace) -> dict[str, str]:

@@ -68,9 +68,15 @@ def package(
         )
         return done
     everything = everything or _everything(release, recipes)
-    builder = PackageBuilder(workspace, release, around, settings.backend, compression)
+    cache = Cache(settings.cache)
+    builder = PackageBuilder(workspace, release, around, cache, settings.backend, compression)
     record = _build_all(builder, settings, everything, chosen or everything, head, recipes.packages)
     workspace.save(record)
+    _warn_of_other_recipes(record, release)
+    return record
+
+
+def _warn_of_other_recipes(record: Record, release: Release) -> None:
     if record.made_from["recipes"] != release.recipes:
         log.warning(
             "package %s: the recipes or content have changed since the lock was resolved; before "
@@ -78,7 +84,6 @@ def package(
             release.name,
             release.tag,
         )
-    return record
 
 
 def _everything(release: Release, recipes: Recipes) -> list[PlannedPackage]:
@@ -183,14 +188,15 @@ def _build(
     builds: Mapping[str, Build],
 ) -> Iterator[Built[Package]]:
     """Build packages, several at a time: the formats of each together, the largest first."""
-    sources = _sources(builder.release, Cache(settings.cache), packages)
+    sources, cache = _sources(builder.release, packages), builder.cache
+    sizes = {key: cache.size(entry) for key, entry in sources.items()}  # all are there
     groups: dict[tuple[str, str], list[PlannedPackage]] = {}
     for package in packages:
         groups.setdefault((package.recipe.name, package.arch), []).append(package)
 
     def size(group: Sequence[PlannedPackage]) -> int:
         used = set(group[0].inputs(builder.release))
-        return sum(path.stat().st_size for key, path in sources.items() if key in used)
+        return sum(size for key, size in sizes.items() if key in used)
 
     def build(group: Sequence[PlannedPackage]) -> list[Built[Package]]:
         made: list[Built[Package]] = []
@@ -245,10 +251,10 @@ def _other_tools(
             yield tool, before[tool], now[tool]
 
 
-def _sources(release: Release, cache: Cache, packages: Iterable[PlannedPackage]) -> Sources:
-    """The fetched files of some packages, checked."""
+def _sources(release: Release, packages: Iterable[PlannedPackage]) -> Sources:
+    """The inputs of some packages."""
     used = set(chain.from_iterable(package.inputs(release) for package in packages))
-    return {key: cache.use(entry) for key, entry in release.named_inputs.items() if key in used}
+    return {key: entry for key, entry in release.named_inputs.items() if key in used}
 
 
 def certificate(settings: Settings) -> RepoPublicKey:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from kubewright import files
 from kubewright.errors import RequestError
+from kubewright.log import redacted
 from kubewright.models.base import Model, Sha256
 from kubewright.models.site import State
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.site.reader import Present, Reader
-from kubewright.upstream import redacted
 
 log = logging.getLogger(__name__)
 

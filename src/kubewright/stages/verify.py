@@ -5,9 +5,10 @@ from pathlib import Path
 
 from kubewright import verification
 from kubewright.errors import DiskError, RequestError
+from kubewright.log import redacted
 from kubewright.stages import seen
-from kubewright.upstream import WebFiles, redacted
 from kubewright.verification import Demands, Directory, Finding, Report, Web
+from kubewright.web import WebFiles
 
 __all__ = ["Demands", "verify"]
 

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
-from kubewright.site.directory import OWN
+from kubewright.site.directory import DirectoryStore
+from kubewright.site.scratch import OWN
 from kubewright.site.store import checked
 
 Measure = tuple[int, str]
@@ -51,39 +52,39 @@ class Source(Protocol):
 
 
 class Directory:
-    """A site in a directory. A file that has several names there is hashed once."""
+    """A site in a directory, in which no link is followed. A file that has several names there is
+    hashed once.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self._store = root, DirectoryStore(root)
         self._digests: dict[tuple[int, int], str] = {}
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
-        file = self._file(path)
-        if file is None:
-            return None
-        with file.open("rb") as stream:
-            return _bounded(stream.read, path, most)
+        with self._store.reading(path) as stream:
+            return None if stream is None else _bounded(stream.read, path, most)
 
     def measured(self, path: str, size: int | None = None) -> Measure | None:
-        file = self._file(path)
-        if file is None:
-            return None
-        status = file.stat()
-        if size is None and status.st_size > DOCUMENT:
-            raise _too_large(path, DOCUMENT)
-        if status.st_size != (status.st_size if size is None else size):
-            return status.st_size, ""
-        inode = (status.st_dev, status.st_ino)
-        if inode not in self._digests:
-            self._digests[inode] = files.sha256_of(file)
+        with self._store.reading(path) as stream:
+            if stream is None:
+                return None
+            status = os.fstat(stream.fileno())
+            if size is None and status.st_size > DOCUMENT:
+                raise _too_large(path, DOCUMENT)
+            if size is not None and status.st_size != size:
+                return status.st_size, ""
+            inode = (status.st_dev, status.st_ino)
+            if inode not in self._digests:
+                self._digests[inode] = hashlib.file_digest(stream, "sha256").hexdigest()
         return status.st_size, self._digests[inode]
 
     @contextmanager
     def local(self, path: str, size: int) -> Iterator[Path]:
-        file = self._root / checked(path)
-        if file.stat().st_size > size:
-            raise _too_large(path, size)
-        yield file
+        with self._store.reading(path) as stream:
+            if stream is not None and os.fstat(stream.fileno()).st_size > size:
+                raise _too_large(path, size)
+            here = Path(f"/proc/self/fd/{stream.fileno()}") if stream else None
+            yield here if here and here.exists() else self._root / checked(path)
 
     def list(self) -> list[str] | None:
         found = []
@@ -91,13 +92,9 @@ class Directory:
             parent = Path(folder).relative_to(self._root)
             if parent == Path() and OWN in below:
                 below.remove(OWN)
-            found += [(parent / name).as_posix() for name in names]
+            links = [name for name in below if (Path(folder) / name).is_symlink()]
+            found += [(parent / name).as_posix() for name in (*names, *links)]
         return sorted(found)
-
-    def _file(self, path: str) -> Path | None:
-        """A plain file; nothing else is opened, which may have no end."""
-        file = self._root / checked(path)
-        return file if file.is_file() else None
 
 
 class Web:
