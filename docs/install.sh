@@ -235,9 +235,11 @@ remembered=$state/$id
 lies=$state/at-$(printf %s "${url:-$site}" | sha256sum | head -c 16) # which site was at this address
 if [ -e "$lies" ]; then
     before=$(cat "$lies")
+    if [ "$before" = "$fingerprint" ]; then before=$id; fi # seen before it had an id
     [ "$before" = "$id" ] || refuse "$published: is of the site $id, but site $before was here before." \
         "If you know why, remove $lies"
 fi
+if [ ! -e "$remembered" ] && [ -e "$state/$fingerprint" ]; then remembered=$state/$fingerprint; fi
 if [ -e "$remembered" ]; then
     seen=$(awk 'NR == 1 && NF == 2 && $1 ~ /^[0-9]+$/ && length($1) < 10 && $2 ~ /^[0-9a-f]+$/ && length($2) == 64 {
         good = 1; words = $1 " " $2 } END { if (good && NR == 1) print words }' "$remembered")
@@ -270,7 +272,7 @@ keep() { # FILE TEXT: the file has the text after a crash, or what it had before
 }
 if [ -z "$dry_run" ]; then
     mkdir -p "$state"
-    keep "$remembered" "$sequence $digest"
+    keep "$state/$id" "$sequence $digest"
     keep "$lies" "$id"
 fi
 

@@ -149,7 +149,10 @@ def compiled(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> d
     shutil.copytree(sample_mirror, mirror, copy_function=os.link)
     (mirror / NAME).unlink()
     (mirror / NAME).write_bytes(Mirror(kind="source").to_bytes())
-    return {"upstream": str(mirror), "allow_changed": ("busybox", "cri-dockerd", "docker")}
+    return {
+        "upstream": str(mirror),
+        "allow_changed": ("busybox", "cri-dockerd", "docker", "kubernetes"),
+    }
 
 
 @pytest.fixture(scope="session")

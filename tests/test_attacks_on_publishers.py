@@ -408,3 +408,55 @@ def test_a_site_moves_by_its_own_verb_and_stays_the_same_site(
         move.move(elsewhere, shipped(), keys)
     with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:2, not"):
         release.release("v1.36.4", home, shipped(), keys)
+
+
+@each_verb
+def test_the_artifact_key_alone_gets_nothing_signed_by_the_repository_key(
+    home: Settings, keys: Keys, stranger: Keys, verb: Verb
+) -> None:
+    """CI that pushes images has that key."""
+    path = plant(home, emptied(home))
+    data = (Path(home.site) / path).read_bytes()
+    openpgp, ecdsa = (Path(home.site) / name for name in layout.signatures(path))
+    openpgp.write_bytes(stranger.armored_detached(data, home.now))
+    ecdsa.write_bytes(keys.artifact(data))
+    if verb is VERBS["repair"]:
+        return  # it goes on with one kind, for a signature may be what is lost
+    with pytest.raises(KubewrightError, match="not signed by your keys"):
+        verb(home, keys)
+
+
+def test_what_verify_has_seen_is_nothing_that_a_publisher_believes(
+    home: Settings, keys: Keys, stranger: Keys, tmp_path: Path
+) -> None:
+    home = remembering(home, tmp_path)
+    path = plant(home, present(home).model_copy(update={"issued": home.now + 1}))
+    data = (Path(home.site) / path).read_bytes()
+    openpgp, ecdsa = (Path(home.site) / name for name in layout.signatures(path))
+    openpgp.write_bytes(stranger.armored_detached(data, home.now))
+    ecdsa.write_bytes(stranger.artifact(data))
+    theirs = [stranger.repo.certificate, stranger.artifact.public_pem]
+    for given in ([], theirs):
+        verify(home.site, given, now=home.now, state=home.state)
+    with pytest.raises(KubewrightError, match="not signed by your keys"):
+        VERBS["refresh"](home, keys)
+
+
+def test_a_memory_that_cannot_be_written_is_said_before_anything_is_published(
+    home: Settings, keys: Keys, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    before = snapshot(home)
+    with pytest.raises(KubewrightError, match="name another directory with --state"):
+        VERBS["publish"](home.model_copy(update={"state": tmp_path / "file/state"}), keys)
+    assert snapshot(home) == before
+
+
+def test_an_address_is_not_given_to_a_site_in_passing(home: Settings, keys: Keys) -> None:
+    addressed = home.model_copy(update={"url": "http://127.0.0.1:1"})
+    before = snapshot(home)
+    with pytest.raises(KubewrightError, match=r"without an address, .*kubewright site move --url"):
+        VERBS["refresh"](addressed, keys)
+    assert snapshot(home) == before
+    move.move(addressed, shipped(), keys)
+    VERBS["refresh"](addressed, keys)

@@ -54,7 +54,8 @@ CONTAINERD = (
 
 PUBLIC, HERE, PLAIN = "https://packages.example.org", "http://127.0.0.1:8080", "http://example.org"
 
-PINNED = ("busybox", "cri-dockerd", "docker")
+OWN = ("busybox", "cri-dockerd", "docker", "kubernetes")
+PINNED = OWN[:3]
 """The components of a release that recipes pin."""
 
 
@@ -122,8 +123,11 @@ SIGNING = [
     Signing("source", "production", PUBLIC, {}, r"a source mirror says, but recipes.* pins"),
     Signing("source", "production", "", {"allow_changed": PINNED[:2]}, r"docker-29.* pins"),
     Signing("source", "production", "", {"allow_unverified": PINNED}, r"a source mirror says"),
-    Signing("source", "production", PUBLIC, {"allow_changed": PINNED}),
-    Signing("source", "production", PLAIN, {"allow_changed": PINNED}, r"without TLS"),
+    Signing(
+        "source", "production", "", {"allow_changed": PINNED}, r"which upstream has not signed"
+    ),
+    Signing("source", "production", PUBLIC, {"allow_changed": OWN}),
+    Signing("source", "production", PLAIN, {"allow_changed": OWN}, r"without TLS"),
 ]
 
 

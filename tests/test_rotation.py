@@ -214,6 +214,9 @@ def test_a_key_that_was_announced_from_the_first_day_takes_over_in_one_release(
     assert ringed.read_bytes() == pair.old.certificate + pair.new.certificate
     third = initialise(tmp_path / "third", "third <t@t>", now=site.now, expires_days=None)
     further = repo_key(f"file:{third.repo_secret}", now=site.now)
+    old = tmp_path / "old.pub.asc"
+    old.write_text(pair.old.armored)
+    site.home = site.home.model_copy(update={"trust": (old,)})
     site.release("v1.36.3", Keys(pair.new, site.artifact, further))
     assert ringed.read_bytes() == b"".join(key.certificate for key in (pair.new, further, pair.old))
     for name, client in CLIENTS.items():
@@ -248,7 +251,7 @@ def test_steps_out_of_order_are_refused_and_nothing_is_written(site: Site, pair:
     wrong = {
         Step.overlap: "has never been announced: clients would refuse what it signs",
         Step.switch: "this site is signed by .*, not by",
-        Step.retire: "this site is signed by .*, not by",
+        Step.retire: "not signed by your keys",
     }
     pointer = (site.root / layout.CURRENT).read_bytes()
     for step, why in wrong.items():
@@ -269,3 +272,56 @@ def test_an_overlap_does_not_end_by_a_forgotten_option(site: Site) -> None:
     site.release("v1.35.9", site.keys(Step.switch))
     site.rotate(Step.retire)
     site.release("v1.35.9", site.keys(Step.retire))
+
+
+def test_installers_that_know_either_key_find_their_signature_at_every_step(
+    site: Site, pair: Pair, tool: Tool, tmp_path: Path
+) -> None:
+    site.release("v1.36.4", site.keys(None))
+    knows = {
+        Step.announce: {"old"}, Step.overlap: {"old", "new"}, Step.switch: {"old", "new"},
+        Step.retire: {"new"},
+    }  # fmt: skip
+    for name, key in zip(("old", "new"), pair, strict=True):
+        (tmp_path / f"{name}.gpg").write_bytes(key.certificate)
+    for step, wanted in knows.items():
+        site.rotate(step)
+        reader = Reader(store(site.home))
+        state = reader.present().state
+        assert state is not None
+        copy = layout.index_copy(state.index.sequence, state.index.sha256)
+        found = set()
+        for name in ("old", "new"):
+            said = run(
+                [tool("gpgv"), "--status-fd", "1", "--keyring", tmp_path / f"{name}.gpg",
+                 site.root / f"{copy}.asc", site.root / copy],
+                codes=range(256),
+            ).stdout  # fmt: skip
+            found |= {name} if "GOODSIG" in said else set()
+        assert found == wanted, step
+
+
+def test_a_publication_that_does_not_name_the_next_key_does_not_take_it_back(
+    site: Site, pair: Pair
+) -> None:
+    site.release("v1.36.4", site.keys(None))
+    site.release("v1.36.3", site.keys(None, announced=False))
+    state = Reader(store(site.home)).present().state
+    assert state is not None
+    assert {key.id: key.role for key in state.keys if key.kind == "openpgp"} == {
+        pair.old.fingerprint: "current",
+        pair.new.fingerprint: "next",
+    }
+    record = Reader(store(site.home)).channel(state, SUITE)
+    assert record is not None
+    assert record.key_hint == pair.new.hint
+
+
+def test_the_new_key_alone_does_not_end_an_overlap(site: Site, pair: Pair, tmp_path: Path) -> None:
+    site.release("v1.36.4", site.keys(None))
+    site.rotate(Step.overlap)
+    old = tmp_path / "old.pub.asc"
+    old.write_text(pair.old.armored)
+    site.home = site.home.model_copy(update={"trust": (old,)})
+    with pytest.raises(KubewrightError, match=r"signs too, .* --second-repo-key, or end that"):
+        site.release("v1.36.3", site.keys(Step.retire))

@@ -94,7 +94,6 @@ KEYRINGS: dict[str, tuple[Read, str]] = {
     "certificates": (lambda data: keyring.certificates(data, place=PLACE), PLACE),
     "site_certificates": (lambda data: keyring.site_certificates(data, place=PLACE), PLACE),
     "armored": (keyring.armored, "the keyring"),
-    "has_production_key": (lambda data: keyring.has_production_key(data, place=PLACE), PLACE),
     "fingerprints": (lambda data: verify.fingerprints([data]), "certificate 1"),
     "lifetimes": (
         lambda data: verify.lifetimes([data], now=NOW),

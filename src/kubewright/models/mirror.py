@@ -46,6 +46,11 @@ class Origin(Model):
     description: Sha256 | None = Field(None, description="of its mirror.json")
 
     @property
+    def own_bytes(self) -> bool:
+        """Whether its programs are others than upstream's."""
+        return self.kind in OWN_BYTES
+
+    @property
     def sample(self) -> bool:
         """Whether its programs are placeholders, which no cluster can use."""
         return self.kind == "sample"

@@ -156,6 +156,9 @@ class Index(Document):
     header: Header = Header(type="kubewright.index")
     site: str = Field("", description="the id of the site")
     url: PublicUrl = Field("", description="the site's public base URL, where one is fixed")
+    signers: tuple[str, ...] = Field(
+        (), description="fingerprints of the repository keys that sign it"
+    )
     sequence: int = Field(ge=1)
     parent: Sha256 | None = None
     issued: int

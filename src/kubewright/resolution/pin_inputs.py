@@ -12,7 +12,6 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.components import Components, ComponentSource, InputSource
 from kubewright.models.lock import Check, Component, Input, Unavailable
-from kubewright.models.mirror import OWN_BYTES
 
 if TYPE_CHECKING:
     from kubewright.upstream import Upstream
@@ -113,7 +112,7 @@ def _ask(
         )
     stated = _stated(entry, source, upstream)
     pin = component.pin(entry.version, entry.arch)
-    if pin and (upstream.origin is None or upstream.origin.kind not in OWN_BYTES):
+    if pin and not (upstream.origin and upstream.origin.own_bytes):
         if stated and stated.sha256 != pin.sha256:
             raise VerificationFailed(
                 stated.checked_by,
@@ -141,7 +140,7 @@ def _signed(entry: Input, components: Components, upstream: "Upstream", unverifi
     component is allowed to be unverified. A mirror with bytes of its own has nobody's.
     """
     wanted = components.components[entry.component].signature
-    own_bytes = upstream.origin is not None and upstream.origin.kind in OWN_BYTES
+    own_bytes = upstream.origin is not None and upstream.origin.own_bytes
     if wanted is None or own_bytes or entry.sha256 is None:
         return entry
     place, certificate_place = (

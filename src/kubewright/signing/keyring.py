@@ -9,7 +9,7 @@ from pysequoia.packet import Packet, PacketPile, Tag
 
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.signing import openpgp, sequoia, verify
-from kubewright.signing.public import DEVELOPMENT, MARK, ArtifactPublicKey
+from kubewright.signing.public import MARK, ArtifactPublicKey
 
 _KEYRING, _ARTIFACT_KEYS = "keys/kubewright.gpg", "keys/kubewright.pub"
 """Where the keys of a site come from, for messages."""
@@ -86,17 +86,6 @@ def armored(keyring: bytes) -> str:
     """
     blocks = site_certificates(keyring, place="the keyring", remedy=_RESTORE).values()
     return b"".join(_armored(block) for block in blocks).decode()
-
-
-def has_production_key(keyring: bytes, *, place: str = _KEYRING) -> bool:
-    """Whether any key of a site is not a development key.
-
-    Raises VerificationFailed as `certificates` does.
-    """
-    return any(
-        DEVELOPMENT not in sequoia.user_ids(certificate)
-        for certificate in _published(keyring, place, _RESTORE)
-    )
 
 
 def artifact_keys(text: bytes, *, place: str) -> dict[str, ArtifactPublicKey]:

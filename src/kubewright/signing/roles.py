@@ -119,8 +119,8 @@ class Keys:
         """`text` with the signatures of the repository keys below: InRelease."""
         return openpgp.clearsigned(text, [by.text_signer(self._at(by, when)) for by in self._all])
 
-    def repository(self, data: bytes, when: int) -> bytes:
-        """The signatures of the repository keys over `data` as text: Release.gpg, repomd.xml.asc.
+    def armored_detached(self, data: bytes, when: int) -> bytes:
+        """The signatures of the repository keys over `data` as text: `.asc` files, Release.gpg.
 
         One block; the repository key's is the first of it, by which zypper decides.
         """
@@ -134,7 +134,3 @@ class Keys:
     @staticmethod
     def _at(key: RepoKey, epoch: int) -> int:
         return max(epoch, key.created)
-
-    def armored_detached(self, data: bytes, when: int) -> bytes:
-        """The repository key's signature over `data` as text: `.asc` files."""
-        return self.repo.armored_detached(data, self.moment(when))

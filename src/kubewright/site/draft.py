@@ -1,13 +1,13 @@
 """A publication in the making: what the site is, and what shall follow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index
+from kubewright.models.site import Channel, ChannelRelease, Index, SiteKey
 from kubewright.site import contents
 from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
@@ -115,8 +115,10 @@ class Publisher:
     minors: Mapping[str, MinorFacts]
     templates: Path
     signer: Signer
-    keys: Callable[[Mapping[str, bytes]], KeyFiles]
-    """Makes the files of keys from those that the site has, by path."""
+    keys: Callable[[Mapping[str, bytes], Sequence[SiteKey]], KeyFiles]
+    """Makes the files of keys from those that the site has, by path, and what its state says of
+    them.
+    """
     vouched: Vouched
     """Whether a state of the site is signed by somebody that the publisher trusts."""
     identity: Identity

@@ -53,7 +53,7 @@ class _Rendering:
         for path, digest in (self.old.files if self.old else {}).items():
             if path.startswith("keys/"):
                 there[path] = self.reader.content(digest, path)
-        return self.publisher.keys(there)
+        return self.publisher.keys(there, self.old.keys if self.old else ())
 
     def publication(self) -> Publication:
         """The new state with its objects; without a change what an earlier one still lacks."""
@@ -191,7 +191,7 @@ class _Rendering:
         for name, release in indexing.unknown(previous, channels).items():
             says[name] = indexing.declared(self.draft.manifest(release))
         parent = self.old.index.sha256 if self.old else None
-        return indexing.derive(
+        index, graph = indexing.derive(
             previous,
             parent,
             channels,
@@ -200,6 +200,19 @@ class _Rendering:
             now=self.draft.now,
             whose=self.identity,
         )
+        return self._signed_anew(index, parent), graph
+
+    def _signed_anew(self, index: Index, parent: str | None) -> Index:
+        """The index, as another one where other keys sign: installers look at its signature."""
+        signer = self.publisher.signer
+        signers = tuple(filter(None, (signer.fingerprint, signer.second_fingerprint)))
+        if index.signers == signers:
+            return index
+        changed: dict[str, object] = {"signers": signers}
+        if index == self.draft.index:
+            issued = max(self.draft.now, index.issued)
+            changed |= {"sequence": index.sequence + 1, "parent": parent, "issued": issued}
+        return index.model_copy(update=changed)
 
     def _index_bytes(self, index: Index) -> bytes:
         """An index as it is written; one that is published keeps its bytes."""

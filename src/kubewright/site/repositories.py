@@ -34,10 +34,7 @@ class Signer(Protocol):
         """Of a key that signs repositories too; empty if there is none."""
 
     def armored_detached(self, data: bytes, when: int) -> bytes:
-        """An armored detached OpenPGP signature."""
-
-    def repository(self, data: bytes, when: int) -> bytes:
-        """The same by every key that signs repositories: Release.gpg, repomd.xml.asc."""
+        """An armored detached OpenPGP signature, by every key that signs repositories."""
 
     def artifact(self, data: bytes) -> bytes:
         """A detached ECDSA signature, base64."""
@@ -140,7 +137,7 @@ class _Suite:
         release = self.files["Release"]
         plain = {name: data for name, data in self.files.items() if "/by-hash/" not in name}
         signed = {
-            "Release.gpg": Hashed(self.signer.repository(release, self.issued)),
+            "Release.gpg": Hashed(self.signer.armored_detached(release, self.issued)),
             "InRelease": Hashed(self.signer.clearsign(release, self.issued)),
         }
         for name, data in (plain | signed).items():
@@ -177,7 +174,7 @@ class _Repository:
         if record.key_hint:
             written[layout.hinted(record.key_hint)] = Hashed(keys.coming)
         return written | {
-            f"{yum.REPOMD}.asc": Hashed(signer.repository(repomd, record.issued)),
+            f"{yum.REPOMD}.asc": Hashed(signer.armored_detached(repomd, record.issued)),
             f"{yum.REPOMD}.key": Hashed(keys.armored),
             yum.REPOMD: repomd,
         }

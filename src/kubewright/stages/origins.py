@@ -23,6 +23,7 @@ def refuse(release: Release, settings: Settings, keys: Keys, components: Compone
     refuse_sample(release.name, release.inputs, settings, keys)
     if not keys.development and not release.sample:
         refuse_unpinned(release.inputs, release.allowed_changes, components)
+        refuse_unsigned(release.inputs, release.allowed_changes, components)
 
 
 def refuse_sample(place: str, inputs: Sequence[Input], settings: Settings, keys: Keys) -> None:
@@ -64,6 +65,24 @@ def refuse_unpinned(
             "take another upstream; or, if these bytes are meant, resolve again with"
             f" --allow-changed {entry.component}, which the lock and the manifest tell",
         )
+
+
+def refuse_unsigned(
+    inputs: Sequence[Input], allowed: Collection[str], components: Components
+) -> None:
+    """Where upstream signs its programs, those that somebody else has compiled are but a mirror's
+    word.
+    """
+    for entry in inputs:
+        source, mirror = components.components.get(entry.component), entry.mirror
+        signs = source is not None and source.signature is not None
+        if signs and mirror and mirror.own_bytes and entry.component not in allowed:
+            raise VerificationFailed(
+                entry.url,
+                f"a {mirror.kind} mirror's own program, which upstream has not signed",
+                "take another upstream; or, if it is meant, resolve again with"
+                f" --allow-changed {entry.component}, which the lock and the manifest tell",
+            )
 
 
 def refuse_exposed(settings: Settings, keys: Keys) -> None:

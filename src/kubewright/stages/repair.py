@@ -62,7 +62,7 @@ class _Mender:
 
     def reader(self) -> Reader:
         """A reader that knows the second copies."""
-        own = vouched_by(self.settings, self.keys)
+        own = vouched_by(self.settings, self.keys, mending=True)
         return repair.RestoringReader(self.site, own)
 
     def report(self) -> Report:
@@ -147,6 +147,7 @@ class _Mender:
         """The files of releases, from `dist/` or from a second name that they have on the site."""
         reader = self.reader()
         present = reader.present()
+        refuse_older(self.settings, reader, present)
         if present.state is None:
             return
         signed = [*_signed(self.settings.dist)]

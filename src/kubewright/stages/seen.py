@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,26 @@ def note(path: Path, seen: Seen) -> None:
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     files.write(path, seen.to_bytes())
+
+
+def ready(settings: Settings) -> None:
+    """Make sure that what is seen can be remembered, before anything is published.
+
+    Raises RequestError that names the option.
+    """
+    path = memory(settings.state, settings.site)
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise PermissionError(None, "cannot be written")
+    except OSError as error:
+        raise RequestError(
+            str(path.parent),
+            f"{error.strerror}, and what was seen of sites is remembered there",
+            "name another directory with --state",
+        ) from error
 
 
 def refuse_older(

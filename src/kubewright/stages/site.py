@@ -19,7 +19,7 @@ from kubewright.site.edit import Edited
 from kubewright.site.identity import Identity
 from kubewright.site.reader import Reader
 from kubewright.stages.origins import refuse_exposed
-from kubewright.stages.seen import refuse_older, remember
+from kubewright.stages.seen import ready, refuse_older, remember
 from kubewright.stages.site_keys import key_files, published_keyring
 from kubewright.stages.store import announce, store
 from kubewright.stages.trust import refuse_other_keys, vouched_by
@@ -90,6 +90,7 @@ def edit(
 
     own, site = publisher(settings, recipes, keys), store(settings)
     if not settings.dry_run:
+        ready(settings)
         announce(site)
     done = editing.edit(site, own, guarded, now=settings.now, dry_run=settings.dry_run)
     if not settings.dry_run and settings.state is not None:
@@ -148,12 +149,21 @@ def _same_address(draft: Draft, settings: Settings) -> None:
             f"this site is published as {known[0]}, not {asked or 'without an address'}",
             f"pass --url {known[0]}, or move the site with `kubewright site move`",
         )
+    if state and state.site and asked and not known:
+        raise RequestError(
+            settings.site,
+            f"this site is published without an address, not as {asked}",
+            f"leave --url out, or first: kubewright site move --url {asked}",
+        )
 
 
 def _go_on_with_both(draft: Draft, settings: Settings, keys: Keys) -> None:
     """A rotation ends when somebody says so, and not because an option was forgotten."""
-    seconds = {record.second_key for record in draft.channels.values() if record.second_key}
-    left = seconds - {keys.fingerprint, keys.second_fingerprint}
+    signers: set[str] = set()
+    for record in draft.channels.values():
+        if record.second_key:
+            signers |= {record.repo_key, record.second_key}
+    left = signers - {keys.fingerprint, keys.second_fingerprint}
     if left:
         raise RequestError(
             settings.site,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from kubewright.models.site import SiteKey
-from kubewright.signing import keyring
+from kubewright.signing import keyfile, keyring
 from kubewright.signing.public import DEVELOPMENT
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
@@ -19,8 +19,11 @@ def site_keyring(certificates: Sequence[bytes], earlier: bytes | None) -> bytes:
     return keyring.merged(current, [*coming, *([earlier] if earlier else [])])
 
 
-def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
-    """The keys that sign now, before all that the site has; each has a file of its own too."""
+def key_files(keys: Keys, there: Mapping[str, bytes], known: Sequence[SiteKey]) -> KeyFiles:
+    """The keys that sign now, before all that the site has; each has a file of its own too.
+
+    A key that is `known` as the next one stays that until another is named, or it signs.
+    """
     ring = site_keyring(keys.certificates, there.get(layout.KEYRING))
     pem = keyring.merged_pem(keys.artifact.public_pem, there.get(layout.ARTIFACT_KEY, b""))
     alone = {path: data for path, data in there.items() if path.startswith(layout.KEY_HISTORY)}
@@ -32,7 +35,7 @@ def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
         layout.ARTIFACT_KEY: pem,
     }
     named = []
-    coming = keys.coming.fingerprint if keys.coming else None
+    coming = _coming(keys, known)
     for name, data in keyring.certificates(ring, place=layout.KEYRING).items():
         role = {keys.repo.fingerprint: "current", coming: "next"}.get(name, "earlier")
         marked = DEVELOPMENT.encode() in data
@@ -43,7 +46,23 @@ def key_files(keys: Keys, there: Mapping[str, bytes]) -> KeyFiles:
         marked = key.development or DEVELOPMENT.encode() in own
         role = "current" if name == keys.artifact.key_id else "earlier"
         named.append(SiteKey(kind="ecdsa-p256", id=name, development=marked, role=role))
-    return KeyFiles(tuple(named), alone | together, keys.coming.hint if keys.coming else "")
+    return KeyFiles(tuple(named), alone | together, _hint(ring, coming))
+
+
+def _coming(keys: Keys, known: Sequence[SiteKey]) -> str | None:
+    """The fingerprint of the repository key that comes next."""
+    if keys.coming:
+        return keys.coming.fingerprint
+    announced = [key.id for key in known if key.role == "next" and key.id != keys.fingerprint]
+    return announced[0] if announced else None
+
+
+def _hint(ring: bytes, coming: str | None) -> str:
+    """How a repomd.xml names it."""
+    if coming is None:
+        return ""
+    data = keyring.certificates(ring, place=layout.KEYRING)[coming]
+    return keyfile.public(data, place=layout.KEYRING).hint
 
 
 def published_keyring(reader: Reader, present: Present) -> bytes | None:

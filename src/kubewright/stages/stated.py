@@ -11,7 +11,7 @@ from kubewright.models.artifact import Artifact, Builder, Package
 from kubewright.models.build import Built
 from kubewright.models.image import Image
 from kubewright.models.lock import Input, Release
-from kubewright.models.mirror import OWN_BYTES, host_path
+from kubewright.models.mirror import host_path
 from kubewright.signing import provenance
 from kubewright.site import layout
 from kubewright.workspace import Workspace
@@ -75,7 +75,7 @@ def dependency(entry: Input) -> provenance.Dependency:
     uri = entry.url
     if entry.mirror is not None:
         notes["mirror"] = entry.mirror.model_dump(exclude_none=True)
-        if entry.mirror.kind in OWN_BYTES:
+        if entry.mirror.own_bytes:
             uri = f"kubewright-mirror:{entry.mirror.kind}/{host_path(entry.url)}"
             notes["standsFor"] = entry.url
     return provenance.Dependency(

@@ -14,28 +14,43 @@ from kubewright.stages.seen import last_seen
 from kubewright.verification.keys import sort_out
 
 
-def vouched_by(settings: Settings, keys: Keys | RepoPublicKey) -> Vouched:
-    """Believes what these keys have signed, or those in the files of --trust, and what was believed
-    before; no key of a site.
+def vouched_by(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool = False) -> Vouched:
+    """Believes what both kinds of these keys have signed, or those in the files of --trust in their
+    place, and what this publisher has seen before; no key of a site.
+
+    Who has the public half of the repository key alone goes by that one. Who is `mending` is
+    content with one kind, for a signature may be what is lost.
     """
-    repo, pem = (keys.repo, keys.artifact.public_pem) if isinstance(keys, Keys) else (keys, b"")
     certificates, others = trusted(settings)
-    known = [repo.certificate, *certificates.values()]
-    public = b"".join([pem, *others.values()])
+    known, public = [*certificates.values()], [*others.values()]
+    if isinstance(keys, Keys):
+        known += [keys.repo.certificate, *([keys.second.certificate] if keys.second else [])]
+        public.append(keys.artifact.public_pem)
+    else:
+        known.append(keys.certificate)
     before = last_seen(settings)
 
     def vouched(data: bytes, openpgp: bytes | None, ecdsa: bytes | None) -> bool:
         if files.sha256(data) == before:
             return True
-        if ecdsa is not None and public:
-            with suppress(VerificationFailed):
-                return bool(verify.artifact(data, ecdsa, public, place="--artifact-key"))
-        if openpgp is not None:
-            with suppress(VerificationFailed):
-                return bool(verify.detached(data, openpgp, known, place="--repo-key"))
-        return False
+        found = [openpgp is not None and _openpgp(data, openpgp, known)]
+        if isinstance(keys, Keys):
+            found.append(ecdsa is not None and _ecdsa(data, ecdsa, b"".join(public)))
+        return any(found) if mending else all(found)
 
     return vouched
+
+
+def _openpgp(data: bytes, signature: bytes, known: list[bytes]) -> bool:
+    with suppress(VerificationFailed):
+        return bool(verify.detached(data, signature, known, place="--repo-key"))
+    return False
+
+
+def _ecdsa(data: bytes, signature: bytes, public: bytes) -> bool:
+    with suppress(VerificationFailed):
+        return bool(verify.artifact(data, signature, public, place="--artifact-key"))
+    return False
 
 
 def trusted(settings: Settings) -> tuple[dict[str, bytes], dict[str, bytes]]:

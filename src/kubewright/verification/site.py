@@ -25,7 +25,7 @@ from kubewright.verification import demands as demand
 from kubewright.verification.demands import Demands
 from kubewright.verification.report import Publication, Report, Tally
 from kubewright.verification.repositories import Packages
-from kubewright.verification.source import Source
+from kubewright.verification.source import Source, Steady
 from kubewright.verification.walk import Walk
 
 NOTHING = Demands()
@@ -41,6 +41,7 @@ def verify(
     none or a site that a newer kubewright has written, and UpstreamUnreachable when a server stops
     answering before anything wrong is found.
     """
+    source = Steady(source)
     if not any(map(partial(_has, source), (layout.CURRENT, layout.FINISHED, layout.INDEX))):
         raise VerificationFailed(
             site, f"{layout.CURRENT} is missing: this is no published site", "give its root"

@@ -130,6 +130,40 @@ class Web:
         return None
 
 
+class Steady:
+    """A source that must go on saying what it said: a server could show one file to be parsed and
+    another to be checked. Raises VerificationFailed for an object that has other bytes than before.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._digests: dict[str, str | None] = {}
+        self.list = source.list
+
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        data = self._source.read(path, most)
+        self._same(path, None if data is None else files.sha256(data))
+        return data
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        measure = self._source.measured(path, size)
+        if measure is None or measure[1]:
+            self._same(path, measure[1] if measure else None)
+        return measure
+
+    @contextmanager
+    def local(self, path: str, size: int) -> Iterator[Path]:
+        with self._source.local(path, size) as file:
+            self._same(path, files.sha256_of(file))
+            yield file
+
+    def _same(self, path: str, digest: str | None) -> None:
+        if self._digests.setdefault(path, digest) != digest:
+            raise VerificationFailed(
+                path, "was something else a moment ago", "if somebody is publishing, verify again"
+            )
+
+
 def _bounded(read: Callable[[int], bytes], path: str, most: int | None) -> bytes:
     """All there is to read, into memory."""
     return b"".join(_pieces(read, path, DOCUMENT if most is None else min(most, IN_MEMORY)))
