@@ -123,9 +123,7 @@ SIGNING = [
     Signing("source", "production", PUBLIC, {}, r"a source mirror says, but recipes.* pins"),
     Signing("source", "production", "", {"allow_changed": PINNED[:2]}, r"docker-29.* pins"),
     Signing("source", "production", "", {"allow_unverified": PINNED}, r"a source mirror says"),
-    Signing(
-        "source", "production", "", {"allow_changed": PINNED}, r"which upstream has not signed"
-    ),
+    Signing("source", "production", HERE, {"allow_changed": PINNED}, r"has not signed"),
     Signing("source", "production", PUBLIC, {"allow_changed": OWN}),
     Signing("source", "production", PLAIN, {"allow_changed": OWN}, r"without TLS"),
 ]

@@ -17,6 +17,7 @@ from kubewright.models.site import Channel
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
+from kubewright.site.scratch import OWN
 from kubewright.stages import channels, dryrun, history, publish, release, verify
 from kubewright.stages.repair import repair_site
 from kubewright.workspace import Workspace
@@ -26,10 +27,11 @@ NOW = 1_790_000_000
 
 
 def tree(root: Path) -> dict[str, bytes]:
+    """Every object; a writer of this process may still have its scratch folder."""
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and OWN not in path.parts
     }
 
 

@@ -1438,7 +1438,7 @@ def test_a_site_that_goes_on_is_remembered_with_each_publication(
         shutil.copytree(site.past.sites[number - 1], site.root)
         state = tmp_path / "state"
         assert not verify.verify(str(site.root), own(site.past), now=NOW, state=state).findings
-        (file,) = state.iterdir()
+        (file,) = (state / "verified").iterdir()
         assert json.loads(file.read_text())["number"] == number
 
 
