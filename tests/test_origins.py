@@ -237,14 +237,14 @@ def test_what_was_compiled_is_stated_as_such_by_production_keys(
     sound(settings)
     manifest, site = published(settings, "v1.36.4-1"), Path(settings.site)
     assert (manifest.development, manifest.sample) == (False, False)
-    assert manifest.allowed_changes == workspace.release().allowed_changes == PINNED
+    assert manifest.allowed_changes == workspace.release().allowed_changes == OWN
     description = files.sha256_of(Path(str(settings.upstream)) / NAME)
     for entry in manifest.inputs:
         assert entry.mirror is not None
         assert (entry.mirror.kind, entry.mirror.description) == ("source", description)
     said = statement(site, "v1.36.4-1")["predicate"]
     asked_for = said["buildDefinition"]["externalParameters"]
-    assert asked_for["allowedChanges"] == list(PINNED)
+    assert asked_for["allowedChanges"] == list(OWN)
     (kubelet,) = [
         one
         for one in said["buildDefinition"]["resolvedDependencies"]
@@ -385,7 +385,7 @@ def test_the_stages_one_by_one_refuse_it_too(first: Settings, keys: Keys, tmp_pa
 def test_resolve_compares_with_the_locks_that_are_there(
     asked: Settings, compiled: dict[str, object], tmp_path: Path
 ) -> None:
-    settings = asked.model_copy(update=compiled)
+    settings = asked.model_copy(update={**compiled, "allow_changed": PINNED})
     lock = locked(settings)
     assert locked(settings) == lock
     mirror = replaced(Path(str(settings.upstream)), tmp_path / "x", KUBELET, f"{KUBELET}.sha256")
