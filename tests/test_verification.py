@@ -1668,3 +1668,26 @@ def test_an_error_about_a_hostile_name_is_one_line_that_shows_what_it_is(
     assert ended.value.code == VerificationFailed.exit_code
     assert line.isprintable()
     assert "/\\x1b[2J: publications/current.json is missing" in line
+
+
+def test_a_server_that_shows_a_file_to_be_parsed_and_another_to_be_checked_is_caught(
+    past: Past,
+) -> None:
+    good, shown = Directory(past.sites[2]), dict[str, int]()
+
+    def read(path: str) -> bytes | None:
+        shown[path] = shown.get(path, 0) + 1
+        data = good.read(path)
+        again = shown[path] > 1 and path == "keys/kubewright.gpg"
+        return b"other bytes" if again else data
+
+    report = verified(Web(opening(read)), URL, own(past), Demands(url=URL), now=NOW)
+    assert (
+        any(
+            (one.place, one.problem.split(";")[0])
+            == ("keys/kubewright.gpg", "was something else a moment ago")
+            for one in report.findings
+        )
+        or shown["keys/kubewright.gpg"] == 1
+    )
+    assert shown["keys/kubewright.gpg"] > 1
