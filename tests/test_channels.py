@@ -197,7 +197,14 @@ def derived(
     """The index that follows from channels."""
     parent = files.sha256(previous.to_bytes()) if previous else None
     made, _ = index.derive(
-        previous, parent, records, minors or {}, new or {}, now=now, whose=Identity("", "")
+        previous,
+        parent,
+        records,
+        minors or {},
+        new or {},
+        now=now,
+        whose=Identity("", ""),
+        signers=(),
     )
     return made
 

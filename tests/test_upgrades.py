@@ -485,7 +485,7 @@ def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
     assert channel is not None
     says = {"v1.24.5-1": Declared((">=1.24.0,<=1.24.5",))}
     index, found = indexing.derive(
-        None, None, [channel], shipped().catalog, says, now=NOW, whose=Identity("", "")
+        None, None, [channel], shipped().catalog, says, now=NOW, whose=Identity("", ""), signers=()
     )
     assert [one.upgrades_from for one in index.releases] == [(), ()]
     assert index.releases[0].avoid is not None

@@ -59,29 +59,29 @@ def derive(
     *,
     now: int,
     whose: Identity,
+    signers: tuple[str, ...],
 ) -> tuple[Index, Graph]:
     """The index and the upgrade graph that it names; the previous index itself if nothing changed.
 
     `parent` is the SHA-256 of the previous index, `minors` gives ends of life and what is to be
     avoided, `new` what the manifests of releases say that the previous index does not have, and
-    `whose` is the site. A release that no channel lists any more stays, without channels: its
-    files stay too.
+    `whose` is the site, which the keys of `signers` sign. A release that no channel lists any more
+    stays, without channels: its files stay too.
     """
     told = _all_told(_in_channels(previous, channels, new), minors)
     steps = graph.steps(told)
     sources = graph.upgrades_from(steps)
-    releases = tuple(
-        release.model_copy(update={"upgrades_from": sources.get(release.name, ())})
-        for release in told
-    )
+    releases = tuple(_reached_from(release, sources.get(release.name, ())) for release in told)
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
-    stands = (previous.site, previous.url) == whose if previous else False
+    head = (*whose, signers)
+    stands = previous and (previous.site, previous.url, previous.signers) == head
     if previous and stands and (previous.releases, previous.graph_sha256) == (releases, digest):
         return previous, upgrades
     made = Index(
         site=whose.site,
         url=whose.url,
+        signers=signers,
         sequence=previous.sequence + 1 if previous else 1,
         parent=parent,
         issued=max(now, previous.issued) if previous else now,
@@ -90,6 +90,10 @@ def derive(
         graph_sha256=digest,
     )
     return made.model_copy(update=previous.model_extra if previous else None), upgrades
+
+
+def _reached_from(release: IndexedRelease, names: tuple[str, ...]) -> IndexedRelease:
+    return release.model_copy(update={"upgrades_from": names})
 
 
 def _all_told(

@@ -160,9 +160,7 @@ class _Rendering:
         objects = self._channel_objects()
         index = self.reader.index(state)
         channels = [*self.draft.channels.values()]
-        _, graph = indexing.derive(
-            index, None, channels, self.publisher.minors, {}, now=0, whose=self.identity
-        )
+        _, graph = self._derive(index, None, channels, {}, now=0)
         upgrades = self._published_graph(index) or graph.to_bytes()
         meant = {}
         for path, data in self.documents(index, channels).items():
@@ -191,28 +189,21 @@ class _Rendering:
         for name, release in indexing.unknown(previous, channels).items():
             says[name] = indexing.declared(self.draft.manifest(release))
         parent = self.old.index.sha256 if self.old else None
-        index, graph = indexing.derive(
-            previous,
-            parent,
-            channels,
-            self.publisher.minors,
-            says,
-            now=self.draft.now,
-            whose=self.identity,
-        )
-        return self._signed_anew(index, parent), graph
+        return self._derive(previous, parent, channels, says, self.draft.now)
 
-    def _signed_anew(self, index: Index, parent: str | None) -> Index:
-        """The index, as another one where other keys sign: installers look at its signature."""
-        signer = self.publisher.signer
+    def _derive(
+        self,
+        previous: Index | None,
+        parent: str | None,
+        channels: Sequence[Channel],
+        says: Mapping[str, indexing.Declared],
+        now: int,
+    ) -> tuple[Index, Graph]:
+        signer, minors = self.publisher.signer, self.publisher.minors
         signers = tuple(filter(None, (signer.fingerprint, signer.second_fingerprint)))
-        if index.signers == signers:
-            return index
-        changed: dict[str, object] = {"signers": signers}
-        if index == self.draft.index:
-            issued = max(self.draft.now, index.issued)
-            changed |= {"sequence": index.sequence + 1, "parent": parent, "issued": issued}
-        return index.model_copy(update=changed)
+        return indexing.derive(
+            previous, parent, channels, minors, says, now=now, whose=self.identity, signers=signers
+        )
 
     def _index_bytes(self, index: Index) -> bytes:
         """An index as it is written; one that is published keeps its bytes."""
