@@ -64,6 +64,13 @@ def clearsigned(data: bytes, certificates: Sequence[bytes], *, place: str) -> by
         return (text or b"") + b"\n"
 
 
+def is_detached(data: bytes, signature: bytes | None, certificates: Sequence[bytes]) -> bool:
+    """Whether there is such a signature, and `detached` would accept it."""
+    with suppress(VerificationFailed):
+        return signature is not None and bool(detached(data, signature, certificates, place=""))
+    return False
+
+
 def _signature(data: bytes, place: str) -> pysequoia.Sig:
     with sequoia.refusing(VerificationFailed(place, "holds no OpenPGP signature", _AGAIN)):
         return pysequoia.Sig.from_bytes(data)
@@ -187,3 +194,10 @@ def artifact(data: bytes, signature: bytes, public_pem: bytes, *, place: str) ->
         "the signature does not hold: other bytes or another key",
         "get the file and the key again",
     )
+
+
+def is_artifact(data: bytes, signature: bytes | None, public_pem: bytes) -> bool:
+    """Whether there is such a signature, and `artifact` would accept it."""
+    with suppress(VerificationFailed):
+        return signature is not None and bool(artifact(data, signature, public_pem, place=""))
+    return False

@@ -80,11 +80,11 @@ def published_otherwise(
     )
 
 
-def resign(previous: Channel, *, now: int, repo_key: str) -> Channel:
-    """The same content under this key and for as long again; the previous record itself when
+def resign(previous: Channel, *, now: int, repo_key: str, second_key: str = "") -> Channel:
+    """The same content under these keys and for as long again; the previous record itself when
     neither is due.
     """
-    if _stands(previous, now, repo_key, None):
+    if previous.second_key == second_key and _stands(previous, now, repo_key, None):
         return previous
     return renewed(previous, now=now, repo_key=repo_key)
 

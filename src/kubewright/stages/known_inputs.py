@@ -14,8 +14,7 @@ from kubewright.models.site import Index, IndexedRelease
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site.reader import Reader
-from kubewright.stages.store import store
-from kubewright.stages.trust import vouched_by
+from kubewright.stages.trust import believed
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ def compare_with_site(release: Release, settings: Settings, keys: Keys) -> None:
 
     Raises VerificationFailed for a changed input, and as `Reader.present` does.
     """
-    reader = Reader(store(settings), vouched_by(settings, keys))
+    reader = believed(settings, keys)
     state = reader.present().state
     index = reader.index(state) if state else None
     refuse_changed(

@@ -22,7 +22,7 @@ from kubewright.stages.origins import refuse_exposed
 from kubewright.stages.seen import ready, refuse_older, remember
 from kubewright.stages.site_keys import key_files, published_keyring
 from kubewright.stages.store import announce, store
-from kubewright.stages.trust import refuse_other_keys, vouched_by
+from kubewright.stages.trust import believed, refuse_other_keys, vouched_by
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def founding(settings: Settings, keys: Keys) -> Identity:
 
 def identity(settings: Settings, keys: Keys) -> Identity:
     """What the site is, or becomes by its first publication. Raises as `keyring` does."""
-    state = Reader(store(settings), vouched_by(settings, keys)).present().state
+    state = believed(settings, keys).present().state
     return identities.of(state, founding(settings, keys))
 
 
@@ -103,13 +103,13 @@ def keyring(settings: Settings, keys: Keys | RepoPublicKey) -> bytes | None:
 
     Raises VerificationFailed for a site that these keys, or those of --trust, have not signed.
     """
-    reader = Reader(store(settings), vouched_by(settings, keys))
+    reader = believed(settings, keys)
     return published_keyring(reader, reader.present())
 
 
 def published_keys(settings: Settings, keys: Keys) -> list[bytes]:
     """Every public key that the site names in a state which these keys have signed."""
-    reader = Reader(store(settings), vouched_by(settings, keys))
+    reader = believed(settings, keys)
     state = reader.present().state
     paths = (layout.KEYRING, layout.ARTIFACT_KEY) if state else ()
     return [reader.content(state.files[path], path) for path in paths if state]
@@ -177,9 +177,11 @@ def _renew(draft: Draft, settings: Settings, keys: Keys) -> None:
     for name, record in draft.channels.items():
         if name in draft.records:
             continue
-        if record.second_key == keys.second_fingerprint:
-            new = channels.resign(record, now=settings.now, repo_key=keys.repo.fingerprint)
-        else:
-            new = channels.renewed(record, now=settings.now, repo_key=keys.repo.fingerprint)
+        new = channels.resign(
+            record,
+            now=settings.now,
+            repo_key=keys.fingerprint,
+            second_key=keys.second_fingerprint,
+        )
         if new is not record:
             draft.put(new, draft.contents(record))

@@ -1,16 +1,15 @@
 """Whom a publisher believes: its own keys, and those that it names; never a site's."""
 
-from contextlib import suppress
-
 from kubewright import files
-from kubewright.errors import RequestError, VerificationFailed
+from kubewright.errors import RequestError
 from kubewright.models.site import State
 from kubewright.settings import Settings
 from kubewright.signing import verify
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
-from kubewright.site.reader import Vouched
+from kubewright.site.reader import Reader, Vouched
 from kubewright.stages.seen import last_seen
+from kubewright.stages.store import store
 from kubewright.verification.keys import sort_out
 
 
@@ -33,24 +32,17 @@ def vouched_by(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool 
     def vouched(data: bytes, openpgp: bytes | None, ecdsa: bytes | None) -> bool:
         if files.sha256(data) == before:
             return True
-        found = [openpgp is not None and _openpgp(data, openpgp, known)]
+        found = [verify.is_detached(data, openpgp, known)]
         if isinstance(keys, Keys):
-            found.append(ecdsa is not None and _ecdsa(data, ecdsa, b"".join(public)))
+            found.append(verify.is_artifact(data, ecdsa, b"".join(public)))
         return any(found) if mending else all(found)
 
     return vouched
 
 
-def _openpgp(data: bytes, signature: bytes, known: list[bytes]) -> bool:
-    with suppress(VerificationFailed):
-        return bool(verify.detached(data, signature, known, place="--repo-key"))
-    return False
-
-
-def _ecdsa(data: bytes, signature: bytes, public: bytes) -> bool:
-    with suppress(VerificationFailed):
-        return bool(verify.artifact(data, signature, public, place="--artifact-key"))
-    return False
+def believed(settings: Settings, keys: Keys | RepoPublicKey) -> Reader:
+    """Reads the site that the settings name, of which the same is believed."""
+    return Reader(store(settings), vouched_by(settings, keys))
 
 
 def trusted(settings: Settings) -> tuple[dict[str, bytes], dict[str, bytes]]:

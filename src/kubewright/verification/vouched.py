@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from kubewright import files
-from kubewright.errors import KubewrightError, VerificationFailed
+from kubewright.errors import KubewrightError
 from kubewright.models.site import Pointer, State
 from kubewright.signing import verify as signatures
 from kubewright.site import layout
@@ -24,24 +24,9 @@ def files_of(
         data = source.read(path) or b""
         if files.sha256(data) == pointer.sha256:
             openpgp, ecdsa = (source.read(name) for name in layout.signatures(path))
-            if _signed(data, openpgp, ecdsa, certificates, public_keys):
+            known, pem = [*certificates.values()], b"".join(public_keys.values())
+            found = [signatures.is_detached(data, openpgp, known)] if known else []
+            found += [signatures.is_artifact(data, ecdsa, pem)] if pem else []
+            if found and all(found):  # by every kind of key that the caller trusts
                 return dict(State.read(data, path).files)
     return {}
-
-
-def _signed(
-    data: bytes,
-    openpgp: bytes | None,
-    ecdsa: bytes | None,
-    certificates: Mapping[str, bytes],
-    public_keys: Mapping[str, bytes],
-) -> bool:
-    """Whether every kind of key that the caller trusts has signed a document."""
-    with suppress(VerificationFailed):
-        if certificates:
-            signatures.detached(data, openpgp or b"", [*certificates.values()], place="state")
-        if public_keys:
-            pem = b"".join(public_keys.values())
-            signatures.artifact(data, ecdsa or b"", pem, place="state")
-        return bool(certificates or public_keys)
-    return False
