@@ -13,9 +13,10 @@ from urllib.request import parse_http_list, parse_keqv_list
 import requests
 from requests.auth import AuthBase
 
+from kubewright.addresses import address, origin
 from kubewright.errors import RequestError, UpstreamUnreachable
 from kubewright.log import redacted
-from kubewright.web import address, cause, origin, retrying_session
+from kubewright.web import cause, retrying_session
 
 log = logging.getLogger(__name__)
 

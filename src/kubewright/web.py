@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
+from kubewright.addresses import address, origin
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.log import redacted
 
@@ -176,17 +177,6 @@ def retrying_session(*more: str) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     return session
-
-
-def address(url: str) -> str:
-    """The `HOST[:PORT]` of a URL, without the name and password that may stand before it."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def origin(url: str) -> tuple[str, str | None, int | None]:
-    """What two URLs of one server have in common: the scheme, the host and the port."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def cause(error: BaseException) -> str:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from kubewright.addresses import origin
 from kubewright.models.base import DAY
 from kubewright.models.site import State
 from kubewright.moments import moment
 from kubewright.site import layout
 from kubewright.verification.report import Tally
-
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,8 @@ def same(one: str, other: str) -> bool:
     """Whether two addresses are one: the case of the host, its usual port, an account and a slash
     at the end make none.
     """
-    return _plain(one) == _plain(other)
+    return all(part(one) == part(other) for part in (origin, _path))
 
 
-def _plain(url: str) -> tuple[str, str | None, int | None, str]:
-    parts = urlsplit(url)
-    return (
-        parts.scheme,
-        parts.hostname,
-        parts.port or PORTS.get(parts.scheme),
-        parts.path.rstrip("/"),
-    )
+def _path(url: str) -> str:
+    return urlsplit(url).path.rstrip("/")
