@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -76,10 +77,7 @@ def certify(uri: str, name: str, *, now: int, secrets: Secrets = locked) -> Repo
         raise RequestError(uri, f"no RSA key of {keyfile.MINIMUM_BITS} bits", "make another key")
     numbers = public.public_numbers()
     key = openpgp.PublicKey(numbers.n, numbers.e, now)
-
-    def sign(digest: bytes) -> bytes:
-        return signer.sign_digest(digest, "sha512")
-
+    sign = partial(signer.sign_digest, algorithm="sha512")
     return keyfile.public(openpgp.certificate(key, sign, name, None), place=uri)
 
 
@@ -187,11 +185,7 @@ def key_file(private: rsa.RSAPrivateKey, name: str, made: int, expires: int | No
     """A new key as `file:` reads it, armored; times are epoch seconds."""
     secret = private.private_numbers()
     key = openpgp.PublicKey(secret.public_numbers.n, secret.public_numbers.e, made)
-    signer = FileSigner(private, b"")
-
-    def sign(digest: bytes) -> bytes:
-        return signer.sign_digest(digest, "sha512")
-
+    sign = partial(FileSigner(private, b"").sign_digest, algorithm="sha512")
     return openpgp.armored(
         "PRIVATE KEY BLOCK", openpgp.secret_key(secret, key, sign, name, expires)
     )
