@@ -118,6 +118,7 @@ class Lifetime(NamedTuple):
     fingerprint: str
     problem: str
     ended: bool
+    revoked: bool = False
 
 
 def lifetimes(certificates: Sequence[bytes], *, now: int, days: int = 30) -> tuple[Lifetime, ...]:
@@ -132,7 +133,7 @@ def lifetimes(certificates: Sequence[bytes], *, now: int, days: int = 30) -> tup
             expires = keyfile.expires(bytes(certificate))
             revoked = certificate.is_revoked
         if revoked:
-            found.append(Lifetime(name, f"{key} is revoked", ended=True))
+            found.append(Lifetime(name, f"{key} is revoked", ended=True, revoked=True))
         if expires is None:
             continue
         left = (expires - now) // DAY

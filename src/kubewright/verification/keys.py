@@ -134,16 +134,16 @@ def lifetimes(tally: Tally, keys: Keys, now: int) -> None:
     """
     seen = set()
     for certificate in (*keys.certificates, *keys.held):
-        for name, problem, ended in signatures.lifetimes([certificate], now=now):
-            if problem in seen:
+        for said in signatures.lifetimes([certificate], now=now):
+            if said.problem in seen:
                 continue
-            seen.add(problem)
-            signs = keys.current in (None, name)
-            if ended and (signs or ("revoked" in problem and name in keys.on_site)):
+            seen.add(said.problem)
+            signs = keys.current in (None, said.fingerprint)
+            if said.ended and (signs or (said.revoked and said.fingerprint in keys.on_site)):
                 remedy = "apt, dnf and installers refuse it; sign with another key (docs/keys.md)"
-                tally.require(layout.KEYRING, False, f"{problem}: {remedy}")
+                tally.require(layout.KEYRING, False, f"{said.problem}: {remedy}")
             else:
-                tally.warnings.append(problem)
+                tally.warnings.append(said.problem)
 
 
 def sort_out(
