@@ -17,7 +17,13 @@ from kubewright.models.base import Arch
 from kubewright.models.mirror import NAME, Mirror
 from kubewright.run import run as run_program
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.signing.keys import (
+    artifact_key,
+    development_root,
+    freshness_key,
+    initialise,
+    repo_key,
+)
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Content, Stat, Store, Stored
 from kubewright.stages import history, publish, release, repair
@@ -157,7 +163,12 @@ def compiled(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> d
 
 @pytest.fixture(scope="session")
 def keys() -> Keys:
-    return Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+    return Keys(
+        repo=repo_key(None, now=NOW),
+        artifact=artifact_key(None),
+        freshness=freshness_key(None),
+        root=development_root(NOW),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +181,14 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> list[Keys]:
             folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None
         )
         uris = f"file:{paths.repo_secret}", f"file:{paths.artifact_secret}"
-        pairs.append(Keys(repo=repo_key(uris[0], now=NOW), artifact=artifact_key(uris[1])))
+        pairs.append(
+            Keys(
+                repo=repo_key(uris[0], now=NOW),
+                artifact=artifact_key(uris[1]),
+                freshness=freshness_key(f"file:{paths.freshness_secret}"),
+                root=paths.root.read_bytes(),
+            )
+        )
     return pairs
 
 

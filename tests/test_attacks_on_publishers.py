@@ -66,7 +66,7 @@ def channel(home: Settings, name: str = "stable-1.36") -> Channel:
     return found
 
 
-def plant(home: Settings, state: State, *, where: tuple[str, ...] = (layout.CURRENT,)) -> str:
+def plant(home: Settings, state: State, *, where: tuple[str, ...] = (layout.TIMESTAMP,)) -> str:
     """A state on the site, and pointers to it; its path."""
     site, data = Path(home.site), state.to_bytes()
     path = layout.state_copy(state.number, files.sha256(data))
@@ -166,8 +166,8 @@ STATES = {
     "a site without history": first_of_all,
 }
 POINTERS = {
-    "the pointer": (layout.CURRENT,),
-    "both words": (layout.CURRENT, layout.FINISHED),
+    "the pointer": (layout.TIMESTAMP,),
+    "both words": (layout.TIMESTAMP, layout.FINISHED),
     "the finished word alone": (layout.FINISHED,),
 }
 
@@ -202,7 +202,7 @@ def test_no_pointer_leads_a_publisher_to_a_planted_state(
 ) -> None:
     planted = plant(home, strange_release(home), where=where)
     if lost:
-        (Path(home.site) / layout.CURRENT).unlink()
+        (Path(home.site) / layout.TIMESTAMP).unlink()
     with suppress(KubewrightError):  # a refusal is right too
         VERBS["refresh"](home, keys)
     for name in layout.signatures(planted):

@@ -38,7 +38,7 @@ def document(site: Path, model: type[Document]) -> bytes:
         Channel: "channels/stable.json",
         Index: layout.INDEX,
         State: layout.STATE,
-        Pointer: layout.CURRENT,
+        Pointer: layout.TIMESTAMP,
     }[model]
     return (site / path).read_bytes()
 
@@ -72,7 +72,7 @@ def test_a_site_of_a_newer_major_version_is_not_called_damaged(
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(released.site, site, copy_function=os.link)
-    for path in (layout.FINISHED, layout.CURRENT):
+    for path in (layout.FINISHED, layout.TIMESTAMP):
         table = json.loads((site / path).read_bytes())
         table["header"]["version"] = "2"
         files.write(site / path, files.canonical_json(table))
@@ -242,7 +242,7 @@ def newer_site(
     assert isinstance(backup.content, bytes)
     newer.write(backup.path, backup.content)
     pointer = Pointer(number=1, sha256=files.sha256(text)).to_bytes()
-    for place in (layout.CURRENT, layout.FINISHED):
+    for place in (layout.TIMESTAMP, layout.FINISHED):
         newer.write(place, pointer)
     newer.write(layout.STATE, text)
     return newer

@@ -124,7 +124,7 @@ def test_documents_equal_their_newest_immutable_copies(released: Settings) -> No
         assert copy.read_bytes() == data
         assert copy.name == f"1-{files.sha256(data)[:16]}.json"
     assert (site / "channels/stable-1.36.txt").read_bytes() == b"v1.36.4"
-    assert (site / layout.CURRENT).read_bytes() == (site / layout.FINISHED).read_bytes()
+    assert (site / layout.TIMESTAMP).read_bytes() == (site / layout.FINISHED).read_bytes()
 
 
 def test_a_dry_run_of_a_release_that_lost_a_package_says_that_it_would_be_made_again(

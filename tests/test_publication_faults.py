@@ -145,7 +145,7 @@ def test_publishing_a3_what_is_refused_is_in_no_channel(
     """A crash before the one commit: not one of three channels has the release, nor gets it."""
 
     names = copied.model_copy(update={"channels": ("stable", "latest", "other")})
-    with watch(killed_before(f"put {layout.CURRENT}")), pytest.raises(KeyboardInterrupt):
+    with watch(killed_before(f"put {layout.TIMESTAMP}")), pytest.raises(KeyboardInterrupt):
         publish_latest(names, keys)
     channels.refresh(copied, shipped(), keys)
     for record in history.list_channels(copied):
@@ -180,12 +180,12 @@ def test_publishing_a5_what_is_lost_is_not_taken_for_new(
         assert Path(copied.site, path).read_bytes() == before
 
 
-@pytest.mark.parametrize("lost", [layout.CURRENT, layout.FINISHED])
+@pytest.mark.parametrize("lost", [layout.TIMESTAMP, layout.FINISHED])
 @pytest.mark.parametrize("how", [None, b"", b"{}", b'{"header": {"type": "kubewright.pointer"'])
 def test_a_lost_or_damaged_pointer_is_restored_and_never_invented(
     copied: Settings, keys: Keys, lost: str, how: bytes | None
 ) -> None:
-    right = Path(copied.site, layout.CURRENT).read_bytes()
+    right = Path(copied.site, layout.TIMESTAMP).read_bytes()
     replace(copied.site, lost, how)
     assert any(line.startswith(lost) for line in wrong(copied))
     report, _ = repair_site(copied, shipped(), keys)

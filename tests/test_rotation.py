@@ -253,13 +253,13 @@ def test_steps_out_of_order_are_refused_and_nothing_is_written(site: Site, pair:
         Step.switch: "this site is signed by .*, not by",
         Step.retire: "not signed by your keys",
     }
-    pointer = (site.root / layout.CURRENT).read_bytes()
+    pointer = (site.root / layout.TIMESTAMP).read_bytes()
     for step, why in wrong.items():
         with pytest.raises(KubewrightError, match=why):
             site.rotate(step)
     with pytest.raises(KubewrightError, match="no key to announce"):
         rotate(Step.announce, site.home, shipped(), site.keys(None, announced=False))
-    assert (site.root / layout.CURRENT).read_bytes() == pointer
+    assert (site.root / layout.TIMESTAMP).read_bytes() == pointer
 
 
 def test_an_overlap_does_not_end_by_a_forgotten_option(site: Site) -> None:

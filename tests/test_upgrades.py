@@ -651,7 +651,7 @@ def forged(site: Path, keys: Keys, index: Index, changed: Graph) -> None:
     live = {layout.GRAPH: data, layout.INDEX: index.to_bytes(), layout.STATE: state.to_bytes()}
     for name, content in (live | {layout.FINISHED: new}).items():
         objects.append(pointer(name, content, fresh=False))
-    objects.append(Object(layout.CURRENT, Kind.record, new, len(new), files.sha256(new)))
+    objects.append(Object(layout.TIMESTAMP, Kind.record, new, len(new), files.sha256(new)))
     apply(store, objects, present.tag)
 
 

@@ -158,7 +158,7 @@ class Site:
         self.write(layout.backup_copy(path), object_bytes(backups.backup(path, copies)))
         pointer = Pointer(number=state.number, sha256=files.sha256(data)).to_bytes()
         self.write(layout.STATE, data)
-        self.write(layout.CURRENT, pointer)
+        self.write(layout.TIMESTAMP, pointer)
         self.write(layout.FINISHED, pointer)
 
     def publish_channel(self, name: str, record: bytes) -> None:
@@ -627,12 +627,12 @@ PUBLICATIONS: dict[str, Case] = {
     ),
     "index put back": (replay, "releases/index.json", "differs from publications/index/3-"),
     "pointer lost": (
-        lambda site: site.delete(layout.CURRENT),
-        layout.CURRENT,
+        lambda site: site.delete(layout.TIMESTAMP),
+        layout.TIMESTAMP,
         "missing; run `kubewright repair`",
     ),
     "pointer to nowhere": (
-        lambda site: site.write(layout.CURRENT, Pointer(number=3, sha256="0" * 64).to_bytes()),
+        lambda site: site.write(layout.TIMESTAMP, Pointer(number=3, sha256="0" * 64).to_bytes()),
         "publications/site/",
         "missing",
     ),

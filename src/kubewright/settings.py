@@ -71,6 +71,10 @@ class Settings(Model):
     artifact_key: str | None = None
     next_repo_key: str | None = None
     second_repo_key: str | None = None
+    freshness_key: str | None = None
+    root: Path | None = Field(
+        None, description="TUF metadata of the root that is trusted; None: the development root"
+    )
     trust: tuple[Path, ...] = Field(
         (), description="files of public keys that may have signed what is published already"
     )
@@ -100,6 +104,7 @@ class Settings(Model):
     allow_development: bool = False
     allow_changed: tuple[str, ...] = ()
     allow_http: bool = False
+    allow_expired: bool = False
 
     @field_validator("channels", "allow_changed")
     @classmethod

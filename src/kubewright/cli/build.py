@@ -190,7 +190,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
     from kubewright.stages.store import store
-    from kubewright.stages.trust import vouched_by
+    from kubewright.stages.trust import believed
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -204,7 +204,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
         shipped(),
         own,
         reading(site),
-        partial(listed_rpms, site, vouched_by(settings, own)),
+        partial(listed_rpms, believed(settings, own)),
     )
     _report(workspace, record, as_json)
 

@@ -31,12 +31,14 @@ CHOICE = (
 """The options that decide what a release consists of."""
 
 KEYS = (
-    "repo-key", "artifact-key", "next-repo-key", "second-repo-key", "passphrase-file", "now",
+    "repo-key", "artifact-key", "next-repo-key", "second-repo-key", "freshness-key", "root",
+    "passphrase-file", "now",
 )  # fmt: skip
 """Those that name the keys."""
 
 PUBLICATION = (
-    "site", "url", "allow-http", "allow-development", *KEYS, "trust", "state", "dry-run",
+    "site", "url", "allow-http", "allow-development", "allow-expired", *KEYS, "trust", "state",
+    "dry-run",
 )  # fmt: skip
 """Those of a publication of any kind."""
 
@@ -106,6 +108,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "show_default": "a development key",
         "help": "ECDSA key, for images and manifest.",
     },
+    "freshness-key": {
+        "metavar": "URI",
+        "show_default": "a development key",
+        "help": "ECDSA key that says which publication is the newest, and signs nothing else.",
+    },
+    "root": {
+        "type": click.Path(path_type=Path),
+        "metavar": "FILE",
+        "show_default": "the development root",
+        "help": "TUF root that names the keys of the site.",
+    },
     "passphrase-file": {
         "type": click.Path(path_type=Path),
         "metavar": "FILE",
@@ -127,6 +140,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "allow-development": {
         "is_flag": True,
         "help": "Let a development key sign for a public site, and production keys a sample.",
+    },
+    "allow-expired": {
+        "is_flag": True,
+        "help": "Go on from a publication whose metadata has expired, if you know it as the last.",
     },
     "allow-http": {
         "is_flag": True,

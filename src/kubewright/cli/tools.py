@@ -90,9 +90,11 @@ def init(
         "the secret files have no passphrase: keep them safe, and a copy elsewhere", err=True
     )
     click.echo(f"keep {paths.next_secret} off this machine until its turn comes", err=True)
+    click.echo(f"keep {paths.root_secret} off it too: it signs who may sign", err=True)
     click.echo(
         f"--repo-key file:{paths.repo_secret} --artifact-key file:{paths.artifact_secret}"
-        f" --next-repo-key file:{paths.next_public}"
+        f" --next-repo-key file:{paths.next_public} --freshness-key file:{paths.freshness_secret}"
+        f" --root {paths.root}"
     )
 
 

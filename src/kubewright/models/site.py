@@ -197,6 +197,9 @@ class State(Document):
     parent: Sha256 | None = Field(None, description="of the state before this one")
     issued: int = Field(description="publication clock, epoch seconds")
     engine: str = Field(description="the newest version of kubewright that has published here")
+    root: Sha256 | None = Field(
+        None, description="of tuf/1.root.json; none: published before the site had metadata"
+    )
     channels: dict[ChannelName, Copy]
     index: Copy
     keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")
@@ -206,7 +209,7 @@ class State(Document):
 
 
 class Pointer(Document):
-    """`publications/current.json`: which state is the site's. Swapping it is the commit."""
+    """Which state is the site's; a document of its own on sites from before they had metadata."""
 
     header: Header = Header(type="kubewright.pointer")
     number: int = Field(ge=1)

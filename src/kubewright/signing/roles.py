@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from kubewright.errors import RequestError
+from kubewright.metadata.formats import RoleKey, RoleKeys
 from kubewright.signing import openpgp
 from kubewright.signing.public import ArtifactPublicKey, RepoPublicKey
 from kubewright.signing.signer import Signer
@@ -70,7 +72,15 @@ class ArtifactKey(ArtifactPublicKey):
 
         Raises what its signer raises.
         """
-        return base64.b64encode(self.signer.sign_digest(hashlib.sha256(data).digest(), "sha256"))
+        return base64.b64encode(self._der(data))
+
+    @property
+    def role_key(self) -> RoleKey:
+        """The key as TUF metadata has it."""
+        return RoleKey(self.key, self._der)
+
+    def _der(self, data: bytes) -> bytes:
+        return self.signer.sign_digest(hashlib.sha256(data).digest(), "sha256")
 
     __call__ = sign  # `keys.artifact(data)` is how a publication asks for it
 
@@ -89,6 +99,10 @@ class Keys:
     """Whose certificate is handed out already, so that its turn is noticed by nobody."""
     second: RepoKey | None = None
     """Who signs repositories too while a rotation is under way."""
+    freshness: ArtifactKey | None = None
+    """Who says which publication is the newest; None: these keys publish nothing."""
+    root: bytes | None = None
+    """TUF metadata of the root that is trusted; None: no site's metadata is."""
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -110,6 +124,18 @@ class Keys:
     def second_fingerprint(self) -> str:
         """Of the key that signs repositories too; empty where there is none."""
         return self.second.fingerprint if self.second else ""
+
+    @property
+    def roles(self) -> RoleKeys:
+        """Who signs the metadata of a site. Raises RequestError where nobody is named."""
+        if self.freshness is None:
+            raise RequestError(
+                "--freshness-key",
+                "not given, so nobody can sign the metadata of the site",
+                "name it and --root; `kubewright key init` makes them, and for keys that you have"
+                " `kubewright key root new` (docs/keys.md)",
+            )
+        return RoleKeys(self.artifact.role_key, self.freshness.role_key)
 
     def moment(self, epoch: int) -> int:
         """When artifacts are signed: their own date, but never before the key existed."""

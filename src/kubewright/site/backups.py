@@ -10,6 +10,9 @@ from kubewright.models.site import State
 from kubewright.site import layout
 from kubewright.site.objects import Object, immutable
 
+FOLDERS = ("publications/", "tuf/")
+"""Where documents lie that get a second place."""
+
 _BINARY = "base64:"
 """What the text of a document begins with that is not text."""
 

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from kubewright.metadata.formats import RoleKeys
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index, SiteKey
+from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease, SiteKey
 from kubewright.site import contents
+from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
 from kubewright.site.keys import KeyFiles
 from kubewright.site.objects import Object
-from kubewright.site.reader import Present, Reader, Vouched
+from kubewright.site.reader import Present, Reader
 from kubewright.site.repositories import Signer
 
 
@@ -75,7 +77,7 @@ class Draft:
             found |= dict.fromkeys(record.architectures)
         return tuple(found)
 
-    def manifest(self, release: ChannelRelease) -> Manifest:
+    def manifest(self, release: ChannelRelease | IndexedRelease) -> Manifest:
         """The manifest of a release that the site has or that is new."""
         incoming = self.incoming.get(release.name)
         if incoming is not None:
@@ -119,7 +121,9 @@ class Publisher:
     """Makes the files of keys from those that the site has, by path, and what its state says of
     them.
     """
-    vouched: Vouched
-    """Whether a state of the site is signed by somebody that the publisher trusts."""
     identity: Identity
     """What the site is if this is its first publication."""
+    anchor: Anchor
+    """Whom the publisher believes."""
+    roles: RoleKeys
+    """Who signs the site's metadata."""

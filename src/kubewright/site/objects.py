@@ -46,6 +46,8 @@ class Object:
     """Whether nothing was at the path before, as far as the last publication says."""
     lasting: bool = False
     """Of a signature: one that is there stays, because it was made at another time."""
+    numbered: bool = False
+    """Whether somebody else may have taken its number meanwhile; then it gets the next."""
 
     @property
     def change(self) -> Change:
@@ -56,11 +58,17 @@ class Object:
 
 
 def immutable(
-    path: str, data: bytes, *, sha256: str | None = None, lasting: bool = False
+    path: str,
+    data: bytes,
+    *,
+    sha256: str | None = None,
+    lasting: bool = False,
+    numbered: bool = False,
 ) -> Object:
     """An object that never changes; its digest, where that is known already."""
     digest = sha256 or files.sha256(data)
-    return Object(path, Kind.immutable, data, len(data), digest, lasting=lasting)
+    size = len(data)
+    return Object(path, Kind.immutable, data, size, digest, lasting=lasting, numbered=numbered)
 
 
 def pointer(path: str, data: bytes, *, fresh: bool, sha256: str | None = None) -> Object:
@@ -158,12 +166,16 @@ def _require_source(store: Store, source: Source, path: str) -> None:
 
 
 def _there(store: Store, item: Object) -> bool:
-    """Whether an immutable object is there. Raises PublicationConflict when other bytes are."""
+    """Whether an immutable object is there. Raises PublicationConflict when other bytes are, and
+    Overtaken when they have its number.
+    """
     there = store.stat(item.path)
     if there is None:
         return False
     if item.lasting or is_same(store, item.path, there, item.size, item.sha256):
         return True
+    if item.numbered:
+        raise Overtaken
     raise PublicationConflict(
         item.path,
         "published already with other bytes; a published name keeps its bytes",

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubewright import files
+from kubewright.metadata.names import role_path
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
-from kubewright.site import backups, derived, identity, layout, page, repositories
+from kubewright.site import backups, derived, identity, layout, metadata, page, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import KeyFiles, Shipped
-from kubewright.site.objects import Kind, Object, Source
-from kubewright.site.reader import pointer_to
+from kubewright.site.objects import Kind, Object, Source, immutable, pointer
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ class _Rendering:
             self.rendered[name] = self._rendered(record, self.draft.listed[name], previous)
         self._render_unwritten()
         if self.old and not self.draft.records:
-            present = self.draft.present
-            pointer = pointer_to(self.old.number, present.sha256) if present.sha256 else None
-            return Publication(None, self._missing(self.old), tag, pointer)
+            return self._unchanged(self.old)
         channels = self._channels()
         index, graph = self._index(channels)
         data = self._index_bytes(index)
@@ -78,10 +76,53 @@ class _Rendering:
         for release in self.draft.incoming.values():
             objects += release.files
         objects += self._channel_objects()
-        objects += self._derived(state, state_data, index, data, graph.to_bytes(), documents)
+        made = self._metadata(state, index, (state_data, data, *documents.values()))
+        word = made.timestamp
+        objects += self._derived(state, state_data, index, data, graph.to_bytes(), documents, word)
+        objects += [*made.objects, derived.commit(word, first=tag is None)]
         objects.append(self._backup(state, objects, documents))
-        pointer = pointer_to(state.number, files.sha256(state_data))
-        return Publication(state, _in_order(objects), tag, pointer)
+        return Publication(state, _in_order(objects), tag, word)
+
+    def _unchanged(self, state: State) -> Publication:
+        """What an earlier publication still lacks, and a timestamp for as long again if it is due
+        or there is another root.
+        """
+        present, roots = self.draft.present, self.reader.roots
+        if present.word is None:
+            raise TypeError("a state without a word")
+        objects = [*self._missing(state)]
+        word, before = present.word.data, present.word.published
+        days = metadata.lifetime(self.draft.channels.values())
+        if before and roots and metadata.is_due(before, roots, self.draft.now, days):
+            word = metadata.renewed(
+                before, roots, self.publisher.roles, now=self.draft.now, days=days
+            )
+            objects = [item for item in objects if item.path != layout.FINISHED]
+            objects += [immutable(path, data) for path, data in roots.files.items()]
+            objects += [
+                derived.commit(word, first=present.tag is None),
+                pointer(layout.FINISHED, word, fresh=False),
+            ]
+        return Publication(None, _in_order(objects), present.tag, word)
+
+    def _metadata(self, state: State, index: Index, made: Iterable[bytes]) -> metadata.Rendered:
+        """What vouches for a state; `made` are documents that are new with it."""
+        present, roots, store = self.draft.present, self.reader.roots, self.reader.store
+        if roots is None:
+            raise TypeError("a publisher without a root")
+        before = present.word.published if present.word else None
+        records = {one.record.channel: one.record for one in self.rendered.values()}
+        new = [*made, *(record.to_bytes() for record in records.values())]
+        return metadata.render(
+            state,
+            metadata.named(self.draft, state, index, before, new),
+            before,
+            roots,
+            self.publisher.roles,
+            taken=lambda path: store.stat(path) is not None,
+            now=self.draft.now,
+            days=metadata.lifetime((self.draft.channels | records).values()),
+        )
 
     def _whose(self) -> dict[str, str]:
         """What every record says of the site and its keys."""
@@ -94,7 +135,7 @@ class _Rendering:
         """The second copies of all documents that come with a state."""
         copies = {}
         for item in objects:
-            own = item.kind is Kind.immutable and item.path.startswith("publications/")
+            own = item.kind is Kind.immutable and item.path.startswith(backups.FOLDERS)
             if own and item.path.endswith(".json") and isinstance(item.content, bytes):
                 copies[item.path] = item.content
         copies |= {path: documents[path] for path in backups.new_files(state, self.old)}
@@ -166,10 +207,14 @@ class _Rendering:
         for path, data in self.documents(index, channels).items():
             if state.files.get(path) == files.sha256(data):
                 meant[path] = data
-        objects += self._derived(
-            state, self._state_bytes(), index, self._index_bytes(index), upgrades, meant
+        data = self._index_bytes(index)
+        word = self.draft.present.word.data if self.draft.present.word else b""
+        return _in_order(
+            [
+                *objects,
+                *self._derived(state, self._state_bytes(), index, data, upgrades, meant, word),
+            ]
         )
-        return _in_order(item for item in objects if item.kind is not Kind.record)
 
     def _published_graph(self, index: Index) -> bytes | None:
         if index.graph_sha256 is None:
@@ -233,12 +278,18 @@ class _Rendering:
             parent=self.draft.present.sha256,
             issued=max(self.draft.now, old.issued) if old else self.draft.now,
             engine=derived.newest_engine(old),
+            root=(old.root if old else None) or self._first_root(),
             channels=copies,
             index=Copy(sequence=index.sequence, sha256=files.sha256(data)),
             keys=self.keys.keys,
             files={**(old.files if old else {}), **named},
         )
         return made.model_copy(update=old.model_extra) if old else made
+
+    def _first_root(self) -> str | None:
+        """The digest of the root that the site begins with."""
+        data = self.reader.roots.files.get(role_path("root", 1)) if self.reader.roots else None
+        return files.sha256(data) if data else None
 
     def _state_bytes(self) -> bytes:
         """The published state as it is written."""
@@ -256,14 +307,14 @@ class _Rendering:
         index_data: bytes,
         graph: bytes,
         documents: Mapping[str, bytes],
+        word: bytes,
     ) -> list[Object]:
         """What follows from the state and is no channel's, as far as it is not there."""
         finished, signer = self.draft.present.finished, self.publisher.signer
-        first = self.draft.present.state is None
         return [
             *derived.index_objects(index, index_data, graph, signer, finished),
             *derived.file_objects(documents, finished),
-            *derived.state_objects(state, state_data, signer, finished, first=first),
+            *derived.state_objects(state, state_data, word, signer, finished),
         ]
 
     def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:

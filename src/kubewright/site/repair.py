@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from kubewright import files
+from kubewright.metadata import chain
+from kubewright.metadata.chain import Followed
 from kubewright.models.site import Channel, Index, State
 from kubewright.repos import yum
 from kubewright.site import backups, contents, layout, repositories
+from kubewright.site.anchor import Anchor
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import Shipped
-from kubewright.site.objects import Kind, Object, pointer
+from kubewright.site.objects import Kind, Object, immutable, pointer
 from kubewright.site.publication import documents
-from kubewright.site.reader import Present, Reader, Vouched, pointer_to
+from kubewright.site.reader import Present, Reader
 from kubewright.site.store import Store
+from kubewright.site.words import Word
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +25,8 @@ log = logging.getLogger(__name__)
 class RestoringReader(Reader):
     """Reads damaged documents from their second copies, which `publications/site/` has."""
 
-    def __init__(self, store: Store, vouched: Vouched | None = None) -> None:
-        super().__init__(store, vouched)
+    def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
+        super().__init__(store, anchor)
         self._backups: dict[str, bytes] = {}
         for path in store.list(layout.STATES):
             stored = store.get(path) if path.endswith(layout.BACKUP) else None
@@ -42,9 +46,10 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
     Files of releases are not among them: only who made a release has those. Raises
     VerificationFailed when a document is damaged that has no second copy.
     """
-    if present.state is None or present.sha256 is None:
+    if present.state is None or present.sha256 is None or present.word is None:
         return
     draft = Draft(reader, present, now)
+    yield from _metadata(reader, present.word)
     yield from _states(reader, publisher, present.state, present.sha256)
     for newest in draft.channels.values():
         for record in reader.history(newest):
@@ -55,8 +60,7 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
         if present.state.files.get(path) == files.sha256(data):
             yield pointer(path, data, fresh=False)
     # Last: it says that all the rest is written.
-    finished = pointer_to(present.state.number, present.sha256)
-    yield pointer(layout.FINISHED, finished, fresh=False)
+    yield pointer(layout.FINISHED, present.word.data, fresh=False)
 
 
 def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) -> Iterator[Object]:
@@ -72,9 +76,23 @@ def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) ->
         if older is None or state.parent is None:
             break
         state, digest = older, str(state.parent)
-    yield pointer(layout.CURRENT, pointer_to(newest.number, sha256), fresh=False)
     live = reader.content(sha256, layout.STATE)
     yield pointer(layout.STATE, live, fresh=False)
+
+
+def _metadata(reader: Reader, word: Word) -> Iterator[Object]:
+    """The roots, every snapshot with its targets, and the timestamp that leads to the newest."""
+    if word.published is None:
+        yield pointer(layout.CURRENT, word.data, fresh=False)
+        return
+    for path, data in (reader.roots.files if reader.roots else {}).items():
+        yield immutable(path, data)
+    found: Followed | None = word.published
+    while found is not None:
+        for path, data in found.files.items():
+            yield immutable(path, data)
+        found = chain.before(found, reader.at)
+    yield pointer(layout.TIMESTAMP, word.data, fresh=False)
 
 
 def _parent(reader: Reader, state: State) -> State | None:

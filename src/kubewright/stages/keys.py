@@ -8,8 +8,16 @@ from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.moments import day
 from kubewright.settings import Settings
-from kubewright.signing import certificate
-from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
+from kubewright.signing import certificate, roots
+from kubewright.signing.keys import (
+    Paths,
+    are_made,
+    artifact_key,
+    development_root,
+    freshness_key,
+    initialise,
+    repo_key,
+)
 from kubewright.signing.keys import certify as make_certificate
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import ArtifactKey, Keys
@@ -93,7 +101,23 @@ def _read(settings: Settings) -> Keys:
         artifact=artifact_key(settings.artifact_key, secrets=secrets),
         coming=coming(settings),
         second=second,
+        freshness=_freshness(settings, secrets),
+        root=_root(settings),
     )
+
+
+def _freshness(settings: Settings, secrets: Secrets) -> ArtifactKey | None:
+    """The freshness key; development keys have theirs."""
+    if settings.freshness_key is None and settings.artifact_key is not None:
+        return None
+    return freshness_key(settings.freshness_key, secrets=secrets)
+
+
+def _root(settings: Settings) -> bytes | None:
+    """The root that is trusted; development keys have theirs."""
+    if settings.root is not None:
+        return roots.trusted(settings.root)
+    return development_root(settings.now) if settings.artifact_key is None else None
 
 
 def _secrets(settings: Settings) -> Secrets:

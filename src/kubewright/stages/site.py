@@ -22,7 +22,7 @@ from kubewright.stages.origins import refuse_exposed
 from kubewright.stages.seen import ready, refuse_older, remember
 from kubewright.stages.site_keys import key_files, published_keyring
 from kubewright.stages.store import announce, store
-from kubewright.stages.trust import believed, refuse_other_keys, vouched_by
+from kubewright.stages.trust import anchor, believed, refuse_other_keys, refuse_other_roles
 
 T = TypeVar("T")
 
@@ -44,8 +44,9 @@ def publisher(settings: Settings, recipes: Recipes, keys: Keys) -> Publisher:
         recipes.templates,
         keys,
         partial(key_files, keys),
-        vouched_by(settings, keys),
         founding(settings, keys),
+        anchor(settings, keys),
+        keys.roles,
     )
 
 
@@ -80,6 +81,7 @@ def edit(
         _allow(draft.present.state, settings, keys)
         refuse_exposed(settings, keys)
         refuse_other_keys(draft.present.state, settings, keys)
+        refuse_other_roles(draft.reader.roots, settings, keys)
         if may is not Special.move:
             _same_address(draft, settings)
         if may is not Special.retire:
@@ -94,7 +96,7 @@ def edit(
         announce(site)
     done = editing.edit(site, own, guarded, now=settings.now, dry_run=settings.dry_run)
     if not settings.dry_run and settings.state is not None:
-        remember(settings, Reader(site, own.vouched).present())
+        remember(settings, Reader(site, own.anchor).present())
     return done
 
 

@@ -12,7 +12,7 @@ from kubewright.signing import keyring
 from kubewright.signing import verify as signatures
 from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
-from kubewright.verification import vouched
+from kubewright.verification import roots, vouched
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
 
@@ -47,6 +47,8 @@ class Keys:
     current: str | None
     """The fingerprint of the key that signs the site now, where it can be told."""
     development: frozenset[str]
+    root: bytes | None = None
+    """The root that the caller trusts, TUF metadata."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,9 +68,12 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     """Read every key of the site. Where the caller gave keys of a kind, only those count, and those
     that a state names which one of them has signed: the next ones, and earlier ones.
 
-    Raises RequestError for a given key that is none.
+    A root counts for the keys that it, or one that follows it, lets sign documents. Raises
+    RequestError for a given key that is none.
     """
-    trusted_certificates, trusted_keys = sort_out(given)
+    root = next(filter(roots.is_root, given), None)
+    trusted_certificates, trusted_keys = sort_out([one for one in given if not roots.is_root(one)])
+    trusted_keys |= roots.signers(source, root) if root else {}
     binary = _file(source, tally, layout.KEYRING, _binary)
     armored = _file(source, tally, layout.KEYRING_ARMORED, certificates)
     public = _file(source, tally, layout.ARTIFACT_KEY, public_keys)
@@ -99,6 +104,7 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
         development=frozenset(
             name for name, data in (ring | public).items() if is_development(data)
         ),
+        root=root,
     )
 
 

@@ -1,0 +1,149 @@
+"""Renders the TUF metadata of a publication: what it vouches for, and the pointer to it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from kubewright import files
+from kubewright.metadata import formats
+from kubewright.metadata.chain import Published, Roots
+from kubewright.metadata.formats import Origin, RoleKeys, Target
+from kubewright.metadata.names import role_path
+from kubewright.models.base import DAY
+from kubewright.models.site import LONGEST, Channel, Index, IndexedRelease, State
+from kubewright.site import layout
+from kubewright.site.draft import Draft
+from kubewright.site.objects import Object, immutable
+
+LASTS = 400
+"""Days until targets and snapshot expire, which each publication writes anew: a year, and some."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The metadata of a publication."""
+
+    objects: tuple[Object, ...]
+    """All but the timestamp."""
+    timestamp: bytes
+
+
+def render(
+    state: State,
+    named: Mapping[str, Target],
+    before: Published | None,
+    roots: Roots,
+    keys: RoleKeys,
+    *,
+    taken: Callable[[str], bool],
+    now: int,
+    days: int | None,
+) -> Rendered:
+    """Metadata by which a state follows what was published `before`.
+
+    Its files are numbered; `taken` says of a path whether a publication that was given up, or a
+    rival's, has it. The timestamp expires in so many `days`, None: never.
+    """
+    version = _free(before.version + 1 if before else 1, taken)
+    until = now + LASTS * DAY
+    names = formats.signed(formats.targets(version, until, named), keys.artifact)
+    said = Origin(
+        site=state.site,
+        number=state.number,
+        state=files.sha256(state.to_bytes()),
+        parent=before.sha256 if before else None,
+        parent_version=before.version if before else 0,
+    )
+    snapshot = formats.signed(formats.snapshot(version, until, names, said), keys.artifact)
+    objects = [immutable(path, data) for path, data in roots.files.items()]
+    for role, data in (("targets", names), ("snapshot", snapshot)):
+        objects.append(immutable(role_path(role, version), data, numbered=True))
+    meta = formats.described(version, snapshot)
+    made = formats.timestamp(_next(before, roots), now + (days or LONGEST) * DAY, meta)
+    return Rendered(tuple(objects), formats.signed(made, keys.freshness))
+
+
+def renewed(
+    before: Published, roots: Roots, keys: RoleKeys, *, now: int, days: int | None
+) -> bytes:
+    """A timestamp for the same publication, from now on."""
+    until = now + (days or LONGEST) * DAY
+    made = formats.timestamp(_next(before, roots), until, before.snapshot)
+    return formats.signed(made, keys.freshness)
+
+
+def _next(before: Published | None, roots: Roots) -> int:
+    """The version of the next timestamp; under another freshness key they begin anew, for who had
+    the last may have signed the highest of all.
+    """
+    holders = (root.signed.roles["timestamp"].keyids for root in (roots.present, roots.newest))
+    same = len({tuple(names) for names in holders}) == 1
+    return before.timestamp + 1 if before and same else 1
+
+
+def _free(version: int, taken: Callable[[str], bool]) -> int:
+    while any(taken(role_path(role, version)) for role in ("targets", "snapshot")):
+        version += 1
+    return version
+
+
+def lifetime(records: Iterable[Channel]) -> int | None:
+    """Days that a timestamp is good for, those of the suite that expires first; None: for ever."""
+    return min((record.valid_for for record in records if record.valid_for), default=None)
+
+
+def is_due(before: Published, roots: Roots, now: int, days: int | None) -> bool:
+    """Whether a timestamp has less than half of its days left, or a new root is to be published."""
+    if roots.newest is not roots.present:
+        return True
+    return days is not None and 2 * (before.expires[layout.TIMESTAMP] - now) < days * DAY
+
+
+def named(
+    draft: Draft, state: State, index: Index, before: Published | None, made: Iterable[bytes]
+) -> dict[str, Target]:
+    """Every document that a site vouches for by its metadata, by path.
+
+    What changes is named where it lies and where its copy does, which never changes. `made` are
+    the documents that are new with the state.
+    """
+    known = {target.sha256: target.size for target in before.targets.values()} if before else {}
+    known |= {files.sha256(data): len(data) for data in made}
+    found: dict[str, Target] = {}
+
+    def name(sha256: str, *paths: str) -> None:
+        if sha256 not in known:
+            known[sha256] = len(draft.reader.content(sha256, *paths))
+        found.update(dict.fromkeys(paths, Target(known[sha256], sha256)))
+
+    digest = files.sha256(state.to_bytes())
+    name(digest, layout.state_copy(state.number, digest), layout.STATE)
+    index_copy = layout.index_copy(state.index.sequence, state.index.sha256)
+    name(state.index.sha256, index_copy, layout.INDEX)
+    for channel, copy in state.channels.items():
+        path = layout.channel_copy(channel, copy.sequence, copy.sha256)
+        name(copy.sha256, path, layout.channel_path(channel))
+    for path, sha256 in state.files.items():
+        if path.startswith("keys/"):
+            name(sha256, path)
+    for release in index.releases:
+        found |= _of_release(draft, release, before)
+    return found
+
+
+def _of_release(
+    draft: Draft, release: IndexedRelease, before: Published | None
+) -> dict[str, Target]:
+    """A release's manifest, and the entries that repositories are made from."""
+    url, digest = release.manifest_url, release.manifest_sha256
+    entries = [layout.release_path(release.name, name) for name in layout.ENTRIES.values()]
+    known = before.targets if before else {}
+    if url in known and known[url].sha256 == digest:
+        return {path: known[path] for path in (url, *entries) if path in known}
+    manifest = draft.manifest(release)
+    found = {url: Target(len(manifest.to_bytes()), digest)}
+    if files.sha256(manifest.to_bytes()) != digest:  # another engine's form
+        found[url] = Target(len(draft.reader.content(digest, url)), digest)
+    for file in manifest.artifacts:
+        if file.url in entries:
+            found[file.url] = Target(file.size, file.sha256)
+    return found
