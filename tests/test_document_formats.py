@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forged_metadata import vouch
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
@@ -15,7 +16,7 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.document import FORMAT, Document
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, Index, Pointer, State
+from kubewright.models.site import Channel, Index, State
 from kubewright.models.upgrades import Graph
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
@@ -28,7 +29,7 @@ from kubewright.stages.site import edit
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
-MODELS: tuple[type[Document], ...] = (Manifest, Channel, Index, State, Pointer)
+MODELS: tuple[type[Document], ...] = (Manifest, Channel, Index, State)
 
 
 def document(site: Path, model: type[Document]) -> bytes:
@@ -38,7 +39,6 @@ def document(site: Path, model: type[Document]) -> bytes:
         Channel: "channels/stable.json",
         Index: layout.INDEX,
         State: layout.STATE,
-        Pointer: layout.TIMESTAMP,
     }[model]
     return (site / path).read_bytes()
 
@@ -68,18 +68,17 @@ def test_a_newer_major_version_is_refused_with_the_way_out(
 
 
 def test_a_site_of_a_newer_major_version_is_not_called_damaged(
-    released: Settings, tmp_path: Path
+    released: Settings, keys: Keys, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(released.site, site, copy_function=os.link)
-    for path in (layout.FINISHED, layout.TIMESTAMP):
-        table = json.loads((site / path).read_bytes())
-        table["header"]["version"] = "2"
-        files.write(site / path, files.canonical_json(table))
-        if path == layout.FINISHED:
-            # One of them alone is damaged: everything that it names can be read.
-            report = verify.verify(str(site), [], now=NOW)
-            assert [finding.place for finding in report.findings] == [layout.FINISHED]
+    table = json.loads((site / layout.STATE).read_bytes())
+    table["header"]["version"] = "2"
+    text = files.canonical_json(table)
+    newer = Newer(site, keys)
+    newer.sign(layout.state_copy(1, files.sha256(text)), text)
+    newer.write(layout.STATE, text)
+    vouch(site, keys, text, now=NOW)
     with pytest.raises(RequestError, match="written by a newer kubewright; upgrade"):
         verify.verify(str(site), [], now=NOW)
 
@@ -241,10 +240,8 @@ def newer_site(
     backup = backups.backup(copy, {copy: text, **documents})
     assert isinstance(backup.content, bytes)
     newer.write(backup.path, backup.content)
-    pointer = Pointer(number=1, sha256=files.sha256(text)).to_bytes()
-    for place in (layout.TIMESTAMP, layout.FINISHED):
-        newer.write(place, pointer)
     newer.write(layout.STATE, text)
+    vouch(newer.root, newer.keys, text, now=NOW)
     return newer
 
 

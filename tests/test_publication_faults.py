@@ -291,7 +291,7 @@ def test_a_damaged_state_of_a_sound_pointer_is_named_and_loses_no_release(
     damaged = None if length is None else right[:length]
     replace(copied.site, str(path.relative_to(copied.site)), damaged)
     other = copied.model_copy(update={"channels": ("neu",)})
-    with pytest.raises(VerificationFailed, match=r"current.json: .*kubewright repair"):
+    with pytest.raises(VerificationFailed, match=r"timestamp.json: .*kubewright repair"):
         publish.publish(Workspace(copied.dist / "v1.36.4-1"), other, shipped(), keys)
     report, _ = repair_site(copied, shipped(), keys)
     assert report.findings == ()

@@ -4,16 +4,18 @@ the new one alone, at every step.
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from made_keys import made
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
 from kubewright.run import run
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.signing.keys import initialise, repo_key
 from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 from kubewright.site.reader import Reader
@@ -45,17 +47,16 @@ def pair(tmp_path_factory: pytest.TempPathFactory, released: Settings) -> Pair:
 
 
 @pytest.fixture
-def artifact(tmp_path: Path, home: Settings) -> Path:
-    made = initialise(tmp_path / "artifact", "a <a@example.org>", now=home.now, expires_days=None)
-    return made.artifact_secret
+def whole(tmp_path: Path, home: Settings) -> Keys:
+    """A set of keys, of which the repository key is going to be another."""
+    return made(tmp_path / "whole", "whole", now=home.now)
 
 
 class Site:
     """A site that its owner takes from one key to the next."""
 
-    def __init__(self, home: Settings, pair: Pair, artifact: Path) -> None:
-        self.home, self.pair, self.now = home, pair, home.now
-        self.artifact = artifact_key(f"file:{artifact}")
+    def __init__(self, home: Settings, pair: Pair, whole: Keys) -> None:
+        self.home, self.pair, self.now, self.whole = home, pair, home.now, whole
         shutil.rmtree(home.site)
 
     @property
@@ -65,9 +66,12 @@ class Site:
     def keys(self, step: Step | None, *, announced: bool = True) -> Keys:
         old, new = self.pair
         if step in (Step.switch, Step.retire):
-            return Keys(new, self.artifact, None, old if step is Step.switch else None)
+            return self.signed_by(new, None, old if step is Step.switch else None)
         coming = new if announced else None
-        return Keys(old, self.artifact, coming, new if step is Step.overlap else None)
+        return self.signed_by(old, coming, new if step is Step.overlap else None)
+
+    def signed_by(self, repo: RepoKey, coming: RepoKey | None, second: RepoKey | None) -> Keys:
+        return replace(self.whole, repo=repo, coming=coming, second=second)
 
     def release(self, version: str, keys: Keys) -> None:
         self.now += 60
@@ -81,8 +85,8 @@ class Site:
 
 
 @pytest.fixture
-def site(home: Settings, pair: Pair, artifact: Path, compiled: dict[str, object]) -> Site:
-    return Site(home.model_copy(update=compiled), pair, artifact)
+def site(home: Settings, pair: Pair, whole: Keys, compiled: dict[str, object]) -> Site:
+    return Site(home.model_copy(update=compiled), pair, whole)
 
 
 def ring(pair: Pair, knows: str) -> list[RepoKey]:
@@ -217,7 +221,7 @@ def test_a_key_that_was_announced_from_the_first_day_takes_over_in_one_release(
     old = tmp_path / "old.pub.asc"
     old.write_text(pair.old.armored)
     site.home = site.home.model_copy(update={"trust": (old,)})
-    site.release("v1.36.3", Keys(pair.new, site.artifact, further))
+    site.release("v1.36.3", site.signed_by(pair.new, further, None))
     assert ringed.read_bytes() == b"".join(key.certificate for key in (pair.new, further, pair.old))
     for name, client in CLIENTS.items():
         folder = tmp_path / name

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pysequoia
 import pytest
+from forged_metadata import vouch
+from made_keys import development, following, made
 from pysequoia.packet import PacketPile, Tag
 
 from kubewright import files
@@ -31,7 +33,6 @@ from kubewright.models.site import Channel, Copy, Index, Pointer, State
 from kubewright.printable import LONGEST, printable, printable_json
 from kubewright.settings import Settings
 from kubewright.signing import cosign, openpgp, provenance
-from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.signing.verify import lifetimes
 from kubewright.site import backups, layout
@@ -69,12 +70,7 @@ class Past(NamedTuple):
 def past(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
     """1.36.4 everywhere, then 1.36.3 in one channel beside it, then that channel rolled back."""
     home = tmp_path_factory.mktemp("verification")
-    keys = Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
-    initialise(home / "keys", "Stranger <stranger@example.org>", now=NOW, expires_days=None)
-    stranger = Keys(
-        repo=repo_key(f"file:{home}/keys/repo-key.asc", now=NOW),
-        artifact=artifact_key(f"file:{home}/keys/artifact-key.pem"),
-    )
+    keys, stranger = development(NOW), made(home / "keys", "Stranger", now=NOW)
     settings = Settings(
         upstream=str(sample_mirror),
         dist=home / "dist",
@@ -156,10 +152,8 @@ class Site:
             place = layout.channel_copy(name, copy.sequence, copy.sha256)
             copies[place] = self.read(place)
         self.write(layout.backup_copy(path), object_bytes(backups.backup(path, copies)))
-        pointer = Pointer(number=state.number, sha256=files.sha256(data)).to_bytes()
         self.write(layout.STATE, data)
-        self.write(layout.TIMESTAMP, pointer)
-        self.write(layout.FINISHED, pointer)
+        vouch(self.root, self.past.keys, data, now=NOW)
 
     def publish_channel(self, name: str, record: bytes) -> None:
         """Publish other bytes as a channel's record under the same number."""
@@ -1161,11 +1155,8 @@ def test_a_certificate_that_has_a_name_more_than_the_given_one_is_named(site: Si
 
 def short_lived(site: Site, tmp_path: Path) -> Keys:
     """The site goes over to keys that expire in 40 days."""
-    initialise(tmp_path / "short", "Short <s@example.org>", now=NOW, expires_days=40)
-    keys = Keys(
-        repo=repo_key(f"file:{tmp_path}/short/repo-key.asc", now=NOW),
-        artifact=artifact_key(f"file:{tmp_path}/short/artifact-key.pem"),
-    )
+    short = made(tmp_path / "short", "Short", now=NOW, expires_days=40)
+    keys = following(site.past.keys, short, now=NOW)
     trust = (tmp_path / "old.asc", tmp_path / "old.pub")
     for path, key in zip(trust, own(site.past), strict=True):
         path.write_bytes(key)

@@ -6,6 +6,7 @@ import click
 
 from kubewright.cli.hyperkube import source
 from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, shared, show_json
+from kubewright.cli.roots import root
 from kubewright.errors import VerificationFailed
 from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
@@ -207,3 +208,4 @@ def quickstart(settings: Settings, keep: Path) -> None:
 
 
 mirror.add_command(source)
+key.add_command(root)

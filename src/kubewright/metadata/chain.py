@@ -84,7 +84,7 @@ def roots(anchor: bytes, get: Get, place: str) -> Roots:
     if there != anchor:
         raise VerificationFailed(
             path, f"is not {place}, the root that you trust",
-            "do not use this site; name its own root if it is another site's that you gave",
+            "do not use this site; if it is yours, name its root with --root",
         )  # fmt: skip
     while True:
         path = role_path("root", newest.signed.version + 1)
@@ -92,6 +92,11 @@ def roots(anchor: bytes, get: Get, place: str) -> Roots:
         if data is None:
             return Roots(newest, newest, found)
         newest, found[path] = successor(newest, data, path), data
+
+
+def place_of(root: bytes, place: str) -> str:
+    """Where a root, which was read at `place`, lies on its site. Raises VerificationFailed."""
+    return role_path("root", formats.parse(Root, root, place).signed.version)
 
 
 def _before(new: Metadata[Root], data: bytes, get: Get, place: str) -> Metadata[Root]:

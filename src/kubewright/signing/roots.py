@@ -7,6 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from tuf.api.metadata import Metadata, Root
 
+from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.metadata import formats
 from kubewright.metadata.formats import ROLES, RoleKey
@@ -26,6 +27,11 @@ class Signed:
     metadata: Metadata[Root]
     before: Metadata[Root] | None = None
     """The root that it follows, whose keys sign it too."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file: what people who trust the site compare."""
+        return files.sha256(self.data)
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -10,9 +10,6 @@ from kubewright.models.site import State
 from kubewright.site import layout
 from kubewright.site.objects import Object, immutable
 
-FOLDERS = ("publications/", "tuf/")
-"""Where documents lie that get a second place."""
-
 _BINARY = "base64:"
 """What the text of a document begins with that is not text."""
 
@@ -21,6 +18,12 @@ def backup(state: str, copies: Mapping[str, bytes]) -> Object:
     """The second place for documents, by path, that come with the state with a copy at `state`."""
     texts = {path: _encoded(data) for path, data in copies.items()}
     return immutable(layout.backup_copy(state), canonical_json(texts))
+
+
+def metadata(name: str, copies: Mapping[str, bytes]) -> Object:
+    """The second place for files of TUF metadata, by path, under a name."""
+    texts = {path: _encoded(data) for path, data in copies.items()}
+    return immutable(layout.metadata_backup(name), canonical_json(texts), numbered=True)
 
 
 def read(data: bytes) -> dict[str, bytes]:

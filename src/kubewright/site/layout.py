@@ -87,6 +87,15 @@ def backup_copy(state: str) -> str:
     return f"{state.removesuffix('.json')}{BACKUP}"
 
 
+METADATA_BACKUPS: Final = "publications/metadata/"
+"""Where second copies of TUF metadata are."""
+
+
+def metadata_backup(name: str) -> str:
+    """A second place for the targets and snapshot of a version, or for a root."""
+    return f"{METADATA_BACKUPS}{name}{BACKUP}"
+
+
 def channel_copy(channel: str, sequence: int, sha256: str) -> str:
     """The immutable copy of a channel record."""
     return f"publications/channels/{channel}/{sequence}-{sha256[:16]}.json"

@@ -1,16 +1,16 @@
 """Renders the TUF metadata of a publication: what it vouches for, and the pointer to it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kubewright import files
 from kubewright.metadata import formats
 from kubewright.metadata.chain import Published, Roots
 from kubewright.metadata.formats import Origin, RoleKeys, Target
-from kubewright.metadata.names import role_path
+from kubewright.metadata.names import FOLDER, role_path
 from kubewright.models.base import DAY
 from kubewright.models.site import LONGEST, Channel, Index, IndexedRelease, State
-from kubewright.site import layout
+from kubewright.site import backups, layout
 from kubewright.site.draft import Draft
 from kubewright.site.objects import Object, immutable
 
@@ -34,18 +34,16 @@ def render(
     roots: Roots,
     keys: RoleKeys,
     *,
-    taken: Callable[[str], bool],
+    taken: Callable[[Object], bool],
     now: int,
     days: int | None,
 ) -> Rendered:
     """Metadata by which a state follows what was published `before`.
 
-    Its files are numbered; `taken` says of a path whether a publication that was given up, or a
-    rival's, has it. The timestamp expires in so many `days`, None: never.
+    Its files are numbered; `taken` says whether an object's place has other bytes already, of a
+    publication that was given up or of a rival's. The timestamp expires in so many `days`, None:
+    never.
     """
-    version = _free(before.version + 1 if before else 1, taken)
-    until = now + LASTS * DAY
-    names = formats.signed(formats.targets(version, until, named), keys.artifact)
     said = Origin(
         site=state.site,
         number=state.number,
@@ -53,13 +51,33 @@ def render(
         parent=before.sha256 if before else None,
         parent_version=before.version if before else 0,
     )
-    snapshot = formats.signed(formats.snapshot(version, until, names, said), keys.artifact)
-    objects = [immutable(path, data) for path, data in roots.files.items()]
-    for role, data in (("targets", names), ("snapshot", snapshot)):
-        objects.append(immutable(role_path(role, version), data, numbered=True))
-    meta = formats.described(version, snapshot)
+    version = before.version + 1 if before else 1
+    while True:
+        numbered = _numbered(version, named, said, keys, now + LASTS * DAY)
+        objects = [immutable(path, data, numbered=True) for path, data in numbered.items()]
+        objects.append(backups.metadata(str(version), numbered))
+        if not any(map(taken, objects)):
+            break
+        version += 1
+    meta = formats.described(version, numbered[role_path("snapshot", version)])
     made = formats.timestamp(_next(before, roots), now + (days or LONGEST) * DAY, meta)
-    return Rendered(tuple(objects), formats.signed(made, keys.freshness))
+    return Rendered((*objects, *root_files(roots)), formats.signed(made, keys.freshness))
+
+
+def root_files(roots: Roots) -> Iterator[Object]:
+    """The roots of a site from the trusted one on, each with a second copy."""
+    for path, data in roots.files.items():
+        yield immutable(path, data)
+        yield backups.metadata(path.removeprefix(FOLDER).removesuffix(".json"), {path: data})
+
+
+def _numbered(
+    version: int, named: Mapping[str, Target], said: Origin, keys: RoleKeys, until: int
+) -> dict[str, bytes]:
+    """Targets and snapshot of a version, by path."""
+    names = formats.signed(formats.targets(version, until, named), keys.artifact)
+    snapshot = formats.signed(formats.snapshot(version, until, names, said), keys.artifact)
+    return {role_path("targets", version): names, role_path("snapshot", version): snapshot}
 
 
 def renewed(
@@ -78,12 +96,6 @@ def _next(before: Published | None, roots: Roots) -> int:
     holders = (root.signed.roles["timestamp"].keyids for root in (roots.present, roots.newest))
     same = len({tuple(names) for names in holders}) == 1
     return before.timestamp + 1 if before and same else 1
-
-
-def _free(version: int, taken: Callable[[str], bool]) -> int:
-    while any(taken(role_path(role, version)) for role in ("targets", "snapshot")):
-        version += 1
-    return version
 
 
 def lifetime(records: Iterable[Channel]) -> int | None:

@@ -165,6 +165,12 @@ def _require_source(store: Store, source: Source, path: str) -> None:
         )
 
 
+def is_other(store: Store, item: Object) -> bool:
+    """Whether other bytes are at the place of an object."""
+    there = store.stat(item.path)
+    return there is not None and not is_same(store, item.path, there, item.size, item.sha256)
+
+
 def _there(store: Store, item: Object) -> bool:
     """Whether an immutable object is there. Raises PublicationConflict when other bytes are, and
     Overtaken when they have its number.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from kubewright import files
 from kubewright.metadata.names import role_path
@@ -13,7 +14,7 @@ from kubewright.site.channels import renewed
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import KeyFiles, Shipped
-from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+from kubewright.site.objects import Kind, Object, Source, is_other, pointer
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class _Rendering:
         made = self._metadata(state, index, (state_data, data, *documents.values()))
         word = made.timestamp
         objects += self._derived(state, state_data, index, data, graph.to_bytes(), documents, word)
-        objects += [*made.objects, derived.commit(word, first=tag is None)]
         objects.append(self._backup(state, objects, documents))
+        objects += [*made.objects, derived.commit(word, first=tag is None)]
         return Publication(state, _in_order(objects), tag, word)
 
     def _unchanged(self, state: State) -> Publication:
@@ -98,7 +99,7 @@ class _Rendering:
                 before, roots, self.publisher.roles, now=self.draft.now, days=days
             )
             objects = [item for item in objects if item.path != layout.FINISHED]
-            objects += [immutable(path, data) for path, data in roots.files.items()]
+            objects += metadata.root_files(roots)
             objects += [
                 derived.commit(word, first=present.tag is None),
                 pointer(layout.FINISHED, word, fresh=False),
@@ -119,7 +120,7 @@ class _Rendering:
             before,
             roots,
             self.publisher.roles,
-            taken=lambda path: store.stat(path) is not None,
+            taken=partial(is_other, store),
             now=self.draft.now,
             days=metadata.lifetime((self.draft.channels | records).values()),
         )
@@ -135,7 +136,7 @@ class _Rendering:
         """The second copies of all documents that come with a state."""
         copies = {}
         for item in objects:
-            own = item.kind is Kind.immutable and item.path.startswith(backups.FOLDERS)
+            own = item.kind is Kind.immutable and item.path.startswith("publications/")
             if own and item.path.endswith(".json") and isinstance(item.content, bytes):
                 copies[item.path] = item.content
         copies |= {path: documents[path] for path in backups.new_files(state, self.old)}

@@ -9,7 +9,7 @@ from kubewright.metadata import chain
 from kubewright.metadata.chain import Followed
 from kubewright.models.site import Channel, Index, State
 from kubewright.repos import yum
-from kubewright.site import backups, contents, layout, repositories
+from kubewright.site import backups, contents, layout, metadata, repositories
 from kubewright.site.anchor import Anchor
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import Shipped
@@ -28,11 +28,21 @@ class RestoringReader(Reader):
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
         super().__init__(store, anchor)
         self._backups: dict[str, bytes] = {}
-        for path in store.list(layout.STATES):
+        self._named: dict[str, bytes] = {}
+        for path in (*store.list(layout.STATES), *store.list(layout.METADATA_BACKUPS)):
             stored = store.get(path) if path.endswith(layout.BACKUP) else None
             with suppress(ValueError):  # a damaged one
                 copies = backups.read(stored.data) if stored else {}
                 self._backups |= {files.sha256(data): data for data in copies.values()}
+                self._named |= copies
+        if anchor is not None and anchor.root is not None:
+            self._named[chain.place_of(anchor.root, anchor.place)] = anchor.root
+
+    def at(self, path: str, sha256: str | None) -> bytes | None:
+        """The same for metadata; no digest names a root, but only a sound one is signed."""
+        if sha256 is None and path in self._named:
+            return self._named[path]
+        return super().at(path, sha256)
 
     def sought(self, sha256: str, *paths: str) -> bytes | None:
         """The bytes with a digest, from one of their places or from a backup."""
@@ -85,12 +95,13 @@ def _metadata(reader: Reader, word: Word) -> Iterator[Object]:
     if word.published is None:
         yield pointer(layout.CURRENT, word.data, fresh=False)
         return
-    for path, data in (reader.roots.files if reader.roots else {}).items():
-        yield immutable(path, data)
+    if reader.roots:
+        yield from metadata.root_files(reader.roots)
     found: Followed | None = word.published
     while found is not None:
         for path, data in found.files.items():
             yield immutable(path, data)
+        yield backups.metadata(str(found.version), found.files)
         found = chain.before(found, reader.at)
     yield pointer(layout.TIMESTAMP, word.data, fresh=False)
 

@@ -54,7 +54,7 @@ def certify(uri: str, path: Path, name: str, settings: Settings) -> str:
     """
     if path.exists():
         raise RequestError(str(path), "exists already", "choose another name")
-    made = make_certificate(uri, name, now=settings.now, secrets=_secrets(settings))
+    made = make_certificate(uri, name, now=settings.now, secrets=secrets(settings))
     files.write(path, made.armored.encode())
     return made.fingerprint
 
@@ -81,7 +81,7 @@ def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
 
 def pushing_key(settings: Settings) -> ArtifactKey:
     """The key that signs images, all that pushing them needs."""
-    return artifact_key(settings.artifact_key, secrets=_secrets(settings))
+    return artifact_key(settings.artifact_key, secrets=secrets(settings))
 
 
 def existing_keys(settings: Settings) -> Keys | None:
@@ -92,25 +92,25 @@ def existing_keys(settings: Settings) -> Keys | None:
 
 
 def _read(settings: Settings) -> Keys:
-    secrets, now, second = _secrets(settings), settings.now, None
+    opened, now, second = secrets(settings), settings.now, None
     if settings.second_repo_key:
         option = "--second-repo-key"
-        second = repo_key(settings.second_repo_key, now=now, secrets=secrets, option=option)
+        second = repo_key(settings.second_repo_key, now=now, secrets=opened, option=option)
     return Keys(
-        repo=repo_key(settings.repo_key, now=now, secrets=secrets),
-        artifact=artifact_key(settings.artifact_key, secrets=secrets),
+        repo=repo_key(settings.repo_key, now=now, secrets=opened),
+        artifact=artifact_key(settings.artifact_key, secrets=opened),
         coming=coming(settings),
         second=second,
-        freshness=_freshness(settings, secrets),
+        freshness=_freshness(settings, opened),
         root=_root(settings),
     )
 
 
-def _freshness(settings: Settings, secrets: Secrets) -> ArtifactKey | None:
+def _freshness(settings: Settings, opened: Secrets) -> ArtifactKey | None:
     """The freshness key; development keys have theirs."""
     if settings.freshness_key is None and settings.artifact_key is not None:
         return None
-    return freshness_key(settings.freshness_key, secrets=secrets)
+    return freshness_key(settings.freshness_key, secrets=opened)
 
 
 def _root(settings: Settings) -> bytes | None:
@@ -120,7 +120,7 @@ def _root(settings: Settings) -> bytes | None:
     return development_root(settings.now) if settings.artifact_key is None else None
 
 
-def _secrets(settings: Settings) -> Secrets:
+def secrets(settings: Settings) -> Secrets:
     """Reads the passphrase of a locked key where the settings say that it is."""
     path = settings.passphrase_file
     if path is None:

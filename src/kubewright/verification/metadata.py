@@ -1,8 +1,11 @@
 """Checks the TUF metadata of a site: its roots, its timestamp, and all that these lead to."""
 
+from collections.abc import Mapping
+
 from tuf.api.metadata import Root, Timestamp
 
 from kubewright import files
+from kubewright.errors import RequestError, VerificationFailed
 from kubewright.metadata import chain, formats
 from kubewright.metadata.chain import Followed, Published, Roots
 from kubewright.metadata.names import FOLDER, TIMESTAMP, role_path
@@ -11,7 +14,7 @@ from kubewright.models.document import REMEDY
 from kubewright.models.site import State
 from kubewright.moments import day
 from kubewright.signing import verify as signatures
-from kubewright.site import layout
+from kubewright.site import backups, layout
 from kubewright.site.references import Reference
 from kubewright.verification.source import getting
 from kubewright.verification.walk import Walk
@@ -32,6 +35,7 @@ def roots(walk: Walk) -> Roots | None:
         walk.named |= set(found.files)
         for path, data in found.files.items():
             _exact(walk, path, data, Root)
+            _backup(walk, path.removeprefix(FOLDER).removesuffix(".json"), {path: data})
         trusted = walk.keys.root
         if trusted is not None:
             own = trusted in found.files.values()
@@ -100,6 +104,7 @@ def _history(walk: Walk, newest: Published) -> None:
     while found is not None:
         place = role_path("snapshot", found.version)
         walk.named |= set(found.files)
+        _backup(walk, str(found.version), found.files)
         known = walk.history.get(found.origin.number) == found.origin.state
         walk.tally.require(place, known, f"leads to no publication of this site; {REMEDY}")
         with walk.tally.check(place):
@@ -108,10 +113,26 @@ def _history(walk: Walk, newest: Published) -> None:
         return
 
 
+def _backup(walk: Walk, name: str, held: Mapping[str, bytes]) -> None:
+    """The second copies of metadata say what the first ones do."""
+    place = layout.metadata_backup(name)
+    walk.named.add(place)
+    with walk.tally.check(place):
+        try:
+            copies = backups.read(walk.must(place))
+        except ValueError as error:
+            raise VerificationFailed(place, "damaged", REMEDY) from error
+        problem = f"holds other metadata than {', '.join(held)}; {REMEDY}"
+        walk.tally.require(place, copies == dict(held), problem)
+
+
 def _holders(walk: Walk, known: Roots) -> None:
     """A root lets nobody sign documents but those whose keys are trusted."""
     place = role_path("root", known.version)
-    trusted = signatures.public_keys(walk.keys.artifact_keys, place=layout.ARTIFACT_KEY)
+    try:
+        trusted = signatures.public_keys(walk.keys.artifact_keys, place=layout.ARTIFACT_KEY)
+    except RequestError:  # damaged, which is found where keys are checked
+        return
     mine = {formats.key_of(public).keyid for public in trusted.values()}
     for role in ("targets", "snapshot"):
         for name in known.newest.signed.roles[role].keyids:
