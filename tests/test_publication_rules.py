@@ -91,10 +91,10 @@ def test_production_keys_never_join_a_site_that_trusts_a_development_key(
     compiled: dict[str, object],
 ) -> None:
     home = home.model_copy(update=compiled)
+    own = replace(production[0], root=keys.root)
     with pytest.raises(
         KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"
     ):
-        own = replace(production[0], root=keys.root)
         again(home, "v1.36.4", own, trust=public_files(tmp_path, keys))
 
 
