@@ -118,7 +118,7 @@ def require_signed(by: Metadata[Root], metadata: Metadata[Any], place: str) -> N
         raise VerificationFailed(
             place,
             f"not signed by the {role} keys that root {by.signed.version} names ({names})",
-            "do not use it; restore the site from a copy",
+            "do not use it; if it is your site, run `kubewright repair`, or restore it from a copy",
         ) from error
 
 
