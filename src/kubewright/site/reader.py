@@ -12,7 +12,7 @@ from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import layout, words
+from kubewright.site import freshness, layout, words
 from kubewright.site.anchor import Anchor
 from kubewright.site.store import Store, Stored
 from kubewright.site.words import Word
@@ -35,11 +35,18 @@ class Present:
     """The state that everything derived was last written for; None: that is not known."""
     word: Word | None = None
     """What the pointer says."""
+    last: Word | None = None
+    """What it said when everything derived was written."""
+
+    @property
+    def undated(self) -> bool:
+        """Whether suites may have other dates than the pointer says."""
+        return freshness.dated(self.last) != freshness.dated(self.word)
 
     @property
     def unfinished(self) -> bool:
         """Whether a publication was committed, but not all that follows from it is written."""
-        return self.state is not None and self.finished != self.state
+        return self.state is not None and (self.finished != self.state or self.undated)
 
 
 class Reader:
@@ -49,6 +56,9 @@ class Reader:
     leads to it by the keys of its roles. The state names all the rest by digest. Who only shows a
     site needs none.
     """
+
+    mending = False
+    """Whether what is wrong is to be passed over where something sound says the same."""
 
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
         self.store, self.anchor = store, anchor
@@ -82,7 +92,7 @@ class Reader:
             )
         self._refuse_strange(current, state)
         finished = state if last == current else self._state(last.pointer) if last else None
-        return Present(tag, state, current.pointer.sha256, finished, current)
+        return Present(tag, state, current.pointer.sha256, finished, current, last)
 
     def at(self, path: str, sha256: str | None) -> bytes | None:
         """A file of the site; with a digest only if it has that."""
@@ -110,7 +120,9 @@ class Reader:
             return True
         if word is not None and word.published is None:
             return state is None and not self._has_state(word.pointer)
-        return not is_sound(stored.data, self.roots)
+        led = word is not None and state is not None
+        # What leads to a state, but is not signed, is somebody's work; only who mends passes over.
+        return (self.mending or not led) and not is_sound(stored.data, self.roots)
 
     def _refuse_strange(self, word: Word, state: State) -> None:
         """Refuse a state that nobody trusted has signed, whoever points to it."""

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 class RestoringReader(Reader):
     """Reads damaged documents from their second copies, which `publications/site/` has."""
 
+    mending = True
+
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
         super().__init__(store, anchor)
         self._backups: dict[str, bytes] = {}
