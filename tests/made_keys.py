@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from kubewright.metadata import formats
 from tuf.api.metadata import Root
 
+from kubewright.metadata import formats
 from kubewright.metadata.formats import RoleKey
 from kubewright.signing import roots
 from kubewright.signing.keys import (

@@ -67,6 +67,8 @@ class Published(Followed):
     """Its version."""
     snapshot: MetaFile
     """How it names the snapshot."""
+    dated: int
+    """When the site's suites were renewed last, in epoch seconds; 0: not since they were made."""
 
 
 def roots(anchor: bytes, get: Get, place: str) -> Roots:
@@ -136,7 +138,7 @@ def follow(data: bytes, get: Get, root: Metadata[Root] | None) -> Published:
     expires = {TIMESTAMP: formats.expires(timestamp), **found.expires}
     return Published(
         found.version, found.origin, found.targets, expires, found.files,
-        timestamp.signed.version, named,
+        timestamp.signed.version, named, formats.dated(timestamp),
     )  # fmt: skip
 
 

@@ -173,9 +173,18 @@ def snapshot(version: int, until: int, names: bytes, said: Origin) -> Metadata[S
     return Metadata(Snapshot(version, expires=_at(until), meta=meta, unrecognized_fields=own))
 
 
-def timestamp(version: int, until: int, meta: MetaFile) -> Metadata[Timestamp]:
-    """A timestamp that names a snapshot."""
-    return Metadata(Timestamp(version, expires=_at(until), snapshot_meta=meta))
+def timestamp(version: int, until: int, meta: MetaFile, dated: int = 0) -> Metadata[Timestamp]:
+    """A timestamp that names a snapshot, of a site whose suites were renewed then."""
+    own = {OWN: {"dated": dated}} if dated else None
+    made = Timestamp(version, expires=_at(until), snapshot_meta=meta, unrecognized_fields=own)
+    return Metadata(made)
+
+
+def dated(metadata: Metadata[Timestamp]) -> int:
+    """When the suites of a site were renewed last, in epoch seconds; 0: that is not said."""
+    said: Any = metadata.signed.unrecognized_fields.get(OWN)
+    found = said.get("dated", 0) if isinstance(said, dict) else 0
+    return found if isinstance(found, int) and 0 <= found < 2**33 else 0
 
 
 def described(version: int, data: bytes) -> MetaFile:

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from kubewright.models.base import (
-    DAY,
     Day,
     Header,
     Model,
@@ -107,14 +106,6 @@ class Channel(Document):
     def current(self) -> ChannelRelease | None:
         """The release that the channel points to."""
         return next((release for release in self.releases if release.status == "current"), None)
-
-    def due(self, now: int) -> bool:
-        """Whether less than half of the days that it is valid for are left from `now` (epoch
-        seconds).
-        """
-        if self.valid_for is None or self.valid_until is None:
-            return False
-        return 2 * (self.valid_until - now) < self.valid_for * DAY
 
     @property
     def development(self) -> bool:

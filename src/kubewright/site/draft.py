@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from kubewright.metadata.formats import RoleKeys
+from kubewright.models.base import DAY
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease, SiteKey
-from kubewright.site import contents
+from kubewright.site import contents, freshness
 from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
@@ -97,8 +99,12 @@ class Draft:
         """Let a record follow the published one, with what it lists."""
         state = self.present.state
         before = state.channels.get(record.channel) if state else None
-        parent = before.sha256 if before else None
-        self.records[record.channel] = record.model_copy(update={"parent": parent})
+        changed: dict[str, Any] = {"parent": before.sha256 if before else None}
+        renewed = freshness.dated(self.present.word)
+        if record.issued <= renewed:  # clients refuse an older Date
+            issued, days = renewed + 1, record.valid_for
+            changed |= {"issued": issued, "valid_until": issued + days * DAY if days else None}
+        self.records[record.channel] = record.model_copy(update=changed)
         self.listed[record.channel] = listed
 
     @cached_property

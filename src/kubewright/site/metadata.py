@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kubewright import files
 from kubewright.metadata import formats
@@ -16,6 +17,22 @@ from kubewright.site.objects import Object, immutable
 
 LASTS = 400
 """Days until targets and snapshot expire, which each publication writes anew: a year, and some."""
+
+
+class Lasting(NamedTuple):
+    """From when on a timestamp is good, and for how long."""
+
+    now: int
+    """Epoch seconds."""
+    days: int | None
+    """None: for ever."""
+    renewed: int
+    """When the site's suites were renewed last, in epoch seconds."""
+
+    @property
+    def until(self) -> int:
+        """When it expires, in epoch seconds."""
+        return self.now + (self.days or LONGEST) * DAY
 
 
 @dataclass(frozen=True)
@@ -35,14 +52,12 @@ def render(
     keys: RoleKeys,
     *,
     taken: Callable[[Object], bool],
-    now: int,
-    days: int | None,
+    lasting: Lasting,
 ) -> Rendered:
     """Metadata by which a state follows what was published `before`.
 
     Its files are numbered; `taken` says whether an object's place has other bytes already, of a
-    publication that was given up or of a rival's. The timestamp expires in so many `days`, None:
-    never.
+    publication that was given up or of a rival's.
     """
     said = Origin(
         site=state.site,
@@ -53,14 +68,14 @@ def render(
     )
     version = before.version + 1 if before else 1
     while True:
-        numbered = _numbered(version, named, said, keys, now + LASTS * DAY)
+        numbered = _numbered(version, named, said, keys, lasting.now + LASTS * DAY)
         objects = [immutable(path, data, numbered=True) for path, data in numbered.items()]
         objects.append(backups.metadata(str(version), numbered))
         if not any(map(taken, objects)):
             break
         version += 1
     meta = formats.described(version, numbered[role_path("snapshot", version)])
-    made = formats.timestamp(_next(before, roots), now + (days or LONGEST) * DAY, meta)
+    made = formats.timestamp(_next(before, roots), lasting.until, meta, lasting.renewed)
     return Rendered((*objects, *root_files(roots)), formats.signed(made, keys.freshness))
 
 
@@ -80,12 +95,10 @@ def _numbered(
     return {role_path("targets", version): names, role_path("snapshot", version): snapshot}
 
 
-def renewed(
-    before: Published, roots: Roots, keys: RoleKeys, *, now: int, days: int | None
-) -> bytes:
+def renewed(before: Published, roots: Roots, keys: RoleKeys, lasting: Lasting) -> bytes:
     """A timestamp for the same publication, from now on."""
-    until = now + (days or LONGEST) * DAY
-    made = formats.timestamp(_next(before, roots), until, before.snapshot)
+    meta = before.snapshot
+    made = formats.timestamp(_next(before, roots), lasting.until, meta, lasting.renewed)
     return formats.signed(made, keys.freshness)
 
 

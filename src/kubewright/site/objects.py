@@ -188,3 +188,13 @@ def _there(store: Store, item: Object) -> bool:
         "publish the change under a new --revision; if `kubewright verify` calls this file"
         " damaged, run `kubewright repair`",
     )
+
+
+def in_order(objects: Iterable[Object]) -> tuple[Object, ...]:
+    """Immutable objects (copies after what they copy), the record, and the pointers as they are."""
+
+    def rank(item: Object) -> int:
+        later = {Kind.immutable: 0, Kind.record: 2, Kind.pointer: 3}[item.kind]
+        return later + isinstance(item.content, Source)
+
+    return tuple(sorted(objects, key=rank))

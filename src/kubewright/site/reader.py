@@ -12,7 +12,7 @@ from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import layout, words
+from kubewright.site import freshness, layout, words
 from kubewright.site.anchor import Anchor
 from kubewright.site.store import Store, Stored
 from kubewright.site.words import Word
@@ -35,11 +35,18 @@ class Present:
     """The state that everything derived was last written for; None: that is not known."""
     word: Word | None = None
     """What the pointer says."""
+    last: Word | None = None
+    """What it said when everything derived was written."""
+
+    @property
+    def undated(self) -> bool:
+        """Whether suites may have other dates than the pointer says."""
+        return freshness.dated(self.last) != freshness.dated(self.word)
 
     @property
     def unfinished(self) -> bool:
         """Whether a publication was committed, but not all that follows from it is written."""
-        return self.state is not None and self.finished != self.state
+        return self.state is not None and (self.finished != self.state or self.undated)
 
 
 class Reader:
@@ -85,7 +92,7 @@ class Reader:
             )
         self._refuse_strange(current, state)
         finished = state if last == current else self._state(last.pointer) if last else None
-        return Present(tag, state, current.pointer.sha256, finished, current)
+        return Present(tag, state, current.pointer.sha256, finished, current, last)
 
     def at(self, path: str, sha256: str | None) -> bytes | None:
         """A file of the site; with a digest only if it has that."""

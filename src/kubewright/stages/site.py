@@ -11,7 +11,7 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
-from kubewright.site import channels, layout
+from kubewright.site import channels, freshness, layout
 from kubewright.site import edit as editing
 from kubewright.site import identity as identities
 from kubewright.site.draft import Draft, Publisher
@@ -175,9 +175,18 @@ def _go_on_with_both(draft: Draft, settings: Settings, keys: Keys) -> None:
 
 
 def _renew(draft: Draft, settings: Settings, keys: Keys) -> None:
-    """Sign again what expires soon or has another key's signature, beside what changes anyway."""
+    """Sign again what has another key's signature, beside what changes anyway.
+
+    What expires soon is renewed by the timestamp; a site without one gets it by a new record.
+    """
+    word = draft.present.word
+    legacy = word is not None and word.published is None
     for name, record in draft.channels.items():
         if name in draft.records:
+            continue
+        if legacy and freshness.is_due(record, 0, settings.now):
+            new = channels.renewed(record, now=settings.now, repo_key=keys.fingerprint)
+            draft.put(new, draft.contents(record))
             continue
         new = channels.resign(
             record,

@@ -9,8 +9,9 @@ from debian.deb822 import Release
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.base import Format
+from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel
-from kubewright.site import layout
+from kubewright.site import freshness, layout
 from kubewright.verification.repositories import Packages, Wanted, unpacked, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk
@@ -26,6 +27,8 @@ def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
     if text is None:
         return
     with walk.tally.check(place):
+        own = freshness.is_release(text, channel)
+        walk.tally.require(place, own, f"is not what the channel's record says; {REMEDY}")
         release = Release(text.decode())
         _fields(walk, place, release, channel)
         listed = {one["name"]: (int(one["size"]), one["sha256"]) for one in release["SHA256"]}
@@ -67,13 +70,14 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
     walk.tally.require(
         place, ours, f"is the suite {release.get('Suite')}, not {name}; run `kubewright repair`"
     )
-    _moment(walk, place, "Date", release.get("Date"), channel.issued)
-    until = release.get("Valid-Until")
-    _moment(walk, place, "Valid-Until", until, channel.valid_until)
+    of, until = freshness.dates(channel, walk.renewed), release.get("Valid-Until")
+    if not walk.undated:
+        _moment(walk, place, "Date", release.get("Date"), of.issued)
+        _moment(walk, place, "Valid-Until", until, of.valid_until)
     if until is not None:
         left = int(parsedate_to_datetime(until).timestamp()) - walk.now
         walk.tally.require(place, left > 0, f"expired at {until}; run `kubewright refresh`")
-        if left > 0 and channel.due(walk.now):
+        if left > 0 and freshness.is_due(channel, walk.renewed, walk.now):
             walk.tally.warnings.append(
                 f"{place}: expires at {until}; run `kubewright refresh` before that"
             )

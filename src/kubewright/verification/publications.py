@@ -8,7 +8,7 @@ from kubewright.errors import VerificationFailed
 from kubewright.metadata import chain
 from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import layout, words
+from kubewright.site import freshness, layout, words
 from kubewright.site.references import references
 from kubewright.site.words import Word
 from kubewright.verification import backups, identity, metadata
@@ -32,9 +32,13 @@ def state(walk: Walk) -> State | None:
     walk.expect(references(current))
     path = layout.state_copy(current.number, current.sha256)
     found = walk.document(State, path, current.sha256)
+    walk.renewed = freshness.dated(word)
     if finished is not None and finished != current:
         walk.unfinished = True
         _unfinished(walk, current, finished, found)
+    elif last is not None and walk.renewed != freshness.dated(last):
+        walk.unfinished, walk.undated = True, True
+        walk.tally.warnings.append(_UNDATED)
     if found is None:
         found = _live(walk, current)
     if found is None:
@@ -50,6 +54,12 @@ def state(walk: Walk) -> State | None:
         lost = f"missing, though the state names the root of its metadata; {REMEDY}"
         walk.tally.require(layout.TIMESTAMP, found.root is None, lost)
     return found
+
+
+_UNDATED = (
+    "suites are being renewed, or that was cut short; if nobody is publishing, run"
+    " `kubewright refresh`"
+)
 
 
 def _live(walk: Walk, current: Pointer) -> State | None:
