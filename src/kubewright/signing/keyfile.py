@@ -58,6 +58,11 @@ def public(data: bytes, *, place: str) -> RepoPublicKey:
     return _described(key, rest, place)
 
 
+def is_certificate(data: bytes) -> bool:
+    """Whether a key is a public one, and has no secret half. Raises what Sequoia raises."""
+    return next(iter(PacketPile.from_bytes(data))).tag is Tag.PublicKey
+
+
 def expires(certificate: bytes) -> int | None:
     """When a key says that it ends (epoch seconds); no clock is read for it.
 

@@ -203,19 +203,19 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     ):  # fmt: skip
         files.write(secret, _new_repo_key(name, now, expires), mode=0o600)
         files.write(public, repo_key(f"file:{secret}", now=now).armored.encode())
-    made = []
-    for secret, public in (
-        (paths.artifact_secret, paths.artifact_public),
-        (paths.freshness_secret, paths.freshness_public),
-        (paths.root_secret, paths.root_public),
-    ):
-        files.write(secret, _new_artifact_key(), mode=0o600)
-        key = artifact_key(f"file:{secret}")
-        files.write(public, key.public_pem)
-        made.append(key)
-    artifact, freshness, signer = made
+    artifact = _written(paths.artifact_secret, paths.artifact_public)
+    freshness = _written(paths.freshness_secret, paths.freshness_public)
+    signer = _written(paths.root_secret, paths.root_public)
     files.write(paths.root, _root(signer, artifact, freshness, now, roots.YEAR))
     return paths
+
+
+def _written(secret: Path, public: Path) -> ArtifactKey:
+    """A new ECDSA key in two files."""
+    files.write(secret, _new_artifact_key(), mode=0o600)
+    key = artifact_key(f"file:{secret}")
+    files.write(public, key.public_pem)
+    return key
 
 
 def _refuse_open(directory: Path) -> None:

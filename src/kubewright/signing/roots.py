@@ -12,6 +12,9 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.metadata import formats
 from kubewright.metadata.formats import ROLES, RoleKey
 from kubewright.models.base import DAY
+from kubewright.signing.absent import Absent
+from kubewright.signing.public import ArtifactPublicKey
+from kubewright.signing.roles import ArtifactKey
 
 YEAR = 366
 """Days that a root is good for unless its makers say otherwise."""
@@ -99,6 +102,13 @@ def read(path: Path, option: str = "--root") -> tuple[bytes, Metadata[Root]]:
         raise RequestError(place, str(error.strerror), _REMEDY) from error
     except VerificationFailed as error:
         raise RequestError(place, error.problem, _REMEDY) from error
+
+
+def artifact_key(root: bytes) -> ArtifactKey:
+    """The public half of the key that signs documents, by a root."""
+    (public, *_) = formats.public_keys(formats.parse(Root, root, "--root"), "targets")
+    key = ArtifactPublicKey(public, development=False)
+    return ArtifactKey.of(key, Absent(key.public_pem, "--artifact-key"))
 
 
 def trusted(path: Path) -> bytes:

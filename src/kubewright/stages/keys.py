@@ -47,6 +47,27 @@ def keys(settings: Settings) -> Keys:
     return own
 
 
+def refreshing_keys(settings: Settings) -> Keys:
+    """The keys that renew a site: the freshness key, and the repository key where suites expire.
+
+    The root says who signs documents; where the repository key is a certificate alone, no suite can
+    be renewed. Raises RequestError.
+    """
+    if settings.artifact_key is not None or settings.repo_key is None:
+        return keys(settings)
+    if settings.root is None or settings.freshness_key is None:
+        option = "--root" if settings.root is None else "--freshness-key"
+        raise RequestError(option, "not given, and refreshing needs it", "name it (docs/keys.md)")
+    root, opened = roots.trusted(settings.root), secrets(settings)
+    return Keys(
+        repo=certificate.key_or_certificate(settings.repo_key, settings.now, opened),
+        artifact=roots.artifact_key(root),
+        coming=coming(settings),
+        freshness=freshness_key(settings.freshness_key, secrets=opened),
+        root=root,
+    )
+
+
 def certify(uri: str, path: Path, name: str, settings: Settings) -> str:
     """Write the certificate of a key in a token or a service; its fingerprint.
 

@@ -45,7 +45,7 @@ def repair_site(settings: Settings, recipes: Recipes, keys: Keys) -> tuple[Repor
     mender.mend_releases()
     mender.mend_documents()
     if not settings.dry_run:
-        mender.changes += channels.refresh(settings, recipes, keys)[1]
+        mender.changes += channels.refresh(settings, recipes, keys).changes
     mender.remove_strays()
     return mender.report(), mender.changes
 

@@ -85,12 +85,9 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
         trusted_certificates = binary | trusted_certificates
     if trusted_keys and _is_named(source, layout.ARTIFACT_KEY, named):
         trusted_keys = public | trusted_keys
-    for place, held, trusted in (
-        (layout.KEYRING, binary, trusted_certificates),
-        (layout.KEYRING_ARMORED, armored, trusted_certificates),
-        (layout.ARTIFACT_KEY, public, trusted_keys),
-    ):
-        _only_trusted(tally, place, held, trusted)
+    _only_trusted(tally, layout.KEYRING, binary, trusted_certificates)
+    _only_trusted(tally, layout.KEYRING_ARMORED, armored, trusted_certificates)
+    _only_trusted(tally, layout.ARTIFACT_KEY, public, trusted_keys)
     if not given:
         tally.warnings.append(FIRST_USE)
     elif not (trusted_certificates and trusted_keys):
