@@ -9,7 +9,7 @@ import re
 import shutil
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -181,9 +181,10 @@ class Case(NamedTuple):
 
     sites: Mapping[str, Path]
     keys: Keys
-    owner: ArtifactKey
-    """Signs roots."""
+    owners: tuple[RoleKey, RoleKey]
+    """Both sign roots."""
     stranger: ArtifactKey
+    """Whom the first root does not name."""
     settings: Settings
 
     @property
@@ -232,22 +233,25 @@ class Owner:
         return do
 
 
-def rooted(keys: Keys, owner: ArtifactKey, freshness: ArtifactKey) -> Keys:
-    """The same keys under a root of somebody's, who names a freshness key."""
+def rooted(keys: Keys, owners: Iterable[RoleKey], freshness: ArtifactKey) -> Keys:
+    """The same keys under a root of two owners, which names a freshness key."""
+    both = [*owners]
     holders = {
-        "root": [owner.key], "targets": [keys.artifact.key], "snapshot": [keys.artifact.key],
-        "timestamp": [freshness.key],
+        "root": [owner.key for owner in both], "targets": [keys.artifact.key],
+        "snapshot": [keys.artifact.key], "timestamp": [freshness.key],
     }  # fmt: skip
-    made = roots.new(holders, [owner.role_key], now=START).data
+    made = roots.new(holders, both, now=START, threshold=2).data
     return replace(keys, freshness=freshness, root=made)
 
 
-def successor(case: Case, by: list[ArtifactKey], **holders: ArtifactKey) -> bytes:
-    """The second root, which gives roles to other keys."""
+def successor(
+    case: Case, by: Sequence[RoleKey], *, days: int = roots.YEAR, **holders: ArtifactKey
+) -> bytes:
+    """The second root, which gives roles to other keys, one each."""
     before = Metadata.from_bytes(case.root)
     named = {role: [key.key] for role, key in holders.items()}
-    keys = [key.role_key for key in by]
-    return roots.new(named, keys, now=START, before=before).data
+    enough = 1 if "root" in holders else None
+    return roots.new(named, by, now=START, days=days, threshold=enough, before=before).data
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +259,8 @@ def case(released: Settings, keys: Keys, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("tuf")
     ours = initialise(folder / "ours", "Ours <o@example.org>", now=START, expires_days=None)
     theirs = initialise(folder / "theirs", "Mallory <m@example.org>", now=START, expires_days=None)
-    owner = root_key(f"file:{ours.root_secret}")
-    own = rooted(keys, owner, freshness_key(f"file:{ours.freshness_secret}"))
+    first, second = (root_key(f"file:{made.root_secret}").role_key for made in (ours, theirs))
+    own = rooted(keys, (first, second), freshness_key(f"file:{ours.freshness_secret}"))
     shutil.copytree(released.dist, folder / "dist")
     settings = released.model_copy(
         update={"dist": folder / "dist", "cache": folder / "cache", "now": START}
@@ -273,7 +277,8 @@ def case(released: Settings, keys: Keys, tmp_path_factory: pytest.TempPathFactor
     by.state("elsewhere", None, by.release("v1.36.4", **elsewhere))
     by.state("elsewhere 2", "elsewhere", by.publish("more", **elsewhere))
     by.state("elsewhere 3", "elsewhere 2", by.publish("another", **elsewhere))
-    return Case(by.sites, own, owner, freshness_key(f"file:{theirs.freshness_secret}"), settings)
+    stranger = freshness_key(f"file:{theirs.freshness_secret}")
+    return Case(by.sites, own, (first, second), stranger, settings)
 
 
 class Attack(NamedTuple):
@@ -329,9 +334,10 @@ class Attack(NamedTuple):
         found.signed.version = version
         path.write_bytes(formats.signed(found, self.case.keys.roles.freshness))
 
-    def root(self, by: list[ArtifactKey], **holders: ArtifactKey) -> None:
+    def root(self, *by: RoleKey, days: int = roots.YEAR, **holders: ArtifactKey) -> None:
         """A second root."""
-        self.file("2.root.json").write_bytes(successor(self.case, by, **holders))
+        data = successor(self.case, by, days=days, **holders)
+        self.file("2.root.json").write_bytes(data)
 
 
 def expired(role: str) -> Callable[[Attack], None]:
@@ -352,19 +358,17 @@ def by_freshness(role: str) -> Callable[[Attack], None]:
     return lambda attack: attack.anew({role: attack.case.keys.roles.freshness})
 
 
-def expired_root(attack: Attack) -> None:
-    case = attack.case
-    before = Metadata.from_bytes(case.root)
-    made = roots.new({}, [case.owner.role_key], now=START, days=1, before=before)
-    attack.file("2.root.json").write_bytes(made.data)
-
-
 def skipped_root(attack: Attack) -> None:
     """A third root where the second should be."""
     case = attack.case
-    second = Metadata.from_bytes(successor(case, [case.owner]))
-    made = roots.new({}, [case.owner.role_key], now=START, before=second)
+    second = Metadata.from_bytes(successor(case, case.owners))
+    made = roots.new({}, case.owners, now=START, before=second)
     attack.file("2.root.json").write_bytes(made.data)
+
+
+def root_by_one_in_both_names(attack: Attack) -> None:
+    first, second = attack.case.owners
+    attack.root(first, RoleKey(second.key, first.sign))
 
 
 def withheld_root(attack: Attack) -> None:
@@ -439,7 +443,7 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     "a timestamp that has expired": lambda attack: attack.put("short"),
     "a snapshot that has expired": expired("snapshot"),
     "targets that have expired": expired("targets"),
-    "a root that has expired": expired_root,
+    "a root that has expired": lambda attack: attack.root(*attack.case.owners, days=1),
     "another publication of the same number": lambda attack: attack.put("fork"),
     "the same under a newer timestamp": fork_with_a_newer_timestamp,
     "a fork ahead, another 2 and 3 upon it": lambda attack: attack.put("fork ahead"),
@@ -468,11 +472,13 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     ),
     "a snapshot as timestamp": third_with("third", "3.snapshot.json", "timestamp.json"),
     "a root signed by the new keys alone": lambda attack: attack.root(
-        [attack.case.stranger], root=attack.case.stranger
+        attack.case.stranger.role_key, root=attack.case.stranger
     ),
     "a root that its own keys have not signed": lambda attack: attack.root(
-        [attack.case.owner], root=attack.case.stranger
+        *attack.case.owners, root=attack.case.stranger
     ),
+    "a root signed by one of two keys": lambda attack: attack.root(attack.case.owners[0]),
+    "a root signed by one of two in both names": root_by_one_in_both_names,
     "root 3 in the place of root 2": skipped_root,
     "a new freshness key, and its root withheld": withheld_root,
 }
@@ -535,7 +541,7 @@ each_client = pytest.mark.parametrize("who", ["python-tuf", "go-tuf"])
 
 def rotated(case: Case) -> Keys:
     """The keys after the second root, which gives timestamps to another freshness key."""
-    data = successor(case, [case.owner], timestamp=case.stranger)
+    data = successor(case, case.owners, timestamp=case.stranger)
     return replace(case.keys, freshness=case.stranger, root=data)
 
 
@@ -584,6 +590,21 @@ def test_a_client_follows_a_site_from_its_first_root_through_publications_and_a_
         "/tuf/2.root.json", "/tuf/timestamp.json", "/tuf/1.snapshot.json", "/tuf/1.targets.json",
         f"/{INDEX}",
     ]  # fmt: skip
+
+
+@each_client
+def test_metadata_that_its_keys_sign_anew_is_accepted(
+    who: str, case: Case, clients: dict[str, Make], tmp_path: Path
+) -> None:
+    """What is refused above is refused for what was changed, not for how these tests write it."""
+    attack = Attack(tmp_path / "site", case)
+    shutil.copytree(case.sites["second"], attack.site)
+    with serve(attack.site) as url:
+        client = clients[who](tmp_path / who, case.root, url)
+        assert verdict(client) == "accepted"
+        attack.anew()
+        attack.root(*case.owners)
+        assert verdict(client) == "accepted"
 
 
 @each_client
