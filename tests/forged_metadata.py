@@ -20,7 +20,8 @@ def vouch(root: Path, keys: Keys, state: bytes, *, now: int, days: int = LONGEST
     """
     for pattern in ("tuf/*.snapshot.json", "tuf/*.targets.json", "publications/metadata/[0-9]*"):
         for path in root.glob(pattern):
-            path.unlink()
+            if ".root." not in path.name:
+                path.unlink()
     word = leading_to(root, keys.roles, state, version=1, now=now, days=days)
     for place in (layout.TIMESTAMP, layout.FINISHED):
         replace(root / place, word)

@@ -53,6 +53,23 @@ def development(now: int) -> Keys:
     )
 
 
+def rooted(keys: Keys, folder: Path, *, now: int) -> Keys:
+    """Keys with a freshness key and a root of their own, which names them."""
+    other = made(folder / "rooted", "Rooted", now=now)
+    if other.root is None:
+        raise ValueError("keys without a root")
+    signer = SIGNERS[other.root]
+    holders = {
+        "root": [signer.key],
+        "targets": [keys.artifact.key],
+        "snapshot": [keys.artifact.key],
+        "timestamp": [other.roles.freshness.key],
+    }
+    root = roots.new(holders, [signer], now=now).data
+    SIGNERS[root] = signer
+    return replace(keys, freshness=other.freshness, root=root)
+
+
 def following(before: Keys, after: Keys, *, now: int) -> Keys:
     """Keys whose root follows that of others: a site may go from those to these."""
     if before.root is None:

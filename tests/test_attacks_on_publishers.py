@@ -67,7 +67,12 @@ def channel(home: Settings, name: str = "stable-1.36") -> Channel:
     return found
 
 
-def plant(home: Settings, state: State, *, where: tuple[str, ...] = (layout.TIMESTAMP,)) -> str:
+def plant(
+    home: Settings,
+    state: State,
+    *,
+    where: tuple[str, ...] = (layout.TIMESTAMP, layout.FINISHED),
+) -> str:
     """A state on the site, and pointers to it; its path."""
     site, data = Path(home.site), state.to_bytes()
     path = layout.state_copy(state.number, files.sha256(data))
@@ -221,6 +226,17 @@ def test_no_pointer_leads_a_publisher_to_a_planted_state(
     for name in layout.signatures(planted):
         assert not (Path(home.site) / name).exists()
     assert b"1.36.9" not in (Path(home.site) / layout.INDEX).read_bytes()
+
+
+@pytest.mark.parametrize("planted", STATES.values(), ids=list(STATES))
+def test_repair_puts_a_strangers_pointer_right(
+    home: Settings, keys: Keys, planted: Callable[[Settings], State]
+) -> None:
+    """The word that all was written is signed too, and says what the pointer said."""
+    before = snapshot(home)
+    plant(home, planted(home), where=(layout.TIMESTAMP,))
+    VERBS["repair"](home, keys)
+    assert snapshot(home) == before
 
 
 @each_verb

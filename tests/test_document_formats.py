@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from forged_metadata import vouch
+from made_keys import rooted
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
@@ -338,10 +339,13 @@ def test_todays_engine_verifies_a_site_of_an_earlier_format_and_publishes_on_it(
         dist=tmp_path / "dist", cache=tmp_path / "cache",
         site=str(site), now=later, architectures=(Arch.amd64,), channels=("stable-1.35",),
     ).model_copy(update=compiled)  # fmt: skip
-    old = Keys(
+    two = Keys(
         repo=repo_key(f"file:{OLD_KEYS}/repo-key.asc", now=later),
         artifact=artifact_key(f"file:{OLD_KEYS}/artifact-key.pem"),
     )
+    with pytest.raises(RequestError, match=r"--freshness-key: not given.*`kubewright key init`"):
+        release.release("v1.35.9", settings, shipped(), two)
+    old = rooted(two, tmp_path, now=later)
     _, _, changes = release.release("v1.35.9", settings, shipped(), old)
     assert changes != []
     assert problems(str(site), later) == []

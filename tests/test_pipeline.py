@@ -397,8 +397,8 @@ def test_refresh_renews_what_expires_without_a_release_at_hand(
     shutil.rmtree(home.dist)
     before = tree(site)
     assert channels.refresh(home.model_copy(update={"now": NOW + DAY}), shipped(), keys) == (
-        [],
-        [],
+        (),
+        (),
         None,
     )
     assert tree(site) == before
@@ -412,7 +412,7 @@ def test_refresh_renews_what_expires_without_a_release_at_hand(
     assert (record.channel, record.valid_until) == ("stable-1.36", late.now + 3 * DAY)
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 3}
     assert findings(site, late.now) == []
-    assert channels.refresh(late, shipped(), keys) == ([], [], None)
+    assert channels.refresh(late, shipped(), keys) == ((), (), None)
     with pytest.raises(SystemExit) as ended:
         main(["refresh", "--site", home.site, "--now", str(late.now)])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"{home.site}: nothing to renew\n")

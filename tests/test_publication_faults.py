@@ -111,7 +111,7 @@ def test_house_b4_what_changes_nothing_reads_no_package_and_little_else(
     with watch(lambda number, operation: None) as published:
         assert publish.publish(workspace, copied, shipped(), keys)[1] == []
     with watch(lambda number, operation: None) as refreshed:
-        assert channels.refresh(copied, shipped(), keys)[:2] == ([], [])
+        assert channels.refresh(copied, shipped(), keys)[:2] == ((), ())
     for operations in (published, refreshed):
         assert len(operations) <= 60
         assert [line for line in operations if "pool/" in line or "Packages/" in line] == []

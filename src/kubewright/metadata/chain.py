@@ -28,6 +28,14 @@ class Roots:
     """The newest that the site has, unless it has none: older where the trusted one is new."""
     files: Mapping[str, bytes]
     """By path; the trusted one is the first."""
+    stray: str | None = None
+    """The path of a file that does not follow the newest, though its number says so."""
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the newest, which the site does not have yet, names another freshness key."""
+        names = [root.signed.roles["timestamp"].keyids for root in (self.present, self.newest)]
+        return names[0] != names[1]
 
     @property
     def version(self) -> int:
@@ -71,11 +79,11 @@ class Published(Followed):
     """When the site's suites were renewed last, in epoch seconds; 0: not since they were made."""
 
 
-def roots(anchor: bytes, get: Get, place: str) -> Roots:
+def roots(anchor: bytes, get: Get, place: str, *, mending: bool = False) -> Roots:
     """From a trusted root, which lies at `place`, to the newest: each is signed by the keys of the
     one before and by its own. The trusted one may be the next that the site is to have.
 
-    Raises VerificationFailed.
+    Raises VerificationFailed; of one that does not follow not where somebody is `mending`.
     """
     newest = formats.parse(Root, anchor, place)
     formats.require_signed(newest, newest, place)
@@ -93,7 +101,12 @@ def roots(anchor: bytes, get: Get, place: str) -> Roots:
         data = get(path, None)
         if data is None:
             return Roots(newest, newest, found)
-        newest, found[path] = successor(newest, data, path), data
+        try:
+            newest, found[path] = successor(newest, data, path), data
+        except VerificationFailed:
+            if not mending:
+                raise
+            return Roots(newest, newest, found, path)
 
 
 def place_of(root: bytes, place: str) -> str:
@@ -118,13 +131,19 @@ def _before(new: Metadata[Root], data: bytes, get: Get, place: str) -> Metadata[
 
 def successor(before: Metadata[Root], data: bytes, place: str) -> Metadata[Root]:
     """The root that follows another. Raises VerificationFailed."""
-    found = formats.parse(Root, data, place)
-    if found.signed.version != before.signed.version + 1:
-        problem = f"says that it is root {found.signed.version}"
-        raise VerificationFailed(place, problem, REMEDY)
-    formats.require_signed(before, found, place)
-    formats.require_signed(found, found, place)
-    return found
+    number = before.signed.version
+    try:
+        found = formats.parse(Root, data, place)
+        if found.signed.version != number + 1:
+            problem = f"says that it is root {found.signed.version}"
+            raise VerificationFailed(place, problem)
+        formats.require_signed(before, found, place)
+        formats.require_signed(found, found, place)
+        return found
+    except VerificationFailed as error:
+        problem = f"{error.problem}, so it does not follow root {number}"
+        remedy = "clients refuse the site; `kubewright repair` removes it"
+        raise VerificationFailed(place, problem, remedy) from error
 
 
 def follow(data: bytes, get: Get, root: Metadata[Root] | None) -> Published:
@@ -177,10 +196,15 @@ def _followed(meta: MetaFile, get: Get, root: Metadata[Root] | None) -> Followed
     )
 
 
-def is_sound(data: bytes, known: Roots | None) -> bool:
-    """Whether a timestamp is whole: signed, where a root is trusted that says by whom."""
+def is_sound(data: bytes, get: Get | None, root: Metadata[Root] | None) -> bool:
+    """Whether a timestamp is whole, and signed where a root is trusted that says by whom; with
+    `get` so is all that it leads to.
+    """
     with suppress(VerificationFailed):
-        _checked(Timestamp, data, TIMESTAMP, known.present if known else None)
+        if get is None:
+            _checked(Timestamp, data, TIMESTAMP, root)
+        else:
+            follow(data, get, root)
         return True
     return False
 

@@ -31,6 +31,9 @@ S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 MOST: Final = {"root": 512_000, "timestamp": 16_384, "snapshot": 2_000_000, "targets": 5_000_000}
 """The most bytes of a role's file: what clients read by default."""
 
+HIGHEST: Final = 10**9 - 1
+"""The highest version of a role: a number that every client can read, the shell's too."""
+
 OWN: Final = "kubewright"
 """The field of snapshot that other clients pass over: site, state and the snapshot before."""
 
@@ -100,6 +103,8 @@ def parse(kind: type[S], data: bytes, place: str) -> Metadata[S]:
         raise VerificationFailed(place, "no TUF metadata", REMEDY) from error
     if not isinstance(found.signed, kind):
         raise VerificationFailed(place, f"is {found.signed.type}, not {kind.type}", REMEDY)
+    if found.signed.version > HIGHEST:
+        raise VerificationFailed(place, f"says that it is version {found.signed.version}", REMEDY)
     return found
 
 

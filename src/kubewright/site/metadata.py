@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubewright import files
+from kubewright.errors import RequestError
 from kubewright.metadata import formats
 from kubewright.metadata.chain import Published, Roots
 from kubewright.metadata.formats import Origin, RoleKeys, Target
@@ -106,9 +107,14 @@ def _next(before: Published | None, roots: Roots) -> int:
     """The version of the next timestamp; under another freshness key they begin anew, for who had
     the last may have signed the highest of all.
     """
-    holders = (root.signed.roles["timestamp"].keyids for root in (roots.present, roots.newest))
-    same = len({tuple(names) for names in holders}) == 1
-    return before.timestamp + 1 if before and same else 1
+    number = before.timestamp + 1 if before and not roots.handed_over else 1
+    if number > formats.HIGHEST:
+        raise RequestError(
+            layout.TIMESTAMP,
+            f"has version {formats.HIGHEST}, the highest: whoever has the freshness key signed it",
+            "replace that key by a next root (docs/keys.md)",
+        )
+    return number
 
 
 def lifetime(records: Iterable[Channel]) -> int | None:

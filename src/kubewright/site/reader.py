@@ -109,7 +109,7 @@ class Reader:
         """
         if self.anchor is None or self.anchor.root is None:
             return None
-        return roots(self.anchor.root, self.at, self.anchor.place)
+        return roots(self.anchor.root, self.at, self.anchor.place, mending=self.mending)
 
     def _word(self, data: bytes) -> Word | None:
         return words.read(data, self.at)
@@ -120,9 +120,13 @@ class Reader:
             return True
         if word is not None and word.published is None:
             return state is None and not self._has_state(word.pointer)
-        led = word is not None and state is not None
-        # What leads to a state, but is not signed, is somebody's work; only who mends passes over.
-        return (self.mending or not led) and not is_sound(stored.data, self.roots)
+        root = self.roots.present if self.roots else None
+        if word is None or state is None:
+            return not is_sound(stored.data, None, root)
+        # What leads to a state without being signed is somebody's work. It is refused, but by who
+        # mends, and by who takes the freshness key away from whoever may have it.
+        passed_over = self.mending or (self.roots is not None and self.roots.handed_over)
+        return passed_over and not is_sound(stored.data, self.at, root)
 
     def _refuse_strange(self, word: Word, state: State) -> None:
         """Refuse a state that nobody trusted has signed, whoever points to it."""
