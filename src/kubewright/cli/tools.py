@@ -8,6 +8,7 @@ from kubewright.cli.hyperkube import source
 from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, shared, show_json
 from kubewright.cli.roots import root
 from kubewright.errors import VerificationFailed
+from kubewright.files import sha256
 from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
 from kubewright.moments import day
@@ -80,7 +81,9 @@ def key() -> None:
 def init(
     settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None
 ) -> None:
-    """Make a repository key, the one that comes after it, and an artifact key in DIR."""
+    """Make a repository key, the one that comes after it, an artifact key, a freshness key, and the
+    root that names the last two, in DIR.
+    """
     from kubewright.stages.keys import init as make_keys
 
     paths = make_keys(directory, name, settings, expires_days=expires)
@@ -111,6 +114,8 @@ def show(settings: Settings, as_json: bool) -> None:
         "user_id": own.repo.user_id,
         "expires": own.repo.expires,
         "ecdsa": own.artifact.key_id,
+        "freshness": own.freshness.key_id if own.freshness else None,
+        "root": sha256(own.root) if own.root else None,
         "development": own.development,
     }
     if as_json:
@@ -119,6 +124,8 @@ def show(settings: Settings, as_json: bool) -> None:
     expires = own.repo.expires
     words = {
         "expires": "never" if expires is None else day(expires),
+        "freshness": values["freshness"] or "none",
+        "root": values["root"] or "none",
         "development": "yes" if own.development else "no",
     }
     for label, value in (values | words).items():

@@ -111,6 +111,11 @@ def artifact_key(root: bytes) -> ArtifactKey:
     return ArtifactKey.of(key, Absent(key.public_pem, "--artifact-key"))
 
 
+def expires(root: bytes) -> int:
+    """When a root expires, in epoch seconds. Raises VerificationFailed for one that is none."""
+    return formats.expires(formats.parse(Root, root, "--root"))
+
+
 def trusted(path: Path) -> bytes:
     """The root in a file, which its own keys have signed. Raises RequestError."""
     data, found = read(path)

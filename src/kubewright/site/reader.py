@@ -121,12 +121,11 @@ class Reader:
         if word is not None and word.published is None:
             return state is None and not self._has_state(word.pointer)
         root = self.roots.present if self.roots else None
-        if word is None or state is None:
-            return not is_sound(stored.data, None, root)
         # What leads to a state without being signed is somebody's work. It is refused, but by who
         # mends, and by who takes the freshness key away from whoever may have it.
-        passed_over = self.mending or (self.roots is not None and self.roots.handed_over)
-        return passed_over and not is_sound(stored.data, self.at, root)
+        if self.mending or (self.roots is not None and self.roots.handed_over):
+            return not is_sound(stored.data, self.at, root)
+        return (word is None or state is None) and not is_sound(stored.data, None, root)
 
     def _refuse_strange(self, word: Word, state: State) -> None:
         """Refuse a state that nobody trusted has signed, whoever points to it."""

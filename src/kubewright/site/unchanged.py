@@ -36,14 +36,15 @@ class Unchanged(Rendering):
         suites = any(freshness.is_due(record, renewed, now) for record in records)
         if not suites and not metadata.is_due(before, roots, now, days):
             return word.data, objects
-        renewed = max(now, renewed + 1)
+        if suites:
+            renewed = max(now, renewed + 1)
         roles = self.publisher.roles
         data = metadata.renewed(before, roots, roles, Lasting(now, days, renewed))
-        told = {layout.FINISHED, *_signed_files(self.draft.names)}
+        told = {layout.FINISHED, *(_signed_files(self.draft.names) if suites else ())}
         objects = [item for item in objects if item.path not in told]
         objects += metadata.root_files(roots)
         objects.append(derived.commit(data, first=self.draft.present.tag is None))
-        objects += self.suites(records, renewed)
+        objects += self.suites(records, renewed) if suites else ()
         objects.append(pointer(layout.FINISHED, data, fresh=False))
         return data, objects
 

@@ -82,7 +82,7 @@ def certify(uri: str, path: Path, name: str, settings: Settings) -> str:
 
 def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
     """The moment that is meant (epoch seconds), and a line for each named key that cannot sign
-    then.
+    then, and for a root that nobody goes by any more.
 
     Raises RequestError for a word that is no day.
     """
@@ -97,6 +97,9 @@ def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
     for option, key in (*named, ("--second-repo-key", own.second)):
         if key is not None and key.expires is not None and key.expires <= moment:
             found.append(f"{option} {key.fingerprint}: expires on {day(key.expires)}")
+    if own.root is not None and roots.expires(own.root) <= moment:
+        until = day(roots.expires(own.root))
+        found.append(f"--root: expires on {until}; make the next with `kubewright key root new`")
     return moment, found
 
 

@@ -79,6 +79,8 @@ class _Mender:
         own, reader = publisher(self.settings, self.recipes, self.keys), self.reader()
         present = reader.present()
         refuse_older(self.settings, reader, present)
+        if reader.roots is not None and reader.roots.stray is not None:
+            self._delete(reader.roots.stray)
         tag = self._pointer_tag()
         signatures = []
         for item in repair.expected(reader, present, own, self.settings.now):
@@ -208,9 +210,12 @@ class _Mender:
                 )
                 return
             for path in report.strays:
-                if not self.settings.dry_run:
-                    self.site.delete(path)
-                self._note(path, "delete", 0)
+                self._delete(path)
+
+    def _delete(self, path: str) -> None:
+        if not self.settings.dry_run:
+            self.site.delete(path)
+        self._note(path, "delete", 0)
 
     def _put(self, path: str, content: Content) -> None:
         if not self.settings.dry_run:
