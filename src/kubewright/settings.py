@@ -62,8 +62,8 @@ class Settings(Model):
         None,
         ge=0,
         le=LONGEST,
-        description="days until the suites of the published channels expire; "
-        "0: never; None: as before",
+        description="days until the suites of the published channels expire; 0: never; None: as "
+        "before, of a new channel of production keys 14",
     )
     architectures: tuple[Arch, ...] = Field(Arch.usual(), min_length=1)
     revision: int = Field(1, ge=1)

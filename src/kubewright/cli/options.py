@@ -77,6 +77,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "valid-for": {
         "type": int,
         "metavar": "DAYS",
+        "show_default": "as before; 14 in a new channel of production keys",
         "help": "Let the channels expire, 0: never; `refresh` renews them.",
     },
     "arch": {

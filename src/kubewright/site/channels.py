@@ -8,6 +8,11 @@ from kubewright.models.base import DAY
 from kubewright.models.site import Channel, ChannelRelease, IndexedRelease
 from kubewright.site import graph, layout
 
+LASTS = 14
+"""Days that suites of production keys are good for unless somebody says otherwise: so long can
+somebody who holds a site back do so unnoticed.
+"""
+
 FLOATING = ("stable", "latest")
 """Channels that only move upwards by default."""
 
