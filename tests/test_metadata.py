@@ -187,6 +187,25 @@ def test_a_certificate_alone_keeps_a_site_fresh_whose_suites_do_not_expire(
     assert problems(home, *pem_of(owner)) == []
 
 
+def test_targets_that_get_old_are_signed_again_for_the_same_state(
+    home: Settings, owner: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing is published for most of a year."""
+    old, now = present(home)[0], NOW
+    for _ in range(50):
+        now += 6 * DAY
+        refreshed(at(home, now), lean(owner))
+    assert "refresh once with --artifact-key" in caplog.text
+    assert problems(at(home, now), *pem_of(owner)) == []
+    refreshed(at(home, now), owner)
+    new, word = present(home)
+    assert word.published is not None
+    assert word.published.version == 3
+    assert min(word.published.expires.values()) > now
+    assert (new.state, new.sha256) == (old.state, old.sha256)
+    assert problems(at(home, now + 5 * DAY), *pem_of(owner)) == []
+
+
 def test_without_the_artifact_key_nothing_else_is_published(home: Settings, owner: Keys) -> None:
     before = tree(home)
     with pytest.raises(RequestError, match="--artifact-key: its secret half is not given"):

@@ -28,6 +28,8 @@ class Roots:
     """The newest that the site has, unless it has none: older where the trusted one is new."""
     files: Mapping[str, bytes]
     """By path; the trusted one is the first."""
+    fresh: bool = False
+    """Whether the site does not have the newest yet."""
     stray: str | None = None
     """The path of a file that does not follow the newest, though its number says so."""
 
@@ -90,7 +92,7 @@ def roots(anchor: bytes, get: Get, place: str, *, mending: bool = False) -> Root
     path = role_path("root", newest.signed.version)
     found, there = {path: anchor}, get(path, None)
     if there is None:
-        return Roots(newest, _before(newest, anchor, get, place), found)
+        return Roots(newest, _before(newest, anchor, get, place), found, fresh=True)
     if there != anchor:
         raise VerificationFailed(
             path, f"is not {place}, the root that you trust",
@@ -106,7 +108,7 @@ def roots(anchor: bytes, get: Get, place: str, *, mending: bool = False) -> Root
         except VerificationFailed:
             if not mending:
                 raise
-            return Roots(newest, newest, found, path)
+            return Roots(newest, newest, found, stray=path)
 
 
 def place_of(root: bytes, place: str) -> str:

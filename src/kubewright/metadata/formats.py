@@ -49,6 +49,8 @@ class RoleKey:
 
     key: ec.EllipticCurvePublicKey
     sign: Sign
+    here: bool = True
+    """Whether its secret half is; without that `sign` raises RequestError."""
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ from typing import Self
 from kubewright.errors import RequestError
 from kubewright.metadata.formats import RoleKey, RoleKeys
 from kubewright.signing import openpgp
+from kubewright.signing.absent import Absent
 from kubewright.signing.public import ArtifactPublicKey, RepoPublicKey
 from kubewright.signing.signer import Signer
 
@@ -77,7 +78,7 @@ class ArtifactKey(ArtifactPublicKey):
     @property
     def role_key(self) -> RoleKey:
         """The key as TUF metadata has it."""
-        return RoleKey(self.key, self._der)
+        return RoleKey(self.key, self._der, here=not isinstance(self.signer, Absent))
 
     def _der(self, data: bytes) -> bytes:
         return self.signer.sign_digest(hashlib.sha256(data).digest(), "sha256")

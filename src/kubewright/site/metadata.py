@@ -36,6 +36,15 @@ class Lasting(NamedTuple):
         return self.now + (self.days or LONGEST) * DAY
 
 
+class Whose(NamedTuple):
+    """The state that metadata leads to."""
+
+    site: str
+    number: int
+    state: str
+    """Its SHA-256."""
+
+
 @dataclass(frozen=True)
 class Rendered:
     """The metadata of a publication."""
@@ -46,7 +55,7 @@ class Rendered:
 
 
 def render(
-    state: State,
+    whose: Whose,
     named: Mapping[str, Target],
     before: Published | None,
     roots: Roots,
@@ -55,18 +64,13 @@ def render(
     taken: Callable[[Object], bool],
     lasting: Lasting,
 ) -> Rendered:
-    """Metadata by which a state follows what was published `before`.
+    """Metadata that leads to a state and names these documents, after what was published `before`.
 
     Its files are numbered; `taken` says whether an object's place has other bytes already, of a
     publication that was given up or of a rival's.
     """
-    said = Origin(
-        site=state.site,
-        number=state.number,
-        state=files.sha256(state.to_bytes()),
-        parent=before.sha256 if before else None,
-        parent_version=before.version if before else 0,
-    )
+    parent = (before.sha256, before.version) if before else (None, 0)
+    said = Origin(whose.site, whose.number, whose.state, *parent)
     version = before.version + 1 if before else 1
     while True:
         numbered = _numbered(version, named, said, keys, lasting.now + LASTS * DAY)
@@ -77,7 +81,13 @@ def render(
         version += 1
     meta = formats.described(version, numbered[role_path("snapshot", version)])
     made = formats.timestamp(_next(before, roots), lasting.until, meta, lasting.renewed)
-    return Rendered((*objects, *root_files(roots)), formats.signed(made, keys.freshness))
+    objects += new_root(roots)
+    return Rendered(tuple(objects), formats.signed(made, keys.freshness))
+
+
+def new_root(roots: Roots) -> Iterator[Object]:
+    """The root that a site does not have yet."""
+    return root_files(roots) if roots.fresh else iter(())
 
 
 def root_files(roots: Roots) -> Iterator[Object]:
@@ -124,9 +134,15 @@ def lifetime(records: Iterable[Channel]) -> int | None:
 
 def is_due(before: Published, roots: Roots, now: int, days: int | None) -> bool:
     """Whether a timestamp has less than half of its days left, or a new root is to be published."""
-    if roots.newest is not roots.present:
+    if roots.fresh:
         return True
     return days is not None and 2 * (before.expires[layout.TIMESTAMP] - now) < days * DAY
+
+
+def is_stale(before: Published, now: int) -> bool:
+    """Whether targets or snapshot have less than half of their days left."""
+    ends = [until for path, until in before.expires.items() if path != layout.TIMESTAMP]
+    return 2 * (min(ends) - now) < LASTS * DAY
 
 
 def named(

@@ -12,7 +12,7 @@ from kubewright.site import backups, derived, freshness, layout, metadata
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.metadata import Lasting
+from kubewright.site.metadata import Lasting, Whose
 from kubewright.site.objects import Kind, Object, in_order, is_other
 from kubewright.site.rendering import Rendering
 from kubewright.site.unchanged import Unchanged
@@ -67,7 +67,7 @@ class _Changed(Rendering):
         objects += others
         made = self._metadata(state, index, (state_data, data, *documents.values()), renewed)
         said = made.timestamp
-        objects += self.derived(state, state_data, index, data, graph.to_bytes(), documents, said)
+        objects += self.following(state, state_data, index, data, graph.to_bytes(), documents, said)
         objects.append(self._backup(state, objects, documents))
         objects += [*made.objects, derived.commit(said, first=tag is None)]
         return Publication(state, in_order(objects), tag, said)
@@ -95,7 +95,7 @@ class _Changed(Rendering):
         records = {one.record.channel: one.record for one in self.rendered.values()}
         new = [*made, *(record.to_bytes() for record in records.values())]
         return metadata.render(
-            state,
+            Whose(state.site, state.number, files.sha256(state.to_bytes())),
             metadata.named(self.draft, state, index, before, new),
             before,
             roots,

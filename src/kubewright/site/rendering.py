@@ -90,7 +90,7 @@ class Rendering:
         path = layout.index_copy(copy.sequence, copy.sha256)
         return self.reader.content(copy.sha256, path, layout.INDEX)
 
-    def derived(
+    def following(
         self,
         state: State,
         state_data: bytes,

@@ -1,15 +1,22 @@
 """Renders what a site lacks whose state stays: the rest of a publication, and renewals."""
 
+import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from kubewright import files
+from kubewright.metadata.chain import Published, Roots
 from kubewright.models.site import Index, State
 from kubewright.site import derived, freshness, layout, metadata, repositories
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.metadata import Lasting
-from kubewright.site.objects import Object, pointer
+from kubewright.site.metadata import Lasting, Whose
+from kubewright.site.objects import Object, is_other, pointer
 from kubewright.site.rendering import Rendering
 from kubewright.site.words import Word
+
+log = logging.getLogger(__name__)
+
+_STALE = "%s leads to targets that expire within 200 days; refresh once with --artifact-key"
 
 
 class Unchanged(Rendering):
@@ -34,19 +41,38 @@ class Unchanged(Rendering):
         records = self.draft.channels.values()
         renewed, days = before.dated, metadata.lifetime(records)
         suites = any(freshness.is_due(record, renewed, now) for record in records)
-        if not suites and not metadata.is_due(before, roots, now, days):
+        stale = metadata.is_stale(before, now)
+        if stale and not self.publisher.roles.artifact.here:
+            log.warning(_STALE, layout.TIMESTAMP)
+            stale = False
+        if not suites and not stale and not metadata.is_due(before, roots, now, days):
             return word.data, objects
         if suites:
             renewed = max(now, renewed + 1)
-        roles = self.publisher.roles
-        data = metadata.renewed(before, roots, roles, Lasting(now, days, renewed))
+        made = self._metadata(before, roots, Lasting(now, days, renewed), stale=stale)
+        data = made.timestamp
         told = {layout.FINISHED, *(_signed_files(self.draft.names) if suites else ())}
         objects = [item for item in objects if item.path not in told]
-        objects += metadata.root_files(roots)
+        objects += made.objects
         objects.append(derived.commit(data, first=self.draft.present.tag is None))
         objects += self.suites(records, renewed) if suites else ()
         objects.append(pointer(layout.FINISHED, data, fresh=False))
         return data, objects
+
+    def _metadata(
+        self, before: Published, roots: Roots, lasting: Lasting, *, stale: bool
+    ) -> metadata.Rendered:
+        """A timestamp, and where they are stale the same targets and snapshot for as long again."""
+        roles = self.publisher.roles
+        if not stale:
+            objects = tuple(metadata.new_root(roots))
+            data = metadata.renewed(before, roots, roles, lasting)
+            return metadata.Rendered(objects, data)
+        said, taken = before.origin, partial(is_other, self.reader.store)
+        whose = Whose(said.site, said.number, said.state)
+        return metadata.render(
+            whose, before.targets, before, roots, roles, taken=taken, lasting=lasting
+        )
 
     def _missing(self, state: State, word: bytes) -> Iterator[Object]:
         """What a committed publication still lacks of everything that follows from it."""
@@ -68,7 +94,7 @@ class Unchanged(Rendering):
             if state.files.get(path) == files.sha256(data):
                 meant[path] = data
         data = self.index_bytes(index)
-        yield from self.derived(state, self._state_bytes(), index, data, upgrades, meant, word)
+        yield from self.following(state, self._state_bytes(), index, data, upgrades, meant, word)
 
     def _published_graph(self, index: Index) -> bytes | None:
         if index.graph_sha256 is None:
