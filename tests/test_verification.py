@@ -1473,7 +1473,7 @@ class Endless:
     "pattern",
     [
         "keys/*",
-        "publications/current.json",
+        "tuf/*",
         "publications/*.sig",
         "publications/*.asc",
         "releases/index.json",
@@ -1658,7 +1658,7 @@ def test_an_error_about_a_hostile_name_is_one_line_that_shows_what_it_is(
     (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == VerificationFailed.exit_code
     assert line.isprintable()
-    assert "/\\x1b[2J: publications/current.json is missing" in line
+    assert "/\\x1b[2J: tuf/timestamp.json is missing" in line
 
 
 def test_a_server_that_shows_a_file_to_be_parsed_and_another_to_be_checked_is_caught(

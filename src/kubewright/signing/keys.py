@@ -1,6 +1,4 @@
-"""The two keys of a release manager: one for repositories and rpms, one for images and the
-manifest.
-"""
+"""The keys of a release manager: made, and read from where they lie, development keys too."""
 
 import os
 import stat

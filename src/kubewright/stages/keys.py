@@ -1,4 +1,4 @@
-"""key: makes the two keys of a release manager, and reads those that the settings name."""
+"""key: makes the keys of a release manager, and reads those that the settings name."""
 
 from datetime import datetime
 from functools import cache
