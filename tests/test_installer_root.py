@@ -1088,6 +1088,26 @@ def test_a_machine_that_the_thief_never_met_keeps_its_memory_when_keys_change(
     assert f"its snapshot has version 1, but version 2 {OLD}" in done.stderr
 
 
+def test_a_key_that_was_away_meanwhile_begins_anew(
+    install: Installer, owner: Owner, tmp_path: Path
+) -> None:
+    """The machine slept while another key was there: it sees the same key before and after."""
+    for name in ("one", "two"):
+        owner.publish(name)
+    assert install().returncode == 0
+    first = owner.mine.keys
+    owner.rotate(freshness=True)
+    before = formats.parse(Root, owner.keys.root or b"", "root")
+    back = {"timestamp": [first.roles.freshness.key]}
+    data = roots.new(back, [owner.signer], now=owner.home.now, before=before).data
+    owner.keys = replace(owner.keys, root=data, freshness=first.freshness)
+    owner.refresh()
+    assert owner.said("timestamp")["version"] == 1
+    done = install()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (versions(tmp_path)["root"], versions(tmp_path)["timestamp"]) == (3, 1)
+
+
 def test_a_stolen_artifact_key_leaves_no_version_that_a_new_one_cannot_follow(
     install: Installer, owner: Owner, tmp_path: Path
 ) -> None:
