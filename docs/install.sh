@@ -75,7 +75,7 @@ while [ $# -gt 0 ]; do
 done
 case $site/$channel in /* | */) misused "--site and --channel are needed" ;; esac
 case ${root:+root}${fingerprint:+fingerprint} in
-    '') misused "--root or --fingerprint is needed: whom do you trust?" ;;
+    '') misused "--root or --fingerprint is needed: it says whom you trust" ;;
     rootfingerprint) misused "--root and --fingerprint: give one of them" ;;
 esac
 case $root in *[!0-9a-f]*) misused "--root is not hexadecimal: it is the SHA-256 of tuf/1.root.json" ;; esac
