@@ -23,7 +23,9 @@ _AFTER = 'rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/apt.conf.d/99mmdebstrap'
 _ENTER = """set -e
 root=$1 own=$2
 shift 2
-mount -t overlay overlay -o "lowerdir=$root,upperdir=$own/files,workdir=$own/work" "$own/system"
+rm -rf "$own/work/work/incompat" # else what was written without syncing is not mounted again
+layers=lowerdir=$root,upperdir=$own/files,workdir=$own/work
+mount -t overlay overlay -o "$layers,volatile" "$own/system"
 mount -t proc proc "$own/system/proc"
 mount -t devpts devpts "$own/system/dev/pts"
 cd /
