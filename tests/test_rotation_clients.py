@@ -37,15 +37,12 @@ Marks = dict[str, tuple[int, ...]]
 
 ANY: Marks = {"old": (1, 1, 1, 0), "both": (1, 1, 1, 1), "new": (0, 1, 1, 1)}
 """A client for which one good signature is enough."""
-FIRST: Marks = {"old": (1, 1, 0, 0), "both": (1, 1, 1, 1), "new": (0, 0, 1, 1)}
-LAST: Marks = {"old": (1, 0, 1, 0), "both": (1, 1, 1, 1), "new": (0, 1, 0, 1)}
-"""libzypp goes by the last signature that gpgme tells it. Of a file with two, gpgme 1 tells the
-first alone where it knows neither key, and gpgme 2 both.
+ENDS: Marks = {"old": (1, 1, 0, 0), "both": (1, 1, 1, 1), "new": (0, 0, 1, 1)}
+"""libzypp goes by the last signature that gpgme tells it. Where it knows no key, gpgme 1 tells the
+first alone, and gpgme 2 all: so the same key is at both ends.
 """
-TABLE = {
-    "trixie": {"apt": ANY, "dnf": ANY, "zypper": FIRST},
-    "sid": {"apt": ANY, "dnf": ANY, "zypper": LAST},
-}
+EVERY = {"apt": ANY, "dnf": ANY, "zypper": ENDS}
+TABLE = {"trixie": EVERY, "sid": EVERY}
 UNKNOWN = re.compile(
     r"NO_PUBKEY|Missing key|GPG signature verification error|Signature verification failed"
 )

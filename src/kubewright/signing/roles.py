@@ -149,9 +149,11 @@ class Keys:
     def armored_detached(self, data: bytes, when: int) -> bytes:
         """The signatures of the repository keys over `data` as text: `.asc` files, Release.gpg.
 
-        One block; the repository key's is the first of it, by which zypper decides.
+        One block. While two sign, the repository key's is its first and its last: libzypp goes by
+        the last that gpgme tells it, which before gpgme 2 is the first of keys that it lacks.
         """
-        made = (by.detached(data, self._at(by, when)) for by in self._all)
+        order = (*self._all, self.repo) if self.second else self._all
+        made = (by.detached(data, self._at(by, when)) for by in order)
         return openpgp.armored("SIGNATURE", b"".join(made))
 
     @property
