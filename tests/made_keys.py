@@ -83,4 +83,4 @@ def following(before: Keys, after: Keys, *, now: int) -> Keys:
     old = formats.parse(Root, before.root, "the root before")
     root = roots.new(holders, [signer], now=now, before=old).data
     SIGNERS[root] = signer
-    return replace(after, root=root)
+    return replace(after, root=root, earlier=before.roots)

@@ -115,10 +115,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "ECDSA key that says which publication is the newest, and signs nothing else.",
     },
     "root": {
+        "field": "roots",
         "type": click.Path(path_type=Path),
+        "multiple": True,
         "metavar": "FILE",
         "show_default": "the development root",
-        "help": "TUF root that names the keys of the site.",
+        "help": "TUF root that names the keys of the site; repeatable, to publish the next.",
     },
     "passphrase-file": {
         "type": click.Path(path_type=Path),

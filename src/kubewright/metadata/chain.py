@@ -1,6 +1,6 @@
 """Follows metadata from a root that somebody trusts to what is published now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.metadata import formats
 from kubewright.metadata.formats import Origin, Target
-from kubewright.metadata.names import TIMESTAMP, role_path
+from kubewright.metadata.names import FOLDER, TIMESTAMP, role_path
 from kubewright.models.document import REMEDY
 from kubewright.moments import moment
 
@@ -24,8 +24,8 @@ class Roots:
     """The newest root of a site, and the files of those that were read on the way to it."""
 
     newest: Metadata[Root]
-    present: Metadata[Root]
-    """The newest that the site has, unless it has none: older where the trusted one is new."""
+    present: Metadata[Root] | None
+    """The newest that the site has of those that are trusted; None: it has none of them."""
     files: Mapping[str, bytes]
     """By path; the trusted one is the first."""
     fresh: bool = False
@@ -36,8 +36,13 @@ class Roots:
     @property
     def handed_over(self) -> bool:
         """Whether the newest, which the site does not have yet, names another freshness key."""
-        names = [root.signed.roles["timestamp"].keyids for root in (self.present, self.newest)]
-        return names[0] != names[1]
+        roles = [root.signed.roles["timestamp"].keyids for root in (self.judge, self.newest)]
+        return roles[0] != roles[1]
+
+    @property
+    def judge(self) -> Metadata[Root]:
+        """The root by which what is published now is checked."""
+        return self.present or self.newest
 
     @property
     def version(self) -> int:
@@ -81,54 +86,71 @@ class Published(Followed):
     """When the site's suites were renewed last, in epoch seconds; 0: not since they were made."""
 
 
-def roots(anchor: bytes, get: Get, place: str, *, mending: bool = False) -> Roots:
-    """From a trusted root, which lies at `place`, to the newest: each is signed by the keys of the
-    one before and by its own. The trusted one may be the next that the site is to have.
+def roots(anchors: Sequence[bytes], get: Get, place: str, *, mending: bool = False) -> Roots:
+    """From trusted roots, each the next of the one before, to the newest of a site; `place` is
+    where they were read. The site may lack the last of them, which it is to have.
 
     Raises VerificationFailed; of one that does not follow not where somebody is `mending`.
     """
-    newest = formats.parse(Root, anchor, place)
-    formats.require_signed(newest, newest, place)
-    path = role_path("root", newest.signed.version)
-    found, there = {path: anchor}, get(path, None)
-    if there is None:
-        return Roots(newest, _before(newest, anchor, get, place), found, fresh=True)
-    if there != anchor:
-        raise VerificationFailed(
-            path, f"is not {place}, the root that you trust",
-            "do not use this site; if it is yours, name its root with --root",
-        )  # fmt: skip
+    newest, present, found, fresh = None, None, {}, False
+    for data in anchors:
+        newest = _trusted(newest, data, place)
+        path = role_path("root", newest.signed.version)
+        there, found[path] = get(path, None), data
+        if there is None:
+            fresh = True
+        elif there == data and not fresh:
+            present = newest
+        else:
+            raise VerificationFailed(
+                path, f"is not {place}, the root that you trust",
+                "do not use this site; if it is yours, name its root with --root",
+            )  # fmt: skip
+    if newest is None:
+        raise TypeError("no root is trusted")
+    if fresh:
+        if present is None:
+            _require_place_for(min(found, key=_version), get, place)
+        return Roots(newest, present, found, fresh=True)
     while True:
         path = role_path("root", newest.signed.version + 1)
-        data = get(path, None)
-        if data is None:
+        more = get(path, None)
+        if more is None:
             return Roots(newest, newest, found)
         try:
-            newest, found[path] = successor(newest, data, path), data
+            newest, found[path] = successor(newest, more, path), more
         except VerificationFailed:
             if not mending:
                 raise
             return Roots(newest, newest, found, stray=path)
 
 
+def _trusted(before: Metadata[Root] | None, data: bytes, place: str) -> Metadata[Root]:
+    """A root that somebody trusts, after another one."""
+    if before is not None:
+        return successor(before, data, place)
+    found = formats.parse(Root, data, place)
+    formats.require_signed(found, found, place)
+    return found
+
+
+def _require_place_for(path: str, get: Get, place: str) -> None:
+    """A site that lacks a root has the one before it."""
+    number = _version(path)
+    if number > 1 and get(role_path("root", number - 1), None) is None:
+        raise VerificationFailed(
+            role_path("root", number - 1), f"missing, and {place} can only follow it",
+            "publish with the root before first",
+        )  # fmt: skip
+
+
+def _version(path: str) -> int:
+    return int(path.removeprefix(FOLDER).partition(".")[0])
+
+
 def place_of(root: bytes, place: str) -> str:
     """Where a root, which was read at `place`, lies on its site. Raises VerificationFailed."""
     return role_path("root", formats.parse(Root, root, place).signed.version)
-
-
-def _before(new: Metadata[Root], data: bytes, get: Get, place: str) -> Metadata[Root]:
-    """The root that a new one follows; itself where it is the first."""
-    if new.signed.version == 1:
-        return new
-    path = role_path("root", new.signed.version - 1)
-    there = get(path, None)
-    if there is None:
-        raise VerificationFailed(
-            path, f"missing, and {place} can only follow it", "publish with the root before first"
-        )
-    before = formats.parse(Root, there, path)
-    successor(before, data, place)
-    return before
 
 
 def successor(before: Metadata[Root], data: bytes, place: str) -> Metadata[Root]:

@@ -103,7 +103,9 @@ class Keys:
     freshness: ArtifactKey | None = None
     """Who says which publication is the newest; None: these keys publish nothing."""
     root: bytes | None = None
-    """TUF metadata of the root that is trusted; None: no site's metadata is."""
+    """TUF metadata of the newest root that is trusted; None: no site's metadata is."""
+    earlier: tuple[bytes, ...] = ()
+    """Roots before that which are trusted too, the oldest first."""
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -125,6 +127,11 @@ class Keys:
     def second_fingerprint(self) -> str:
         """Of the key that signs repositories too; empty where there is none."""
         return self.second.fingerprint if self.second else ""
+
+    @property
+    def roots(self) -> tuple[bytes, ...]:
+        """All that are trusted, the oldest first."""
+        return (*self.earlier, self.root) if self.root is not None else ()
 
     @property
     def roles(self) -> RoleKeys:

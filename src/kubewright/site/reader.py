@@ -107,9 +107,9 @@ class Reader:
 
         Raises VerificationFailed for one that the trusted one does not lead to.
         """
-        if self.anchor is None or self.anchor.root is None:
+        if self.anchor is None or not self.anchor.roots:
             return None
-        return roots(self.anchor.root, self.at, self.anchor.place, mending=self.mending)
+        return roots(self.anchor.roots, self.at, self.anchor.place, mending=self.mending)
 
     def _word(self, data: bytes) -> Word | None:
         return words.read(data, self.at)
@@ -120,7 +120,7 @@ class Reader:
             return True
         if word is not None and word.published is None:
             return state is None and not self._has_state(word.pointer)
-        root = self.roots.present if self.roots else None
+        root = self.roots.judge if self.roots else None
         # What leads to a state without being signed is somebody's work. It is refused, but by who
         # mends, and by who takes the freshness key away from whoever may have it.
         if self.mending or (self.roots is not None and self.roots.handed_over):
@@ -147,8 +147,14 @@ class Reader:
         if word.published is None and state.root is not None:
             raise VerificationFailed(layout.TIMESTAMP, "lost, and nothing says it again", REMEDY)
         if self.roots is not None and word.published is not None:
-            root = self.roots.present
-            follow(word.data, self.at, root)
+            root = self.roots.judge
+            try:
+                follow(word.data, self.at, root)
+            except VerificationFailed as error:
+                if self.roots.present is not None:
+                    raise
+                remedy = "name the root before this one too: --root OLD --root NEW"
+                raise VerificationFailed(error.place, error.problem, remedy) from error
             if self.anchor.now is not None and pointer.sha256 != self.anchor.seen:
                 refuse_expired(word.published, root, self.anchor.now)
 

@@ -37,8 +37,10 @@ class RestoringReader(Reader):
                 copies = backups.read(stored.data) if stored else {}
                 self._backups |= {files.sha256(data): data for data in copies.values()}
                 self._named |= copies
-        if anchor is not None and anchor.root is not None:
-            self._named[chain.place_of(anchor.root, anchor.place)] = anchor.root
+        for root in anchor.roots if anchor else ():
+            place = chain.place_of(root, anchor.place if anchor else "")
+            if store.stat(place) is not None:  # else it is one that the site is to have
+                self._named[place] = root
 
     def at(self, path: str, sha256: str | None) -> bytes | None:
         """The same for metadata; no digest names a root, but only a sound one is signed."""

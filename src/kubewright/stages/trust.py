@@ -26,10 +26,11 @@ def anchor(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool = Fa
     vouched = _vouched(settings, keys, seen, mending=mending)
     if not isinstance(keys, Keys):
         return Anchor(vouched)
-    place = f"--root {settings.root}" if settings.root else "the development root"
+    named = " ".join(f"--root {path}" for path in settings.roots)
+    place = named or "the development root"
     lenient = mending or settings.allow_expired or keys.development
     now = None if lenient else settings.now
-    return Anchor(vouched, keys.root, place, now, seen)
+    return Anchor(vouched, keys.roots, place, now, seen)
 
 
 def _vouched(

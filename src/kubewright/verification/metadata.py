@@ -31,7 +31,7 @@ def roots(walk: Walk) -> Roots | None:
     """
     get = getting(walk.source)
     with walk.tally.check(FIRST):
-        found = chain.roots(walk.must(FIRST), get, FIRST, mending=True)
+        found = chain.roots([walk.must(FIRST)], get, FIRST, mending=True)
         if found.stray is not None:
             problem = f"does not follow root {found.version}: clients refuse the site"
             walk.tally.fail(found.stray, f"{problem}; `kubewright repair` removes it")
