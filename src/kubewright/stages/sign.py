@@ -33,7 +33,7 @@ from kubewright.stages.signed_documents import (
 )
 from kubewright.stages.site import identity
 from kubewright.stages.site import keyring as published_keyring
-from kubewright.stages.site_keys import site_keyring
+from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.trust import trusted
 from kubewright.workspace import Workspace, fingerprint
 
@@ -99,6 +99,7 @@ def sign(
     An rpm that the site has already, of the same content under the signature of a key that it
     knows, is taken from there.
     """
+    keys = settled(keys, published_keyring(settings, keys))
     wanted = order(workspace, settings, recipes, keys)
     there = listed()
     done = workspace.done("sign", wanted.mark)
