@@ -20,7 +20,7 @@ def joined(certificate: bytes, other: bytes) -> bytes:
 
     Raises RequestError for what is no certificate, and for one of another key.
     """
-    return _merged(certificate, keyfile.own_form(other, place="a certificate"))
+    return merged(certificate, keyfile.own_form(other, place="a certificate"))
 
 
 def continued(known: bytes, given: bytes) -> bytes:
@@ -44,7 +44,7 @@ def continued(known: bytes, given: bytes) -> bytes:
     if {packet.body for packet in added if packet.tag != Tag.UserID} <= said:
         return known
     key = keyfile.public_key(known, place=place)
-    return _merged(known, openpgp.packet(openpgp.PUBLIC_KEY, key.body) + keyfile.copied(added))
+    return merged(known, openpgp.packet(openpgp.PUBLIC_KEY, key.body) + keyfile.copied(added))
 
 
 def widened(certificates: Iterable[bytes], keyring: bytes) -> list[bytes]:
@@ -85,7 +85,8 @@ def as_known(key: K, known: Mapping[str, bytes]) -> K:
     )
 
 
-def _merged(certificate: bytes, other: bytes) -> bytes:
+def merged(certificate: bytes, other: bytes) -> bytes:
+    """Two forms of a certificate as one, with all that is in them. Raises RequestError."""
     failure = RequestError("a certificate", "not another form of the same", "export it again")
     with sequoia.refusing(failure):
         whole = pysequoia.Cert.from_bytes(certificate).merge(pysequoia.Cert.from_bytes(other))

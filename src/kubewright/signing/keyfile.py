@@ -171,7 +171,8 @@ def _refuse_unacceptable(own: list[Packet], newest: Packet, place: str) -> None:
         raise RequestError(
             place,
             f"the key certifies itself with {newest.hash_algorithm}, which apt refuses",
-            "let a current gpg certify it again (`gpg --quick-set-expire`) and export it again",
+            "let a current gpg certify it again, `gpg --quick-set-expire FINGERPRINT 0`,"
+            " and export it again",
         )
 
 

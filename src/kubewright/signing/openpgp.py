@@ -62,8 +62,12 @@ class PublicKey:
 
 
 def packet(kind: int, body: bytes) -> bytes:
-    """A packet with the old two-byte length, which every rpm can read. `body` is below 64 KiB."""
-    return bytes([0x80 | kind << 2 | 1]) + len(body).to_bytes(2) + body
+    """A packet with the old two-byte length, which every rpm can read, where that is enough."""
+    if kind > 15:  # a picture; the old form has no number for it
+        return bytes([0xC0 | kind, 255]) + len(body).to_bytes(4) + body
+    if len(body) < 1 << 16:
+        return bytes([0x80 | kind << 2 | 1]) + len(body).to_bytes(2) + body
+    return bytes([0x80 | kind << 2 | 2]) + len(body).to_bytes(4) + body
 
 
 def reframed(data: bytes) -> bytes:
@@ -75,11 +79,12 @@ def reframed(data: bytes) -> bytes:
     while at < len(data):
         head, first = data[at], data[at + 1]
         at += 2
-        if head & 0xC0 == 0x80 and head & 3 < 2:  # the old form, one or two bytes of length
-            kind, size = head >> 2 & 15, first
-            if head & 3:
-                size, at = first << 8 | data[at], at + 1
-        elif head & 0xC0 == 0xC0 and first < 224:  # the new form
+        if head & 0xC0 == 0x80 and head & 3 < 3:  # the old form, up to four bytes of length
+            kind, count = head >> 2 & 15, 1 << (head & 3)
+            size, at = int.from_bytes(data[at - 1 : at - 1 + count]), at - 1 + count
+        elif head & 0xC0 == 0xC0 and first == 255:  # the new form, as of a picture
+            kind, size, at = head & 63, int.from_bytes(data[at : at + 4]), at + 4
+        elif head & 0xC0 == 0xC0 and first < 224:
             kind, size = head & 63, first
             if first >= 192:
                 size, at = (first - 192 << 8) + data[at] + 192, at + 1
