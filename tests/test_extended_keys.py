@@ -482,6 +482,36 @@ def test_what_older_snapshots_say_of_the_next_key_is_restored_as_it_was(
     assert place.bytes_of() == before
 
 
+def test_who_knows_the_form_from_before_does_not_believe_it_after_its_end(
+    place: Place, keys_of: dict[str, RepoKey]
+) -> None:
+    old, new = keys_of["as made"], keys_of["extended"]
+    late = place.later(now=MADE + 31 * DAY)
+    channels.refresh(late, shipped(), replace(place.keys, repo=new))
+    public = place.keys.artifact.public_pem
+    found = verify(str(place.root), [old.certificate, public], now=late.now).findings
+    assert any("the key was not valid then" in one.problem for one in found)
+    for trusted in ([new.certificate, public], [place.keys.root or b""]):
+        assert not verify(str(place.root), trusted, now=late.now).findings
+
+
+def test_a_form_that_no_publication_names_is_found(
+    place: Place, keys_of: dict[str, RepoKey]
+) -> None:
+    """What the key has said itself, but a stranger has put there."""
+    longer = keys_of["for ever"]
+    armored = longer.armored.encode()
+    for name, data in {
+        layout.KEYRING: longer.certificate + place.next.certificate,
+        layout.KEYRING_ARMORED: armored + place.next.armored.encode(),
+        layout.key_history(f"{longer.fingerprint}.asc"): armored,
+    }.items():
+        (place.root / name).write_bytes(data)
+    given = [keys_of["as made"].certificate, place.keys.artifact.public_pem]
+    found = verify(str(place.root), given, now=EXTENDED + 1000).findings
+    assert any("is not the certificate that was given" in one.problem for one in found)
+
+
 def test_the_first_publication_hands_out_the_form_that_it_is_given(
     place: Place, keys_of: dict[str, RepoKey]
 ) -> None:

@@ -83,8 +83,7 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     believed = _widened(trusted_certificates, binary)
     named = vouched.files_of(source, believed, trusted_keys)
     if trusted_certificates and _is_named(source, layout.KEYRING, named):
-        trusted_certificates = binary | believed
-        believed = trusted_certificates
+        believed = trusted_certificates = binary | _joined(believed, binary)
     if trusted_keys and _is_named(source, layout.ARTIFACT_KEY, named):
         trusted_keys = public | trusted_keys
     _only_trusted(tally, layout.KEYRING, binary, trusted_certificates)
@@ -108,12 +107,23 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
 
 
 def _widened(given: Known, there: Known) -> dict[str, bytes]:
-    """The certificates given, with what their own keys have said beside on the site: what a key
-    signed before its certificate had the form that was given is its own all the same.
+    """The certificates given, with what their own keys had said before: what a key signed when its
+    certificate had not yet the form that was given is its own all the same.
     """
     around = b"".join(data for name, data in there.items() if name in given)
     wider = forms.widened([*given.values()], around)
     return dict(zip(given, wider, strict=True))
+
+
+def _joined(given: Known, there: Known) -> dict[str, bytes]:
+    """The certificates given, with all that their own keys have said on the site, in a keyring that
+    they vouch for.
+    """
+    found = dict(given)
+    for name in given.keys() & there.keys():
+        with suppress(RequestError):
+            found[name] = forms.joined(given[name], there[name])
+    return found
 
 
 def _is_named(source: Source, path: str, named: Mapping[str, str]) -> bool:
