@@ -70,6 +70,12 @@ class Owner:
         quiet = ["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""]
         run([self.gpg, "--homedir", self.home, *quiet, *fake, *words])
 
+    def exported(self, when: int) -> bytes:
+        """The certificate as gpg passes it on."""
+        path = Path(self.home) / "certificate"
+        self.at(when, "--output", path, "--export", self.fingerprint)
+        return path.read_bytes()
+
     def form(self, when: int, change: tuple[str, ...]) -> bytes:
         """The key file as gpg exports it after a change."""
         self.at(when, *(self.fingerprint if word == "KEY" else word for word in change))
@@ -103,6 +109,7 @@ def key_files(
         path = tmp_path_factory.mktemp("forms") / "key"
         path.write_bytes(owner.form(EXTENDED + 10 * number, change))
         path.chmod(0o600)
+        path.with_suffix(".pub").write_bytes(owner.exported(EXTENDED + 10 * number))
         found[name] = path
     return found
 
@@ -510,6 +517,56 @@ def test_a_form_that_no_publication_names_is_found(
     given = [keys_of["as made"].certificate, place.keys.artifact.public_pem]
     found = verify(str(place.root), given, now=EXTENDED + 1000).findings
     assert any("is not the certificate that was given" in one.problem for one in found)
+
+
+def test_who_has_the_certificate_from_gpg_can_check_the_site_before_and_after(
+    place: Place, key_files: dict[str, Path], keys_of: dict[str, RepoKey], tmp_path: Path
+) -> None:
+    """With subkeys, signatures of others, and without what gpg has dropped."""
+    public = place.keys.artifact.public_pem
+    given = {name: key_files[name].with_suffix(".pub").read_bytes() for name in CHANGES}
+    for data in given.values():
+        assert not verify(str(place.root), [data, public], now=EXTENDED + 1000).findings
+    refreshed(place, replace(place.keys, repo=keys_of["for ever"]))
+    for data in given.values():
+        assert not verify(str(place.root), [data, public], now=EXTENDED + 1000).findings
+    trust = tmp_path / "trust.gpg"
+    trust.write_bytes(given["with a subkey"])
+    settings = place.later(now=EXTENDED + 1001, trust=(trust,))
+    channels.rollback(SUITE, settings, shipped(), place.keys, None)
+    place.is_sound_for(keys_of["as made"])
+
+
+def test_rpm_knows_the_packages_by_the_certificate_that_the_site_hands_out(
+    place: Place, keys_of: dict[str, RepoKey], tool: Tool, tmp_path: Path
+) -> None:
+    another_release(place, replace(place.keys, repo=keys_of["extended"]))
+    packages = sorted((place.root / "yum/pool").glob("*.rpm"))
+    for name, text in {
+        "old": keys_of["as made"].armored.encode(),
+        "site's": (place.root / layout.KEYRING_ARMORED).read_bytes(),
+    }.items():
+        (tmp_path / "ring.asc").write_bytes(text)
+        base: list[str | Path] = [tool("rpmkeys"), "--dbpath", tmp_path / name]
+        run([*base, "--import", tmp_path / "ring.asc"])
+        run([*base, "--define", "_pkgverify_level signature", "-K", *packages])
+
+
+def test_a_picture_is_read_and_not_handed_out(keys_of: dict[str, RepoKey]) -> None:
+    key = keys_of["as made"]
+    body = b"\xff" + (10_017).to_bytes(4) + b"\x01\x10\x00\x01\x01" + bytes(12) + bytes(10_000)
+
+    def by(digest: bytes) -> bytes:
+        return key.signer.sign_digest(digest, "sha512")
+
+    signed = (openpgp.framed(key.key.body), b"\xd1", len(body).to_bytes(4), body)
+    word = openpgp.signature(key.key, by, openpgp.POSITIVE_CERTIFICATION, signed, EXTENDED)
+    whole = key.certificate + openpgp.packet(17, body) + word
+    assert keyfile.public(whole, place="here").certificate == key.certificate
+    (known,) = keyring.certificates(whole, place="here").values()
+    assert signatures.is_part(key.certificate, known)
+    assert not signatures.is_part(known, key.certificate)
+    assert forms.widened([whole], key.certificate) != []
 
 
 def test_the_first_publication_hands_out_the_form_that_it_is_given(
