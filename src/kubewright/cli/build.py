@@ -100,7 +100,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages import package as packaging
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.site import keyring
-    from kubewright.stages.site_keys import site_keyring
+    from kubewright.stages.site_keys import settled_key, site_keyring
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -108,8 +108,9 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
     own = packaging.certificate(settings)
-    known = site_keyring(packaging.certificates(settings, own), keyring(settings, own))
-    record = packaging.package(workspace, settings, shipped(), own, known)
+    there = keyring(settings, own)
+    known = site_keyring(packaging.certificates(settings, own), there)
+    record = packaging.package(workspace, settings, shipped(), settled_key(own, there), known)
     _report(workspace, record, as_json)
 
 

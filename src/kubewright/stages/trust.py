@@ -5,9 +5,10 @@ from kubewright.errors import RequestError
 from kubewright.metadata.chain import Roots
 from kubewright.models.site import State
 from kubewright.settings import Settings
-from kubewright.signing import verify
+from kubewright.signing import forms, verify
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
+from kubewright.site import layout
 from kubewright.site.anchor import Anchor, Vouched
 from kubewright.site.reader import Reader
 from kubewright.stages.seen import last_seen
@@ -43,6 +44,8 @@ def _vouched(
         public.append(keys.artifact.public_pem)
     else:
         known.append(keys.certificate)
+    stored = store(settings).get(layout.KEYRING)
+    known = forms.widened(known, stored.data if stored else b"")
 
     def vouched(data: bytes, openpgp: bytes | None, ecdsa: bytes | None) -> bool:
         if files.sha256(data) == seen:
