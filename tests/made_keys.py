@@ -45,11 +45,13 @@ def read(paths: Paths, *, now: int) -> Keys:
 
 def development(now: int) -> Keys:
     """The development keys of this run."""
+    root = development_root(now)
+    SIGNERS[root] = root_key(None).role_key
     return Keys(
         repo=repo_key(None, now=now),
         artifact=artifact_key(None),
         freshness=freshness_key(None),
-        root=development_root(now),
+        root=root,
     )
 
 

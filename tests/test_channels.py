@@ -14,7 +14,7 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import LONGEST, Channel, ChannelRelease, Index
 from kubewright.repos import apt
 from kubewright.settings import Settings
-from kubewright.site import channels, index, page
+from kubewright.site import channels, freshness, index, page
 from kubewright.site.identity import Identity
 from kubewright.site.index import Declared
 
