@@ -1,6 +1,7 @@
 """Reads a site: the pointer, the state that it names, and every document by the digest in it."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -12,7 +13,7 @@ from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import freshness, layout, words
+from kubewright.site import backups, freshness, layout, words
 from kubewright.site.anchor import Anchor
 from kubewright.site.store import Store, Stored
 from kubewright.site.words import Word
@@ -63,6 +64,7 @@ class Reader:
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
         self.store, self.anchor = store, anchor
         self._documents: dict[str, bytes] = {}
+        self._backup: str | None = None
 
     def present(self) -> Present:
         """Read the pointer and the state that it names.
@@ -91,6 +93,8 @@ class Reader:
                 layout.TIMESTAMP, "names a state that is missing or damaged", REMEDY
             )
         self._refuse_strange(current, state)
+        copy = layout.state_copy(state.number, current.pointer.sha256)
+        self._backup = layout.backup_copy(copy)
         finished = state if last == current else self._state(last.pointer) if last else None
         return Present(tag, state, current.pointer.sha256, finished, current, last)
 
@@ -213,11 +217,20 @@ class Reader:
     def content(self, sha256: str, *paths: str) -> bytes:
         """The bytes with a digest, from the first of their places that has them."""
         if sha256 not in self._documents:
-            data = self.sought(sha256, *paths)
+            data = self.sought(sha256, *paths) or self._second_copy(sha256)
             if data is None:
                 raise VerificationFailed(paths[0], "missing or damaged", REMEDY)
             self._documents[sha256] = data
         return self._documents[sha256]
+
+    def _second_copy(self, sha256: str) -> bytes | None:
+        """A document that came with the present state, and may not be written yet where it lies."""
+        stored = self.store.get(self._backup) if self._backup else None
+        with suppress(ValueError):  # a damaged one
+            for data in backups.read(stored.data).values() if stored else ():
+                if files.sha256(data) == sha256:
+                    return data
+        return None
 
     def sought(self, sha256: str, *paths: str) -> bytes | None:
         """The same, but None where no place has them."""
