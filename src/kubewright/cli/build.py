@@ -90,9 +90,8 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @NAME
 @shared(
-    "repo-key", "next-repo-key", "trust", "state", "now", "dist", "cache", "site", "url",
-    "registry", "maintainer", "backend", "compression", "only", "jobs",
-    "dry-run",
+    "repo-key", "next-repo-key", "root", "trust", "state", "allow-expired", "now", "dist", "cache",
+    "site", "url", "registry", "maintainer", "backend", "compression", "only", "jobs", "dry-run",
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
@@ -181,7 +180,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 @NAME
 @shared(
     *KEYS, "trust", "state", "dist", "cache", "site", "url", "allow-http", "allow-development",
-    "dry-run",
+    "allow-expired", "dry-run",
 )  # fmt: skip
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""

@@ -80,7 +80,7 @@ def render(
             break
         version += 1
     meta = formats.described(version, numbered[role_path("snapshot", version)])
-    number = _next(before, roots, lasting.now)
+    number = _next(before, roots)
     made = formats.timestamp(number, lasting.until, meta, lasting.renewed)
     objects += new_root(roots)
     return Rendered(tuple(objects), formats.signed(made, keys.freshness))
@@ -109,21 +109,16 @@ def _numbered(
 
 def renewed(before: Published, roots: Roots, keys: RoleKeys, lasting: Lasting) -> bytes:
     """A timestamp for the same publication, from now on."""
-    number = _next(before, roots, lasting.now)
+    number = _next(before, roots)
     made = formats.timestamp(number, lasting.until, before.snapshot, lasting.renewed)
     return formats.signed(made, keys.freshness)
 
 
-def _next(before: Published | None, roots: Roots, now: int) -> int:
-    """The version of the next timestamp: the minutes since 1970, so that it is the highest even
-    where somebody has put an older one back.
-
-    Under another freshness key the one before does not count, for who had that key may have signed
-    the highest of all.
+def _next(before: Published | None, roots: Roots) -> int:
+    """The version of the next timestamp; under another freshness key they begin anew, for who had
+    the last may have signed the highest of all.
     """
-    number = now // 60
-    if before and not roots.handed_over:
-        number = max(number, before.timestamp + 1)
+    number = before.timestamp + 1 if before and not roots.handed_over else 1
     if number > formats.HIGHEST:
         raise RequestError(
             layout.TIMESTAMP,
