@@ -93,9 +93,10 @@ class Reader:
                 layout.TIMESTAMP, "names a state that is missing or damaged", REMEDY
             )
         self._refuse_strange(current, state)
-        copy = layout.state_copy(state.number, current.pointer.sha256)
-        self._backup = layout.backup_copy(copy)
         finished = state if last == current else self._state(last.pointer) if last else None
+        if finished != state:
+            copy = layout.state_copy(state.number, current.pointer.sha256)
+            self._backup = layout.backup_copy(copy)
         return Present(tag, state, current.pointer.sha256, finished, current, last)
 
     def at(self, path: str, sha256: str | None) -> bytes | None:
@@ -224,7 +225,7 @@ class Reader:
         return self._documents[sha256]
 
     def _second_copy(self, sha256: str) -> bytes | None:
-        """A document that came with the present state, and may not be written yet where it lies."""
+        """A document that came with the present state, where not all of that is written yet."""
         stored = self.store.get(self._backup) if self._backup else None
         with suppress(ValueError):  # a damaged one
             for data in backups.read(stored.data).values() if stored else ():
