@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from made_keys import development, made
 
 from kubewright.cli import main
 from kubewright.cli.shipped import shipped
@@ -17,7 +18,7 @@ from kubewright.models.base import Arch
 from kubewright.models.mirror import NAME, Mirror
 from kubewright.run import run as run_program
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.signing.keys import repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Content, Stat, Store, Stored
 from kubewright.stages import history, publish, release, repair
@@ -157,21 +158,14 @@ def compiled(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> d
 
 @pytest.fixture(scope="session")
 def keys() -> Keys:
-    return Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+    return development(NOW)
 
 
 @pytest.fixture(scope="session")
 def production(tmp_path_factory: pytest.TempPathFactory) -> list[Keys]:
-    """Two pairs of keys that are nobody's development keys."""
-    pairs = []
-    for name in ("first", "second"):
-        folder = tmp_path_factory.mktemp("keys") / name
-        paths = initialise(
-            folder, f"{name} <{name}@example.org>", now=NOW - 1000, expires_days=None
-        )
-        uris = f"file:{paths.repo_secret}", f"file:{paths.artifact_secret}"
-        pairs.append(Keys(repo=repo_key(uris[0], now=NOW), artifact=artifact_key(uris[1])))
-    return pairs
+    """Two sets of keys that are nobody's development keys."""
+    names = ("first", "second")
+    return [made(tmp_path_factory.mktemp("keys") / one, one, now=NOW - 1000) for one in names]
 
 
 @pytest.fixture(scope="session")

@@ -5,17 +5,22 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from forged_metadata import leading_to
+from made_keys import made
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError, PublicationConflict
+from kubewright.metadata.formats import RoleKey, RoleKeys
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Copy, Pointer, State
+from kubewright.models.site import Channel, ChannelRelease, Copy, State
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.reader import Reader
@@ -47,11 +52,7 @@ each_verb = pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
 @pytest.fixture
 def stranger(tmp_path: Path, home: Settings) -> Keys:
     """Somebody else's keys."""
-    made = initialise(tmp_path / "m", "Mallory <m@example.org>", now=home.now, expires_days=None)
-    return Keys(
-        repo=repo_key(f"file:{made.repo_secret}", now=home.now),
-        artifact=artifact_key(f"file:{made.artifact_secret}"),
-    )
+    return made(tmp_path / "m", "Mallory", now=home.now)
 
 
 def present(home: Settings) -> State:
@@ -66,17 +67,34 @@ def channel(home: Settings, name: str = "stable-1.36") -> Channel:
     return found
 
 
-def plant(home: Settings, state: State, *, where: tuple[str, ...] = (layout.CURRENT,)) -> str:
+def plant(
+    home: Settings,
+    state: State,
+    *,
+    where: tuple[str, ...] = (layout.TIMESTAMP, layout.FINISHED),
+) -> str:
     """A state on the site, and pointers to it; its path."""
     site, data = Path(home.site), state.to_bytes()
     path = layout.state_copy(state.number, files.sha256(data))
     for name in (path, layout.STATE):
         (site / name).write_bytes(data)
+    word = leading_to(site, MALLORY, data, version=99, now=home.now)
     for name in where:
-        (site / name).write_bytes(
-            Pointer(number=state.number, sha256=files.sha256(data)).to_bytes()
-        )
+        (site / name).write_bytes(word)
     return path
+
+
+def mallory() -> RoleKeys:
+    """Whoever writes metadata of their own."""
+    keys = []
+    for _ in range(2):
+        private = ec.generate_private_key(ec.SECP256R1())
+        sign = partial(private.sign, signature_algorithm=ec.ECDSA(SHA256()))
+        keys.append(RoleKey(private.public_key(), sign))
+    return RoleKeys(*keys)
+
+
+MALLORY = mallory()
 
 
 def with_record(home: Settings, record: Channel) -> State:
@@ -166,8 +184,8 @@ STATES = {
     "a site without history": first_of_all,
 }
 POINTERS = {
-    "the pointer": (layout.CURRENT,),
-    "both words": (layout.CURRENT, layout.FINISHED),
+    "the pointer": (layout.TIMESTAMP,),
+    "both words": (layout.TIMESTAMP, layout.FINISHED),
     "the finished word alone": (layout.FINISHED,),
 }
 
@@ -202,12 +220,23 @@ def test_no_pointer_leads_a_publisher_to_a_planted_state(
 ) -> None:
     planted = plant(home, strange_release(home), where=where)
     if lost:
-        (Path(home.site) / layout.CURRENT).unlink()
+        (Path(home.site) / layout.TIMESTAMP).unlink()
     with suppress(KubewrightError):  # a refusal is right too
         VERBS["refresh"](home, keys)
     for name in layout.signatures(planted):
         assert not (Path(home.site) / name).exists()
     assert b"1.36.9" not in (Path(home.site) / layout.INDEX).read_bytes()
+
+
+@pytest.mark.parametrize("planted", STATES.values(), ids=list(STATES))
+def test_repair_puts_a_strangers_pointer_right(
+    home: Settings, keys: Keys, planted: Callable[[Settings], State]
+) -> None:
+    """The word that all was written is signed too, and says what the pointer said."""
+    before = snapshot(home)
+    plant(home, planted(home), where=(layout.TIMESTAMP,))
+    VERBS["repair"](home, keys)
+    assert snapshot(home) == before
 
 
 @each_verb

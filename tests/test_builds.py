@@ -109,6 +109,7 @@ def another_key_on_the_site(checkout: Checkout) -> None:
     checkout.do(
         "release", "v1.36.4", "--dist", "elsewhere", "--repo-key", f"file:{keys.repo_secret}",
         "--artifact-key", f"file:{keys.artifact_secret}", "--allow-development",
+        "--freshness-key", f"file:{keys.freshness_secret}", "--root", str(keys.root),
     )  # fmt: skip
 
 

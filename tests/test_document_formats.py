@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forged_metadata import vouch
+from made_keys import rooted
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
@@ -15,7 +17,7 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.document import FORMAT, Document
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, Index, Pointer, State
+from kubewright.models.site import Channel, Index, State
 from kubewright.models.upgrades import Graph
 from kubewright.settings import Settings
 from kubewright.signing.keys import artifact_key, repo_key
@@ -28,7 +30,7 @@ from kubewright.stages.site import edit
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
-MODELS: tuple[type[Document], ...] = (Manifest, Channel, Index, State, Pointer)
+MODELS: tuple[type[Document], ...] = (Manifest, Channel, Index, State)
 
 
 def document(site: Path, model: type[Document]) -> bytes:
@@ -38,7 +40,6 @@ def document(site: Path, model: type[Document]) -> bytes:
         Channel: "channels/stable.json",
         Index: layout.INDEX,
         State: layout.STATE,
-        Pointer: layout.CURRENT,
     }[model]
     return (site / path).read_bytes()
 
@@ -68,18 +69,17 @@ def test_a_newer_major_version_is_refused_with_the_way_out(
 
 
 def test_a_site_of_a_newer_major_version_is_not_called_damaged(
-    released: Settings, tmp_path: Path
+    released: Settings, keys: Keys, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(released.site, site, copy_function=os.link)
-    for path in (layout.FINISHED, layout.CURRENT):
-        table = json.loads((site / path).read_bytes())
-        table["header"]["version"] = "2"
-        files.write(site / path, files.canonical_json(table))
-        if path == layout.FINISHED:
-            # One of them alone is damaged: everything that it names can be read.
-            report = verify.verify(str(site), [], now=NOW)
-            assert [finding.place for finding in report.findings] == [layout.FINISHED]
+    table = json.loads((site / layout.STATE).read_bytes())
+    table["header"]["version"] = "2"
+    text = files.canonical_json(table)
+    newer = Newer(site, keys)
+    newer.sign(layout.state_copy(1, files.sha256(text)), text)
+    newer.write(layout.STATE, text)
+    vouch(site, keys, text, now=NOW)
     with pytest.raises(RequestError, match="written by a newer kubewright; upgrade"):
         verify.verify(str(site), [], now=NOW)
 
@@ -241,10 +241,8 @@ def newer_site(
     backup = backups.backup(copy, {copy: text, **documents})
     assert isinstance(backup.content, bytes)
     newer.write(backup.path, backup.content)
-    pointer = Pointer(number=1, sha256=files.sha256(text)).to_bytes()
-    for place in (layout.CURRENT, layout.FINISHED):
-        newer.write(place, pointer)
     newer.write(layout.STATE, text)
+    vouch(newer.root, newer.keys, text, now=NOW)
     return newer
 
 
@@ -341,10 +339,13 @@ def test_todays_engine_verifies_a_site_of_an_earlier_format_and_publishes_on_it(
         dist=tmp_path / "dist", cache=tmp_path / "cache",
         site=str(site), now=later, architectures=(Arch.amd64,), channels=("stable-1.35",),
     ).model_copy(update=compiled)  # fmt: skip
-    old = Keys(
+    two = Keys(
         repo=repo_key(f"file:{OLD_KEYS}/repo-key.asc", now=later),
         artifact=artifact_key(f"file:{OLD_KEYS}/artifact-key.pem"),
     )
+    with pytest.raises(RequestError, match=r"--freshness-key: not given.*`kubewright key init`"):
+        release.release("v1.35.9", settings, shipped(), two)
+    old = rooted(two, tmp_path, now=later)
     _, _, changes = release.release("v1.35.9", settings, shipped(), old)
     assert changes != []
     assert problems(str(site), later) == []

@@ -37,6 +37,7 @@ SHOWN = {
     "kubewright.resolution.avoided",
     "kubewright.resolution.explain.Considered",
     "kubewright.resolution.explain.Explanation",
+    "kubewright.signing.roots.Signed",
 }
 """What the command line has of rooms, which it reaches through stages else: choices, types, how
 words are read.
@@ -448,11 +449,13 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
 def test_a_skip_fails_a_run_that_takes_none(
     tmp_path: Path, strict: str, mark: str, code: int
 ) -> None:
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    for name in ("conftest.py", "made_keys.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path)
     (tmp_path / "test_skip.py").write_text(
         f"import pytest\n{mark}\ndef test_it(): pytest.skip('no kernel here')\n"
     )
     alone = ["-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(tmp_path)]
+    alone += ["-o", f"pythonpath={tmp_path}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *alone, str(tmp_path)],
         env=os.environ | {"KUBEWRIGHT_NO_SKIPS": strict},

@@ -554,7 +554,7 @@ def test_production_keys_sign_for_an_address_without_tls_only_if_told(
     page = Path(told.site, "index.html").read_text()
     assert "This address is without TLS." in page
     workspace = Workspace(told.dist / "v1.36.4-1")
-    late = {"now": NOW + 86_400 * 2}
+    late = {"now": NOW + 86_400 * 3 // 2}
     attempts: dict[str, Callable[[Settings], object]] = {
         "publish": lambda one: publish.publish(workspace, one, recipes, own),
         "refresh": lambda one: channels.refresh(one, recipes, own),

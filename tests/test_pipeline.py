@@ -124,7 +124,7 @@ def test_documents_equal_their_newest_immutable_copies(released: Settings) -> No
         assert copy.read_bytes() == data
         assert copy.name == f"1-{files.sha256(data)[:16]}.json"
     assert (site / "channels/stable-1.36.txt").read_bytes() == b"v1.36.4"
-    assert (site / layout.CURRENT).read_bytes() == (site / layout.FINISHED).read_bytes()
+    assert (site / layout.TIMESTAMP).read_bytes() == (site / layout.FINISHED).read_bytes()
 
 
 def test_a_dry_run_of_a_release_that_lost_a_package_says_that_it_would_be_made_again(
@@ -397,8 +397,8 @@ def test_refresh_renews_what_expires_without_a_release_at_hand(
     shutil.rmtree(home.dist)
     before = tree(site)
     assert channels.refresh(home.model_copy(update={"now": NOW + DAY}), shipped(), keys) == (
-        [],
-        [],
+        (),
+        (),
         None,
     )
     assert tree(site) == before
@@ -412,7 +412,7 @@ def test_refresh_renews_what_expires_without_a_release_at_hand(
     assert (record.channel, record.valid_until) == ("stable-1.36", late.now + 3 * DAY)
     assert expiring(site) == {"latest": None, "stable": None, "stable-1.36": 3}
     assert findings(site, late.now) == []
-    assert channels.refresh(late, shipped(), keys) == ([], [], None)
+    assert channels.refresh(late, shipped(), keys) == ((), (), None)
     with pytest.raises(SystemExit) as ended:
         main(["refresh", "--site", home.site, "--now", str(late.now)])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"{home.site}: nothing to renew\n")

@@ -111,7 +111,7 @@ def test_house_b4_what_changes_nothing_reads_no_package_and_little_else(
     with watch(lambda number, operation: None) as published:
         assert publish.publish(workspace, copied, shipped(), keys)[1] == []
     with watch(lambda number, operation: None) as refreshed:
-        assert channels.refresh(copied, shipped(), keys)[:2] == ([], [])
+        assert channels.refresh(copied, shipped(), keys)[:2] == ((), ())
     for operations in (published, refreshed):
         assert len(operations) <= 60
         assert [line for line in operations if "pool/" in line or "Packages/" in line] == []
@@ -145,7 +145,7 @@ def test_publishing_a3_what_is_refused_is_in_no_channel(
     """A crash before the one commit: not one of three channels has the release, nor gets it."""
 
     names = copied.model_copy(update={"channels": ("stable", "latest", "other")})
-    with watch(killed_before(f"put {layout.CURRENT}")), pytest.raises(KeyboardInterrupt):
+    with watch(killed_before(f"put {layout.TIMESTAMP}")), pytest.raises(KeyboardInterrupt):
         publish_latest(names, keys)
     channels.refresh(copied, shipped(), keys)
     for record in history.list_channels(copied):
@@ -180,12 +180,12 @@ def test_publishing_a5_what_is_lost_is_not_taken_for_new(
         assert Path(copied.site, path).read_bytes() == before
 
 
-@pytest.mark.parametrize("lost", [layout.CURRENT, layout.FINISHED])
+@pytest.mark.parametrize("lost", [layout.TIMESTAMP, layout.FINISHED])
 @pytest.mark.parametrize("how", [None, b"", b"{}", b'{"header": {"type": "kubewright.pointer"'])
 def test_a_lost_or_damaged_pointer_is_restored_and_never_invented(
     copied: Settings, keys: Keys, lost: str, how: bytes | None
 ) -> None:
-    right = Path(copied.site, layout.CURRENT).read_bytes()
+    right = Path(copied.site, layout.TIMESTAMP).read_bytes()
     replace(copied.site, lost, how)
     assert any(line.startswith(lost) for line in wrong(copied))
     report, _ = repair_site(copied, shipped(), keys)
@@ -291,7 +291,7 @@ def test_a_damaged_state_of_a_sound_pointer_is_named_and_loses_no_release(
     damaged = None if length is None else right[:length]
     replace(copied.site, str(path.relative_to(copied.site)), damaged)
     other = copied.model_copy(update={"channels": ("neu",)})
-    with pytest.raises(VerificationFailed, match=r"current.json: .*kubewright repair"):
+    with pytest.raises(VerificationFailed, match=r"timestamp.json: .*kubewright repair"):
         publish.publish(Workspace(copied.dist / "v1.36.4-1"), other, shipped(), keys)
     report, _ = repair_site(copied, shipped(), keys)
     assert report.findings == ()

@@ -158,7 +158,7 @@ def test_a_rollback_that_somebody_outran_in_its_channel_is_refused_and_nothing_o
     settings = copied(started, tmp_path / "site")
 
     def overtake(number: int, operation: str) -> None:
-        if operation == "put publications/current.json" and not done:
+        if operation == "put tuf/timestamp.json" and not done:
             done.append(operation)
             with watch(lambda number, operation: None):
                 put(settings, keys, "v1.35.9-1", "test")

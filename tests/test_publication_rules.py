@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_keys import following
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
@@ -66,12 +68,18 @@ def test_a_development_key_never_gets_onto_a_site_of_production_keys(
     assert caught.value.exit_code == 5
     told = home.model_copy(update={"trust": public_files(tmp_path, production[0])})
     with pytest.raises(
-        KubewrightError, match="it has been signed by production keys; give --repo-key"
+        KubewrightError, match=r"tuf/1.root.json: is not the development root.*--root"
     ) as caught:
         again(told, "v1.36.4", keys)
+    assert caught.value.exit_code == 5
+    rooted = replace(keys, root=production[0].root)
+    with pytest.raises(
+        KubewrightError, match="it has been signed by production keys; give --repo-key"
+    ) as caught:
+        again(told, "v1.36.4", rooted)
     assert caught.value.exit_code == 2
     with pytest.raises(KubewrightError, match="it has been signed by production keys"):
-        channels.rollback("stable", told, shipped(), keys, None)
+        channels.rollback("stable", told, shipped(), rooted, None)
     sound(home.site)
 
 
@@ -83,10 +91,11 @@ def test_production_keys_never_join_a_site_that_trusts_a_development_key(
     compiled: dict[str, object],
 ) -> None:
     home = home.model_copy(update=compiled)
+    own = replace(production[0], root=keys.root)
     with pytest.raises(
         KubewrightError, match=r"signed by a development key, which its users trust; .* a new site"
     ):
-        again(home, "v1.36.4", production[0], trust=public_files(tmp_path, keys))
+        again(home, "v1.36.4", own, trust=public_files(tmp_path, keys))
 
 
 def test_packages_of_another_lock_are_not_signed(
@@ -154,7 +163,8 @@ def test_new_keys_take_over_a_site_and_old_signatures_stay_good(
 ) -> None:
     shutil.rmtree(home.site)
     home = home.model_copy(update=compiled)
-    first, second = production
+    first, other = production
+    second = following(first, other, now=NOW)
     again(home, "v1.35.9", first)
     with pytest.raises(KubewrightError, match="not signed by your keys"):
         again(home, "v1.36.4", second, now=NOW + 60)

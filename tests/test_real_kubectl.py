@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_keys import development
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
@@ -14,8 +15,6 @@ from kubewright.clients.server import serve
 from kubewright.models.base import Arch
 from kubewright.run import run
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, repo_key
-from kubewright.signing.roles import Keys
 from kubewright.stages import release
 
 NOW = 1_790_000_000
@@ -56,7 +55,7 @@ def test_apt_installs_the_real_kubectl_and_it_runs(
             "v1.36.4",
             settings,
             shipped(),
-            Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None)),
+            development(NOW),
         )
         installed = apt.install(
             url, "stable-1.36", site / "keys/kubewright.gpg", ["kubectl"], tmp_path / "root"

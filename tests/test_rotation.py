@@ -2,22 +2,21 @@
 the new one alone, at every step.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from made_keys import made
+from rotations import Pair, Site, made_pair
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
 from kubewright.run import run
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, initialise, repo_key
+from kubewright.signing.keys import initialise, repo_key
 from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 from kubewright.site.reader import Reader
-from kubewright.stages import release
 from kubewright.stages.rotation import Step, rotate
 from kubewright.stages.site import published_keys
 from kubewright.stages.store import store
@@ -27,62 +26,21 @@ Tool = Callable[[str], Path]
 SUITE = "stable-1.36"
 
 
-class Pair(NamedTuple):
-    """Two repository keys of one publisher."""
-
-    old: RepoKey
-    new: RepoKey
-
-
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, released: Settings) -> Pair:
-    keys = []
-    for name in ("old", "new"):
-        folder = tmp_path_factory.mktemp("keys") / name
-        made = initialise(folder, f"{name} <k@example.org>", now=released.now, expires_days=None)
-        keys.append(repo_key(f"file:{made.repo_secret}", now=released.now))
-    return Pair(*keys)
+    return made_pair(tmp_path_factory.mktemp("keys"), now=released.now)
 
 
 @pytest.fixture
-def artifact(tmp_path: Path, home: Settings) -> Path:
-    made = initialise(tmp_path / "artifact", "a <a@example.org>", now=home.now, expires_days=None)
-    return made.artifact_secret
-
-
-class Site:
-    """A site that its owner takes from one key to the next."""
-
-    def __init__(self, home: Settings, pair: Pair, artifact: Path) -> None:
-        self.home, self.pair, self.now = home, pair, home.now
-        self.artifact = artifact_key(f"file:{artifact}")
-        shutil.rmtree(home.site)
-
-    @property
-    def root(self) -> Path:
-        return Path(self.home.site)
-
-    def keys(self, step: Step | None, *, announced: bool = True) -> Keys:
-        old, new = self.pair
-        if step in (Step.switch, Step.retire):
-            return Keys(new, self.artifact, None, old if step is Step.switch else None)
-        coming = new if announced else None
-        return Keys(old, self.artifact, coming, new if step is Step.overlap else None)
-
-    def release(self, version: str, keys: Keys) -> None:
-        self.now += 60
-        settings = self.home.model_copy(update={"now": self.now})
-        release.release(version, settings, shipped(), keys)
-
-    def rotate(self, step: Step) -> None:
-        self.now += 60
-        settings = self.home.model_copy(update={"now": self.now})
-        rotate(step, settings, shipped(), self.keys(step))
+def whole(tmp_path: Path, home: Settings) -> Keys:
+    """A set of keys, of which the repository key is going to be another."""
+    return made(tmp_path / "whole", "whole", now=home.now)
 
 
 @pytest.fixture
-def site(home: Settings, pair: Pair, artifact: Path, compiled: dict[str, object]) -> Site:
-    return Site(home.model_copy(update=compiled), pair, artifact)
+def site(home: Settings, pair: Pair, whole: Keys, compiled: dict[str, object]) -> Site:
+    # Real clients go by the machine's clock, which is long after the site's.
+    return Site(home.model_copy(update={**compiled, "valid_for": 0}), pair, whole)
 
 
 def ring(pair: Pair, knows: str) -> list[RepoKey]:
@@ -217,7 +175,7 @@ def test_a_key_that_was_announced_from_the_first_day_takes_over_in_one_release(
     old = tmp_path / "old.pub.asc"
     old.write_text(pair.old.armored)
     site.home = site.home.model_copy(update={"trust": (old,)})
-    site.release("v1.36.3", Keys(pair.new, site.artifact, further))
+    site.release("v1.36.3", site.signed_by(pair.new, further, None))
     assert ringed.read_bytes() == b"".join(key.certificate for key in (pair.new, further, pair.old))
     for name, client in CLIENTS.items():
         folder = tmp_path / name
@@ -253,13 +211,13 @@ def test_steps_out_of_order_are_refused_and_nothing_is_written(site: Site, pair:
         Step.switch: "this site is signed by .*, not by",
         Step.retire: "not signed by your keys",
     }
-    pointer = (site.root / layout.CURRENT).read_bytes()
+    pointer = (site.root / layout.TIMESTAMP).read_bytes()
     for step, why in wrong.items():
         with pytest.raises(KubewrightError, match=why):
             site.rotate(step)
     with pytest.raises(KubewrightError, match="no key to announce"):
         rotate(Step.announce, site.home, shipped(), site.keys(None, announced=False))
-    assert (site.root / layout.CURRENT).read_bytes() == pointer
+    assert (site.root / layout.TIMESTAMP).read_bytes() == pointer
 
 
 def test_an_overlap_does_not_end_by_a_forgotten_option(site: Site) -> None:

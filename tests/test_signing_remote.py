@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from made_keys import rooted
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError, RequestError
@@ -154,7 +155,7 @@ def test_a_release_is_signed_and_stock_tools_accept_it(
         "passphrase_file": kept.pin, "site": str(tmp_path / "site"), "dist": tmp_path / "dist",
     }  # fmt: skip
     settings = home.model_copy(update=named)
-    own = keys(settings)
+    own = rooted(keys(settings), tmp_path, now=settings.now)
     workspace, _, _ = release.release("v1.36.4", settings, shipped(), own)
     assert not verify_site(settings.site, published_keys(settings, own), now=settings.now).findings
     ring, root = tmp_path / "ring.gpg", tmp_path / "site"

@@ -21,6 +21,7 @@ from kubewright.signing import rpm
 from kubewright.signing.keys import initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.directory import DirectoryStore
+from kubewright.site.reader import Reader
 from kubewright.stages import carried, fetch, image, package, publish, release, sign, verify
 from kubewright.stages.carried import reading
 from kubewright.stages.store import store
@@ -394,11 +395,11 @@ def test_the_rpms_that_a_site_lists_are_those_of_its_manifests(home: Settings, k
     site = store(home)
     record = Workspace(home.dist / NAME).record("sign")
     assert record is not None
-    assert carried.listed_rpms(site) == digests(record)
+    assert carried.listed_rpms(Reader(site)) == digests(record)
     for path in Path(home.site).glob("yum/*/x86_64/repodata/*-primary.xml.gz"):
         path.write_bytes(b"damaged")
-    assert carried.listed_rpms(site) == {}, "damage is for `publish` and `verify` to name"
-    assert carried.listed_rpms(DirectoryStore(Path(home.site) / "nothing")) == {}
+    assert carried.listed_rpms(Reader(site)) == {}, "damage is for `publish` and `verify` to name"
+    assert carried.listed_rpms(Reader(DirectoryStore(Path(home.site) / "nothing"))) == {}
 
 
 def resigned(workspace: Workspace, stage: str, **options: str) -> None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
+from forged_metadata import vouch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,8 +34,8 @@ from kubewright.site import index as indexing
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.identity import Identity
 from kubewright.site.index import Declared
-from kubewright.site.objects import Kind, Object, apply, pointer
-from kubewright.site.reader import Reader, pointer_to
+from kubewright.site.objects import Object, apply, pointer
+from kubewright.site.reader import Reader
 from kubewright.site.repositories import signed_copy
 from kubewright.stages import channels, release, verify
 from kubewright.stages.repair import repair_site
@@ -647,12 +648,11 @@ def forged(site: Path, keys: Keys, index: Index, changed: Graph) -> None:
     objects: list[Object] = [backups.backup(path, copies)]
     for copied, content in copies.items():
         objects += signed_copy(copied, content, signer, NOW)
-    new = pointer_to(state.number, files.sha256(state.to_bytes()))
     live = {layout.GRAPH: data, layout.INDEX: index.to_bytes(), layout.STATE: state.to_bytes()}
-    for name, content in (live | {layout.FINISHED: new}).items():
+    for name, content in live.items():
         objects.append(pointer(name, content, fresh=False))
-    objects.append(Object(layout.CURRENT, Kind.record, new, len(new), files.sha256(new)))
     apply(store, objects, present.tag)
+    vouch(site, signer, state.to_bytes(), now=NOW)
 
 
 def test_a_signed_graph_that_contradicts_the_manifests_is_found(

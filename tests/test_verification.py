@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pysequoia
 import pytest
+from forged_metadata import vouch
+from made_keys import development, following, made
 from pysequoia.packet import PacketPile, Tag
 
 from kubewright import files
@@ -31,7 +33,6 @@ from kubewright.models.site import Channel, Copy, Index, Pointer, State
 from kubewright.printable import LONGEST, printable, printable_json
 from kubewright.settings import Settings
 from kubewright.signing import cosign, openpgp, provenance
-from kubewright.signing.keys import artifact_key, initialise, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.signing.verify import lifetimes
 from kubewright.site import backups, layout
@@ -69,12 +70,7 @@ class Past(NamedTuple):
 def past(sample_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
     """1.36.4 everywhere, then 1.36.3 in one channel beside it, then that channel rolled back."""
     home = tmp_path_factory.mktemp("verification")
-    keys = Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
-    initialise(home / "keys", "Stranger <stranger@example.org>", now=NOW, expires_days=None)
-    stranger = Keys(
-        repo=repo_key(f"file:{home}/keys/repo-key.asc", now=NOW),
-        artifact=artifact_key(f"file:{home}/keys/artifact-key.pem"),
-    )
+    keys, stranger = development(NOW), made(home / "keys", "Stranger", now=NOW)
     settings = Settings(
         upstream=str(sample_mirror),
         dist=home / "dist",
@@ -156,10 +152,8 @@ class Site:
             place = layout.channel_copy(name, copy.sequence, copy.sha256)
             copies[place] = self.read(place)
         self.write(layout.backup_copy(path), object_bytes(backups.backup(path, copies)))
-        pointer = Pointer(number=state.number, sha256=files.sha256(data)).to_bytes()
         self.write(layout.STATE, data)
-        self.write(layout.CURRENT, pointer)
-        self.write(layout.FINISHED, pointer)
+        vouch(self.root, self.past.keys, data, now=NOW)
 
     def publish_channel(self, name: str, record: bytes) -> None:
         """Publish other bytes as a channel's record under the same number."""
@@ -627,12 +621,12 @@ PUBLICATIONS: dict[str, Case] = {
     ),
     "index put back": (replay, "releases/index.json", "differs from publications/index/3-"),
     "pointer lost": (
-        lambda site: site.delete(layout.CURRENT),
-        layout.CURRENT,
+        lambda site: site.delete(layout.TIMESTAMP),
+        layout.TIMESTAMP,
         "missing; run `kubewright repair`",
     ),
     "pointer to nowhere": (
-        lambda site: site.write(layout.CURRENT, Pointer(number=3, sha256="0" * 64).to_bytes()),
+        lambda site: site.write(layout.TIMESTAMP, Pointer(number=3, sha256="0" * 64).to_bytes()),
         "publications/site/",
         "missing",
     ),
@@ -1016,7 +1010,8 @@ def test_a_site_that_changed_its_keys_is_sound(site: Site, tmp_path: Path) -> No
     settings = site.past.settings.model_copy(
         update={"site": str(site.root), "now": NOW + 180, "trust": trust}
     )
-    channels.rollback(CHANNEL, settings, shipped(), site.past.stranger, 2)
+    keys = following(site.past.keys, site.past.stranger, now=NOW)
+    channels.rollback(CHANNEL, settings, shipped(), keys, 2)
     assert site.found() == []
     assert site.found(*own(site.past), *foreign(site.past)) == []
     assert site.found(*foreign(site.past)) == [], "the new keys' state names the old ones"
@@ -1030,7 +1025,7 @@ def test_a_site_that_changed_its_keys_is_sound(site: Site, tmp_path: Path) -> No
 def test_what_is_no_site_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(
         VerificationFailed,
-        match=r"publications/current\.json is missing: this is no published site",
+        match=r"tuf/timestamp\.json is missing: this is no published site",
     ):
         verify.verify(str(tmp_path), [], now=NOW)
     with pytest.raises(RequestError, match="no such directory"):
@@ -1161,11 +1156,8 @@ def test_a_certificate_that_has_a_name_more_than_the_given_one_is_named(site: Si
 
 def short_lived(site: Site, tmp_path: Path) -> Keys:
     """The site goes over to keys that expire in 40 days."""
-    initialise(tmp_path / "short", "Short <s@example.org>", now=NOW, expires_days=40)
-    keys = Keys(
-        repo=repo_key(f"file:{tmp_path}/short/repo-key.asc", now=NOW),
-        artifact=artifact_key(f"file:{tmp_path}/short/artifact-key.pem"),
-    )
+    short = made(tmp_path / "short", "Short", now=NOW, expires_days=40)
+    keys = following(site.past.keys, short, now=NOW)
     trust = (tmp_path / "old.asc", tmp_path / "old.pub")
     for path, key in zip(trust, own(site.past), strict=True):
         path.write_bytes(key)
@@ -1194,7 +1186,8 @@ def test_an_expired_key_that_signs_is_a_finding_and_an_earlier_one_is_only_said(
             "trust": (tmp_path / "short/repo-key.pub.asc", tmp_path / "short/artifact-key.pub"),
         }
     )
-    channels.rollback(CHANNEL, settings, shipped(), site.past.keys, 3)
+    back = following(keys, site.past.keys, now=NOW)
+    channels.rollback(CHANNEL, settings, shipped(), back, 3)
     report = verify.verify(str(site.root), given, now=NOW + 41 * DAY)
     assert report.findings == ()
     assert any(line.startswith(about) for line in report.warnings)
@@ -1482,7 +1475,7 @@ class Endless:
     "pattern",
     [
         "keys/*",
-        "publications/current.json",
+        "tuf/*",
         "publications/*.sig",
         "publications/*.asc",
         "releases/index.json",
@@ -1667,7 +1660,7 @@ def test_an_error_about_a_hostile_name_is_one_line_that_shows_what_it_is(
     (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == VerificationFailed.exit_code
     assert line.isprintable()
-    assert "/\\x1b[2J: publications/current.json is missing" in line
+    assert "/\\x1b[2J: tuf/timestamp.json is missing" in line
 
 
 def test_a_server_that_shows_a_file_to_be_parsed_and_another_to_be_checked_is_caught(

@@ -62,8 +62,8 @@ class Settings(Model):
         None,
         ge=0,
         le=LONGEST,
-        description="days until the suites of the published channels expire; "
-        "0: never; None: as before",
+        description="days until the suites of the published channels expire; 0: never; None: as "
+        "before, of a new channel of production keys 14",
     )
     architectures: tuple[Arch, ...] = Field(Arch.usual(), min_length=1)
     revision: int = Field(1, ge=1)
@@ -71,6 +71,10 @@ class Settings(Model):
     artifact_key: str | None = None
     next_repo_key: str | None = None
     second_repo_key: str | None = None
+    freshness_key: str | None = None
+    roots: tuple[Path, ...] = Field(
+        (), description="TUF metadata of roots that are trusted; none: the development root"
+    )
     trust: tuple[Path, ...] = Field(
         (), description="files of public keys that may have signed what is published already"
     )
@@ -100,6 +104,7 @@ class Settings(Model):
     allow_development: bool = False
     allow_changed: tuple[str, ...] = ()
     allow_http: bool = False
+    allow_expired: bool = False
 
     @field_validator("channels", "allow_changed")
     @classmethod

@@ -17,10 +17,9 @@ from kubewright.models.base import Arch
 from kubewright.models.lock import Component
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, repo_key
-from kubewright.signing.roles import Keys
 from kubewright.stages import release
 from kubewright.stages import resolve as stage
+from kubewright.stages.keys import keys as keys_of
 from kubewright.stages.sample import sample
 
 NOW = 1_790_000_000
@@ -98,7 +97,7 @@ def second_run(work: Path) -> Iterator[Result]:
         now=NOW,
         architectures=(Arch.amd64,),
     )
-    keys = Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+    keys = keys_of(settings)
     release.release("v1.36.4", settings, shipped(), keys)
     made = [
         path for folder in ("dist", "site") for path in (work / folder).rglob("*") if path.is_file()

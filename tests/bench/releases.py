@@ -15,16 +15,16 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from kubewright import content, files
-from kubewright.cli.options import cache_directory
+from kubewright.cli.directories import cache_directory
 from kubewright.cli.shipped import shipped
 from kubewright.log import console
 from kubewright.models.base import Arch
 from kubewright.settings import Settings
-from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.directory import DirectoryStore
 from kubewright.stages import fetch, image, package, resolve, sign
 from kubewright.stages.carried import reading
+from kubewright.stages.keys import keys as keys_of
 from kubewright.stages.sample import sample
 from kubewright.stages.site_keys import site_keyring
 from kubewright.workspace import Workspace, fingerprint, folder_digests
@@ -166,4 +166,4 @@ def _settings(home: Path, number: int) -> Settings:
 
 
 def _keys() -> Keys:
-    return Keys(repo=repo_key(None, now=NOW), artifact=artifact_key(None))
+    return keys_of(Settings(cache=Path("cache"), now=NOW))

@@ -90,9 +90,8 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @NAME
 @shared(
-    "repo-key", "next-repo-key", "trust", "state", "now", "dist", "cache", "site", "url",
-    "registry", "maintainer", "backend", "compression", "only", "jobs",
-    "dry-run",
+    "repo-key", "next-repo-key", "root", "trust", "state", "allow-expired", "now", "dist", "cache",
+    "site", "url", "registry", "maintainer", "backend", "compression", "only", "jobs", "dry-run",
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
@@ -100,7 +99,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages import package as packaging
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.site import keyring
-    from kubewright.stages.site_keys import site_keyring
+    from kubewright.stages.site_keys import settled_key, site_keyring
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -108,8 +107,9 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
     own = packaging.certificate(settings)
-    known = site_keyring(packaging.certificates(settings, own), keyring(settings, own))
-    record = packaging.package(workspace, settings, shipped(), own, known)
+    there = keyring(settings, own)
+    known = site_keyring(packaging.certificates(settings, own), there)
+    record = packaging.package(workspace, settings, shipped(), settled_key(own, there), known)
     _report(workspace, record, as_json)
 
 
@@ -180,7 +180,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 @NAME
 @shared(
     *KEYS, "trust", "state", "dist", "cache", "site", "url", "allow-http", "allow-development",
-    "dry-run",
+    "allow-expired", "dry-run",
 )  # fmt: skip
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""
@@ -190,7 +190,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
     from kubewright.stages.store import store
-    from kubewright.stages.trust import vouched_by
+    from kubewright.stages.trust import believed
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -204,7 +204,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
         shipped(),
         own,
         reading(site),
-        partial(listed_rpms, site, vouched_by(settings, own)),
+        partial(listed_rpms, believed(settings, own)),
     )
     _report(workspace, record, as_json)
 

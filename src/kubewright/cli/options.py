@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from kubewright import log
 from kubewright.cli.defaults import CONFIGURATION
+from kubewright.cli.directories import cache_directory, state_directory
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
@@ -31,12 +32,14 @@ CHOICE = (
 """The options that decide what a release consists of."""
 
 KEYS = (
-    "repo-key", "artifact-key", "next-repo-key", "second-repo-key", "passphrase-file", "now",
+    "repo-key", "artifact-key", "next-repo-key", "second-repo-key", "freshness-key", "root",
+    "passphrase-file", "now",
 )  # fmt: skip
 """Those that name the keys."""
 
 PUBLICATION = (
-    "site", "url", "allow-http", "allow-development", *KEYS, "trust", "state", "dry-run",
+    "site", "url", "allow-http", "allow-development", "allow-expired", *KEYS, "trust", "state",
+    "dry-run",
 )  # fmt: skip
 """Those of a publication of any kind."""
 
@@ -75,6 +78,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "valid-for": {
         "type": int,
         "metavar": "DAYS",
+        "show_default": "as before; 14 in a new channel of production keys",
         "help": "Let the channels expire, 0: never; `refresh` renews them.",
     },
     "arch": {
@@ -106,6 +110,19 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "show_default": "a development key",
         "help": "ECDSA key, for images and manifest.",
     },
+    "freshness-key": {
+        "metavar": "URI",
+        "show_default": "a development key",
+        "help": "ECDSA key that says which publication is the newest, and signs nothing else.",
+    },
+    "root": {
+        "field": "roots",
+        "type": click.Path(path_type=Path),
+        "multiple": True,
+        "metavar": "FILE",
+        "show_default": "the development root",
+        "help": "TUF root that names the keys of the site; repeatable, to publish the next.",
+    },
     "passphrase-file": {
         "type": click.Path(path_type=Path),
         "metavar": "FILE",
@@ -127,6 +144,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "allow-development": {
         "is_flag": True,
         "help": "Let a development key sign for a public site, and production keys a sample.",
+    },
+    "allow-expired": {
+        "is_flag": True,
+        "help": "Go on from a publication whose metadata has expired, if you know it as the last.",
     },
     "allow-http": {
         "is_flag": True,
@@ -252,18 +273,6 @@ def _refusal(error: ValidationError) -> RequestError:
             place = f"--{name} {redacted(str(first.given))}"
     examples = Settings.model_fields[field].examples
     return RequestError(place, first.problem, f"write it like {examples[0]}" if examples else "")
-
-
-def cache_directory() -> Path:
-    """The user's cache directory for this program (XDG)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kubewright"
-
-
-def state_directory() -> Path:
-    """Where this program remembers what it has seen (XDG)."""
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local/state") / "kubewright"
 
 
 def refuse_dry_run(settings: Settings, use: str) -> None:

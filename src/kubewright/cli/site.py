@@ -148,27 +148,32 @@ def refresh(settings: Settings, as_json: bool) -> None:
     """Renew the channels that --valid-for lets expire, each for its own days, when less than half
     of them are left.
 
-    Channels that another key has signed are signed again too. Needs no release in --dist.
+    That takes --freshness-key, --root and --repo-key alone. What another key has signed is signed
+    again too, which takes --artifact-key. Needs no release in --dist.
     """
     from kubewright.cli.shipped import shipped
     from kubewright.stages import channels
-    from kubewright.stages.keys import keys
+    from kubewright.stages.keys import refreshing_keys
 
-    renewed, changes, finished = channels.refresh(settings, shipped(), keys(settings))
+    done = channels.refresh(settings, shipped(), refreshing_keys(settings))
+    renewed, changes, finished = done
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
         return
     _changes(changes, settings)
-    for record in renewed:
-        say(_line(record))
+    for one in renewed:
+        until = f"  valid until {moment(one.valid_until)}" if one.valid_until else ""
+        say(f"{one.channel}  {moment(one.issued)}{until}")
     if finished is not None:
         would = "would finish" if settings.dry_run else "finished"
         say(
             f"{settings.site}: {would} publication {finished}, which was cut short:"
             f" {len(changes)} objects"
         )
-    elif not renewed:
+    elif not changes:
         say(f"{settings.site}: nothing to renew")
+    elif not renewed:
+        say(f"{settings.site}: {'would renew' if settings.dry_run else 'renewed'} its timestamp")
 
 
 @click.command()

@@ -6,7 +6,9 @@ import click
 
 from kubewright.cli.hyperkube import source
 from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, shared, show_json
+from kubewright.cli.roots import root
 from kubewright.errors import VerificationFailed
+from kubewright.files import sha256
 from kubewright.mirror import KUBERNETES
 from kubewright.models.base import Arch
 from kubewright.moments import day
@@ -73,13 +75,15 @@ def key() -> None:
     type=int,
     metavar="DAYS",
     show_default="never",
-    help="When the OpenPGP key expires.",
+    help="When the OpenPGP keys expire; dnf and rpm never learn that a key was extended.",
 )
 @shared("now")
 def init(
     settings: Settings, as_json: bool, directory: Path, name: str, expires: int | None
 ) -> None:
-    """Make a repository key, the one that comes after it, and an artifact key in DIR."""
+    """Make a repository key, the one that comes after it, an artifact key, a freshness key, and the
+    root that names the last two, in DIR.
+    """
     from kubewright.stages.keys import init as make_keys
 
     paths = make_keys(directory, name, settings, expires_days=expires)
@@ -90,9 +94,11 @@ def init(
         "the secret files have no passphrase: keep them safe, and a copy elsewhere", err=True
     )
     click.echo(f"keep {paths.next_secret} off this machine until its turn comes", err=True)
+    click.echo(f"keep {paths.root_secret} off it too: it signs who may sign", err=True)
     click.echo(
         f"--repo-key file:{paths.repo_secret} --artifact-key file:{paths.artifact_secret}"
-        f" --next-repo-key file:{paths.next_public}"
+        f" --next-repo-key file:{paths.next_public} --freshness-key file:{paths.freshness_secret}"
+        f" --root {paths.root}"
     )
 
 
@@ -108,6 +114,8 @@ def show(settings: Settings, as_json: bool) -> None:
         "user_id": own.repo.user_id,
         "expires": own.repo.expires,
         "ecdsa": own.artifact.key_id,
+        "freshness": own.freshness.key_id if own.freshness else None,
+        "root": sha256(own.root) if own.root else None,
         "development": own.development,
     }
     if as_json:
@@ -116,6 +124,8 @@ def show(settings: Settings, as_json: bool) -> None:
     expires = own.repo.expires
     words = {
         "expires": "never" if expires is None else day(expires),
+        "freshness": values["freshness"] or "none",
+        "root": values["root"] or "none",
         "development": "yes" if own.development else "no",
     }
     for label, value in (values | words).items():
@@ -205,3 +215,4 @@ def quickstart(settings: Settings, keep: Path) -> None:
 
 
 mirror.add_command(source)
+key.add_command(root)

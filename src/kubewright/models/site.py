@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from kubewright.models.base import (
-    DAY,
     Day,
     Header,
     Model,
@@ -108,14 +107,6 @@ class Channel(Document):
         """The release that the channel points to."""
         return next((release for release in self.releases if release.status == "current"), None)
 
-    def due(self, now: int) -> bool:
-        """Whether less than half of the days that it is valid for are left from `now` (epoch
-        seconds).
-        """
-        if self.valid_for is None or self.valid_until is None:
-            return False
-        return 2 * (self.valid_until - now) < self.valid_for * DAY
-
     @property
     def development(self) -> bool:
         """Whether any release here was signed by a development key."""
@@ -197,6 +188,9 @@ class State(Document):
     parent: Sha256 | None = Field(None, description="of the state before this one")
     issued: int = Field(description="publication clock, epoch seconds")
     engine: str = Field(description="the newest version of kubewright that has published here")
+    root: Sha256 | None = Field(
+        None, description="of tuf/1.root.json; none: published before the site had metadata"
+    )
     channels: dict[ChannelName, Copy]
     index: Copy
     keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")
@@ -206,7 +200,7 @@ class State(Document):
 
 
 class Pointer(Document):
-    """`publications/current.json`: which state is the site's. Swapping it is the commit."""
+    """Which state is the site's; a document of its own on sites from before they had metadata."""
 
     header: Header = Header(type="kubewright.pointer")
     number: int = Field(ge=1)

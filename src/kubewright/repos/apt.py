@@ -87,6 +87,22 @@ def suite(
     return by_hash | plain | {"Release": _release(fields, plain)}
 
 
+_DATES = re.compile(r"^(Date|Valid-Until): .*\n", re.MULTILINE)
+
+
+def dated(release: bytes, issued: int, valid_until: int | None) -> Hashed:
+    """The same `Release` of other dates, in epoch seconds. Raises ValueError for bytes that are
+    none.
+    """
+    lines = f"Date: {_date(issued)}\n"
+    if valid_until is not None:
+        lines += f"Valid-Until: {_date(valid_until)}\n"
+    head, found, rest = release.decode().partition("Date: ")
+    if not found:
+        raise ValueError("no Release of a suite")
+    return Hashed((head + lines + _DATES.sub("", found + rest)).encode())
+
+
 def by_hash_name(arch: str, sha256: str) -> str:
     """Where the packed index with a digest lies for good, below apt/dists/SUITE/."""
     return f"main/binary-{arch}/by-hash/SHA256/{sha256}"

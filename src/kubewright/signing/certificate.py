@@ -5,7 +5,10 @@ from pathlib import Path
 from kubewright.errors import RequestError
 from kubewright.files import expanded
 from kubewright.signing import keyfile, keys
+from kubewright.signing.absent import Absent
 from kubewright.signing.public import RepoPublicKey
+from kubewright.signing.roles import RepoKey
+from kubewright.signing.signer import Secrets
 
 _REMEDY = "give the certificate that `kubewright key init DIR` wrote as repo-key.pub.asc"
 
@@ -30,6 +33,18 @@ def read(uri: str | None, now: int, option: str = "--repo-key") -> RepoPublicKey
         raise RequestError(error.place, error.problem, _REMEDY) from error
     public.refuse_expired(now)
     return public
+
+
+def key_or_certificate(uri: str, now: int, secrets: Secrets) -> RepoKey:
+    """The repository key at a URI; where that is a certificate alone, one that signs nothing.
+
+    Raises as `keys.repo_key` does.
+    """
+    if uri.startswith("file:"):
+        public = read(uri, now)
+        if keyfile.is_certificate(_path(uri, "--repo-key").read_bytes()):
+            return RepoKey.of(public, Absent(public.certificate, "--repo-key"))
+    return keys.repo_key(uri, now=now, secrets=secrets)
 
 
 def _path(uri: str, option: str) -> Path:

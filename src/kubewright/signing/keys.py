@@ -1,6 +1,4 @@
-"""The two keys of a release manager: one for repositories and rpms, one for images and the
-manifest.
-"""
+"""The keys of a release manager: made, and read from where they lie, development keys too."""
 
 import os
 import stat
@@ -21,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.models.base import DAY
-from kubewright.signing import development, keyfile, openpgp
+from kubewright.models.site import LONGEST
+from kubewright.signing import development, keyfile, openpgp, roots
 from kubewright.signing.file_signer import FileSigner
 from kubewright.signing.keyring import artifact_keys
 from kubewright.signing.public import DEVELOPMENT, MARK, RepoPublicKey
@@ -30,7 +29,11 @@ from kubewright.signing.schemes import locked, open_key
 from kubewright.signing.signer import Secrets
 
 _REPO, _ARTIFACT = "repo-key.asc", "artifact-key.pem"
+_FRESHNESS, _ROOT = "freshness-key.pem", "root-key.pem"
 """The files of the secret keys."""
+
+_METADATA = "root.json"
+"""The root that names the others."""
 
 
 def repo_key(
@@ -56,12 +59,55 @@ def artifact_key(uri: str | None, *, secrets: Secrets = locked) -> ArtifactKey:
 
     Raises RequestError when there is no such key or it is of another kind.
     """
+    return _ecdsa(uri, _ARTIFACT, "--artifact-key", secrets)
+
+
+def _ecdsa(uri: str | None, name: str, option: str, secrets: Secrets) -> ArtifactKey:
+    """The ECDSA key at `uri`, or the user's development key in the file of that name."""
     if uri is None:
-        path = _development(_ARTIFACT, lambda: MARK + _new_artifact_key())
+        path = _development(name, lambda: MARK + _new_artifact_key())
         uri = f"file:{path}"
-    signer = open_key(uri, "ecdsa-p256", option="--artifact-key", secrets=secrets)
+    signer = open_key(uri, "ecdsa-p256", option=option, secrets=secrets)
     (public,) = artifact_keys(signer.public, place=uri).values()
     return ArtifactKey.of(public, signer)
+
+
+def freshness_key(uri: str | None, *, secrets: Secrets = locked) -> ArtifactKey:
+    """The key at `uri` that says which publication is the newest, or the user's development key.
+
+    Raises as `artifact_key` does.
+    """
+    return _ecdsa(uri, _FRESHNESS, "--freshness-key", secrets)
+
+
+def root_key(uri: str | None, *, secrets: Secrets = locked) -> ArtifactKey:
+    """The key at `uri` that signs roots, or the user's development key. Raises as `artifact_key`
+    does.
+    """
+    return _ecdsa(uri, _ROOT, "--root-key", secrets)
+
+
+def development_root(now: int) -> bytes:
+    """The root that names the user's development keys, made at `now` on first use."""
+    artifact, freshness = artifact_key(None), freshness_key(None)
+    signer = root_key(None)
+
+    def make() -> bytes:
+        return _root(signer, artifact, freshness, now, LONGEST)
+
+    return _development(_METADATA, make).read_bytes()
+
+
+def _root(
+    signer: ArtifactKey, artifact: ArtifactKey, freshness: ArtifactKey, now: int, days: int
+) -> bytes:
+    holders = {
+        "root": [signer.key],
+        "targets": [artifact.key],
+        "snapshot": [artifact.key],
+        "timestamp": [freshness.key],
+    }
+    return roots.new(holders, [signer.role_key], now=now, days=days).data
 
 
 def certify(uri: str, name: str, *, now: int, secrets: Secrets = locked) -> RepoPublicKey:
@@ -101,6 +147,13 @@ class Paths:
     next_secret: Path
     """Of the repository key that comes next: not for this machine."""
     next_public: Path
+    freshness_secret: Path
+    freshness_public: Path
+    root_secret: Path
+    """Signs roots: not for this machine."""
+    root_public: Path
+    root: Path
+    """The root that names artifact key and freshness key."""
 
     @classmethod
     def below(cls, directory: Path) -> Self:
@@ -112,6 +165,11 @@ class Paths:
             artifact_public=directory / "artifact-key.pub",
             next_secret=directory / "next-repo-key.asc",
             next_public=directory / "next-repo-key.pub.asc",
+            freshness_secret=directory / _FRESHNESS,
+            freshness_public=directory / "freshness-key.pub",
+            root_secret=directory / _ROOT,
+            root_public=directory / "root-key.pub",
+            root=directory / _METADATA,
         )
 
 
@@ -145,10 +203,19 @@ def initialise(directory: Path, name: str, *, now: int, expires_days: int | None
     ):  # fmt: skip
         files.write(secret, _new_repo_key(name, now, expires), mode=0o600)
         files.write(public, repo_key(f"file:{secret}", now=now).armored.encode())
-    files.write(paths.artifact_secret, _new_artifact_key(), mode=0o600)
-    artifact = artifact_key(f"file:{paths.artifact_secret}")
-    files.write(paths.artifact_public, artifact.public_pem)
+    artifact = _written(paths.artifact_secret, paths.artifact_public)
+    freshness = _written(paths.freshness_secret, paths.freshness_public)
+    signer = _written(paths.root_secret, paths.root_public)
+    files.write(paths.root, _root(signer, artifact, freshness, now, roots.YEAR))
     return paths
+
+
+def _written(secret: Path, public: Path) -> ArtifactKey:
+    """A new ECDSA key in two files."""
+    files.write(secret, _new_artifact_key(), mode=0o600)
+    key = artifact_key(f"file:{secret}")
+    files.write(public, key.public_pem)
+    return key
 
 
 def _refuse_open(directory: Path) -> None:
@@ -160,7 +227,7 @@ def _refuse_open(directory: Path) -> None:
 
 def are_made(repo: str | None, artifact: str | None) -> bool:
     """Whether no development key would have to be made first for these two URIs."""
-    wanted = ((repo, _REPO), (artifact, _ARTIFACT))
+    wanted = ((repo, _REPO), (artifact, _ARTIFACT), (artifact, _FRESHNESS), (artifact, _METADATA))
     return all(
         uri is not None or (_development_directory() / name).exists() for uri, name in wanted
     )

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from kubewright.errors import RequestError
+from kubewright.metadata.formats import RoleKey, RoleKeys
 from kubewright.signing import openpgp
+from kubewright.signing.absent import Absent
 from kubewright.signing.public import ArtifactPublicKey, RepoPublicKey
 from kubewright.signing.signer import Signer
 
@@ -26,6 +29,7 @@ class RepoKey(RepoPublicKey):
             public.certificate,
             public.created,
             public.expires,
+            public.lapses,
             signer,
         )
 
@@ -70,7 +74,15 @@ class ArtifactKey(ArtifactPublicKey):
 
         Raises what its signer raises.
         """
-        return base64.b64encode(self.signer.sign_digest(hashlib.sha256(data).digest(), "sha256"))
+        return base64.b64encode(self._der(data))
+
+    @property
+    def role_key(self) -> RoleKey:
+        """The key as TUF metadata has it."""
+        return RoleKey(self.key, self._der, here=not isinstance(self.signer, Absent))
+
+    def _der(self, data: bytes) -> bytes:
+        return self.signer.sign_digest(hashlib.sha256(data).digest(), "sha256")
 
     __call__ = sign  # `keys.artifact(data)` is how a publication asks for it
 
@@ -89,12 +101,18 @@ class Keys:
     """Whose certificate is handed out already, so that its turn is noticed by nobody."""
     second: RepoKey | None = None
     """Who signs repositories too while a rotation is under way."""
+    freshness: ArtifactKey | None = None
+    """Who says which publication is the newest; None: these keys publish nothing."""
+    root: bytes | None = None
+    """TUF metadata of the newest root that is trusted; None: no site's metadata is."""
+    earlier: tuple[bytes, ...] = ()
+    """Roots before that which are trusted too, the oldest first."""
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
-        """Of the repository key and of the one that comes next."""
-        coming = (self.coming.certificate,) if self.coming else ()
-        return (self.repo.certificate, *coming)
+        """Of the repository key, of the one that comes next, and of the one that signs too."""
+        others = (self.coming, self.second)
+        return (self.repo.certificate, *(key.certificate for key in others if key))
 
     @property
     def development(self) -> bool:
@@ -111,26 +129,44 @@ class Keys:
         """Of the key that signs repositories too; empty where there is none."""
         return self.second.fingerprint if self.second else ""
 
+    @property
+    def roots(self) -> tuple[bytes, ...]:
+        """All that are trusted, the oldest first."""
+        return (*self.earlier, self.root) if self.root is not None else ()
+
+    @property
+    def roles(self) -> RoleKeys:
+        """Who signs the metadata of a site. Raises RequestError where nobody is named."""
+        if self.freshness is None:
+            raise RequestError(
+                "--freshness-key",
+                "not given, so nobody can sign the metadata of the site",
+                "name it and --root; `kubewright key init` makes them, and for keys that you have"
+                " `kubewright key root new` (docs/keys.md)",
+            )
+        return RoleKeys(self.artifact.role_key, self.freshness.role_key)
+
     def moment(self, epoch: int) -> int:
-        """When artifacts are signed: their own date, but never before the key existed."""
-        return self._at(self.repo, epoch)
+        """When artifacts are signed: their own date, but only when the key can sign.
+
+        What its certificate says later does not move it.
+        """
+        return self.repo.moment(epoch)
 
     def clearsign(self, text: bytes, when: int) -> bytes:
         """`text` with the signatures of the repository keys below: InRelease."""
-        return openpgp.clearsigned(text, [by.text_signer(self._at(by, when)) for by in self._all])
+        return openpgp.clearsigned(text, [by.text_signer(by.moment(when)) for by in self._all])
 
     def armored_detached(self, data: bytes, when: int) -> bytes:
         """The signatures of the repository keys over `data` as text: `.asc` files, Release.gpg.
 
-        One block; the repository key's is the first of it, by which zypper decides.
+        One block. While two sign, the repository key's is its first and its last: libzypp goes by
+        the last that gpgme tells it, which before gpgme 2 is the first of keys that it lacks.
         """
-        made = (by.detached(data, self._at(by, when)) for by in self._all)
+        order = (*self._all, self.repo) if self.second else self._all
+        made = (by.detached(data, by.moment(when)) for by in order)
         return openpgp.armored("SIGNATURE", b"".join(made))
 
     @property
     def _all(self) -> tuple[RepoKey, ...]:
         return (self.repo, self.second) if self.second else (self.repo,)
-
-    @staticmethod
-    def _at(key: RepoKey, epoch: int) -> int:
-        return max(epoch, key.created)

@@ -20,6 +20,12 @@ def backup(state: str, copies: Mapping[str, bytes]) -> Object:
     return immutable(layout.backup_copy(state), canonical_json(texts))
 
 
+def metadata(name: str, copies: Mapping[str, bytes]) -> Object:
+    """The second place for files of TUF metadata, by path, under a name."""
+    texts = {path: _encoded(data) for path, data in copies.items()}
+    return immutable(layout.metadata_backup(name), canonical_json(texts), numbered=True)
+
+
 def read(data: bytes) -> dict[str, bytes]:
     """The documents in a backup, by path. Raises ValueError for one that is damaged."""
     table = json.loads(data)

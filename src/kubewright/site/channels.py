@@ -8,6 +8,11 @@ from kubewright.models.base import DAY
 from kubewright.models.site import Channel, ChannelRelease, IndexedRelease
 from kubewright.site import graph, layout
 
+LASTS = 14
+"""Days that suites of production keys are good for unless somebody says otherwise: so long can
+somebody who holds a site back do so unnoticed.
+"""
+
 FLOATING = ("stable", "latest")
 """Channels that only move upwards by default."""
 
@@ -58,7 +63,7 @@ def add(
     if (
         previous
         and (previous.releases, previous.url) == (releases, url)
-        and _stands(previous, now, repo_key, valid_for)
+        and _stands(previous, repo_key, valid_for)
     ):
         return previous
     return _next(
@@ -81,10 +86,8 @@ def published_otherwise(
 
 
 def resign(previous: Channel, *, now: int, repo_key: str, second_key: str = "") -> Channel:
-    """The same content under these keys and for as long again; the previous record itself when
-    neither is due.
-    """
-    if previous.second_key == second_key and _stands(previous, now, repo_key, None):
+    """The same content under these keys; the previous record itself when it is under them."""
+    if previous.second_key == second_key and _stands(previous, repo_key, None):
         return previous
     return renewed(previous, now=now, repo_key=repo_key)
 
@@ -102,10 +105,10 @@ def renewed(previous: Channel, *, now: int, repo_key: str) -> Channel:
     )
 
 
-def _stands(previous: Channel, now: int, repo_key: str, valid_for: int | None) -> bool:
-    """Whether a record is under this key, valid for as long as is wanted, and not due."""
+def _stands(previous: Channel, repo_key: str, valid_for: int | None) -> bool:
+    """Whether a record is under this key, and valid for as long as is wanted."""
     wanted = (repo_key, _days(previous, valid_for))
-    return (previous.repo_key, previous.valid_for) == wanted and not previous.due(now)
+    return (previous.repo_key, previous.valid_for) == wanted
 
 
 def _days(previous: Channel | None, valid_for: int | None) -> int | None:

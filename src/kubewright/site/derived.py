@@ -11,7 +11,6 @@ from kubewright.models.site import Channel, Index, State
 from kubewright.models.upgrades import Graph
 from kubewright.site import layout
 from kubewright.site.objects import Kind, Object, pointer
-from kubewright.site.reader import pointer_to
 from kubewright.site.repositories import Signer, signed_copy
 
 DOCUMENTS: Mapping[str, type[Document]] = {
@@ -77,18 +76,18 @@ def index_objects(
 
 
 def state_objects(
-    state: State, data: bytes, signer: Signer, finished: State | None, *, first: bool
+    state: State, data: bytes, word: bytes, signer: Signer, finished: State | None
 ) -> list[Object]:
-    """A state (`data`) with its copy, the pointer to it, and last the word that all is written.
-
-    `first` says that the site has no pointer yet.
-    """
-    digest = files.sha256(data)
-    new = pointer_to(state.number, digest)
+    """A state (`data`) with its copy, and last the `word` that all is written: the pointer's."""
+    copy = layout.state_copy(state.number, files.sha256(data))
     fresh = finished is None
     return [
-        *signed_copy(layout.state_copy(state.number, digest), data, signer, state.issued),
-        Object(layout.CURRENT, Kind.record, new, len(new), files.sha256(new), first),
+        *signed_copy(copy, data, signer, state.issued),
         pointer(layout.STATE, data, fresh=fresh),
-        pointer(layout.FINISHED, new, fresh=fresh),
+        pointer(layout.FINISHED, word, fresh=fresh),
     ]
+
+
+def commit(word: bytes, *, first: bool) -> Object:
+    """The pointer; `first` says that the site has none yet."""
+    return Object(layout.TIMESTAMP, Kind.record, word, len(word), files.sha256(word), fresh=first)

@@ -1,19 +1,23 @@
 """A publication in the making: what the site is, and what shall follow."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
+from kubewright.metadata.formats import RoleKeys
+from kubewright.models.base import DAY
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index, SiteKey
-from kubewright.site import contents
+from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease, SiteKey
+from kubewright.site import contents, freshness
+from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
 from kubewright.site.keys import KeyFiles
 from kubewright.site.objects import Object
-from kubewright.site.reader import Present, Reader, Vouched
+from kubewright.site.reader import Present, Reader
 from kubewright.site.repositories import Signer
 
 
@@ -75,7 +79,7 @@ class Draft:
             found |= dict.fromkeys(record.architectures)
         return tuple(found)
 
-    def manifest(self, release: ChannelRelease) -> Manifest:
+    def manifest(self, release: ChannelRelease | IndexedRelease) -> Manifest:
         """The manifest of a release that the site has or that is new."""
         incoming = self.incoming.get(release.name)
         if incoming is not None:
@@ -95,8 +99,12 @@ class Draft:
         """Let a record follow the published one, with what it lists."""
         state = self.present.state
         before = state.channels.get(record.channel) if state else None
-        parent = before.sha256 if before else None
-        self.records[record.channel] = record.model_copy(update={"parent": parent})
+        changed: dict[str, Any] = {"parent": before.sha256 if before else None}
+        renewed = freshness.dated(self.present.word)
+        if record.issued <= renewed:  # clients refuse an older Date
+            issued, days = renewed + 1, record.valid_for
+            changed |= {"issued": issued, "valid_until": issued + days * DAY if days else None}
+        self.records[record.channel] = record.model_copy(update=changed)
         self.listed[record.channel] = listed
 
     @cached_property
@@ -119,7 +127,15 @@ class Publisher:
     """Makes the files of keys from those that the site has, by path, and what its state says of
     them.
     """
-    vouched: Vouched
-    """Whether a state of the site is signed by somebody that the publisher trusts."""
+    settled: Callable[[bytes], Signer]
+    """The signer as users of a site know its keys, by the keyring that the site has."""
     identity: Identity
     """What the site is if this is its first publication."""
+    anchor: Anchor
+    """Whom the publisher believes."""
+    roles: RoleKeys
+    """Who signs the site's metadata."""
+
+    def on(self, keyring: bytes | None) -> Self:
+        """The same on a site that has this keyring; None: it has none."""
+        return self if keyring is None else replace(self, signer=self.settled(keyring))

@@ -47,7 +47,7 @@ def edit(
     """
     uploaded: set[tuple[str, str]] = set()
     while True:
-        reader = Reader(store, publisher.vouched)
+        reader = Reader(store, publisher.anchor)
         present = reader.present()
         draft = Draft(reader, present, now)
         result = change(draft)
@@ -59,13 +59,13 @@ def edit(
         try:
             changes = apply(store, _before_the_end(objects), publication.tag)
         except Overtaken:
-            made, reader = publication.state, Reader(store, publisher.vouched)
+            made, reader = publication.state, Reader(store, publisher.anchor)
             if made is not None and reader.has_had(made):
                 # Somebody went on from this publication before it was seen to be committed.
                 unseen = replace(publication, state=None, pointer=None)
                 changes = _settle(store, publisher, now, unseen, present.finished)
                 return Edited(result, tuple(changes), number)
-            log.info("%s: somebody else published meanwhile; trying again", layout.CURRENT)
+            log.info("%s: somebody else published meanwhile; trying again", layout.TIMESTAMP)
             uploaded |= {(item.path, item.sha256) for item in _release_files(draft)}
             continue
         if publication.objects:
@@ -96,8 +96,9 @@ def _settle(
     changes: list[Change] = []
     written = publication.state or state
     while True:
-        said, current = store.get(layout.FINISHED), store.get(layout.CURRENT)
-        reader = Reader(store, publisher.vouched)
+        said = store.get(layout.FINISHED)
+        current = store.get(layout.TIMESTAMP) or store.get(layout.CURRENT)
+        reader = Reader(store, publisher.anchor)
         done = current is not None and current.data == publication.pointer
         # A damaged pointer is for `repair` to restore.
         if done or (present := reader.present()).state == written:

@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
+from kubewright.metadata import names
 from kubewright.models.base import Format
 
 MEDIA_TYPES: Final = MappingProxyType(
@@ -54,11 +55,17 @@ def marker_path(channel: str) -> str:
     return f"{CHANNELS}{channel}.txt"
 
 
+TIMESTAMP: Final = names.TIMESTAMP
+"""Which publication is the site's: the one pointer, whose swap is the commit."""
+
 CURRENT: Final = "publications/current.json"
-"""Which state is the site's: the one pointer, whose swap is the commit."""
+"""The pointer of a site from before it had metadata."""
+
+POINTERS: Final = (TIMESTAMP, CURRENT)
+"""What decides for a site: the first of them that is there."""
 
 FINISHED: Final = "publications/finished.json"
-"""Which state everything that follows from a state was last written for, all of it."""
+"""The pointer for which everything that follows from a state was last written, all of it."""
 
 STATE: Final = "publications/site.json"
 """The present state, the same bytes as its newest copy."""
@@ -78,6 +85,15 @@ BACKUP: Final = ".backup.json"
 def backup_copy(state: str) -> str:
     """A second place for the documents that came with the state at a path."""
     return f"{state.removesuffix('.json')}{BACKUP}"
+
+
+METADATA_BACKUPS: Final = "publications/metadata/"
+"""Where second copies of TUF metadata are."""
+
+
+def metadata_backup(name: str) -> str:
+    """A second place for the targets and snapshot of a version, or for a root."""
+    return f"{METADATA_BACKUPS}{name}{BACKUP}"
 
 
 def channel_copy(channel: str, sequence: int, sha256: str) -> str:

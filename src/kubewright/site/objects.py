@@ -46,6 +46,8 @@ class Object:
     """Whether nothing was at the path before, as far as the last publication says."""
     lasting: bool = False
     """Of a signature: one that is there stays, because it was made at another time."""
+    numbered: bool = False
+    """Whether somebody else may have taken its number meanwhile; then it gets the next."""
 
     @property
     def change(self) -> Change:
@@ -56,11 +58,17 @@ class Object:
 
 
 def immutable(
-    path: str, data: bytes, *, sha256: str | None = None, lasting: bool = False
+    path: str,
+    data: bytes,
+    *,
+    sha256: str | None = None,
+    lasting: bool = False,
+    numbered: bool = False,
 ) -> Object:
     """An object that never changes; its digest, where that is known already."""
     digest = sha256 or files.sha256(data)
-    return Object(path, Kind.immutable, data, len(data), digest, lasting=lasting)
+    size = len(data)
+    return Object(path, Kind.immutable, data, size, digest, lasting=lasting, numbered=numbered)
 
 
 def pointer(path: str, data: bytes, *, fresh: bool, sha256: str | None = None) -> Object:
@@ -157,16 +165,36 @@ def _require_source(store: Store, source: Source, path: str) -> None:
         )
 
 
+def is_other(store: Store, item: Object) -> bool:
+    """Whether other bytes are at the place of an object."""
+    there = store.stat(item.path)
+    return there is not None and not is_same(store, item.path, there, item.size, item.sha256)
+
+
 def _there(store: Store, item: Object) -> bool:
-    """Whether an immutable object is there. Raises PublicationConflict when other bytes are."""
+    """Whether an immutable object is there. Raises PublicationConflict when other bytes are, and
+    Overtaken when they have its number.
+    """
     there = store.stat(item.path)
     if there is None:
         return False
     if item.lasting or is_same(store, item.path, there, item.size, item.sha256):
         return True
+    if item.numbered:
+        raise Overtaken
     raise PublicationConflict(
         item.path,
         "published already with other bytes; a published name keeps its bytes",
         "publish the change under a new --revision; if `kubewright verify` calls this file"
         " damaged, run `kubewright repair`",
     )
+
+
+def in_order(objects: Iterable[Object]) -> tuple[Object, ...]:
+    """Immutable objects (copies after what they copy), the record, and the pointers as they are."""
+
+    def rank(item: Object) -> int:
+        later = {Kind.immutable: 0, Kind.record: 2, Kind.pointer: 3}[item.kind]
+        return later + isinstance(item.content, Source)
+
+    return tuple(sorted(objects, key=rank))

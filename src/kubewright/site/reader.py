@@ -1,27 +1,26 @@
 """Reads a site: the pointer, the state that it names, and every document by the digest in it."""
 
 import logging
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
+from kubewright.metadata.chain import Roots, follow, is_sound, refuse_expired, roots
 from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import layout
-from kubewright.site.store import Store
+from kubewright.site import backups, freshness, layout, words
+from kubewright.site.anchor import Anchor
+from kubewright.site.store import Store, Stored
+from kubewright.site.words import Word
 
 log = logging.getLogger(__name__)
 
 D = TypeVar("D", bound=Document)
-
-Vouched = Callable[[bytes, bytes | None, bytes | None], bool]
-"""Whether somebody who is trusted has signed a document: takes it with its OpenPGP and its ECDSA
-signature, None for one that is not there.
-"""
 
 
 @dataclass(frozen=True)
@@ -35,69 +34,134 @@ class Present:
     """Of the state."""
     finished: State | None
     """The state that everything derived was last written for; None: that is not known."""
+    word: Word | None = None
+    """What the pointer says."""
+    last: Word | None = None
+    """What it said when everything derived was written."""
+
+    @property
+    def undated(self) -> bool:
+        """Whether suites may have other dates than the pointer says."""
+        return freshness.dated(self.last) != freshness.dated(self.word)
 
     @property
     def unfinished(self) -> bool:
         """Whether a publication was committed, but not all that follows from it is written."""
-        return self.state is not None and self.finished != self.state
+        return self.state is not None and (self.finished != self.state or self.undated)
 
 
 class Reader:
     """A site as its signed documents describe it; nothing is believed for lying there.
 
-    With `vouched` the present state must be signed by somebody trusted. It names all the rest by
-    digest. Who only shows a site needs none.
+    With an `anchor` the present state must be signed by somebody trusted, and the metadata that
+    leads to it by the keys of its roles. The state names all the rest by digest. Who only shows a
+    site needs none.
     """
 
-    def __init__(self, store: Store, vouched: Vouched | None = None) -> None:
-        self.store, self._vouched = store, vouched
+    mending = False
+    """Whether what is wrong is to be passed over where something sound says the same."""
+
+    def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
+        self.store, self.anchor = store, anchor
         self._documents: dict[str, bytes] = {}
+        self._backup: str | None = None
 
     def present(self) -> Present:
         """Read the pointer and the state that it names.
 
         A pointer that is lost or damaged is taken from the last finished publication. Raises
-        VerificationFailed when the site has neither, the state of a sound pointer is damaged, or
-        nobody trusted has signed the state, and RequestError for a site of another format.
+        VerificationFailed when the site has neither, what a sound pointer leads to is damaged, has
+        expired, or is signed by nobody trusted, and RequestError for a site of another format.
         """
-        stored = self.store.get(layout.CURRENT)
-        current = _pointer(stored.data) if stored else None
-        finished = self.store.get(layout.FINISHED)
-        last = _pointer(finished.data) if finished else None
+        stored, done = self.store.get(layout.TIMESTAMP), self.store.get(layout.FINISHED)
         tag = stored.tag if stored else None
+        stored = stored or self.store.get(layout.CURRENT)
+        last = self._word(done.data) if done else None
+        same = stored is not None and done is not None and stored.data == done.data
+        current = last if same else self._word(stored.data) if stored else None
         if current is None and last is None:
-            if stored is not None or finished is not None or self._others():
-                raise VerificationFailed(layout.CURRENT, "lost or damaged", REMEDY)
+            if stored is not None or done is not None or self._others():
+                raise VerificationFailed(layout.TIMESTAMP, "lost or damaged", REMEDY)
             return Present(tag, None, None, None)
-        state = self._state(current) if current else None
-        damaged = current is None or (state is None and not self._has_state(current))
-        if damaged and last is not None and last != current:
-            log.warning("%s: lost or damaged; publication %d stands", layout.CURRENT, last.number)
-            state, current = self._state(last), last
+        state = self._state(current.pointer) if current else None
+        if last is not None and last != current and self._is_damaged(stored, current, state):
+            where = f"publication {last.pointer.number} stands"
+            log.warning("%s: lost or damaged; %s", layout.TIMESTAMP, where)
+            state, current = self._state(last.pointer), last
         if state is None or current is None:
             raise VerificationFailed(
-                layout.CURRENT, "names a state that is missing or damaged", REMEDY
+                layout.TIMESTAMP, "names a state that is missing or damaged", REMEDY
             )
-        self._refuse_strange(current)
-        done = state if last == current else self._state(last) if last else None
-        return Present(tag, state, current.sha256, done)
+        self._refuse_strange(current, state)
+        finished = state if last == current else self._state(last.pointer) if last else None
+        if finished != state:
+            copy = layout.state_copy(state.number, current.pointer.sha256)
+            self._backup = layout.backup_copy(copy)
+        return Present(tag, state, current.pointer.sha256, finished, current, last)
 
-    def _refuse_strange(self, pointer: Pointer) -> None:
+    def at(self, path: str, sha256: str | None) -> bytes | None:
+        """A file of the site; with a digest only if it has that."""
+        if sha256 is not None:
+            return self.sought(sha256, path)
+        stored = self.store.get(path)
+        return stored.data if stored else None
+
+    @cached_property
+    def roots(self) -> Roots | None:
+        """The roots of the site from the one that is trusted; None where none is.
+
+        Raises VerificationFailed for one that the trusted one does not lead to.
+        """
+        if self.anchor is None or not self.anchor.roots:
+            return None
+        return roots(self.anchor.roots, self.at, self.anchor.place, mending=self.mending)
+
+    def _word(self, data: bytes) -> Word | None:
+        return words.read(data, self.at)
+
+    def _is_damaged(self, stored: Stored | None, word: Word | None, state: State | None) -> bool:
+        """Whether a pointer is damaged, and not what it leads to."""
+        if stored is None:
+            return True
+        if word is not None and word.published is None:
+            return state is None and not self._has_state(word.pointer)
+        root = self.roots.judge if self.roots else None
+        # What leads to a state without being signed is somebody's work. It is refused, but by who
+        # mends, and by who takes the freshness key away from whoever may have it.
+        if self.mending or (self.roots is not None and self.roots.handed_over):
+            return not is_sound(stored.data, self.at, root)
+        return (word is None or state is None) and not is_sound(stored.data, None, root)
+
+    def _refuse_strange(self, word: Word, state: State) -> None:
         """Refuse a state that nobody trusted has signed, whoever points to it."""
-        if self._vouched is None:
+        if self.anchor is None:
             return
+        pointer = word.pointer
         path = layout.state_copy(pointer.number, pointer.sha256)
         data = self.content(pointer.sha256, path, layout.STATE)
         stored = [self.store.get(name) for name in layout.signatures(path)]
         openpgp, ecdsa = (one.data if one else None for one in stored)
-        if not self._vouched(data, openpgp, ecdsa):
-            names = ", ".join(key.id for key in State.read(data, path).keys) or "none"
+        if not self.anchor.vouched(data, openpgp, ecdsa):
+            names = ", ".join(key.id for key in state.keys) or "none"
             raise VerificationFailed(
                 path,
                 f"not signed by your keys (it names {names}), so nothing is made from it",
                 "if it is yours, published with other keys, name their public files with --trust; "
                 "if not, restore the site from a copy",
             )
+        if word.published is None and state.root is not None:
+            raise VerificationFailed(layout.TIMESTAMP, "lost, and nothing says it again", REMEDY)
+        if self.roots is not None and word.published is not None:
+            root = self.roots.judge
+            try:
+                follow(word.data, self.at, root)
+            except VerificationFailed as error:
+                if self.roots.present is not None:
+                    raise
+                remedy = "name the root before this one too: --root OLD --root NEW"
+                raise VerificationFailed(error.place, error.problem, remedy) from error
+            if self.anchor.now is not None and pointer.sha256 != self.anchor.seen:
+                refuse_expired(word.published, root, self.anchor.now)
 
     def has_had(self, state: State) -> bool:
         """Whether a state is that of the site, or one of those before it."""
@@ -154,11 +218,20 @@ class Reader:
     def content(self, sha256: str, *paths: str) -> bytes:
         """The bytes with a digest, from the first of their places that has them."""
         if sha256 not in self._documents:
-            data = self.sought(sha256, *paths)
+            data = self.sought(sha256, *paths) or self._second_copy(sha256)
             if data is None:
                 raise VerificationFailed(paths[0], "missing or damaged", REMEDY)
             self._documents[sha256] = data
         return self._documents[sha256]
+
+    def _second_copy(self, sha256: str) -> bytes | None:
+        """A document that came with the present state, where not all of that is written yet."""
+        stored = self.store.get(self._backup) if self._backup else None
+        with suppress(ValueError):  # a damaged one
+            for data in backups.read(stored.data).values() if stored else ():
+                if files.sha256(data) == sha256:
+                    return data
+        return None
 
     def sought(self, sha256: str, *paths: str) -> bytes | None:
         """The same, but None where no place has them."""
@@ -199,16 +272,3 @@ class Reader:
                 "publish on a new site: choose another --site",
             )
         return True
-
-
-def _pointer(data: bytes) -> Pointer | None:
-    """A pointer; None for bytes that are damaged. Raises RequestError for a newer format."""
-    try:
-        return Pointer.read(data, layout.CURRENT)
-    except VerificationFailed:
-        return None
-
-
-def pointer_to(number: int, sha256: str) -> bytes:
-    """How the pointer says which state is the site's: by its number and digest."""
-    return Pointer(number=number, sha256=sha256).to_bytes()

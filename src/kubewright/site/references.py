@@ -82,7 +82,7 @@ def indexes(record: Channel) -> Iterator[Reference]:
 def served(record: Channel) -> Iterator[Reference]:
     """What changes with a channel's record: plain names, signatures, lines that clients follow."""
     suite = layout.suite_path(record.channel)
-    yield Reference(f"{suite}/Release", record.suite)
+    yield Reference(f"{suite}/Release")  # the record's, but for the dates of a renewal
     yield Reference(f"{suite}/Release.gpg")
     yield Reference(f"{suite}/InRelease")
     for arch, digest in record.packages.items():

@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from kubewright import files
+from kubewright.metadata import chain
+from kubewright.metadata.chain import Followed
 from kubewright.models.site import Channel, Index, State
 from kubewright.repos import yum
-from kubewright.site import backups, contents, layout, repositories
+from kubewright.site import backups, contents, layout, metadata, repositories
+from kubewright.site.anchor import Anchor
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import Shipped
-from kubewright.site.objects import Kind, Object, pointer
+from kubewright.site.objects import Kind, Object, immutable, pointer
 from kubewright.site.publication import documents
-from kubewright.site.reader import Present, Reader, Vouched, pointer_to
+from kubewright.site.reader import Present, Reader
 from kubewright.site.store import Store
+from kubewright.site.words import Word
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +25,28 @@ log = logging.getLogger(__name__)
 class RestoringReader(Reader):
     """Reads damaged documents from their second copies, which `publications/site/` has."""
 
-    def __init__(self, store: Store, vouched: Vouched | None = None) -> None:
-        super().__init__(store, vouched)
+    mending = True
+
+    def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
+        super().__init__(store, anchor)
         self._backups: dict[str, bytes] = {}
-        for path in store.list(layout.STATES):
+        self._named: dict[str, bytes] = {}
+        for path in (*store.list(layout.STATES), *store.list(layout.METADATA_BACKUPS)):
             stored = store.get(path) if path.endswith(layout.BACKUP) else None
             with suppress(ValueError):  # a damaged one
                 copies = backups.read(stored.data) if stored else {}
                 self._backups |= {files.sha256(data): data for data in copies.values()}
+                self._named |= copies
+        for root in anchor.roots if anchor else ():
+            place = chain.place_of(root, anchor.place if anchor else "")
+            if store.stat(place) is not None:  # else it is one that the site is to have
+                self._named[place] = root
+
+    def at(self, path: str, sha256: str | None) -> bytes | None:
+        """The same for metadata; no digest names a root, but only a sound one is signed."""
+        if sha256 is None and path in self._named:
+            return self._named[path]
+        return super().at(path, sha256)
 
     def sought(self, sha256: str, *paths: str) -> bytes | None:
         """The bytes with a digest, from one of their places or from a backup."""
@@ -42,21 +60,25 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
     Files of releases are not among them: only who made a release has those. Raises
     VerificationFailed when a document is damaged that has no second copy.
     """
-    if present.state is None or present.sha256 is None:
+    if present.state is None or present.sha256 is None or present.word is None:
         return
     draft = Draft(reader, present, now)
+    digest = present.state.files.get(layout.KEYRING)
+    publisher = publisher.on(reader.content(digest, layout.KEYRING) if digest else None)
+    yield from _metadata(reader, present.word)
     yield from _states(reader, publisher, present.state, present.sha256)
+    states = _states_of(reader, present.state)
     for newest in draft.channels.values():
         for record in reader.history(newest):
-            keys = _keys_of(reader, record, present.state)
+            then = states.get(files.sha256(record.to_bytes()), present.state)
+            keys = _keys_of(reader, record, then)
             yield from _channel(reader, publisher, record, keys, newest=record is newest)
     yield from _index(reader, publisher, present.state)
     for path, data in documents(draft, publisher).items():
         if present.state.files.get(path) == files.sha256(data):
             yield pointer(path, data, fresh=False)
     # Last: it says that all the rest is written.
-    finished = pointer_to(present.state.number, present.sha256)
-    yield pointer(layout.FINISHED, finished, fresh=False)
+    yield pointer(layout.FINISHED, present.word.data, fresh=False)
 
 
 def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) -> Iterator[Object]:
@@ -72,9 +94,37 @@ def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) ->
         if older is None or state.parent is None:
             break
         state, digest = older, str(state.parent)
-    yield pointer(layout.CURRENT, pointer_to(newest.number, sha256), fresh=False)
     live = reader.content(sha256, layout.STATE)
     yield pointer(layout.STATE, live, fresh=False)
+
+
+def _metadata(reader: Reader, word: Word) -> Iterator[Object]:
+    """The roots, every snapshot with its targets, and the timestamp that leads to the newest."""
+    if word.published is None:
+        yield pointer(layout.CURRENT, word.data, fresh=False)
+        return
+    if reader.roots:
+        yield from metadata.root_files(reader.roots)
+    found: Followed | None = word.published
+    while found is not None:
+        for path, data in found.files.items():
+            yield immutable(path, data)
+        yield backups.metadata(str(found.version), found.files)
+        found = chain.before(found, reader.at)
+    yield pointer(layout.TIMESTAMP, word.data, fresh=False)
+
+
+def _states_of(reader: Reader, newest: State) -> dict[str, State]:
+    """A state in which each record of a channel stood, by the record's digest.
+
+    The keys beside its repositories are the same in all of them: with others it is renewed.
+    """
+    found: dict[str, State] = {}
+    state: State | None = newest
+    while state is not None:
+        found |= {str(copy.sha256): state for copy in state.channels.values()}
+        state = _parent(reader, state)
+    return found
 
 
 def _parent(reader: Reader, state: State) -> State | None:

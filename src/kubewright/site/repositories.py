@@ -9,8 +9,9 @@ from kubewright.models.site import Channel, Repodata
 from kubewright.repos import apt, packed, yum
 from kubewright.repos.packed import Hashed, Index, Packed
 from kubewright.repos.yum import Repository
-from kubewright.site import contents, layout
+from kubewright.site import contents, freshness, layout
 from kubewright.site.contents import Contents
+from kubewright.site.freshness import Dates
 from kubewright.site.keys import Shipped
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
 from kubewright.site.references import indexes
@@ -61,17 +62,20 @@ def render(
     signer: Signer,
     keys: Shipped,
     before: Before | None,
+    renewed: int = 0,
 ) -> Rendered:
-    """Everything that follows from a channel's record and what it lists.
+    """Everything that follows from a channel's record and what it lists, on a site whose suites
+    were `renewed` then (epoch seconds).
 
     What the channel had `before` is left out.
     """
     fresh = before is None
     there = before.listed.rpms if before else {}
     suite = _Suite(record, listed, signer, fresh)
+    of = freshness.dates(record, renewed)
     objects = [*suite.immutables()]
     repodata = {}
-    pointers = [*suite.pointers()]
+    pointers = [*suite.pointers(of)]
     for base in map(contents.base_arch, record.architectures):
         repository = _Repository(record, base, listed, signer, keys)
         repodata[base] = repository.repodata
@@ -113,7 +117,7 @@ class _Suite:
 
     def __init__(self, record: Channel, listed: Contents, signer: Signer, fresh: bool) -> None:
         self.base = layout.suite_path(record.channel)
-        self.fresh, self.signer, self.issued = fresh, signer, record.issued
+        self.record, self.fresh, self.signer = record, fresh, signer
         indexes = {
             str(arch): packed.join(listed.debs.get(arch, Index())) for arch in record.architectures
         }
@@ -132,16 +136,32 @@ class _Suite:
             if "/by-hash/" in name:
                 yield immutable(f"{self.base}/{name}", data, sha256=data.sha256)
 
-    def pointers(self) -> Iterator[Object]:
+    def pointers(self, of: Dates) -> Iterator[Object]:
         """The plain names, and InRelease last of all: it alone is what apt follows."""
-        release = self.files["Release"]
-        plain = {name: data for name, data in self.files.items() if "/by-hash/" not in name}
-        signed = {
-            "Release.gpg": Hashed(self.signer.armored_detached(release, self.issued)),
-            "InRelease": Hashed(self.signer.clearsign(release, self.issued)),
-        }
-        for name, data in (plain | signed).items():
-            yield pointer(f"{self.base}/{name}", data, fresh=self.fresh, sha256=data.sha256)
+        for name, data in self.files.items():
+            if "/by-hash/" not in name and name != "Release":
+                yield pointer(f"{self.base}/{name}", data, fresh=self.fresh, sha256=data.sha256)
+        yield from release(self.record, self.files["Release"], of, self.signer, fresh=self.fresh)
+
+
+def release_of(record: Channel, listed: Contents, signer: Signer) -> bytes:
+    """`Release` of a channel as its record means it."""
+    return _Suite(record, listed, signer, fresh=False).files["Release"]
+
+
+def release(
+    record: Channel, data: bytes, of: Dates, signer: Signer, *, fresh: bool = False
+) -> Iterator[Object]:
+    """`Release` (`data`) with other dates, and its signatures, which say the same."""
+    dated = apt.dated(data, of.issued, of.valid_until)
+    signed = {
+        "Release": dated,
+        "Release.gpg": Hashed(signer.armored_detached(dated, of.issued)),
+        "InRelease": Hashed(signer.clearsign(dated, of.issued)),
+    }
+    for name, content in signed.items():
+        path = f"{layout.suite_path(record.channel)}/{name}"
+        yield pointer(path, content, fresh=fresh, sha256=content.sha256)
 
 
 class _Repository:

@@ -9,7 +9,7 @@ from kubewright.models.artifact import Package
 from kubewright.models.base import Format
 from kubewright.signing import rpm as rpm_signature
 from kubewright.site import contents
-from kubewright.site.reader import Reader, Vouched
+from kubewright.site.reader import Reader
 from kubewright.site.store import Store
 
 Read = Callable[[str], bytes | None]
@@ -39,12 +39,11 @@ class Carried:
     known: bytes
 
 
-def listed_rpms(store: Store, vouched: Vouched | None = None) -> dict[str, str]:
+def listed_rpms(reader: Reader) -> dict[str, str]:
     """The SHA-256 of every rpm that the site's repositories list, by its path on the site.
 
     What damage hides, or nobody trusted has signed, is for `publish` and `verify` to name.
     """
-    reader = Reader(store, vouched)
     listed: dict[str, str] = {}
     with suppress(VerificationFailed):
         state = reader.present().state

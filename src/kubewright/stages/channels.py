@@ -1,13 +1,15 @@
 """rollback and refresh: what happens to the channels of a site after a release."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from kubewright.errors import PublicationConflict, RequestError
+from kubewright.models.base import Model
 from kubewright.models.site import Change, Channel
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import channels, contents, layout
+from kubewright.site import channels, contents, freshness, layout
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft
 from kubewright.stages.site import edit
@@ -98,14 +100,26 @@ def _target(past: Sequence[Channel], to: int | None) -> Channel:
     return chosen
 
 
-def refresh(
-    settings: Settings, recipes: Recipes, keys: Keys
-) -> tuple[list[Channel], list[Change], int | None]:
-    """Sign again what expires soon or has another key's signature.
+class Renewal(Model):
+    """A channel that was signed again; times are epoch seconds."""
 
-    Returns the channels that have a new record, every object written, and the number of an earlier
-    publication that was cut short and is finished now. Each channel is renewed for as long as it
-    was published for.
+    channel: str
+    issued: int
+    valid_until: int | None
+
+
+class Refreshed(NamedTuple):
+    """What a refresh did."""
+
+    renewed: tuple[Renewal, ...]
+    changes: tuple[Change, ...]
+    finished: int | None
+    """The number of an earlier publication that was cut short and is finished now."""
+
+
+def refresh(settings: Settings, recipes: Recipes, keys: Keys) -> Refreshed:
+    """Sign again what expires soon or has another key's signature, each channel for as long as it
+    was published for. What merely expires takes the freshness key and the repository key alone.
     """
     drafts: list[Draft] = []
 
@@ -119,5 +133,17 @@ def refresh(
         drafts.append(draft)
 
     done = edit(settings, recipes, keys, change)
-    renewed = drafts[-1].records
-    return [renewed[name] for name in sorted(renewed)], list(done.changes), done.finished
+    written = {item.path for item in done.changes}
+    return Refreshed(tuple(_renewals(drafts[-1], written)), done.changes, done.finished)
+
+
+def _renewals(draft: Draft, written: Collection[str]) -> Iterator[Renewal]:
+    """The channels whose suites were written, with their new dates."""
+    before = freshness.dated(draft.present.word)
+    stay = [record for name, record in draft.channels.items() if name not in draft.records]
+    due = any(freshness.is_due(record, before, draft.now) for record in stay)
+    renewed = max(draft.now, before + 1) if due else before
+    for name, record in sorted((draft.channels | draft.records).items()):
+        if f"{layout.suite_path(name)}/InRelease" in written:
+            of = freshness.dates(record, renewed)
+            yield Renewal(channel=name, issued=of.issued, valid_until=of.valid_until)

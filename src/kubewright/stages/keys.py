@@ -1,4 +1,4 @@
-"""key: makes the two keys of a release manager, and reads those that the settings name."""
+"""key: makes the keys of a release manager, and reads those that the settings name."""
 
 from datetime import datetime
 from functools import cache
@@ -8,8 +8,16 @@ from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.moments import day
 from kubewright.settings import Settings
-from kubewright.signing import certificate
-from kubewright.signing.keys import Paths, are_made, artifact_key, initialise, repo_key
+from kubewright.signing import certificate, roots
+from kubewright.signing.keys import (
+    Paths,
+    are_made,
+    artifact_key,
+    development_root,
+    freshness_key,
+    initialise,
+    repo_key,
+)
 from kubewright.signing.keys import certify as make_certificate
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import ArtifactKey, Keys
@@ -39,6 +47,28 @@ def keys(settings: Settings) -> Keys:
     return own
 
 
+def refreshing_keys(settings: Settings) -> Keys:
+    """The keys that renew a site: the freshness key, and the repository key where suites expire.
+
+    The root says who signs documents; where the repository key is a certificate alone, no suite can
+    be renewed. Raises RequestError.
+    """
+    if settings.artifact_key is not None or settings.repo_key is None:
+        return keys(settings)
+    if not settings.roots or settings.freshness_key is None:
+        option = "--freshness-key" if settings.roots else "--root"
+        raise RequestError(option, "not given, and refreshing needs it", "name it (docs/keys.md)")
+    (*earlier, root), opened = _roots(settings), secrets(settings)
+    return Keys(
+        repo=certificate.key_or_certificate(settings.repo_key, settings.now, opened),
+        artifact=roots.artifact_key(root),
+        coming=coming(settings),
+        freshness=freshness_key(settings.freshness_key, secrets=opened),
+        root=root,
+        earlier=tuple(earlier),
+    )
+
+
 def certify(uri: str, path: Path, name: str, settings: Settings) -> str:
     """Write the certificate of a key in a token or a service; its fingerprint.
 
@@ -46,14 +76,14 @@ def certify(uri: str, path: Path, name: str, settings: Settings) -> str:
     """
     if path.exists():
         raise RequestError(str(path), "exists already", "choose another name")
-    made = make_certificate(uri, name, now=settings.now, secrets=_secrets(settings))
+    made = make_certificate(uri, name, now=settings.now, secrets=secrets(settings))
     files.write(path, made.armored.encode())
     return made.fingerprint
 
 
 def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
     """The moment that is meant (epoch seconds), and a line for each named key that cannot sign
-    then.
+    then, and for a root that nobody goes by any more.
 
     Raises RequestError for a word that is no day.
     """
@@ -68,12 +98,15 @@ def expired(settings: Settings, at: str | None) -> tuple[int, list[str]]:
     for option, key in (*named, ("--second-repo-key", own.second)):
         if key is not None and key.expires is not None and key.expires <= moment:
             found.append(f"{option} {key.fingerprint}: expires on {day(key.expires)}")
+    if own.root is not None and roots.expires(own.root) <= moment:
+        until = day(roots.expires(own.root))
+        found.append(f"--root: expires on {until}; make the next with `kubewright key root new`")
     return moment, found
 
 
 def pushing_key(settings: Settings) -> ArtifactKey:
     """The key that signs images, all that pushing them needs."""
-    return artifact_key(settings.artifact_key, secrets=_secrets(settings))
+    return artifact_key(settings.artifact_key, secrets=secrets(settings))
 
 
 def existing_keys(settings: Settings) -> Keys | None:
@@ -84,19 +117,37 @@ def existing_keys(settings: Settings) -> Keys | None:
 
 
 def _read(settings: Settings) -> Keys:
-    secrets, now, second = _secrets(settings), settings.now, None
+    opened, now, second = secrets(settings), settings.now, None
+    known = _roots(settings)
     if settings.second_repo_key:
         option = "--second-repo-key"
-        second = repo_key(settings.second_repo_key, now=now, secrets=secrets, option=option)
+        second = repo_key(settings.second_repo_key, now=now, secrets=opened, option=option)
     return Keys(
-        repo=repo_key(settings.repo_key, now=now, secrets=secrets),
-        artifact=artifact_key(settings.artifact_key, secrets=secrets),
+        repo=repo_key(settings.repo_key, now=now, secrets=opened),
+        artifact=artifact_key(settings.artifact_key, secrets=opened),
         coming=coming(settings),
         second=second,
+        freshness=_freshness(settings, opened),
+        root=known[-1] if known else None,
+        earlier=known[:-1],
     )
 
 
-def _secrets(settings: Settings) -> Secrets:
+def _freshness(settings: Settings, opened: Secrets) -> ArtifactKey | None:
+    """The freshness key; development keys have theirs."""
+    if settings.freshness_key is None and settings.artifact_key is not None:
+        return None
+    return freshness_key(settings.freshness_key, secrets=opened)
+
+
+def _roots(settings: Settings) -> tuple[bytes, ...]:
+    """The roots that are trusted, the oldest first; development keys have theirs."""
+    if settings.roots:
+        return roots.trusted(settings.roots)
+    return (development_root(settings.now),) if settings.artifact_key is None else ()
+
+
+def secrets(settings: Settings) -> Secrets:
     """Reads the passphrase of a locked key where the settings say that it is."""
     path = settings.passphrase_file
     if path is None:

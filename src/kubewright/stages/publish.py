@@ -126,7 +126,9 @@ def _names(draft: Draft, manifest: Manifest, settings: Settings) -> tuple[str, .
 
 def _add(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> bool:
     """Put a release into a channel; False if nothing changes."""
-    previous = draft.published(name)
+    previous, valid_for = draft.published(name), settings.valid_for
+    if previous is None and valid_for is None and not keys.development:
+        valid_for = channels.LASTS
     new = channels.add(
         previous,
         name,
@@ -134,7 +136,7 @@ def _add(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, key
         now=settings.now,
         url=settings.url.rstrip("/"),
         repo_key=keys.repo.fingerprint,
-        valid_for=settings.valid_for,
+        valid_for=valid_for,
         architectures=() if previous else draft.architectures,
     )
     if new is not previous:

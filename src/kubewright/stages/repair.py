@@ -22,7 +22,7 @@ from kubewright.stages import channels
 from kubewright.stages.seen import refuse_older
 from kubewright.stages.site import published_keys, publisher
 from kubewright.stages.store import alone, store
-from kubewright.stages.trust import vouched_by
+from kubewright.stages.trust import anchor
 from kubewright.verification import Directory, Report, verify
 from kubewright.verification import keys as trust
 from kubewright.verification.report import Tally
@@ -45,7 +45,7 @@ def repair_site(settings: Settings, recipes: Recipes, keys: Keys) -> tuple[Repor
     mender.mend_releases()
     mender.mend_documents()
     if not settings.dry_run:
-        mender.changes += channels.refresh(settings, recipes, keys)[1]
+        mender.changes += channels.refresh(settings, recipes, keys).changes
     mender.remove_strays()
     return mender.report(), mender.changes
 
@@ -62,7 +62,7 @@ class _Mender:
 
     def reader(self) -> Reader:
         """A reader that knows the second copies."""
-        own = vouched_by(self.settings, self.keys, mending=True)
+        own = anchor(self.settings, self.keys, mending=True)
         return repair.RestoringReader(self.site, own)
 
     def report(self) -> Report:
@@ -79,7 +79,9 @@ class _Mender:
         own, reader = publisher(self.settings, self.recipes, self.keys), self.reader()
         present = reader.present()
         refuse_older(self.settings, reader, present)
-        tag = present.tag
+        if reader.roots is not None and reader.roots.stray is not None:
+            self._delete(reader.roots.stray)
+        tag = self._pointer_tag()
         signatures = []
         for item in repair.expected(reader, present, own, self.settings.now):
             if item.lasting:
@@ -99,7 +101,7 @@ class _Mender:
             self._restore(item)
         elif self._pointer_tag() != tag:
             raise _overtaken()
-        elif item.path != layout.CURRENT or not isinstance(item.content, bytes):
+        elif item.path not in layout.POINTERS or not isinstance(item.content, bytes):
             self._restore(item)
         else:
             self._note(item.path, "replace", item.size)
@@ -111,8 +113,8 @@ class _Mender:
 
     def _pointer_tag(self) -> str | None:
         """Of the pointer as it is now."""
-        stored = self.site.get(layout.CURRENT)
-        return stored.tag if stored else None
+        found = [stored for path in layout.POINTERS if (stored := self.site.get(path))]
+        return found[0].tag if found else None
 
     def _restore(self, item: Object) -> None:
         if not isinstance(item.content, Source):
@@ -208,9 +210,12 @@ class _Mender:
                 )
                 return
             for path in report.strays:
-                if not self.settings.dry_run:
-                    self.site.delete(path)
-                self._note(path, "delete", 0)
+                self._delete(path)
+
+    def _delete(self, path: str) -> None:
+        if not self.settings.dry_run:
+            self.site.delete(path)
+        self._note(path, "delete", 0)
 
     def _put(self, path: str, content: Content) -> None:
         if not self.settings.dry_run:
@@ -231,7 +236,7 @@ def _unnamed(manifest: Manifest, place: str) -> list[str]:
 
 def _overtaken() -> PublicationConflict:
     return PublicationConflict(
-        layout.CURRENT, "somebody else has published meanwhile", "run `kubewright repair` again"
+        layout.TIMESTAMP, "somebody else has published meanwhile", "run `kubewright repair` again"
     )
 
 

@@ -11,7 +11,7 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
-from kubewright.site import channels, layout
+from kubewright.site import channels, freshness, layout
 from kubewright.site import edit as editing
 from kubewright.site import identity as identities
 from kubewright.site.draft import Draft, Publisher
@@ -20,9 +20,14 @@ from kubewright.site.identity import Identity
 from kubewright.site.reader import Reader
 from kubewright.stages.origins import refuse_exposed
 from kubewright.stages.seen import ready, refuse_older, remember
-from kubewright.stages.site_keys import key_files, published_keyring
+from kubewright.stages.site_keys import (
+    key_files,
+    published_keyring,
+    settled,
+    tell_of_other_forms,
+)
 from kubewright.stages.store import announce, store
-from kubewright.stages.trust import believed, refuse_other_keys, vouched_by
+from kubewright.stages.trust import anchor, believed, refuse_other_keys, refuse_other_roles
 
 T = TypeVar("T")
 
@@ -44,8 +49,10 @@ def publisher(settings: Settings, recipes: Recipes, keys: Keys) -> Publisher:
         recipes.templates,
         keys,
         partial(key_files, keys),
-        vouched_by(settings, keys),
+        partial(settled, keys),
         founding(settings, keys),
+        anchor(settings, keys),
+        keys.roles,
     )
 
 
@@ -80,10 +87,12 @@ def edit(
         _allow(draft.present.state, settings, keys)
         refuse_exposed(settings, keys)
         refuse_other_keys(draft.present.state, settings, keys)
+        refuse_other_roles(draft.reader.roots, settings, keys)
         if may is not Special.move:
             _same_address(draft, settings)
         if may is not Special.retire:
             _go_on_with_both(draft, settings, keys)
+        tell_of_other_forms(keys, published_keyring(draft.reader, draft.present))
         result = change(draft)
         _renew(draft, settings, keys)
         return result
@@ -94,7 +103,7 @@ def edit(
         announce(site)
     done = editing.edit(site, own, guarded, now=settings.now, dry_run=settings.dry_run)
     if not settings.dry_run and settings.state is not None:
-        remember(settings, Reader(site, own.vouched).present())
+        remember(settings, Reader(site, own.anchor).present())
     return done
 
 
@@ -173,9 +182,18 @@ def _go_on_with_both(draft: Draft, settings: Settings, keys: Keys) -> None:
 
 
 def _renew(draft: Draft, settings: Settings, keys: Keys) -> None:
-    """Sign again what expires soon or has another key's signature, beside what changes anyway."""
+    """Sign again what has another key's signature, beside what changes anyway.
+
+    What expires soon is renewed by the timestamp; a site without one gets it by a new record.
+    """
+    word = draft.present.word
+    legacy = word is not None and word.published is None
     for name, record in draft.channels.items():
         if name in draft.records:
+            continue
+        if legacy and freshness.is_due(record, 0, settings.now):
+            new = channels.renewed(record, now=settings.now, repo_key=keys.fingerprint)
+            draft.put(new, draft.contents(record))
             continue
         new = channels.resign(
             record,

@@ -2,24 +2,41 @@
 
 from kubewright import files
 from kubewright.errors import RequestError
+from kubewright.metadata.chain import Roots
 from kubewright.models.site import State
 from kubewright.settings import Settings
-from kubewright.signing import verify
+from kubewright.signing import forms, roots, verify
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
-from kubewright.site.reader import Reader, Vouched
+from kubewright.site import layout
+from kubewright.site.anchor import Anchor, Vouched
+from kubewright.site.reader import Reader
 from kubewright.stages.seen import last_seen
 from kubewright.stages.store import store
 from kubewright.verification.keys import sort_out
 
 
-def vouched_by(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool = False) -> Vouched:
+def anchor(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool = False) -> Anchor:
     """Believes what both kinds of these keys have signed, or those in the files of --trust in their
-    place, and what this publisher has seen before; no key of a site.
+    place, and what this publisher has seen before; the metadata of the root; no key of a site.
 
-    Who has the public half of the repository key alone goes by that one. Who is `mending` is
-    content with one kind, for a signature may be what is lost.
+    Who has the public half of the repository key alone goes by that one, and by a root if one is
+    named. Who is `mending` is content with one kind, for a signature may be what is lost, and with
+    metadata that has expired.
     """
+    seen = last_seen(settings)
+    vouched = _vouched(settings, keys, seen, mending=mending)
+    named = " ".join(f"--root {path}" for path in settings.roots)
+    place = named or "the development root"
+    lenient = mending or settings.allow_expired or keys.development
+    now = None if lenient else settings.now
+    known = keys.roots if isinstance(keys, Keys) else roots.trusted(settings.roots)
+    return Anchor(vouched, known, place, now, seen)
+
+
+def _vouched(
+    settings: Settings, keys: Keys | RepoPublicKey, seen: str | None, *, mending: bool
+) -> Vouched:
     certificates, others = trusted(settings)
     known, public = [*certificates.values()], [*others.values()]
     if isinstance(keys, Keys):
@@ -27,10 +44,11 @@ def vouched_by(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool 
         public.append(keys.artifact.public_pem)
     else:
         known.append(keys.certificate)
-    before = last_seen(settings)
+    stored = store(settings).get(layout.KEYRING)
+    known = forms.widened(known, stored.data if stored else b"")
 
     def vouched(data: bytes, openpgp: bytes | None, ecdsa: bytes | None) -> bool:
-        if files.sha256(data) == before:
+        if files.sha256(data) == seen:
             return True
         found = [verify.is_detached(data, openpgp, known)]
         if isinstance(keys, Keys):
@@ -42,7 +60,7 @@ def vouched_by(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool 
 
 def believed(settings: Settings, keys: Keys | RepoPublicKey) -> Reader:
     """Reads the site that the settings name, of which the same is believed."""
-    return Reader(store(settings), vouched_by(settings, keys))
+    return Reader(store(settings), anchor(settings, keys))
 
 
 def trusted(settings: Settings) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -59,6 +77,30 @@ def trusted(settings: Settings) -> tuple[dict[str, bytes], dict[str, bytes]]:
                 f"--trust {path}", str(error.strerror), "name the file of a public key"
             ) from error
     return sort_out(given, "--trust")
+
+
+def refuse_other_roles(known: Roots | None, settings: Settings, keys: Keys) -> None:
+    """The newest root names the keys that sign the site's metadata; it says who else may."""
+    if known is None:
+        raise RequestError(
+            "--root",
+            "not given, so nobody says who may sign the metadata of the site",
+            "name it and --freshness-key; `kubewright key init` makes them, and for keys that you"
+            " have `kubewright key root new` (docs/keys.md)",
+        )
+    wanted = (
+        ("targets", "--artifact-key", keys.roles.artifact),
+        ("snapshot", "--artifact-key", keys.roles.artifact),
+        ("timestamp", "--freshness-key", keys.roles.freshness),
+    )
+    for role, option, key in wanted:
+        if not known.holds(role, key.id):
+            raise RequestError(
+                f"{option} {key.id}",
+                f"root {known.version} of {settings.site} does not name this key for {role}",
+                "publish with a key that it names, or with a next root that names this one"
+                " (docs/keys.md)",
+            )
 
 
 def refuse_other_keys(state: State | None, settings: Settings, keys: Keys) -> None:

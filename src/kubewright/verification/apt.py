@@ -9,11 +9,14 @@ from debian.deb822 import Release
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.base import Format
+from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel
-from kubewright.site import layout
+from kubewright.site import freshness, layout
 from kubewright.verification.repositories import Packages, Wanted, unpacked, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk
+
+OTHER = f"is not what the channel's record says; {REMEDY}"
 
 
 def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
@@ -22,10 +25,12 @@ def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
     """
     base = layout.suite_path(channel.channel)
     place = f"{base}/InRelease"
-    text = _signed(walk, base)
+    text = _signed(walk, base, channel)
     if text is None:
         return
     with walk.tally.check(place):
+        own = freshness.is_release(text, channel)
+        walk.tally.require(place, own, OTHER)
         release = Release(text.decode())
         _fields(walk, place, release, channel)
         listed = {one["name"]: (int(one["size"]), one["sha256"]) for one in release["SHA256"]}
@@ -44,11 +49,15 @@ def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
             _index(walk, f"{base}/main/binary-{arch}", wanted(packages, Format.deb, arch))
 
 
-def _signed(walk: Walk, base: str) -> bytes | None:
+def _signed(walk: Walk, base: str, channel: Channel) -> bytes | None:
     """What InRelease says, else Release, if one of them is signed; that both say the same is
     checked on the way.
     """
     text, plain = walk.clearsigned(f"{base}/InRelease"), walk.there(f"{base}/Release")
+    if walk.undated:  # one of them may be renewed, and the other not yet
+        own = plain is None or freshness.is_release(plain, channel)
+        walk.tally.require(f"{base}/Release", own, OTHER)
+        return text
     if plain is not None:
         signer = walk.openpgp(f"{base}/Release.gpg", plain)
         same = text is None or text.strip() == plain.strip()
@@ -67,13 +76,14 @@ def _fields(walk: Walk, place: str, release: Release, channel: Channel) -> None:
     walk.tally.require(
         place, ours, f"is the suite {release.get('Suite')}, not {name}; run `kubewright repair`"
     )
-    _moment(walk, place, "Date", release.get("Date"), channel.issued)
-    until = release.get("Valid-Until")
-    _moment(walk, place, "Valid-Until", until, channel.valid_until)
+    of, until = freshness.dates(channel, walk.renewed), release.get("Valid-Until")
+    if not walk.undated:
+        _moment(walk, place, "Date", release.get("Date"), of.issued)
+        _moment(walk, place, "Valid-Until", until, of.valid_until)
     if until is not None:
         left = int(parsedate_to_datetime(until).timestamp()) - walk.now
         walk.tally.require(place, left > 0, f"expired at {until}; run `kubewright refresh`")
-        if left > 0 and channel.due(walk.now):
+        if left > 0 and freshness.is_due(channel, walk.renewed, walk.now):
             walk.tally.warnings.append(
                 f"{place}: expires at {until}; run `kubewright refresh` before that"
             )

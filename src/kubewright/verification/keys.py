@@ -8,11 +8,11 @@ from itertools import chain
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.document import REMEDY
-from kubewright.signing import keyring
+from kubewright.signing import forms, keyring
 from kubewright.signing import verify as signatures
 from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
-from kubewright.verification import vouched
+from kubewright.verification import roots, vouched
 from kubewright.verification.report import Tally
 from kubewright.verification.source import Source
 
@@ -47,6 +47,8 @@ class Keys:
     current: str | None
     """The fingerprint of the key that signs the site now, where it can be told."""
     development: frozenset[str]
+    root: bytes | None = None
+    """The root that the caller trusts, TUF metadata."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,32 +68,33 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     """Read every key of the site. Where the caller gave keys of a kind, only those count, and those
     that a state names which one of them has signed: the next ones, and earlier ones.
 
-    Raises RequestError for a given key that is none.
+    A root counts for the keys that it, or one that follows it, lets sign documents. Raises
+    RequestError for a given key that is none.
     """
-    trusted_certificates, trusted_keys = sort_out(given)
+    root = next(filter(roots.is_root, given), None)
+    trusted_certificates, trusted_keys = sort_out([one for one in given if not roots.is_root(one)])
+    trusted_keys |= roots.signers(source, root) if root else {}
     binary = _file(source, tally, layout.KEYRING, _binary)
     armored = _file(source, tally, layout.KEYRING_ARMORED, certificates)
     public = _file(source, tally, layout.ARTIFACT_KEY, public_keys)
     ring = _both(tally, binary, armored)
     _alone(source, tally, ring, ".asc", certificates)
     _alone(source, tally, public, ".pub", public_keys)
-    named = vouched.files_of(source, trusted_certificates, trusted_keys)
+    believed = _widened(trusted_certificates, binary)
+    named = vouched.files_of(source, believed, trusted_keys)
     if trusted_certificates and _is_named(source, layout.KEYRING, named):
-        trusted_certificates = binary | trusted_certificates
+        believed = trusted_certificates = binary | _joined(believed, binary)
     if trusted_keys and _is_named(source, layout.ARTIFACT_KEY, named):
         trusted_keys = public | trusted_keys
-    for place, held, trusted in (
-        (layout.KEYRING, binary, trusted_certificates),
-        (layout.KEYRING_ARMORED, armored, trusted_certificates),
-        (layout.ARTIFACT_KEY, public, trusted_keys),
-    ):
-        _only_trusted(tally, place, held, trusted)
+    _only_trusted(tally, layout.KEYRING, binary, trusted_certificates)
+    _only_trusted(tally, layout.KEYRING_ARMORED, armored, trusted_certificates)
+    _only_trusted(tally, layout.ARTIFACT_KEY, public, trusted_keys)
     if not given:
         tally.warnings.append(FIRST_USE)
     elif not (trusted_certificates and trusted_keys):
         tally.warnings.append(_missing_kind("ECDSA" if trusted_certificates else "OpenPGP"))
     return Keys(
-        certificates=tuple((trusted_certificates or ring).values()),
+        certificates=tuple((believed or ring).values()),
         artifact_keys=b"".join((trusted_keys or public).values()),
         on_site=frozenset([*ring, *public]),
         held=tuple(ring.values()),
@@ -99,7 +102,28 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
         development=frozenset(
             name for name, data in (ring | public).items() if is_development(data)
         ),
+        root=root,
     )
+
+
+def _widened(given: Known, there: Known) -> dict[str, bytes]:
+    """The certificates given, with what their own keys had said before: what a key signed when its
+    certificate had not yet the form that was given is its own all the same.
+    """
+    around = b"".join(data for name, data in there.items() if name in given)
+    wider = forms.widened([*given.values()], around)
+    return dict(zip(given, wider, strict=True))
+
+
+def _joined(given: Known, there: Known) -> dict[str, bytes]:
+    """The certificates given, with all that their own keys have said on the site, in a keyring that
+    they vouch for.
+    """
+    found = dict(given)
+    for name in given.keys() & there.keys():
+        with suppress(RequestError):
+            found[name] = forms.joined(given[name], there[name])
+    return found
 
 
 def _is_named(source: Source, path: str, named: Mapping[str, str]) -> bool:
@@ -162,7 +186,9 @@ def sort_out(
             ) from error
         if not held:
             raise RequestError(place, "holds no public key", "export it again")
-        found[pem].update(held)
+        for name, key in held.items():
+            other = None if pem else found[pem].get(name)
+            found[pem][name] = forms.merged(other, key) if other else key
     return found
 
 

@@ -5,11 +5,14 @@ from typing import TypeVar
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
+from kubewright.metadata import chain
 from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import layout
+from kubewright.site import freshness, layout, words
 from kubewright.site.references import references
-from kubewright.verification import backups, identity
+from kubewright.site.words import Word
+from kubewright.verification import backups, identity, metadata
+from kubewright.verification.source import getting
 from kubewright.verification.walk import Walk
 
 D = TypeVar("D", Channel, Index)
@@ -17,17 +20,25 @@ D = TypeVar("D", Channel, Index)
 
 def state(walk: Walk) -> State | None:
     """The state of the site, which the pointer names; its history on the way."""
-    finished = _pointer(walk, layout.FINISHED)
-    current = _pointer(walk, layout.CURRENT) or finished
-    if current is None:
+    last = _word(walk, layout.FINISHED)
+    legacy = walk.source.read(layout.TIMESTAMP) is None and walk.source.read(layout.CURRENT)
+    word = _word(walk, layout.CURRENT if legacy else layout.TIMESTAMP) or last
+    if word is None:
         return None
+    current, finished = word.pointer, last.pointer if last else None
+    if word.published is not None:
+        metadata.check(walk, word.published, word.data)
     walk.history[current.number] = current.sha256
     walk.expect(references(current))
     path = layout.state_copy(current.number, current.sha256)
     found = walk.document(State, path, current.sha256)
+    walk.renewed = freshness.dated(word)
     if finished is not None and finished != current:
         walk.unfinished = True
         _unfinished(walk, current, finished, found)
+    elif last is not None and walk.renewed != freshness.dated(last):
+        walk.unfinished, walk.undated = True, True
+        walk.tally.warnings.append(_UNDATED)
     if found is None:
         found = _live(walk, current)
     if found is None:
@@ -37,7 +48,18 @@ def state(walk: Walk) -> State | None:
         walk.tally.require(layout.STATE, same, f"differs from {path}; {REMEDY}")
     walk.state = found
     _states(walk, path, found)
+    if word.published is not None:
+        metadata.described(walk, found, word.published)
+    else:
+        lost = f"missing, though the state names the root of its metadata; {REMEDY}"
+        walk.tally.require(layout.TIMESTAMP, found.root is None, lost)
     return found
+
+
+_UNDATED = (
+    "suites are being renewed, or that was cut short; if nobody is publishing, run"
+    " `kubewright refresh`"
+)
 
 
 def _live(walk: Walk, current: Pointer) -> State | None:
@@ -48,13 +70,17 @@ def _live(walk: Walk, current: Pointer) -> State | None:
     return State.read(data, layout.STATE)
 
 
-def _pointer(walk: Walk, path: str) -> Pointer | None:
-    walk.named |= {path, layout.STATE}
+def _word(walk: Walk, path: str) -> Word | None:
+    """What a pointer says; what it is worth is checked where it leads."""
+    walk.named |= {path, layout.STATE, layout.CURRENT}
     with walk.tally.check(path):
         data = walk.must(path)
+        if words.is_metadata(data):
+            published = chain.follow(data, getting(walk.source), None)
+            return Word(data, words.pointer_of(published), published)
         found = walk.read(Pointer, data, path)
         walk.tally.require(path, found.to_bytes() == data, f"not just a pointer; {REMEDY}")
-        return found
+        return Word(data, found)
     return None
 
 

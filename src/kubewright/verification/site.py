@@ -42,9 +42,9 @@ def verify(
     answering before anything wrong is found.
     """
     source = Steady(source)
-    if not any(map(partial(_has, source), (layout.CURRENT, layout.FINISHED, layout.INDEX))):
+    if not any(map(partial(_has, source), (*layout.POINTERS, layout.FINISHED, layout.INDEX))):
         raise VerificationFailed(
-            site, f"{layout.CURRENT} is missing: this is no published site", "give its root"
+            site, f"{layout.TIMESTAMP} is missing: this is no published site", "give its root"
         )
     tally = Tally()
     walk = Walk(source, now, keys.check(source, tally, trusted), tally, own=demands.own)

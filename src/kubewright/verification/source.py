@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
+from kubewright.metadata.chain import Get
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.scratch import OWN
 from kubewright.site.store import checked
@@ -49,6 +50,16 @@ class Source(Protocol):
 
     def list(self) -> list[str] | None:
         """Every path there is; None where nobody can tell."""
+
+
+def getting(source: Source) -> Get:
+    """Reads the files of a site as metadata names them."""
+
+    def get(path: str, sha256: str | None) -> bytes | None:
+        data = source.read(path)
+        return data if data is None or sha256 in (None, files.sha256(data)) else None
+
+    return get
 
 
 class Directory:

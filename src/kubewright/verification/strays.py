@@ -7,7 +7,7 @@ from kubewright.models.site import Index, State
 from kubewright.site.derived import is_newer
 from kubewright.verification.walk import Walk
 
-FOLDERS = ("apt/", "channels/", "keys/", "publications/", "releases/", "schemas/", "yum/")
+FOLDERS = ("apt/", "channels/", "keys/", "publications/", "releases/", "schemas/", "tuf/", "yum/")
 """The folders that belong to a site alone."""
 
 ENTRIES = ("InRelease", "Release", "Release.gpg", "repomd.xml", "repomd.xml.asc", "repomd.xml.key")
@@ -73,5 +73,7 @@ def _uploaded(path: str, releases: Collection[str]) -> bool:
         return rest.partition("/")[0] not in releases
     if path.rpartition("/")[2] in ENTRIES and not path.startswith("yum/snapshots/"):
         return False
+    if folder == "tuf":
+        return path.endswith((".snapshot.json", ".targets.json"))
     in_repository = "/by-hash/" in path or "/repodata/" in path or "/Packages/" in path
     return path.startswith(UPLOADS) or in_repository

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 from kubewright import files
 from kubewright.errors import KubewrightError
-from kubewright.models.site import Pointer, State
+from kubewright.models.site import State
 from kubewright.signing import verify as signatures
-from kubewright.site import layout
-from kubewright.verification.source import Source
+from kubewright.site import layout, words
+from kubewright.verification.source import Source, getting
 
 
 def files_of(
@@ -19,7 +19,11 @@ def files_of(
     What is wrong there is found elsewhere.
     """
     with suppress(KubewrightError):
-        pointer = Pointer.read(source.read(layout.CURRENT) or b"", layout.CURRENT)
+        data = source.read(layout.TIMESTAMP) or source.read(layout.CURRENT) or b""
+        word = words.read(data, getting(source))
+        if word is None:
+            return {}
+        pointer = word.pointer
         path = layout.state_copy(pointer.number, pointer.sha256)
         data = source.read(path) or b""
         if files.sha256(data) == pointer.sha256:

@@ -50,6 +50,10 @@ class Walk:
     """The digests of it and of those before it, by their numbers."""
     nameless: bool = False
     """Whether the site has publications from before there were ids of sites."""
+    renewed: int = 0
+    """When suites were renewed last, in epoch seconds; 0: not since they were published."""
+    undated: bool = False
+    """Whether suites may still have the dates of before."""
     unfinished: bool = False
     """Whether such a publication is under way, or was cut short."""
 

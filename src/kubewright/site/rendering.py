@@ -1,0 +1,119 @@
+"""What every rendering of a publication needs: the keys, the channels, the documents."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from kubewright.models.site import Channel, Index, State
+from kubewright.models.upgrades import Graph
+from kubewright.site import derived, freshness, identity, layout, page, repositories
+from kubewright.site import index as indexing
+from kubewright.site.contents import Contents
+from kubewright.site.draft import Draft, Publisher
+from kubewright.site.keys import Shipped
+from kubewright.site.objects import Object
+
+
+class Rendering:
+    """One publication on its way from a draft to objects."""
+
+    def __init__(self, draft: Draft, publisher: Publisher) -> None:
+        self.draft, self.reader = draft, draft.reader
+        self.old = draft.present.state
+        self.identity = identity.of(self.old, publisher.identity)
+        if draft.address is not None:
+            self.identity = self.identity._replace(url=draft.address)
+        there = self._there()
+        self.publisher = publisher.on(there.get(layout.KEYRING))
+        self.keys = publisher.keys(there, self.old.keys if self.old else ())
+        coming = self.keys.files[layout.hinted_key(self.keys.hint)] if self.keys.hint else b""
+        self.shipped = Shipped(self.keys.files[layout.KEYRING_ARMORED], coming)
+        self.rendered: dict[str, repositories.Rendered] = {}
+
+    def _there(self) -> dict[str, bytes]:
+        """The keys that the site has."""
+        there = {}
+        for path, digest in (self.old.files if self.old else {}).items():
+            if path.startswith("keys/"):
+                there[path] = self.reader.content(digest, path)
+        return there
+
+    def channel_objects(self) -> list[Object]:
+        """What every rendered channel is served as."""
+        found: list[Object] = []
+        for channel in self.rendered.values():
+            found += channel.objects
+        return found
+
+    def rendered_channel(
+        self, record: Channel, listed: Contents, previous: Channel | None
+    ) -> repositories.Rendered:
+        """A channel's record with all that it is served as, but for what was there before."""
+        before = repositories.Before(previous, self.draft.contents(previous)) if previous else None
+        return repositories.render(
+            record, listed, self.publisher.signer, self.shipped, before,
+            freshness.dated(self.draft.present.word),
+        )  # fmt: skip
+
+    def suites(self, records: Iterable[Channel], renewed: int) -> Iterator[Object]:
+        """`Release` and its signatures of every suite that expires, renewed."""
+        for record in records:
+            of = freshness.dates(record, renewed)
+            if of.issued == renewed:
+                data = self._release(record)
+                yield from repositories.release(record, data, of, self.publisher.signer)
+
+    def _release(self, record: Channel) -> bytes:
+        """`Release` as the record means it: what lies there, unless that is damaged."""
+        stored = self.reader.store.get(f"{layout.suite_path(record.channel)}/Release")
+        data = stored.data if stored else b""
+        if freshness.is_release(data, record):
+            return data
+        listed = self.draft.contents(record)
+        return repositories.release_of(record, listed, self.publisher.signer)
+
+    def derive(
+        self,
+        previous: Index | None,
+        parent: str | None,
+        channels: Sequence[Channel],
+        says: Mapping[str, indexing.Declared],
+        now: int,
+    ) -> tuple[Index, Graph]:
+        """The index of these channels, with its graph."""
+        signer, minors = self.publisher.signer, self.publisher.minors
+        signers = tuple(filter(None, (signer.fingerprint, signer.second_fingerprint)))
+        return indexing.derive(
+            previous, parent, channels, minors, says, now=now, whose=self.identity, signers=signers
+        )
+
+    def index_bytes(self, index: Index) -> bytes:
+        """An index as it is written; one that is published keeps its bytes."""
+        if self.old is None or index != self.draft.index:
+            return index.to_bytes()
+        copy = self.old.index
+        path = layout.index_copy(copy.sequence, copy.sha256)
+        return self.reader.content(copy.sha256, path, layout.INDEX)
+
+    def following(
+        self,
+        state: State,
+        state_data: bytes,
+        index: Index,
+        index_data: bytes,
+        graph: bytes,
+        documents: Mapping[str, bytes],
+        word: bytes,
+    ) -> list[Object]:
+        """What follows from the state and is no channel's, as far as it is not there."""
+        finished, signer = self.draft.present.finished, self.publisher.signer
+        return [
+            *derived.index_objects(index, index_data, graph, signer, finished),
+            *derived.file_objects(documents, finished),
+            *derived.state_objects(state, state_data, word, signer, finished),
+        ]
+
+    def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
+        """The page, the schemas and the keys, by path."""
+        records = {record.channel: record for record in channels}
+        manifest = self.draft.manifest(page.presented(records))
+        front = page.render(index, manifest, records, self.publisher.templates)
+        return {**self.keys.files, **derived.schemas(self.old), layout.FRONT_PAGE: front}
