@@ -17,6 +17,7 @@ from kubewright.errors import KubewrightError, RequestError, VerificationFailed
 from kubewright.metadata import chain, formats
 from kubewright.metadata.names import role_path
 from kubewright.models.base import DAY
+from kubewright.models.site import Pointer
 from kubewright.settings import Settings
 from kubewright.signing import roots
 from kubewright.signing.absent import Absent
@@ -24,7 +25,7 @@ from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.reader import Present, Reader
-from kubewright.site.words import Word, pointer_to
+from kubewright.site.words import Word
 from kubewright.stages import channels, publish, release
 from kubewright.stages.repair import repair_site
 from kubewright.stages.verify import verify
@@ -459,7 +460,7 @@ def test_a_site_whose_pointer_is_taken_away_is_not_one_from_before_metadata(
     site, (found, _) = Path(home.site), present(home)
     assert found.state is not None
     assert found.sha256 is not None
-    old = pointer_to(found.state.number, found.sha256)
+    old = Pointer(number=found.state.number, sha256=found.sha256).to_bytes()
     (site / layout.TIMESTAMP).unlink()
     for path in (layout.CURRENT, layout.FINISHED):
         write(site / path, old)

@@ -63,10 +63,15 @@ class Followed:
     origin: Origin
     targets: Mapping[str, Target]
     """Every document that the site vouched for, by path."""
-    expires: Mapping[str, int]
-    """When each file expires, in epoch seconds, by path."""
+    roles: Mapping[str, Metadata[Any]]
+    """What each file says, by path."""
     files: Mapping[str, bytes]
-    """Both, by path."""
+    """Snapshot and targets, by path."""
+
+    @property
+    def expires(self) -> dict[str, int]:
+        """When each file expires, in epoch seconds, by path."""
+        return {place: formats.expires(role) for place, role in self.roles.items()}
 
     @property
     def sha256(self) -> str:
@@ -76,7 +81,7 @@ class Followed:
 
 @dataclass(frozen=True)
 class Published(Followed):
-    """What a timestamp leads to; its own expiry is the first."""
+    """What a timestamp leads to; it is the first of the roles."""
 
     timestamp: int
     """Its version."""
@@ -170,19 +175,24 @@ def successor(before: Metadata[Root], data: bytes, place: str) -> Metadata[Root]
         raise VerificationFailed(place, problem, remedy) from error
 
 
-def follow(data: bytes, get: Get, root: Metadata[Root] | None) -> Published:
-    """What a timestamp leads to; with a root each file must be signed by the keys of its role.
+def follow(data: bytes, get: Get) -> Published:
+    """What a timestamp leads to, whoever has signed it: see `require_signed`, and `refuse_expired`.
 
-    Raises VerificationFailed that names the file. It may have expired: see `refuse_expired`.
+    Raises VerificationFailed that names the file.
     """
-    timestamp = _checked(Timestamp, data, TIMESTAMP, root)
+    timestamp = formats.parse(Timestamp, data, TIMESTAMP)
     named = timestamp.signed.snapshot_meta
-    found = _followed(named, get, root)
-    expires = {TIMESTAMP: formats.expires(timestamp), **found.expires}
+    found = _followed(named, get)
     return Published(
-        found.version, found.origin, found.targets, expires, found.files,
-        timestamp.signed.version, named, formats.dated(timestamp),
+        found.version, found.origin, found.targets, {TIMESTAMP: timestamp, **found.roles},
+        found.files, timestamp.signed.version, named, formats.dated(timestamp),
     )  # fmt: skip
+
+
+def require_signed(found: Followed, root: Metadata[Root]) -> None:
+    """Raise VerificationFailed unless the keys of its role have signed each file of metadata."""
+    for place, role in found.roles.items():
+        formats.require_signed(root, role, place)
 
 
 def before(newer: Followed, get: Get) -> Followed | None:
@@ -197,17 +207,17 @@ def before(newer: Followed, get: Get) -> Followed | None:
         place = role_path("snapshot", newer.version)
         raise VerificationFailed(place, "names a snapshot before it that cannot be", REMEDY)
     meta = MetaFile(said.parent_version, hashes={"sha256": said.parent})
-    return _followed(meta, get, None)
+    return _followed(meta, get)
 
 
-def _followed(meta: MetaFile, get: Get, root: Metadata[Root] | None) -> Followed:
+def _followed(meta: MetaFile, get: Get) -> Followed:
     path = role_path("snapshot", meta.version)
     snapshot_data = _described(get, path, meta)
-    snapshot = _checked(Snapshot, snapshot_data, path, root, meta.version)
+    snapshot = _of_version(Snapshot, snapshot_data, path, meta.version)
     named = snapshot.signed.meta["targets.json"]
     names_path = role_path("targets", named.version)
     names_data = _described(get, names_path, named)
-    names = _checked(Targets, names_data, names_path, root, named.version)
+    names = _of_version(Targets, names_data, names_path, named.version)
     return Followed(
         version=meta.version,
         origin=formats.origin(snapshot, path),
@@ -215,7 +225,7 @@ def _followed(meta: MetaFile, get: Get, root: Metadata[Root] | None) -> Followed
             place: Target(target.length, str(target.hashes.get("sha256")))
             for place, target in names.signed.targets.items()
         },
-        expires={path: formats.expires(snapshot), names_path: formats.expires(names)},
+        roles={path: snapshot, names_path: names},
         files={path: snapshot_data, names_path: names_data},
     )
 
@@ -225,10 +235,13 @@ def is_sound(data: bytes, get: Get | None, root: Metadata[Root] | None) -> bool:
     `get` so is all that it leads to.
     """
     with suppress(VerificationFailed):
-        if get is None:
-            _checked(Timestamp, data, TIMESTAMP, root)
-        else:
-            follow(data, get, root)
+        timestamp = formats.parse(Timestamp, data, TIMESTAMP)
+        if root is not None:
+            formats.require_signed(root, timestamp, TIMESTAMP)
+        if get is not None:
+            found = follow(data, get)
+            if root is not None:
+                require_signed(found, root)
         return True
     return False
 
@@ -249,17 +262,11 @@ def refuse_expired(published: Published, root: Metadata[Root], now: int) -> None
             )
 
 
-def _checked(
-    kind: type[formats.S],
-    data: bytes,
-    place: str,
-    root: Metadata[Root] | None,
-    version: int | None = None,
+def _of_version(
+    kind: type[formats.S], data: bytes, place: str, version: int
 ) -> Metadata[formats.S]:
     found = formats.parse(kind, data, place)
-    if root is not None:
-        formats.require_signed(root, found, place)
-    if version is not None and found.signed.version != version:
+    if found.signed.version != version:
         problem = f"says that it is version {found.signed.version}"
         raise VerificationFailed(place, problem, REMEDY)
     return found

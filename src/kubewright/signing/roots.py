@@ -37,6 +37,11 @@ class Signed:
         return files.sha256(self.data)
 
     @property
+    def expires(self) -> int:
+        """When the root expires, in epoch seconds."""
+        return formats.expires(self.metadata)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """For each root whose keys have not signed enough: how many of which are missing."""
         found = []

@@ -76,13 +76,12 @@ class _Changed(Rendering):
         """The suites of channels that stay, where they are due; and when suites were renewed
         last.
         """
-        present, now = self.draft.present, self.draft.now
-        renewed = freshness.dated(present.word)
+        present = self.draft.present
+        before = freshness.dated(present.word)
         rest = [record for name, record in self.draft.channels.items() if name not in self.rendered]
-        due = any(freshness.is_due(record, renewed, now) for record in rest)
-        if due:
-            renewed = max(now, renewed + 1)
-        return [*self.suites(rest, renewed)] if due or present.undated else [], renewed
+        renewed = freshness.renewal(rest, before, self.draft.now)
+        due = renewed != before or present.undated
+        return [*self.suites(rest, renewed)] if due else [], renewed
 
     def _metadata(
         self, state: State, index: Index, made: Iterable[bytes], renewed: int

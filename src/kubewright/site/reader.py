@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.metadata.chain import Roots, follow, is_sound, refuse_expired, roots
+from kubewright.metadata.chain import Roots, is_sound, refuse_expired, require_signed, roots
 from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
@@ -154,7 +154,7 @@ class Reader:
         if self.roots is not None and word.published is not None:
             root = self.roots.judge
             try:
-                follow(word.data, self.at, root)
+                require_signed(word.published, root)
             except VerificationFailed as error:
                 if self.roots.present is not None:
                     raise
