@@ -222,6 +222,10 @@ signer() { # KEYS SIGNATURE FILE: prints who signed, the trusted key first, if t
             END { if (!forged && who != "") print who }'
 }
 
+revoked() { # whether the index, whoever signed it, calls the key that you trust revoked
+    jq -e --arg key "$fingerprint" '.revoked | index($key)' "$index" >/dev/null 2>&1
+}
+
 index_by_fingerprint() { # sets sequence, digest and who
     fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
     fetch releases/index.json "$index" 50000000
@@ -231,6 +235,8 @@ index_by_fingerprint() { # sets sequence, digest and who
     get "$(copy "$sequence" "$digest").asc" "$index.asc" 100000 \
         || refuse "$published: has no signature, so it was changed: do not install from there"
     who=$(signer "$work/keys.gpg" "$index.asc" "$index")
+    [ "$who" = "$fingerprint" ] || ! revoked || refuse "$published: it says that the key that you trust," \
+        "$fingerprint, was revoked: ask people whom you trust for the fingerprint of the one that follows"
     [ -n "$who" ] || refuse "$published: its signature is not good: do not install from there"
     [ "$who" = "$fingerprint" ] || refuse "$published: signed by $who, not by the key that you trust"
 }

@@ -16,7 +16,7 @@ from kubewright.repos import apt
 from kubewright.settings import Settings
 from kubewright.site import channels, freshness, index, page
 from kubewright.site.identity import Identity
-from kubewright.site.index import Declared
+from kubewright.site.index import Declared, Named
 
 KEY = "A" * 40
 
@@ -218,7 +218,7 @@ def derived(
         new or {},
         now=now,
         whose=Identity("", ""),
-        signers=(),
+        keys=Named(()),
     )
     return made
 

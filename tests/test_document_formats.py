@@ -298,7 +298,7 @@ def test_an_architecture_that_this_engine_does_not_know_stays_in_its_channel(
             assert record is not None
             new = renewed(record, now=NOW + 30, repo_key=keys.fingerprint)
             new = new.model_copy(update={"architectures": (*new.architectures, "riscv64")})
-            draft.put(new, contents.from_releases(draft.reader, new))
+            draft.put(new, contents.from_releases(draft.reader, new, ()))
 
     edit(home.model_copy(update={"now": NOW + 30}), shipped(), keys, wider)
     assert problems(home.site, NOW + 30) == []

@@ -448,6 +448,24 @@ def test_another_fingerprint_is_refused_with_the_one_that_signed(
     assert not told(tmp_path)
 
 
+def test_a_key_that_the_site_calls_revoked_is_named_so(
+    install: Installer, keys: Keys, site: Path, machine: Path, tmp_path: Path
+) -> None:
+    other = repo_key(
+        f"file:{initialise(tmp_path / 'other', 'o <o@o>', now=NOW, expires_days=None).repo_secret}",
+        now=NOW,
+    )
+    index = Index.from_bytes((site / layout.INDEX).read_bytes())
+    gone = index.model_copy(update={"revoked": (keys.repo.fingerprint,)})
+    put_index(site, replace(keys, repo=other), gone)
+    (site / layout.KEYRING).unlink()
+    (site / layout.KEYRING).write_bytes(other.certificate)
+    done = install()
+    assert done.returncode == 1
+    assert f"the key that you trust, {keys.repo.fingerprint}, was revoked" in done.stderr
+    assert not told(tmp_path)
+
+
 def test_a_development_key_must_be_allowed(
     machine: Path, url: str, keys: Keys, tmp_path: Path
 ) -> None:

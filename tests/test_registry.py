@@ -262,7 +262,7 @@ def test_a_tag_that_moves_is_said_with_what_it_was(
 def test_signatures_lie_beside_their_images(built: Built, registry: str, tmp_path: Path) -> None:
     key = keys.artifact_key(None)
     image = built.record.images[0]
-    signature = cosign.signature_image(f"{registry}/kube/{image.name}", image.index, key)
+    signature = cosign.signature_image(f"{registry}/kube/{image.name}", image.index, image.tag, key)
     extra = Attachment(
         image.name,
         signature.tag,
@@ -404,7 +404,9 @@ def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(
 
 def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) -> None:
     image = built.record.images[0]
-    signature = cosign.signature_image(f"kube/{image.name}", image.index, keys.artifact_key(None))
+    signature = cosign.signature_image(
+        f"kube/{image.name}", image.index, image.tag, keys.artifact_key(None)
+    )
     extra = Attachment(
         image.name,
         signature.tag,

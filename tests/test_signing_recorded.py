@@ -66,7 +66,7 @@ def header(entries: list[tuple[int, int, bytes]]) -> bytes:
 
 def test_every_kind_of_signature_is_what_was_recorded(keys: Keys) -> None:
     repo, artifact = keys.repo, keys.artifact
-    image = cosign.signature_image("example.org/pause", "sha256:" + "ab" * 32, artifact)
+    image = cosign.signature_image("example.org/pause", "sha256:" + "ab" * 32, None, artifact)
     made = {
         "certificate": repo.certificate,
         "armored certificate": repo.armored.encode(),

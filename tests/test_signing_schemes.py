@@ -100,7 +100,7 @@ def test_a_key_in_another_process_signs_all_that_a_file_signs(
             by.armored_detached(MANIFEST, NOW),
             by.artifact(MANIFEST),
             rpm.sign(unsigned_rpm, by.repo, by.moment(NOW)),
-            cosign.signature_image(*image, by.artifact),
+            cosign.signature_image(*image, None, by.artifact),
             provenance.envelope(MANIFEST, by.artifact),
         ]
 

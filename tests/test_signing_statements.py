@@ -102,7 +102,9 @@ def test_a_file_signature_by_another_key_is_refused(key: ArtifactKey, foreign: A
 
 
 def test_the_image_payload_is_what_cosign_writes() -> None:
-    assert cosign.payload(IMAGE, DIGEST).decode() == PAYLOAD
+    assert cosign.payload(IMAGE, DIGEST, None).decode() == PAYLOAD
+    named = cosign.payload(IMAGE, DIGEST, "v1.36.4").decode()
+    assert named == PAYLOAD.replace('"optional":null', '"optional":{"tag":"v1.36.4"}')
 
 
 def test_every_digest_of_a_released_image_is_claimed_for_its_repository_without_the_tag(
@@ -129,7 +131,7 @@ def test_every_digest_of_a_released_image_is_claimed_for_its_repository_without_
 
 
 def test_an_image_signature_is_an_image_that_cosign_finds(key: ArtifactKey) -> None:
-    made = cosign.signature_image(IMAGE, DIGEST, key)
+    made = cosign.signature_image(IMAGE, DIGEST, None, key)
     manifest = json.loads(made.manifest.data)
     layer = manifest["layers"][0]
     assert made.tag == f"sha256-{'ab' * 32}.sig"
@@ -139,7 +141,7 @@ def test_an_image_signature_is_an_image_that_cosign_finds(key: ArtifactKey) -> N
     signature = layer["annotations"][cosign.SIGNATURE_ANNOTATION].encode()
     verify.artifact(made.payload.data, signature, key.public_pem, place="image")
     assert json.loads(made.config.data)["rootfs"]["diff_ids"] == [layer["digest"]]
-    assert made == cosign.signature_image(IMAGE, DIGEST, key)
+    assert made == cosign.signature_image(IMAGE, DIGEST, None, key)
 
 
 def test_a_statement_says_what_was_made_from_what_and_by_whom() -> None:

@@ -33,7 +33,7 @@ from kubewright.site import channels as records
 from kubewright.site import index as indexing
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.identity import Identity
-from kubewright.site.index import Declared
+from kubewright.site.index import Declared, Named
 from kubewright.site.objects import Object, apply, pointer
 from kubewright.site.reader import Reader
 from kubewright.site.repositories import signed_copy
@@ -486,7 +486,14 @@ def test_the_index_takes_what_is_to_be_avoided_from_the_catalog() -> None:
     assert channel is not None
     says = {"v1.24.5-1": Declared((">=1.24.0,<=1.24.5",))}
     index, found = indexing.derive(
-        None, None, [channel], shipped().catalog, says, now=NOW, whose=Identity("", ""), signers=()
+        None,
+        None,
+        [channel],
+        shipped().catalog,
+        says,
+        now=NOW,
+        whose=Identity("", ""),
+        keys=Named(()),
     )
     assert [one.upgrades_from for one in index.releases] == [(), ()]
     assert index.releases[0].avoid is not None

@@ -821,7 +821,7 @@ RELEASES: dict[str, Case] = {
     ),
     "signature of another image": (
         lambda site: sign_instead_of_an_image(
-            site, cosign.payload("registry.example.org/evil", NOTHING)
+            site, cosign.payload("registry.example.org/evil", NOTHING, None)
         ),
         "",
         ".payload.json: does not claim registry.k8s.io/",

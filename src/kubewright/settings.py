@@ -67,6 +67,7 @@ class Settings(Model):
     )
     architectures: tuple[Arch, ...] = Field(Arch.usual(), min_length=1)
     revision: int = Field(1, ge=1)
+    raise_companions: int = Field(0, ge=0)
     repo_key: str | None = None
     artifact_key: str | None = None
     next_repo_key: str | None = None

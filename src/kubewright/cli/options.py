@@ -26,8 +26,8 @@ from kubewright.settings import Backend, Settings
 Command = Callable[..., None]
 
 CHOICE = (
-    "upstream", "offline", "arch", "revision", "flavour", "allow-unverified", "allow-changed",
-    "jobs", "now",
+    "upstream", "offline", "arch", "revision", "raise-companions", "flavour", "allow-unverified",
+    "allow-changed", "jobs", "now",
 )  # fmt: skip
 """The options that decide what a release consists of."""
 
@@ -90,6 +90,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": f"Architectures of {', '.join(Arch)}, separated by commas.",
     },
     "revision": {"type": int, "help": "Package revision of Kubernetes' own packages."},
+    "raise-companions": {
+        "type": int,
+        "metavar": "N",
+        "help": "Add N to the revisions of all others, which a revoked key has signed.",
+    },
     "repo-key": {
         "metavar": "URI",
         "show_default": "a development key",

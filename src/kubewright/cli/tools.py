@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kubewright.cli.hyperkube import source
-from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, shared, show_json
+from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, say, shared, show_json
 from kubewright.cli.roots import root
 from kubewright.errors import VerificationFailed
 from kubewright.files import sha256
@@ -192,6 +192,40 @@ def rotate(settings: Settings, as_json: bool, step: str) -> None:
         return
     would = "would be written" if settings.dry_run else "written"
     click.echo(f"{settings.site}: {step}: {len(changes)} objects {would}")
+
+
+@key.command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@shared(*PUBLICATION)
+def revoke(settings: Settings, as_json: bool, path: Path) -> None:
+    """End the key in FILE, which somebody else may have: it is handed out no more, everything that
+    is served is signed by the key that follows, and yum repositories list no rpm that it signed.
+
+    FILE is the secret key's, from which a revocation is made, or its certificate; of an artifact
+    key the public one. A key that was not announced follows with --trust FILE.
+    """
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages.keys import keys
+    from kubewright.stages.revocation import revoke as end
+
+    done = end(path, settings, shipped(), keys(settings))
+    if as_json:
+        show_json(
+            {
+                "key": done.key.id,
+                "kind": done.key.kind,
+                "withheld": list(done.withheld),
+                "releases": list(done.affected),
+                "dry_run": settings.dry_run,
+                "changes": [change.model_dump() for change in done.changes],
+            }
+        )
+        return
+    would = "would be written" if settings.dry_run else "written"
+    say(f"{settings.site}: {done.key.id} revoked: {len(done.changes)} objects {would}")
+    for name in done.affected:
+        say(f"  {name} has rpms that this key signed; yum repositories list them no more: publish")
+        say("  it again with the next --revision and --raise-companions 1 (docs/keys.md)")
 
 
 @click.command()

@@ -117,6 +117,9 @@ class Release(Model):
     name: str = Field(description="v1.36.4-1")
     kubernetes: KubernetesVersion
     revision: int
+    raised: int = Field(
+        0, description="what is added to the revisions of packages that have their own"
+    )
     source_date_epoch: int
     end_of_life: Day | None = Field(
         None, description="when upstream's support of its minor ends, or ended"

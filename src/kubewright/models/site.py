@@ -1,5 +1,6 @@
 """What changes on a site: its state, the channels, and the index of releases."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -33,6 +34,9 @@ ChannelName = Annotated[
     AfterValidator(_free),
 ]
 """A channel, which is also an apt suite, a yum channel and a marker: `stable-1.36`."""
+
+REVOKED = "revoked"
+"""The role of a key that signs nothing any more."""
 
 LONGEST = 36_500
 """Days that a channel may be valid for: as good as for ever, and within what a date can say."""
@@ -150,6 +154,7 @@ class Index(Document):
     signers: tuple[str, ...] = Field(
         (), description="fingerprints of the repository keys that sign it"
     )
+    revoked: tuple[str, ...] = Field((), description="ids of keys that sign nothing any more")
     sequence: int = Field(ge=1)
     parent: Sha256 | None = None
     issued: int
@@ -173,7 +178,12 @@ class SiteKey(Document):
     kind: str = Field(description="openpgp or ecdsa-p256")
     id: PlainName = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
     development: bool = False
-    role: str = Field("", description="current, next, or earlier: what it signed stays good")
+    role: str = Field(
+        "", description="current, next, earlier (what it signed stays good), or revoked"
+    )
+    revoked: int | None = Field(
+        None, description="since when nothing counts that it signs, epoch seconds"
+    )
 
 
 class State(Document):
@@ -197,6 +207,16 @@ class State(Document):
     files: dict[RelativePath, Sha256] = Field(
         description="the page, schemas and keys: what changes and is no channel's"
     )
+
+    @property
+    def revoked(self) -> dict[str, int]:
+        """Since when each revoked key signs nothing (epoch seconds), by its id."""
+        return revoked_of(self.keys)
+
+
+def revoked_of(keys: Iterable[SiteKey]) -> dict[str, int]:
+    """Since when each revoked key among these signs nothing (epoch seconds), by its id."""
+    return {key.id: key.revoked for key in keys if key.revoked is not None}
 
 
 class Pointer(Document):

@@ -53,7 +53,8 @@ def identify(recipe: Recipe, release: Release, form: Format, values: Mapping[str
     """Which version, revision, epoch and date the packages of a recipe carry."""
     component = release.component(recipe.component)
     upstream = recipe.version.format_map(values) if recipe.version else component.version
-    revision = release.revision if recipe.revision is None else recipe.revision
+    own = recipe.revision
+    revision = release.revision if own is None else own + release.raised
     return Identity(
         upstream=upstream,
         version=versions.package_version(upstream),

@@ -45,9 +45,10 @@ class SignatureImage:
     payload: Blob
 
 
-def payload(repository: str, digest: str) -> bytes:
+def payload(repository: str, digest: str, tag: str | None) -> bytes:
     """What is signed for the image in `repository` (`PREFIX/NAME`, as cosign has it) with `digest`
-    (`sha256:…`).
+    (`sha256:…`) and its tag, so that who asks for that finds a tag that was moved
+    (`cosign verify -a tag=v1.36.4`); None: as kubewright signed before it named the tag.
     """
     claim = {
         "critical": {
@@ -55,18 +56,20 @@ def payload(repository: str, digest: str) -> bytes:
             "image": {"docker-manifest-digest": digest},
             "type": "cosign container image signature",
         },
-        "optional": None,
+        "optional": tag and {"tag": tag},
     }
     return _json(claim)
 
 
-def signature_image(repository: str, digest: str, key: ArtifactKey) -> SignatureImage:
+def signature_image(
+    repository: str, digest: str, tag: str | None, key: ArtifactKey
+) -> SignatureImage:
     """The signature of `key` on an image: do it for the index and for each of its manifests.
 
-    Policies that pull one platform ask for the signature of that platform's manifest. Its tag
-    follows from the digest alone, so what it says must too: one image may have several tags.
+    Policies that pull one platform ask for the signature of that platform's manifest. Where it
+    lies follows from the digest alone; `tag` is the version that the image was made for.
     """
-    signed = Blob(PAYLOAD_TYPE, payload(repository, digest))
+    signed = Blob(PAYLOAD_TYPE, payload(repository, digest, tag))
     config = Blob(
         CONFIG_TYPE,
         _json(
@@ -86,10 +89,10 @@ def signature_image(repository: str, digest: str, key: ArtifactKey) -> Signature
         "config": config.descriptor(),
         "layers": [layer],
     }
-    return SignatureImage(tag(digest), Blob(MANIFEST_TYPE, _json(manifest)), config, signed)
+    return SignatureImage(place(digest), Blob(MANIFEST_TYPE, _json(manifest)), config, signed)
 
 
-def tag(digest: str) -> str:
+def place(digest: str) -> str:
     """Where cosign looks for the signature of `digest`: `sha256:ab…` becomes `sha256-ab….sig`."""
     return digest.replace(":", "-", 1) + ".sig"
 

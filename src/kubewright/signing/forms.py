@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import pysequoia
-from pysequoia.packet import Packet, Tag
+from pysequoia.packet import Packet, SignatureType, Tag
 
 from kubewright.errors import RequestError
 from kubewright.signing import keyfile, openpgp, own_words, sequoia
@@ -73,6 +73,17 @@ def _with_earlier(certificate: bytes, other: bytes) -> bytes:
         or (own_words.is_word(packet) and own_words.signed_at(packet) < last)
     ]
     return _with(certificate, earlier)
+
+
+def without_words(certificate: bytes, kind: SignatureType) -> bytes:
+    """A certificate without what its key has said in signatures of one type."""
+    kept = [
+        packet
+        for packet in keyfile.own_packets(certificate, place=_PLACE)
+        if packet.tag == Tag.UserID or packet.signature_type != kind
+    ]
+    key = keyfile.public_key(certificate, place=_PLACE)
+    return openpgp.packet(openpgp.PUBLIC_KEY, key.body) + keyfile.copied(kept)
 
 
 def _last(packets: Iterable[Packet]) -> int:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pysequoia
 from pysequoia.packet import Packet, PacketPile, Tag
@@ -77,6 +77,25 @@ def merged(current: bytes, earlier: Iterable[bytes]) -> bytes:
             if fingerprint != own:
                 others.setdefault(fingerprint, certificate)
     return b"".join([current, *others.values()])
+
+
+def without(keyring: bytes, names: Collection[str], *, place: str) -> bytes:
+    """A binary keyring that a site has published, without the certificates of these fingerprints.
+
+    Raises VerificationFailed where it is damaged.
+    """
+    if not names or not keyring:
+        return keyring
+    held = site_certificates(keyring, place=place)
+    return b"".join(data for name, data in held.items() if name not in names)
+
+
+def pem_without(text: bytes, names: Collection[str]) -> bytes:
+    """The ECDSA keys that a site has published, without those of these ids. Raises the same."""
+    if not names or not text:
+        return text
+    held = artifact_keys(text, place=_ARTIFACT_KEYS)
+    return b"".join(key.public_pem for name, key in held.items() if name not in names)
 
 
 def armored(keyring: bytes) -> str:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 SIGNATURE, SECRET_KEY, PUBLIC_KEY, USER_ID = 2, 5, 6, 13
 """Packet types."""
 
-BINARY, TEXT, POSITIVE_CERTIFICATION = 0x00, 0x01, 0x13
+BINARY, TEXT, POSITIVE_CERTIFICATION, KEY_REVOCATION = 0x00, 0x01, 0x13, 0x20
 """Signature types."""
 
 RSA_ALGORITHM, SHA512_ALGORITHM, SHA256_ALGORITHM = 1, 10, 8
@@ -145,6 +145,14 @@ def named(key: PublicKey, sign: SignDigest, user_id: str, expires: int | None) -
     return packet(USER_ID, name) + signature(
         key, sign, POSITIVE_CERTIFICATION, data, key.created, subpackets
     )
+
+
+def revocation(key: PublicKey, sign: SignDigest, when: int) -> bytes:
+    """The key's own word that it counts no more, for somebody else has it; made at `when` (epoch
+    seconds).
+    """
+    compromised = _subpacket(29, b"\x02")  # RFC 9580, section 5.2.3.31
+    return signature(key, sign, KEY_REVOCATION, (framed(key.body),), when, [compromised])
 
 
 def signature(

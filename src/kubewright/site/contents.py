@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -81,10 +81,11 @@ def base_arch(arch: str) -> str:
     return _BASE_ARCHES.get(arch, arch)
 
 
-def read(reader: Reader, record: Channel) -> Contents:
+def read(reader: Reader, record: Channel, revoked: Mapping[str, int]) -> Contents:
     """What a channel lists: from its own indexes, whose digests the record has.
 
-    Where one of those is lost, from the releases. Raises VerificationFailed when those are too.
+    Where one of those is lost, from the releases, but for rpms of keys that were `revoked` by then
+    (epoch seconds by id). Raises VerificationFailed when those are lost too.
     """
     try:
         return _from_indexes(reader, record)
@@ -93,15 +94,19 @@ def read(reader: Reader, record: Channel) -> Contents:
     except (ValueError, LookupError) as error:  # another engine's form
         place = layout.channel_path(record.channel)
         log.info("%s: indexes of another form (%s); made again from the releases", place, error)
-    return from_releases(reader, record)
+    return from_releases(
+        reader, record, [key for key, since in revoked.items() if since <= record.issued]
+    )
 
 
-def from_releases(reader: Reader, record: Channel) -> Contents:
-    """What a channel lists for its architectures, from the index entries of its releases."""
+def from_releases(reader: Reader, record: Channel, revoked: Collection[str]) -> Contents:
+    """What a channel lists for its architectures, from the index entries of its releases: all
+    packages but rpms that a revoked key has signed, for no client may take those.
+    """
     debs: list[DebEntry] = []
     rpms: list[RpmEntry] = []
     for release in record.releases:
-        entries = of_release(reader, release)
+        entries = of_release(reader, release, revoked)
         debs += entries.debs
         rpms += entries.rpms
     return NOTHING.with_entries(Entries(tuple(debs), tuple(rpms)), record.architectures)
@@ -155,12 +160,16 @@ def rpm_digests(reader: Reader, record: Channel) -> dict[str, str]:
     return found
 
 
-def of_release(reader: Reader, release: ChannelRelease) -> Entries:
-    """The index entries of a published release, as its manifest promises them."""
+def of_release(reader: Reader, release: ChannelRelease, revoked: Collection[str]) -> Entries:
+    """The index entries of a published release, as its manifest promises them, but for rpms that a
+    revoked key has signed.
+    """
     manifest = reader.manifest(release.manifest_url, release.manifest_sha256)
+    gone = {package.url for package in manifest.packages if package.signing_key in revoked}
+    rpms = _entries(reader, manifest, Format.rpm, RpmEntry)
     return Entries(
         tuple(_entries(reader, manifest, Format.deb, DebEntry)),
-        tuple(_entries(reader, manifest, Format.rpm, RpmEntry)),
+        tuple(rpm for rpm in rpms if layout.rpm_path(rpm.basename) not in gone),
     )
 
 

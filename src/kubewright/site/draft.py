@@ -4,13 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from kubewright.metadata.formats import RoleKeys
 from kubewright.models.base import DAY
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease, SiteKey
+from kubewright.models.site import (
+    REVOKED,
+    Channel,
+    ChannelRelease,
+    Index,
+    IndexedRelease,
+    SiteKey,
+    revoked_of,
+)
 from kubewright.site import contents, freshness
 from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
@@ -31,6 +39,17 @@ class Incoming:
     files: tuple[Object, ...] = ()
 
 
+class Revocation(NamedTuple):
+    """A key of the site that shall sign nothing any more."""
+
+    since: int
+    """From when on, in epoch seconds."""
+    path: str
+    """Its file among the keys of the site."""
+    public: bytes
+    """What that shall hold."""
+
+
 @dataclass
 class Draft:
     """What is published now, and the records that shall follow."""
@@ -46,6 +65,8 @@ class Draft:
     """New releases by name."""
     address: str | None = None
     """The site's new public base URL; None: as before."""
+    revoked: dict[str, Revocation] = field(default_factory=dict)
+    """The keys that this publication revokes, by id."""
     _published: dict[str, Channel | None] = field(default_factory=dict)
     _contents: dict[str, Contents] = field(default_factory=dict)
 
@@ -72,6 +93,16 @@ class Draft:
         return found
 
     @property
+    def keys(self) -> tuple[SiteKey, ...]:
+        """What the site says of its keys from this publication on, but for new ones."""
+        found = []
+        for key in self.present.state.keys if self.present.state else ():
+            own = self.revoked.get(key.id)
+            changed = {"role": REVOKED, "revoked": own.since} if own else {}
+            found.append(key.model_copy(update=changed))
+        return tuple(found)
+
+    @property
     def architectures(self) -> tuple[str, ...]:
         """Those of every channel that is published, by Debian's names."""
         found: dict[str, None] = {}
@@ -87,13 +118,27 @@ class Draft:
         return self.reader.manifest(release.manifest_url, release.manifest_sha256)
 
     def contents(self, record: Channel | None) -> Contents:
-        """What a published record lists; channels that list the same are read once."""
+        """What a published record lists, but for rpms of revoked keys; channels that list the same
+        are read once.
+        """
         if record is None:
             return contents.NOTHING
-        key = repr((record.packages, [*record.repodata.items()], record.releases))
+        gone = revoked_of(self.keys)
+        later = sorted(key for key, since in gone.items() if since > record.issued)
+        key = repr((record.packages, [*record.repodata.items()], record.releases, later))
         if key not in self._contents:
-            self._contents[key] = contents.read(self.reader, record)
+            self._contents[key] = (
+                self.made_again(record) if later else contents.read(self.reader, record, gone)
+            )
         return self._contents[key]
+
+    def made_again(self, record: Channel) -> Contents:
+        """What a record's releases have, but for rpms of revoked keys."""
+        return contents.from_releases(self.reader, record, revoked_of(self.keys))
+
+    def entries(self, release: ChannelRelease) -> Entries:
+        """The index entries of a release that the site has; the same."""
+        return contents.of_release(self.reader, release, revoked_of(self.keys))
 
     def put(self, record: Channel, listed: Contents) -> None:
         """Let a record follow the published one, with what it lists."""

@@ -31,6 +31,15 @@ class Declared(NamedTuple):
     """The version of each, by which the releases are found that have it too."""
 
 
+class Named(NamedTuple):
+    """The keys that an index names."""
+
+    signers: tuple[str, ...]
+    """Fingerprints of the repository keys that sign it."""
+    revoked: tuple[str, ...] = ()
+    """Ids of those that sign nothing any more."""
+
+
 def declared(manifest: Manifest) -> Declared:
     """What a manifest says of the ways to its release."""
     etcd = manifest.components.get("etcd")
@@ -59,14 +68,14 @@ def derive(
     *,
     now: int,
     whose: Identity,
-    signers: tuple[str, ...],
+    keys: Named,
 ) -> tuple[Index, Graph]:
     """The index and the upgrade graph that it names; the previous index itself if nothing changed.
 
     `parent` is the SHA-256 of the previous index, `minors` gives ends of life and what is to be
     avoided, `new` what the manifests of releases say that the previous index does not have, and
-    `whose` is the site, which the keys of `signers` sign. A release that no channel lists any more
-    stays, without channels: its files stay too.
+    `whose` is the site, with its `keys`. A release that no channel lists any more stays, without
+    channels: its files stay too.
     """
     told = _all_told(_in_channels(previous, channels, new), minors)
     steps = graph.steps(told)
@@ -74,14 +83,14 @@ def derive(
     releases = tuple(_reached_from(release, sources.get(release.name, ())) for release in told)
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
-    head = (*whose, signers)
-    stands = previous and (previous.site, previous.url, previous.signers) == head
-    if previous and stands and (previous.releases, previous.graph_sha256) == (releases, digest):
+    says = (*whose, *keys, releases, digest)
+    if previous and says == _says(previous):
         return previous, upgrades
     made = Index(
         site=whose.site,
         url=whose.url,
-        signers=signers,
+        signers=keys.signers,
+        revoked=keys.revoked,
         sequence=previous.sequence + 1 if previous else 1,
         parent=parent,
         issued=max(now, previous.issued) if previous else now,
@@ -90,6 +99,12 @@ def derive(
         graph_sha256=digest,
     )
     return made.model_copy(update=previous.model_extra if previous else None), upgrades
+
+
+def _says(index: Index) -> tuple[object, ...]:
+    """What an index says, beside which it is."""
+    whose = (index.site, index.url, index.signers, index.revoked)
+    return (*whose, index.releases, index.graph_sha256)
 
 
 def _reached_from(release: IndexedRelease, names: tuple[str, ...]) -> IndexedRelease:

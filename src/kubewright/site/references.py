@@ -1,6 +1,6 @@
 """What each document of a site names: verifying walks it; what nothing names may go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import singledispatch
 from typing import NamedTuple
 
@@ -99,11 +99,15 @@ def served(record: Channel) -> Iterator[Reference]:
         yield Reference(layout.marker_path(record.channel))
 
 
-def linked(record: Channel, manifest: Manifest) -> Iterator[Reference]:
-    """The rpms of a release where the plain repositories of a channel have them."""
+def linked(record: Channel, manifest: Manifest, revoked: Mapping[str, int]) -> Iterator[Reference]:
+    """The rpms of a release where the plain repositories of a channel have them: all but those of
+    keys that were `revoked` by then (epoch seconds by id).
+    """
     for base in record.repodata:
         for package in manifest.packages:
-            if package.format == "rpm" and contents.base_arch(package.arch) in (base, "all"):
+            gone = revoked.get(package.signing_key or "", record.issued + 1) <= record.issued
+            own = package.format == "rpm" and contents.base_arch(package.arch) in (base, "all")
+            if own and not gone:
                 path = f"{layout.yum_path(record.channel, base)}/Packages/{package.name}"
                 yield Reference(path, package.sha256, package.size)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kubewright.models.site import Channel, Index, State
+from kubewright.models.site import Channel, Index, State, revoked_of
 from kubewright.models.upgrades import Graph
 from kubewright.site import derived, freshness, identity, layout, page, repositories
 from kubewright.site import index as indexing
@@ -23,7 +23,8 @@ class Rendering:
             self.identity = self.identity._replace(url=draft.address)
         there = self._there()
         self.publisher = publisher.on(there.get(layout.KEYRING))
-        self.keys = publisher.keys(there, self.old.keys if self.old else ())
+        there |= {one.path: one.public for one in draft.revoked.values()}
+        self.keys = publisher.keys(there, draft.keys)
         coming = self.keys.files[layout.hinted_key(self.keys.hint)] if self.keys.hint else b""
         self.shipped = Shipped(self.keys.files[layout.KEYRING_ARMORED], coming)
         self.rendered: dict[str, repositories.Rendered] = {}
@@ -80,9 +81,12 @@ class Rendering:
     ) -> tuple[Index, Graph]:
         """The index of these channels, with its graph."""
         signer, minors = self.publisher.signer, self.publisher.minors
-        signers = tuple(filter(None, (signer.fingerprint, signer.second_fingerprint)))
+        named = indexing.Named(
+            tuple(filter(None, (signer.fingerprint, signer.second_fingerprint))),
+            tuple(sorted(revoked_of(self.keys.keys))),
+        )
         return indexing.derive(
-            previous, parent, channels, minors, says, now=now, whose=self.identity, signers=signers
+            previous, parent, channels, minors, says, now=now, whose=self.identity, keys=named
         )
 
     def index_bytes(self, index: Index) -> bytes:

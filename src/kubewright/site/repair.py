@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from kubewright import files
 from kubewright.metadata import chain
@@ -11,11 +12,14 @@ from kubewright.models.site import Channel, Index, State
 from kubewright.repos import yum
 from kubewright.site import backups, contents, layout, metadata, repositories
 from kubewright.site.anchor import Anchor
+from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import Shipped
-from kubewright.site.objects import Kind, Object, immutable, pointer
+from kubewright.site.objects import Kind, Object, Source, immutable, pointer
 from kubewright.site.publication import documents
 from kubewright.site.reader import Present, Reader
+from kubewright.site.references import indexes
+from kubewright.site.repositories import Rendered
 from kubewright.site.store import Store
 from kubewright.site.words import Word
 
@@ -72,7 +76,8 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
         for record in reader.history(newest):
             then = states.get(files.sha256(record.to_bytes()), present.state)
             keys = _keys_of(reader, record, then)
-            yield from _channel(reader, publisher, record, keys, newest=record is newest)
+            listed = contents.read(reader, record, present.state.revoked)
+            yield from _channel(publisher, record, listed, keys, newest=record is newest)
     yield from _index(reader, publisher, present.state)
     for path, data in documents(draft, publisher).items():
         if present.state.files.get(path) == files.sha256(data):
@@ -155,18 +160,45 @@ def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, b
 
 
 def _channel(
-    reader: Reader, publisher: Publisher, record: Channel, keys: Shipped, *, newest: bool
+    publisher: Publisher, record: Channel, listed: Contents, keys: Shipped, *, newest: bool
 ) -> Iterator[Object]:
     """What a record of a channel is served as; of one that another followed, what stays."""
-    listed = contents.read(reader, record)
     rendered = repositories.render(record, listed, publisher.signer, keys, None)
-    if rendered.record != record:
-        path = repositories.channel_copy(record)
-        log.warning("%s: its indexes cannot be made again by this version", path)
+    if rendered.record != record:  # what does not hang on its signatures can be made all the same
+        named = {(reference.path, reference.sha256) for reference in indexes(record)}
+        if record.repo_key == publisher.signer.fingerprint:
+            path = repositories.channel_copy(record)
+            log.warning("%s: not all of its indexes can be made again by this version", path)
+        for item in _as_named(rendered, record):
+            if (item.path, item.sha256) in named:
+                yield item
         return
     for item in rendered.objects:
         if newest or item.kind is Kind.immutable:
             yield item
+
+
+def _as_named(rendered: Rendered, record: Channel) -> Iterator[Object]:
+    """Rendered objects where a record has them: a snapshot is called after its signature too."""
+    folders = {}
+    for base, repodata in rendered.record.repodata.items():
+        known = record.repodata.get(base, repodata)
+        ours, theirs = (
+            layout.snapshot_path(record.channel, base, one.snapshot) for one in (repodata, known)
+        )
+        folders[f"{ours}/"] = f"{theirs}/"
+
+    def moved(path: str) -> str:
+        for ours, theirs in folders.items():
+            if path.startswith(ours):
+                return theirs + path.removeprefix(ours)
+        return path
+
+    for item in rendered.objects:
+        content = item.content
+        if isinstance(content, Source):
+            content = Source(moved(content.path))
+        yield replace(item, path=moved(item.path), content=content)
 
 
 def _keys_of(reader: Reader, record: Channel, state: State) -> Shipped:

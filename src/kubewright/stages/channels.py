@@ -9,7 +9,7 @@ from kubewright.models.site import Change, Channel
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import channels, contents, freshness, layout
+from kubewright.site import channels, freshness, layout
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft
 from kubewright.stages.site import edit
@@ -57,7 +57,7 @@ def _listed(draft: Draft, target: Channel, new: Channel) -> Contents:
     if new.architectures == target.architectures:
         return draft.contents(target)
     wider = target.model_copy(update={"architectures": new.architectures})
-    return contents.from_releases(draft.reader, wider)
+    return draft.made_again(wider)
 
 
 def _current(draft: Draft, channel: str, settings: Settings) -> Channel:

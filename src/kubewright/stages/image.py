@@ -120,7 +120,9 @@ def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.P
     extra = []
     for signed_image in built.images:
         for digest in signed_image.digests:
-            signature = cosign.signature_image(signed_image.repository, digest, key)
+            signature = cosign.signature_image(
+                signed_image.repository, digest, signed_image.tag, key
+            )
             blobs = (signature.config.data, signature.payload.data)
             extra.append(
                 images.Attachment(signed_image.name, signature.tag, signature.manifest.data, blobs)

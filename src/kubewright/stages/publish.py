@@ -9,7 +9,7 @@ from kubewright.errors import PublicationConflict, RequestError, VerificationFai
 from kubewright.models.artifact import Artifact, Package, Record
 from kubewright.models.base import Format
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Change, ChannelRelease
+from kubewright.models.site import Change, ChannelRelease, revoked_of
 from kubewright.recipes import Recipes
 from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.settings import Settings
@@ -20,7 +20,6 @@ from kubewright.site import identity as identities
 from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
-from kubewright.site.store import Store
 from kubewright.stages import known_inputs, origins
 from kubewright.stages.sign import other_keyring
 from kubewright.stages.site import edit, founding
@@ -47,13 +46,14 @@ def publish(
         if changed and _is_new(draft, entry):
             _refuse_other_keyring(draft, workspace, record, settings, keys)
             origins.refuse_sample(entry.name, manifest.inputs, settings, keys)
+            _refuse_revoked(workspace, manifest, draft)
             known = known_inputs.published(draft.reader, draft.index, manifest.inputs)
             known_inputs.refuse_changed(manifest.inputs, manifest.allowed_changes, known)
             entries = _entries(workspace, record)
             listed: dict[str, str] = {}
             for name in changed:
                 listed |= draft.contents(draft.published(name)).digests(entries)
-            uploads = _uploads(workspace, record, draft.reader.store, listed)
+            uploads = _uploads(workspace, record, draft, listed)
             draft.incoming[entry.name] = Incoming(entry, manifest, entries, uploads)
         for name in changed:
             _list(draft, name, entry)
@@ -108,6 +108,18 @@ def _refuse_other_keyring(
         raise other_keyring(workspace, settings)
 
 
+def _refuse_revoked(workspace: Workspace, manifest: Manifest, draft: Draft) -> None:
+    """Nobody can install an rpm whose key is handed out no more."""
+    revoked = revoked_of(draft.keys)
+    for package in manifest.packages:
+        if package.signing_key in revoked:
+            raise RequestError(
+                f"{workspace.root}/{package.name}",
+                f"signed by {package.signing_key}, which the site has revoked",
+                f"run `kubewright sign {workspace.root.name}` again with this --site",
+            )
+
+
 def _names(draft: Draft, manifest: Manifest, settings: Settings) -> tuple[str, ...]:
     """The channels of a release: those asked for, else those that it belongs to."""
     kubernetes = manifest.release.kubernetes
@@ -159,7 +171,7 @@ def _list(draft: Draft, name: str, entry: ChannelRelease) -> None:
     if previous and any(release.name == entry.name for release in previous.releases):
         return
     incoming = draft.incoming.get(entry.name)
-    entries = incoming.entries if incoming else contents.of_release(draft.reader, entry)
+    entries = incoming.entries if incoming else draft.entries(entry)
     own = {deb.architecture for deb in entries.debs if deb.architecture != "all"}
     architectures = tuple(dict.fromkeys((*record.architectures, *sorted(own))))
     record = record.model_copy(update={"architectures": architectures})
@@ -167,7 +179,7 @@ def _list(draft: Draft, name: str, entry: ChannelRelease) -> None:
     if previous and architectures != previous.architectures:
         # What is for all architectures is for the new ones too.
         older = previous.model_copy(update={"architectures": architectures})
-        listed = contents.from_releases(draft.reader, older)
+        listed = draft.made_again(older)
     draft.put(record, listed.with_entries(entries, architectures))
 
 
@@ -183,13 +195,14 @@ def _entries(workspace: Workspace, record: Record) -> Entries:
 
 
 def _uploads(
-    workspace: Workspace, record: Record, site: Store, listed: Mapping[str, str]
+    workspace: Workspace, record: Record, draft: Draft, listed: Mapping[str, str]
 ) -> tuple[Object, ...]:
     """Every file of a release that the site lacks.
 
     `listed` are the digests of packages that the repositories have. Raises PublicationConflict when
     a published name has other bytes; nothing is written then.
     """
+    site = draft.reader.store
     there = set(site.list(f"{layout.release_path(workspace.root.name)}/"))
     for pool in POOLS:
         there.update(site.list(pool))
@@ -200,7 +213,7 @@ def _uploads(
             stat = site.stat(artifact.url)
             digest = stat.sha256 if stat else None
         if digest not in (None, artifact.sha256):
-            raise _conflict(artifact, site)
+            raise _conflict(artifact, draft)
         if digest is None:
             uploads.append(
                 Object(
@@ -214,13 +227,20 @@ def _uploads(
     return tuple(sorted(uploads, key=lambda item: item.path))
 
 
-def _conflict(artifact: Artifact, site: Store) -> PublicationConflict:
-    stored = site.get(artifact.url)
+def _conflict(artifact: Artifact, draft: Draft) -> PublicationConflict:
+    stored = draft.reader.store.get(artifact.url)
     if isinstance(artifact, Package) and artifact.format is Format.rpm and stored is not None:
         same = None
         with suppress(VerificationFailed):  # what is no rpm at all
             same = rpm_signature.unsigned_sha256(stored.data, name=artifact.url)
         if same == artifact.unsigned_sha256:
+            if rpm_signature.signing_key(stored.data, name=artifact.url) in revoked_of(draft.keys):
+                return PublicationConflict(
+                    artifact.url,
+                    "published under the signature of a key that has been revoked since",
+                    "give all such packages another revision: --raise-companions 1, from now on"
+                    " (a line of kubewright.toml)",
+                )
             return PublicationConflict(
                 artifact.url,
                 "published with the same content under another key's signature",

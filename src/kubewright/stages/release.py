@@ -20,7 +20,7 @@ from kubewright.stages import (
     verify,
 )
 from kubewright.stages.carried import listed_rpms, reading
-from kubewright.stages.site import keyring, published_keys
+from kubewright.stages.site import keyring, published_keys, refuse_keys
 from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.store import store
 from kubewright.stages.trust import believed
@@ -35,6 +35,7 @@ def release(
 ) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
     origins.refuse_exposed(settings, keys)
+    refuse_keys(settings, keys)
     workspace, lock = resolve.resolve(request, settings, recipes)
     origins.refuse(lock, settings, keys, recipes.components)
     known_inputs.compare_with_site(lock, settings, keys)

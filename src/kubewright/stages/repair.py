@@ -142,7 +142,7 @@ class _Mender:
         stored = self.site.get(item.path.rpartition(".")[0])
         check = walk.openpgp if item.path.endswith(".asc") else walk.artifact
         if stored is not None:
-            check(item.path, stored.data)
+            check(item.path, stored.data, past=True)
         if walk.tally.findings and not isinstance(item.content, Source):
             self._put(item.path, item.content)
 

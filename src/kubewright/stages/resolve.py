@@ -167,6 +167,7 @@ def assemble(
         name=f"v{kubernetes}-{settings.revision}",
         kubernetes=kubernetes,
         revision=settings.revision,
+        raised=settings.raise_companions,
         source_date_epoch=chosen[0].epoch,
         end_of_life=recipes.catalog[versions.minor(kubernetes)].end_of_life,
         architectures=settings.architectures,

@@ -31,7 +31,7 @@ from kubewright.stages.signed_documents import (
     signed_manifest,
     statement,
 )
-from kubewright.stages.site import identity
+from kubewright.stages.site import identity, revoked_keys
 from kubewright.stages.site import keyring as published_keyring
 from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.trust import trusted
@@ -113,7 +113,9 @@ def sign(
     origins.refuse(wanted.release, settings, keys, recipes.components)
     known_inputs.compare_with_site(wanted.release, settings, keys)
     known = site_keyring(keys.certificates, ring)
-    known += b"".join(trusted(settings)[0].values())
+    revoked = revoked_keys(settings, keys)
+    for name, certificate in trusted(settings)[0].items():
+        known += certificate if name not in revoked else b""
     carried = Carried(read, there, known)
     record = _make(workspace, settings, recipes, keys, wanted, carried)
     workspace.save(record)

@@ -58,7 +58,7 @@ def image_signatures(
     made = []
     for image in images:
         for digest in image.digests:
-            claim = cosign.payload(image.repository, digest)
+            claim = cosign.payload(image.repository, digest, image.tag)
             name, signature = layout.image_claim(image.name, digest), keys.artifact.sign(claim)
             for path, data, media_type in (
                 (name, claim, "application/json"),

@@ -27,7 +27,13 @@ from kubewright.stages.site_keys import (
     tell_of_other_forms,
 )
 from kubewright.stages.store import announce, store
-from kubewright.stages.trust import anchor, believed, refuse_other_keys, refuse_other_roles
+from kubewright.stages.trust import (
+    anchor,
+    believed,
+    refuse_other_keys,
+    refuse_other_roles,
+    refuse_revoked,
+)
 
 T = TypeVar("T")
 
@@ -40,6 +46,8 @@ class Special(Enum):
     """End a rotation."""
     move = "move"
     """Go to another address."""
+    revoke = "revoke"
+    """End a key."""
 
 
 def publisher(settings: Settings, recipes: Recipes, keys: Keys) -> Publisher:
@@ -86,11 +94,12 @@ def edit(
         refuse_older(settings, draft.reader, draft.present, trying=keys.development)
         _allow(draft.present.state, settings, keys)
         refuse_exposed(settings, keys)
+        refuse_revoked(draft.present.state, settings, keys)
         refuse_other_keys(draft.present.state, settings, keys)
         refuse_other_roles(draft.reader.roots, settings, keys)
         if may is not Special.move:
             _same_address(draft, settings)
-        if may is not Special.retire:
+        if may not in (Special.retire, Special.revoke):
             _go_on_with_both(draft, settings, keys)
         tell_of_other_forms(keys, published_keyring(draft.reader, draft.present))
         result = change(draft)
@@ -105,6 +114,19 @@ def edit(
     if not settings.dry_run and settings.state is not None:
         remember(settings, Reader(site, own.anchor).present())
     return done
+
+
+def refuse_keys(settings: Settings, keys: Keys) -> None:
+    """Refuse keys that may not publish on the site, before any work is done for it."""
+    state = believed(settings, keys).present().state
+    refuse_revoked(state, settings, keys)
+    refuse_other_keys(state, settings, keys)
+
+
+def revoked_keys(settings: Settings, keys: Keys) -> dict[str, int]:
+    """Since when each key that the site has revoked signs nothing (epoch seconds), by its id."""
+    state = believed(settings, keys).present().state
+    return state.revoked if state else {}
 
 
 def keyring(settings: Settings, keys: Keys | RepoPublicKey) -> bytes | None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from kubewright.models.site import SiteKey
+from kubewright.models.site import REVOKED, SiteKey
 from kubewright.moments import day
 from kubewright.signing import forms, keyfile, keyring
 from kubewright.signing.public import DEVELOPMENT, RepoPublicKey
@@ -77,10 +77,15 @@ def _continued(certificate: bytes, known: Mapping[str, bytes]) -> bytes:
 def key_files(keys: Keys, there: Mapping[str, bytes], known: Sequence[SiteKey]) -> KeyFiles:
     """The keys that sign now, before all that the site has; each has a file of its own too.
 
-    A key that is `known` as the next one stays that until another is named, or it signs.
+    A key that is `known` as the next one stays that until another is named, or it signs. One that
+    is revoked is handed out no more; its own file stays, by which its revocation can be seen.
     """
-    ring = site_keyring(keys.certificates, there.get(layout.KEYRING))
-    pem = keyring.merged_pem(keys.artifact.public_pem, there.get(layout.ARTIFACT_KEY, b""))
+    revoked = [key for key in known if key.role == REVOKED]
+    gone = {key.id for key in revoked}
+    earlier = keyring.without(there.get(layout.KEYRING, b""), gone, place=layout.KEYRING)
+    ring = site_keyring(keys.certificates, earlier or None)
+    earlier = keyring.pem_without(there.get(layout.ARTIFACT_KEY, b""), gone)
+    pem = keyring.merged_pem(keys.artifact.public_pem, earlier)
     alone = {path: data for path, data in there.items() if path.startswith(layout.KEY_HISTORY)}
     alone[layout.key_history(f"{keys.artifact.key_id}.pub")] = keys.artifact.public_pem
     together = {
@@ -100,7 +105,7 @@ def key_files(keys: Keys, there: Mapping[str, bytes], known: Sequence[SiteKey]) 
         marked = key.development or DEVELOPMENT.encode() in own
         role = "current" if name == keys.artifact.key_id else "earlier"
         named.append(SiteKey(kind="ecdsa-p256", id=name, development=marked, role=role))
-    return KeyFiles(tuple(named), alone | together, _hint(ring, coming))
+    return KeyFiles((*named, *revoked), alone | together, _hint(ring, coming))
 
 
 def _coming(keys: Keys, known: Sequence[SiteKey]) -> str | None:

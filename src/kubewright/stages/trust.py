@@ -4,6 +4,7 @@ from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.metadata.chain import Roots
 from kubewright.models.site import State
+from kubewright.moments import day
 from kubewright.settings import Settings
 from kubewright.signing import forms, roots, verify
 from kubewright.signing.public import RepoPublicKey
@@ -119,4 +120,22 @@ def refuse_other_keys(state: State | None, settings: Settings, keys: Keys) -> No
                 settings.site,
                 f"this site is signed by {current}, not by {ours}, which is {words[kind]}",
                 "publish with that key; or, to change keys, name its public file with --trust",
+            )
+
+
+def refuse_revoked(state: State | None, settings: Settings, keys: Keys) -> None:
+    """A key that was revoked signs nothing more, and is announced by nobody."""
+    named = {
+        "--repo-key": keys.fingerprint,
+        "--next-repo-key": keys.coming.fingerprint if keys.coming else "",
+        "--second-repo-key": keys.second_fingerprint,
+        "--artifact-key": keys.artifact.key_id,
+    }
+    for option, key in named.items():
+        since = state.revoked.get(key) if state else None
+        if since is not None:
+            raise RequestError(
+                f"{option} {key}",
+                f"{settings.site} has revoked this key on {day(since)}",
+                "name another; `kubewright key init` makes them",
             )

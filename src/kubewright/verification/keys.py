@@ -12,8 +12,10 @@ from kubewright.signing import forms, keyring
 from kubewright.signing import verify as signatures
 from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
+from kubewright.verification import revoked as revoked_keys
 from kubewright.verification import roots, vouched
 from kubewright.verification.report import Tally
+from kubewright.verification.revoked import NONE, RevokedKeys
 from kubewright.verification.source import Source
 
 FIRST_USE = (
@@ -49,6 +51,18 @@ class Keys:
     development: frozenset[str]
     root: bytes | None = None
     """The root that the caller trusts, TUF metadata."""
+    revoked: RevokedKeys = NONE
+    """Those that sign nothing any more: what they signed before then, newer documents name."""
+
+    @property
+    def past_certificates(self) -> tuple[bytes, ...]:
+        """Whose signatures count beside what newer signed documents name by digest."""
+        return (*self.certificates, *self.revoked.certificates)
+
+    @property
+    def past_artifact_keys(self) -> bytes:
+        """The same of ECDSA keys."""
+        return self.artifact_keys + self.revoked.artifact_keys
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,10 +80,8 @@ class Keys:
 
 def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     """Read every key of the site. Where the caller gave keys of a kind, only those count, and those
-    that a state names which one of them has signed: the next ones, and earlier ones.
-
-    A root counts for the keys that it, or one that follows it, lets sign documents. Raises
-    RequestError for a given key that is none.
+    that a state names which one of them has signed. A root counts for the keys that it, or one that
+    follows it, lets sign documents. Raises RequestError for a given key that is none.
     """
     root = next(filter(roots.is_root, given), None)
     trusted_certificates, trusted_keys = sort_out([one for one in given if not roots.is_root(one)])
@@ -81,7 +93,9 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     _alone(source, tally, ring, ".asc", certificates)
     _alone(source, tally, public, ".pub", public_keys)
     believed = _widened(trusted_certificates, binary)
-    named = vouched.files_of(source, believed, trusted_keys)
+    state = vouched.state_of(source, *((believed, trusted_keys) if given else (ring, public)))
+    named = dict(state.files) if state and given else {}
+    gone = revoked_keys.read(source, tally, state)
     if trusted_certificates and _is_named(source, layout.KEYRING, named):
         believed = trusted_certificates = binary | _joined(believed, binary)
     if trusted_keys and _is_named(source, layout.ARTIFACT_KEY, named):
@@ -94,16 +108,26 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     elif not (trusted_certificates and trusted_keys):
         tally.warnings.append(_missing_kind("ECDSA" if trusted_certificates else "OpenPGP"))
     return Keys(
-        certificates=tuple((believed or ring).values()),
-        artifact_keys=b"".join((trusted_keys or public).values()),
-        on_site=frozenset([*ring, *public]),
+        certificates=_counting(believed or ring, gone, tally),
+        artifact_keys=b"".join(_counting(trusted_keys or public, gone, tally)),
+        revoked=gone,
+        on_site=frozenset([*ring, *public, *gone.names]),
         held=tuple(ring.values()),
         current=next(chain(binary, armored), None),
-        development=frozenset(
-            name for name, data in (ring | public).items() if is_development(data)
-        ),
+        development=_development(ring | public),
         root=root,
     )
+
+
+def _development(held: Known) -> frozenset[str]:
+    return frozenset(name for name, data in held.items() if is_development(data))
+
+
+def _counting(held: Known, gone: RevokedKeys, tally: Tally) -> tuple[bytes, ...]:
+    """The keys among these that the site has not revoked."""
+    for name in sorted(gone.names & held.keys()):
+        tally.warnings.append(f"the site has revoked {name}: its signatures count no more")
+    return tuple(key for name, key in held.items() if name not in gone.names)
 
 
 def _widened(given: Known, there: Known) -> dict[str, bytes]:

@@ -104,7 +104,7 @@ def _states(walk: Walk, path: str, newest: State) -> None:
     while True:
         walk.nameless = not child.site
         identity.check(walk, path, child)
-        walk.signed(path)
+        walk.signed(path, past=child is not newest)
         backups.check(walk, path, child)
         if child.parent is None:
             walk.tally.require(path, child.number == 1, "names no parent, but is not the first")
@@ -131,9 +131,9 @@ def index(walk: Walk, state: State) -> Index | None:
         identity.address(walk, path, found.url)
         for place, older in _history(walk, found, path):
             identity.check(walk, place, older)
-            walk.signed(place)
+            walk.signed(place, past=older is not found)
             if older.graph_sha256 is not None:
-                walk.signed(layout.graph_copy(older.graph_sha256))
+                walk.signed(layout.graph_copy(older.graph_sha256), past=True)
             for reference in references(older):
                 if reference.path != layout.GRAPH or (older is found and not walk.unfinished):
                     walk.expect([reference])
@@ -156,7 +156,7 @@ def channel_history(walk: Walk, newest: Channel, path: str) -> Iterator[Channel]
     """A channel's records, newest first; both keys sign each."""
     for place, record in _history(walk, newest, path):
         identity.check(walk, place, record)
-        walk.signed(place)
+        walk.signed(place, past=record is not newest)
         yield record
 
 

@@ -174,7 +174,8 @@ def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> 
         manifest = manifests.get(release.name)
         known += manifest.packages if manifest else ()
     complete = all(release.name in manifests for release in channel.releases)
-    packages = Packages(known, complete)
+    revoked = walk.keys.revoked.names  # whose rpms nobody is to install
+    packages = Packages([one for one in known if one.signing_key not in revoked], complete)
     pages.marker(walk, channel)
     apt.suite(walk, channel, packages)
     yum.repositories(walk, channel, packages)
@@ -185,7 +186,7 @@ def _links(walk: Walk, record: Channel, manifests: Mapping[str, Manifest]) -> No
     for release in record.releases:
         manifest = manifests.get(release.name)
         if manifest is not None:
-            walk.expect(linked(record, manifest))
+            walk.expect(linked(record, manifest, walk.keys.revoked.since))
 
 
 def _facts(release: ChannelRelease | IndexedRelease) -> tuple[str, str, str, str, bool]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from kubewright.errors import VerificationFailed
+from kubewright.models.image import Image
 from kubewright.models.manifest import Manifest
 from kubewright.signing import cosign
 from kubewright.signing import provenance as statements
@@ -21,7 +22,7 @@ def provenance(walk: Walk, place: str, manifest: Manifest) -> None:
         opened = None
         with walk.tally.check(url):
             opened = _subjects(
-                statements.opened(walk.must(url), walk.keys.artifact_keys, place=url), url
+                statements.opened(walk.must(url), walk.keys.past_artifact_keys, place=url), url
             )
         if opened is None:
             return
@@ -60,18 +61,20 @@ def images(walk: Walk, place: str, manifest: Manifest) -> None:
             both = {claim, layout.claim_signature(claim)}
             absent = f"has no signature of {image.repository}@{digest}; run `kubewright repair`"
             if walk.tally.require(place, both <= signed, absent):
-                _claim(walk, claim, image.repository, digest)
+                _claim(walk, claim, image, digest)
             named |= both
     for url in sorted(signed - named):
         walk.tally.fail(url, "signs no image of these; run `kubewright repair`")
 
 
-def _claim(walk: Walk, place: str, repository: str, digest: str) -> None:
+def _claim(walk: Walk, place: str, image: Image, digest: str) -> None:
     """What is signed about an image, and its signature."""
+    repository = image.repository
     with walk.tally.check(place):
         data = walk.must(place)
-        walk.artifact(layout.claim_signature(place), data)
-        right = data == cosign.payload(repository, digest)
+        walk.artifact(layout.claim_signature(place), data, past=True)
+        tags = (image.tag, None)  # earlier kubewrights did not name it
+        right = data in [cosign.payload(repository, digest, tag) for tag in tags]
         walk.tally.require(
             place, right, f"does not claim {repository}@{digest}; run `kubewright repair`"
         )

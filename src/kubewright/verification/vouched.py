@@ -1,4 +1,4 @@
-"""What the present state of a site says of its files, if a trusted key has signed it."""
+"""The present state of a site, if a trusted key has signed it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,18 +11,17 @@ from kubewright.site import layout, words
 from kubewright.verification.source import Source, getting
 
 
-def files_of(
+def state_of(
     source: Source, certificates: Mapping[str, bytes], public_keys: Mapping[str, bytes]
-) -> dict[str, str]:
-    """The SHA-256 of each file that the state names, by path; nothing where nobody vouches for it.
-
-    What is wrong there is found elsewhere.
+) -> State | None:
+    """The present state; None where nobody vouches for it. What is wrong there is found
+    elsewhere.
     """
     with suppress(KubewrightError):
         data = source.read(layout.TIMESTAMP) or source.read(layout.CURRENT) or b""
         word = words.read(data, getting(source))
         if word is None:
-            return {}
+            return None
         pointer = word.pointer
         path = layout.state_copy(pointer.number, pointer.sha256)
         data = source.read(path) or b""
@@ -32,5 +31,5 @@ def files_of(
             found = [signatures.is_detached(data, openpgp, known)] if known else []
             found += [signatures.is_artifact(data, ecdsa, pem)] if pem else []
             if found and all(found):  # by every kind of key that the caller trusts
-                return dict(State.read(data, path).files)
-    return {}
+                return State.read(data, path)
+    return None

@@ -87,12 +87,12 @@ class Walk:
             self.newer = error
             raise
 
-    def signed(self, path: str) -> None:
-        """Check both signatures beside a document."""
+    def signed(self, path: str, *, past: bool) -> None:
+        """Check both signatures beside a document; `past` is as for `openpgp`."""
         data = self.source.read(path)  # None is named where the document is read
         if data is not None:
-            self.openpgp(f"{path}.asc", data)
-            self.artifact(f"{path}.sig", data)
+            self.openpgp(f"{path}.asc", data, past=past)
+            self.artifact(f"{path}.sig", data, past=past)
 
     def expect(self, references: Iterable[Reference]) -> None:
         """Note the objects that a document names, and check the digests that it states."""
@@ -120,11 +120,16 @@ class Walk:
             return text
         return None
 
-    def openpgp(self, place: str, data: bytes) -> str | None:
-        """Check the OpenPGP signature at `place` over `data`; the fingerprint of who made it."""
+    def openpgp(self, place: str, data: bytes, *, past: bool = False) -> str | None:
+        """Check the OpenPGP signature at `place` over `data`; the fingerprint of who made it.
+
+        Of what is `past`, which a newer signed document names by digest, a key that was revoked
+        since may have made it.
+        """
+        known = self.keys.past_certificates if past else self.keys.certificates
         with self.tally.check(place):
             signature = self.must(place)
-            signer = signatures.detached(data, signature, self.keys.certificates, place=place)
+            signer = signatures.detached(data, signature, known, place=place)
             self._exact(place, signature)
             return signer
         return None
@@ -140,11 +145,14 @@ class Walk:
             same = False
         self.tally.require(place, same, f"its armor is damaged; {REMEDY}")
 
-    def artifact(self, place: str, data: bytes) -> str | None:
-        """Check the ECDSA signature at `place` over `data`; the id of the key that made it."""
+    def artifact(self, place: str, data: bytes, *, past: bool = False) -> str | None:
+        """Check the ECDSA signature at `place` over `data`; the id of the key that made it. `past`
+        is as for `openpgp`.
+        """
+        known = self.keys.past_artifact_keys if past else self.keys.artifact_keys
         with self.tally.check(place):
             signature = self.must(place)
-            signer = signatures.artifact(data, signature, self.keys.artifact_keys, place=place)
+            signer = signatures.artifact(data, signature, known, place=place)
             same = base64.b64encode(base64.b64decode(signature)) == signature
             self.tally.require(place, same, f"not just a signature; {REMEDY}")
             return signer
