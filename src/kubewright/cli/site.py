@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.options import PUBLICATION, say, shared, show_json
+from kubewright.cli.options import PUBLICATION, Duration, say, shared, show_json
 from kubewright.errors import VerificationFailed
-from kubewright.models.site import Channel
+from kubewright.models.site import YANKED, Channel
 from kubewright.moments import moment
 from kubewright.settings import Settings
 
@@ -19,19 +19,81 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME|REQUEST]")
-@shared(*PUBLICATION, "dist", "channel", "valid-for")
+@shared(*PUBLICATION, "dist", "channel", "valid-for", "again")
 def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     """Put a signed release on the site, in its channels; --dry-run lists the objects that would
     change.
+
+    A release that the site has already needs no --dist: give its name, like v1.36.4-1.
     """
     from kubewright.cli.shipped import shipped
     from kubewright.stages import publish as publishing
     from kubewright.stages.keys import keys
-    from kubewright.workspace import select
+    from kubewright.stages.promote import promote as promoting
+    from kubewright.workspace import is_name, select
 
+    own = keys(settings)
+    if name is not None and is_name(name) and not (settings.dist / name).exists():
+        done = promoting(name, settings.channels, settings, shipped(), own, again=settings.again)
+        report_changes(*done, settings, as_json)
+        return
     workspace = select(settings.dist, name)
-    channels, changes = publishing.publish(workspace, settings, shipped(), keys(settings))
+    channels, changes = publishing.publish(workspace, settings, shipped(), own)
     report_changes(workspace.root.name, channels, changes, settings, as_json)
+
+
+@click.command()
+@click.argument("what", metavar="NAME|CHANNEL")
+@click.option(
+    "--to", "targets", multiple=True, required=True, metavar="CHANNEL", help="Repeatable."
+)
+@click.option(
+    "--after",
+    type=Duration(),
+    default="0",
+    metavar="TIME",
+    help="Only a release that was published at least so long ago: 48h, 7d.",
+)
+@shared(*PUBLICATION, "valid-for", "again")
+def promote(
+    settings: Settings, as_json: bool, what: str, targets: tuple[str, ...], after: int
+) -> None:
+    """Put a release that the site has into more channels: NAME, or what a CHANNEL offers now."""
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages.keys import keys
+    from kubewright.stages.promote import promote as promoting
+
+    done = promoting(
+        what, targets, settings, shipped(), keys(settings), after=after, again=settings.again
+    )
+    if done[1] or as_json:
+        report_changes(*done, settings, as_json)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in one line: people see it.")
+@shared(*PUBLICATION, "valid-for")
+def withdraw(settings: Settings, as_json: bool, name: str, reason: str) -> None:
+    """Let no channel offer a release any more, or list it: it stays in the channel `withdrawn`, for
+    who names its exact version.
+    """
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages.keys import keys
+    from kubewright.stages.withdraw import withdraw as withdrawing
+
+    done = withdrawing(name, reason, settings, shipped(), keys(settings))
+    if as_json:
+        show_json({
+            "release": done.name, "offered": done.offered, "dry_run": settings.dry_run,
+            "changes": [change.model_dump() for change in done.changes],
+        })  # fmt: skip
+        return
+    _changes(done.changes, settings)
+    verb = "would be withdrawn" if settings.dry_run else "withdrawn"
+    say(f"{done.name} {verb if done.changes else 'is withdrawn already'}: {reason}")
+    for channel, offered in sorted(done.offered.items()):
+        say(f"  {channel} offers {offered or 'nothing'} now")
 
 
 @click.command()
@@ -125,7 +187,7 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     "--to",
     type=int,
     show_default="the one before the present",
-    help="The publication to go back to.",
+    help="The publication to go back to; 0: before the first, when the channel was empty.",
 )
 @shared(*PUBLICATION, "valid-for")
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
@@ -140,6 +202,9 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
         return
     _changes(changes, settings)
     say(_line(record))
+    for name, left in channels.offering(settings, record).items():
+        say(f"  {name} still offers {left}: kubewright rollback {name}")
+        say(f"    (in all channels at once: kubewright withdraw {left} --reason TEXT)")
 
 
 @click.command()
@@ -267,10 +332,16 @@ def _changes(changes: Sequence["Change"], settings: Settings) -> None:
 
 def _line(record: Channel) -> str:
     current = record.current.name if record.current else "none"
-    others = ", ".join(one.name for one in record.releases if one.status != "current")
+    others = ", ".join(
+        f"{one.name} (withdrawn)" if one.status == YANKED else one.name
+        for one in record.releases
+        if one.status != "current"
+    )
     back = f" (rolled back from {record.rollback_of})" if record.rollback_of else ""
     until = f"  valid until {moment(record.valid_until)}" if record.valid_until else ""
     also = f"  also {others}" if others else ""
+    note = f"  {record.note}" if record.note else ""
     return (
         f"{record.channel} {record.sequence}  {moment(record.issued)}  {current}{also}{until}{back}"
+        f"  by {record.repo_key[-16:]}{note}"
     )

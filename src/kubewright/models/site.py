@@ -15,6 +15,7 @@ from kubewright.models.base import (
     ReleaseName,
     Sha256,
     Version,
+    is_unsaid,
 )  # fmt: skip
 from kubewright.models.document import Document
 
@@ -38,6 +39,12 @@ ChannelName = Annotated[
 REVOKED = "revoked"
 """The role of a key that signs nothing any more."""
 
+WITHDRAWN = "withdrawn"
+"""The channel of releases that nobody should be led to, for who asks for an exact version."""
+
+YANKED = "yanked"
+"""The status of a release that is withdrawn."""
+
 LONGEST = 36_500
 """Days that a channel may be valid for: as good as for ever, and within what a date can say."""
 
@@ -53,6 +60,9 @@ class ChannelRelease(Document):
     manifest_url: RelativePath
     manifest_sha256: Sha256
     development: bool = False
+    reason: str = Field(
+        "", description="of a yanked release: why it was withdrawn", exclude_if=is_unsaid
+    )
 
 
 class Repodata(Document):
@@ -101,6 +111,7 @@ class Channel(Document):
     architectures: tuple[PlainName, ...] = Field(
         (), description="that its repositories are for, by Debian's names"
     )
+    note: str = Field("", description="why, as whoever published it said", exclude_if=is_unsaid)
     releases: tuple[ChannelRelease, ...]
     suite: Sha256 | None = Field(None, description="apt/dists/NAME/Release")
     packages: dict[PlainName, Sha256] = Field({}, description="Packages.gz, by Debian architecture")
@@ -110,6 +121,13 @@ class Channel(Document):
     def current(self) -> ChannelRelease | None:
         """The release that the channel points to."""
         return next((release for release in self.releases if release.status == "current"), None)
+
+    @property
+    def served(self) -> tuple[ChannelRelease, ...]:
+        """The releases whose packages the repositories list."""
+        if self.channel == WITHDRAWN:
+            return self.releases
+        return tuple(release for release in self.releases if release.status != YANKED)
 
     @property
     def development(self) -> bool:
@@ -143,6 +161,9 @@ class IndexedRelease(Document):
         None, description="why nobody should be led to it who has not asked for it"
     )
     development: bool = False
+    reason: str = Field(
+        "", description="of a yanked release: why it was withdrawn", exclude_if=is_unsaid
+    )
 
 
 class Index(Document):
@@ -154,7 +175,9 @@ class Index(Document):
     signers: tuple[str, ...] = Field(
         (), description="fingerprints of the repository keys that sign it"
     )
-    revoked: tuple[str, ...] = Field((), description="ids of keys that sign nothing any more")
+    revoked: tuple[str, ...] = Field(
+        (), description="ids of keys that sign nothing any more", exclude_if=is_unsaid
+    )
     sequence: int = Field(ge=1)
     parent: Sha256 | None = None
     issued: int

@@ -118,7 +118,7 @@ def _settle(
 
 def _say(store: Store, item: Object, said: Stored | None) -> bool:
     """Write the last word, if it is still what it was."""
-    if isinstance(item.content, Source):
+    if item.content is None or isinstance(item.content, Source):
         return False
     tag = said.tag if said else None
     return store.put(item.path, item.content, if_absent=tag is None, if_tag=tag)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kubewright import files, versions
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
+from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
 from kubewright.site import graph, layout
 from kubewright.site.identity import Identity
@@ -124,7 +124,8 @@ def _in_channels(
     """Every release that was ever published, by name, in the channels that list it now."""
     listed: dict[str, IndexedRelease] = {}
     for release in previous.releases if previous else ():
-        listed[release.name] = release.model_copy(update={"channels": (), "status": "superseded"})
+        status = YANKED if release.status == YANKED else "superseded"
+        listed[release.name] = release.model_copy(update={"channels": (), "status": status})
     for channel in sorted(channels, key=lambda channel: channel.channel):
         for entry in channel.releases:
             known = listed.get(entry.name) or _listed(entry, new.get(entry.name, Declared()))
@@ -150,7 +151,10 @@ def _listed(release: ChannelRelease, says: Declared) -> IndexedRelease:
 def _in_channel(known: IndexedRelease, release: ChannelRelease, channel: str) -> IndexedRelease:
     statuses = [release.status, *([known.status] if known.channels else [])]
     status = max(statuses, key=lambda status: _RANKS[status])
-    return known.model_copy(update={"channels": (*known.channels, channel), "status": status})
+    reason = (release.reason or known.reason) if status == YANKED else ""
+    return known.model_copy(
+        update={"channels": (*known.channels, channel), "status": status, "reason": reason}
+    )
 
 
 def _told(release: IndexedRelease, minors: Mapping[str, MinorFacts]) -> IndexedRelease:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from kubewright import files
-from kubewright.models.site import Channel, Repodata
+from kubewright.models.site import WITHDRAWN, Channel, Repodata
 from kubewright.repos import apt, packed, yum
 from kubewright.repos.packed import Hashed, Index, Packed
 from kubewright.repos.yum import Repository
@@ -13,7 +13,7 @@ from kubewright.site import contents, freshness, layout
 from kubewright.site.contents import Contents
 from kubewright.site.freshness import Dates
 from kubewright.site.keys import Shipped
-from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+from kubewright.site.objects import Kind, Object, Source, gone, immutable, pointer
 from kubewright.site.references import indexes
 
 HEADS: Final = (f"{yum.REPOMD}.asc", f"{yum.REPOMD}.key", yum.REPOMD)
@@ -90,6 +90,8 @@ def render(
     if complete.current is not None:
         marker = f"v{complete.current.kubernetes}".encode()
         pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
+    elif before and before.record.current is not None:
+        pointers.append(gone(layout.marker_path(complete.channel)))
     path = layout.channel_path(complete.channel)
     pointers.append(pointer(path, data, fresh=fresh))
     known = {reference.path for reference in indexes(before.record)} if before else set[str]()
@@ -126,6 +128,7 @@ class _Suite:
             suite=record.channel,
             issued=record.issued,
             valid_until=record.valid_until,
+            asked_for=record.channel == WITHDRAWN,
         )
         self.packages = {arch: index.data.sha256 for arch, index in indexes.items()}
         self.sha256 = self.files["Release"].sha256
