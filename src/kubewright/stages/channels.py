@@ -37,7 +37,8 @@ def rollback(
                 f"somebody else published number {current.sequence} meanwhile",
                 f"look at `kubewright history {channel}`, and say what to go back to with --to",
             )
-        past = [channels.standing(one, draft.withdrawn) for one in draft.reader.history(current)]
+        history = draft.reader.history(current)
+        past = [channels.standing(one, draft.withdrawn) for one in history]
         if _cut_short(draft, past, to):
             return current
         target = _target(past, to)
@@ -48,19 +49,22 @@ def rollback(
             repo_key=keys.repo.fingerprint,
             valid_for=settings.valid_for,
         )
-        draft.put(new, _listed(draft, target, new))
+        published = next((one for one in history if one.sequence == target.sequence), target)
+        draft.put(new, _listed(draft, published, new, target))
         return draft.records[channel]
 
     done = edit(settings, recipes, keys, change)
     return done.result, list(done.changes)
 
 
-def _listed(draft: Draft, target: Channel, new: Channel) -> Contents:
-    """What the target lists, for the architectures that the channel has by now."""
+def _listed(draft: Draft, published: Channel, new: Channel, target: Channel) -> Contents:
+    """What the target lists of what was published then, for the architectures that the channel has
+    by now.
+    """
     if not target.releases:
         return draft.made_again(new)
     if new.architectures == target.architectures:
-        return draft.contents(target)
+        return draft.contents(published)
     wider = target.model_copy(update={"architectures": new.architectures})
     return draft.made_again(wider)
 
