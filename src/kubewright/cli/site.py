@@ -242,6 +242,52 @@ def refresh(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
+    metavar="N",
+    show_default=True,
+    help="Publications of each channel that stay, whatever their age.",
+)
+@click.option(
+    "--for",
+    "seconds",
+    type=Duration(),
+    default="48h",
+    metavar="TIME",
+    show_default=True,
+    help="Whatever was current within this time stays too: clients may still read it.",
+)
+@shared(*PUBLICATION)
+def prune(settings: Settings, as_json: bool, keep: int, seconds: int) -> None:
+    """Forget publications that nobody reads any more, and remove what only they name; --dry-run
+    lists it.
+
+    A release stays as long as a channel has it, or has had it in a publication that stays. Others
+    may publish meanwhile.
+    """
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages.keys import keys
+    from kubewright.stages.prune import Retention
+    from kubewright.stages.prune import prune as pruning
+
+    done = pruning(Retention(keep, seconds), settings, shipped(), keys(settings))
+    if as_json:
+        show_json({**done._asdict(), "dry_run": settings.dry_run})
+        return
+    for path in done.removed if settings.dry_run else ():
+        say(f"delete   {path}")
+    would = "would go" if settings.dry_run else "gone"
+    say(
+        f"{settings.site}: {done.forgotten} publications, {len(done.dropped)} releases and"
+        f" {len(done.removed)} objects {would}"
+    )
+    if done.suspects:
+        say(f"  {done.suspects} objects that nothing names go later, if it is still so then")
+
+
+@click.command()
 @shared(*PUBLICATION, "dist")
 def repair(settings: Settings, as_json: bool) -> None:
     """Restore what is damaged or lost on the site, and remove what nothing on it names.

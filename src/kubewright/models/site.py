@@ -209,6 +209,31 @@ class SiteKey(Document):
     )
 
 
+class Kept(Document):
+    """What of a site's history is still there: the oldest of each kind. What was before is gone."""
+
+    state: int = Field(1, description="the oldest publication")
+    snapshot: int = Field(0, description="the version of the oldest TUF snapshot; 0: all")
+    index: int = Field(1, description="the oldest index")
+    channels: dict[ChannelName, int] = Field({}, description="the oldest record; absent: 1")
+    pruned: Sha256 | None = Field(None, description="of the list of what is gone")
+
+    def oldest(self, channel: str) -> int:
+        """The number of the oldest record of a channel."""
+        return self.channels.get(channel, 1)
+
+
+class Pruned(Document):
+    """What a site has given up: its earlier publications, and the objects that may be removed."""
+
+    header: Header = Header(type="kubewright.pruned")
+    states: dict[str, Sha256] = Field(description="the digest of each publication, by its number")
+    objects: tuple[RelativePath, ...] = Field(description="that no document names any more")
+    suspects: dict[RelativePath, int] = Field(
+        {}, description="objects that no document named, and since when (epoch seconds)"
+    )
+
+
 class State(Document):
     """One publication: what the whole site is. It never changes; the next one names it."""
 
@@ -227,9 +252,15 @@ class State(Document):
     channels: dict[ChannelName, Copy]
     index: Copy
     keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")
+    kept: Kept | None = Field(None, description="absent: the whole history")
     files: dict[RelativePath, Sha256] = Field(
         description="the page, schemas and keys: what changes and is no channel's"
     )
+
+    @property
+    def history(self) -> Kept:
+        """What of its history the site still has."""
+        return self.kept or Kept()
 
     @property
     def revoked(self) -> dict[str, int]:

@@ -17,6 +17,7 @@ from kubewright.models.site import (
     ChannelRelease,
     Index,
     IndexedRelease,
+    Kept,
     SiteKey,
     revoked_of,
 )
@@ -68,6 +69,12 @@ class Draft:
     """The site's new public base URL; None: as before."""
     note: str = ""
     """Why it is published."""
+    kept: Kept | None = None
+    """What shall be left of the history; None: as before."""
+    pruned: bytes = b""
+    """The list of what is given up then."""
+    dropped: frozenset[str] = frozenset()
+    """The releases that the index shall not have any more, by name."""
     revoked: dict[str, Revocation] = field(default_factory=dict)
     """The keys that this publication revokes, by id."""
     _published: dict[str, Channel | None] = field(default_factory=dict)
@@ -125,6 +132,11 @@ class Draft:
         if incoming is not None:
             return incoming.manifest
         return self.reader.manifest(release.manifest_url, release.manifest_sha256)
+
+    def history(self, record: Channel) -> list[Channel]:
+        """A channel's publications, the oldest that the site still has first."""
+        state = self.present.state
+        return self.reader.history(record, state.history.oldest(record.channel) if state else 1)
 
     def contents(self, record: Channel | None) -> Contents:
         """What a published record lists, but for releases that are withdrawn and rpms of revoked

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from kubewright.models.site import Change, State
 from kubewright.site import layout
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.objects import Object, Overtaken, Source, apply, rehearse
+from kubewright.site.objects import Kind, Object, Overtaken, Source, apply, rehearse, upload
 from kubewright.site.publication import Publication, render
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store, Stored
@@ -59,6 +59,7 @@ def edit(
         objects = [item for item in publication.objects if (item.path, item.sha256) not in uploaded]
         try:
             changes = apply(store, _before_the_end(objects), publication.tag)
+            changes += _look_again(store, objects, changes)
         except Overtaken:
             made, reader = publication.state, Reader(store, publisher.anchor)
             if made is not None and reader.has_had(made):
@@ -72,6 +73,15 @@ def edit(
         if publication.objects:
             changes += _settle(store, publisher, now, publication, present.state)
         return Edited(result, tuple(changes), number)
+
+
+def _look_again(store: Store, objects: Iterable[Object], written: Iterable[Change]) -> list[Change]:
+    """Write what was there before the commit and is not any more: somebody was pruning, who could
+    not know that it is needed again.
+    """
+    known = {change.path for change in written}
+    found = [item for item in objects if item.kind is Kind.immutable and item.path not in known]
+    return upload(store, [item for item in found if store.stat(item.path) is None])
 
 
 def _release_files(draft: Draft) -> list[Object]:

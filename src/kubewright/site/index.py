@@ -32,12 +32,14 @@ class Declared(NamedTuple):
 
 
 class Named(NamedTuple):
-    """The keys that an index names."""
+    """The keys that an index names, and the releases that it names no more."""
 
     signers: tuple[str, ...]
     """Fingerprints of the repository keys that sign it."""
     revoked: tuple[str, ...] = ()
     """Ids of those that sign nothing any more."""
+    dropped: frozenset[str] = frozenset()
+    """Names of releases."""
 
 
 def declared(manifest: Manifest) -> Declared:
@@ -75,15 +77,18 @@ def derive(
     `parent` is the SHA-256 of the previous index, `minors` gives ends of life and what is to be
     avoided, `new` what the manifests of releases say that the previous index does not have, and
     `whose` is the site, with its `keys`. A release that no channel lists any more stays, without
-    channels: its files stay too.
+    channels, until it is `dropped`.
     """
-    told = _all_told(_in_channels(previous, channels, new), minors)
+    listed = _in_channels(previous, channels, new)
+    for name in keys.dropped & listed.keys():
+        del listed[name]
+    told = _all_told(listed, minors)
     steps = graph.steps(told)
     sources = graph.upgrades_from(steps)
     releases = tuple(_reached_from(release, sources.get(release.name, ())) for release in told)
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
-    says = (*whose, *keys, releases, digest)
+    says = (*whose, keys.signers, keys.revoked, releases, digest)
     if previous and says == _says(previous):
         return previous, upgrades
     made = Index(

@@ -84,6 +84,7 @@ class Rendering:
         named = indexing.Named(
             tuple(filter(None, (signer.fingerprint, signer.second_fingerprint))),
             tuple(sorted(revoked_of(self.keys.keys))),
+            self.draft.dropped,
         )
         return indexing.derive(
             previous, parent, channels, minors, says, now=now, whose=self.identity, keys=named

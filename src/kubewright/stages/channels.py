@@ -37,7 +37,7 @@ def rollback(
                 f"somebody else published number {current.sequence} meanwhile",
                 f"look at `kubewright history {channel}`, and say what to go back to with --to",
             )
-        history = draft.reader.history(current)
+        history = draft.history(current)
         past = [channels.standing(one, draft.withdrawn) for one in history]
         if _cut_short(draft, past, to):
             return current
@@ -121,7 +121,8 @@ def offering(settings: Settings, record: Channel) -> dict[str, str]:
     state = reader.present().state
     if state is None:
         return {}
-    before = next(one for one in reader.history(record) if one.sequence == record.rollback_of)
+    past = reader.history(record, state.history.oldest(record.channel))
+    before = next(one for one in past if one.sequence == record.rollback_of)
     left = before.current.name if before.current and before.current != record.current else ""
     found = {}
     for name, other in reader.channels(state).items():

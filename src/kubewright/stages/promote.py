@@ -178,7 +178,7 @@ def _since(draft: Draft, release: IndexedRelease) -> int:
     found = []
     for record in draft.channels.values():
         if any(one.name == release.name for one in record.releases):
-            past = draft.reader.history(record)
+            past = draft.history(record)
             found.append(
                 next(
                     older.issued

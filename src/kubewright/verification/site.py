@@ -146,7 +146,7 @@ def _channel(
     identity.address(walk, path, channel.url)
     copy = state.channels[name]
     copied = layout.channel_copy(name, copy.sequence, copy.sha256)
-    for record in publications.channel_history(walk, channel, copied):
+    for record in publications.channel_history(walk, channel, copied, state.history.oldest(name)):
         walk.expect(indexes(record))
         snapshots.check(walk, record)
         _links(walk, record, manifests)
