@@ -82,10 +82,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Let the channels expire, 0: never; `refresh` renews them.",
     },
     "note": {"metavar": "TEXT", "help": "Why: one line for `kubewright history`."},
-    "again": {
-        "is_flag": True,
-        "help": "Publish a release again that was withdrawn.",
-    },
+    "again": {"is_flag": True, "help": "Publish a release again that was withdrawn."},
     "arch": {
         "field": "architectures",
         "type": click.UNPROCESSED,
@@ -250,19 +247,6 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
         return decorated
 
     return decorate
-
-
-class Duration(click.ParamType[int]):
-    """A time like 90m, 48h or 7d, as seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """Seconds. Fails for anything else."""
-        found = re.fullmatch(r"(\d{1,6})([smhd]?)", str(value))
-        if found is None or (found[2] == "" and found[1] != "0"):
-            self.fail(f"{value!r} is no time; write it like 90m, 48h or 7d", param, ctx)
-        return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 def settings(given: dict[str, Any]) -> Settings:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.options import PUBLICATION, Duration, say, shared, show_json
+from kubewright.cli.options import PUBLICATION, say, shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import YANKED, Channel
 from kubewright.moments import moment
@@ -40,60 +40,6 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     workspace = select(settings.dist, name)
     channels, changes = publishing.publish(workspace, settings, shipped(), own)
     report_changes(workspace.root.name, channels, changes, settings, as_json)
-
-
-@click.command()
-@click.argument("what", metavar="NAME|CHANNEL")
-@click.option(
-    "--to", "targets", multiple=True, required=True, metavar="CHANNEL", help="Repeatable."
-)
-@click.option(
-    "--after",
-    type=Duration(),
-    default="0",
-    metavar="TIME",
-    help="Only a release that was published at least so long ago: 48h, 7d.",
-)
-@shared(*PUBLICATION, "valid-for", "again")
-def promote(
-    settings: Settings, as_json: bool, what: str, targets: tuple[str, ...], after: int
-) -> None:
-    """Put a release that the site has into more channels: NAME, or what a CHANNEL offers now."""
-    from kubewright.cli.shipped import shipped
-    from kubewright.stages.keys import keys
-    from kubewright.stages.promote import promote as promoting
-
-    done = promoting(
-        what, targets, settings, shipped(), keys(settings), after=after, again=settings.again
-    )
-    if done[1] or as_json:
-        report_changes(*done, settings, as_json)
-
-
-@click.command()
-@click.argument("name")
-@click.option("--reason", required=True, metavar="TEXT", help="Why, in one line: people see it.")
-@shared(*PUBLICATION, "valid-for")
-def withdraw(settings: Settings, as_json: bool, name: str, reason: str) -> None:
-    """Let no channel offer a release any more, or list it: it stays in the channel `withdrawn`, for
-    who names its exact version.
-    """
-    from kubewright.cli.shipped import shipped
-    from kubewright.stages.keys import keys
-    from kubewright.stages.withdraw import withdraw as withdrawing
-
-    done = withdrawing(name, reason, settings, shipped(), keys(settings))
-    if as_json:
-        show_json({
-            "release": done.name, "offered": done.offered, "dry_run": settings.dry_run,
-            "changes": [change.model_dump() for change in done.changes],
-        })  # fmt: skip
-        return
-    _changes(done.changes, settings)
-    verb = "would be withdrawn" if settings.dry_run else "withdrawn"
-    say(f"{done.name} {verb if done.changes else 'is withdrawn already'}: {reason}")
-    for channel, offered in sorted(done.offered.items()):
-        say(f"  {channel} offers {offered or 'nothing'} now")
 
 
 @click.command()
@@ -200,7 +146,7 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True))
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     say(_line(record))
     for name, left in channels.offering(settings, record).items():
         say(f"  {name} still offers {left}: kubewright rollback {name}")
@@ -225,7 +171,7 @@ def refresh(settings: Settings, as_json: bool) -> None:
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     for one in renewed:
         until = f"  valid until {moment(one.valid_until)}" if one.valid_until else ""
         say(f"{one.channel}  {moment(one.issued)}{until}")
@@ -239,52 +185,6 @@ def refresh(settings: Settings, as_json: bool) -> None:
         say(f"{settings.site}: nothing to renew")
     elif not renewed:
         say(f"{settings.site}: {'would renew' if settings.dry_run else 'renewed'} its timestamp")
-
-
-@click.command()
-@click.option(
-    "--keep",
-    type=click.IntRange(min=1),
-    default=3,
-    metavar="N",
-    show_default=True,
-    help="Publications of each channel that stay, whatever their age.",
-)
-@click.option(
-    "--for",
-    "seconds",
-    type=Duration(),
-    default="48h",
-    metavar="TIME",
-    show_default=True,
-    help="Whatever was current within this time stays too: clients may still read it.",
-)
-@shared(*PUBLICATION)
-def prune(settings: Settings, as_json: bool, keep: int, seconds: int) -> None:
-    """Forget publications that nobody reads any more, and remove what only they name; --dry-run
-    lists it.
-
-    A release stays as long as a channel has it, or has had it in a publication that stays. Others
-    may publish meanwhile.
-    """
-    from kubewright.cli.shipped import shipped
-    from kubewright.stages.keys import keys
-    from kubewright.stages.prune import Retention
-    from kubewright.stages.prune import prune as pruning
-
-    done = pruning(Retention(keep, seconds), settings, shipped(), keys(settings))
-    if as_json:
-        show_json({**done._asdict(), "dry_run": settings.dry_run})
-        return
-    for path in done.removed if settings.dry_run else ():
-        say(f"delete   {path}")
-    would = "would go" if settings.dry_run else "gone"
-    say(
-        f"{settings.site}: {done.forgotten} publications, {len(done.dropped)} releases and"
-        f" {len(done.removed)} objects {would}"
-    )
-    if done.suspects:
-        say(f"  {done.suspects} objects that nothing names go later, if it is still so then")
 
 
 @click.command()
@@ -333,7 +233,7 @@ def move(settings: Settings, as_json: bool) -> None:
         changed = [change.model_dump() for change in changes]
         show_json({"from": before, "to": settings.url, "changes": changed})
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     verb = "would move" if settings.dry_run else "moved"
     say(f"{settings.site}: {verb} from {before or 'no address'} to {settings.url}")
 
@@ -359,7 +259,7 @@ def report_changes(
             "changes": [change.model_dump() for change in changes],
         })  # fmt: skip
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     verb = "would be published" if settings.dry_run else "published"
     count = (
         f"{len(changes)} objects written"
@@ -370,7 +270,8 @@ def report_changes(
     say(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {outcome}")
 
 
-def _changes(changes: Sequence["Change"], settings: Settings) -> None:
+def show_changes(changes: Sequence["Change"], settings: Settings) -> None:
+    """What a dry run would write."""
     if settings.dry_run:
         for change in changes:
             say(f"{change.action:8} {change.size:>12}  {change.path}")

@@ -1,7 +1,7 @@
 """Edits a site: read it, change it, commit once, and write all that follows."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -58,8 +58,7 @@ def edit(
             return Edited(result, tuple(rehearse(store, publication.objects)), number)
         objects = [item for item in publication.objects if (item.path, item.sha256) not in uploaded]
         try:
-            changes = apply(store, _before_the_end(objects), publication.tag)
-            changes += _look_again(store, objects, changes)
+            changes = _commit(store, objects, publication.tag)
         except Overtaken:
             made, reader = publication.state, Reader(store, publisher.anchor)
             if made is not None and reader.has_had(made):
@@ -75,13 +74,14 @@ def edit(
         return Edited(result, tuple(changes), number)
 
 
-def _look_again(store: Store, objects: Iterable[Object], written: Iterable[Change]) -> list[Change]:
-    """Write what was there before the commit and is not any more: somebody was pruning, who could
-    not know that it is needed again.
+def _commit(store: Store, objects: Sequence[Object], tag: str | None) -> list[Change]:
+    """Write all but the last word. What was there before the commit may not be any more: somebody
+    was pruning, who could not know that it is needed again; then it is written too.
     """
-    known = {change.path for change in written}
-    found = [item for item in objects if item.kind is Kind.immutable and item.path not in known]
-    return upload(store, [item for item in found if store.stat(item.path) is None])
+    changes = apply(store, _before_the_end(objects), tag)
+    written = {change.path for change in changes}
+    found = [item for item in objects if item.kind is Kind.immutable and item.path not in written]
+    return changes + upload(store, [item for item in found if store.stat(item.path) is None])
 
 
 def _release_files(draft: Draft) -> list[Object]:

@@ -2,7 +2,7 @@
 channels, and what new releases say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -79,10 +79,7 @@ def derive(
     `whose` is the site, with its `keys`. A release that no channel lists any more stays, without
     channels, until it is `dropped`.
     """
-    listed = _in_channels(previous, channels, new)
-    for name in keys.dropped & listed.keys():
-        del listed[name]
-    told = _all_told(listed, minors)
+    told = _all_told(_in_channels(previous, channels, new, keys.dropped), minors)
     steps = graph.steps(told)
     sources = graph.upgrades_from(steps)
     releases = tuple(_reached_from(release, sources.get(release.name, ())) for release in told)
@@ -124,9 +121,14 @@ def _all_told(
 
 
 def _in_channels(
-    previous: Index | None, channels: Sequence[Channel], new: Mapping[str, Declared]
+    previous: Index | None,
+    channels: Sequence[Channel],
+    new: Mapping[str, Declared],
+    dropped: Collection[str],
 ) -> dict[str, IndexedRelease]:
-    """Every release that was ever published, by name, in the channels that list it now."""
+    """Every release that was ever published and is not dropped, by name, in the channels that list
+    it now.
+    """
     listed: dict[str, IndexedRelease] = {}
     for release in previous.releases if previous else ():
         status = YANKED if release.status == YANKED else "superseded"
@@ -135,7 +137,7 @@ def _in_channels(
         for entry in channel.releases:
             known = listed.get(entry.name) or _listed(entry, new.get(entry.name, Declared()))
             listed[entry.name] = _in_channel(known, entry, channel.channel)
-    return listed
+    return {name: one for name, one in listed.items() if name not in dropped}
 
 
 def _listed(release: ChannelRelease, says: Declared) -> IndexedRelease:

@@ -166,12 +166,12 @@ class Reader:
 
     def has_had(self, state: State) -> bool:
         """Whether a state is that of the site, or one of those before it."""
-        present = self.present()
-        found, digest = present.state, present.sha256
-        while found is not None and digest is not None and found.number > state.number:
-            digest = found.parent
-            found = self._state(Pointer(number=found.number - 1, sha256=digest)) if digest else None
-        return digest == files.sha256(state.to_bytes())
+        found = self.present()
+        if found.state is not None and found.sha256 is not None:
+            for older, digest in self.states(found.state, found.sha256):
+                if older.number <= state.number:
+                    return digest == files.sha256(state.to_bytes())
+        return False
 
     def channel(self, state: State, name: str) -> Channel | None:
         """A channel's record; None if the site has no such channel."""
@@ -183,12 +183,8 @@ class Reader:
 
     def channels(self, state: State) -> dict[str, Channel]:
         """Every channel of a state by name."""
-        found = {}
-        for name in state.channels:
-            record = self.channel(state, name)
-            if record is not None:
-                found[name] = record
-        return found
+        found = {name: self.channel(state, name) for name in state.channels}
+        return {name: record for name, record in found.items() if record is not None}
 
     def index(self, state: State) -> Index:
         """The index of releases."""
@@ -221,10 +217,7 @@ class Reader:
         return self.document(Manifest, sha256, path)
 
     def history(self, record: Channel, oldest: int) -> list[Channel]:
-        """A channel's publications, the oldest that the site still has first.
-
-        Raises VerificationFailed for a broken chain.
-        """
+        """A channel's publications, oldest first. Raises VerificationFailed for a broken chain."""
         return [one for one, _ in self.records(record, "", oldest)][::-1]
 
     def records(

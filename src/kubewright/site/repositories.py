@@ -87,16 +87,22 @@ def render(
     data = complete.to_bytes()
     copy = layout.channel_copy(complete.channel, complete.sequence, files.sha256(data))
     objects += signed_copy(copy, data, signer, complete.issued)
-    if complete.current is not None:
-        marker = f"v{complete.current.kubernetes}".encode()
-        pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
-    elif before and before.record.current is not None:
-        pointers.append(gone(layout.marker_path(complete.channel)))
+    pointers += _marker(complete, before)
     path = layout.channel_path(complete.channel)
     pointers.append(pointer(path, data, fresh=fresh))
     known = {reference.path for reference in indexes(before.record)} if before else set[str]()
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
+
+
+def _marker(record: Channel, before: Before | None) -> Iterator[Object]:
+    """The text that says which version a channel offers; none where it offers nothing."""
+    path = layout.marker_path(record.channel)
+    if record.current is not None:
+        text = f"v{record.current.kubernetes}".encode()
+        yield pointer(path, text, fresh=before is None)
+    elif before and before.record.current is not None:
+        yield gone(path)
 
 
 def channel_copy(record: Channel) -> str:

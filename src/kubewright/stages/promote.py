@@ -8,6 +8,7 @@ from kubewright.models.site import (
     WITHDRAWN,
     YANKED,
     Change,
+    Channel,
     ChannelRelease,
     IndexedRelease,
 )
@@ -177,13 +178,11 @@ def _since(draft: Draft, release: IndexedRelease) -> int:
     """When a release was first published in any channel that lists it, in epoch seconds."""
     found = []
     for record in draft.channels.values():
-        if any(one.name == release.name for one in record.releases):
+        if _has(record, release):
             past = draft.history(record)
-            found.append(
-                next(
-                    older.issued
-                    for older in past
-                    if any(one.name == release.name for one in older.releases)
-                )
-            )
+            found.append(next(older.issued for older in past if _has(older, release)))
     return min(found, default=draft.now)
+
+
+def _has(record: Channel, release: IndexedRelease) -> bool:
+    return any(one.name == release.name for one in record.releases)

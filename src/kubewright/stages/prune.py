@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
+from fnmatch import filter as matching
 from typing import NamedTuple, TypeVar
 
 from kubewright import files
@@ -182,7 +182,9 @@ class _Plan:
         found = set[str]()
         for folder in FOLDERS:
             found.update(self.reader.store.list(folder))
-        return {path for path in found if not any(fnmatchcase(path, root) for root in ROOTS)}
+        for root in ROOTS:
+            found -= {*matching(found, root)}
+        return found
 
     def _suspects(self, unnamed: set[str]) -> tuple[dict[str, int], set[str]]:
         """Objects of a publication under way or given up, and those that are surely the latter:

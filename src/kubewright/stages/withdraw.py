@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kubewright.errors import RequestError
-from kubewright.models.site import WITHDRAWN, YANKED, Change, ChannelRelease
+from kubewright.models.site import WITHDRAWN, YANKED, Change, ChannelRelease, IndexedRelease
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
@@ -52,20 +52,23 @@ def withdraw(name: str, reason: str, settings: Settings, recipes: Recipes, keys:
                 current = channels.standing(record, draft.withdrawn).current
                 offered[channel] = current.name if current else ""
         if known is None:
-            entry = ChannelRelease(
-                name=release.name,
-                kubernetes=release.kubernetes,
-                status=YANKED,
-                manifest_url=release.manifest_url,
-                manifest_sha256=release.manifest_sha256,
-                development=release.development,
-                reason=reason,
-            )
-            _keep(draft, entry, settings, keys)
+            _keep(draft, _yanked(release, reason), settings, keys)
         return release.name
 
     done = edit(settings, recipes, keys, change)
     return Withdrawn(done.result, offered, done.changes)
+
+
+def _yanked(release: IndexedRelease, reason: str) -> ChannelRelease:
+    return ChannelRelease(
+        name=release.name,
+        kubernetes=release.kubernetes,
+        status=YANKED,
+        manifest_url=release.manifest_url,
+        manifest_sha256=release.manifest_sha256,
+        development=release.development,
+        reason=reason,
+    )
 
 
 def _keep(draft: Draft, entry: ChannelRelease, settings: Settings, keys: Keys) -> None:
