@@ -104,6 +104,21 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def faults(session: nox.Session) -> None:
+    """Go through whole tables of faults, of which the tests take a sample: it takes an hour."""
+    python = environment(session, "checks", "test", "lint")
+    found = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if _is_sampled(path)]
+    files = [str(path.relative_to(ROOT)) for path in found]
+    command = (python, "-m", "pytest", *files, *session.posargs)
+    session.run(*command, external=True, env={"KUBEWRIGHT_EXHAUSTIVE": "1"})
+
+
+def _is_sampled(path: Path) -> bool:
+    """Whether a file of tests goes through more when it is told to."""
+    return "from exhaustive import" in path.read_text(encoding="utf-8")
+
+
+@nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
     """Measure speed and size against other programs, on this machine: -- --json
 

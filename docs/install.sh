@@ -483,13 +483,15 @@ fi
 
 # The index lists the newest first. After a rollback of the channel, what it went back from is in it no more.
 jq -e --arg channel "$channel" --arg only "$only" 'first(.releases[]
-        | select(.status != "yanked" and any(.channels[]; . == $channel))
-        | select(if $only == "" then .avoid == null else .name == $only end))' "$index" >"$work/release.json" \
-    || refuse "channel $channel: no ${only:-advisable release} that is not withdrawn; channels are:" \
+        | select(any(.channels[]; . == $channel))
+        | select(if $only == "" then .avoid == null and .status != "yanked" else .name == $only end))' "$index" \
+    >"$work/release.json" \
+    || refuse "channel $channel: no ${only:-advisable release that is not withdrawn}; channels are:" \
         "$(jq -r '[.releases[].channels[]] | unique | join(", ")' "$index")"
 release() { jq -r ".$1" "$work/release.json"; }
 name=$(release name) avoid=$(release 'avoid // empty')
 [ -z "$avoid" ] || echo "install.sh: $name: to be avoided: $avoid" >&2
+[ "$(release status)" != yanked ] || echo "install.sh: $name: withdrawn: $(release 'reason // ""')" >&2
 [ "$(release development)" = false ] || [ -n "$allow_development" ] \
     || refuse "$name: signed by a development key, which anybody could have made; --allow-development accepts it"
 fetch "$(release manifest_url)" "$manifest" 50000000

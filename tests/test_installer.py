@@ -621,12 +621,17 @@ def test_a_release_to_be_avoided_must_be_named(install: Installer, site: Path, k
         done.returncode,
         "v1.36.4-1: to be avoided: its kubelet forgets Pods\n" in done.stderr,
     ) == (0, True)
-    publish_index(site, keys, sequence=3, status="yanked")
+
+
+def test_a_withdrawn_release_must_be_named_and_says_why(
+    install: Installer, site: Path, keys: Keys
+) -> None:
+    publish_index(site, keys, sequence=2, status="yanked", reason="loses volumes")
+    done = install()
+    assert (done.returncode, "no advisable release" in done.stderr) == (1, True), done.stderr
     done = install("--release", "v1.36.4-1")
-    assert (done.returncode, f"channel {CHANNEL}: no v1.36.4-1 that is not" in done.stderr) == (
-        1,
-        True,
-    ), done.stderr
+    assert "v1.36.4-1: withdrawn: loses volumes\n" in done.stderr
+    assert done.returncode == 0
 
 
 def test_a_machine_that_no_package_is_for_is_named(install: Installer, machine: Path) -> None:

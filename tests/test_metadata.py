@@ -500,10 +500,10 @@ def test_a_snapshot_before_is_reached_by_digest_alone(home: Settings) -> None:
     _, word = present(home)
     assert word.published is not None
     reader = Reader(DirectoryStore(Path(home.site)))
-    older = chain.before(word.published, reader.at)
+    older = chain.before(word.published, reader.at, 0)
     assert older is not None
-    assert chain.before(older, reader.at) is None
+    assert chain.before(older, reader.at, 0) is None
     path = Path(home.site) / role_path("snapshot", older.version)
     write(path, path.read_bytes() + b" ")
     with pytest.raises(VerificationFailed, match="missing or damaged"):
-        chain.before(word.published, reader.at)
+        chain.before(word.published, reader.at, 0)

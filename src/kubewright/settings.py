@@ -67,6 +67,8 @@ class Settings(Model):
     )
     architectures: tuple[Arch, ...] = Field(Arch.usual(), min_length=1)
     revision: int = Field(1, ge=1)
+    note: str = Field("", max_length=200, description="why something is published, for history")
+    again: bool = False
     raise_companions: int = Field(0, ge=0)
     repo_key: str | None = None
     artifact_key: str | None = None

@@ -266,3 +266,8 @@ def _version(name: str) -> str:
 
 def _revision(name: str) -> int:
     return int(name.rpartition("-")[2])
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is the name of a release, such as v1.36.4-1."""
+    return _NAME.match(text) is not None

@@ -39,7 +39,7 @@ KEYS = (
 
 PUBLICATION = (
     "site", "url", "allow-http", "allow-development", "allow-expired", *KEYS, "trust", "state",
-    "dry-run",
+    "note", "dry-run",
 )  # fmt: skip
 """Those of a publication of any kind."""
 
@@ -81,6 +81,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "show_default": "as before; 14 in a new channel of production keys",
         "help": "Let the channels expire, 0: never; `refresh` renews them.",
     },
+    "note": {"metavar": "TEXT", "help": "Why: one line for `kubewright history`."},
+    "again": {"is_flag": True, "help": "Publish a release again that was withdrawn."},
     "arch": {
         "field": "architectures",
         "type": click.UNPROCESSED,

@@ -8,7 +8,7 @@ import click
 
 from kubewright.cli.options import PUBLICATION, say, shared, show_json
 from kubewright.errors import VerificationFailed
-from kubewright.models.site import Channel
+from kubewright.models.site import YANKED, Channel
 from kubewright.moments import moment
 from kubewright.settings import Settings
 
@@ -19,18 +19,26 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME|REQUEST]")
-@shared(*PUBLICATION, "dist", "channel", "valid-for")
+@shared(*PUBLICATION, "dist", "channel", "valid-for", "again")
 def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     """Put a signed release on the site, in its channels; --dry-run lists the objects that would
     change.
+
+    A release that the site has already needs no --dist: give its name, like v1.36.4-1.
     """
     from kubewright.cli.shipped import shipped
     from kubewright.stages import publish as publishing
     from kubewright.stages.keys import keys
-    from kubewright.workspace import select
+    from kubewright.stages.promote import promote as promoting
+    from kubewright.workspace import is_name, select
 
+    own = keys(settings)
+    if name is not None and is_name(name) and not (settings.dist / name).exists():
+        done = promoting(name, settings.channels, settings, shipped(), own, again=settings.again)
+        report_changes(*done, settings, as_json)
+        return
     workspace = select(settings.dist, name)
-    channels, changes = publishing.publish(workspace, settings, shipped(), keys(settings))
+    channels, changes = publishing.publish(workspace, settings, shipped(), own)
     report_changes(workspace.root.name, channels, changes, settings, as_json)
 
 
@@ -125,7 +133,7 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     "--to",
     type=int,
     show_default="the one before the present",
-    help="The publication to go back to.",
+    help="The publication to go back to; 0: before the first, when the channel was empty.",
 )
 @shared(*PUBLICATION, "valid-for")
 def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) -> None:
@@ -138,8 +146,11 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
     if as_json:
         show_json(record.model_dump(mode="json", exclude_none=True))
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     say(_line(record))
+    for name, left in channels.offering(settings, record).items():
+        say(f"  {name} still offers {left}: kubewright rollback {name}")
+        say(f"    (in all channels at once: kubewright withdraw {left} --reason TEXT)")
 
 
 @click.command()
@@ -160,7 +171,7 @@ def refresh(settings: Settings, as_json: bool) -> None:
     if as_json:
         show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     for one in renewed:
         until = f"  valid until {moment(one.valid_until)}" if one.valid_until else ""
         say(f"{one.channel}  {moment(one.issued)}{until}")
@@ -222,7 +233,7 @@ def move(settings: Settings, as_json: bool) -> None:
         changed = [change.model_dump() for change in changes]
         show_json({"from": before, "to": settings.url, "changes": changed})
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     verb = "would move" if settings.dry_run else "moved"
     say(f"{settings.site}: {verb} from {before or 'no address'} to {settings.url}")
 
@@ -248,7 +259,7 @@ def report_changes(
             "changes": [change.model_dump() for change in changes],
         })  # fmt: skip
         return
-    _changes(changes, settings)
+    show_changes(changes, settings)
     verb = "would be published" if settings.dry_run else "published"
     count = (
         f"{len(changes)} objects written"
@@ -259,7 +270,8 @@ def report_changes(
     say(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {outcome}")
 
 
-def _changes(changes: Sequence["Change"], settings: Settings) -> None:
+def show_changes(changes: Sequence["Change"], settings: Settings) -> None:
+    """What a dry run would write."""
     if settings.dry_run:
         for change in changes:
             say(f"{change.action:8} {change.size:>12}  {change.path}")
@@ -267,10 +279,16 @@ def _changes(changes: Sequence["Change"], settings: Settings) -> None:
 
 def _line(record: Channel) -> str:
     current = record.current.name if record.current else "none"
-    others = ", ".join(one.name for one in record.releases if one.status != "current")
+    others = ", ".join(
+        f"{one.name} (withdrawn)" if one.status == YANKED else one.name
+        for one in record.releases
+        if one.status != "current"
+    )
     back = f" (rolled back from {record.rollback_of})" if record.rollback_of else ""
     until = f"  valid until {moment(record.valid_until)}" if record.valid_until else ""
     also = f"  also {others}" if others else ""
+    note = f"  {record.note}" if record.note else ""
     return (
         f"{record.channel} {record.sequence}  {moment(record.issued)}  {current}{also}{until}{back}"
+        f"  by {record.repo_key[-16:]}{note}"
     )

@@ -195,13 +195,14 @@ def require_signed(found: Followed, root: Metadata[Root]) -> None:
         formats.require_signed(root, role, place)
 
 
-def before(newer: Followed, get: Get) -> Followed | None:
-    """The snapshot before another, by the digest that this one states; None: it is the first.
+def before(newer: Followed, get: Get, oldest: int) -> Followed | None:
+    """The snapshot before another, by the digest that this one states; None: it is the first, or
+    the `oldest` version that the site still has.
 
     Raises VerificationFailed.
     """
     said = newer.origin
-    if said.parent is None:
+    if said.parent is None or newer.version <= oldest:
         return None
     if not 0 < said.parent_version < newer.version:
         place = role_path("snapshot", newer.version)

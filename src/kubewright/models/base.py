@@ -177,6 +177,11 @@ class Format(StrEnum):
     rpm = "rpm"
 
 
+def is_unsaid(value: object) -> bool:
+    """Whether a field is left out that documents of before have not: so those keep their bytes."""
+    return not value
+
+
 class Model(BaseModel):
     """A frozen record; unknown keys are errors."""
 

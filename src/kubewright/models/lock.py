@@ -15,6 +15,7 @@ from kubewright.models.base import (
     Model,
     Sha256,
     Version,
+    is_unsaid,
 )  # fmt: skip
 from kubewright.models.catalog import Status
 from kubewright.models.mirror import Origin
@@ -118,7 +119,9 @@ class Release(Model):
     kubernetes: KubernetesVersion
     revision: int
     raised: int = Field(
-        0, description="what is added to the revisions of packages that have their own"
+        0,
+        description="what is added to the revisions of packages that have their own",
+        exclude_if=is_unsaid,
     )
     source_date_epoch: int
     end_of_life: Day | None = Field(

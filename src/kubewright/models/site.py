@@ -15,6 +15,7 @@ from kubewright.models.base import (
     ReleaseName,
     Sha256,
     Version,
+    is_unsaid,
 )  # fmt: skip
 from kubewright.models.document import Document
 
@@ -38,6 +39,12 @@ ChannelName = Annotated[
 REVOKED = "revoked"
 """The role of a key that signs nothing any more."""
 
+WITHDRAWN = "withdrawn"
+"""The channel of releases that nobody should be led to, for who asks for an exact version."""
+
+YANKED = "yanked"
+"""The status of a release that is withdrawn."""
+
 LONGEST = 36_500
 """Days that a channel may be valid for: as good as for ever, and within what a date can say."""
 
@@ -53,6 +60,9 @@ class ChannelRelease(Document):
     manifest_url: RelativePath
     manifest_sha256: Sha256
     development: bool = False
+    reason: str = Field(
+        "", description="of a yanked release: why it was withdrawn", exclude_if=is_unsaid
+    )
 
 
 class Repodata(Document):
@@ -101,6 +111,7 @@ class Channel(Document):
     architectures: tuple[PlainName, ...] = Field(
         (), description="that its repositories are for, by Debian's names"
     )
+    note: str = Field("", description="why, as whoever published it said", exclude_if=is_unsaid)
     releases: tuple[ChannelRelease, ...]
     suite: Sha256 | None = Field(None, description="apt/dists/NAME/Release")
     packages: dict[PlainName, Sha256] = Field({}, description="Packages.gz, by Debian architecture")
@@ -110,6 +121,13 @@ class Channel(Document):
     def current(self) -> ChannelRelease | None:
         """The release that the channel points to."""
         return next((release for release in self.releases if release.status == "current"), None)
+
+    @property
+    def served(self) -> tuple[ChannelRelease, ...]:
+        """The releases whose packages the repositories list."""
+        if self.channel == WITHDRAWN:
+            return self.releases
+        return tuple(release for release in self.releases if release.status != YANKED)
 
     @property
     def development(self) -> bool:
@@ -143,6 +161,9 @@ class IndexedRelease(Document):
         None, description="why nobody should be led to it who has not asked for it"
     )
     development: bool = False
+    reason: str = Field(
+        "", description="of a yanked release: why it was withdrawn", exclude_if=is_unsaid
+    )
 
 
 class Index(Document):
@@ -154,7 +175,9 @@ class Index(Document):
     signers: tuple[str, ...] = Field(
         (), description="fingerprints of the repository keys that sign it"
     )
-    revoked: tuple[str, ...] = Field((), description="ids of keys that sign nothing any more")
+    revoked: tuple[str, ...] = Field(
+        (), description="ids of keys that sign nothing any more", exclude_if=is_unsaid
+    )
     sequence: int = Field(ge=1)
     parent: Sha256 | None = None
     issued: int
@@ -186,6 +209,31 @@ class SiteKey(Document):
     )
 
 
+class Kept(Document):
+    """What of a site's history is still there: the oldest of each kind. What was before is gone."""
+
+    state: int = Field(1, description="the oldest publication")
+    snapshot: int = Field(0, description="the version of the oldest TUF snapshot; 0: all")
+    index: int = Field(1, description="the oldest index")
+    channels: dict[ChannelName, int] = Field({}, description="the oldest record; absent: 1")
+    pruned: Sha256 | None = Field(None, description="of the list of what is gone")
+
+    def oldest(self, channel: str) -> int:
+        """The number of the oldest record of a channel."""
+        return self.channels.get(channel, 1)
+
+
+class Pruned(Document):
+    """What a site has given up: its earlier publications, and the objects that may be removed."""
+
+    header: Header = Header(type="kubewright.pruned")
+    states: dict[str, Sha256] = Field(description="the digest of each publication, by its number")
+    objects: tuple[RelativePath, ...] = Field(description="that no document names any more")
+    suspects: dict[RelativePath, int] = Field(
+        {}, description="objects that no document named, and since when (epoch seconds)"
+    )
+
+
 class State(Document):
     """One publication: what the whole site is. It never changes; the next one names it."""
 
@@ -204,9 +252,15 @@ class State(Document):
     channels: dict[ChannelName, Copy]
     index: Copy
     keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")
+    kept: Kept | None = Field(None, description="absent: the whole history")
     files: dict[RelativePath, Sha256] = Field(
         description="the page, schemas and keys: what changes and is no channel's"
     )
+
+    @property
+    def history(self) -> Kept:
+        """What of its history the site still has."""
+        return self.kept or Kept()
 
     @property
     def revoked(self) -> dict[str, int]:

@@ -58,14 +58,19 @@ def parsed(text: bytes) -> Iterator[Entry]:
 
 
 def suite(
-    indexes: Mapping[str, Packed], *, suite: str, issued: int, valid_until: int | None = None
+    indexes: Mapping[str, Packed],
+    *,
+    suite: str,
+    issued: int,
+    valid_until: int | None = None,
+    asked_for: bool = False,
 ) -> dict[str, Hashed]:
     """Every file below apt/dists/SUITE/ but the signatures, in the order in which to write them.
 
     `indexes` are by architecture; `issued` and `valid_until` are seconds since 1970. `InRelease`
     and `Release.gpg` are made from the bytes of `Release`. The packed indexes come first under
     their digest (by-hash), which is what apt asks for: a client that holds an older `Release` keeps
-    finding what that lists.
+    finding what that lists. What is to be `asked_for` is no candidate unless its version is named.
     """
     plain: dict[str, Hashed] = {}
     by_hash: dict[str, Hashed] = {}
@@ -81,6 +86,7 @@ def suite(
         "Date": _date(issued),
         **({} if valid_until is None else {"Valid-Until": _date(valid_until)}),
         "Acquire-By-Hash": "yes",
+        **({"NotAutomatic": "yes"} if asked_for else {}),
         "Architectures": " ".join(sorted(indexes)),
         "Components": "main",
     }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kubewright import files, versions
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.base import DAY
-from kubewright.models.site import Channel, ChannelRelease, IndexedRelease
+from kubewright.models.site import YANKED, Channel, ChannelRelease, IndexedRelease
 from kubewright.site import graph, layout
 
 LASTS = 14
@@ -85,6 +85,35 @@ def published_otherwise(
     )
 
 
+def standing(record: Channel, withdrawn: Mapping[str, str]) -> Channel:
+    """A record whose releases are yanked just where they are `withdrawn`, with the reason."""
+    releases = []
+    for release in record.releases:
+        gone = release.name in withdrawn
+        status = YANKED if gone else "superseded" if release.status == YANKED else release.status
+        reason = withdrawn.get(release.name, "")
+        releases.append(release.model_copy(update={"status": status, "reason": reason}))
+    return record.model_copy(update={"releases": _ranked(releases)})
+
+
+def follow(
+    previous: Channel | None,
+    channel: str,
+    releases: Sequence[ChannelRelease],
+    *,
+    now: int,
+    url: str,
+    repo_key: str,
+    valid_for: int | None = None,
+    architectures: Sequence[str] = (),
+) -> Channel:
+    """The next record of a channel, with just these releases."""
+    return _next(
+        previous, channel, _ranked(releases),
+        now=now, url=url, repo_key=repo_key, valid_for=valid_for, architectures=architectures,
+    )  # fmt: skip
+
+
 def resign(previous: Channel, *, now: int, repo_key: str, second_key: str = "") -> Channel:
     """The same content under these keys; the previous record itself when it is under them."""
     if previous.second_key == second_key and _stands(previous, repo_key, None):
@@ -126,7 +155,7 @@ def before(history: Sequence[Channel]) -> Channel | None:
     """
     current = history[-1]
     limit = current.restores or current.sequence
-    earlier = [one for one in history if one.sequence < limit and one.releases != current.releases]
+    earlier = [one for one in history if one.sequence < limit and one.served != current.served]
     return earlier[-1] if earlier else None
 
 
@@ -186,9 +215,9 @@ def _next(
 def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
     """Newest first; the highest that is not yanked is current, a higher revision before a lower."""
     ordered = sorted(releases, key=lambda one: graph.rank(one.kubernetes, one.name), reverse=True)
-    current = next((one.name for one in ordered if one.status != "yanked"), None)
+    current = next((one.name for one in ordered if one.status != YANKED), None)
     return tuple(
-        one if one.status == "yanked"
+        one if one.status == YANKED
         else one.model_copy(update={"status": "current" if one.name == current else "superseded"})
         for one in ordered
     )  # fmt: skip

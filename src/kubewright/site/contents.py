@@ -105,7 +105,7 @@ def from_releases(reader: Reader, record: Channel, revoked: Collection[str]) -> 
     """
     debs: list[DebEntry] = []
     rpms: list[RpmEntry] = []
-    for release in record.releases:
+    for release in record.served:
         entries = of_release(reader, release, revoked)
         debs += entries.debs
         rpms += entries.rpms

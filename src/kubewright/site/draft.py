@@ -12,14 +12,16 @@ from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import (
     REVOKED,
+    YANKED,
     Channel,
     ChannelRelease,
     Index,
     IndexedRelease,
+    Kept,
     SiteKey,
     revoked_of,
 )
-from kubewright.site import contents, freshness
+from kubewright.site import channels, contents, freshness
 from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
@@ -65,6 +67,14 @@ class Draft:
     """New releases by name."""
     address: str | None = None
     """The site's new public base URL; None: as before."""
+    note: str = ""
+    """Why it is published."""
+    kept: Kept | None = None
+    """What shall be left of the history; None: as before."""
+    pruned: bytes = b""
+    """The list of what is given up then."""
+    dropped: frozenset[str] = frozenset()
+    """The releases that the index shall not have any more, by name."""
     revoked: dict[str, Revocation] = field(default_factory=dict)
     """The keys that this publication revokes, by id."""
     _published: dict[str, Channel | None] = field(default_factory=dict)
@@ -102,6 +112,12 @@ class Draft:
             found.append(key.model_copy(update=changed))
         return tuple(found)
 
+    @cached_property
+    def withdrawn(self) -> dict[str, str]:
+        """Why each release is withdrawn that is, by name; what changes here changes the site."""
+        releases = self.index.releases if self.index else ()
+        return {one.name: one.reason for one in releases if one.status == YANKED}
+
     @property
     def architectures(self) -> tuple[str, ...]:
         """Those of every channel that is published, by Debian's names."""
@@ -117,24 +133,34 @@ class Draft:
             return incoming.manifest
         return self.reader.manifest(release.manifest_url, release.manifest_sha256)
 
+    def history(self, record: Channel) -> list[Channel]:
+        """A channel's publications, the oldest that the site still has first."""
+        state = self.present.state
+        return self.reader.history(record, state.history.oldest(record.channel) if state else 1)
+
     def contents(self, record: Channel | None) -> Contents:
-        """What a published record lists, but for rpms of revoked keys; channels that list the same
-        are read once.
+        """What a published record lists, but for releases that are withdrawn and rpms of revoked
+        keys; channels that list the same are read once.
         """
         if record is None:
             return contents.NOTHING
         gone = revoked_of(self.keys)
         later = sorted(key for key, since in gone.items() if since > record.issued)
-        key = repr((record.packages, [*record.repodata.items()], record.releases, later))
+        standing = channels.standing(record, self.withdrawn)
+        other = later or standing.served != record.served
+        key = repr((record.packages, [*record.repodata.items()], standing.releases, later))
         if key not in self._contents:
             self._contents[key] = (
-                self.made_again(record) if later else contents.read(self.reader, record, gone)
+                self.made_again(record) if other else contents.read(self.reader, record, gone)
             )
         return self._contents[key]
 
     def made_again(self, record: Channel) -> Contents:
-        """What a record's releases have, but for rpms of revoked keys."""
-        return contents.from_releases(self.reader, record, revoked_of(self.keys))
+        """What a record's releases have, but for those that are withdrawn and rpms of revoked
+        keys.
+        """
+        standing = channels.standing(record, self.withdrawn)
+        return contents.from_releases(self.reader, standing, revoked_of(self.keys))
 
     def entries(self, release: ChannelRelease) -> Entries:
         """The index entries of a release that the site has; the same."""
@@ -144,7 +170,8 @@ class Draft:
         """Let a record follow the published one, with what it lists."""
         state = self.present.state
         before = state.channels.get(record.channel) if state else None
-        changed: dict[str, Any] = {"parent": before.sha256 if before else None}
+        record = channels.standing(record, self.withdrawn)
+        changed: dict[str, Any] = {"parent": before.sha256 if before else None, "note": self.note}
         renewed = freshness.dated(self.present.word)
         if record.issued <= renewed:  # clients refuse an older Date
             issued, days = renewed + 1, record.valid_for

@@ -1,7 +1,7 @@
 """Edits a site: read it, change it, commit once, and write all that follows."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from kubewright.models.site import Change, State
 from kubewright.site import layout
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.objects import Object, Overtaken, Source, apply, rehearse
+from kubewright.site.objects import Kind, Object, Overtaken, Source, apply, rehearse, upload
 from kubewright.site.publication import Publication, render
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store, Stored
@@ -58,7 +58,7 @@ def edit(
             return Edited(result, tuple(rehearse(store, publication.objects)), number)
         objects = [item for item in publication.objects if (item.path, item.sha256) not in uploaded]
         try:
-            changes = apply(store, _before_the_end(objects), publication.tag)
+            changes = _commit(store, objects, publication.tag)
         except Overtaken:
             made, reader = publication.state, Reader(store, publisher.anchor)
             if made is not None and reader.has_had(made):
@@ -72,6 +72,16 @@ def edit(
         if publication.objects:
             changes += _settle(store, publisher, now, publication, present.state)
         return Edited(result, tuple(changes), number)
+
+
+def _commit(store: Store, objects: Sequence[Object], tag: str | None) -> list[Change]:
+    """Write all but the last word. What was there before the commit may not be any more: somebody
+    was pruning, who could not know that it is needed again; then it is written too.
+    """
+    changes = apply(store, _before_the_end(objects), tag)
+    written = {change.path for change in changes}
+    found = [item for item in objects if item.kind is Kind.immutable and item.path not in written]
+    return changes + upload(store, [item for item in found if store.stat(item.path) is None])
 
 
 def _release_files(draft: Draft) -> list[Object]:
@@ -118,7 +128,7 @@ def _settle(
 
 def _say(store: Store, item: Object, said: Stored | None) -> bool:
     """Write the last word, if it is still what it was."""
-    if isinstance(item.content, Source):
+    if item.content is None or isinstance(item.content, Source):
         return False
     tag = said.tag if said else None
     return store.put(item.path, item.content, if_absent=tag is None, if_tag=tag)

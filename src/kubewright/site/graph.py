@@ -22,6 +22,10 @@ class Step(NamedTuple):
     risks: tuple[Risk, ...]
 
 
+LOWEST = (semver.Version(0), 0)
+"""Before every release."""
+
+
 def rank(kubernetes: str, name: str) -> tuple[semver.Version, int]:
     """Releases in their order: by version, then by revision."""
     return versions.parse(kubernetes), int(name.rpartition("-")[2])
@@ -118,6 +122,7 @@ def _node(release: IndexedRelease) -> Node:
         "channels": ",".join(release.channels),
         "status": release.status,
         **({"end_of_life": release.end_of_life} if release.end_of_life else {}),
+        **({"reason": release.reason} if release.reason else {}),
     }
     return Node(
         version=release.name,

@@ -2,14 +2,14 @@
 channels, and what new releases say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from kubewright import files, versions
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
+from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
 from kubewright.site import graph, layout
 from kubewright.site.identity import Identity
@@ -32,12 +32,14 @@ class Declared(NamedTuple):
 
 
 class Named(NamedTuple):
-    """The keys that an index names."""
+    """The keys that an index names, and the releases that it names no more."""
 
     signers: tuple[str, ...]
     """Fingerprints of the repository keys that sign it."""
     revoked: tuple[str, ...] = ()
     """Ids of those that sign nothing any more."""
+    dropped: frozenset[str] = frozenset()
+    """Names of releases."""
 
 
 def declared(manifest: Manifest) -> Declared:
@@ -75,15 +77,15 @@ def derive(
     `parent` is the SHA-256 of the previous index, `minors` gives ends of life and what is to be
     avoided, `new` what the manifests of releases say that the previous index does not have, and
     `whose` is the site, with its `keys`. A release that no channel lists any more stays, without
-    channels: its files stay too.
+    channels, until it is `dropped`.
     """
-    told = _all_told(_in_channels(previous, channels, new), minors)
+    told = _all_told(_in_channels(previous, channels, new, keys.dropped), minors)
     steps = graph.steps(told)
     sources = graph.upgrades_from(steps)
     releases = tuple(_reached_from(release, sources.get(release.name, ())) for release in told)
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
-    says = (*whose, *keys, releases, digest)
+    says = (*whose, keys.signers, keys.revoked, releases, digest)
     if previous and says == _says(previous):
         return previous, upgrades
     made = Index(
@@ -119,17 +121,23 @@ def _all_told(
 
 
 def _in_channels(
-    previous: Index | None, channels: Sequence[Channel], new: Mapping[str, Declared]
+    previous: Index | None,
+    channels: Sequence[Channel],
+    new: Mapping[str, Declared],
+    dropped: Collection[str],
 ) -> dict[str, IndexedRelease]:
-    """Every release that was ever published, by name, in the channels that list it now."""
+    """Every release that was ever published and is not dropped, by name, in the channels that list
+    it now.
+    """
     listed: dict[str, IndexedRelease] = {}
     for release in previous.releases if previous else ():
-        listed[release.name] = release.model_copy(update={"channels": (), "status": "superseded"})
+        status = YANKED if release.status == YANKED else "superseded"
+        listed[release.name] = release.model_copy(update={"channels": (), "status": status})
     for channel in sorted(channels, key=lambda channel: channel.channel):
         for entry in channel.releases:
             known = listed.get(entry.name) or _listed(entry, new.get(entry.name, Declared()))
             listed[entry.name] = _in_channel(known, entry, channel.channel)
-    return listed
+    return {name: one for name, one in listed.items() if name not in dropped}
 
 
 def _listed(release: ChannelRelease, says: Declared) -> IndexedRelease:
@@ -150,7 +158,10 @@ def _listed(release: ChannelRelease, says: Declared) -> IndexedRelease:
 def _in_channel(known: IndexedRelease, release: ChannelRelease, channel: str) -> IndexedRelease:
     statuses = [release.status, *([known.status] if known.channels else [])]
     status = max(statuses, key=lambda status: _RANKS[status])
-    return known.model_copy(update={"channels": (*known.channels, channel), "status": status})
+    reason = (release.reason or known.reason) if status == YANKED else ""
+    return known.model_copy(
+        update={"channels": (*known.channels, channel), "status": status, "reason": reason}
+    )
 
 
 def _told(release: IndexedRelease, minors: Mapping[str, MinorFacts]) -> IndexedRelease:

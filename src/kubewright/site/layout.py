@@ -106,6 +106,11 @@ def index_copy(sequence: int, sha256: str) -> str:
     return f"publications/index/{sequence}-{sha256[:16]}.json"
 
 
+def pruned_copy(sha256: str) -> str:
+    """The list of what a site has given up."""
+    return f"publications/pruned/{sha256}.json"
+
+
 def graph_copy(digest: str) -> str:
     """The immutable copy of the upgrade graph, by its SHA-256."""
     return f"publications/graph/{digest}.json"

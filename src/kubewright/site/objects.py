@@ -39,7 +39,8 @@ class Object:
 
     path: str
     kind: Kind
-    content: bytes | Path | Source
+    content: bytes | Path | Source | None
+    """None: nothing is to lie there."""
     size: int
     sha256: str
     fresh: bool = True
@@ -52,8 +53,11 @@ class Object:
     @property
     def change(self) -> Change:
         """What writing it does."""
-        link = isinstance(self.content, Source)
-        action = "link" if link else "create" if self.fresh else "replace"
+        action = "create" if self.fresh else "replace"
+        if self.content is None:
+            action = "delete"
+        elif isinstance(self.content, Source):
+            action = "link"
         return Change.model_validate({"path": self.path, "action": action, "size": self.size})
 
 
@@ -76,6 +80,11 @@ def pointer(path: str, data: bytes, *, fresh: bool, sha256: str | None = None) -
     return Object(path, Kind.pointer, data, len(data), sha256 or files.sha256(data), fresh)
 
 
+def gone(path: str) -> Object:
+    """A pointer that is to be there no more."""
+    return Object(path, Kind.pointer, None, 0, "", fresh=False)
+
+
 class Overtaken(Exception):
     """Somebody else published since the site was read; everything has to be derived again."""
 
@@ -93,15 +102,19 @@ def apply(store: Store, objects: Sequence[Object], tag: str | None) -> list[Chan
             raise Overtaken
         changes.append(record.change)
     for item in _of(objects, Kind.pointer):
-        if not isinstance(item.content, Source):
+        if item.content is None:
+            store.delete(item.path)
+        elif isinstance(item.content, Source):
+            continue
+        else:
             store.put(item.path, item.content)
-            changes.append(item.change)
+        changes.append(item.change)
     return changes
 
 
 def _swap(store: Store, record: Object, tag: str | None) -> bool:
     """Whether the record is this one now and not a rival's."""
-    if isinstance(record.content, Source):
+    if record.content is None or isinstance(record.content, Source):
         return False
     if not store.put(record.path, record.content, if_absent=tag is None, if_tag=tag):
         return False
@@ -148,7 +161,7 @@ def _create(store: Store, item: Object) -> bool:
         if store.copy(item.content.path, item.path):
             return True
         _require_source(store, item.content, item.path)
-    elif store.put(item.path, item.content, if_absent=True):
+    elif item.content is not None and store.put(item.path, item.content, if_absent=True):
         return True
     if not _there(store, item):
         raise VerificationFailed(

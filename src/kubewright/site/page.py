@@ -9,7 +9,7 @@ import semver
 
 from kubewright.addresses import is_exposed
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
+from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.moments import day
 from kubewright.site import graph
 
@@ -28,24 +28,30 @@ def render(
     return text.encode()
 
 
-def presented(channels: Mapping[str, Channel]) -> ChannelRelease:
-    """The release that the page is about: what `stable` points to, else the newest."""
-    return _presented(_first(channels))
+def presented(channels: Mapping[str, Channel], index: Index) -> ChannelRelease | IndexedRelease:
+    """The release that the page is about: what `stable` points to, else the newest that a channel
+    offers, else the newest of all.
+    """
+    return _first(channels).current or index.releases[0]
 
 
 def _first(channels: Mapping[str, Channel]) -> Channel:
-    return channels.get("stable") or max(channels.values(), key=_newest)
+    stable = channels.get("stable")
+    if stable is not None and stable.current is not None:
+        return stable
+    return max(channels.values(), key=_newest)
 
 
 def variables(index: Index, manifest: Manifest, channels: Mapping[str, Channel]) -> dict[str, Any]:
     """What the template shows."""
     channel = _first(channels)
-    current = _presented(channel)
+    current = presented(channels, index)
     issued = day(max(one.issued for one in channels.values()))
     return {
         "site_url": channel.url,
         "latest": {
             "version": f"v{current.kubernetes}",
+            "offered": channel.current is not None,
             "name": current.name,
             "channel": channel.channel,
             "manifest_url": current.manifest_url,
@@ -81,7 +87,8 @@ def _release(one: IndexedRelease, issued: str) -> dict[str, Any]:
         "version": f"v{one.kubernetes}",
         "name": one.name,
         "channels": list(one.channels),
-        "status": one.status,
+        "status": "withdrawn" if one.status == YANKED else one.status,
+        "reason": one.reason,
         "manifest_url": one.manifest_url,
         "end_of_life": one.end_of_life or "",
         "past": one.end_of_life is not None and one.end_of_life < issued,
@@ -97,13 +104,10 @@ def _archives(manifest: Manifest) -> list[dict[str, str]]:
     return found
 
 
-def _presented(channel: Channel) -> ChannelRelease:
-    return channel.current or channel.releases[0]
-
-
-def _newest(channel: Channel) -> tuple[semver.Version, int, str]:
-    release = _presented(channel)
-    return (*graph.rank(release.kubernetes, release.name), channel.channel)
+def _newest(channel: Channel) -> tuple[bool, semver.Version, int, str]:
+    release = channel.current
+    rank = graph.rank(release.kubernetes, release.name) if release else graph.LOWEST
+    return (release is not None, *rank, channel.channel)
 
 
 def requirements(manifest: Manifest) -> list[str]:

@@ -13,7 +13,7 @@ from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.metadata import Lasting, Whose
-from kubewright.site.objects import Kind, Object, in_order, is_other
+from kubewright.site.objects import Kind, Object, immutable, in_order, is_other
 from kubewright.site.rendering import Rendering
 from kubewright.site.unchanged import Unchanged
 
@@ -49,7 +49,7 @@ class _Changed(Rendering):
             self.rendered[name] = self.rendered_channel(record, self.draft.listed[name], previous)
         self._render_unwritten()
         word = self.draft.present.word
-        if self.old and word and not self.draft.records:
+        if self.old and word and not self.draft.records and self.draft.kept is None:
             rest = Unchanged(self.draft, self.publisher, self.rendered)
             data, left = rest.objects(self.old, word)
             return Publication(None, in_order(left), tag, data)
@@ -68,6 +68,9 @@ class _Changed(Rendering):
         made = self._metadata(state, index, (state_data, data, *documents.values()), renewed)
         said = made.timestamp
         objects += self.following(state, state_data, index, data, graph.to_bytes(), documents, said)
+        if self.draft.kept is not None and self.draft.kept.pruned is not None:
+            path = layout.pruned_copy(self.draft.kept.pruned)
+            objects.append(immutable(path, self.draft.pruned))
         objects.append(self._backup(state, objects, documents))
         objects += [*made.objects, derived.commit(said, first=tag is None)]
         return Publication(state, in_order(objects), tag, said)
@@ -206,6 +209,7 @@ class _Changed(Rendering):
             channels=copies,
             index=Copy(sequence=index.sequence, sha256=files.sha256(data)),
             keys=self.keys.keys,
+            kept=self.draft.kept or (old.kept if old else None),
             files={**(old.files if old else {}), **named},
         )
         return made.model_copy(update=old.model_extra) if old else made

@@ -1,6 +1,7 @@
 """Reads a site: the pointer, the state that it names, and every document by the digest in it."""
 
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -165,12 +166,12 @@ class Reader:
 
     def has_had(self, state: State) -> bool:
         """Whether a state is that of the site, or one of those before it."""
-        present = self.present()
-        found, digest = present.state, present.sha256
-        while found is not None and digest is not None and found.number > state.number:
-            digest = found.parent
-            found = self._state(Pointer(number=found.number - 1, sha256=digest)) if digest else None
-        return digest == files.sha256(state.to_bytes())
+        found = self.present()
+        if found.state is not None and found.sha256 is not None:
+            for older, digest in self.states(found.state, found.sha256):
+                if older.number <= state.number:
+                    return digest == files.sha256(state.to_bytes())
+        return False
 
     def channel(self, state: State, name: str) -> Channel | None:
         """A channel's record; None if the site has no such channel."""
@@ -182,31 +183,54 @@ class Reader:
 
     def channels(self, state: State) -> dict[str, Channel]:
         """Every channel of a state by name."""
-        found = {}
-        for name in state.channels:
-            record = self.channel(state, name)
-            if record is not None:
-                found[name] = record
-        return found
+        found = {name: self.channel(state, name) for name in state.channels}
+        return {name: record for name, record in found.items() if record is not None}
 
     def index(self, state: State) -> Index:
         """The index of releases."""
         path = layout.index_copy(state.index.sequence, state.index.sha256)
         return self.document(Index, state.index.sha256, path, layout.INDEX)
 
+    def states(self, newest: State, sha256: Sha256) -> Iterator[tuple[State, Sha256]]:
+        """A state and those before it that the site still has, with their digests, newest first.
+
+        Raises VerificationFailed for a broken chain.
+        """
+        state, digest, oldest = newest, sha256, newest.history.state
+        yield state, digest
+        while state.parent is not None and state.number > oldest:
+            digest = state.parent
+            state = self.document(State, digest, layout.state_copy(state.number - 1, digest))
+            yield state, digest
+
+    def indexes(self, state: State) -> Iterator[tuple[Index, Sha256]]:
+        """The same of indexes of releases."""
+        index, digest = self.index(state), state.index.sha256
+        yield index, digest
+        while index.parent is not None and index.sequence > state.history.index:
+            digest = index.parent
+            index = self.document(Index, digest, layout.index_copy(index.sequence - 1, digest))
+            yield index, digest
+
     def manifest(self, path: str, sha256: str) -> Manifest:
         """A release's manifest, which a channel or the index names."""
         return self.document(Manifest, sha256, path)
 
-    def history(self, record: Channel) -> list[Channel]:
+    def history(self, record: Channel, oldest: int) -> list[Channel]:
         """A channel's publications, oldest first. Raises VerificationFailed for a broken chain."""
-        found = [record]
-        while found[-1].parent is not None:
-            newer = found[-1]
-            parent, sequence = str(newer.parent), newer.sequence - 1
-            path = layout.channel_copy(newer.channel, sequence, parent)
-            found.append(self.document(Channel, parent, path))
-        return found[::-1]
+        return [one for one, _ in self.records(record, "", oldest)][::-1]
+
+    def records(
+        self, newest: Channel, sha256: str, oldest: int
+    ) -> Iterator[tuple[Channel, Sha256]]:
+        """A channel's record and those before it that are left, with digests, newest first."""
+        record, digest = newest, sha256
+        yield record, digest
+        while record.parent is not None and record.sequence > oldest:
+            digest = record.parent
+            path = layout.channel_copy(record.channel, record.sequence - 1, digest)
+            record = self.document(Channel, digest, path)
+            yield record, digest
 
     def document(self, model: type[D], sha256: str, *paths: str) -> D:
         """The document with a digest, from the first of its places that has these bytes.

@@ -21,28 +21,31 @@ class Reference(NamedTuple):
 
 @singledispatch
 def references(document: Document) -> Iterator[Reference]:
-    """Every object that a document names directly, itself and its own copies left out."""
+    """Every object that a document names directly, but for its own copies and those before it."""
     raise TypeError(f"{type(document).__name__} is not a document that names others")
 
 
 @references.register
 def _(document: Pointer) -> Iterator[Reference]:
     path = layout.state_copy(document.number, document.sha256)
-    yield from _copied(path, document.sha256)
+    yield from copied(path, document.sha256)
     yield Reference(layout.backup_copy(path))
 
 
 @references.register
 def _(document: State) -> Iterator[Reference]:
     for name, copy in document.channels.items():
-        yield from _copied(layout.channel_copy(name, copy.sequence, copy.sha256), copy.sha256)
+        yield from copied(layout.channel_copy(name, copy.sequence, copy.sha256), copy.sha256)
         yield Reference(layout.channel_path(name), copy.sha256)
     index = document.index
-    yield from _copied(layout.index_copy(index.sequence, index.sha256), index.sha256)
+    yield from copied(layout.index_copy(index.sequence, index.sha256), index.sha256)
     yield Reference(layout.INDEX, index.sha256)
     for path, digest in document.files.items():
         yield Reference(path, digest)
-    if document.parent:
+    kept = document.history
+    if kept.pruned is not None:
+        yield Reference(layout.pruned_copy(kept.pruned), kept.pruned)
+    if document.parent and document.number > kept.state:
         yield from references(Pointer(number=document.number - 1, sha256=document.parent))
 
 
@@ -52,9 +55,6 @@ def _(document: Channel) -> Iterator[Reference]:
         yield Reference(release.manifest_url, release.manifest_sha256)
     yield from indexes(document)
     yield from served(document)
-    if document.parent:
-        path = layout.channel_copy(document.channel, document.sequence - 1, document.parent)
-        yield from _copied(path, document.parent)
 
 
 def indexes(record: Channel) -> Iterator[Reference]:
@@ -118,11 +118,8 @@ def _(document: Index) -> Iterator[Reference]:
         yield Reference(release.manifest_url, release.manifest_sha256)
         yield from map(Reference, layout.signatures(release.manifest_url))
     if document.graph_sha256:
-        yield from _copied(layout.graph_copy(document.graph_sha256), document.graph_sha256)
+        yield from copied(layout.graph_copy(document.graph_sha256), document.graph_sha256)
         yield Reference(layout.GRAPH, document.graph_sha256)
-    if document.parent:
-        path = layout.index_copy(document.sequence - 1, document.parent)
-        yield from _copied(path, document.parent)
 
 
 @references.register
@@ -136,7 +133,7 @@ def _(document: Manifest) -> Iterator[Reference]:
         yield Reference(key.url)
 
 
-def _copied(path: str, sha256: str) -> Iterator[Reference]:
+def copied(path: str, sha256: str) -> Iterator[Reference]:
     """A signed immutable copy."""
     yield Reference(path, sha256)
     yield from map(Reference, layout.signatures(path))

@@ -84,6 +84,7 @@ class Rendering:
         named = indexing.Named(
             tuple(filter(None, (signer.fingerprint, signer.second_fingerprint))),
             tuple(sorted(revoked_of(self.keys.keys))),
+            self.draft.dropped,
         )
         return indexing.derive(
             previous, parent, channels, minors, says, now=now, whose=self.identity, keys=named
@@ -118,6 +119,6 @@ class Rendering:
     def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
         """The page, the schemas and the keys, by path."""
         records = {record.channel: record for record in channels}
-        manifest = self.draft.manifest(page.presented(records))
+        manifest = self.draft.manifest(page.presented(records, index))
         front = page.render(index, manifest, records, self.publisher.templates)
         return {**self.keys.files, **derived.schemas(self.old), layout.FRONT_PAGE: front}

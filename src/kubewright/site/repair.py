@@ -69,11 +69,12 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
     draft = Draft(reader, present, now)
     digest = present.state.files.get(layout.KEYRING)
     publisher = publisher.on(reader.content(digest, layout.KEYRING) if digest else None)
-    yield from _metadata(reader, present.word)
+    yield from _metadata(reader, present.word, present.state.history.snapshot)
     yield from _states(reader, publisher, present.state, present.sha256)
-    states = _states_of(reader, present.state)
+    states = _states_of(reader, present.state, present.sha256)
     for newest in draft.channels.values():
-        for record in reader.history(newest):
+        oldest = present.state.history.oldest(newest.channel)
+        for record in reader.history(newest, oldest):
             then = states.get(files.sha256(record.to_bytes()), present.state)
             keys = _keys_of(reader, record, then)
             listed = contents.read(reader, record, present.state.revoked)
@@ -88,22 +89,23 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
 
 def _states(reader: Reader, publisher: Publisher, newest: State, sha256: str) -> Iterator[Object]:
     """The states with their copies, and what points to the newest."""
-    state, digest = newest, str(sha256)
-    while True:
+    chain = [*reader.states(newest, sha256)]
+    for place, (state, digest) in enumerate(chain):
         path = layout.state_copy(state.number, digest)
         data = reader.content(digest, path, layout.STATE)
         yield from repositories.signed_copy(path, data, publisher.signer, state.issued)
-        older = _parent(reader, state)
-        copies = {path: data} | _came_with(reader, state, older)
-        yield backups.backup(path, copies)
-        if older is None or state.parent is None:
-            break
-        state, digest = older, str(state.parent)
+        if place + 1 < len(chain) or state.parent is None:
+            older = chain[place + 1][0] if place + 1 < len(chain) else None
+            copies = {path: data} | _came_with(reader, state, older)
+            yield backups.backup(path, copies)
     live = reader.content(sha256, layout.STATE)
     yield pointer(layout.STATE, live, fresh=False)
+    if newest.history.pruned is not None:
+        path = layout.pruned_copy(newest.history.pruned)
+        yield immutable(path, reader.content(newest.history.pruned, path))
 
 
-def _metadata(reader: Reader, word: Word) -> Iterator[Object]:
+def _metadata(reader: Reader, word: Word, oldest: int) -> Iterator[Object]:
     """The roots, every snapshot with its targets, and the timestamp that leads to the newest."""
     if word.published is None:
         yield pointer(layout.CURRENT, word.data, fresh=False)
@@ -115,28 +117,19 @@ def _metadata(reader: Reader, word: Word) -> Iterator[Object]:
         for path, data in found.files.items():
             yield immutable(path, data)
         yield backups.metadata(str(found.version), found.files)
-        found = chain.before(found, reader.at)
+        found = chain.before(found, reader.at, oldest)
     yield pointer(layout.TIMESTAMP, word.data, fresh=False)
 
 
-def _states_of(reader: Reader, newest: State) -> dict[str, State]:
+def _states_of(reader: Reader, newest: State, sha256: str) -> dict[str, State]:
     """A state in which each record of a channel stood, by the record's digest.
 
     The keys beside its repositories are the same in all of them: with others it is renewed.
     """
     found: dict[str, State] = {}
-    state: State | None = newest
-    while state is not None:
+    for state, _ in reader.states(newest, sha256):
         found |= {str(copy.sha256): state for copy in state.channels.values()}
-        state = _parent(reader, state)
     return found
-
-
-def _parent(reader: Reader, state: State) -> State | None:
-    if state.parent is None:
-        return None
-    path = layout.state_copy(state.number - 1, state.parent)
-    return reader.document(State, state.parent, path)
 
 
 def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, bytes]:
@@ -156,6 +149,9 @@ def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, b
             found[graph] = reader.content(digest, graph, layout.GRAPH)
     for path in backups.new_files(state, older):
         found[path] = reader.content(state.files[path], path)
+    digest = state.history.pruned
+    if digest is not None and (older is None or older.history.pruned != digest):
+        found[layout.pruned_copy(digest)] = reader.content(digest, layout.pruned_copy(digest))
     return found
 
 
@@ -226,7 +222,7 @@ def _index(reader: Reader, publisher: Publisher, state: State) -> Iterator[Objec
     """Every index and graph with its signatures, and the live ones."""
     digest: str | None = state.index.sha256
     sequence = state.index.sequence
-    while digest is not None:
+    while digest is not None and sequence >= state.history.index:
         path = layout.index_copy(sequence, digest)
         live = digest == state.index.sha256
         data = reader.content(digest, path, *([layout.INDEX] if live else []))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from kubewright import files
-from kubewright.models.site import Channel, Repodata
+from kubewright.models.site import WITHDRAWN, Channel, Repodata
 from kubewright.repos import apt, packed, yum
 from kubewright.repos.packed import Hashed, Index, Packed
 from kubewright.repos.yum import Repository
@@ -13,7 +13,7 @@ from kubewright.site import contents, freshness, layout
 from kubewright.site.contents import Contents
 from kubewright.site.freshness import Dates
 from kubewright.site.keys import Shipped
-from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+from kubewright.site.objects import Kind, Object, Source, gone, immutable, pointer
 from kubewright.site.references import indexes
 
 HEADS: Final = (f"{yum.REPOMD}.asc", f"{yum.REPOMD}.key", yum.REPOMD)
@@ -87,14 +87,22 @@ def render(
     data = complete.to_bytes()
     copy = layout.channel_copy(complete.channel, complete.sequence, files.sha256(data))
     objects += signed_copy(copy, data, signer, complete.issued)
-    if complete.current is not None:
-        marker = f"v{complete.current.kubernetes}".encode()
-        pointers.append(pointer(layout.marker_path(complete.channel), marker, fresh=fresh))
+    pointers += _marker(complete, before)
     path = layout.channel_path(complete.channel)
     pointers.append(pointer(path, data, fresh=fresh))
     known = {reference.path for reference in indexes(before.record)} if before else set[str]()
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
+
+
+def _marker(record: Channel, before: Before | None) -> Iterator[Object]:
+    """The text that says which version a channel offers; none where it offers nothing."""
+    path = layout.marker_path(record.channel)
+    if record.current is not None:
+        text = f"v{record.current.kubernetes}".encode()
+        yield pointer(path, text, fresh=before is None)
+    elif before and before.record.current is not None:
+        yield gone(path)
 
 
 def channel_copy(record: Channel) -> str:
@@ -126,6 +134,7 @@ class _Suite:
             suite=record.channel,
             issued=record.issued,
             valid_until=record.valid_until,
+            asked_for=record.channel == WITHDRAWN,
         )
         self.packages = {arch: index.data.sha256 for arch, index in indexes.items()}
         self.sha256 = self.files["Release"].sha256

@@ -12,7 +12,9 @@ from kubewright.signing.roles import Keys
 from kubewright.site import channels, freshness, layout
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft
+from kubewright.site.reader import Reader
 from kubewright.stages.site import edit
+from kubewright.stages.store import store
 
 
 def rollback(
@@ -26,6 +28,7 @@ def rollback(
     seen: list[int] = []
 
     def change(draft: Draft) -> Channel:
+        draft.note = settings.note
         current = _current(draft, channel, settings)
         seen.append(current.sequence)
         if current.sequence != seen[0]:
@@ -34,7 +37,8 @@ def rollback(
                 f"somebody else published number {current.sequence} meanwhile",
                 f"look at `kubewright history {channel}`, and say what to go back to with --to",
             )
-        past = draft.reader.history(current)
+        history = draft.history(current)
+        past = [channels.standing(one, draft.withdrawn) for one in history]
         if _cut_short(draft, past, to):
             return current
         target = _target(past, to)
@@ -45,17 +49,22 @@ def rollback(
             repo_key=keys.repo.fingerprint,
             valid_for=settings.valid_for,
         )
-        draft.put(new, _listed(draft, target, new))
+        published = next((one for one in history if one.sequence == target.sequence), target)
+        draft.put(new, _listed(draft, published, new, target))
         return draft.records[channel]
 
     done = edit(settings, recipes, keys, change)
     return done.result, list(done.changes)
 
 
-def _listed(draft: Draft, target: Channel, new: Channel) -> Contents:
-    """What the target lists, for the architectures that the channel has by now."""
+def _listed(draft: Draft, published: Channel, new: Channel, target: Channel) -> Contents:
+    """What the target lists of what was published then, for the architectures that the channel has
+    by now.
+    """
+    if not target.releases:
+        return draft.made_again(new)
     if new.architectures == target.architectures:
-        return draft.contents(target)
+        return draft.contents(published)
     wider = target.model_copy(update={"architectures": new.architectures})
     return draft.made_again(wider)
 
@@ -93,11 +102,33 @@ def _target(past: Sequence[Channel], to: int | None) -> Channel:
         if to is None
         else next((record for record in past if record.sequence == to), None)
     )
+    if to == 0:
+        return past[0].model_copy(update={"releases": (), "sequence": 0})
     if chosen is None:
         problem = "nothing to go back to" if to is None else f"no publication {to}"
         there = ", ".join(str(record.sequence) for record in past)
-        raise RequestError(layout.channel_path(past[-1].channel), problem, f"there are: {there}")
+        raise RequestError(
+            layout.channel_path(past[-1].channel),
+            problem,
+            f"there are: {there}; --to 0 takes the first one back too",
+        )
     return chosen
+
+
+def offering(settings: Settings, record: Channel) -> dict[str, str]:
+    """The other channels that offer what a channel has gone back from, with that release."""
+    reader = Reader(store(settings))
+    state = reader.present().state
+    if state is None:
+        return {}
+    past = reader.history(record, state.history.oldest(record.channel))
+    before = next(one for one in past if one.sequence == record.rollback_of)
+    left = before.current.name if before.current and before.current != record.current else ""
+    found = {}
+    for name, other in reader.channels(state).items():
+        if name != record.channel and other.current and other.current.name == left:
+            found[name] = left
+    return found
 
 
 class Renewal(Model):

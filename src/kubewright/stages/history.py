@@ -16,13 +16,13 @@ def history(channel: str, settings: Settings) -> list[Channel]:
     reader = Reader(store(settings))
     state = reader.present().state
     current = reader.channel(state, channel) if state else None
-    if current is None:
+    if state is None or current is None:
         raise RequestError(
             layout.channel_path(channel),
             f"no such channel on {settings.site}",
             "list them with `kubewright history`",
         )
-    return reader.history(current)
+    return reader.history(current, state.history.oldest(channel))
 
 
 def list_channels(settings: Settings) -> list[Channel]:

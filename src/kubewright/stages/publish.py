@@ -21,6 +21,7 @@ from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
 from kubewright.stages import known_inputs, origins
+from kubewright.stages.promote import bring_back, default_names, refuse_withdrawn
 from kubewright.stages.sign import other_keyring
 from kubewright.stages.site import edit, founding
 from kubewright.stages.site_keys import published_keyring, site_keyring
@@ -39,9 +40,12 @@ def publish(
     manifest, entry = _signed(workspace, record)
 
     def change(draft: Draft) -> list[str]:
+        draft.note = settings.note
         _refuse_other_options(workspace, record, settings, keys)
         _refuse_other_site(workspace, record, draft, settings, keys)
-        names = _names(draft, manifest, settings)
+        bring_back(draft, entry.name, settings, keys, again=settings.again)
+        names = settings.channels or default_names(draft, entry)
+        refuse_withdrawn(names)
         changed = [name for name in names if _add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
             _refuse_other_keyring(draft, workspace, record, settings, keys)
@@ -120,22 +124,6 @@ def _refuse_revoked(workspace: Workspace, manifest: Manifest, draft: Draft) -> N
             )
 
 
-def _names(draft: Draft, manifest: Manifest, settings: Settings) -> tuple[str, ...]:
-    """The channels of a release: those asked for, else those that it belongs to."""
-    kubernetes = manifest.release.kubernetes
-    if settings.channels:
-        return settings.channels
-    floating = {name: record for name in channels.FLOATING if (record := draft.published(name))}
-    names = channels.default_channels(kubernetes, floating)
-    if not names:
-        raise RequestError(
-            manifest.release.name,
-            "lower than what every channel has",
-            "name a channel with --channel",
-        )
-    return names
-
-
 def _add(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> bool:
     """Put a release into a channel; False if nothing changes."""
     previous, valid_for = draft.published(name), settings.valid_for
@@ -168,7 +156,7 @@ def _is_new(draft: Draft, entry: ChannelRelease) -> bool:
 def _list(draft: Draft, name: str, entry: ChannelRelease) -> None:
     """Let a channel's repositories list a release that they lack."""
     record, previous = draft.records[name], draft.published(name)
-    if previous and any(release.name == entry.name for release in previous.releases):
+    if previous and any(release.name == entry.name for release in previous.served):
         return
     incoming = draft.incoming.get(entry.name)
     entries = incoming.entries if incoming else draft.entries(entry)

@@ -118,6 +118,8 @@ class _Mender:
         return stored.tag if stored else None
 
     def _restore(self, item: Object) -> None:
+        if item.content is None:
+            return  # what nothing names is removed elsewhere
         if not isinstance(item.content, Source):
             self._put(item.path, item.content)
         elif self._is_noted(item.content.path) or holds(
@@ -143,7 +145,7 @@ class _Mender:
         check = walk.openpgp if item.path.endswith(".asc") else walk.artifact
         if stored is not None:
             check(item.path, stored.data, past=True)
-        if walk.tally.findings and not isinstance(item.content, Source):
+        if walk.tally.findings and isinstance(item.content, bytes):
             self._put(item.path, item.content)
 
     def mend_releases(self) -> None:

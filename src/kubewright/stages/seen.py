@@ -10,7 +10,7 @@ from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.models.base import Model, Sha256
-from kubewright.models.site import State
+from kubewright.models.site import Kept, Pruned, State
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.site.reader import Present, Reader
@@ -138,6 +138,10 @@ def contradiction(
 def _digest_of(reader: Reader, present: Present, number: int) -> str | None:
     """The digest of an earlier publication of the site, by the parents that the states name."""
     state, digest = present.state, present.sha256
+    kept = state.history if state else Kept()
+    if kept.pruned is not None and number < kept.state:
+        pruned = reader.document(Pruned, kept.pruned, layout.pruned_copy(kept.pruned))
+        return pruned.states.get(str(number))
     while state is not None and digest is not None and state.number > number:
         older, digest = state.number - 1, state.parent
         if older == number or digest is None:

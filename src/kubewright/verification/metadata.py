@@ -105,6 +105,7 @@ def _is_immutable(path: str) -> bool:
 def _history(walk: Walk, newest: Published) -> None:
     """Every snapshot names the one before; they lead to the states of the site's history."""
     found: Followed | None = newest
+    oldest = walk.state.history.snapshot if walk.state else 0
     while found is not None:
         place = role_path("snapshot", found.version)
         walk.named |= set(found.files)
@@ -113,7 +114,7 @@ def _history(walk: Walk, newest: Published) -> None:
         walk.tally.require(place, known, f"leads to no publication of this site; {REMEDY}")
         older = None
         with walk.tally.check(place):
-            older = chain.before(found, getting(walk.source))
+            older = chain.before(found, getting(walk.source), oldest)
         found = older
 
 

@@ -7,7 +7,7 @@ from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.metadata import chain
 from kubewright.models.document import REMEDY
-from kubewright.models.site import Channel, Index, Pointer, State
+from kubewright.models.site import Channel, Index, Pointer, Pruned, State
 from kubewright.site import freshness, layout, words
 from kubewright.site.references import references
 from kubewright.site.words import Word
@@ -109,6 +109,9 @@ def _states(walk: Walk, path: str, newest: State) -> None:
         if child.parent is None:
             walk.tally.require(path, child.number == 1, "names no parent, but is not the first")
             return
+        if child.number <= newest.history.state:
+            _given_up(walk, newest, child.parent, child.number - 1)
+            return
         walk.history[child.number - 1] = child.parent
         walk.expect(references(Pointer(number=child.number - 1, sha256=child.parent)))
         path = layout.state_copy(child.number - 1, child.parent)
@@ -117,6 +120,17 @@ def _states(walk: Walk, path: str, newest: State) -> None:
             return
         walk.tally.require(path, parent.number == child.number - 1, "has another number")
         child = parent
+
+
+def _given_up(walk: Walk, newest: State, parent: str, number: int) -> None:
+    """The publications before the oldest that the site still has: their digests."""
+    digest = newest.history.pruned or ""
+    path = layout.pruned_copy(digest)
+    gone = walk.document(Pruned, path, digest)
+    if gone is not None:
+        walk.history |= {int(one): sha256 for one, sha256 in gone.states.items()}
+        same = walk.history.get(number) == parent
+        walk.tally.require(path, same, f"has another publication {number} than follows from it")
 
 
 def index(walk: Walk, state: State) -> Index | None:
@@ -129,7 +143,7 @@ def index(walk: Walk, state: State) -> Index | None:
     walk.named.add(layout.INDEX)
     if found is not None:
         identity.address(walk, path, found.url)
-        for place, older in _history(walk, found, path):
+        for place, older in _history(walk, found, path, state.history.index):
             identity.check(walk, place, older)
             walk.signed(place, past=older is not found)
             if older.graph_sha256 is not None:
@@ -152,9 +166,9 @@ def channel(walk: Walk, state: State, name: str) -> Channel | None:
     return found
 
 
-def channel_history(walk: Walk, newest: Channel, path: str) -> Iterator[Channel]:
-    """A channel's records, newest first; both keys sign each."""
-    for place, record in _history(walk, newest, path):
+def channel_history(walk: Walk, newest: Channel, path: str, oldest: int) -> Iterator[Channel]:
+    """A channel's records, newest first, to the oldest that is left; both keys sign each."""
+    for place, record in _history(walk, newest, path, oldest):
         identity.check(walk, place, record)
         walk.signed(place, past=record is not newest)
         yield record
@@ -166,7 +180,7 @@ def _same(walk: Walk, live: str, copy: str) -> None:
         walk.tally.require(live, same, f"differs from {copy}; {REMEDY}")
 
 
-def _history(walk: Walk, newest: D, path: str) -> Iterator[tuple[str, D]]:
+def _history(walk: Walk, newest: D, path: str, oldest: int) -> Iterator[tuple[str, D]]:
     """A document and those before it, each where its immutable copy lies."""
     found: D | None = newest
     while found is not None:
@@ -175,6 +189,8 @@ def _history(walk: Walk, newest: D, path: str) -> Iterator[tuple[str, D]]:
         if found.parent is None:
             first = found.sequence == 1
             walk.tally.require(path, first, "names no parent, but is not the first")
+            return
+        if found.sequence <= oldest:
             return
         older = found.sequence - 1
         path = _copy(found, older, found.parent)

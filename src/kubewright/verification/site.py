@@ -6,7 +6,7 @@ from functools import partial
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest, PackageFile
-from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease, State
+from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease, State
 from kubewright.site import layout
 from kubewright.site.references import indexes, linked, references, served
 from kubewright.verification import (
@@ -109,6 +109,8 @@ def _all(walk: Walk) -> Index | None:
     index = publications.index(walk, state)
     manifests: dict[str, Manifest] = {}
     for release in index.releases if index else ():
+        if release.status == YANKED:
+            walk.tally.warnings.append(f"{release.name} is withdrawn: {release.reason}")
         manifest = releases.check(walk, release)
         if manifest is not None:
             manifests[release.name] = manifest
@@ -144,7 +146,7 @@ def _channel(
     identity.address(walk, path, channel.url)
     copy = state.channels[name]
     copied = layout.channel_copy(name, copy.sequence, copy.sha256)
-    for record in publications.channel_history(walk, channel, copied):
+    for record in publications.channel_history(walk, channel, copied, state.history.oldest(name)):
         walk.expect(indexes(record))
         snapshots.check(walk, record)
         _links(walk, record, manifests)
@@ -170,10 +172,10 @@ def _channel(
 def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> None:
     """What clients of a channel read."""
     known: list[PackageFile] = []
-    for release in channel.releases:
+    for release in channel.served:
         manifest = manifests.get(release.name)
         known += manifest.packages if manifest else ()
-    complete = all(release.name in manifests for release in channel.releases)
+    complete = all(release.name in manifests for release in channel.served)
     revoked = walk.keys.revoked.names  # whose rpms nobody is to install
     packages = Packages([one for one in known if one.signing_key not in revoked], complete)
     pages.marker(walk, channel)
@@ -183,7 +185,7 @@ def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> 
 
 def _links(walk: Walk, record: Channel, manifests: Mapping[str, Manifest]) -> None:
     """The rpms of a channel's releases stay where its plain repositories have ever had them."""
-    for release in record.releases:
+    for release in record.served:
         manifest = manifests.get(release.name)
         if manifest is not None:
             walk.expect(linked(record, manifest, walk.keys.revoked.since))

@@ -1,0 +1,188 @@
+"""promote and publish, from the site alone: a release that it has goes into more channels."""
+
+import logging
+from collections.abc import Sequence
+
+from kubewright.errors import RequestError
+from kubewright.models.site import (
+    WITHDRAWN,
+    YANKED,
+    Change,
+    Channel,
+    ChannelRelease,
+    IndexedRelease,
+)
+from kubewright.moments import moment
+from kubewright.recipes import Recipes
+from kubewright.settings import Settings
+from kubewright.signing.roles import Keys
+from kubewright.site import channels, layout
+from kubewright.site.draft import Draft
+from kubewright.stages.site import edit
+
+log = logging.getLogger(__name__)
+
+Published = tuple[str, list[str], list[Change]]
+"""The name of a release, its channels, and what was written."""
+
+
+def promote(
+    what: str,
+    names: Sequence[str],
+    settings: Settings,
+    recipes: Recipes,
+    keys: Keys,
+    *,
+    after: int = 0,
+    again: bool = False,
+) -> Published:
+    """Put a release that the site has into channels; `what` is its name, or a channel that offers
+    it. Without names they are those that it belongs to.
+
+    One that was first published less than `after` seconds ago stays where it is. A release that was
+    withdrawn comes back only `again`. Raises RequestError for what the site does not have.
+    """
+    chosen: list[str] = []
+
+    def change(draft: Draft) -> list[str]:
+        draft.note = settings.note
+        release = named(draft, what, settings)
+        chosen[:] = [release.name]
+        since = _since(draft, release) if after else 0
+        if since + after > settings.now:
+            log.warning(
+                "%s was published on %s: it is promoted after %s",
+                release.name, moment(since), moment(since + after),
+            )  # fmt: skip
+            return []
+        restored = bring_back(draft, release.name, settings, keys, again=again)
+        entry = _entry(release)
+        targets = [*names] or [*default_names(draft, entry)]
+        refuse_withdrawn(targets)
+        for name in targets:
+            _list(draft, name, entry, settings, keys)
+        return [*dict.fromkeys([*restored, *targets])]
+
+    done = edit(settings, recipes, keys, change)
+    return chosen[0], done.result, list(done.changes)
+
+
+def named(draft: Draft, what: str, settings: Settings) -> IndexedRelease:
+    """A release of the site by its name, or by a channel that offers it."""
+    releases = {one.name: one for one in draft.index.releases} if draft.index else {}
+    record = draft.published(what) if what in draft.names else None
+    if record is not None:
+        if record.current is None:
+            raise RequestError(layout.channel_path(what), "offers no release", "name a release")
+        return releases[record.current.name]
+    if what not in releases:
+        there = ", ".join([*draft.names, *releases][:12]) or "nothing"
+        raise RequestError(
+            what, f"neither a release nor a channel of {settings.site}", f"there are: {there}"
+        )
+    return releases[what]
+
+
+def bring_back(
+    draft: Draft, name: str, settings: Settings, keys: Keys, *, again: bool
+) -> tuple[str, ...]:
+    """Undo the withdrawal of a release; the channels that offer it again.
+
+    Raises RequestError for a release that is withdrawn, unless that is meant.
+    """
+    if name not in draft.withdrawn:
+        return ()
+    if not again:
+        raise RequestError(
+            name,
+            f"was withdrawn: {draft.withdrawn[name]}",
+            "publish another revision; or this one with --again",
+        )
+    del draft.withdrawn[name]
+    found = []
+    for channel, record in draft.channels.items():
+        kept = [one for one in record.releases if one.name != name]
+        if len(kept) == len(record.releases):
+            continue
+        if channel != WITHDRAWN:
+            kept = [*record.releases]
+            found.append(channel)
+        new = channels.follow(
+            record, channel, kept, now=settings.now, url=record.url, repo_key=keys.fingerprint
+        )
+        draft.put(new, draft.made_again(new))
+    return tuple(found)
+
+
+def default_names(draft: Draft, entry: ChannelRelease) -> tuple[str, ...]:
+    """The channels that a release belongs to. Raises RequestError where all have a higher one."""
+    floating = {name: record for name in channels.FLOATING if (record := draft.published(name))}
+    names = channels.default_channels(entry.kubernetes, floating)
+    if not names:
+        raise RequestError(
+            entry.name, "lower than what every channel has", "name a channel with --channel"
+        )
+    return names
+
+
+def refuse_withdrawn(names: Sequence[str]) -> None:
+    """Nobody publishes in the channel of what is withdrawn."""
+    if WITHDRAWN in names:
+        raise RequestError(
+            f"channel {WITHDRAWN}",
+            "is for releases that were withdrawn",
+            "name another channel; `kubewright withdraw NAME` puts a release there",
+        )
+
+
+def _entry(release: IndexedRelease) -> ChannelRelease:
+    return ChannelRelease(
+        name=release.name,
+        kubernetes=release.kubernetes,
+        status="superseded" if release.status == YANKED else release.status,
+        manifest_url=release.manifest_url,
+        manifest_sha256=release.manifest_sha256,
+        development=release.development,
+    )
+
+
+def _list(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> None:
+    """Put a release into a channel, as far as it is not there."""
+    previous = draft.records.get(name) or draft.published(name)
+    there = {one.name for one in previous.served} if previous else set()
+    if entry.name in there:
+        return
+    listed = draft.listed[name] if name in draft.records else draft.contents(previous)
+    entries = draft.entries(entry)
+    own = {deb.architecture for deb in entries.debs if deb.architecture != "all"}
+    known = previous.architectures if previous else draft.architectures
+    architectures = tuple(dict.fromkeys((*known, *sorted(own))))
+    days = settings.valid_for
+    if previous is None and days is None and not keys.development:
+        days = channels.LASTS
+    new = channels.follow(
+        draft.published(name),
+        name,
+        [*(previous.releases if previous else ()), entry],
+        now=settings.now,
+        url=settings.url.rstrip("/"),
+        repo_key=keys.fingerprint,
+        valid_for=days,
+        architectures=architectures,
+    )
+    wider = previous is not None and architectures != previous.architectures
+    draft.put(new, draft.made_again(new) if wider else listed.with_entries(entries, architectures))
+
+
+def _since(draft: Draft, release: IndexedRelease) -> int:
+    """When a release was first published in any channel that lists it, in epoch seconds."""
+    found = []
+    for record in draft.channels.values():
+        if _has(record, release):
+            past = draft.history(record)
+            found.append(next(older.issued for older in past if _has(older, release)))
+    return min(found, default=draft.now)
+
+
+def _has(record: Channel, release: IndexedRelease) -> bool:
+    return any(one.name == release.name for one in record.releases)
