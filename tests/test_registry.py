@@ -20,7 +20,6 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from pathlib import Path
-from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,132 +30,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from registries import PROGRAMS, Built, build_images, log_in, serving, tags
 
 from kubewright import files, web
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
-from kubewright.images import build, upload
+from kubewright.images import upload
 from kubewright.images.oci import INDEX
 from kubewright.images.registry import Attachment, prefix, push
-from kubewright.models.base import Arch
-from kubewright.models.image import ImageDefinition, ImageRecord
-from kubewright.models.lock import Component, Release
 from kubewright.registry_http import Registry
 from kubewright.signing import cosign, keys
-
-EPOCH = 1_755_000_000
-PROGRAMS = ("kube-apiserver", "kube-scheduler", "pause")
-
-DEFINITION = ImageDefinition.model_validate(
-    {
-        "name": "hyperkube",
-        "flavour": "monolith",
-        "layers": {
-            "root": {"directories": {"/tmp": "1777"}},
-            "hyperkube": {
-                "files": [{"target": "/hyperkube", "source": "input:hyperkube/hyperkube"}],
-                "links": {f"/{name}": "hyperkube" for name in PROGRAMS},
-            },
-        },
-        "images": {
-            name: {
-                "description": name,
-                "tag": "v{kubernetes}",
-                "layers": ["root", "hyperkube"],
-                "entrypoint": [f"/{name}"],
-                "components": [name],
-                "source": "https://example.org",
-            }
-            for name in PROGRAMS
-        },
-    }
-)
-
-
-@dataclass(frozen=True)
-class Built:
-    layout: Path
-    record: ImageRecord
-
-    def layer(self) -> Path:
-        """The blob of the shared layer."""
-        digest = self.record.images[0].platforms[0].layers[1].digest
-        return self.layout / "blobs" / digest.replace(":", "/")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Three images for two architectures over one program that does not compress."""
-    root = tmp_path_factory.mktemp("built")
-
-    def inputs(component: str, name: str, arch: Arch) -> Path:
-        path = root / f"{name}-{arch}"
-        path.write_bytes(Random(arch).randbytes(1_000_000))
-        return path
-
-    release = Release(
-        name="v1.36.4-1",
-        kubernetes="1.36.4",
-        revision=1,
-        source_date_epoch=EPOCH,
-        architectures=(Arch.amd64, Arch.arm64),
-        components=(
-            Component(
-                name="kubernetes",
-                version="1.36.4",
-                range="",
-                status="validated",
-                reason="",
-                epoch=EPOCH,
-            ),
-        ),
-    )
-    record = build(
-        DEFINITION, release, inputs,
-        registry="registry.test", dest=root / "layout", archives=root / "archives", content=root,
-    )  # fmt: skip
-    return Built(root / "layout", record)
-
-
-@contextmanager
-def serving(program: Path, root: Path, **more: Any) -> Iterator[str]:
-    """A registry's `HOST:PORT`; it keeps everything below `root`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    settings = {
-        "version": "0.1",
-        "log": {"level": "error"},
-        "storage": {"filesystem": {"rootdirectory": str(root / "data")}},
-        "http": {"addr": address, "secret": "of this test"},
-        **more,
-    }
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "config.yml").write_text(json.dumps(settings))  # JSON is YAML
-    with (
-        (root / "log").open("w") as log,
-        subprocess.Popen(
-            [program, "serve", root / "config.yml"],
-            stdout=log,
-            stderr=log,
-            env={"OTEL_TRACES_EXPORTER": "none"},
-        ) as process,
-    ):
-        try:
-            deadline = time.monotonic() + 20
-            while not answers(address):
-                assert process.poll() is None, (root / "log").read_text()
-                assert time.monotonic() < deadline, (root / "log").read_text()
-                time.sleep(0.05)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def answers(address: str) -> bool:
-    with suppress(requests.RequestException):
-        return requests.get(f"http://{address}/v2/", timeout=5).status_code in (200, 401)
-    return False
+    return build_images(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +52,7 @@ def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setattr(upload, "PAUSE", 0.01)
     monkeypatch.setattr(web, "BACKOFF", 0.01)
-    monkeypatch.setattr(upload, "PIECE", 300_000)
+    monkeypatch.setattr(upload, "PIECES", (300_000, 100_000))
 
 
 @pytest.fixture
@@ -180,11 +67,6 @@ def stored(root: Path) -> int:
     return sum(
         path.stat().st_size for path in (root / "registry" / "data").rglob("data") if path.is_file()
     )
-
-
-def tags(address: str, repository: str) -> list[str]:
-    answer = requests.get(f"http://{address}/v2/{repository}/tags/list", timeout=5)
-    return list(answer.json()["tags"]) if answer.ok else []
 
 
 def test_what_was_pushed_comes_back_by_digest_and_by_tag(
@@ -379,7 +261,7 @@ def test_a_broken_upload_goes_on_where_the_registry_has_got_to(
     built: Built, registry: str, word: bytes, number: int, let: int | None, twice: int
 ) -> None:
     with breaking(registry, word, number, let) as proxy:
-        report = push(built.layout, built.record, f"{proxy.address}/kube")
+        report = push(built.layout, built.record, f"{proxy.address}/kube", pieces=300_000)
     assert proxy.seen > number
     assert proxy.arrived < report.uploaded + twice + 50_000  # of headers
     for name in PROGRAMS:
@@ -397,7 +279,7 @@ def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(
             match=rf"^{proxy.address}: .*broke off \(.+\); check the network and push",
         ),
     ):
-        push(built.layout, built.record, f"{proxy.address}/kube")
+        push(built.layout, built.record, f"{proxy.address}/kube", pieces=300_000)
     assert [tags(registry, f"kube/{name}") for name in PROGRAMS] == [[], [], []]
     assert push(built.layout, built.record, f"{registry}/kube").sent
 
@@ -424,13 +306,6 @@ def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) 
 
 
 # ── Who may push ─────────────────────────────────────────────────────────────────────────────
-
-
-def log_in(tmp_path: Path, host: str, name: str, password: str) -> None:
-    """What `docker login` leaves behind."""
-    (tmp_path / "docker").mkdir(exist_ok=True)
-    login = {"auths": {host: {"auth": b64encode(f"{name}:{password}".encode()).decode()}}}
-    (tmp_path / "docker" / "config.json").write_text(json.dumps(login))
 
 
 @pytest.fixture
@@ -471,7 +346,7 @@ def test_who_may_not_push_is_told_how_to_log_in(
     with pytest.raises(RequestError) as caught:
         push(built.layout, built.record, f"{guarded}/kube")
     assert re.fullmatch(
-        rf"{guarded}: refused .+ in kube/kube-apiserver \(401\); log in with `docker login "
+        rf"{guarded}: refused .+ in kube/kube-apiserver \(401: .+\); log in with `docker login "
         rf"{guarded}`",
         str(caught.value),
     )
@@ -575,7 +450,7 @@ def test_a_registry_with_tokens_gets_one_for_each_repository(
 
 def test_a_token_that_does_not_suffice_is_a_refusal(built: Built, tokened: str) -> None:
     with pytest.raises(
-        RequestError, match=r"refused a look at sha256:\w+ in kube/kube-apiserver \(401\)"
+        RequestError, match=r"refused an upload of sha256:\w+ in kube/kube-apiserver \(401: "
     ):
         push(built.layout, built.record, f"{tokened}/kube")
 
@@ -689,7 +564,7 @@ def test_a_registry_that_keeps_nothing_is_not_asked_forever(built: Built) -> Non
             match=rf"^{server.address}: took a piece of sha256:\w+ and has not kept it;",
         ),
     ):
-        push(built.layout, built.record, f"{server.address}/kube")
+        push(built.layout, built.record, f"{server.address}/kube", pieces=300_000)
     assert len([1 for method, *_ in server.heard if method == "PATCH"]) == upload.TRIES + 1
 
 

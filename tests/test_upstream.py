@@ -54,7 +54,7 @@ def server() -> Iterator[Server]:
             state.encodings.add(self.headers.get("Accept-Encoding", ""))
             state.ranges.append(asked)
             start = (
-                int(asked.removeprefix("bytes=").rstrip("-"))
+                int(asked.removeprefix("bytes=").partition("-")[0])
                 if asked and state.fault != "no ranges"
                 else 0
             )
