@@ -242,27 +242,37 @@ def breaking(
 
 
 @pytest.mark.parametrize(
-    ("word", "number", "let", "twice"),
+    ("pieces", "word", "number", "let", "twice"),
     [
-        (b"PATCH", 3, 0, 0),  # three pieces of 300,000 bytes, and the rest with PUT
-        (b"PATCH", 3, 100_000, 700_000),  # distribution forgets an upload that broke inside a piece
-        (b"PATCH", 3, None, 900_000),
-        (b"PUT", 2, 0, 0),
-        (b"PUT", 2, 50_000, 1_100_000),
-        (b"PUT", 2, None, 200_000),
-        (b"POST", 2, 0, 0),
+        (300_000, b"PATCH", 3, 0, 0),  # four pieces of at most 300,000 bytes
+        (300_000, b"PATCH", 3, 100_000, 700_000),  # distribution forgets what broke inside a piece
+        (300_000, b"PATCH", 3, None, 900_000),
+        (300_000, b"PUT", 2, 0, 0),
+        (300_000, b"PUT", 2, None, 0),
+        (300_000, b"POST", 2, 0, 0),
+        (None, b"PUT", 2, 0, 0),
+        (None, b"PUT", 2, 500_000, 1_500_000),
+        (None, b"PUT", 2, None, 1_000_000),
+        (None, b"POST", 2, 0, 0),
     ],
     ids=[
-        "before-a-piece", "inside-a-piece", "answer-to-a-piece", "before-the-end", "inside-the-end",
-        "answer-to-the-end", "at-the-begin",
+        "before-a-piece", "inside-a-piece", "answer-to-a-piece", "before-the-end",
+        "answer-to-the-end", "at-the-begin", "before-the-whole", "inside-the-whole",
+        "answer-to-the-whole", "at-the-begin-of-the-whole",
     ],
 )  # fmt: skip
 def test_a_broken_upload_goes_on_where_the_registry_has_got_to(
-    built: Built, registry: str, word: bytes, number: int, let: int | None, twice: int
+    built: Built,
+    registry: str,
+    pieces: int | None,
+    word: bytes,
+    number: int,
+    let: int | None,
+    twice: int,
 ) -> None:
     with breaking(registry, word, number, let) as proxy:
-        report = push(built.layout, built.record, f"{proxy.address}/kube", pieces=300_000)
-    assert proxy.seen > number
+        report = push(built.layout, built.record, f"{proxy.address}/kube", pieces=pieces)
+    assert proxy.seen >= number
     assert proxy.arrived < report.uploaded + twice + 50_000  # of headers
     for name in PROGRAMS:
         assert tags(registry, f"kube/{name}") == ["v1.36.4"]

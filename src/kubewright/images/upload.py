@@ -89,13 +89,15 @@ class _There(Exception):
 class Uploads:
     """Uploads to one registry. The way in which it took a blob is the first for the next.
 
-    `pieces` asks for pieces of so many bytes from the beginning.
+    `pieces` asks for pieces of so many bytes as long as the registry takes them.
     """
 
     def __init__(self, registry: Registry, pieces: int | None = None) -> None:
         self.registry = registry
         smaller = tuple(size for size in PIECES if pieces is None or size < pieces)
-        self._ways = (WHOLE, STREAM, *smaller) if pieces is None else (pieces, *smaller)
+        self._ways = (WHOLE, STREAM, *smaller)
+        if pieces is not None:
+            self._ways = (pieces, *smaller, WHOLE, STREAM)
 
     def upload(self, repository: str, blob: BlobContent, *, elsewhere: str | None) -> Outcome:
         """Make `repository` hold a blob, perhaps by mounting it from the repository `elsewhere`.
