@@ -84,7 +84,7 @@ class Passing(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         size = int(self.headers.get("Content-Length", 0))
-        request = Request(self.command, self.path, size, self.headers)
+        request = Request(self.command, self.path, size, dict(self.headers))
         self.server.seen.append(request)
         if self.server.quirk.hangs_up(request):
             self.rfile.read(min(size, 70_000))
@@ -245,21 +245,21 @@ def test_a_registry_that_takes_content_in_no_way_is_a_refusal_soon(
     assert len([request for request in proxy.seen if request.content]) == 2 + len(upload.PIECES)
 
 
-def test_a_registry_that_asks_for_an_hour_gets_it(built: Built, registry: Place) -> None:
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT"])
+def test_a_registry_that_asks_for_an_hour_gets_it(
+    built: Built, registry: Place, method: str
+) -> None:
     busy = Reply(503, {"Retry-After": "Thu, 01 Jan 2099 12:00:00 GMT"})
-    for method in ("HEAD", "POST", "PUT"):
-        quirk = Quirk(
-            before=lambda request, method=method: busy if request.method == method else None
-        )
-        with (
-            quirky(registry.address, quirk) as proxy,
-            pytest.raises(
-                UpstreamUnreachable,
-                match=rf"answered 503 to {method} .+ not before 2099-01-01 12:00:00Z",
-            ),
-        ):
-            push(built.layout, built.record, f"{proxy.address}/{registry.prefix}")
-        assert [request.method for request in proxy.seen].count(method) == 1
+    quirk = Quirk(before=lambda request: busy if request.method == method else None)
+    with (
+        quirky(registry.address, quirk) as proxy,
+        pytest.raises(
+            UpstreamUnreachable,
+            match=rf"answered 503 to {method} .+ not before 2099-01-01 12:00:00Z",
+        ),
+    ):
+        push(built.layout, built.record, f"{proxy.address}/{registry.prefix}")
+    assert [request.method for request in proxy.seen].count(method) == 1
 
 
 # ── How it answers ───────────────────────────────────────────────────────────────────────────

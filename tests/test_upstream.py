@@ -262,7 +262,8 @@ def test_absent_is_not_unreachable(server: Server) -> None:
     assert not upstream.exists("https://dl.k8s.io/nothing")
     assert upstream.exists(URL)
     server.fault = "403"
-    assert not upstream.exists(URL)
+    with pytest.raises(UpstreamUnreachable, match=r"answered 403 for .+: it refuses this machine"):
+        upstream.exists(URL)
 
 
 def test_a_refusal_names_the_host_and_a_remedy(server: Server) -> None:

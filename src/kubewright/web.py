@@ -69,7 +69,6 @@ class Web:
         headers = {"Accept-Encoding": "identity"}
         if span:
             headers["Range"] = f"bytes={span}"
-        host = address(where)
         log.debug("%s %s", method, redacted(where))
         try:
             with self._session.request(
@@ -83,25 +82,29 @@ class Web:
                 if status >= requests.codes.bad_request and not at_end:
                     raise refused(where, status, response.headers, self.instead)
                 yield response
-        except _Unencrypted as error:
-            raise UpstreamUnreachable(
-                host,
+        except (requests.RequestException, HTTPError) as error:
+            raise self._unreachable(where, error) from error
+
+    def _unreachable(self, where: str, error: Exception) -> UpstreamUnreachable:
+        """Explains why no answer came, or not all of it."""
+        if isinstance(error, _Unencrypted):
+            return UpstreamUnreachable(
+                address(where),
                 f"redirects {redacted(where)} to {error}, which is not encrypted: whoever is on the"
                 " way could change it",
                 f"use another address{self.instead}",
-            ) from error
-        except (requests.RequestException, HTTPError) as error:
-            by_proxy = refused_by_proxy(where, cause(error), self.instead)
-            if by_proxy is not None:
-                raise by_proxy from error
-            # After the answer began, the body comes from urllib3 itself.
-            broken = isinstance(error, HTTPError)
-            problem = f"broke off at {redacted(where)}" if broken else "cannot be reached"
-            raise UpstreamUnreachable(
-                host,
-                f"{problem} ({cause(error)})",
-                f"check the network or the proxy variables{self.instead}",
-            ) from error
+            )
+        by_proxy = refused_by_proxy(where, cause(error), self.instead)
+        if by_proxy is not None:
+            return by_proxy
+        # After the answer began, the body comes from urllib3 itself.
+        broken = isinstance(error, HTTPError)
+        problem = f"broke off at {redacted(where)}" if broken else "cannot be reached"
+        return UpstreamUnreachable(
+            address(where),
+            f"{problem} ({cause(error)})",
+            f"check the network or the proxy variables{self.instead}",
+        )
 
 
 class WebFiles(Web):

@@ -138,9 +138,7 @@ def push(
 class _Push:
     """One push: what it has sent, and in which repository each blob is known to be."""
 
-    def __init__(
-        self, registry: Registry, where: Prefix, layout: Path, pieces: int | None
-    ) -> None:
+    def __init__(self, registry: Registry, where: Prefix, layout: Path, pieces: int | None) -> None:
         self.registry = registry
         self.uploads = Uploads(registry, pieces)
         self.where = where

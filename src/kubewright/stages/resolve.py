@@ -117,7 +117,9 @@ def _inputs(
     upstream: Upstream | None,
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
     """What the release is made from, and what of it this upstream does not have."""
-    wanted, gaps = all_inputs(chosen, recipes.components, settings.architectures)
+    wanted, gaps = all_inputs(
+        chosen, recipes.components, settings.architectures, settings.asked.lacking
+    )
     if upstream is not None:
         wanted, lacking = resolution.pin_inputs(
             wanted,
