@@ -110,20 +110,33 @@ class Upstream(Web):
 
     @cached_property
     def _mirror_sums(self) -> dict[str, str]:
-        return checksums((self._top("SHA256SUMS") or b"").decode("utf-8", "replace"))
+        try:
+            return checksums(self._top("SHA256SUMS") or b"")
+        except ValueError as error:
+            raise VerificationFailed(
+                f"{self.mirror}/SHA256SUMS",
+                f"names two different digests for {error}",
+                "make the list again, or use another mirror",
+            ) from error
 
     def _top(self, name: str) -> bytes | None:
         """A small file at the top of a mirror: it is where a host of that name would be."""
         return self.read(f"https://{name}") if self.mirror else None
 
     def stream(
-        self, url: str, into: IO[bytes], progress: Callable[[int, int | None], None]
+        self,
+        url: str,
+        into: IO[bytes],
+        progress: Callable[[int, int | None], None],
+        *,
+        unpacked: bool = False,
     ) -> bool:
         """Append what `into` lacks of a file, from its present end; False if upstream has no such
         file.
 
         Bytes are taken as they are sent: a server may call a .tar.gz a "gzip encoding" of something
-        else. `progress` gets the bytes there are and the total, where upstream says it.
+        else. Only with `unpacked` such an encoding is taken off, of a whole file. `progress` gets
+        the bytes that there are and the total, where upstream says it.
         """
         have = into.tell()
         path = self.local(url)
@@ -139,8 +152,8 @@ class Upstream(Web):
                 into.truncate()
                 have = 0
             length = promised(response)
-            total = have + length if length else None
-            for chunk in response.raw.stream(PIECE, decode_content=False):
+            total = have + length if length and not unpacked else None
+            for chunk in response.raw.stream(PIECE, decode_content=unpacked):
                 into.write(chunk)
                 have += len(chunk)
                 progress(have, total)

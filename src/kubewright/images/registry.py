@@ -77,7 +77,9 @@ def prefix(text: str) -> Prefix:
     Raises RequestError for anything else.
     """
     match = re.fullmatch(
-        r"(https?://)?([a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?)((/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)",
+        r"(?P<scheme>https?://)?"
+        r"(?P<host>([a-z0-9]+([._-][a-z0-9]+)*|\[[0-9a-f:.]+\])(:[0-9]+)?)"
+        r"(?P<path>(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)",
         text,
     )
     if match is None:
@@ -86,11 +88,11 @@ def prefix(text: str) -> Prefix:
             f"{text!r} is not an image prefix",
             "give HOST[:PORT][/PATH] in lower case",
         )
-    host = match[2]
+    host = match["host"]
     server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
     return Prefix(
-        f"{host}{match[5]}",
-        f"{match[1] or ('http://' if is_loopback(host) else 'https://')}{server}",
+        f"{host}{match['path']}",
+        f"{match['scheme'] or ('http://' if is_loopback(host) else 'https://')}{server}",
     )
 
 

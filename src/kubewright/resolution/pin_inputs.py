@@ -12,6 +12,7 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.base import Arch
 from kubewright.models.components import Components, InputSource
 from kubewright.models.lock import Check, Component, Input, Unavailable
+from kubewright.models.mirror import sums
 from kubewright.resolution import absent
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def published_digest(text: bytes, place: str, url: str) -> str:
     the file names no digest for `url`, or two different ones.
     """
     name = urlsplit(url).path.rsplit("/", 1)[-1]
-    lines = [line.split(maxsplit=1) for line in text.decode("utf-8-sig", "replace").splitlines()]
+    lines = [line.split(maxsplit=1) for line in sums(text).splitlines()]
     lines = [line for line in lines if line]
     bare, named = [], []
     for digest, *file in lines:
