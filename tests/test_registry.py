@@ -638,6 +638,9 @@ def test_a_damaged_blob_is_not_pushed(built: Built, registry: str, tmp_path: Pat
         ("127.0.0.1:5000", "127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("https://localhost:5000", "localhost:5000", "https://localhost:5000"),
         ("docker.io/somebody", "docker.io/somebody", "https://registry-1.docker.io"),
+        ("[::1]:5055/kube", "[::1]:5055/kube", "http://[::1]:5055"),
+        ("[2001:db8::7]/kube", "[2001:db8::7]/kube", "https://[2001:db8::7]"),
+        ("http://[2001:db8::7]:5000", "[2001:db8::7]:5000", "http://[2001:db8::7]:5000"),
     ],
 )
 def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, url: str) -> None:
@@ -646,8 +649,17 @@ def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, ur
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Registry.example", "ftp://registry.example", "registry.example/", "a b"]
-)
+    "text",
+    [
+        "",
+        "Registry.example",
+        "ftp://registry.example",
+        "registry.example/",
+        "a b",
+        "::1/kube",
+        "[::1",
+    ],
+)  # fmt: skip
 def test_what_is_no_prefix_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match=r"--registry: .+ is not an image prefix; give HOST"):
         prefix(text)

@@ -65,6 +65,30 @@ def test_a_request_means_one_version(sample_mirror: Path, request_: str, version
     assert why
 
 
+@pytest.mark.parametrize(
+    ("word", "latest", "stable", "version"),
+    [
+        ("latest", "v1.35.9", "v1.36.4", "1.36.4"),
+        ("latest", "v1.37.0-rc.1", "v1.37.0", "1.37.0"),
+        ("latest", "v1.37.0-rc.1", "v1.36.4", "1.37.0-rc.1"),
+        ("latest", "v1.36.4", None, "1.36.4"),
+        ("latest-1.36", "v1.36.3", "v1.36.4", "1.36.4"),
+    ],
+)
+def test_latest_is_never_older_than_stable(
+    tmp_path: Path, word: str, latest: str, stable: str | None, version: str
+) -> None:
+    markers = tmp_path / "dl.k8s.io" / "release"
+    markers.mkdir(parents=True)
+    (markers / f"{word}.txt").write_text(latest)
+    if stable:
+        (markers / f"{word.replace('latest', 'stable')}.txt").write_text(stable)
+    found, why = meant(word, Upstream(str(tmp_path)))
+    assert found == version
+    assert f"{word}.txt of the mirror says {latest}" in why
+    assert f"says v{version}" in why
+
+
 @pytest.mark.parametrize("request_", ["1.36", "=1.36", "<=1.36", "v{newest}"])
 def test_offline_the_catalog_answers(request_: str) -> None:
     newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])

@@ -18,8 +18,8 @@ from zlib_ng import zlib_ng
 from kubewright import files
 from kubewright.errors import VerificationFailed
 
-GZIP_LEVEL: Final = 6
-"""Of archives and layers; what upstreams mostly use."""
+GZIP_LEVEL: Final = 4
+"""Of archives and layers: less time than Go's fastest level takes, and an eighth fewer bytes."""
 
 GZIP: Final = f"zlib-ng {zlib_ng.ZLIBNG_RUNTIME_VERSION} level {GZIP_LEVEL}"
 """What decides the bytes of the class Gzip."""

@@ -27,7 +27,7 @@ CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.22.1"
 SIZE = 160_000_000
 """Bytes of the program that stands for hyperkube, whose size it has."""
 
-CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzip": (None, None)}
+CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzip": (1.2, 1.0)}
 """Goals against crane: of the time and of the bytes."""
 
 
