@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,35 @@ def test_absent_is_what_head_and_get_call_so(server: Stub) -> None:
     assert not upstream.exists("https://dl.k8s.io/nothing")
     assert [method for method, _ in server.heard] == ["HEAD", "GET"]
     assert upstream.read("https://dl.k8s.io/nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(407, "put them into HTTP_PROXY and HTTPS_PROXY"), (403, "NO_PROXY"), (502, "NO_PROXY")],
+)
+def test_a_proxy_that_does_not_connect_is_named(
+    status: int, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    monkeypatch.setattr(web, "BACKOFF", 0.001)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.setenv("NO_PROXY", "")
+        with pytest.raises(
+            UpstreamUnreachable,
+            match=rf"^dl.k8s.io: the proxy on the way answered {status} and .+; .*{remedy}",
+        ) as caught:
+            Upstream().exists("https://dl.k8s.io/release/stable.txt")
+        assert caught.value.exit_code == 7
+        proxy.shutdown()
 
 
 # ── Missing ──────────────────────────────────────────────────────────────────────────────────
