@@ -1,11 +1,20 @@
 """What surrounds a run: homes, by `~` or not there at all, and clocks that are set by hand."""
 
+import http.server
 import pwd
+import re
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+
+from kubewright.clients.server import serve
+from kubewright.errors import RequestError
+from kubewright.patience import told
+from kubewright.stages.resolve import refuse_ahead
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -121,3 +130,53 @@ def test_nobody_signs_for_a_day_to_come(
 def test_a_clock_that_is_a_little_ahead_will_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(time.time()) + 60))
     assert run(*RESOLVE)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "told", "ahead"),
+    [(100, 0, False), (100, 100, False), (3700, 100, False), (3701, 100, True), (100, 9999, False)],
+)
+def test_a_clock_is_compared_with_those_of_servers(now: int, told: int, ahead: bool) -> None:
+    with pytest.raises(RequestError, match="clock: is ahead") if ahead else nullcontext():
+        refuse_ahead(now, told)
+
+
+def test_a_machine_whose_clock_is_ahead_makes_no_release(
+    run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("resolve", "v1.36.4", "--arch", "amd64", "--dist", "dist")
+    with serve(sample_mirror) as url:
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + 30 * 86400)
+        monkeypatch.setattr(
+            http.server.BaseHTTPRequestHandler, "date_time_string", by_the_real(real)
+        )
+        code, _, said = run(*words, "--upstream", url)
+        assert code == 2
+        assert re.search(
+            r"this machine's clock: is ahead: it says \S+ \S+, and the upstream ", said
+        )
+        assert not Path("dist").exists()
+        monkeypatch.setattr(time, "time", lambda: real() - 30 * 86400)
+        assert run(*words, "--upstream", url)[0] == 0
+
+
+def by_the_real(clock: Callable[[], float]) -> Callable[..., str]:
+    """What the server says is the time, whatever this process believes."""
+    return lambda _self, _moment=None: formatdate(clock(), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"Date": "Tue, 01 Dec 2026 12:00:00 GMT"}, 1_796_126_400),
+        ({"Date": "Tue, 01 Dec 2026 12:00:00 GMT", "Age": "3600"}, 1_796_130_000),
+        ({"Date": "Tue, 01 Dec 2026 12:00:00 GMT", "Age": "-1"}, 1_796_126_400),
+        ({"Date": "noon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_time_that_a_server_tells_counts_how_long_a_cache_kept_it(
+    headers: dict[str, str], found: int | None
+) -> None:
+    assert told(headers) == found

@@ -60,6 +60,14 @@ def asked(headers: Mapping[str, str]) -> Asked | None:
     return Asked(None if sent is None else max(until - sent, 0), until)
 
 
+def told(headers: Mapping[str, str]) -> int | None:
+    """The time in epoch seconds by the clock of whoever answered, None where it tells none. What a
+    cache has kept is older by its `Age` (RFC 9111, 5.1).
+    """
+    date, age = _epoch(headers.get("Date", "")), headers.get("Age", "").strip()
+    return None if date is None else date + (int(age) if re.fullmatch("[0-9]{1,9}", age) else 0)
+
+
 def _epoch(date: str) -> int | None:
     try:
         read = parsedate_to_datetime(date)

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 from kubewright.addresses import address, origin
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.log import redacted
-from kubewright.patience import Patience, after_anything, only_when_asked
+from kubewright.patience import Patience, after_anything, only_when_asked, told
 from kubewright.refusals import refused, refused_by_proxy
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,9 @@ class Web:
     absent: ClassVar[tuple[int, ...]] = (404, 410)
     """Answers that mean "there is no such file"; all others are refusals."""
 
+    clock = 0
+    """The latest time that a server has told, in epoch seconds; 0: none has."""
+
     @cached_property
     def _session(self) -> requests.Session:
         return retrying_session()
@@ -75,6 +78,7 @@ class Web:
                 method, where, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
             ) as response:
                 status = response.status_code
+                self.clock = max(self.clock, told(response.headers) or 0)
                 if status in self.absent:
                     yield None
                     return
