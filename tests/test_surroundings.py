@@ -180,3 +180,10 @@ def test_the_time_that_a_server_tells_counts_how_long_a_cache_kept_it(
     headers: dict[str, str], found: int | None
 ) -> None:
     assert told(headers) == found
+
+
+def test_pieces_are_for_a_push(run: Run) -> None:
+    code, _, said = run("image", "--pieces", "4")
+    assert code == 2
+    assert said == "error: --pieces: nothing is pushed; give --push too, or leave it out"
+    assert run("image", "--push", "--pieces", "0")[0] == 2
