@@ -607,9 +607,15 @@ def test_a_dry_run_without_a_key_asks_for_one(
             8,
             "nfpm: exit code 1: write x: no space",
         ),
+        (
+            ToolFailed("nfpm: exit code 1: write /a/long/path: no space\nleft on device"),
+            8,
+            "no space left on device",
+        ),
+        (ToolFailed("tool: Disk\n  quota\texceeded"), 8, "tool: Disk quota exceeded"),
         (ValueError("a\nb"), 1, "unexpected: ValueError: a b; run again with -v and report it"),
     ],
-    ids=["too-large", "full", "read-only", "tool", "other"],
+    ids=["too-large", "full", "read-only", "tool", "wrapped", "wrapped-otherwise", "other"],
 )
 def test_what_no_stage_explains_is_one_line_and_the_rest_with_v(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, says: str

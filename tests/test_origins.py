@@ -267,7 +267,7 @@ def test_what_was_compiled_is_stated_as_such_by_production_keys(
         one["name"] for one in statement(site, "v1.36.4-1")["subject"]
     }
     assert set(containerd) < dependencies
-    assert {"kubewright", "zlib", "zlib of images", "zstd"} <= set(
+    assert {"kubewright", "zlib", "zlib-ng of images", "zstd"} <= set(
         said["runDetails"]["builder"]["version"]
     )
     beside = {one["uri"] for one in said["runDetails"]["byproducts"]}

@@ -20,7 +20,6 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from pathlib import Path
-from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,132 +30,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from registries import PROGRAMS, Built, build_images, log_in, serving, tags
 
 from kubewright import files, web
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
-from kubewright.images import build, upload
+from kubewright.images import upload
 from kubewright.images.oci import INDEX
 from kubewright.images.registry import Attachment, prefix, push
-from kubewright.models.base import Arch
-from kubewright.models.image import ImageDefinition, ImageRecord
-from kubewright.models.lock import Component, Release
 from kubewright.registry_http import Registry
 from kubewright.signing import cosign, keys
-
-EPOCH = 1_755_000_000
-PROGRAMS = ("kube-apiserver", "kube-scheduler", "pause")
-
-DEFINITION = ImageDefinition.model_validate(
-    {
-        "name": "hyperkube",
-        "flavour": "monolith",
-        "layers": {
-            "root": {"directories": {"/tmp": "1777"}},
-            "hyperkube": {
-                "files": [{"target": "/hyperkube", "source": "input:hyperkube/hyperkube"}],
-                "links": {f"/{name}": "hyperkube" for name in PROGRAMS},
-            },
-        },
-        "images": {
-            name: {
-                "description": name,
-                "tag": "v{kubernetes}",
-                "layers": ["root", "hyperkube"],
-                "entrypoint": [f"/{name}"],
-                "components": [name],
-                "source": "https://example.org",
-            }
-            for name in PROGRAMS
-        },
-    }
-)
-
-
-@dataclass(frozen=True)
-class Built:
-    layout: Path
-    record: ImageRecord
-
-    def layer(self) -> Path:
-        """The blob of the shared layer."""
-        digest = self.record.images[0].platforms[0].layers[1].digest
-        return self.layout / "blobs" / digest.replace(":", "/")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Three images for two architectures over one program that does not compress."""
-    root = tmp_path_factory.mktemp("built")
-
-    def inputs(component: str, name: str, arch: Arch) -> Path:
-        path = root / f"{name}-{arch}"
-        path.write_bytes(Random(arch).randbytes(1_000_000))
-        return path
-
-    release = Release(
-        name="v1.36.4-1",
-        kubernetes="1.36.4",
-        revision=1,
-        source_date_epoch=EPOCH,
-        architectures=(Arch.amd64, Arch.arm64),
-        components=(
-            Component(
-                name="kubernetes",
-                version="1.36.4",
-                range="",
-                status="validated",
-                reason="",
-                epoch=EPOCH,
-            ),
-        ),
-    )
-    record = build(
-        DEFINITION, release, inputs,
-        registry="registry.test", dest=root / "layout", archives=root / "archives", content=root,
-    )  # fmt: skip
-    return Built(root / "layout", record)
-
-
-@contextmanager
-def serving(program: Path, root: Path, **more: Any) -> Iterator[str]:
-    """A registry's `HOST:PORT`; it keeps everything below `root`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    settings = {
-        "version": "0.1",
-        "log": {"level": "error"},
-        "storage": {"filesystem": {"rootdirectory": str(root / "data")}},
-        "http": {"addr": address, "secret": "of this test"},
-        **more,
-    }
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "config.yml").write_text(json.dumps(settings))  # JSON is YAML
-    with (
-        (root / "log").open("w") as log,
-        subprocess.Popen(
-            [program, "serve", root / "config.yml"],
-            stdout=log,
-            stderr=log,
-            env={"OTEL_TRACES_EXPORTER": "none"},
-        ) as process,
-    ):
-        try:
-            deadline = time.monotonic() + 20
-            while not answers(address):
-                assert process.poll() is None, (root / "log").read_text()
-                assert time.monotonic() < deadline, (root / "log").read_text()
-                time.sleep(0.05)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def answers(address: str) -> bool:
-    with suppress(requests.RequestException):
-        return requests.get(f"http://{address}/v2/", timeout=5).status_code in (200, 401)
-    return False
+    return build_images(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +52,7 @@ def no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setattr(upload, "PAUSE", 0.01)
     monkeypatch.setattr(web, "BACKOFF", 0.01)
-    monkeypatch.setattr(upload, "PIECE", 300_000)
+    monkeypatch.setattr(upload, "PIECES", (300_000, 100_000))
 
 
 @pytest.fixture
@@ -180,11 +67,6 @@ def stored(root: Path) -> int:
     return sum(
         path.stat().st_size for path in (root / "registry" / "data").rglob("data") if path.is_file()
     )
-
-
-def tags(address: str, repository: str) -> list[str]:
-    answer = requests.get(f"http://{address}/v2/{repository}/tags/list", timeout=5)
-    return list(answer.json()["tags"]) if answer.ok else []
 
 
 def test_what_was_pushed_comes_back_by_digest_and_by_tag(
@@ -360,27 +242,37 @@ def breaking(
 
 
 @pytest.mark.parametrize(
-    ("word", "number", "let", "twice"),
+    ("pieces", "word", "number", "let", "twice"),
     [
-        (b"PATCH", 3, 0, 0),  # three pieces of 300,000 bytes, and the rest with PUT
-        (b"PATCH", 3, 100_000, 700_000),  # distribution forgets an upload that broke inside a piece
-        (b"PATCH", 3, None, 900_000),
-        (b"PUT", 2, 0, 0),
-        (b"PUT", 2, 50_000, 1_100_000),
-        (b"PUT", 2, None, 200_000),
-        (b"POST", 2, 0, 0),
+        (300_000, b"PATCH", 3, 0, 0),  # four pieces of at most 300,000 bytes
+        (300_000, b"PATCH", 3, 100_000, 700_000),  # distribution forgets what broke inside a piece
+        (300_000, b"PATCH", 3, None, 900_000),
+        (300_000, b"PUT", 2, 0, 0),
+        (300_000, b"PUT", 2, None, 0),
+        (300_000, b"POST", 2, 0, 0),
+        (None, b"PUT", 2, 0, 0),
+        (None, b"PUT", 2, 500_000, 1_500_000),
+        (None, b"PUT", 2, None, 1_000_000),
+        (None, b"POST", 2, 0, 0),
     ],
     ids=[
-        "before-a-piece", "inside-a-piece", "answer-to-a-piece", "before-the-end", "inside-the-end",
-        "answer-to-the-end", "at-the-begin",
+        "before-a-piece", "inside-a-piece", "answer-to-a-piece", "before-the-end",
+        "answer-to-the-end", "at-the-begin", "before-the-whole", "inside-the-whole",
+        "answer-to-the-whole", "at-the-begin-of-the-whole",
     ],
 )  # fmt: skip
 def test_a_broken_upload_goes_on_where_the_registry_has_got_to(
-    built: Built, registry: str, word: bytes, number: int, let: int | None, twice: int
+    built: Built,
+    registry: str,
+    pieces: int | None,
+    word: bytes,
+    number: int,
+    let: int | None,
+    twice: int,
 ) -> None:
     with breaking(registry, word, number, let) as proxy:
-        report = push(built.layout, built.record, f"{proxy.address}/kube")
-    assert proxy.seen > number
+        report = push(built.layout, built.record, f"{proxy.address}/kube", pieces=pieces)
+    assert proxy.seen >= number
     assert proxy.arrived < report.uploaded + twice + 50_000  # of headers
     for name in PROGRAMS:
         assert tags(registry, f"kube/{name}") == ["v1.36.4"]
@@ -397,7 +289,7 @@ def test_a_connection_that_keeps_breaking_is_named_and_leaves_no_tag(
             match=rf"^{proxy.address}: .*broke off \(.+\); check the network and push",
         ),
     ):
-        push(built.layout, built.record, f"{proxy.address}/kube")
+        push(built.layout, built.record, f"{proxy.address}/kube", pieces=300_000)
     assert [tags(registry, f"kube/{name}") for name in PROGRAMS] == [[], [], []]
     assert push(built.layout, built.record, f"{registry}/kube").sent
 
@@ -426,13 +318,6 @@ def test_tags_come_last_and_signatures_before_them(built: Built, registry: str) 
 
 
 # ── Who may push ─────────────────────────────────────────────────────────────────────────────
-
-
-def log_in(tmp_path: Path, host: str, name: str, password: str) -> None:
-    """What `docker login` leaves behind."""
-    (tmp_path / "docker").mkdir(exist_ok=True)
-    login = {"auths": {host: {"auth": b64encode(f"{name}:{password}".encode()).decode()}}}
-    (tmp_path / "docker" / "config.json").write_text(json.dumps(login))
 
 
 @pytest.fixture
@@ -473,7 +358,7 @@ def test_who_may_not_push_is_told_how_to_log_in(
     with pytest.raises(RequestError) as caught:
         push(built.layout, built.record, f"{guarded}/kube")
     assert re.fullmatch(
-        rf"{guarded}: refused .+ in kube/kube-apiserver \(401\); log in with `docker login "
+        rf"{guarded}: refused .+ in kube/kube-apiserver \(401: .+\); log in with `docker login "
         rf"{guarded}`",
         str(caught.value),
     )
@@ -577,7 +462,7 @@ def test_a_registry_with_tokens_gets_one_for_each_repository(
 
 def test_a_token_that_does_not_suffice_is_a_refusal(built: Built, tokened: str) -> None:
     with pytest.raises(
-        RequestError, match=r"refused a look at sha256:\w+ in kube/kube-apiserver \(401\)"
+        RequestError, match=r"refused an upload of sha256:\w+ in kube/kube-apiserver \(401: "
     ):
         push(built.layout, built.record, f"{tokened}/kube")
 
@@ -691,7 +576,7 @@ def test_a_registry_that_keeps_nothing_is_not_asked_forever(built: Built) -> Non
             match=rf"^{server.address}: took a piece of sha256:\w+ and has not kept it;",
         ),
     ):
-        push(built.layout, built.record, f"{server.address}/kube")
+        push(built.layout, built.record, f"{server.address}/kube", pieces=300_000)
     assert len([1 for method, *_ in server.heard if method == "PATCH"]) == upload.TRIES + 1
 
 
@@ -755,6 +640,9 @@ def test_a_damaged_blob_is_not_pushed(built: Built, registry: str, tmp_path: Pat
         ("127.0.0.1:5000", "127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("https://localhost:5000", "localhost:5000", "https://localhost:5000"),
         ("docker.io/somebody", "docker.io/somebody", "https://registry-1.docker.io"),
+        ("[::1]:5055/kube", "[::1]:5055/kube", "http://[::1]:5055"),
+        ("[2001:db8::7]/kube", "[2001:db8::7]/kube", "https://[2001:db8::7]"),
+        ("http://[2001:db8::7]:5000", "[2001:db8::7]:5000", "http://[2001:db8::7]:5000"),
     ],
 )
 def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, url: str) -> None:
@@ -763,8 +651,17 @@ def test_a_prefix_says_which_registry_and_how_to_ask_it(text: str, name: str, ur
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Registry.example", "ftp://registry.example", "registry.example/", "a b"]
-)
+    "text",
+    [
+        "",
+        "Registry.example",
+        "ftp://registry.example",
+        "registry.example/",
+        "a b",
+        "::1/kube",
+        "[::1",
+    ],
+)  # fmt: skip
 def test_what_is_no_prefix_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match=r"--registry: .+ is not an image prefix; give HOST"):
         prefix(text)

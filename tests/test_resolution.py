@@ -65,6 +65,30 @@ def test_a_request_means_one_version(sample_mirror: Path, request_: str, version
     assert why
 
 
+@pytest.mark.parametrize(
+    ("word", "latest", "stable", "version"),
+    [
+        ("latest", "v1.35.9", "v1.36.4", "1.36.4"),
+        ("latest", "v1.37.0-rc.1", "v1.37.0", "1.37.0"),
+        ("latest", "v1.37.0-rc.1", "v1.36.4", "1.37.0-rc.1"),
+        ("latest", "v1.36.4", None, "1.36.4"),
+        ("latest-1.36", "v1.36.3", "v1.36.4", "1.36.4"),
+    ],
+)
+def test_latest_is_never_older_than_stable(
+    tmp_path: Path, word: str, latest: str, stable: str | None, version: str
+) -> None:
+    markers = tmp_path / "dl.k8s.io" / "release"
+    markers.mkdir(parents=True)
+    (markers / f"{word}.txt").write_text(latest)
+    if stable:
+        (markers / f"{word.replace('latest', 'stable')}.txt").write_text(stable)
+    found, why = meant(word, Upstream(str(tmp_path)))
+    assert found == version
+    assert f"{word}.txt of the mirror says {latest}" in why
+    assert f"says v{version}" in why
+
+
 @pytest.mark.parametrize("request_", ["1.36", "=1.36", "<=1.36", "v{newest}"])
 def test_offline_the_catalog_answers(request_: str) -> None:
     newest = versions.newest([patch.version for patch in CATALOG["1.36"].patches])
@@ -317,7 +341,9 @@ def test_a_component_that_the_upstream_lacks_is_recorded_as_unavailable(
     sample_mirror: Path, tmp_path: Path
 ) -> None:
     mirror = tmp_path / "mirror"
-    _copy_without(sample_mirror, mirror, "download.docker.com")
+    _copy_without(sample_mirror, mirror, "download.docker.com", "SHA256SUMS")
+    lines = (sample_mirror / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (mirror / "SHA256SUMS").write_text("".join(line for line in lines if "docker.com" not in line))
     wanted, _ = inputs(list(chosen("1.36.4").values()), COMPONENTS, (Arch.amd64,))
     found, gaps = surveyed(wanted, COMPONENTS, mirror)
     assert [gap.component for gap in gaps] == ["docker"]

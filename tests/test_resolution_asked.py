@@ -77,8 +77,8 @@ def test_a_wish_is_a_component_and_a_range(option: str, wish: Wanted) -> None:
         ),
         (
             [],
-            {"without": ["etcd"]},
-            "--without etcd: every release needs it; possible are containerd, docker",
+            {"without": ["cri-tools"]},
+            "--without cri-tools: every release needs it; possible are busybox, containerd, ",
         ),
         (
             [],

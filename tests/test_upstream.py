@@ -1,5 +1,6 @@
 """The door to the network, against a real HTTP server with real faults, and the cache behind it."""
 
+import gzip
 import hashlib
 import logging
 import subprocess
@@ -19,12 +20,13 @@ from kubewright.errors import DiskError, RequestError, UpstreamUnreachable, Veri
 from kubewright.log import redacted
 from kubewright.models.base import Arch
 from kubewright.models.lock import Check, Input
-from kubewright.models.mirror import Origin
+from kubewright.models.mirror import Origin, checksums
 from kubewright.upstream import Upstream
 from kubewright.verification import Web
 from kubewright.web import WebFiles
 
 DATA = bytes(range(256)) * 4000
+PACKED = gzip.compress(DATA, mtime=0)
 DIGEST = hashlib.sha256(DATA).hexdigest()
 URL = "https://dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubelet"
 
@@ -54,7 +56,7 @@ def server() -> Iterator[Server]:
             state.encodings.add(self.headers.get("Accept-Encoding", ""))
             state.ranges.append(asked)
             start = (
-                int(asked.removeprefix("bytes=").rstrip("-"))
+                int(asked.removeprefix("bytes=").partition("-")[0])
                 if asked and state.fault != "no ranges"
                 else 0
             )
@@ -69,12 +71,13 @@ def server() -> Iterator[Server]:
                 self.end_headers()
                 return
             self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(DATA) - start))
-            if state.fault == "mislabelled":
+            size = len(PACKED if state.fault == "packed" else DATA)
+            self.send_header("Content-Length", str(size - start))
+            if state.fault in ("mislabelled", "packed"):
                 self.send_header("Content-Encoding", "x-gzip")
             self.end_headers()
             if self.command == "GET":
-                body = DATA[start:]
+                body = (PACKED if state.fault == "packed" else DATA)[start:]
                 time.sleep(0.5 if state.fault == "slow" else 0)
                 self.wfile.write(body[: len(body) // 2] if state.fault == "cut" else body)
                 self.close_connection = True
@@ -205,6 +208,53 @@ def test_a_file_that_the_server_calls_compressed_is_taken_as_it_is_sent(
     assert server.encodings == {"identity"}
 
 
+def test_a_file_that_a_server_packs_unasked_is_unpacked_where_the_digest_says_so(
+    server: Server, tmp_path: Path
+) -> None:
+    server.fault = "packed"
+    cache = Cache(tmp_path)
+    assert cache.fetch(Upstream(server.origin), entry(), quiet) == DIGEST
+    assert cache.use(entry(), tmp_path / "private").read_bytes() == DATA
+    packed = hashlib.sha256(PACKED).hexdigest()  # an archive, which the server calls packed
+    assert cache.fetch(Upstream(server.origin), entry(packed), quiet) == packed
+    assert cache.use(entry(packed), tmp_path / "private").read_bytes() == PACKED
+    with pytest.raises(VerificationFailed, match=rf"its SHA-256 is {DIGEST} .* says {'0' * 64}"):
+        cache.fetch(Upstream(server.origin), entry("0" * 64), quiet)
+
+
+SUM, OTHER = "a" * 64, "b" * 64
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (f"{SUM}  dl.k8s.io/x\n".encode(), {"dl.k8s.io/x": SUM}),
+        (f"{SUM} *./dl.k8s.io/x".encode(), {"dl.k8s.io/x": SUM}),
+        (f"\ufeff{SUM}  x\r\n{OTHER.upper()}  y\r\n".encode(), {"x": SUM, "y": OTHER}),
+        (f"{SUM}  x\n".encode("utf-16"), {"x": SUM}),
+        (f"\ufeff{SUM}  x\r\n".encode("utf-16-be"), {"x": SUM}),
+        (f"SHA256 (x) = {SUM}\nSHA256(y)= {OTHER}\n".encode(), {"x": SUM, "y": OTHER}),
+        (f"{SUM}  x\n{SUM.upper()}  ./x\n".encode(), {"x": SUM}),
+        (f"# made by hand\n\n{SUM}  a b\n".encode(), {"a b": SUM}),
+        (b"\xff\xfe\x00", {}),
+        (b"", {}),
+    ],
+    ids=[
+        "plain", "binary", "bom", "utf-16", "utf-16-be", "bsd", "twice", "comment", "junk", "empty"
+    ],
+)  # fmt: skip
+def test_a_list_of_checksums_is_read_in_any_form(data: bytes, found: dict[str, str]) -> None:
+    assert checksums(data) == found
+
+
+def test_two_digests_for_one_path_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "SHA256SUMS").write_text(f"{SUM}  host/x\n{OTHER}  ./host/x\n")
+    with pytest.raises(
+        VerificationFailed, match="SHA256SUMS: names two different digests for host/x; make the"
+    ):
+        Upstream(str(tmp_path)).mirror_digest("https://host/x")
+
+
 def test_a_small_file_that_breaks_off_is_exit_7(server: Server) -> None:
     server.fault = "cut"
     for read in (Upstream(server.origin).read, Upstream().read):
@@ -262,7 +312,8 @@ def test_absent_is_not_unreachable(server: Server) -> None:
     assert not upstream.exists("https://dl.k8s.io/nothing")
     assert upstream.exists(URL)
     server.fault = "403"
-    assert not upstream.exists(URL)
+    with pytest.raises(UpstreamUnreachable, match=r"answered 403 for .+: it refuses this machine"):
+        upstream.exists(URL)
 
 
 def test_a_refusal_names_the_host_and_a_remedy(server: Server) -> None:

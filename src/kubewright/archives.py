@@ -13,11 +13,16 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import IO, Final, Literal, Self
 
+from zlib_ng import zlib_ng
+
 from kubewright import files
 from kubewright.errors import VerificationFailed
 
-GZIP_LEVEL: Final = 6
-"""Of archives and layers; what upstreams mostly use."""
+GZIP_LEVEL: Final = 4
+"""Of archives and layers: less time than Go's fastest level takes, and an eighth fewer bytes."""
+
+GZIP: Final = f"zlib-ng {zlib_ng.ZLIBNG_RUNTIME_VERSION} level {GZIP_LEVEL}"
+"""What decides the bytes of the class Gzip."""
 
 CAPABILITIES: Final = MappingProxyType(
     {"cap_net_bind_service": bytes.fromhex("0100000200040000" + "00" * 12)}
@@ -144,17 +149,21 @@ def write_tar_gz(entries: Iterable[Entry], out: IO[bytes], *, epoch: int) -> Non
 
 
 class Gzip:
-    """Gzip with a header of our own: no time, no name, no operating system (RFC 1952)."""
+    """Gzip with a header of our own: no time, no name, no operating system (RFC 1952).
+
+    By zlib-ng, which takes a third of zlib's time and brings its own version with it, so that the
+    machine's does not decide the bytes. Since 2.2 it hashes alike on all processors.
+    """
 
     def __init__(self) -> None:
-        self._deflate = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._deflate = zlib_ng.compressobj(GZIP_LEVEL, zlib_ng.DEFLATED, -zlib_ng.MAX_WBITS)
         self._header = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
         self._checksum = 0
         self._length = 0
 
     def compress(self, data: bytes, /) -> bytes:
         """Take some input; return what has become output."""
-        self._checksum = zlib.crc32(data, self._checksum)
+        self._checksum = zlib_ng.crc32(data, self._checksum)
         self._length += len(data)
         header, self._header = self._header, b""
         return header + self._deflate.compress(data)

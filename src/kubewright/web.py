@@ -7,22 +7,20 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from kubewright.addresses import address, origin
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.log import redacted
+from kubewright.patience import Patience, after_anything, only_when_asked, told
+from kubewright.refusals import refused, refused_by_proxy
 
 log = logging.getLogger(__name__)
-
-ABSENT = (403, 404, 410)
-"""Answers that mean "there is no such file": some object stores answer 403 for it."""
 
 RANGE_NOT_SATISFIABLE = requests.codes.requested_range_not_satisfiable
 """The answer to a download that is continued from its end: there is no more."""
@@ -51,55 +49,75 @@ class Web:
     instead = ""
     """What the user may do besides trying again."""
 
+    absent: ClassVar[tuple[int, ...]] = (404, 410)
+    """Answers that mean "there is no such file"; all others are refusals."""
+
+    clock = 0
+    """The latest time that a server has told, in epoch seconds; 0: none has."""
+
     @cached_property
     def _session(self) -> requests.Session:
         return retrying_session()
 
     @contextmanager
     def request(
-        self, method: str, where: str, *, offset: int = 0
+        self, method: str, where: str, *, span: str = ""
     ) -> Iterator[requests.Response | None]:
-        """The answer to a request, None where there is no such file."""
+        """The answer to a request, None where there is no such file.
+
+        `span` asks for a part: `5-` for all but the first five bytes. Where the file ends before
+        it, the answer is RANGE_NOT_SATISFIABLE. Raises UpstreamUnreachable; Refused where a server
+        answered.
+        """
         headers = {"Accept-Encoding": "identity"}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
-        host = address(where)
+        if span:
+            headers["Range"] = f"bytes={span}"
         log.debug("%s %s", method, redacted(where))
         try:
             with self._session.request(
                 method, where, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
             ) as response:
-                if response.status_code in ABSENT:
+                status = response.status_code
+                self.clock = max(self.clock, told(response.headers) or 0)
+                if status in self.absent:
                     yield None
                     return
-                at_end = offset > 0 and response.status_code == RANGE_NOT_SATISFIABLE
-                if response.status_code >= requests.codes.bad_request and not at_end:
-                    raise UpstreamUnreachable(
-                        host,
-                        f"answered {response.status_code} for {redacted(where)}",
-                        f"try again later{self.instead}",
-                    )
+                at_end = span and status == RANGE_NOT_SATISFIABLE
+                if status >= requests.codes.bad_request and not at_end:
+                    raise refused(where, status, response.headers, self.instead)
                 yield response
-        except _Unencrypted as error:
-            raise UpstreamUnreachable(
-                host,
+        except (requests.RequestException, HTTPError) as error:
+            raise self._unreachable(where, error) from error
+
+    def _unreachable(self, where: str, error: Exception) -> UpstreamUnreachable:
+        """Explains why no answer came, or not all of it."""
+        if isinstance(error, _Unencrypted):
+            return UpstreamUnreachable(
+                address(where),
                 f"redirects {redacted(where)} to {error}, which is not encrypted: whoever is on the"
                 " way could change it",
                 f"use another address{self.instead}",
-            ) from error
-        except (requests.RequestException, HTTPError) as error:
-            # After the answer began, the body comes from urllib3 itself.
-            broken = isinstance(error, HTTPError)
-            problem = f"broke off at {redacted(where)}" if broken else "cannot be reached"
-            raise UpstreamUnreachable(
-                host,
-                f"{problem} ({cause(error)})",
-                f"check the network or the proxy variables{self.instead}",
-            ) from error
+            )
+        by_proxy = refused_by_proxy(where, cause(error), self.instead)
+        if by_proxy is not None:
+            return by_proxy
+        # After the answer began, the body comes from urllib3 itself.
+        broken = isinstance(error, HTTPError)
+        problem = f"broke off at {redacted(where)}" if broken else "cannot be reached"
+        return UpstreamUnreachable(
+            address(where),
+            f"{problem} ({cause(error)})",
+            f"check the network or the proxy variables{self.instead}",
+        )
 
 
 class WebFiles(Web):
-    """The files below a base URL, as any client of a site sees them."""
+    """The files below a base URL, as any client of a site sees them.
+
+    Signatures say what a site has, so a bucket that answers 403 for what it lacks misleads nobody.
+    """
+
+    absent = (403, *Web.absent)
 
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/")
@@ -166,16 +184,20 @@ def retrying_session(*more: str) -> requests.Session:
     """A session that tries again what may be sent twice: the methods that HTTP says so of, and
     `more`.
     """
-    retry = Retry(
-        total=4,
-        backoff_factor=BACKOFF,
-        status_forcelist=(429, 500, 502, 503, 504),
-        raise_on_status=False,
-        allowed_methods=(*(Retry.DEFAULT_ALLOWED_METHODS or ()), *more),
-    )
+    return _session(after_anything(BACKOFF, methods=more))
+
+
+def sending_session() -> requests.Session:
+    """A session that sends each request once, for those that are long, but for servers that say
+    when to come back.
+    """
+    return _session(only_when_asked(BACKOFF))
+
+
+def _session(patience: Patience) -> requests.Session:
     session = _Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
+        session.mount(scheme, HTTPAdapter(max_retries=patience))
     return session
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from measure import Result, Row, Skip, fastest
+from measure import Result, Row, Skip, fastest, processor_time
 from private_docker import docker_engine
 
 from kubewright import files, run
@@ -27,7 +27,7 @@ CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.22.1"
 SIZE = 160_000_000
 """Bytes of the program that stands for hyperkube, whose size it has."""
 
-CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzip": (None, None)}
+CLAIMS: dict[str, tuple[float | None, float | None]] = {"zstd": (0.5, 0.8), "gzip": (1.2, 1.0)}
 """Goals against crane: of the time and of the bytes."""
 
 
@@ -54,6 +54,9 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
         except KubewrightError as error:
             yield Skip("image against docker build", str(error))
         seconds = fastest(contenders)
+        # What Docker does, its daemon does: that is in no time of ours.
+        used = fastest({name: contenders[name] for name in contenders if name != "docker"},
+                       processor_time)  # fmt: skip
         if "docker" in names:
             run.run(["docker", "--host", address, "save", "--output", work / "docker.tar", "bench"])
     sizes = {
@@ -65,6 +68,9 @@ def layers(binary: Path | None, work: Path) -> Iterator[Result]:
         for kind, (time_goal, size_goal) in CLAIMS.items():
             goals = (time_goal, size_goal) if peer == "crane" else (None, None)
             yield Row(f"image, {kind}: time", seconds[kind], seconds[peer], name, "s", goals[0])
+            if peer in used:
+                row = f"image, {kind}: processor time"
+                yield Row(row, used[kind], used[peer], name, "s", goals[0])
             yield Row(f"image, {kind}: size", sizes[kind], size, f"{name}, archive", "B", goals[1])
 
 

@@ -25,10 +25,10 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errn
 """What the system says when the disk is full or not ours to write."""
 
 FULL = re.compile(
-    "no space left on device|file too large|disk quota exceeded|read-only file system",
+    r"no\s+space\s+left\s+on\s+device|file\s+too\s+large|disk\s+quota\s+exceeded|read-only\s+file\s+system",
     re.IGNORECASE,
 )
-"""The same in the last words of a tool."""
+"""The same in the last words of a tool, which may break its lines anywhere between them."""
 
 
 @click.group(

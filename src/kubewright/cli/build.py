@@ -124,6 +124,10 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     help="Copy this machine's loadable archive to FILE.",
 )  # fmt: skip
 @click.option("--push", is_flag=True, help="Push the images and their signatures to --registry.")
+@click.option(
+    "--pieces", type=click.IntRange(min=1), metavar="MIB",
+    help="With --push: send layers in pieces of so many MiB, not in one request each.",
+)  # fmt: skip
 @shared("artifact-key", "passphrase-file", "dist", "cache", "registry", "dry-run")
 def image(
     settings: Settings,
@@ -132,6 +136,7 @@ def image(
     load: str | None,
     archive: Path | None,
     push: bool,
+    pieces: int | None,
 ) -> None:
     """Build the hyperkube images: an OCI layout, and archives that Docker and containerd load."""
     from kubewright.cli.shipped import shipped
@@ -143,6 +148,8 @@ def image(
     if load not in (None, OWN):
         _load(Path(load), settings, as_json, alone=not (name or archive or push))
         return
+    if pieces is not None and not push:
+        raise RequestError("--pieces", "nothing is pushed", "give --push too, or leave it out")
     workspace = select(settings.dist, name)
     if settings.dry_run:
         _plan(workspace, settings.cache, as_json, Plan.imaging)
@@ -154,7 +161,7 @@ def image(
     if load is not None:
         more["loaded"] = imaging.load(imaging.own_archive(workspace, record))
     if push:
-        pushed = imaging.push(workspace, settings, pushing_key(settings))
+        pushed = imaging.push(workspace, settings, pushing_key(settings), pieces=pieces)
         more["pushed"] = pushed.references
         click.echo(f"{pushed.uploaded} bytes uploaded to {settings.registry}", err=True)
     _report(workspace, record, as_json, more)

@@ -3,7 +3,6 @@
 import functools
 import json
 import logging
-import os
 import re
 import time
 from collections.abc import Callable
@@ -14,8 +13,9 @@ import click
 from pydantic import ValidationError
 
 from kubewright import log
+from kubewright.cli.clock import refuse_to_come, source_date_epoch
 from kubewright.cli.defaults import CONFIGURATION
-from kubewright.cli.directories import cache_directory, state_directory
+from kubewright.cli.directories import cache_directory, expanded, state_directory
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
@@ -191,6 +191,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 another name.
 """
 
+PATHS = ("upstream", "dist", "cache", "site", "state", "passphrase_file", "roots", "trust")
+"""The settings that are paths, or may be."""
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Results as JSON.")
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Only warnings and results.")
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Every command that is run.")
@@ -251,22 +254,22 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
 
 def settings(given: dict[str, Any]) -> Settings:
     """Settings from what click has read. Raises RequestError that names the option."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch and not (re.fullmatch("[0-9]{1,10}", epoch) and int(epoch) < 2**32):
-        raise RequestError(
-            f"SOURCE_DATE_EPOCH={epoch}", "not a number of seconds", "unset it or correct it"
-        )
-    values = {name: value for name, value in given.items() if value is not None}
+    values = {
+        name: expanded(value) if name in PATHS else value
+        for name, value in given.items()
+        if value is not None
+    }
+    values = {
+        "cache": cache_directory(needed="cache" in given) if "cache" not in values else None,
+        "state": state_directory(said="state" in given) if "state" not in values else None,
+        "now": int(time.time()),
+        **values,
+    }
+    if {"repo_key", "site"} <= given.keys():
+        refuse_to_come(f"--now {values['now']}", values["now"], int(time.time()))
+    epoch = source_date_epoch(values["now"])
     try:
-        return Settings(
-            source_date_epoch=int(epoch) if epoch else None,
-            **{
-                "cache": cache_directory(),
-                "state": state_directory(),
-                "now": int(time.time()),
-                **values,
-            },
-        )
+        return Settings(source_date_epoch=epoch, **values)
     except ValidationError as error:
         raise _refusal(error) from error
 

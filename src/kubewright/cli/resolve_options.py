@@ -23,7 +23,8 @@ OPTIONS = (
         "--without",
         multiple=True,
         metavar="NAME",
-        help="Do without docker or containerd; repeatable.",
+        help="Do without docker or containerd, or without the files of a companion that upstream "
+        "lacks; repeatable.",
     ),
     click.option(
         "--distro",

@@ -4,11 +4,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
-from zlib import ZLIB_RUNTIME_VERSION
 
 import zstandard
 
-from kubewright.archives import GZIP_LEVEL, Entry, Gzip, write_tar
+from kubewright.archives import GZIP, Entry, Gzip, write_tar
 from kubewright.images.oci import LAYERS
 from kubewright.models.image import Compression
 
@@ -42,7 +41,7 @@ def compressor(compression: Compression) -> tuple[Compressor, str]:
         version = ".".join(str(part) for part in zstandard.ZSTD_VERSION)
         zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
         return zstd, f"zstd {version} level {ZSTD_LEVEL}"
-    return Gzip(), f"zlib {ZLIB_RUNTIME_VERSION} level {GZIP_LEVEL}"
+    return Gzip(), GZIP
 
 
 def write_layer(

@@ -15,7 +15,7 @@ from kubewright.errors import RequestError, VerificationFailed
 from kubewright.images.docker_archive import blob_path
 from kubewright.images.login import account
 from kubewright.images.oci import INDEX, MANIFEST, ImageManifest
-from kubewright.images.upload import BlobContent, Outcome, refusal, upload
+from kubewright.images.upload import BlobContent, Outcome, Uploads, refusal
 from kubewright.models.image import Image, ImageRecord
 from kubewright.registry_http import Registry
 
@@ -77,7 +77,9 @@ def prefix(text: str) -> Prefix:
     Raises RequestError for anything else.
     """
     match = re.fullmatch(
-        r"(https?://)?([a-z0-9]+([._-][a-z0-9]+)*(:[0-9]+)?)((/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)",
+        r"(?P<scheme>https?://)?"
+        r"(?P<host>([a-z0-9]+([._-][a-z0-9]+)*|\[[0-9a-f:.]+\])(:[0-9]+)?)"
+        r"(?P<path>(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)",
         text,
     )
     if match is None:
@@ -86,25 +88,27 @@ def prefix(text: str) -> Prefix:
             f"{text!r} is not an image prefix",
             "give HOST[:PORT][/PATH] in lower case",
         )
-    host = match[2]
+    host = match["host"]
     server = "registry-1.docker.io" if host in NAMES_OF_DOCKER_HUB else host
     return Prefix(
-        f"{host}{match[5]}",
-        f"{match[1] or ('http://' if is_loopback(host) else 'https://')}{server}",
+        f"{host}{match['path']}",
+        f"{match['scheme'] or ('http://' if is_loopback(host) else 'https://')}{server}",
     )
 
 
 def push(
-    layout: Path, record: ImageRecord, registry: str, *, attachments: Iterable[Attachment] = ()
-) -> PushReport:
+    layout: Path, record: ImageRecord, registry: str,
+    *, attachments: Iterable[Attachment] = (), pieces: int | None = None,
+) -> PushReport:  # fmt: skip
     """Put every image of `record`, whose blobs are in `layout`, below the prefix `registry`.
 
     Nothing gets a name before everything it needs is there, and `attachments` (signatures) get
-    theirs first. What the registry has is not sent. Raises UpstreamUnreachable when it cannot be
+    theirs first. What the registry has is not sent, and blobs go in one request each unless
+    `pieces` asks for so many bytes a request. Raises UpstreamUnreachable when it cannot be
     reached, RequestError when it refuses, VerificationFailed when a blob is not what its name says.
     """
     where = prefix(registry)
-    pushing = _Push(Registry(where.url, account(where.host)), where, layout)
+    pushing = _Push(Registry(where.url, account(where.host)), where, layout, pieces)
     beside = tuple(attachments)
     for image in record.images:
         pushing.content(image)
@@ -136,8 +140,9 @@ def push(
 class _Push:
     """One push: what it has sent, and in which repository each blob is known to be."""
 
-    def __init__(self, registry: Registry, where: Prefix, layout: Path) -> None:
+    def __init__(self, registry: Registry, where: Prefix, layout: Path, pieces: int | None) -> None:
         self.registry = registry
+        self.uploads = Uploads(registry, pieces)
         self.where = where
         self.layout = layout
         self.uploaded = self.sent = self.mounted = self.skipped = 0
@@ -171,7 +176,7 @@ class _Push:
         place = self._places.get(blob.digest)
         if place == repository:
             return
-        outcome = upload(self.registry, repository, blob, elsewhere=place)
+        outcome = self.uploads.upload(repository, blob, elsewhere=place)
         self._places.setdefault(blob.digest, repository)
         match outcome:
             case Outcome.present:
@@ -190,13 +195,13 @@ class _Push:
         repository = self.where.repository(image)
         url = f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
         current = self.registry.ask("HEAD", url, repository, headers={"Accept": media_type})
-        before = current.headers.get("Docker-Content-Digest", "") if current.status == 200 else ""
+        before = current.headers.get("Docker-Content-Digest", "") if current.good else ""
         if before == f"sha256:{files.sha256(data)}":
             return before
         answer = self.registry.ask(
             "PUT", url, repository, headers={"Content-Type": media_type}, body=data
         )
-        if answer.status != 201:
+        if not answer.good:
             raise refusal(self.registry, repository, f"the manifest {reference}", answer)
         self.uploaded += len(data)
         return before

@@ -1,5 +1,5 @@
-"""Puts one blob into a registry's repository: not at all, from another repository, or in pieces
-that can be resumed.
+"""Puts one blob into a registry's repository: not at all, from another repository, in one request,
+or in pieces where that breaks or is refused.
 """
 
 import json
@@ -11,16 +11,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import IO, Final, Self
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from kubewright import files
 from kubewright.errors import KubewrightError, RequestError, UpstreamUnreachable
-from kubewright.registry_http import Answer, Registry
+from kubewright.registry_http import Answer, Busy, Part, Registry
 
 log = logging.getLogger(__name__)
 
-PIECE: Final = 16 << 20
-"""Bytes of one request: what a broken connection may cost."""
+WHOLE: Final = 0
+"""The way of one PUT with everything in it."""
+
+STREAM: Final = 1 << 62
+"""The way of one PATCH with everything in it and an empty PUT, as Docker pushes."""
+
+PIECES: Final = (16 << 20, 4 << 20, 1 << 20, 256 << 10)
+"""The ways of several PATCHes: bytes of each, which is what a broken connection may cost."""
 
 TRIES: Final = 5
 """How often an upload may break without having come further."""
@@ -28,8 +34,10 @@ TRIES: Final = 5
 PAUSE: Final = 0.5
 """Seconds before the first new try; each next one waits twice as long."""
 
-LOST: Final = (400, 404, 416)
-"""Answers to a piece that mean: this upload is not, or no longer, where we think it is."""
+OTHERWISE: Final = (400, 404, 405, 411, 413, 415, 416, 501)
+"""Answers to content that mean: not in this way. Another may do; after a part was taken, that
+the registry has lost track.
+"""
 
 REMEDIES: Final = {
     401: "log in with `docker login {host}`",
@@ -61,42 +69,50 @@ class BlobContent:
         """A file's content, or bytes at hand."""
         return cls(digest, files.size_of(content), lambda: files.opened(content))
 
-    def piece(self, offset: int, size: int) -> bytes:
+    def part(self, offset: int, size: int) -> Part:
         """Up to `size` bytes from `offset` on."""
-        with self.open() as stream:
-            stream.seek(offset)
-            return stream.read(size)
+        return Part(self.open, offset, min(size, self.size - offset))
 
 
-def upload(
-    registry: Registry, repository: str, blob: BlobContent, *, elsewhere: str | None
-) -> Outcome:
-    """Make `repository` hold a blob, perhaps by mounting it from the repository `elsewhere`.
+class Refusal(Exception):
+    """A registry does not take content in the way that it was sent; `error` is what it said."""
 
-    Raises UpstreamUnreachable when the connection keeps breaking, RequestError when the registry
-    refuses.
+    def __init__(self, error: KubewrightError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _There(Exception):
+    """The registry has the blob after all."""
+
+
+class Uploads:
+    """Uploads to one registry. The way in which it took a blob is the first for the next.
+
+    `pieces` asks for pieces of so many bytes as long as the registry takes them.
     """
-    if _has(registry, repository, blob):
-        return Outcome.present
-    going = _Upload(registry, repository, blob)
-    if not going.begin(elsewhere):
-        return Outcome.mounted
-    furthest = tries = 0
-    while True:
-        try:
-            if tries and _has(registry, repository, blob):
-                return Outcome.sent  # only the answer was lost
-            if tries:
-                going.find_again()
-            going.send()
-            return Outcome.sent
-        except UpstreamUnreachable as broken:
-            tries = 1 if going.offset > furthest else tries + 1
-            furthest = max(furthest, going.offset)
-            if tries > TRIES:
-                raise
-            log.info("%s; trying again", broken)
-        time.sleep(PAUSE * 2**tries)
+
+    def __init__(self, registry: Registry, pieces: int | None = None) -> None:
+        self.registry = registry
+        smaller = tuple(size for size in PIECES if pieces is None or size < pieces)
+        self._ways = (WHOLE, STREAM, *smaller)
+        if pieces is not None:
+            self._ways = (pieces, *smaller, WHOLE, STREAM)
+
+    def upload(self, repository: str, blob: BlobContent, *, elsewhere: str | None) -> Outcome:
+        """Make `repository` hold a blob, perhaps by mounting it from the repository `elsewhere`.
+
+        Raises UpstreamUnreachable when the connection keeps breaking, RequestError when the
+        registry refuses.
+        """
+        going = _Upload(self.registry, repository, blob, self._ways)
+        if going.has():
+            return Outcome.present
+        if not going.begin(elsewhere):
+            return Outcome.mounted
+        going.finish()
+        self._ways = going.ways
+        return Outcome.sent
 
 
 def refusal(registry: Registry, repository: str, what: str, answer: Answer) -> KubewrightError:
@@ -117,23 +133,30 @@ def refusal(registry: Registry, repository: str, what: str, answer: Answer) -> K
     )
 
 
-def _has(registry: Registry, repository: str, blob: BlobContent) -> bool:
-    answer = registry.ask("HEAD", f"/v2/{repository}/blobs/{blob.digest}", repository)
-    if answer.status not in (200, 404):
-        raise refusal(registry, repository, f"a look at {blob.digest}", answer)
-    return answer.status == 200
-
-
 class _Upload:
-    """An upload: where the registry wants the next piece, and how far it has come."""
+    """An upload: the ways that may do, where the registry wants more, and how far it has come."""
 
-    def __init__(self, registry: Registry, repository: str, blob: BlobContent) -> None:
+    def __init__(
+        self, registry: Registry, repository: str, blob: BlobContent, ways: tuple[int, ...]
+    ) -> None:
         self.registry = registry
         self.repository = repository
         self.blob = blob
+        self.ways = ways
         self.offset = 0
         self._location = ""
-        self._piece = PIECE
+        self._least = 0
+
+    def has(self) -> bool:
+        """Whether the repository has the blob, as far as the registry tells.
+
+        Some refuse a look at what is not there, or any: then it is sent. So it is where the answer
+        is of another size: a page for people to log in, say.
+        """
+        url = f"/v2/{self.repository}/blobs/{self.blob.digest}"
+        answer = self.registry.ask("HEAD", url, self.repository)
+        size = answer.headers.get("Content-Length", "")
+        return answer.good and not (size.isdecimal() and int(size) != self.blob.size)
 
     def begin(self, elsewhere: str | None = None) -> bool:
         """Ask for a place to upload to; False when the registry has taken the blob from `elsewhere`
@@ -143,41 +166,103 @@ class _Upload:
         answer = self.registry.ask(
             "POST", f"/v2/{self.repository}/blobs/uploads/{query}", self.repository
         )
-        if answer.status == 201 and elsewhere:
-            return False
-        if answer.status != 202:
+        if not answer.good:
             raise self._refusal(answer)
-        self._piece = max(PIECE, int(answer.headers.get("OCI-Chunk-Min-Length") or 0))
+        if elsewhere and self._mounted(answer):
+            return False
+        least = answer.headers.get("OCI-Chunk-Min-Length", "")
+        self._least = int(least) if least.isdecimal() else 0
+        self.offset = 0
         self._go_on(answer, 0)
         return True
 
-    def find_again(self) -> None:
-        """After a break: go on where the registry has got to, or begin anew where it has
-        forgotten.
-        """
-        answer = self.registry.ask("GET", self._location, self.repository)
-        if answer.status == 204 and "Range" in answer.headers:
-            self._go_on(answer, 0)
-        else:
-            self.begin()
+    def finish(self) -> None:
+        """Send everything, in the first way that the registry takes and that does not break."""
+        furthest = tries = 0
+        go_on: Callable[[], object] | None = None
+        while True:
+            try:
+                if go_on:
+                    go_on()
+                self._send()
+                return
+            except _There:
+                return
+            except Refusal as no:
+                if self.offset and tries < TRIES:  # it took a part in this way
+                    tries, go_on = tries + 1, self._find_again
+                else:
+                    self._next_way(no)
+                    go_on = self.begin
+                    continue
+            except Busy:
+                raise
+            except UpstreamUnreachable as broken:
+                further = self.offset > furthest
+                furthest, tries = max(furthest, self.offset), 1 if further else tries + 1
+                if tries > TRIES:
+                    raise
+                log.info("%s; trying again", broken)
+                self._in_pieces(smaller=not further)
+                go_on = self._find_again
+            time.sleep(PAUSE * 2**tries)
 
-    def send(self) -> None:
-        """Send what is missing, the last piece with the digest. Raises UpstreamUnreachable when it
-        broke.
+    def _next_way(self, no: Refusal) -> None:
+        """Raises the refusal where there is no other way."""
+        if len(self.ways) == 1:
+            raise no.error from no
+        log.info("%s; trying in another way", no)
+        self.ways = self.ways[1:]
+
+    def _in_pieces(self, *, smaller: bool) -> None:
+        """After a break: in pieces, or in smaller ones; the other ways last."""
+        pieces = tuple(way for way in self.ways if way not in (WHOLE, STREAM))
+        others = tuple(way for way in self.ways if way in (WHOLE, STREAM))
+        if smaller and self.ways[0] in pieces:
+            pieces = pieces[1:] or pieces
+        self.ways = (*pieces, *others)
+
+    def _mounted(self, answer: Answer) -> bool:
+        """Whether a good answer to a mount means that the blob is there: it says where."""
+        place = urlsplit(answer.headers.get("Location", "")).path
+        there = place.endswith(f"/blobs/{self.blob.digest}")
+        return there or (answer.status == 201 and "Docker-Upload-UUID" not in answer.headers)
+
+    def _find_again(self) -> None:
+        """After a break: go on where the registry has got to, or begin anew where it has forgotten,
+        or wants everything in one request. Raises _There where only the answer was lost.
         """
-        while self.blob.size - self.offset > self._piece:
-            data = self.blob.piece(self.offset, self._piece)
+        if self.has():
+            raise _There
+        if self.ways[0] not in (WHOLE, STREAM):
+            answer = self.registry.ask("GET", self._location, self.repository)
+            if answer.good and "Range" in answer.headers:
+                self._go_on(answer, 0)
+                return
+        self.begin()
+
+    def _send(self) -> None:
+        """Send what is missing in the present way. Raises UpstreamUnreachable when it broke."""
+        way = self.ways[0]
+        if way == WHOLE:
+            self._put(self.blob.part(0, self.blob.size))
+            return
+        size = max(way, self._least)
+        while self.offset < self.blob.size:
+            part = self.blob.part(self.offset, size)
             before = self.offset
-            self._go_on(self._ask("PATCH", self._location, data), before + len(data))
+            self._go_on(self._ask("PATCH", self._location, part), before + part.size)
             if self.offset <= before:
                 raise UpstreamUnreachable(
                     self.registry.host,
                     f"took a piece of {self.blob.digest} and has not kept it",
                     "push again later, or choose another --registry",
                 )
+        self._put(self.blob.part(self.blob.size, 0))
+
+    def _put(self, part: Part) -> None:
         mark = "&" if "?" in self._location else "?"
-        rest = self.blob.piece(self.offset, self._piece)
-        self._ask("PUT", f"{self._location}{mark}{urlencode({'digest': self.blob.digest})}", rest)
+        self._ask("PUT", f"{self._location}{mark}{urlencode({'digest': self.blob.digest})}", part)
 
     def _go_on(self, answer: Answer, offset: int) -> None:
         """Take from an answer where to go on: its `Range: 0-LAST`, where it has one, wins over
@@ -190,14 +275,14 @@ class _Upload:
         last = int(reached[1]) if reached else offset - 1
         self.offset = last + 1 if last > 0 else 0  # distribution says 0-0 of an empty upload
 
-    def _ask(self, method: str, url: str, piece: bytes) -> Answer:
+    def _ask(self, method: str, url: str, part: Part) -> Answer:
         headers = {"Content-Type": "application/octet-stream"}
-        if 0 < len(piece) < self.blob.size:
-            headers["Content-Range"] = f"{self.offset}-{self.offset + len(piece) - 1}"
-        answer = self.registry.ask(method, url, self.repository, headers=headers, body=piece)
-        if answer.status in LOST:
-            raise UpstreamUnreachable(str(self._refusal(answer)))
-        if answer.status not in (201, 202, 204):
+        if 0 < part.size < self.blob.size:
+            headers["Content-Range"] = f"{self.offset}-{self.offset + part.size - 1}"
+        answer = self.registry.ask(method, url, self.repository, headers=headers, body=part)
+        if answer.status in OTHERWISE:
+            raise Refusal(self._refusal(answer))
+        if not answer.good:
             raise self._refusal(answer)
         return answer
 

@@ -95,6 +95,9 @@ class ComponentSource(Model):
     free: bool = Field(
         False, description="Kubernetes has no say in its version: the newest known is taken"
     )
+    needed: bool = Field(
+        False, description="no release can be without its files: what every node has needs them"
+    )
     notices: tuple[Notice, ...] = Field(
         (), description="what packages of it say of copyright; required for those"
     )
@@ -107,6 +110,11 @@ class ComponentSource(Model):
         """The digest that we vouch for of a version, None where there is none."""
         found = (pin for pin in self.pins if (pin.version, pin.arch) == (version, arch))
         return next(found, None)
+
+    @property
+    def spared(self) -> bool:
+        """Whether a release can be without its files."""
+        return bool(self.inputs) and not self.needed
 
     @property
     def packaged(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 do not publish.
 """
 
+import codecs
 import re
 from typing import Literal
 from urllib.parse import urlsplit
@@ -18,7 +19,10 @@ Kind = Literal["sample", "source", "download"]
 bytes.
 """
 
-_LINE = re.compile(r"^([0-9a-fA-F]{64})\s+\*?(.+)$", re.MULTILINE)
+_LINE = re.compile(r"^([0-9a-fA-F]{64})[ \t]+\*?(.+?)[ \t]*$", re.MULTILINE)
+
+_BSD = re.compile(r"^SHA256[ \t]*\((.+)\)[ \t]*=[ \t]*([0-9a-fA-F]{64})[ \t]*$", re.MULTILINE)
+"""A line of `sha256sum --tag`, of BSD's tools and of OpenSSL."""
 
 OWN_BYTES: tuple[Kind, ...] = ("sample", "source")
 """The kinds whose files are not what their upstreams publish: pins say nothing about them."""
@@ -56,6 +60,23 @@ class Origin(Model):
         return self.kind == "sample"
 
 
-def checksums(text: str) -> dict[str, str]:
-    """The digests in a mirror's `SHA256SUMS`, by path below its root."""
-    return {name.strip().removeprefix("./"): digest.lower() for digest, name in _LINE.findall(text)}
+def sums(data: bytes) -> str:
+    """The text of a checksum file with lines as sha256sum writes them. It may be UTF-16, have lines
+    of BSD's tools, and end them with a carriage return.
+    """
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if utf_16 else "utf-8-sig", "replace").replace("\r\n", "\n")
+    return _BSD.sub(r"\2  \1", text)
+
+
+def checksums(data: bytes) -> dict[str, str]:
+    """The digests in a mirror's `SHA256SUMS`, by path below its root.
+
+    Raises ValueError that names a path for which it has two.
+    """
+    found: dict[str, str] = {}
+    for digest, path in _LINE.findall(sums(data)):
+        name = path.removeprefix("./")
+        if found.setdefault(name, digest.lower()) != digest.lower():
+            raise ValueError(name)
+    return found

@@ -19,6 +19,9 @@ class ResolveOptions(Model):
 
     wanted: tuple[Wanted, ...] = Field((), description="what the release has to have")
     without: tuple[str, ...] = Field((), description="components that the release does without")
+    lacking: tuple[str, ...] = Field(
+        (), description="companions whose files it does without, though it states their versions"
+    )
     etcd: Literal["", "external"] = Field(
         "", description="external: etcd is the administrator's own"
     )

@@ -23,6 +23,11 @@ GOES_WITH = {"containerd": ("containerd",), "docker": ("docker", "cri-dockerd")}
 """What a node may do without, and all that then has no use."""
 
 
+def spared_as(name: str) -> str:
+    """What to do without in place of a component: docker, where cri-dockerd is not to be had."""
+    return next((whole for whole, parts in GOES_WITH.items() if name in parts), name)
+
+
 @dataclass(frozen=True)
 class Statements:
     """What is stated of some components at a Kubernetes version."""

@@ -9,7 +9,7 @@ from kubewright.errors import RequestError
 from kubewright.models.components import Components
 from kubewright.models.distros import Distributions
 from kubewright.models.resolve_options import ResolveOptions, Wanted
-from kubewright.resolution.build_problem import GOES_WITH
+from kubewright.resolution.build_problem import GOES_WITH, spared_as
 from kubewright.resolution.distribution_names import distribution
 from kubewright.resolution.domains import FAMILIES
 
@@ -24,10 +24,11 @@ def read_options(
 ) -> ResolveOptions:  # fmt: skip
     """What options ask for. Raises RequestError that names the option and what would do instead."""
     wanted_components = {_wanted(text, components) for text in wanted}
-    left_out = {_removable(name) for name in without}
+    refused = {_removable(name, components) for name in without}
+    left_out = refused & set(GOES_WITH)
     named = {entry.component for entry in wanted_components}
-    for name in sorted(left_out):
-        if both := sorted(named & set(GOES_WITH[name])):
+    for name in sorted(refused):
+        if both := sorted(named & set(GOES_WITH.get(name, (name,)))):
             raise RequestError(
                 f"--with {both[0]}, --without {name}",
                 "contradict each other",
@@ -43,6 +44,7 @@ def read_options(
     return ResolveOptions(
         wanted=tuple(sorted(wanted_components, key=lambda entry: (entry.component, entry.range))),
         without=tuple(sorted(left_out)),
+        lacking=tuple(sorted(refused - left_out)),
         etcd="external" if external_etcd else "",
         distributions=tuple(
             name for name in distributions.distributions if name in asked_distributions
@@ -81,14 +83,22 @@ def _wanted(text: str, components: Components) -> Wanted:
     return Wanted(component=name, range=allowed)
 
 
-def _removable(name: str) -> str:
-    if name not in GOES_WITH:
+def _removable(name: str, components: Components) -> str:
+    """What a release can be without: a runtime, or the files of a companion."""
+    known = components.components
+    possible = [
+        other
+        for other, source in sorted(known.items())
+        if source.spared and spared_as(other) == other
+    ]
+    if name in known and name not in possible:
+        whole = spared_as(name)
         raise RequestError(
             f"--without {name}",
-            "every release needs it",
-            f"possible are {', '.join(GOES_WITH)}",
+            f"{whole} needs it" if whole in possible else "every release needs it",
+            f"possible are {', '.join(possible)}",
         )
-    return name
+    return _known(name, "--without", "component", possible)
 
 
 def _known(name: str, option: str, kind: str, known: Sequence[str]) -> str:

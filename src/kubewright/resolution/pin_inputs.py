@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kubewright import keyless
-from kubewright.errors import RequestError, VerificationFailed
+from kubewright.errors import VerificationFailed
 from kubewright.models.base import Arch
-from kubewright.models.components import Components, ComponentSource, InputSource
+from kubewright.models.components import Components, InputSource
 from kubewright.models.lock import Check, Component, Input, Unavailable
+from kubewright.models.mirror import sums
+from kubewright.resolution import absent
 
 if TYPE_CHECKING:
     from kubewright.upstream import Upstream
@@ -26,16 +28,19 @@ class Unvouched(VerificationFailed):
 
 
 def inputs(
-    chosen: Sequence[Component], components: Components, architectures: Sequence[Arch]
-) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
+    chosen: Sequence[Component], components: Components, architectures: Sequence[Arch],
+    lacking: Collection[str] = (),
+) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:  # fmt: skip
     """Every input of a release by its URL, no digest known yet, and those that their upstreams do
-    not publish.
+    not publish, or that it does without: the files of the components `lacking`.
     """
     entries, gaps = [], []
     for component in chosen:
         for source in components.components[component.name].inputs:
             for arch in architectures:
-                if source.published_for(arch):
+                if component.name in lacking:
+                    gaps.append(_left_out(component, source, arch))
+                elif source.published_for(arch):
                     entries.append(_entry(component, source, arch))
                 else:
                     gaps.append(_unpublished(component, source, arch))
@@ -49,6 +54,15 @@ def _entry(component: Component, source: InputSource, arch: Arch) -> Input:
         version=component.version,
         arch=arch,
         url=source.fill(source.url, component.version, arch),
+    )
+
+
+def _left_out(component: Component, source: InputSource, arch: Arch) -> Unavailable:
+    return Unavailable(
+        component=component.name,
+        name=source.name,
+        arch=arch,
+        reason=f"left out: --without {component.name}",
     )
 
 
@@ -70,28 +84,31 @@ def pin_inputs(
 
     Raises VerificationFailed for an input that nothing vouches for, unless its component is among
     `allow_unverified`, or `optional`: then it counts as unavailable. Also for a file that is not a
-    checksum file.
+    checksum file. For what is missing it raises as `absent.refuse`.
     """
+    unvouched: list[Input | Unavailable] = []
 
     def ask(entry: Input) -> Input | Unavailable:
         unverified = entry.component in allow_unverified
         try:
-            answer = _ask(entry, components.components[entry.component], upstream, unverified)
+            answer = _ask(entry, components, upstream, unverified)
             if isinstance(answer, Input):
                 answer = _signed(answer, components, upstream, unverified)
         except Unvouched as error:
             if entry.component not in optional:
                 raise
-            return Unavailable(
+            gap = Unavailable(
                 component=entry.component, name=entry.name, arch=entry.arch, reason=str(error)
             )
+            unvouched.append(gap)
+            return gap
         if isinstance(answer, Unavailable):
             return answer
         return answer.model_copy(update={"mirror": upstream.origin})
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         answers = list(pool.map(ask, wanted))
-    _require_kubernetes(answers)
+    absent.refuse([answer for answer in answers if answer not in unvouched], components, upstream)
     _warn_of_pins(answers, components, upstream)
     return (
         tuple(answer for answer in answers if isinstance(answer, Input)),
@@ -100,10 +117,12 @@ def pin_inputs(
 
 
 def _ask(
-    entry: Input, component: ComponentSource, upstream: "Upstream", unverified: bool
+    entry: Input, components: Components, upstream: "Upstream", unverified: bool
 ) -> Input | Unavailable:
+    component = components.components[entry.component]
     source = next(source for source in component.inputs if source.name == entry.name)
     if not upstream.exists(entry.url):
+        _refuse_vouched(entry, source, components, upstream)
         return Unavailable(
             component=entry.component,
             name=entry.name,
@@ -131,6 +150,18 @@ def _ask(
         f"{entry.component} {entry.version} {entry.arch}",
         "add a pin that you have checked, or pass --allow-unverified " + entry.component,
     )
+
+
+def _refuse_vouched(
+    entry: Input, source: InputSource, components: Components, upstream: "Upstream"
+) -> None:
+    """Refuse that a file is absent where its checksum says that it exists."""
+    try:
+        stated = _stated(entry, source, upstream)
+    except VerificationFailed:  # a list that does not name it, say
+        return
+    if stated is not None:
+        raise absent.vouched_for(entry, stated.checked_by, components)
 
 
 def _signed(entry: Input, components: Components, upstream: "Upstream", unverified: bool) -> Input:
@@ -207,7 +238,7 @@ def published_digest(text: bytes, place: str, url: str) -> str:
     the file names no digest for `url`, or two different ones.
     """
     name = urlsplit(url).path.rsplit("/", 1)[-1]
-    lines = [line.split(maxsplit=1) for line in text.decode("utf-8-sig", "replace").splitlines()]
+    lines = [line.split(maxsplit=1) for line in sums(text).splitlines()]
     lines = [line for line in lines if line]
     bare, named = [], []
     for digest, *file in lines:
@@ -228,15 +259,3 @@ def published_digest(text: bytes, place: str, url: str) -> str:
 
 def _known(entry: Input, digest: str, check: Check, by: str) -> Input:
     return entry.model_copy(update={"sha256": digest, "check": check, "checked_by": by})
-
-
-def _require_kubernetes(answers: Sequence[Input | Unavailable]) -> None:
-    """Without Kubernetes itself there is no release: that version does not exist here."""
-    own = [answer for answer in answers if answer.component == "kubernetes"]
-    if own and all(isinstance(answer, Unavailable) for answer in own):
-        first = next(answer for answer in own if isinstance(answer, Unavailable))
-        raise RequestError(
-            "Kubernetes",
-            f"{first.reason}; that version does not exist there",
-            "ask for stable, or look at the markers of the upstream for others",
-        )

@@ -92,16 +92,7 @@ def _by_catalog(
 def _by_marker(
     wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: "Upstream"
 ) -> Iterator[tuple[str, str]]:
-    marked = read_marker(wanted, upstream)
-    if marked is None:
-        known = next(filter(versions.is_final, _newest_first(catalog)), "1.36.4")
-        raise RequestError(
-            wanted.text,
-            f"upstream has no marker {_marker_url(wanted)}",
-            f"ask for a version such as v{known}",
-        )
-    whose = "the mirror" if upstream.mirror else "dl.k8s.io"
-    marker = f"{wanted.text}.txt of {whose} says v{marked}"
+    marked, marker = _marked(wanted, catalog, upstream)
     older = (
         version
         for version in _newest_first(catalog, wanted)
@@ -122,6 +113,32 @@ def _by_marker(
     else:
         yield marked, marker
     yield from ((version, f"an older one of {wanted.text}") for version in older)
+
+
+def _marked(
+    wanted: versions.Request, catalog: Mapping[str, MinorFacts], upstream: "Upstream"
+) -> tuple[str, str]:
+    """The version that a marker says, and the words for it.
+
+    `latest` counts pre-releases in, so it is never older than `stable`, whose marker may be ahead
+    of its own.
+    """
+    whose = "the mirror" if upstream.mirror else "dl.k8s.io"
+    marked = read_marker(wanted, upstream)
+    if marked is None:
+        known = next(filter(versions.is_final, _newest_first(catalog)), "1.36.4")
+        raise RequestError(
+            wanted.text,
+            f"upstream has no marker {_marker_url(wanted)}",
+            f"ask for a version such as v{known}",
+        )
+    said = f"{wanted.text}.txt of {whose} says v{marked}"
+    if wanted.word == "latest":
+        stable = versions.Request.parse(wanted.text.replace("latest", "stable", 1))
+        final = read_marker(stable, upstream)
+        if final is not None and versions.order(final) > versions.order(marked):
+            return final, f"{stable.text}.txt of {whose} says v{final}, {said}"
+    return marked, said
 
 
 def _marker_url(wanted: versions.Request) -> str:

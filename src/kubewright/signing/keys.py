@@ -239,8 +239,17 @@ def _development(name: str, make: Callable[[], bytes]) -> Path:
 
 
 def _development_directory() -> Path:
-    shared = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
-    return Path(os.environ.get("KUBEWRIGHT_DATA") or shared / "kubewright") / "development"
+    own = os.environ.get("KUBEWRIGHT_DATA")
+    if own:
+        return Path(own) / "development"
+    try:
+        shared = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    except RuntimeError as error:
+        raise RequestError(
+            "HOME", "not set, and this user is not known to the system, so there is no place for"
+            " development keys", "set HOME or KUBEWRIGHT_DATA, or name keys of your own",
+        ) from error  # fmt: skip
+    return shared / "kubewright" / "development"
 
 
 def _new_repo_key(name: str, now: int, expires: int | None) -> bytes:

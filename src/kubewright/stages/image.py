@@ -114,8 +114,12 @@ def carried(release: Release, content: Path) -> dict[str, str]:
     return {"etcd": ModuleSource.of(release.kubernetes, content / "hyperkube").mod.etcd}
 
 
-def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.PushReport:
-    """Push the images, each with a cosign signature, to the registry that the settings name."""
+def push(
+    workspace: Workspace, settings: Settings, key: ArtifactKey, *, pieces: int | None = None
+) -> images.PushReport:
+    """Push the images, each with a cosign signature, to the registry that the settings name; with
+    `pieces` in requests of so many MiB.
+    """
     built = read_images(workspace)
     extra = []
     for signed_image in built.images:
@@ -127,7 +131,10 @@ def push(workspace: Workspace, settings: Settings, key: ArtifactKey) -> images.P
             extra.append(
                 images.Attachment(signed_image.name, signature.tag, signature.manifest.data, blobs)
             )
-    return images.push(workspace.root / LAYOUT, built, settings.registry, attachments=extra)
+    return images.push(
+        workspace.root / LAYOUT, built, settings.registry,
+        attachments=extra, pieces=None if pieces is None else pieces << 20,
+    )  # fmt: skip
 
 
 def read_images(workspace: Workspace) -> ImageRecord:

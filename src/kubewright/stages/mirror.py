@@ -2,7 +2,6 @@
 upstreams do.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from kubewright import files, kubernetes_versions, resolution
-from kubewright.archives import GZIP_LEVEL
+from kubewright.archives import GZIP
 from kubewright.gobuild import companions, go, programs
 from kubewright.gobuild.build_cache import BuildCache, BuildInputs
 from kubewright.gobuild.go import NotOffered, Progress
@@ -204,7 +203,7 @@ def _bundle(file: UpstreamFile, made: Mapping[str, Path], epoch: int, cache: Pat
         what=name,
         go="",
         settings={"epoch": str(epoch)},
-        flags=(f"gzip -{GZIP_LEVEL}", zlib.ZLIB_RUNTIME_VERSION),
+        flags=(GZIP,),
         targets={name: "tar"},
         sources={member: files.sha256_of(path) for member, path in members.items()},
     )

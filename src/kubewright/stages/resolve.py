@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from kubewright import resolution, versions
+from kubewright.errors import RequestError
 from kubewright.gobuild import programs
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.distros import Distributions
@@ -15,7 +17,7 @@ from kubewright.models.lock import (
     Release,
     Unavailable,
 )
-from kubewright.moments import day
+from kubewright.moments import day, moment
 from kubewright.recipes import Recipes
 from kubewright.resolution import Facts, Solution
 from kubewright.resolution.choose import PLAIN
@@ -27,6 +29,9 @@ from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+AHEAD: Final = 3600
+"""Seconds that a clock may be ahead: some caches do not say how old an answer is."""
 
 
 def resolve(request: str, settings: Settings, recipes: Recipes) -> tuple[Workspace, Release]:
@@ -52,6 +57,8 @@ def lock(
     gaps: tuple[Unavailable, ...] = ()
     if versions.minor(kubernetes) in recipes.packaged:
         wanted, gaps = _inputs(kubernetes, chosen, settings, recipes, upstream)
+    if upstream is not None:
+        refuse_ahead(settings.now, upstream.clock)
     release = assemble(solved, chosen, wanted, gaps, settings, recipes)
     release = release.model_copy(update={"recipes": content_digest(release, recipes)})
     known_inputs.refuse_unknown(release)
@@ -62,6 +69,20 @@ def lock(
     for gap in gaps:
         log.warning("%s/%s %s: not available: %s", gap.component, gap.name, gap.arch, gap.reason)
     return workspace, release
+
+
+def refuse_ahead(now: int, told: int) -> None:
+    """Refuse to make a release by a clock that is ahead of those of the servers that were asked.
+
+    Clients refuse what is signed then until its day has come, and nothing takes it back. Both are
+    in epoch seconds; 0: nobody has told. Raises RequestError.
+    """
+    if told and now > told + AHEAD:
+        raise RequestError(
+            "this machine's clock",
+            f"is ahead: it says {moment(now)}, and the upstream {moment(told)}",
+            "correct it, best by NTP, and run the same command again",
+        )
 
 
 def solution(
@@ -117,7 +138,9 @@ def _inputs(
     upstream: Upstream | None,
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
     """What the release is made from, and what of it this upstream does not have."""
-    wanted, gaps = all_inputs(chosen, recipes.components, settings.architectures)
+    wanted, gaps = all_inputs(
+        chosen, recipes.components, settings.architectures, settings.asked.lacking
+    )
     if upstream is not None:
         wanted, lacking = resolution.pin_inputs(
             wanted,
