@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from made_keys import rooted
-from test_registry import serving
+from registries import serving
 from test_signing_remote import Kept, service, token  # noqa: F401 - fixtures
 
 from kubewright.cli.shipped import shipped
