@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
 
 from kubewright import files
 from kubewright.errors import DiskError, PublicationConflict, RequestError, VerificationFailed
 from kubewright.models.site import Change
+from kubewright.site import bucket as buckets
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.objects import (
     Kind,
@@ -91,7 +94,32 @@ def memory(_: Path) -> Opened:
     return lambda: one
 
 
-STORES: dict[str, Callable[[Path], Opened]] = {"directory": directory, "memory": memory}
+@cache
+def server() -> str:
+    """A server that speaks S3; its address."""
+    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+def bucket(place: Path) -> Opened:
+    """A bucket of its own for each place."""
+    name = f"test-{files.sha256(str(place).encode())[:16]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "x")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        made = buckets.opened(f"s3://{name}/a/site", server())
+        made.client.create_bucket(Bucket=name)
+    return lambda: buckets.BucketStore(made.client, name, "a/site")
+
+
+STORES: dict[str, Callable[[Path], Opened]] = {
+    "directory": directory,
+    "memory": memory,
+    "bucket": bucket,
+}
 """Every kind of store: all of them answer alike."""
 
 

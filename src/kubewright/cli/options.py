@@ -37,7 +37,7 @@ KEYS = (
 """Those that name the keys."""
 
 PUBLICATION = (
-    "site", "url", "allow-http", "allow-development", "allow-expired", *KEYS, "trust", "state",
+    "site", "s3-endpoint", "url", "allow-http", "allow-development", "allow-expired", *KEYS, "trust", "state",
     "dry-run",
 )  # fmt: skip
 """Those of a publication of any kind."""
@@ -63,7 +63,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "show_default": "the user's",
         "help": "Where fetched files are kept.",
     },
-    "site": {"metavar": "DIR", "help": "The site to publish on."},
+    "site": {"metavar": "DIR|s3://…", "help": "The site to publish on: a directory or a bucket."},
+    "s3-endpoint": {
+        "metavar": "URL",
+        "show_default": "Amazon's",
+        "help": "Where a bucket is that is not Amazon's.",
+    },
     "url": {
         "show_default": "none, everything is relative",
         "help": "The site's public base URL.",

@@ -22,8 +22,14 @@ def alone(site: Store) -> AbstractContextManager[bool]:
 
 def store(settings: Settings) -> Store:
     """The store of the site that the settings name."""
+    if settings.site.startswith("s3://"):
+        from kubewright.site.bucket import opened
+
+        return opened(settings.site, settings.s3_endpoint)
     if "://" in settings.site:
         raise RequestError(
-            f"--site {settings.site}", "only directories can be published to", "give a path"
+            f"--site {settings.site}",
+            "only directories and buckets can be published to",
+            "give a path, or s3://BUCKET/PREFIX",
         )
     return DirectoryStore(Path(settings.site))
