@@ -1,23 +1,28 @@
 #!/bin/sh
 # An example for people who write installers: it installs a node from a site, and verifies before it trusts.
 #
-# Trust starts with the fingerprint that you give, and each arrow is a check:
+# Trust starts with the digest or the fingerprint that you give, and each arrow is a check:
 #
-#   fingerprint ─► key ─► signature ─► releases/index.json ─► manifest.json ─► packages; with --pull, images too
-#                         by gpgv      chooses a release      by SHA-256       by size and SHA-256
+#   --root ─► root ─► newest root ─► timestamp ─► snapshot ─► targets ─┐
+#             by SHA-256   signatures by openssl, versions, expiry     ├► index ─► manifest.json ─► packages; with
+#   --fingerprint ─► key ─► signature by gpgv ─────────────────────────┘  chooses  by SHA-256       --pull, images too
+#                                                                         a release                 by size and SHA-256
 #
 # It reads nothing else of the site: no apt or yum repository, no page. A mirror or a proxy may bring the bytes.
-# Needs curl, gpgv and jq (apt-get install curl gpgv jq, dnf install curl gnupg2 jq, or zypper install curl gpg2 jq).
+# Needs curl, jq and openssl, which are in packages of these names; with --fingerprint gpgv in place of openssl, which is
+# in gpgv for apt-get, gnupg2 for dnf and gpg2 for zypper.
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 usage() {
     cat <<'END'
-Usage: install.sh --site URL --fingerprint HEX --channel NAME [OPTION...]
+Usage: install.sh --site URL --root SHA256 --channel NAME [OPTION...]
+       install.sh --site URL --fingerprint HEX --channel NAME [OPTION...]
 Installs the newest release of a channel that is neither withdrawn nor to be avoided.
 
   --site URL           where the site is served
-  --fingerprint HEX    of the OpenPGP key that signs it; get it from people you trust, not from the site
+  --root SHA256        of the site's tuf/1.root.json, or a later root; get it from people you trust, not from the site
+  --fingerprint HEX    in its place: of the OpenPGP key that signs the index; from such people, too
   --channel NAME       stable-1.36, or any other that the site has
   --role ROLE          node (default) or control-plane
   --runtime RUNTIME    what runs the containers: containerd (default) or docker
@@ -28,7 +33,7 @@ Installs the newest release of a channel that is neither withdrawn nor to be avo
   --pull               pull the images that kubeadm will use, too, by the manifest's digests
   --dry-run            verify and print what would be installed; changes nothing
   --allow-development  accept a release that a development key has signed
-  --state DIR          where the newest index seen of each site is remembered [/var/lib/kubewright-installer]
+  --state DIR          where the newest seen of each site is remembered [/var/lib/kubewright-installer]
 
 Exit code: 0 done, 1 refused or failed, 2 bad usage.
 END
@@ -42,7 +47,7 @@ misused() { (refuse "$*; see --help") || exit 2; }
 
 # ── Arguments and machine ────────────────────────────────────────────────────────────────────
 
-site='' url='' fingerprint='' channel='' role=node runtime=containerd only=''
+site='' url='' root='' fingerprint='' channel='' role=node runtime=containerd only=''
 not_before='' max_age='' state=/var/lib/kubewright-installer
 pull='' dry_run='' allow_development=''
 while [ $# -gt 0 ]; do
@@ -53,6 +58,7 @@ while [ $# -gt 0 ]; do
         --allow-development) allow_development=yes && continue ;;
         --help | -h) usage && exit 0 ;;
         --site) site=${value%/} ;;
+        --root) root=$(printf %s "$value" | tr -d ' ' | tr A-F a-f) ;;
         --fingerprint) fingerprint=$(printf %s "$value" | tr -d ' ' | tr a-f A-F) ;;
         --channel) channel=$value ;;
         --role) role=$value ;;
@@ -68,9 +74,16 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $site/$channel in /* | */) misused "--site and --channel are needed" ;; esac
+case ${root:+root}${fingerprint:+fingerprint} in
+    '') misused "--root or --fingerprint is needed: it says whom you trust" ;;
+    rootfingerprint) misused "--root and --fingerprint: give one of them" ;;
+esac
+case $root in *[!0-9a-f]*) misused "--root is not hexadecimal: it is the SHA-256 of tuf/1.root.json" ;; esac
+[ -z "$root" ] || [ ${#root} -eq 64 ] || misused "--root has ${#root} digits of 64: give the whole of it"
 # The last digits of a fingerprint can be forged; only the whole of it names one key.
 case $fingerprint in *[!0-9A-F]*) misused "--fingerprint is not hexadecimal" ;; esac
-[ ${#fingerprint} -ge 40 ] || misused "--fingerprint has ${#fingerprint} digits of 40: give the whole of it"
+[ -n "$root" ] || [ ${#fingerprint} -ge 40 ] \
+    || misused "--fingerprint has ${#fingerprint} digits of 40: give the whole of it"
 case $not_before in
     [0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]) ;;
     *[!0-9]* | ??????????*) misused "--not-before $not_before: is no day like 2026-11-29, nor the number of an index" ;;
@@ -92,9 +105,10 @@ case $runtime in # ours are for systems whose own do not fit, unless there is on
 esac
 packages="$adapter kubernetes-runtime-$runtime $packages"
 
-for program in curl gpgv jq sha256sum; do
-    command -v "$program" >/dev/null \
-        || refuse "$program is missing: apt-get install curl gpgv jq (dnf: gnupg2, zypper: gpg2)"
+verifier=openssl bring='curl jq openssl (dnf, zypper: the same)'
+[ -n "$root" ] || verifier=gpgv bring='curl gpgv jq (dnf: gnupg2, zypper: gpg2)'
+for program in curl $verifier jq sha256sum; do
+    command -v "$program" >/dev/null || refuse "$program is missing: apt-get install $bring"
 done
 # The system says itself what it is: whose packages it takes, and what the manifest calls it.
 # shellcheck source=/dev/null
@@ -146,7 +160,7 @@ index=$work/index.json manifest=$work/manifest.json published=$site/releases/ind
 trap '[ $? -ne 0 ] || code=0; rm -rf "$work"; exit $code' EXIT && trap 'exit 1' HUP INT TERM
 chmod 711 "$work" # apt reads local packages as another user
 
-# ── From the fingerprint to the manifest ─────────────────────────────────────────────────────
+# ── Files of the site ────────────────────────────────────────────────────────────────────────
 
 # -q comes first: ~/.curlrc could name a proxy, another file to write, or no check of certificates.
 ask() {
@@ -155,19 +169,43 @@ ask() {
 }
 
 # A sender may never stop, and curl before 8.4 heeds no limit without Content-Length: head bounds what comes to disk.
-get() { # PATH FILE BYTES: a file of the site, or false; one of more bytes is refused
+get() { # PATH FILE BYTES [once]: a file of the site, or false; one of more bytes is refused
     rm -f "$work/whole"
     for pause in 1 4 ''; do # curl --retry would go on in the pipe after what came before
-        { ask "$site/$1" && : >"$work/whole"; } \
+        { ask "$site/$1" 2>"$work/said" && : >"$work/whole"; } \
             | head -c $(($3 + 1)) >"$2" || return
         [ "$(wc -c <"$2")" -le "$3" ] || refuse "$site/$1: has more than the $3 bytes it may have: do not install it"
         [ ! -e "$work/whole" ] || return 0 # the pipe tells only how head ended
+        if [ -n "${4-}" ] && missing; then return 1; fi # others are waited for: a copy may take a moment to come
         [ -z "$pause" ] || sleep "$pause"
     done
+    cat "$work/said" >&2
     return 1
 }
 
+missing() { # whether the server says that there is no such file, which some say by 403
+    grep -q -e '^curl: (22) .*error: 40[34]' -e '^curl: (37) ' "$work/said"
+}
+
 fetch() { get "$@" || refuse "$site/$1: cannot be had; check --site"; } # the same, for a file that must be there
+
+vouched() { # FILE PATH SHA256: goes on only if the file has the digest that something signed promises
+    printf '%s  %s\n' "$3" "$1" | sha256sum -c >/dev/null 2>&1 \
+        || refuse "$site/$2: is not what the signed index and its manifest promise: do not install from there"
+}
+
+digest_of() { sha256sum <"$1" | awk '{ print $1 }'; }
+
+copy() { # NUMBER SHA256: where the copy of an index lies that never changes
+    echo "publications/index/$1-$(echo "$2" | head -c 16).json"
+}
+
+number_of_index() { # sets sequence
+    sequence=$(jq -r '.sequence | tostring' "$index" 2>/dev/null) || refuse "$published: not JSON; check --site"
+    case $sequence in *[!0-9]* | '' | ??????????*) refuse "$published: has no number; check --site" ;; esac
+}
+
+# ── From the fingerprint to the index ────────────────────────────────────────────────────────
 
 # gpgv's exit code is no verdict: it is 0 for expired and revoked keys, and 2 where a good signature stands beside that
 # of an unknown key, as while keys change. So its status lines decide, signature by signature: GOODSIG is said of no
@@ -184,29 +222,166 @@ signer() { # KEYS SIGNATURE FILE: prints who signed, the trusted key first, if t
             END { if (!forged && who != "") print who }'
 }
 
-vouched() { # FILE PATH SHA256: goes on only if the file has the digest that something signed promises
-    printf '%s  %s\n' "$3" "$1" | sha256sum -c >/dev/null 2>&1 \
-        || refuse "$site/$2: is not what the signed index and its manifest promise: do not install from there"
+index_by_fingerprint() { # sets sequence, digest and who
+    fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
+    fetch releases/index.json "$index" 50000000
+    number_of_index
+    # The index is the copy of its number and digest, which never changes and has the signature; that is there first.
+    digest=$(digest_of "$index")
+    get "$(copy "$sequence" "$digest").asc" "$index.asc" 100000 \
+        || refuse "$published: has no signature, so it was changed: do not install from there"
+    who=$(signer "$work/keys.gpg" "$index.asc" "$index")
+    [ -n "$who" ] || refuse "$published: its signature is not good: do not install from there"
+    [ "$who" = "$fingerprint" ] || refuse "$published: signed by $who, not by the key that you trust"
 }
 
-digest_of() { sha256sum <"$1" | awk '{ print $1 }'; }
+# ── From the root to the index ───────────────────────────────────────────────────────────────
 
-copy() { # NUMBER SHA256: where the copy of an index lies that never changes
-    echo "publications/index/$1-$(echo "$2" | head -c 16).json"
+# The files in tuf/ are metadata of The Update Framework (theupdateframework.github.io). Keys sign the canonical text of
+# what stands under "signed": names in order, no spaces, and no escapes but of \ and ": a line may break within a text.
+# shellcheck disable=SC2016 # the variables are jq's
+canonical='def text: "\"", (split("\\") | join("\\\\") | split("\"") | join("\\\"")), "\"";
+    def canonical: . as $whole | if type == "object"
+        then "{", (keys as $names | range(length) | (select(. > 0) | ","),
+            ($names[.] as $name | ($name | text), ":", ($whole[$name] | canonical))), "}"
+        elif type == "array" then "[", (range(length) | (select(. > 0) | ","), ($whole[.] | canonical)), "]"
+        elif type == "string" then text else tojson end;'
+checks='def counts: type == "number" and . >= 1 and . < 1000000000 and . == floor;
+    def digest: type == "string" and test("^[0-9a-f]{64}$");'
+
+bytes() { # HEX: prints the bytes; in POSIX printf makes them of octal numbers alone
+    printf %b "$(echo "$1" | awk '{
+        for (i = 1; i < length($0); i += 2) {
+            high = index("0123456789abcdef", substr($0, i, 1)) - 1
+            printf "\\0%03o", 16 * high + index("0123456789abcdef", substr($0, i + 1, 1)) - 1
+        } }')"
 }
 
-fetch keys/kubewright.gpg "$work/keys.gpg" 1000000
-fetch releases/index.json "$index" 50000000
-sequence=$(jq -r '.sequence | tostring' "$index" 2>/dev/null) || refuse "$published: not JSON; check --site"
-case $sequence in *[!0-9]* | '' | ??????????*) refuse "$published: has no number; check --site" ;; esac
-# The index is the copy of its number and digest, which never changes and has the signature; that is there first.
-digest=$(digest_of "$index")
-get "$(copy "$sequence" "$digest").asc" "$index.asc" 100000 \
-    || refuse "$published: has no signature, so it was changed: do not install from there"
-who=$(signer "$work/keys.gpg" "$index.asc" "$index")
-[ -n "$who" ] || refuse "$published: its signature is not good: do not install from there"
-[ "$who" = "$fingerprint" ] || refuse "$published: signed by $who, not by the key that you trust"
-# The same key signs other documents, which must not pass for an index.
+# Each key counts once, whatever stands beside. What was signed is left in $work/signed.
+signed_by() { # ROOT ROLE FILE: whether as many of the keys have signed a file as a root wants for the role
+    jq -jen "$canonical"'[inputs] | select(length == 1)[0].signed | canonical' "$3" >"$work/signed" 2>/dev/null \
+        && jq -r --slurpfile roots "$1" --arg role "$2" '.signatures as $signatures | $roots[0].signed as $root
+            | $root.roles[$role].keyids | unique[] as $id
+            | first($signatures[] | select(.keyid == $id)).sig
+            | select(type == "string" and length < 200 and test("^([0-9a-f]{2})+$")) as $signature
+            | $root.keys[$id] | select(.scheme == "ecdsa-sha2-nistp256").keyval.public | split("\n") | join("|")
+            | "\($signature) \(.)"' "$3" >"$work/pairs" 2>/dev/null || return 1
+    good=0
+    while read -r signature key; do
+        bytes "$signature" >"$work/signature"
+        printf %s "$key" | tr '|' '\n' >"$work/key.pem"
+        ! openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/signature" "$work/signed" >/dev/null 2>&1 \
+            || good=$((good + 1))
+    done <"$work/pairs"
+    [ "$good" -ge "$(jq -r --arg role "$2" '.signed.roles[$role].threshold' "$1")" ]
+}
+
+trusted() { # FILE PATH ROLE [VERSION]: goes on only if the file is the role's, and signed as the newest root wants it
+    signed_by "$work/root.json" "$3" "$1" || refuse "$site/$2: not signed by the keys that root $newest names for" \
+        "the role $3: do not install from there"
+    version=$(jq -er --arg role "$3" "$checks"'.signed | select(._type == $role and (.version | counts))
+        | select(.spec_version | startswith("1.")) | .version | floor' "$1" 2>/dev/null) \
+        || refuse "$site/$2: signed, but no $3 of a version that this program knows"
+    [ "$version" -eq "${4:-$version}" ] || refuse "$site/$2: signed, but version $version"
+    echo "$3 $version $(digest_of "$work/signed")" >>"$work/versions"
+}
+
+alive() { # FILE PATH: goes on only if the file has not expired
+    problem=$(jq -r '(now | strftime("%Y-%m-%dT%H:%M:%SZ")) as $present | .signed.expires
+        | if test("^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z$") | not then error("another form")
+        elif . > $present then empty
+        else "expired at \(.), and it is \($present) here: the site is held back, or nobody has refreshed it" end' \
+        "$1" 2>/dev/null) || problem='signed, but does not say when it expires'
+    [ -z "$problem" ] || refuse "$site/$2: $problem"
+}
+
+holders() { # FILE ROLE: who may sign a role
+    jq -cS --arg role "$2" '.signed | .keys as $keys | .roles[$role] | [., (.keyids | unique | map($keys[.]))]' "$1" 2>/dev/null
+}
+
+next_root() { # the root in $work/next.json becomes the newest, if the one before wants it, and it itself
+    path=tuf/$number.root.json
+    trusted "$work/next.json" "$path" root "$number"
+    jq -e "$checks"'[.signed.roles["root", "timestamp", "snapshot", "targets"].threshold | counts] | all' \
+        "$work/next.json" >/dev/null 2>&1 || refuse "$site/$path: signed, but does not say how many keys sign a role"
+    signed_by "$work/next.json" root "$work/next.json" \
+        || refuse "$site/$path: not signed by the keys that it names itself: do not install from there"
+    for part in timestamp snapshot targets; do
+        [ "$(holders "$work/root.json" $part)" = "$(holders "$work/next.json" $part)" ] \
+            || echo "$number" >"$work/$part.since"
+    done
+    mv "$work/next.json" "$work/root.json"
+    newest=$number
+}
+
+newest_root() { # finds the root that you trust, and follows it to the newest
+    number=0 newest=''
+    while [ $number -lt 64 ]; do
+        path=tuf/$((number + 1)).root.json
+        get "$path" "$work/next.json" 512000 once || {
+            missing || refuse "$site/$path: cannot be had, and nobody can tell whether there is one"
+            break
+        }
+        number=$((number + 1))
+        if [ -z "$newest" ] && [ "$(digest_of "$work/next.json")" = "$root" ]; then
+            newest=$number
+            cat "$work/next.json" >"$work/root.json"
+            for part in root timestamp snapshot targets; do echo "$number" >"$work/$part.since"; done
+        fi
+        [ -z "$newest" ] || next_root
+    done
+    [ $number -gt 0 ] || refuse "$site/$path: not there; check --site. A site from before there were roots is checked" \
+        "by --fingerprint"
+    [ -n "$newest" ] || refuse "$site/tuf: none of its $number roots has the SHA-256 of --root: it is another site's," \
+        "or was changed: do not install from there"
+    [ $number -lt 64 ] || refuse "$site/tuf: has 64 roots or more, which no site needs: do not install from there"
+    alive "$work/root.json" "tuf/$newest.root.json"
+}
+
+promised() { # FILE PATH SIZE SHA256: goes on only if the file is the one that metadata names
+    [ "$(wc -c <"$1") $(digest_of "$1")" = "$3 $4" ] \
+        || refuse "$site/$2: is not what the signed metadata promises: do not install from there"
+}
+
+follow() { # ROLE NEXT BYTES: gets the file of the next role, which that of a role names
+    jq -er --arg next "$2.json" --arg most "$3" "$checks"'.signed.meta[$next]
+        | select((.version | counts) and (.length | counts) and (.hashes.sha256 | digest))
+        | select(.length <= ($most | tonumber))
+        | "\(.version | floor) \(.length | floor) \(.hashes.sha256)"' "$work/$1.json" >"$work/named" 2>/dev/null \
+        || refuse "$site/tuf: its $1 names no $2 of at most $3 bytes"
+    read -r version size digest <"$work/named"
+    path=tuf/$version.$2.json
+    get "$path" "$work/$2.json" "$size" || refuse "$site/$path: cannot be had, but the signed $1 names it;" \
+        "tell the people who run the site"
+    promised "$work/$2.json" "$path" "$size" "$digest"
+    trusted "$work/$2.json" "$path" "$2" "$version"
+    alive "$work/$2.json" "$path"
+}
+
+index_by_root() { # sets sequence, digest, who and published
+    newest_root
+    fetch tuf/timestamp.json "$work/timestamp.json" 16384
+    trusted "$work/timestamp.json" tuf/timestamp.json timestamp
+    alive "$work/timestamp.json" tuf/timestamp.json
+    follow timestamp snapshot 2000000
+    follow snapshot targets 5000000
+    # Not releases/index.json, which is another while somebody publishes: its copy never changes.
+    jq -er "$checks"'[.signed.targets | to_entries[] | select(.key | startswith("publications/index/"))]
+        | select(length == 1)[0] | select(.key | test("^publications/index/[0-9]{1,9}-[0-9a-f]{16}[.]json$"))
+        | .key as $path | .value | select((.length | counts) and .length <= 50000000 and (.hashes.sha256 | digest))
+        | "\(.length | floor) \(.hashes.sha256) \($path)"' "$work/targets.json" >"$work/named" 2>/dev/null \
+        || refuse "$site/$path: signed, but does not name one index"
+    read -r size digest path <"$work/named"
+    published=$site/$path who="the keys that root $newest names"
+    fetch "$path" "$index" "$size"
+    promised "$index" "$path" "$size" "$digest"
+    number_of_index
+}
+
+# ── From the index to the manifest ───────────────────────────────────────────────────────────
+
+if [ -n "$root" ]; then index_by_root; else index_by_fingerprint; fi
+# The same keys sign other documents, which must not pass for an index.
 jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$index" >/dev/null \
     || refuse "$published: signed, but no index of a version that this program knows"
 issued=$(jq -r '.issued | strftime("%Y-%m-%d")' "$index")
@@ -218,6 +393,9 @@ case $id in
     '') id=$fingerprint ;; # of a site from before there were ids
     *[!0-9a-f]* | ?????????????????????????????????*) refuse "$published: signed, but $id is no id of a site" ;;
 esac
+[ -z "$root" ] \
+    || jq -e --arg id "$id" '.signed.kubewright.site == $id and $id != ""' "$work/snapshot.json" >/dev/null 2>&1 \
+    || refuse "$published: is of the site $id, but the snapshot that leads to it is not"
 [ -z "$address" ] || [ "${address%/}" = "${url:-$site}" ] \
     || refuse "$published: is of the site at $address, not at ${url:-$site}; if this is meant to be a copy of that" \
         "site, give --url $address"
@@ -231,15 +409,35 @@ esac
 [ -z "$max_age" ] || [ "$age" -le "$max_age" ] \
     || refuse "$published: is number $sequence of $issued, $age days old: the site is held back, or nobody publishes"
 
-remembered=$state/$id
+remembered=$state/$id former=${fingerprint:-$id} # what a site was remembered by before it had an id
 lies=$state/at-$(printf %s "${url:-$site}" | sha256sum | head -c 16) # which site was at this address
 if [ -e "$lies" ]; then
     before=$(cat "$lies")
-    if [ "$before" = "$fingerprint" ]; then before=$id; fi # seen before it had an id
+    if [ "$before" = "$former" ]; then before=$id; fi
     [ "$before" = "$id" ] || refuse "$published: is of the site $id, but site $before was here before." \
         "If you know why, remove $lies"
 fi
-if [ ! -e "$remembered" ] && [ -e "$state/$fingerprint" ]; then remembered=$state/$fingerprint; fi
+# Of the metadata nothing older may come back. But whoever has stolen a key may have signed the highest version of
+# all, so that of a role counts only for as long as its keys were the same.
+versions=$state/$id.tuf
+if [ -n "$root" ] && [ -e "$versions" ]; then
+    awk 'BEGIN { split("root timestamp snapshot targets", part) }
+        NF != 3 || $1 != part[NR] || length($2) > 9 || length($3) != 64 { next }
+        $2 ~ /^[0-9]+$/ && $3 ~ /^[0-9a-f]+$/ { good++ }
+        END { exit !(good == 4 && NR == 4) }' "$versions" || refuse "$versions: damaged; remove it"
+    while read -r part seen known; do
+        [ "$part" != root ] || last=$seen
+        [ "$last" -ge "$(cat "$work/$part.since")" ] || continue
+        version=$(sed -n "s/^$part \([0-9]*\) .*/\1/p" "$work/versions" | sed -n '$p')
+        [ "$version" -ge "$seen" ] || refuse "$site/tuf: its $part has version $version, but version $seen was seen:" \
+            "somebody put an old one back. If you know why, remove $versions"
+        if [ "$version" -eq "$seen" ] || [ "$part" = root ]; then
+            grep -qx "$part $seen $known" "$work/versions" || refuse "$site/tuf: its $part of version $seen is not" \
+                "the one that was seen: the site is forked. If you know why, remove $versions"
+        fi
+    done <"$versions"
+fi
+if [ ! -e "$remembered" ] && [ -e "$state/$former" ]; then remembered=$state/$former; fi
 if [ -e "$remembered" ]; then
     seen=$(awk 'NR == 1 && NF == 2 && $1 ~ /^[0-9]+$/ && length($1) < 10 && $2 ~ /^[0-9a-f]+$/ && length($2) == 64 {
         good = 1; words = $1 " " $2 } END { if (good && NR == 1) print words }' "$remembered")
@@ -273,6 +471,7 @@ keep() { # FILE TEXT: the file has the text after a crash, or what it had before
 if [ -z "$dry_run" ]; then
     mkdir -p "$state"
     keep "$state/$id" "$sequence $digest"
+    [ -z "$root" ] || keep "$versions" "$(sed -n "/^root $newest /p; /^root /d; p" "$work/versions")"
     keep "$lies" "$id"
 fi
 

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from installer_machine import DEBIAN, ROCKY, Shells, debian, every_shell, script, told
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
@@ -36,99 +37,24 @@ from kubewright.signing.keys import initialise, repo_key
 from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 
-INSTALLER = Path(__file__).parent.parent / "docs" / "install.sh"
-NEEDS = (
-    "sh",
-    "curl",
-    "gpgv",
-    "jq",
-    "sha256sum",
-    "awk",
-    "cat",
-    "chmod",
-    "grep",
-    "head",
-    "id",
-    "mkdir",
-    "mktemp",
-    "mv",
-    "rm",
-    "sed",
-    "sync",
-    "tr",
-    "wc",
-)
 CHANNEL = "stable-1.36"
 NOW = 1_790_000_000
 MANIFEST = "releases/v1.36.4-1/manifest.json"
 KUBELET = "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb"
 Installer = Callable[..., subprocess.CompletedProcess[str]]
-Shells = list[list[str | Path]]
 Gpg = Callable[..., str]
-
-
-DEBIAN, ROCKY = (
-    "ID=debian\nVERSION_ID=12\n",
-    'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\n',
-)
-"""What /etc/os-release says of a system."""
-
-
-def script(path: Path, text: str) -> None:
-    """Put a stand-in for a program, in place of any link to the real one."""
-    path.unlink(missing_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-
-
-FOUND = """for name; do :; done
-grep "^$name " "${0%/bin/*}/has" | sed 's/^[^ ]*/installed/' | grep . \\
-    || { echo "$name is not installed"; exit 1; }"""
-"""What a database of packages says of the last word."""
 
 
 @pytest.fixture
 def machine(tool: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A directory of programs for a Debian: what the installer needs, and an apt-get that notes
-    what it is told.
-
-    `has` beside it says which packages are installed, `reader` which dpkg, and `removals` what a
-    simulation of apt-get removes.
-    """
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in NEEDS:
-        (programs / name).symlink_to(tool(name))
-    note = 'for word; do case $word in /*) cat "$word" > "${0%/bin/*}/${word##*/}" ;; esac; done'
-    simulated = '[ "$1" != --simulate ] || exec cat "${0%/bin/*}/removals"'
-    script(
-        programs / "apt-get", f'{simulated}\necho "${{0##*/}} $*" >> "${{0%/bin/*}}/told"\n{note}'
-    )
-    script(
-        programs / "dpkg-query",
-        f'[ "$*" != "-Wf \\${{Architecture}} dpkg" ] || {{ echo amd64; exit; }}\n'
-        '[ "$*" != "-Wf \\${Version} dpkg" ] || exec cat "${0%/bin/*}/reader"\n'
-        f"{FOUND}",
-    )
-    script(programs / "rpm", f'[ "$1" != --eval ] || {{ echo x86_64; exit; }}\n{FOUND}')
-    (tmp_path / "has").touch()
-    (tmp_path / "reader").write_text("1.21.23\n")
-    (tmp_path / "removals").touch()
-    script(programs / "id", "echo 0")
-    script(programs / "sleep", ":")
-    (tmp_path / "os-release").write_text(DEBIAN)
-    text = INSTALLER.read_text()
-    assert text.count(". /etc/os-release") == 1
-    (tmp_path / "install.sh").write_text(
-        text.replace(". /etc/os-release", f". {tmp_path}/os-release")
-    )
-    return programs
+    """A Debian that checks sites by their fingerprint."""
+    return debian(tmp_path, tool, "gpgv")
 
 
 @pytest.fixture
 def shells(tool: Callable[[str], Path]) -> Shells:
     """The words that run a script in each shell that systems have as sh."""
-    return [[tool("dash")], [tool("busybox"), "sh"], [tool("bash")]]
+    return every_shell(tool)
 
 
 @pytest.fixture
@@ -195,12 +121,6 @@ def signature_of(site: Path) -> str:
     """Where the signature of the index lies."""
     data = (site / layout.INDEX).read_bytes()
     return f"{layout.index_copy(json.loads(data)['sequence'], files.sha256(data))}.asc"
-
-
-def told(tmp_path: Path) -> str:
-    """What the package manager was told."""
-    path = tmp_path / "told"
-    return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.parametrize("shell", ["dash", "busybox", "bash"])

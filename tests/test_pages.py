@@ -167,7 +167,7 @@ def test_the_page_has_people_set_what_its_commands_use(pages: ModuleType) -> Non
     used = set(re.findall(r"(?<!\\)\$([A-Z_]+)", "".join(pages.blocks(PAGE.name).values())))
     settings = text.partition("## Settings")[2].partition("## ")[0]
     assert set(re.findall(r"^([A-Z]+)=", settings, re.MULTILINE)) == {"SITE", "CHANNEL", "REGISTRY"}
-    further = {"PODS", "PEER", "PEER_PODS", "ENDPOINT", "TOKEN", "CA_HASH", "FINGERPRINT"}
+    further = {"PODS", "PEER", "PEER_PODS", "ENDPOINT", "TOKEN", "CA_HASH", "ROOT"}
     assert used - {"SITE", "CHANNEL", "REGISTRY"} == further
     outside = re.sub(r"```sh.*?```", "", text, flags=re.DOTALL)
     assert all(name in outside for name in used)
