@@ -37,8 +37,8 @@ KEYS = (
 """Those that name the keys."""
 
 PUBLICATION = (
-    "site", "s3-endpoint", "url", "allow-http", "allow-development", "allow-expired", *KEYS, "trust", "state",
-    "dry-run",
+    "site", "s3-endpoint", "url", "allow-http", "allow-development", "allow-expired", *KEYS,
+    "trust", "state", "dry-run",
 )  # fmt: skip
 """Those of a publication of any kind."""
 
