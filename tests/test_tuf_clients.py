@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import pytest
+from go_programs import go_program
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Targets
 from tuf.ngclient import Updater, UpdaterConfig

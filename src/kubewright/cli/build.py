@@ -90,8 +90,8 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @NAME
 @shared(
-    "repo-key", "next-repo-key", "trust", "state", "now", "dist", "cache", "site", "url",
-    "registry", "maintainer", "backend", "compression", "only", "jobs",
+    "repo-key", "next-repo-key", "trust", "state", "now", "dist", "cache", "site", "s3-endpoint",
+    "url", "registry", "maintainer", "backend", "compression", "only", "jobs",
     "dry-run",
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
@@ -179,8 +179,8 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 @click.command()
 @NAME
 @shared(
-    *KEYS, "trust", "state", "dist", "cache", "site", "url", "allow-http", "allow-development",
-    "dry-run",
+    *KEYS, "trust", "state", "dist", "cache", "site", "s3-endpoint", "url", "allow-http",
+    "allow-development", "dry-run",
 )  # fmt: skip
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""

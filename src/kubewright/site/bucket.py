@@ -3,10 +3,10 @@
 # ruff: noqa: D102 -- Store says what each method does
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +16,7 @@ from kubewright.site.store import Content, Stat, Stored, checked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 LARGE: Final = 64 << 20
 """Bytes from which an object is sent in parts."""
@@ -42,18 +43,34 @@ class BucketStore:
 
     def get(self, path: str) -> Stored | None:
         with self._explained(path) as key:
-            try:
-                found = self.client.get_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if _code(error) in _ABSENT:
-                    return None
-                raise
+            found = self._found(key)
+            if found is None:
+                return None
             most = layout.most(path)
             with found["Body"] as body:
                 data = body.read(most + 1)
         if len(data) > most:
             raise VerificationFailed(path, f"has more than {most} bytes", "remove it")
         return Stored(data, found["ETag"])
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[Callable[[int], bytes] | None]:
+        """What reads an object piece by piece; None if there is none."""
+        with self._explained(path) as key:
+            found = self._found(key)
+            if found is None:
+                yield None
+                return
+            with found["Body"] as body:
+                yield body.read
+
+    def _found(self, key: str) -> "GetObjectOutputTypeDef | None":
+        try:
+            return self.client.get_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if _code(error) in _ABSENT:
+                return None
+            raise
 
     def stat(self, path: str) -> Stat | None:
         with self._explained(path) as key:
@@ -87,7 +104,7 @@ class BucketStore:
         return False
 
     def _send(self, key: str, path: str, content: Content, condition: dict[str, Any]) -> None:
-        own = {"Bucket": self.bucket, "Key": key, **_headers(path)}
+        own: dict[str, Any] = {"Bucket": self.bucket, "Key": key, **_headers(path)}
         if isinstance(content, bytes):
             self.client.put_object(**own, **condition, Body=content)
         elif content.stat().st_size <= LARGE:
@@ -101,7 +118,7 @@ class BucketStore:
         upload = self.client.create_multipart_upload(**own)["UploadId"]
         place["UploadId"] = upload
         try:
-            parts = []
+            parts: list[Any] = []
             with content.open("rb") as body:
                 for number, data in enumerate(iter(lambda: body.read(PART), b""), 1):
                     sent = self.client.upload_part(**place, PartNumber=number, Body=data)
@@ -166,6 +183,7 @@ def opened(site: str, endpoint: str | None) -> BucketStore:
     import boto3
     from botocore.config import Config
 
+    required: Literal["when_required", "when_supported"]
     required = "when_required" if endpoint else "when_supported"
     config = Config(
         request_checksum_calculation=required,

@@ -7,6 +7,8 @@ from kubewright.errors import RequestError
 from kubewright.settings import Settings
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Store
+from kubewright.verification import Bucket, Directory, Source, Web
+from kubewright.web import WebFiles
 
 
 def announce(site: Store) -> None:
@@ -18,6 +20,19 @@ def announce(site: Store) -> None:
 def alone(site: Store) -> AbstractContextManager[bool]:
     """Whether nobody else writes here, as far as a store knows; nobody begins meanwhile."""
     return site.alone() if isinstance(site, DirectoryStore) else nullcontext(True)
+
+
+def source(site: str, s3_endpoint: str | None) -> Source:
+    """Reads a site: a directory, a bucket, or a URL. Raises RequestError for what is none."""
+    if site.startswith(("http://", "https://")):
+        return Web(WebFiles(site).opened)
+    if site.startswith("s3://"):
+        from kubewright.site.bucket import opened
+
+        return Bucket(opened(site, s3_endpoint))
+    if Path(site).is_dir():
+        return Directory(Path(site))
+    raise RequestError(site, "no such directory", "give a site's root or its URL")
 
 
 def store(settings: Settings) -> Store:
