@@ -1,21 +1,18 @@
 """What every store promises, whatever it is made of, and what publications make of it."""
 
 import atexit
-import socket
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from functools import cache
 from itertools import count
 from pathlib import Path
 
 import pytest
-from go_programs import go_program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from s3_server import running
 
 from kubewright import files
 from kubewright.errors import DiskError, PublicationConflict, RequestError, VerificationFailed
@@ -101,20 +98,10 @@ def memory(_: Path) -> Opened:
 
 @cache
 def server() -> str:
-    """A server that speaks S3 and heeds conditions (facts/stores.md); its address."""
-    program = go_program("github.com/johannesboyne/gofakes3", "v1.2.0", "cmd/gofakes3", go="1.21")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    running = subprocess.Popen(
-        [program, "-host", f"127.0.0.1:{port}", "-backend", "memory", "-quiet"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    atexit.register(running.kill)
-    for _ in range(100):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return f"http://127.0.0.1:{port}"
-        time.sleep(0.05)
-    raise TimeoutError("gofakes3 does not answer")
+    """A server that speaks S3; its address."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(running())
 
 
 def bucket(place: Path) -> Opened:
