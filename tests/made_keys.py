@@ -45,11 +45,13 @@ def read(paths: Paths, *, now: int) -> Keys:
 
 def development(now: int) -> Keys:
     """The development keys of this run."""
+    root = development_root(now)
+    SIGNERS[root] = root_key(None).role_key
     return Keys(
         repo=repo_key(None, now=now),
         artifact=artifact_key(None),
         freshness=freshness_key(None),
-        root=development_root(now),
+        root=root,
     )
 
 
@@ -83,4 +85,4 @@ def following(before: Keys, after: Keys, *, now: int) -> Keys:
     old = formats.parse(Root, before.root, "the root before")
     root = roots.new(holders, [signer], now=now, before=old).data
     SIGNERS[root] = signer
-    return replace(after, root=root)
+    return replace(after, root=root, earlier=before.roots)

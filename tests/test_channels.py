@@ -14,7 +14,7 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import LONGEST, Channel, ChannelRelease, Index
 from kubewright.repos import apt
 from kubewright.settings import Settings
-from kubewright.site import channels, index, page
+from kubewright.site import channels, freshness, index, page
 from kubewright.site.identity import Identity
 from kubewright.site.index import Declared
 
@@ -101,33 +101,47 @@ def test_rolling_back_to_what_is_there_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days_later", "asked", "sequence", "left"),
-    [
-        (0, 10, 1, 10), (4, 10, 1, 6), (5, 10, 1, 5), (6, 10, 2, 10), (11, 10, 2, 10),
-        (4, None, 1, 6), (6, None, 2, 10), (60, None, 2, 10),
-        (0, 5, 2, 5), (0, 15, 2, 15), (0, 0, 2, None), (60, 0, 2, None),
-    ],
-    ids=[
-        "at once", "more than half left", "half left", "less than half left", "expired",
-        "nobody asks", "nobody asks, less than half left", "nobody asks, expired",
-        "shorter", "longer", "switched off", "switched off when expired",
-    ],
+    ("asked", "days"), [(10, 10), (None, 10), (5, 5), (15, 15), (0, None)],
+    ids=["the same", "nobody asks", "shorter", "longer", "switched off"],
 )  # fmt: skip
-def test_publishing_again_renews_what_is_about_to_expire(
-    days_later: int, asked: int | None, sequence: int, left: int | None
+@pytest.mark.parametrize("days_later", [0, 4, 6, 60])
+def test_publishing_again_changes_how_long_a_channel_is_good_for_only_if_asked(
+    days_later: int, asked: int | None, days: int | None
 ) -> None:
     first = channels.add(
         None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10
     )
     assert (first.valid_until, first.valid_for) == (1000 + 10 * DAY, 10)
-    now = 1000 + days_later * DAY + (sequence - 1)
+    now = 1001 + days_later * DAY
     again = channels.add(
         first, "stable", release("1.36.4"), now=now, url="", repo_key=KEY, valid_for=asked
     )
-    assert again.sequence == sequence
-    assert again.valid_until == (None if left is None else now + left * DAY)
-    if asked is None:
-        assert again == channels.resign(first, now=now, repo_key=KEY)
+    if days == 10:
+        assert again is first
+        assert channels.resign(first, now=now, repo_key=KEY) is first
+    else:
+        assert again.sequence == 2
+        assert again.valid_until == (None if days is None else now + days * DAY)
+
+
+@pytest.mark.parametrize(
+    ("days_later", "due"), [(0, False), (4, False), (5, False), (6, True), (11, True), (60, True)],
+    ids=["at once", "more than half left", "half left", "less", "expired", "long expired"],
+)  # fmt: skip
+def test_a_suite_is_due_when_less_than_half_of_its_days_are_left(
+    days_later: int, due: bool
+) -> None:
+    record = channels.add(
+        None, "stable", release("1.36.4"), now=1000, url="", repo_key=KEY, valid_for=10
+    )
+    now = 1000 + days_later * DAY
+    assert freshness.is_due(record, 0, now) is due
+    assert freshness.dates(record, 0) == (1000, 1000 + 10 * DAY)
+    assert freshness.dates(record, now + 1) == (now + 1, now + 1 + 10 * DAY)
+    assert not freshness.is_due(record, now + 1, now)
+    lasting = record.model_copy(update={"valid_for": None, "valid_until": None})
+    assert not freshness.is_due(lasting, 0, now)
+    assert freshness.dates(lasting, now + 1) == (1000, None)
 
 
 def test_a_channel_that_expires_does_so_with_every_new_content() -> None:

@@ -148,7 +148,7 @@ class Owner:
     ) -> None:
         """Go over to keys of the other set, and publish with them."""
         data = self.next_root(root=root, freshness=freshness, artifact=artifact)
-        self.keys = replace(self.keys, root=data)
+        self.keys = replace(self.keys, root=data, earlier=self.keys.roots)
         if root:
             self.signer = self.other.root
         if freshness:
@@ -1100,7 +1100,7 @@ def test_a_key_that_was_away_meanwhile_begins_anew(
     before = formats.parse(Root, owner.keys.root or b"", "root")
     back = {"timestamp": [first.roles.freshness.key]}
     data = roots.new(back, [owner.signer], now=owner.home.now, before=before).data
-    owner.keys = replace(owner.keys, root=data, freshness=first.freshness)
+    owner.keys = replace(owner.keys, root=data, earlier=owner.keys.roots, freshness=first.freshness)
     owner.refresh()
     assert owner.said("timestamp")["version"] == 1
     done = install()

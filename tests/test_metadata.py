@@ -17,6 +17,7 @@ from kubewright.errors import KubewrightError, RequestError, VerificationFailed
 from kubewright.metadata import chain, formats
 from kubewright.metadata.names import role_path
 from kubewright.models.base import DAY
+from kubewright.models.site import Pointer
 from kubewright.settings import Settings
 from kubewright.signing import roots
 from kubewright.signing.absent import Absent
@@ -24,7 +25,7 @@ from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.reader import Present, Reader
-from kubewright.site.words import Word, pointer_to
+from kubewright.site.words import Word
 from kubewright.stages import channels, publish, release
 from kubewright.stages.repair import repair_site
 from kubewright.stages.verify import verify
@@ -343,6 +344,37 @@ def test_a_root_that_does_not_follow_is_named_and_removed_by_repair(
     assert tree(home) == before
 
 
+def test_a_planted_root_before_the_trusted_one_lets_nobody_sign(
+    home: Settings, owner: Keys, tmp_path: Path
+) -> None:
+    """A publisher comes with the next root; the one on the site names its signers and a stranger's
+    keys for the rest.
+    """
+    mallory, second = made(tmp_path / "m", "Mallory", now=NOW), following(owner, owner, now=NOW)
+    assert owner.root is not None
+    signer = SIGNERS[owner.root]
+    holders = {
+        "root": [signer.key, mallory.roles.artifact.key],
+        "targets": [mallory.roles.artifact.key],
+        "snapshot": [mallory.roles.artifact.key],
+        "timestamp": [mallory.roles.freshness.key],
+    }
+    planted = formats.signed(formats.root(1, NOW + DAY, holders, 1), mallory.roles.artifact)
+    site = Path(home.site)
+    write(site / role_path("root", 1), planted)
+    state = (site / layout.STATE).read_bytes()
+    word = leading_to(site, mallory.roles, state, version=9, now=NOW)
+    for path in (layout.TIMESTAMP, layout.FINISHED):
+        write(site / path, word)
+    before = tree(home)
+    for verb in (published_again, refreshed):
+        with pytest.raises(KubewrightError):
+            verb(home, second)
+    assert {path: digest for path, digest in tree(home).items() if path.startswith("tuf/")} == {
+        path: digest for path, digest in before.items() if path.startswith("tuf/")
+    }
+
+
 def test_another_root_than_the_trusted_one_is_refused_by_every_verb(
     home: Settings, owner: Keys, tmp_path: Path
 ) -> None:
@@ -367,7 +399,7 @@ def test_a_site_goes_from_root_to_root_and_from_key_to_key(
         assert trusted is not None
         assert problems(home, trusted) == []
     # Who still has the old root file publishes all the same: it leads to the new one.
-    published_again(home, replace(second, root=owner.root))
+    published_again(home, replace(second, root=owner.root, earlier=()))
     assert problems(home, owner.root) == []
 
 
@@ -375,11 +407,31 @@ def test_a_root_follows_only_the_one_before_it(home: Settings, owner: Keys) -> N
     second = following(owner, owner, now=NOW + 200)
     third = following(second, owner, now=NOW + 200)
     with pytest.raises(VerificationFailed, match=r"tuf/2.root.json: missing.*with the root before"):
-        refreshed(home, third)
+        refreshed(home, replace(third, earlier=()))
     refreshed(home, second)
+    refreshed(home, replace(third, earlier=()))
+    assert third.root is not None
+    assert problems(home, third.root) == []
+
+
+def test_several_roots_come_to_a_site_at_once(home: Settings, owner: Keys) -> None:
+    third = following(following(owner, owner, now=NOW + 200), owner, now=NOW + 200)
     refreshed(home, third)
     assert third.root is not None
     assert problems(home, third.root) == []
+    assert (Path(home.site) / role_path("root", 3)).read_bytes() == third.root
+
+
+def test_a_root_with_other_keys_needs_the_one_before_it_to_judge_the_site(
+    home: Settings, owner: Keys, tmp_path: Path
+) -> None:
+    other = made(tmp_path / "other", "Other", now=NOW)
+    second = following(owner, replace(owner, freshness=other.freshness), now=NOW + 200)
+    with pytest.raises(VerificationFailed, match=r"not signed by .*--root OLD --root NEW"):
+        refreshed(home, replace(second, earlier=()))
+    refreshed(home, second)
+    assert second.root is not None
+    assert problems(home, second.root) == []
 
 
 def test_a_new_artifact_key_takes_a_next_root(home: Settings, owner: Keys, tmp_path: Path) -> None:
@@ -408,7 +460,7 @@ def test_a_site_whose_pointer_is_taken_away_is_not_one_from_before_metadata(
     site, (found, _) = Path(home.site), present(home)
     assert found.state is not None
     assert found.sha256 is not None
-    old = pointer_to(found.state.number, found.sha256)
+    old = Pointer(number=found.state.number, sha256=found.sha256).to_bytes()
     (site / layout.TIMESTAMP).unlink()
     for path in (layout.CURRENT, layout.FINISHED):
         write(site / path, old)

@@ -114,7 +114,7 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
         command(whole, keys)
     meant = tree(Path(whole.site))
     points = len(operations)
-    assert points > 25
+    assert points > 20
     record_property("covered", f"{name}: killed before each of {points} operations on the site")
     for point in range(part + 1, points + 1, PARTS):
         settings = copied(ready, tmp_path / str(point))
@@ -132,3 +132,30 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
         assert wrong(site) == ([], []), place
         assert tree(site) == meant, place
         shutil.rmtree(site)
+
+
+def test_a_first_publication_that_was_cut_short_is_finished_by_the_same_command(
+    ready: Settings, keys: Keys, watch: Watch, tmp_path: Path
+) -> None:
+    """After its commit nothing of before is there to stand in for what is not written yet."""
+
+    def empty(name: str) -> Settings:
+        return ready.model_copy(update={"site": str(tmp_path / name)})
+
+    with watch(lambda number, operation: None) as operations:
+        published(empty("whole"), keys)
+    meant = tree(tmp_path / "whole")
+    commit = operations.index("put tuf/timestamp.json") + 1
+    for point in range(commit + 1, len(operations) + 1, 3):
+        settings = empty(str(point))
+
+        def kill(number: int, operation: str, point: int = point) -> None:
+            if number >= point:
+                raise Killed
+
+        with watch(kill) as done, pytest.raises(Killed):
+            published(settings, keys)
+        place = f"killed before step {point}, {done[point - 1]}"
+        published(settings, keys)
+        assert wrong(Path(settings.site)) == ([], []), place
+        assert tree(Path(settings.site)) == meant, place

@@ -56,7 +56,7 @@ def test_a_root_is_good_when_enough_of_its_holders_have_signed(two: Run) -> None
     code, out, _ = two("key", "root", "sign", "1.json", "--root-key", "file:bob/root-key.pem")
     assert code == 0
     assert "not signed enough" not in out
-    assert roots.trusted(Path("1.json")) == Path("1.json").read_bytes()
+    assert roots.trusted([Path("1.json")]) == (Path("1.json").read_bytes(),)
     code, out, _ = two("key", "root", "show", "1.json", "--json")
     shown = json.loads(out)
     assert (shown["version"], shown["threshold"], shown["missing"]) == (1, 2, [])

@@ -2,14 +2,12 @@
 the new one alone, at every step.
 """
 
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from made_keys import made
+from rotations import Pair, Site, made_pair
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
@@ -19,7 +17,6 @@ from kubewright.signing.keys import initialise, repo_key
 from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 from kubewright.site.reader import Reader
-from kubewright.stages import release
 from kubewright.stages.rotation import Step, rotate
 from kubewright.stages.site import published_keys
 from kubewright.stages.store import store
@@ -29,21 +26,9 @@ Tool = Callable[[str], Path]
 SUITE = "stable-1.36"
 
 
-class Pair(NamedTuple):
-    """Two repository keys of one publisher."""
-
-    old: RepoKey
-    new: RepoKey
-
-
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, released: Settings) -> Pair:
-    keys = []
-    for name in ("old", "new"):
-        folder = tmp_path_factory.mktemp("keys") / name
-        made = initialise(folder, f"{name} <k@example.org>", now=released.now, expires_days=None)
-        keys.append(repo_key(f"file:{made.repo_secret}", now=released.now))
-    return Pair(*keys)
+    return made_pair(tmp_path_factory.mktemp("keys"), now=released.now)
 
 
 @pytest.fixture
@@ -52,41 +37,10 @@ def whole(tmp_path: Path, home: Settings) -> Keys:
     return made(tmp_path / "whole", "whole", now=home.now)
 
 
-class Site:
-    """A site that its owner takes from one key to the next."""
-
-    def __init__(self, home: Settings, pair: Pair, whole: Keys) -> None:
-        self.home, self.pair, self.now, self.whole = home, pair, home.now, whole
-        shutil.rmtree(home.site)
-
-    @property
-    def root(self) -> Path:
-        return Path(self.home.site)
-
-    def keys(self, step: Step | None, *, announced: bool = True) -> Keys:
-        old, new = self.pair
-        if step in (Step.switch, Step.retire):
-            return self.signed_by(new, None, old if step is Step.switch else None)
-        coming = new if announced else None
-        return self.signed_by(old, coming, new if step is Step.overlap else None)
-
-    def signed_by(self, repo: RepoKey, coming: RepoKey | None, second: RepoKey | None) -> Keys:
-        return replace(self.whole, repo=repo, coming=coming, second=second)
-
-    def release(self, version: str, keys: Keys) -> None:
-        self.now += 60
-        settings = self.home.model_copy(update={"now": self.now})
-        release.release(version, settings, shipped(), keys)
-
-    def rotate(self, step: Step) -> None:
-        self.now += 60
-        settings = self.home.model_copy(update={"now": self.now})
-        rotate(step, settings, shipped(), self.keys(step))
-
-
 @pytest.fixture
 def site(home: Settings, pair: Pair, whole: Keys, compiled: dict[str, object]) -> Site:
-    return Site(home.model_copy(update=compiled), pair, whole)
+    # Real clients go by the machine's clock, which is long after the site's.
+    return Site(home.model_copy(update={**compiled, "valid_for": 0}), pair, whole)
 
 
 def ring(pair: Pair, knows: str) -> list[RepoKey]:

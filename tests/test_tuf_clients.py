@@ -521,7 +521,7 @@ each_client = pytest.mark.parametrize("who", ["python-tuf", "go-tuf"])
 def rotated(case: Case) -> Keys:
     """The keys after the second root, which gives timestamps to another freshness key."""
     data = successor(case, case.owners, timestamp=case.stranger)
-    return replace(case.keys, freshness=case.stranger, root=data)
+    return replace(case.keys, freshness=case.stranger, root=data, earlier=case.keys.roots)
 
 
 def refresh(site: Path, case: Case, keys: Keys) -> None:

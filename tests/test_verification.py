@@ -1010,7 +1010,8 @@ def test_a_site_that_changed_its_keys_is_sound(site: Site, tmp_path: Path) -> No
     settings = site.past.settings.model_copy(
         update={"site": str(site.root), "now": NOW + 180, "trust": trust}
     )
-    channels.rollback(CHANNEL, settings, shipped(), site.past.stranger, 2)
+    keys = following(site.past.keys, site.past.stranger, now=NOW)
+    channels.rollback(CHANNEL, settings, shipped(), keys, 2)
     assert site.found() == []
     assert site.found(*own(site.past), *foreign(site.past)) == []
     assert site.found(*foreign(site.past)) == [], "the new keys' state names the old ones"
@@ -1024,7 +1025,7 @@ def test_a_site_that_changed_its_keys_is_sound(site: Site, tmp_path: Path) -> No
 def test_what_is_no_site_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(
         VerificationFailed,
-        match=r"publications/current\.json is missing: this is no published site",
+        match=r"tuf/timestamp\.json is missing: this is no published site",
     ):
         verify.verify(str(tmp_path), [], now=NOW)
     with pytest.raises(RequestError, match="no such directory"):
@@ -1185,7 +1186,8 @@ def test_an_expired_key_that_signs_is_a_finding_and_an_earlier_one_is_only_said(
             "trust": (tmp_path / "short/repo-key.pub.asc", tmp_path / "short/artifact-key.pub"),
         }
     )
-    channels.rollback(CHANNEL, settings, shipped(), site.past.keys, 3)
+    back = following(keys, site.past.keys, now=NOW)
+    channels.rollback(CHANNEL, settings, shipped(), back, 3)
     report = verify.verify(str(site.root), given, now=NOW + 41 * DAY)
     assert report.findings == ()
     assert any(line.startswith(about) for line in report.warnings)

@@ -76,8 +76,8 @@ class Settings(Model):
     next_repo_key: str | None = None
     second_repo_key: str | None = None
     freshness_key: str | None = None
-    root: Path | None = Field(
-        None, description="TUF metadata of the root that is trusted; None: the development root"
+    roots: tuple[Path, ...] = Field(
+        (), description="TUF metadata of roots that are trusted; none: the development root"
     )
     trust: tuple[Path, ...] = Field(
         (), description="files of public keys that may have signed what is published already"

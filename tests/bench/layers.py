@@ -14,7 +14,7 @@ from private_docker import docker_engine
 
 from kubewright import files, run
 from kubewright.archives import FileEntry, write_tar
-from kubewright.cli.options import cache_directory
+from kubewright.cli.directories import cache_directory
 from kubewright.errors import KubewrightError, ToolMissing
 from kubewright.gobuild import toolchain
 from kubewright.images import oci

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from kubewright import content, files
-from kubewright.cli.options import cache_directory
+from kubewright.cli.directories import cache_directory
 from kubewright.cli.shipped import shipped
 from kubewright.log import console
 from kubewright.models.base import Arch

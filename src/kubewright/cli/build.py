@@ -90,9 +90,9 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @click.command()
 @NAME
 @shared(
-    "repo-key", "next-repo-key", "trust", "state", "now", "dist", "cache", "site", "s3-endpoint",
-    "url", "registry", "maintainer", "backend", "compression", "only", "jobs",
-    "dry-run",
+    "repo-key", "next-repo-key", "root", "trust", "state", "allow-expired", "now", "dist", "cache",
+    "site", "s3-endpoint", "url", "registry", "maintainer", "backend", "compression", "only",
+    "jobs", "dry-run",
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
@@ -100,7 +100,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages import package as packaging
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.site import keyring
-    from kubewright.stages.site_keys import site_keyring
+    from kubewright.stages.site_keys import settled_key, site_keyring
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
@@ -108,8 +108,9 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
         return
     own = packaging.certificate(settings)
-    known = site_keyring(packaging.certificates(settings, own), keyring(settings, own))
-    record = packaging.package(workspace, settings, shipped(), own, known)
+    there = keyring(settings, own)
+    known = site_keyring(packaging.certificates(settings, own), there)
+    record = packaging.package(workspace, settings, shipped(), settled_key(own, there), known)
     _report(workspace, record, as_json)
 
 
@@ -180,7 +181,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 @NAME
 @shared(
     *KEYS, "trust", "state", "dist", "cache", "site", "s3-endpoint", "url", "allow-http",
-    "allow-development", "dry-run",
+    "allow-development", "allow-expired", "dry-run",
 )  # fmt: skip
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""

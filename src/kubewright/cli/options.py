@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from kubewright import log
 from kubewright.cli.defaults import CONFIGURATION
+from kubewright.cli.directories import cache_directory, state_directory
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
@@ -120,10 +121,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "ECDSA key that says which publication is the newest, and signs nothing else.",
     },
     "root": {
+        "field": "roots",
         "type": click.Path(path_type=Path),
+        "multiple": True,
         "metavar": "FILE",
         "show_default": "the development root",
-        "help": "TUF root that names the keys of the site.",
+        "help": "TUF root that names the keys of the site; repeatable, to publish the next.",
     },
     "passphrase-file": {
         "type": click.Path(path_type=Path),
@@ -275,18 +278,6 @@ def _refusal(error: ValidationError) -> RequestError:
             place = f"--{name} {redacted(str(first.given))}"
     examples = Settings.model_fields[field].examples
     return RequestError(place, first.problem, f"write it like {examples[0]}" if examples else "")
-
-
-def cache_directory() -> Path:
-    """The user's cache directory for this program (XDG)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kubewright"
-
-
-def state_directory() -> Path:
-    """Where this program remembers what it has seen (XDG)."""
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local/state") / "kubewright"
 
 
 def refuse_dry_run(settings: Settings, use: str) -> None:

@@ -89,7 +89,7 @@ def _report(path: Path, made: "Signed", as_json: bool) -> None:
     values = {
         "version": signed.version,
         "sha256": made.sha256,
-        "expires": day(int(signed.expires.timestamp())),
+        "expires": day(made.expires),
         "roles": {name: role.keyids for name, role in sorted(signed.roles.items())},
         "threshold": signed.roles["root"].threshold,
         "missing": list(made.missing),

@@ -75,7 +75,7 @@ def key() -> None:
     type=int,
     metavar="DAYS",
     show_default="never",
-    help="When the OpenPGP key expires.",
+    help="When the OpenPGP keys expire; dnf and rpm never learn that a key was extended.",
 )
 @shared("now")
 def init(

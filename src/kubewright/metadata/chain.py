@@ -1,6 +1,6 @@
 """Follows metadata from a root that somebody trusts to what is published now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.metadata import formats
 from kubewright.metadata.formats import Origin, Target
-from kubewright.metadata.names import TIMESTAMP, role_path
+from kubewright.metadata.names import FOLDER, TIMESTAMP, role_path
 from kubewright.models.document import REMEDY
 from kubewright.moments import moment
 
@@ -24,8 +24,8 @@ class Roots:
     """The newest root of a site, and the files of those that were read on the way to it."""
 
     newest: Metadata[Root]
-    present: Metadata[Root]
-    """The newest that the site has, unless it has none: older where the trusted one is new."""
+    present: Metadata[Root] | None
+    """The newest that the site has of those that are trusted; None: it has none of them."""
     files: Mapping[str, bytes]
     """By path; the trusted one is the first."""
     fresh: bool = False
@@ -36,8 +36,13 @@ class Roots:
     @property
     def handed_over(self) -> bool:
         """Whether the newest, which the site does not have yet, names another freshness key."""
-        names = [root.signed.roles["timestamp"].keyids for root in (self.present, self.newest)]
-        return names[0] != names[1]
+        roles = [root.signed.roles["timestamp"].keyids for root in (self.judge, self.newest)]
+        return roles[0] != roles[1]
+
+    @property
+    def judge(self) -> Metadata[Root]:
+        """The root by which what is published now is checked."""
+        return self.present or self.newest
 
     @property
     def version(self) -> int:
@@ -58,10 +63,15 @@ class Followed:
     origin: Origin
     targets: Mapping[str, Target]
     """Every document that the site vouched for, by path."""
-    expires: Mapping[str, int]
-    """When each file expires, in epoch seconds, by path."""
+    roles: Mapping[str, Metadata[Any]]
+    """What each file says, by path."""
     files: Mapping[str, bytes]
-    """Both, by path."""
+    """Snapshot and targets, by path."""
+
+    @property
+    def expires(self) -> dict[str, int]:
+        """When each file expires, in epoch seconds, by path."""
+        return {place: formats.expires(role) for place, role in self.roles.items()}
 
     @property
     def sha256(self) -> str:
@@ -71,7 +81,7 @@ class Followed:
 
 @dataclass(frozen=True)
 class Published(Followed):
-    """What a timestamp leads to; its own expiry is the first."""
+    """What a timestamp leads to; it is the first of the roles."""
 
     timestamp: int
     """Its version."""
@@ -81,54 +91,71 @@ class Published(Followed):
     """When the site's suites were renewed last, in epoch seconds; 0: not since they were made."""
 
 
-def roots(anchor: bytes, get: Get, place: str, *, mending: bool = False) -> Roots:
-    """From a trusted root, which lies at `place`, to the newest: each is signed by the keys of the
-    one before and by its own. The trusted one may be the next that the site is to have.
+def roots(anchors: Sequence[bytes], get: Get, place: str, *, mending: bool = False) -> Roots:
+    """From trusted roots, each the next of the one before, to the newest of a site; `place` is
+    where they were read. The site may lack the last of them, which it is to have.
 
     Raises VerificationFailed; of one that does not follow not where somebody is `mending`.
     """
-    newest = formats.parse(Root, anchor, place)
-    formats.require_signed(newest, newest, place)
-    path = role_path("root", newest.signed.version)
-    found, there = {path: anchor}, get(path, None)
-    if there is None:
-        return Roots(newest, _before(newest, anchor, get, place), found, fresh=True)
-    if there != anchor:
-        raise VerificationFailed(
-            path, f"is not {place}, the root that you trust",
-            "do not use this site; if it is yours, name its root with --root",
-        )  # fmt: skip
+    newest, present, found, fresh = None, None, {}, False
+    for data in anchors:
+        newest = _trusted(newest, data, place)
+        path = role_path("root", newest.signed.version)
+        there, found[path] = get(path, None), data
+        if there is None:
+            fresh = True
+        elif there == data and not fresh:
+            present = newest
+        else:
+            raise VerificationFailed(
+                path, f"is not {place}, the root that you trust",
+                "do not use this site; if it is yours, name its root with --root",
+            )  # fmt: skip
+    if newest is None:
+        raise TypeError("no root is trusted")
+    if fresh:
+        if present is None:
+            _require_place_for(min(found, key=_version), get, place)
+        return Roots(newest, present, found, fresh=True)
     while True:
         path = role_path("root", newest.signed.version + 1)
-        data = get(path, None)
-        if data is None:
+        more = get(path, None)
+        if more is None:
             return Roots(newest, newest, found)
         try:
-            newest, found[path] = successor(newest, data, path), data
+            newest, found[path] = successor(newest, more, path), more
         except VerificationFailed:
             if not mending:
                 raise
             return Roots(newest, newest, found, stray=path)
 
 
+def _trusted(before: Metadata[Root] | None, data: bytes, place: str) -> Metadata[Root]:
+    """A root that somebody trusts, after another one."""
+    if before is not None:
+        return successor(before, data, place)
+    found = formats.parse(Root, data, place)
+    formats.require_signed(found, found, place)
+    return found
+
+
+def _require_place_for(path: str, get: Get, place: str) -> None:
+    """A site that lacks a root has the one before it."""
+    number = _version(path)
+    if number > 1 and get(role_path("root", number - 1), None) is None:
+        raise VerificationFailed(
+            role_path("root", number - 1), f"missing, and {place} can only follow it",
+            "publish with the root before first",
+        )  # fmt: skip
+
+
+def _version(path: str) -> int:
+    return int(path.removeprefix(FOLDER).partition(".")[0])
+
+
 def place_of(root: bytes, place: str) -> str:
     """Where a root, which was read at `place`, lies on its site. Raises VerificationFailed."""
     return role_path("root", formats.parse(Root, root, place).signed.version)
-
-
-def _before(new: Metadata[Root], data: bytes, get: Get, place: str) -> Metadata[Root]:
-    """The root that a new one follows; itself where it is the first."""
-    if new.signed.version == 1:
-        return new
-    path = role_path("root", new.signed.version - 1)
-    there = get(path, None)
-    if there is None:
-        raise VerificationFailed(
-            path, f"missing, and {place} can only follow it", "publish with the root before first"
-        )
-    before = formats.parse(Root, there, path)
-    successor(before, data, place)
-    return before
 
 
 def successor(before: Metadata[Root], data: bytes, place: str) -> Metadata[Root]:
@@ -148,19 +175,24 @@ def successor(before: Metadata[Root], data: bytes, place: str) -> Metadata[Root]
         raise VerificationFailed(place, problem, remedy) from error
 
 
-def follow(data: bytes, get: Get, root: Metadata[Root] | None) -> Published:
-    """What a timestamp leads to; with a root each file must be signed by the keys of its role.
+def follow(data: bytes, get: Get) -> Published:
+    """What a timestamp leads to, whoever has signed it: see `require_signed`, and `refuse_expired`.
 
-    Raises VerificationFailed that names the file. It may have expired: see `refuse_expired`.
+    Raises VerificationFailed that names the file.
     """
-    timestamp = _checked(Timestamp, data, TIMESTAMP, root)
+    timestamp = formats.parse(Timestamp, data, TIMESTAMP)
     named = timestamp.signed.snapshot_meta
-    found = _followed(named, get, root)
-    expires = {TIMESTAMP: formats.expires(timestamp), **found.expires}
+    found = _followed(named, get)
     return Published(
-        found.version, found.origin, found.targets, expires, found.files,
-        timestamp.signed.version, named, formats.dated(timestamp),
+        found.version, found.origin, found.targets, {TIMESTAMP: timestamp, **found.roles},
+        found.files, timestamp.signed.version, named, formats.dated(timestamp),
     )  # fmt: skip
+
+
+def require_signed(found: Followed, root: Metadata[Root]) -> None:
+    """Raise VerificationFailed unless the keys of its role have signed each file of metadata."""
+    for place, role in found.roles.items():
+        formats.require_signed(root, role, place)
 
 
 def before(newer: Followed, get: Get) -> Followed | None:
@@ -175,17 +207,17 @@ def before(newer: Followed, get: Get) -> Followed | None:
         place = role_path("snapshot", newer.version)
         raise VerificationFailed(place, "names a snapshot before it that cannot be", REMEDY)
     meta = MetaFile(said.parent_version, hashes={"sha256": said.parent})
-    return _followed(meta, get, None)
+    return _followed(meta, get)
 
 
-def _followed(meta: MetaFile, get: Get, root: Metadata[Root] | None) -> Followed:
+def _followed(meta: MetaFile, get: Get) -> Followed:
     path = role_path("snapshot", meta.version)
     snapshot_data = _described(get, path, meta)
-    snapshot = _checked(Snapshot, snapshot_data, path, root, meta.version)
+    snapshot = _of_version(Snapshot, snapshot_data, path, meta.version)
     named = snapshot.signed.meta["targets.json"]
     names_path = role_path("targets", named.version)
     names_data = _described(get, names_path, named)
-    names = _checked(Targets, names_data, names_path, root, named.version)
+    names = _of_version(Targets, names_data, names_path, named.version)
     return Followed(
         version=meta.version,
         origin=formats.origin(snapshot, path),
@@ -193,7 +225,7 @@ def _followed(meta: MetaFile, get: Get, root: Metadata[Root] | None) -> Followed
             place: Target(target.length, str(target.hashes.get("sha256")))
             for place, target in names.signed.targets.items()
         },
-        expires={path: formats.expires(snapshot), names_path: formats.expires(names)},
+        roles={path: snapshot, names_path: names},
         files={path: snapshot_data, names_path: names_data},
     )
 
@@ -203,10 +235,13 @@ def is_sound(data: bytes, get: Get | None, root: Metadata[Root] | None) -> bool:
     `get` so is all that it leads to.
     """
     with suppress(VerificationFailed):
-        if get is None:
-            _checked(Timestamp, data, TIMESTAMP, root)
-        else:
-            follow(data, get, root)
+        timestamp = formats.parse(Timestamp, data, TIMESTAMP)
+        if root is not None:
+            formats.require_signed(root, timestamp, TIMESTAMP)
+        if get is not None:
+            found = follow(data, get)
+            if root is not None:
+                require_signed(found, root)
         return True
     return False
 
@@ -227,17 +262,11 @@ def refuse_expired(published: Published, root: Metadata[Root], now: int) -> None
             )
 
 
-def _checked(
-    kind: type[formats.S],
-    data: bytes,
-    place: str,
-    root: Metadata[Root] | None,
-    version: int | None = None,
+def _of_version(
+    kind: type[formats.S], data: bytes, place: str, version: int
 ) -> Metadata[formats.S]:
     found = formats.parse(kind, data, place)
-    if root is not None:
-        formats.require_signed(root, found, place)
-    if version is not None and found.signed.version != version:
+    if found.signed.version != version:
         problem = f"says that it is version {found.signed.version}"
         raise VerificationFailed(place, problem, REMEDY)
     return found

@@ -1,27 +1,20 @@
 """Reads OpenPGP keys, whole or their public halves, as `kubewright key init` and gpg write them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pysequoia
 from cryptography.hazmat.primitives.asymmetric import rsa
-from pysequoia.packet import HashAlgorithm, Packet, PacketPile, SignatureType, Tag
+from pysequoia.packet import Packet, PacketPile, SignatureType, Tag
 
 from kubewright.errors import RequestError
-from kubewright.signing import openpgp, sequoia
+from kubewright.signing import openpgp, own_words, sequoia
 from kubewright.signing.public import RepoPublicKey
 
 MINIMUM_BITS = 3072
 """The shortest RSA key that is accepted."""
 
 _KEYS = (Tag.SecretKey, Tag.PublicKey)
-_ALL_KEYS = (*_KEYS, Tag.SecretSubkey, Tag.PublicSubkey)
-_SELF_SIGNATURES = (
-    SignatureType.PositiveCertification,
-    SignatureType.GenericCertification,
-    SignatureType.DirectKey,
-)
-_STRONG = (HashAlgorithm.SHA256, HashAlgorithm.SHA384, HashAlgorithm.SHA512)
 _REMEDY = (
     "export one with `gpg --export-secret-keys FINGERPRINT`, "
     "or make one with `kubewright key init DIR`"
@@ -63,6 +56,40 @@ def is_certificate(data: bytes) -> bool:
     return next(iter(PacketPile.from_bytes(data))).tag is Tag.PublicKey
 
 
+def public_key(data: bytes, *, place: str) -> openpgp.PublicKey:
+    """The key itself. Raises RequestError as `read` does."""
+    body, _ = _primary(data, _KEYS, "holds no OpenPGP key", place)
+    return _public_key(body, place)[0]
+
+
+def own_packets(data: bytes, *, place: str) -> list[Packet]:
+    """What a key says of itself in a certificate or key file.
+
+    Raises RequestError as `read` does.
+    """
+    body, rest = _primary(data, _KEYS, "holds no OpenPGP key", place)
+    return own_words.own(rest, _public_key(body, place)[0])
+
+
+def own_form(data: bytes, *, place: str) -> bytes:
+    """The certificate of a key with nothing in it that the key has not signed itself.
+
+    Raises RequestError as `read` does.
+    """
+    key = public_key(data, place=place)
+    return _certificate(key, own_packets(data, place=place))
+
+
+def copied(packets: Iterable[Packet]) -> bytes:
+    """Names and signatures as they stand in a certificate."""
+    return b"".join(
+        openpgp.packet(
+            openpgp.USER_ID if packet.tag == Tag.UserID else openpgp.SIGNATURE, packet.body
+        )
+        for packet in packets
+    )
+
+
 def expires(certificate: bytes) -> int | None:
     """When a key says that it ends (epoch seconds); no clock is read for it.
 
@@ -71,9 +98,12 @@ def expires(certificate: bytes) -> int | None:
     primary, *rest = PacketPile.from_bytes(certificate)
     if primary.fingerprint is None or primary.key_created is None:
         raise ValueError("not a key")
-    newest = _newest_word(_own(rest, bytes.fromhex(primary.fingerprint)))
-    life = newest.key_validity_period if newest else None
-    return int((primary.key_created + life).timestamp()) if life else None
+    try:
+        said = own_words.own(rest, _public_key(primary.body, "")[0])
+    except RequestError:  # of a kind that is only read here
+        said = own_words.claimed(rest, bytes.fromhex(primary.fingerprint))
+    newest = own_words.newest(said)
+    return own_words.end(newest, int(primary.key_created.timestamp())) if newest else None
 
 
 def _primary(
@@ -90,25 +120,41 @@ def _primary(
 def _described(key: openpgp.PublicKey, rest: list[Packet], place: str) -> RepoPublicKey:
     """A key with what it says of itself; `rest` are the packets after that of the key."""
     with sequoia.refusing(RequestError(place, "a damaged OpenPGP key", _REMEDY)):
-        own = _own(rest, key.fingerprint)
-        newest = _newest_word(own)
-        names = [packet.user_id for packet in own if packet.user_id]
-        if not names or newest is None:
+        said = own_words.claimed(rest, key.fingerprint)
+        own = own_words.own(rest, key)
+        if not any(packet.user_id for packet in said) or own_words.newest(said) is None:
             raise RequestError(place, "the key has no user id that it signed itself", _REMEDY)
+        newest = own_words.newest(own)
+        if newest is None:
+            raise _unsound(place)
         _refuse_unacceptable(own, newest, place)
-        certificate = openpgp.packet(openpgp.PUBLIC_KEY, key.body)
-        certificate += b"".join(_copied(packet) for packet in own)
-        _refuse_unsound(certificate, place)
-        return RepoPublicKey(key, names[0], certificate, _signed_at(newest), expires(certificate))
+        certificate = _certificate(key, own)
+        names = _names(certificate, place)
+        life = own_words.life(own, key.created)
+        return RepoPublicKey(key, names[0], certificate, *life)
 
 
-def _refuse_unsound(certificate: bytes, place: str) -> None:
+def _certificate(key: openpgp.PublicKey, own: Iterable[Packet]) -> bytes:
+    """In the order that Sequoia gives every certificate, so that a set of packets has one form."""
+    data = openpgp.packet(openpgp.PUBLIC_KEY, key.body) + copied(own)
+    return openpgp.reframed(bytes(pysequoia.Cert.from_bytes(data)))
+
+
+def _names(certificate: bytes, place: str) -> list[str]:
+    """The names that are not revoked, the first one first."""
+    with sequoia.refusing(_unsound(place)):
+        names = sequoia.user_ids(pysequoia.Cert.from_bytes(certificate))
+    if not names:
+        raise RequestError(place, "every user id of the key is revoked", _REMEDY)
+    return names
+
+
+def _unsound(place: str) -> RequestError:
     problem = (
         "the key's signature over its own name does not hold: "
         "it is damaged, or this machine's clock is behind"
     )
-    with sequoia.refusing(RequestError(place, problem, _REMEDY)):
-        sequoia.user_ids(pysequoia.Cert.from_bytes(certificate))
+    return RequestError(place, problem, _REMEDY)
 
 
 def _refuse_unacceptable(own: list[Packet], newest: Packet, place: str) -> None:
@@ -121,45 +167,13 @@ def _refuse_unacceptable(own: list[Packet], newest: Packet, place: str) -> None:
         raise RequestError(
             place, "the primary key may not sign data, and subkeys are not used", _REMEDY
         )
-    if newest.hash_algorithm not in _STRONG:
+    if newest.hash_algorithm not in own_words.STRONG:
         raise RequestError(
             place,
             f"the key certifies itself with {newest.hash_algorithm}, which apt refuses",
-            "extend it with a current gpg (`gpg --quick-set-expire`) and export it again",
+            "let a current gpg certify it again, `gpg --quick-set-expire FINGERPRINT 0`,"
+            " and export it again",
         )
-
-
-def _newest_word(own: list[Packet]) -> Packet | None:
-    """What the key last said about itself."""
-    return max(
-        (packet for packet in own if packet.signature_type in _SELF_SIGNATURES),
-        key=_signed_at,
-        default=None,
-    )
-
-
-def _signed_at(packet: Packet) -> int:
-    return int(packet.signature_created.timestamp()) if packet.signature_created else 0
-
-
-def _own(packets: list[Packet], fingerprint: bytes) -> list[Packet]:
-    """The user ids and what the key itself signed, up to the next key."""
-    issuers = (fingerprint.hex(), fingerprint[-8:].hex())
-    own = []
-    for packet in packets:
-        if packet.tag in _ALL_KEYS:
-            break
-        if (
-            packet.tag == Tag.UserID
-            or (packet.issuer_fingerprint or packet.issuer_key_id) in issuers
-        ):
-            own.append(packet)
-    return own
-
-
-def _copied(packet: Packet) -> bytes:
-    kind = openpgp.USER_ID if packet.tag == Tag.UserID else openpgp.SIGNATURE
-    return openpgp.packet(kind, packet.body)
 
 
 def _public_key(body: bytes, place: str) -> tuple[openpgp.PublicKey, bytes]:

@@ -80,15 +80,17 @@ def freshness_key(uri: str | None, *, secrets: Secrets = locked) -> ArtifactKey:
     return _ecdsa(uri, _FRESHNESS, "--freshness-key", secrets)
 
 
-def root_key(uri: str, *, secrets: Secrets = locked) -> ArtifactKey:
-    """A key that signs roots. Raises as `artifact_key` does."""
+def root_key(uri: str | None, *, secrets: Secrets = locked) -> ArtifactKey:
+    """The key at `uri` that signs roots, or the user's development key. Raises as `artifact_key`
+    does.
+    """
     return _ecdsa(uri, _ROOT, "--root-key", secrets)
 
 
 def development_root(now: int) -> bytes:
     """The root that names the user's development keys, made at `now` on first use."""
     artifact, freshness = artifact_key(None), freshness_key(None)
-    signer = _ecdsa(None, _ROOT, "--root-key", locked)
+    signer = root_key(None)
 
     def make() -> bytes:
         return _root(signer, artifact, freshness, now, LONGEST)

@@ -31,6 +31,8 @@ class RepoPublicKey:
     created: int
     """The earliest time that it can sign for."""
     expires: int | None
+    lapses: tuple[tuple[int, int], ...]
+    """When it had expired before it was extended: from the first of two moments to the second."""
 
     @property
     def fingerprint(self) -> str:
@@ -55,6 +57,14 @@ class RepoPublicKey:
         """Whether nobody should trust it."""
         return self.user_id == DEVELOPMENT
 
+    def moment(self, epoch: int) -> int:
+        """The first time from `epoch` on that it can sign for, as far as lapses go."""
+        found = max(epoch, self.created)
+        for since, until in self.lapses:
+            if since <= found < until:
+                found = until
+        return found
+
     def refuse_expired(self, when: int) -> None:
         """Raise RequestError if it has expired by `when` (epoch seconds)."""
         if self.expires is not None and when >= self.expires:
@@ -71,6 +81,13 @@ class RepoPublicKey:
                 f"key {self.fingerprint}",
                 f"made on {day(self.created)}, so it cannot sign for {day(when)}",
                 "check the clock, or sign for a later time",
+            )
+        later = self.moment(when)
+        if later != when:
+            raise RequestError(
+                f"key {self.fingerprint}",
+                f"could not sign on {day(when)}, but again from {day(later)} on",
+                "sign for a later time",
             )
         self.refuse_expired(when)
 

@@ -29,6 +29,7 @@ class RepoKey(RepoPublicKey):
             public.certificate,
             public.created,
             public.expires,
+            public.lapses,
             signer,
         )
 
@@ -103,13 +104,15 @@ class Keys:
     freshness: ArtifactKey | None = None
     """Who says which publication is the newest; None: these keys publish nothing."""
     root: bytes | None = None
-    """TUF metadata of the root that is trusted; None: no site's metadata is."""
+    """TUF metadata of the newest root that is trusted; None: no site's metadata is."""
+    earlier: tuple[bytes, ...] = ()
+    """Roots before that which are trusted too, the oldest first."""
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
-        """Of the repository key and of the one that comes next."""
-        coming = (self.coming.certificate,) if self.coming else ()
-        return (self.repo.certificate, *coming)
+        """Of the repository key, of the one that comes next, and of the one that signs too."""
+        others = (self.coming, self.second)
+        return (self.repo.certificate, *(key.certificate for key in others if key))
 
     @property
     def development(self) -> bool:
@@ -127,6 +130,11 @@ class Keys:
         return self.second.fingerprint if self.second else ""
 
     @property
+    def roots(self) -> tuple[bytes, ...]:
+        """All that are trusted, the oldest first."""
+        return (*self.earlier, self.root) if self.root is not None else ()
+
+    @property
     def roles(self) -> RoleKeys:
         """Who signs the metadata of a site. Raises RequestError where nobody is named."""
         if self.freshness is None:
@@ -139,25 +147,26 @@ class Keys:
         return RoleKeys(self.artifact.role_key, self.freshness.role_key)
 
     def moment(self, epoch: int) -> int:
-        """When artifacts are signed: their own date, but never before the key existed."""
-        return self._at(self.repo, epoch)
+        """When artifacts are signed: their own date, but only when the key can sign.
+
+        What its certificate says later does not move it.
+        """
+        return self.repo.moment(epoch)
 
     def clearsign(self, text: bytes, when: int) -> bytes:
         """`text` with the signatures of the repository keys below: InRelease."""
-        return openpgp.clearsigned(text, [by.text_signer(self._at(by, when)) for by in self._all])
+        return openpgp.clearsigned(text, [by.text_signer(by.moment(when)) for by in self._all])
 
     def armored_detached(self, data: bytes, when: int) -> bytes:
         """The signatures of the repository keys over `data` as text: `.asc` files, Release.gpg.
 
-        One block; the repository key's is the first of it, by which zypper decides.
+        One block. While two sign, the repository key's is its first and its last: libzypp goes by
+        the last that gpgme tells it, which before gpgme 2 is the first of keys that it lacks.
         """
-        made = (by.detached(data, self._at(by, when)) for by in self._all)
+        order = (*self._all, self.repo) if self.second else self._all
+        made = (by.detached(data, by.moment(when)) for by in order)
         return openpgp.armored("SIGNATURE", b"".join(made))
 
     @property
     def _all(self) -> tuple[RepoKey, ...]:
         return (self.repo, self.second) if self.second else (self.repo,)
-
-    @staticmethod
-    def _at(key: RepoKey, epoch: int) -> int:
-        return max(epoch, key.created)

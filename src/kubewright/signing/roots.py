@@ -37,6 +37,11 @@ class Signed:
         return files.sha256(self.data)
 
     @property
+    def expires(self) -> int:
+        """When the root expires, in epoch seconds."""
+        return formats.expires(self.metadata)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """For each root whose keys have not signed enough: how many of which are missing."""
         found = []
@@ -116,12 +121,15 @@ def expires(root: bytes) -> int:
     return formats.expires(formats.parse(Root, root, "--root"))
 
 
-def trusted(path: Path) -> bytes:
-    """The root in a file, which its own keys have signed. Raises RequestError."""
-    data, found = read(path)
-    try:
-        formats.require_signed(found, found, f"--root {path}")
-    except VerificationFailed as error:
-        remedy = "let enough of its keys sign it: `kubewright key root sign`"
-        raise RequestError(error.place, error.problem, remedy) from error
-    return data
+def trusted(paths: Sequence[Path]) -> tuple[bytes, ...]:
+    """The roots in files, the oldest first, each signed by its own keys. Raises RequestError."""
+    found = {}
+    for path in paths:
+        data, root = read(path)
+        try:
+            formats.require_signed(root, root, f"--root {path}")
+        except VerificationFailed as error:
+            remedy = "let enough of its keys sign it: `kubewright key root sign`"
+            raise RequestError(error.place, error.problem, remedy) from error
+        found[root.signed.version] = data
+    return tuple(found[version] for version in sorted(found))

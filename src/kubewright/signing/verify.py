@@ -26,6 +26,7 @@ PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.D
 
 _NOT_PEM = "the artifact key is not a public key in PEM form"
 _AGAIN = "get the file again"
+_ROTATE = "rotate it, for dnf and rpm never learn of an extension (docs/keys.md)"
 _FRAME = [
     b"-----BEGIN PGP SIGNED MESSAGE-----",
     b"-----BEGIN PGP SIGNATURE-----",
@@ -140,7 +141,7 @@ def lifetimes(certificates: Sequence[bytes], *, now: int, days: int = 30) -> tup
         if expires <= now:
             found.append(Lifetime(name, f"{key} expired on {day(expires)}", ended=True))
         elif left <= days:
-            problem = f"{key} expires on {day(expires)}, in {left} days"
+            problem = f"{key} expires on {day(expires)}, in {left} days; {_ROTATE}"
             found.append(Lifetime(name, problem, ended=False))
     return tuple(found)
 

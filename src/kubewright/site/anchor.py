@@ -15,10 +15,12 @@ class Anchor:
 
     vouched: Vouched
     """Of the site's state."""
-    root: bytes | None = None
-    """TUF metadata of the root that is trusted; None: the site's metadata is not checked."""
+    roots: tuple[bytes, ...] = ()
+    """TUF metadata of roots that are trusted, each the next of the one before; none: the site's
+    metadata is not checked.
+    """
     place: str = "--root"
-    """Where the root was read."""
+    """Where they were read."""
     now: int | None = None
     """When metadata must not have expired, in epoch seconds; None: it may have."""
     seen: str | None = None

@@ -16,14 +16,12 @@ _BINARY = "base64:"
 
 def backup(state: str, copies: Mapping[str, bytes]) -> Object:
     """The second place for documents, by path, that come with the state with a copy at `state`."""
-    texts = {path: _encoded(data) for path, data in copies.items()}
-    return immutable(layout.backup_copy(state), canonical_json(texts))
+    return immutable(layout.backup_copy(state), _written(copies))
 
 
 def metadata(name: str, copies: Mapping[str, bytes]) -> Object:
     """The second place for files of TUF metadata, by path, under a name."""
-    texts = {path: _encoded(data) for path, data in copies.items()}
-    return immutable(layout.metadata_backup(name), canonical_json(texts), numbered=True)
+    return immutable(layout.metadata_backup(name), _written(copies), numbered=True)
 
 
 def read(data: bytes) -> dict[str, bytes]:
@@ -42,6 +40,10 @@ def new_files(state: State, older: State | None) -> list[str]:
         for path, digest in state.files.items()
         if before.get(path) != digest and path != layout.FRONT_PAGE
     ]
+
+
+def _written(copies: Mapping[str, bytes]) -> bytes:
+    return canonical_json({path: _encoded(data) for path, data in copies.items()})
 
 
 def _encoded(data: bytes) -> str:

@@ -1,10 +1,10 @@
 """A publication in the making: what the site is, and what shall follow."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kubewright.metadata.formats import RoleKeys
 from kubewright.models.base import DAY
@@ -127,9 +127,15 @@ class Publisher:
     """Makes the files of keys from those that the site has, by path, and what its state says of
     them.
     """
+    settled: Callable[[bytes], Signer]
+    """The signer as users of a site know its keys, by the keyring that the site has."""
     identity: Identity
     """What the site is if this is its first publication."""
     anchor: Anchor
     """Whom the publisher believes."""
     roles: RoleKeys
     """Who signs the site's metadata."""
+
+    def on(self, keyring: bytes | None) -> Self:
+        """The same on a site that has this keyring; None: it has none."""
+        return self if keyring is None else replace(self, signer=self.settled(keyring))

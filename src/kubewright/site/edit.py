@@ -13,6 +13,7 @@ from kubewright.site.objects import Object, Overtaken, Source, apply, rehearse
 from kubewright.site.publication import Publication, render
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store, Stored
+from kubewright.site.words import deciding
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def _settle(
     written = publication.state or state
     while True:
         said = store.get(layout.FINISHED)
-        current = store.get(layout.TIMESTAMP) or store.get(layout.CURRENT)
+        current = deciding(store)
         reader = Reader(store, publisher.anchor)
         done = current is not None and current.data == publication.pointer
         # A damaged pointer is for `repair` to restore.

@@ -1,5 +1,6 @@
 """When suites are dated: as their record says, or renewed since, as the timestamp says."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kubewright import files
@@ -34,6 +35,14 @@ def is_due(record: Channel, renewed: int, now: int) -> bool:
     if record.valid_for is None or until is None:
         return False
     return 2 * (until - now) < record.valid_for * DAY
+
+
+def renewal(records: Iterable[Channel], renewed: int, now: int) -> int:
+    """When the suites of these channels are renewed, if one of them is due now; else when they
+    were.
+    """
+    due = any(is_due(record, renewed, now) for record in records)
+    return max(now, renewed + 1) if due else renewed
 
 
 def is_release(data: bytes, record: Channel) -> bool:

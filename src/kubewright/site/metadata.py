@@ -80,13 +80,14 @@ def render(
             break
         version += 1
     meta = formats.described(version, numbered[role_path("snapshot", version)])
-    made = formats.timestamp(_next(before, roots), lasting.until, meta, lasting.renewed)
+    number = _next(before, roots)
+    made = formats.timestamp(number, lasting.until, meta, lasting.renewed)
     objects += new_root(roots)
     return Rendered(tuple(objects), formats.signed(made, keys.freshness))
 
 
 def new_root(roots: Roots) -> Iterator[Object]:
-    """The root that a site does not have yet."""
+    """The roots, where a site lacks one of them."""
     return root_files(roots) if roots.fresh else iter(())
 
 
@@ -108,8 +109,8 @@ def _numbered(
 
 def renewed(before: Published, roots: Roots, keys: RoleKeys, lasting: Lasting) -> bytes:
     """A timestamp for the same publication, from now on."""
-    meta = before.snapshot
-    made = formats.timestamp(_next(before, roots), lasting.until, meta, lasting.renewed)
+    number = _next(before, roots)
+    made = formats.timestamp(number, lasting.until, before.snapshot, lasting.renewed)
     return formats.signed(made, keys.freshness)
 
 

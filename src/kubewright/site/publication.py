@@ -8,7 +8,7 @@ from kubewright import files
 from kubewright.metadata.names import role_path
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
-from kubewright.site import backups, derived, freshness, layout, metadata
+from kubewright.site import backups, derived, freshness, layout, metadata, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft, Publisher
@@ -76,13 +76,12 @@ class _Changed(Rendering):
         """The suites of channels that stay, where they are due; and when suites were renewed
         last.
         """
-        present, now = self.draft.present, self.draft.now
-        renewed = freshness.dated(present.word)
+        present = self.draft.present
+        before = freshness.dated(present.word)
         rest = [record for name, record in self.draft.channels.items() if name not in self.rendered]
-        due = any(freshness.is_due(record, renewed, now) for record in rest)
-        if due:
-            renewed = max(now, renewed + 1)
-        return [*self.suites(rest, renewed)] if due or present.undated else [], renewed
+        renewed = freshness.renewal(rest, before, self.draft.now)
+        due = renewed != before or present.undated
+        return [*self.suites(rest, renewed)] if due else [], renewed
 
     def _metadata(
         self, state: State, index: Index, made: Iterable[bytes], renewed: int
@@ -116,10 +115,14 @@ class _Changed(Rendering):
     def _backup(
         self, state: State, objects: Iterable[Object], documents: Mapping[str, bytes]
     ) -> Object:
-        """The second copies of all documents that come with a state."""
-        copies = {}
+        """The second copies of all documents that come with a state, whatever else is written."""
+        copies, older = {}, set()
+        for name, rendered in self.rendered.items():
+            if name not in self.draft.records:
+                older.add(repositories.channel_copy(rendered.record))
         for item in objects:
             own = item.kind is Kind.immutable and item.path.startswith("publications/")
+            own = own and item.path not in older
             if own and item.path.endswith(".json") and isinstance(item.content, bytes):
                 copies[item.path] = item.content
         copies |= {path: documents[path] for path in backups.new_files(state, self.old)}

@@ -1,18 +1,19 @@
 """Reads a site: the pointer, the state that it names, and every document by the digest in it."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.metadata.chain import Roots, follow, is_sound, refuse_expired, roots
+from kubewright.metadata.chain import Roots, is_sound, refuse_expired, require_signed, roots
 from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import freshness, layout, words
+from kubewright.site import backups, freshness, layout, words
 from kubewright.site.anchor import Anchor
 from kubewright.site.store import Store, Stored
 from kubewright.site.words import Word
@@ -63,6 +64,7 @@ class Reader:
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
         self.store, self.anchor = store, anchor
         self._documents: dict[str, bytes] = {}
+        self._backup: str | None = None
 
     def present(self) -> Present:
         """Read the pointer and the state that it names.
@@ -92,6 +94,9 @@ class Reader:
             )
         self._refuse_strange(current, state)
         finished = state if last == current else self._state(last.pointer) if last else None
+        if finished != state:
+            copy = layout.state_copy(state.number, current.pointer.sha256)
+            self._backup = layout.backup_copy(copy)
         return Present(tag, state, current.pointer.sha256, finished, current, last)
 
     def at(self, path: str, sha256: str | None) -> bytes | None:
@@ -107,9 +112,9 @@ class Reader:
 
         Raises VerificationFailed for one that the trusted one does not lead to.
         """
-        if self.anchor is None or self.anchor.root is None:
+        if self.anchor is None or not self.anchor.roots:
             return None
-        return roots(self.anchor.root, self.at, self.anchor.place, mending=self.mending)
+        return roots(self.anchor.roots, self.at, self.anchor.place, mending=self.mending)
 
     def _word(self, data: bytes) -> Word | None:
         return words.read(data, self.at)
@@ -120,7 +125,7 @@ class Reader:
             return True
         if word is not None and word.published is None:
             return state is None and not self._has_state(word.pointer)
-        root = self.roots.present if self.roots else None
+        root = self.roots.judge if self.roots else None
         # What leads to a state without being signed is somebody's work. It is refused, but by who
         # mends, and by who takes the freshness key away from whoever may have it.
         if self.mending or (self.roots is not None and self.roots.handed_over):
@@ -147,8 +152,14 @@ class Reader:
         if word.published is None and state.root is not None:
             raise VerificationFailed(layout.TIMESTAMP, "lost, and nothing says it again", REMEDY)
         if self.roots is not None and word.published is not None:
-            root = self.roots.present
-            follow(word.data, self.at, root)
+            root = self.roots.judge
+            try:
+                require_signed(word.published, root)
+            except VerificationFailed as error:
+                if self.roots.present is not None:
+                    raise
+                remedy = "name the root before this one too: --root OLD --root NEW"
+                raise VerificationFailed(error.place, error.problem, remedy) from error
             if self.anchor.now is not None and pointer.sha256 != self.anchor.seen:
                 refuse_expired(word.published, root, self.anchor.now)
 
@@ -207,11 +218,20 @@ class Reader:
     def content(self, sha256: str, *paths: str) -> bytes:
         """The bytes with a digest, from the first of their places that has them."""
         if sha256 not in self._documents:
-            data = self.sought(sha256, *paths)
+            data = self.sought(sha256, *paths) or self._second_copy(sha256)
             if data is None:
                 raise VerificationFailed(paths[0], "missing or damaged", REMEDY)
             self._documents[sha256] = data
         return self._documents[sha256]
+
+    def _second_copy(self, sha256: str) -> bytes | None:
+        """A document that came with the present state, where not all of that is written yet."""
+        stored = self.store.get(self._backup) if self._backup else None
+        with suppress(ValueError):  # a damaged one
+            for data in backups.read(stored.data).values() if stored else ():
+                if files.sha256(data) == sha256:
+                    return data
+        return None
 
     def sought(self, sha256: str, *paths: str) -> bytes | None:
         """The same, but None where no place has them."""

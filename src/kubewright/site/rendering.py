@@ -8,7 +8,7 @@ from kubewright.site import derived, freshness, identity, layout, page, reposito
 from kubewright.site import index as indexing
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.keys import KeyFiles, Shipped
+from kubewright.site.keys import Shipped
 from kubewright.site.objects import Object
 
 
@@ -16,22 +16,25 @@ class Rendering:
     """One publication on its way from a draft to objects."""
 
     def __init__(self, draft: Draft, publisher: Publisher) -> None:
-        self.draft, self.publisher, self.reader = draft, publisher, draft.reader
+        self.draft, self.reader = draft, draft.reader
         self.old = draft.present.state
         self.identity = identity.of(self.old, publisher.identity)
         if draft.address is not None:
             self.identity = self.identity._replace(url=draft.address)
-        self.keys = self._keys()
+        there = self._there()
+        self.publisher = publisher.on(there.get(layout.KEYRING))
+        self.keys = publisher.keys(there, self.old.keys if self.old else ())
         coming = self.keys.files[layout.hinted_key(self.keys.hint)] if self.keys.hint else b""
         self.shipped = Shipped(self.keys.files[layout.KEYRING_ARMORED], coming)
         self.rendered: dict[str, repositories.Rendered] = {}
 
-    def _keys(self) -> KeyFiles:
+    def _there(self) -> dict[str, bytes]:
+        """The keys that the site has."""
         there = {}
         for path, digest in (self.old.files if self.old else {}).items():
             if path.startswith("keys/"):
                 there[path] = self.reader.content(digest, path)
-        return self.publisher.keys(there, self.old.keys if self.old else ())
+        return there
 
     def channel_objects(self) -> list[Object]:
         """What every rendered channel is served as."""

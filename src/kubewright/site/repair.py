@@ -37,8 +37,10 @@ class RestoringReader(Reader):
                 copies = backups.read(stored.data) if stored else {}
                 self._backups |= {files.sha256(data): data for data in copies.values()}
                 self._named |= copies
-        if anchor is not None and anchor.root is not None:
-            self._named[chain.place_of(anchor.root, anchor.place)] = anchor.root
+        for root in anchor.roots if anchor else ():
+            place = chain.place_of(root, anchor.place if anchor else "")
+            if store.stat(place) is not None:  # else it is one that the site is to have
+                self._named[place] = root
 
     def at(self, path: str, sha256: str | None) -> bytes | None:
         """The same for metadata; no digest names a root, but only a sound one is signed."""
@@ -61,11 +63,15 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
     if present.state is None or present.sha256 is None or present.word is None:
         return
     draft = Draft(reader, present, now)
+    digest = present.state.files.get(layout.KEYRING)
+    publisher = publisher.on(reader.content(digest, layout.KEYRING) if digest else None)
     yield from _metadata(reader, present.word)
     yield from _states(reader, publisher, present.state, present.sha256)
+    states = _states_of(reader, present.state)
     for newest in draft.channels.values():
         for record in reader.history(newest):
-            keys = _keys_of(reader, record, present.state)
+            then = states.get(files.sha256(record.to_bytes()), present.state)
+            keys = _keys_of(reader, record, then)
             yield from _channel(reader, publisher, record, keys, newest=record is newest)
     yield from _index(reader, publisher, present.state)
     for path, data in documents(draft, publisher).items():
@@ -106,6 +112,19 @@ def _metadata(reader: Reader, word: Word) -> Iterator[Object]:
         yield backups.metadata(str(found.version), found.files)
         found = chain.before(found, reader.at)
     yield pointer(layout.TIMESTAMP, word.data, fresh=False)
+
+
+def _states_of(reader: Reader, newest: State) -> dict[str, State]:
+    """A state in which each record of a channel stood, by the record's digest.
+
+    The keys beside its repositories are the same in all of them: with others it is renewed.
+    """
+    found: dict[str, State] = {}
+    state: State | None = newest
+    while state is not None:
+        found |= {str(copy.sha256): state for copy in state.channels.values()}
+        state = _parent(reader, state)
+    return found
 
 
 def _parent(reader: Reader, state: State) -> State | None:

@@ -39,16 +39,14 @@ class Unchanged(Rendering):
         if before is None or roots is None:
             return word.data, objects
         records = self.draft.channels.values()
-        renewed, days = before.dated, metadata.lifetime(records)
-        suites = any(freshness.is_due(record, renewed, now) for record in records)
+        renewed, days = freshness.renewal(records, before.dated, now), metadata.lifetime(records)
+        suites = renewed != before.dated
         stale = metadata.is_stale(before, now)
         if stale and not self.publisher.roles.artifact.here:
             log.warning(_STALE, layout.TIMESTAMP)
             stale = False
         if not suites and not stale and not metadata.is_due(before, roots, now, days):
             return word.data, objects
-        if suites:
-            renewed = max(now, renewed + 1)
         made = self._metadata(before, roots, Lasting(now, days, renewed), stale=stale)
         data = made.timestamp
         told = {layout.FINISHED, *(_signed_files(self.draft.names) if suites else ())}

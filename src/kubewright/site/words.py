@@ -11,6 +11,7 @@ from kubewright.metadata.chain import Get, Published, follow
 from kubewright.models.document import REMEDY
 from kubewright.models.site import Pointer
 from kubewright.site import layout
+from kubewright.site.store import Store, Stored
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def read(data: bytes, get: Get) -> Word | None:
     with suppress(VerificationFailed):
         if not is_metadata(data):
             return Word(data, Pointer.read(data, layout.CURRENT))
-        published = follow(data, get, None)
+        published = follow(data, get)
         return Word(data, pointer_of(published), published)
     return None
 
@@ -53,6 +54,7 @@ def is_metadata(data: bytes) -> bool:
         return False
 
 
-def pointer_to(number: int, sha256: str) -> bytes:
-    """How the pointer of a site without metadata says which state is the site's."""
-    return Pointer(number=number, sha256=sha256).to_bytes()
+def deciding(store: Store) -> Stored | None:
+    """What decides for a site, as it lies there."""
+    found = (store.get(path) for path in layout.POINTERS)
+    return next(filter(None, found), None)

@@ -141,8 +141,7 @@ def _renewals(draft: Draft, written: Collection[str]) -> Iterator[Renewal]:
     """The channels whose suites were written, with their new dates."""
     before = freshness.dated(draft.present.word)
     stay = [record for name, record in draft.channels.items() if name not in draft.records]
-    due = any(freshness.is_due(record, before, draft.now) for record in stay)
-    renewed = max(draft.now, before + 1) if due else before
+    renewed = freshness.renewal(stay, before, draft.now)
     for name, record in sorted((draft.channels | draft.records).items()):
         if f"{layout.suite_path(name)}/InRelease" in written:
             of = freshness.dates(record, renewed)

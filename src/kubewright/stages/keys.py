@@ -55,16 +55,17 @@ def refreshing_keys(settings: Settings) -> Keys:
     """
     if settings.artifact_key is not None or settings.repo_key is None:
         return keys(settings)
-    if settings.root is None or settings.freshness_key is None:
-        option = "--root" if settings.root is None else "--freshness-key"
+    if not settings.roots or settings.freshness_key is None:
+        option = "--freshness-key" if settings.roots else "--root"
         raise RequestError(option, "not given, and refreshing needs it", "name it (docs/keys.md)")
-    root, opened = roots.trusted(settings.root), secrets(settings)
+    (*earlier, root), opened = _roots(settings), secrets(settings)
     return Keys(
         repo=certificate.key_or_certificate(settings.repo_key, settings.now, opened),
         artifact=roots.artifact_key(root),
         coming=coming(settings),
         freshness=freshness_key(settings.freshness_key, secrets=opened),
         root=root,
+        earlier=tuple(earlier),
     )
 
 
@@ -117,6 +118,7 @@ def existing_keys(settings: Settings) -> Keys | None:
 
 def _read(settings: Settings) -> Keys:
     opened, now, second = secrets(settings), settings.now, None
+    known = _roots(settings)
     if settings.second_repo_key:
         option = "--second-repo-key"
         second = repo_key(settings.second_repo_key, now=now, secrets=opened, option=option)
@@ -126,7 +128,8 @@ def _read(settings: Settings) -> Keys:
         coming=coming(settings),
         second=second,
         freshness=_freshness(settings, opened),
-        root=_root(settings),
+        root=known[-1] if known else None,
+        earlier=known[:-1],
     )
 
 
@@ -137,11 +140,11 @@ def _freshness(settings: Settings, opened: Secrets) -> ArtifactKey | None:
     return freshness_key(settings.freshness_key, secrets=opened)
 
 
-def _root(settings: Settings) -> bytes | None:
-    """The root that is trusted; development keys have theirs."""
-    if settings.root is not None:
-        return roots.trusted(settings.root)
-    return development_root(settings.now) if settings.artifact_key is None else None
+def _roots(settings: Settings) -> tuple[bytes, ...]:
+    """The roots that are trusted, the oldest first; development keys have theirs."""
+    if settings.roots:
+        return roots.trusted(settings.roots)
+    return (development_root(settings.now),) if settings.artifact_key is None else ()
 
 
 def secrets(settings: Settings) -> Secrets:

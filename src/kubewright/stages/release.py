@@ -21,7 +21,7 @@ from kubewright.stages import (
 )
 from kubewright.stages.carried import listed_rpms, reading
 from kubewright.stages.site import keyring, published_keys
-from kubewright.stages.site_keys import site_keyring
+from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.store import store
 from kubewright.stages.trust import believed
 from kubewright.verification import Report
@@ -40,7 +40,8 @@ def release(
     known_inputs.compare_with_site(lock, settings, keys)
     fetch.fetch(workspace, settings, recipes)
     site = store(settings)
-    known = site_keyring(keys.certificates, keyring(settings, keys))
+    there = keyring(settings, keys)
+    keys, known = settled(keys, there), site_keyring(keys.certificates, there)
     package.package(workspace, settings, recipes, keys.repo, known)
     image.image(workspace, settings, recipes)
     listed = partial(listed_rpms, believed(settings, keys))

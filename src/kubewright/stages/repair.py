@@ -18,6 +18,7 @@ from kubewright.site.objects import Kind, Object, Source
 from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds, is_same
+from kubewright.site.words import deciding
 from kubewright.stages import channels
 from kubewright.stages.seen import refuse_older
 from kubewright.stages.site import published_keys, publisher
@@ -112,8 +113,8 @@ class _Mender:
 
     def _pointer_tag(self) -> str | None:
         """Of the pointer as it is now."""
-        found = [stored for path in layout.POINTERS if (stored := self.site.get(path))]
-        return found[0].tag if found else None
+        stored = deciding(self.site)
+        return stored.tag if stored else None
 
     def _restore(self, item: Object) -> None:
         if not isinstance(item.content, Source):

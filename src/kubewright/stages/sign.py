@@ -33,7 +33,7 @@ from kubewright.stages.signed_documents import (
 )
 from kubewright.stages.site import identity
 from kubewright.stages.site import keyring as published_keyring
-from kubewright.stages.site_keys import site_keyring
+from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.trust import trusted
 from kubewright.workspace import Workspace, fingerprint
 
@@ -99,6 +99,8 @@ def sign(
     An rpm that the site has already, of the same content under the signature of a key that it
     knows, is taken from there.
     """
+    ring = published_keyring(settings, keys)
+    keys = settled(keys, ring)
     wanted = order(workspace, settings, recipes, keys)
     there = listed()
     done = workspace.done("sign", wanted.mark)
@@ -110,7 +112,7 @@ def sign(
     _refuse_broken_layout(workspace)
     origins.refuse(wanted.release, settings, keys, recipes.components)
     known_inputs.compare_with_site(wanted.release, settings, keys)
-    known = site_keyring(keys.certificates, published_keyring(settings, keys))
+    known = site_keyring(keys.certificates, ring)
     known += b"".join(trusted(settings)[0].values())
     carried = Carried(read, there, known)
     record = _make(workspace, settings, recipes, keys, wanted, carried)
@@ -229,7 +231,8 @@ def other_keyring(workspace: Workspace, settings: Settings) -> RequestError:
     return RequestError(
         str(workspace.root / "package.json"),
         f"the keyring package does not hold just the keys of {settings.site} and the signing key",
-        f"run `kubewright package {workspace.root.name}` again with this --site, then `sign`",
+        f"run `kubewright package {workspace.root.name}` again with this --site and the"
+        " certificates that sign now, then `sign`",
     )
 
 

@@ -20,7 +20,12 @@ from kubewright.site.identity import Identity
 from kubewright.site.reader import Reader
 from kubewright.stages.origins import refuse_exposed
 from kubewright.stages.seen import ready, refuse_older, remember
-from kubewright.stages.site_keys import key_files, published_keyring
+from kubewright.stages.site_keys import (
+    key_files,
+    published_keyring,
+    settled,
+    tell_of_other_forms,
+)
 from kubewright.stages.store import announce, store
 from kubewright.stages.trust import anchor, believed, refuse_other_keys, refuse_other_roles
 
@@ -44,6 +49,7 @@ def publisher(settings: Settings, recipes: Recipes, keys: Keys) -> Publisher:
         recipes.templates,
         keys,
         partial(key_files, keys),
+        partial(settled, keys),
         founding(settings, keys),
         anchor(settings, keys),
         keys.roles,
@@ -86,6 +92,7 @@ def edit(
             _same_address(draft, settings)
         if may is not Special.retire:
             _go_on_with_both(draft, settings, keys)
+        tell_of_other_forms(keys, published_keyring(draft.reader, draft.present))
         result = change(draft)
         _renew(draft, settings, keys)
         return result

@@ -5,9 +5,10 @@ from kubewright.errors import RequestError
 from kubewright.metadata.chain import Roots
 from kubewright.models.site import State
 from kubewright.settings import Settings
-from kubewright.signing import verify
+from kubewright.signing import forms, roots, verify
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
+from kubewright.site import layout
 from kubewright.site.anchor import Anchor, Vouched
 from kubewright.site.reader import Reader
 from kubewright.stages.seen import last_seen
@@ -19,17 +20,18 @@ def anchor(settings: Settings, keys: Keys | RepoPublicKey, *, mending: bool = Fa
     """Believes what both kinds of these keys have signed, or those in the files of --trust in their
     place, and what this publisher has seen before; the metadata of the root; no key of a site.
 
-    Who has the public half of the repository key alone goes by that one. Who is `mending` is
-    content with one kind, for a signature may be what is lost, and with metadata that has expired.
+    Who has the public half of the repository key alone goes by that one, and by a root if one is
+    named. Who is `mending` is content with one kind, for a signature may be what is lost, and with
+    metadata that has expired.
     """
     seen = last_seen(settings)
     vouched = _vouched(settings, keys, seen, mending=mending)
-    if not isinstance(keys, Keys):
-        return Anchor(vouched)
-    place = f"--root {settings.root}" if settings.root else "the development root"
+    named = " ".join(f"--root {path}" for path in settings.roots)
+    place = named or "the development root"
     lenient = mending or settings.allow_expired or keys.development
     now = None if lenient else settings.now
-    return Anchor(vouched, keys.root, place, now, seen)
+    known = keys.roots if isinstance(keys, Keys) else roots.trusted(settings.roots)
+    return Anchor(vouched, known, place, now, seen)
 
 
 def _vouched(
@@ -42,6 +44,8 @@ def _vouched(
         public.append(keys.artifact.public_pem)
     else:
         known.append(keys.certificate)
+    stored = store(settings).get(layout.KEYRING)
+    known = forms.widened(known, stored.data if stored else b"")
 
     def vouched(data: bytes, openpgp: bytes | None, ecdsa: bytes | None) -> bool:
         if files.sha256(data) == seen:
@@ -75,9 +79,9 @@ def trusted(settings: Settings) -> tuple[dict[str, bytes], dict[str, bytes]]:
     return sort_out(given, "--trust")
 
 
-def refuse_other_roles(roots: Roots | None, settings: Settings, keys: Keys) -> None:
+def refuse_other_roles(known: Roots | None, settings: Settings, keys: Keys) -> None:
     """The newest root names the keys that sign the site's metadata; it says who else may."""
-    if roots is None:
+    if known is None:
         raise RequestError(
             "--root",
             "not given, so nobody says who may sign the metadata of the site",
@@ -90,10 +94,10 @@ def refuse_other_roles(roots: Roots | None, settings: Settings, keys: Keys) -> N
         ("timestamp", "--freshness-key", keys.roles.freshness),
     )
     for role, option, key in wanted:
-        if not roots.holds(role, key.id):
+        if not known.holds(role, key.id):
             raise RequestError(
                 f"{option} {key.id}",
-                f"root {roots.version} of {settings.site} does not name this key for {role}",
+                f"root {known.version} of {settings.site} does not name this key for {role}",
                 "publish with a key that it names, or with a next root that names this one"
                 " (docs/keys.md)",
             )

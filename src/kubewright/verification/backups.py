@@ -8,15 +8,20 @@ from kubewright.site import backups, layout
 from kubewright.verification.walk import Walk
 
 
+def copies(walk: Walk, backup: str) -> dict[str, bytes]:
+    """The documents in a backup, by path. Raises VerificationFailed."""
+    walk.named.add(backup)
+    try:
+        return backups.read(walk.must(backup))
+    except ValueError as error:
+        raise VerificationFailed(backup, "damaged", REMEDY) from error
+
+
 def check(walk: Walk, place: str, state: State) -> None:
     """The backup beside a state, whose copy is at `place`, holds that and what came with it."""
     backup = layout.backup_copy(place)
-    walk.named.add(backup)
     with walk.tally.check(backup):
-        try:
-            documents = backups.read(walk.must(backup))
-        except ValueError as error:
-            raise VerificationFailed(backup, "damaged", REMEDY) from error
+        documents = copies(walk, backup)
         walk.tally.require(backup, place in documents, f"lacks {place}; {REMEDY}")
         for path, data in documents.items():
             if path.startswith("publications/"):

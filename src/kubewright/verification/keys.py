@@ -8,7 +8,7 @@ from itertools import chain
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.document import REMEDY
-from kubewright.signing import keyring
+from kubewright.signing import forms, keyring
 from kubewright.signing import verify as signatures
 from kubewright.signing.public import DEVELOPMENT
 from kubewright.site import layout
@@ -80,9 +80,10 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     ring = _both(tally, binary, armored)
     _alone(source, tally, ring, ".asc", certificates)
     _alone(source, tally, public, ".pub", public_keys)
-    named = vouched.files_of(source, trusted_certificates, trusted_keys)
+    believed = _widened(trusted_certificates, binary)
+    named = vouched.files_of(source, believed, trusted_keys)
     if trusted_certificates and _is_named(source, layout.KEYRING, named):
-        trusted_certificates = binary | trusted_certificates
+        believed = trusted_certificates = binary | _joined(believed, binary)
     if trusted_keys and _is_named(source, layout.ARTIFACT_KEY, named):
         trusted_keys = public | trusted_keys
     _only_trusted(tally, layout.KEYRING, binary, trusted_certificates)
@@ -93,7 +94,7 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
     elif not (trusted_certificates and trusted_keys):
         tally.warnings.append(_missing_kind("ECDSA" if trusted_certificates else "OpenPGP"))
     return Keys(
-        certificates=tuple((trusted_certificates or ring).values()),
+        certificates=tuple((believed or ring).values()),
         artifact_keys=b"".join((trusted_keys or public).values()),
         on_site=frozenset([*ring, *public]),
         held=tuple(ring.values()),
@@ -103,6 +104,26 @@ def check(source: Source, tally: Tally, given: Sequence[bytes]) -> Keys:
         ),
         root=root,
     )
+
+
+def _widened(given: Known, there: Known) -> dict[str, bytes]:
+    """The certificates given, with what their own keys had said before: what a key signed when its
+    certificate had not yet the form that was given is its own all the same.
+    """
+    around = b"".join(data for name, data in there.items() if name in given)
+    wider = forms.widened([*given.values()], around)
+    return dict(zip(given, wider, strict=True))
+
+
+def _joined(given: Known, there: Known) -> dict[str, bytes]:
+    """The certificates given, with all that their own keys have said on the site, in a keyring that
+    they vouch for.
+    """
+    found = dict(given)
+    for name in given.keys() & there.keys():
+        with suppress(RequestError):
+            found[name] = forms.joined(given[name], there[name])
+    return found
 
 
 def _is_named(source: Source, path: str, named: Mapping[str, str]) -> bool:
@@ -165,7 +186,9 @@ def sort_out(
             ) from error
         if not held:
             raise RequestError(place, "holds no public key", "export it again")
-        found[pem].update(held)
+        for name, key in held.items():
+            other = None if pem else found[pem].get(name)
+            found[pem][name] = forms.merged(other, key) if other else key
     return found
 
 

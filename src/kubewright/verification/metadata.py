@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tuf.api.metadata import Root, Timestamp
 
 from kubewright import files
-from kubewright.errors import RequestError, VerificationFailed
+from kubewright.errors import RequestError
 from kubewright.metadata import chain, formats
 from kubewright.metadata.chain import Followed, Published, Roots
 from kubewright.metadata.names import FOLDER, TIMESTAMP, role_path
@@ -14,8 +14,9 @@ from kubewright.models.document import REMEDY
 from kubewright.models.site import State
 from kubewright.moments import day
 from kubewright.signing import verify as signatures
-from kubewright.site import backups, layout
+from kubewright.site import layout
 from kubewright.site.references import Reference
+from kubewright.verification import backups
 from kubewright.verification.source import getting
 from kubewright.verification.walk import Walk
 
@@ -31,7 +32,7 @@ def roots(walk: Walk) -> Roots | None:
     """
     get = getting(walk.source)
     with walk.tally.check(FIRST):
-        found = chain.roots(walk.must(FIRST), get, FIRST, mending=True)
+        found = chain.roots([walk.must(FIRST)], get, FIRST, mending=True)
         if found.stray is not None:
             problem = f"does not follow root {found.version}: clients refuse the site"
             walk.tally.fail(found.stray, f"{problem}; `kubewright repair` removes it")
@@ -55,7 +56,7 @@ def check(walk: Walk, published: Published, data: bytes) -> None:
     if known is None:
         return
     with walk.tally.check(TIMESTAMP):
-        chain.follow(data, getting(walk.source), known.newest)
+        chain.require_signed(published, known.newest)
     _exact(walk, TIMESTAMP, data, Timestamp)
     _holders(walk, known)
     path = role_path("root", known.version)
@@ -110,23 +111,19 @@ def _history(walk: Walk, newest: Published) -> None:
         _backup(walk, str(found.version), found.files)
         known = walk.history.get(found.origin.number) == found.origin.state
         walk.tally.require(place, known, f"leads to no publication of this site; {REMEDY}")
+        older = None
         with walk.tally.check(place):
-            found = chain.before(found, getting(walk.source))
-            continue
-        return
+            older = chain.before(found, getting(walk.source))
+        found = older
 
 
 def _backup(walk: Walk, name: str, held: Mapping[str, bytes]) -> None:
     """The second copies of metadata say what the first ones do."""
     place = layout.metadata_backup(name)
-    walk.named.add(place)
     with walk.tally.check(place):
-        try:
-            copies = backups.read(walk.must(place))
-        except ValueError as error:
-            raise VerificationFailed(place, "damaged", REMEDY) from error
+        same = backups.copies(walk, place) == held
         problem = f"holds other metadata than {', '.join(held)}; {REMEDY}"
-        walk.tally.require(place, copies == dict(held), problem)
+        walk.tally.require(place, same, problem)
 
 
 def _holders(walk: Walk, known: Roots) -> None:

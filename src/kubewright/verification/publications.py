@@ -76,7 +76,7 @@ def _word(walk: Walk, path: str) -> Word | None:
     with walk.tally.check(path):
         data = walk.must(path)
         if words.is_metadata(data):
-            published = chain.follow(data, getting(walk.source), None)
+            published = chain.follow(data, getting(walk.source))
             return Word(data, words.pointer_of(published), published)
         found = walk.read(Pointer, data, path)
         walk.tally.require(path, found.to_bytes() == data, f"not just a pointer; {REMEDY}")

@@ -25,7 +25,7 @@ def signers(source: Source, root: bytes) -> dict[str, bytes]:
     except VerificationFailed as error:
         raise RequestError("--key", "neither a key nor a root", "export it again") from error
     with suppress(VerificationFailed):  # found where the site's roots are checked
-        newest = chain.roots(root, getting(source), "--key").newest
+        newest = chain.roots([root], getting(source), "--key").newest
     found = {}
     for public in formats.public_keys(newest, "targets"):
         key = ArtifactPublicKey(public, development=False)
