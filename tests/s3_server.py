@@ -1,16 +1,33 @@
-"""A server that speaks S3 and heeds conditions, and a proxy before it that hinders requests."""
+"""Servers that speak S3, and what may happen to requests on their way there."""
 
+import os
+import random
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionClosedError
+from botocore.httpsession import URLLib3Session
 from go_programs import go_program
+
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "user",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""The environment of who has an account of these servers."""
 
 
 def free_port() -> int:
@@ -22,14 +39,33 @@ def free_port() -> int:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """gofakes3 with its objects in memory (of the servers that were tried it heeds conditions when
-    many come at once: shared/facts/stores.md); its address.
+    """gofakes3 with its objects in memory (of the servers that were tried it keeps conditions when
+    many come at once); its address. It lets everybody read, as a public bucket does.
     """
     program = go_program("github.com/johannesboyne/gofakes3", "v1.2.0", "cmd/gofakes3", go="1.21")
     port = free_port()
     words = ["-host", f"127.0.0.1:{port}", "-backend", "memory", "-quiet"]
-    null = subprocess.DEVNULL
-    with subprocess.Popen([program, *words], stdout=null, stderr=null) as server:
+    with _started([str(program), *words], port, {}) as address:
+        yield address
+
+
+@contextmanager
+def losing(folder: Path) -> Iterator[str]:
+    """versitygw, which decides on a condition before it has the object in place: of many who come
+    at once several win now and then; its address.
+    """
+    program = go_program("github.com/versity/versitygw", "v1.7.0", "cmd/versitygw", go="1.24")
+    port = free_port()
+    env = {"ROOT_ACCESS_KEY": "user", "ROOT_SECRET_KEY": "secret"}
+    words = ["--quiet", "--port", f"127.0.0.1:{port}", "posix", str(folder)]
+    with _started([str(program), *words], port, env) as address:
+        yield address
+
+
+@contextmanager
+def _started(words: list[str], port: int, env: dict[str, str]) -> Iterator[str]:
+    null, env = subprocess.DEVNULL, {**os.environ, **env}
+    with subprocess.Popen(words, stdout=null, stderr=null, env=env) as server:
         try:
             _wait(port)
             yield f"http://127.0.0.1:{port}"
@@ -42,69 +78,127 @@ def _wait(port: int) -> None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise TimeoutError("gofakes3 does not answer")
+    raise TimeoutError(f"nothing answers at port {port}")
 
 
 class Request(NamedTuple):
-    """What a client asks of the store."""
+    """What a client asked of the store, and when."""
 
+    number: int
     method: str
     path: str
+    """Below the bucket; of a list the query."""
+    headers: dict[str, str]
+    began: float = 0
+    ended: float = 0
 
 
 Hinder = Callable[[Request], str]
-"""What is done to a request: nothing (empty), `drop` it, `drop after` it was done, or answer with a
-number.
+"""What happens to a request: nothing (empty); `drop`: it is lost; `after`: it is done, and its
+answer lost; `late`: it takes its time; a number: that is the answer, and nothing is done;
+`unconditional`: it is done whatever its conditions say; `early`: these were looked at before.
 """
+
+CODES = {
+    "403": "AccessDenied",
+    "409": "ConditionalRequestConflict",
+    "412": "PreconditionFailed",
+    "500": "InternalError",
+    "503": "SlowDown",
+}
+
+
+class Way:
+    """The way from clients in this process to a store, above the real network."""
+
+    def __init__(self, hinder: Hinder, latency: float) -> None:
+        self.hinder, self.latency = hinder, latency
+        self.requests: list[Request] = []
+        self.number = 0
+        self._counting = threading.Lock()
+
+    def go(self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest) -> Any:
+        """Send a request, or what is left of it."""
+        with self._counting:
+            self.number += 1
+            number = self.number
+        place = request.url.split("/", 3)[3].partition("/")[2] or request.url.partition("?")[2]
+        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+        asked = Request(number, str(request.method), unquote(place), headers, time.monotonic())
+        try:
+            time.sleep(self.latency)
+            return self._hindered(send, session, request, self.hinder(asked))
+        finally:
+            self.requests.append(asked._replace(ended=time.monotonic()))
+
+    def _hindered(
+        self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest, how: str
+    ) -> Any:
+        lost = ConnectionClosedError(endpoint_url=request.url)
+        if how == "drop":
+            raise lost
+        if how.startswith("<"):
+            return _answer(request, 400, how)
+        if how.isdigit():
+            return _answer(request, int(how), f"<Error><Code>{CODES[how]}</Code></Error>")
+        if how == "late":
+            time.sleep(0.1)
+        if how == "unconditional":
+            _without_conditions(request)
+        if how == "early":
+            return self._early(send, session, request)
+        answer = send(session, request)
+        if how == "after":
+            raise lost
+        return answer
+
+    def _early(self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest) -> Any:
+        """What a store does that looks at conditions first, and puts the object in place later."""
+        absent, tag = (request.headers.get(name) for name in ("If-None-Match", "If-Match"))
+        if request.method != "PUT" or (absent is None and tag is None):
+            return send(session, request)
+        headers = {"Host": request.headers.get("Host", "")}
+        there = send(session, AWSPreparedRequest("HEAD", request.url, headers, b"", False))
+        found = there.headers.get("ETag") if there.status_code == 200 else None
+        if (absent is not None and found) or (tag is not None and _text(tag) != found):
+            return _answer(request, 412, f"<Error><Code>{CODES['412']}</Code></Error>")
+        time.sleep(random.uniform(0, 0.05))
+        _without_conditions(request)
+        return send(session, request)
+
+
+def _without_conditions(request: AWSPreparedRequest) -> None:
+    for name in ("If-None-Match", "If-Match"):
+        if name in request.headers:
+            del request.headers[name]
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+class _Raw(BytesIO):
+    def stream(self, **_: object) -> Iterator[bytes]:
+        """What urllib3's answers have."""
+        yield self.read()
+
+
+def _answer(request: AWSPreparedRequest, status: int, text: str) -> AWSResponse:
+    data = b"" if request.method == "HEAD" else text.encode()
+    return AWSResponse(request.url, status, {"Content-Length": str(len(data))}, _Raw(data))
 
 
 @contextmanager
-def hindering(store: str, hinder: Hinder) -> Iterator[str]:
-    """A server that hands requests on to a store, unless they are hindered; its address."""
+def on_the_way(hinder: Hinder = lambda _: "", *, latency: float = 0) -> Iterator[Way]:
+    """Let something happen to the requests of this process as long as a block runs; each takes
+    `latency` seconds more.
+    """
+    way = Way(hinder, latency)
+    send = URLLib3Session.send
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def hindered(session: Any, request: AWSPreparedRequest) -> Any:
+        return way.go(send, session, request)
 
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            how = hinder(Request(self.command, self.path.partition("?")[0]))
-            if how.isdigit():
-                self.refuse(int(how))
-                return
-            if how != "drop":
-                done = HTTPConnection(store.removeprefix("http://"), timeout=30)
-                done.request(self.command, self.path, body, dict(self.headers))
-                found = done.getresponse()
-                data = found.read()
-            if how:
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            self.send_response(found.status)
-            for name, value in found.getheaders():
-                if name.lower() not in {"content-length", "connection", "transfer-encoding"}:
-                    self.send_header(name, value)
-            length = found.getheader("Content-Length") if self.command == "HEAD" else len(data)
-            self.send_header("Content-Length", str(length or 0))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def refuse(self, status: int) -> None:
-            code = {409: "ConditionalRequestConflict", 412: "PreconditionFailed"}
-            name = code.get(status, "InternalError")
-            text = b"" if self.command == "HEAD" else f"<Error><Code>{name}</Code></Error>".encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(URLLib3Session, "send", hindered)
+        yield way

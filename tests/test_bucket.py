@@ -1,28 +1,29 @@
-"""A site in a bucket: its whole life, what caches are told, and requests that go wrong."""
+"""A site in a bucket: its whole life, what is asked of the store and in which order, who reads."""
 
-import logging
-from collections.abc import Callable, Iterator
+import datetime
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from itertools import count
+from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
-from s3_server import Hinder, Request, hindering, running
+from buckets import NOW, account, in_new_bucket, opened, problems, put
+from s3_server import Hinder, Request, losing, on_the_way, running
 
+from kubewright import files
 from kubewright.cli.shipped import shipped
-from kubewright.errors import DiskError, KubewrightError, RequestError
+from kubewright.clients import Installed, apt, dnf, run_installed
+from kubewright.errors import DiskError, KubewrightError, RequestError, UpstreamUnreachable
+from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import bucket, layout
-from kubewright.site.bucket import BucketStore
-from kubewright.stages import channels, history, publish
+from kubewright.site import ahead, bucket, bucket_parts, conditions, edit, layout, objects
+from kubewright.stages import channels, history
 from kubewright.stages.repair import repair_site
-from kubewright.stages.verify import verify
-from kubewright.workspace import Workspace
 
-NOW = 1_790_000_000
-NAME = "v1.36.4-1"
+NAMES = ("v1.35.9-1", "v1.36.3-1", "v1.36.4-1")
 
 
 @pytest.fixture(scope="session")
@@ -32,179 +33,506 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account of the store; whoever asks again does so at once."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", _no_delay)
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    with account() as patched:
+        yield patched
 
 
-def _no_delay(_self: object, _context: object) -> float:
-    return 0.01
-
-
-NUMBERS = count(1)
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings]) -> Settings:
+    """Three signed releases in `dist/`."""
+    home = tmp_path_factory.mktemp("three")
+    for number, name in enumerate(NAMES):
+        settings = build(home, name.rpartition("-")[0], now=NOW + number)
+    return settings.model_copy(update={"now": NOW + 10})
 
 
 @pytest.fixture
-def home(server: str, released: Settings) -> Settings:
+def home(server: str, three: Settings) -> Settings:
     """An empty bucket for what is signed in `dist/`."""
-    name = f"bucket-{next(NUMBERS)}"
-    bucket.opened(f"s3://{name}/site", server).client.create_bucket(Bucket=name)
-    changed = {"site": f"s3://{name}/site", "s3_endpoint": server, "state": None}
-    return released.model_copy(update=changed)
-
-
-def store(home: Settings) -> BucketStore:
-    return bucket.opened(home.site, home.s3_endpoint)
-
-
-def published(home: Settings, keys: Keys) -> object:
-    return publish.publish(Workspace(home.dist / NAME), home, shipped(), keys)
-
-
-def problems(home: Settings, keys: Keys) -> list[str]:
-    trusted = [keys.repo.certificate, keys.artifact.public_pem]
-    report = verify(home.site, trusted, now=home.now, s3_endpoint=home.s3_endpoint)
-    return [f"{one.place}: {one.problem}" for one in report.findings]
+    return in_new_bucket(three, server)
 
 
 def test_a_site_lives_in_a_bucket(home: Settings, keys: Keys) -> None:
-    published(home, keys)
+    put(home, keys, NAMES[0])
     assert problems(home, keys) == []
-    before = {path: store(home).get(path) for path in store(home).list("")}
-    published(home, keys)
-    assert {path: store(home).get(path) for path in store(home).list("")} == before
-    later = home.model_copy(update={"now": NOW + 60, "channels": ("other",)})
-    published(later, keys)
-    back = home.model_copy(update={"now": NOW + 120})
-    with pytest.raises(RequestError, match="nothing to go back to"):
-        channels.rollback("other", back, shipped(), keys, None)
-    assert {one.channel for one in history.list_channels(home)} == {
-        "latest", "other", "stable", "stable-1.36",
-    }  # fmt: skip
-    assert problems(back, keys) == []
-
-
-def test_damage_in_a_bucket_is_named_and_healed(home: Settings, keys: Keys) -> None:
-    published(home, keys)
-    site = store(home)
-    pool = next(path for path in site.list("apt/pool/") if "kubelet_" in path)
-    for path in (pool, layout.INDEX, layout.TIMESTAMP, "channels/stable.json"):
-        site.put(path, b"damaged")
-    site.delete("apt/dists/stable/InRelease")
-    site.put("yum/pool/stray.rpm", b"stray")
-    found = problems(home, keys)
-    assert {line.partition(":")[0] for line in found} >= {layout.INDEX, layout.TIMESTAMP}
-    report, _ = repair_site(home, shipped(), keys)
-    assert report.findings == ()
-    assert problems(home, keys) == []
-    assert "yum/pool/stray.rpm" not in site.list("")
-
-
-def test_caches_are_told_what_changes(home: Settings, keys: Keys) -> None:
-    published(home, keys)
-    site = store(home)
-    for path in site.list(""):
-        said = site.client.head_object(Bucket=site.bucket, Key=f"site/{path}")["CacheControl"]
-        assert said == ("no-cache" if not layout.is_immutable(path) else _FOREVER), path
-    assert layout.is_immutable("tuf/1.snapshot.json")
-    for path in (layout.TIMESTAMP, layout.STATE, layout.FINISHED, layout.INDEX, "index.html"):
-        assert not layout.is_immutable(path)
-
-
-_FOREVER = "public, max-age=31536000, immutable"
-
-HOW = ("drop", "drop after", "500", "503", "409", "412")
-
-
-def once(method: str, end: str, how: str) -> tuple[Hinder, list[Request]]:
-    """Hinder the first request for a path that ends so."""
-    seen: list[Request] = []
-
-    def hinder(request: Request) -> str:
-        if request.method == method and request.path.endswith(end) and not seen:
-            seen.append(request)
-            return how
-        return ""
-
-    return hinder, seen
-
-
-PLACES = (
-    ("PUT", layout.TIMESTAMP),
-    ("PUT", "tuf/1.snapshot.json"),
-    ("PUT", "publications/finished.json"),
-    ("PUT", "apt/dists/stable/InRelease"),
-    ("PUT", "kubelet_1.36.4-1_amd64.deb"),
-    ("GET", layout.TIMESTAMP),
-    ("HEAD", "tuf/1.targets.json"),
-)
-
-
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize(("method", "end"), PLACES, ids=map(" ".join, PLACES))
-def test_a_request_that_goes_wrong_leaves_the_old_site_or_the_new(
-    home: Settings, keys: Keys, server: str, method: str, end: str, how: str
-) -> None:
-    """Whatever the command said, the same command again ends well."""
-    hinder, seen = once(method, end, how)
-    with hindering(server, hinder) as between:
-        through = home.model_copy(update={"s3_endpoint": between})
-        with suppress(KubewrightError):
-            published(through, keys)
-    assert seen, "the request was asked"
-    published(home, keys)
-    assert problems(home, keys) == []
-
-
-def test_rivals_in_a_bucket_lose_nothing(
-    home: Settings, keys: Keys, build: Callable[..., Settings]
-) -> None:
-    names = [f"c{number}" for number in range(6)]
-    published(home, keys)
-
-    def one(name: str) -> object:
-        return published(home.model_copy(update={"channels": (name,), "now": NOW + 60}), keys)
-
-    with ThreadPoolExecutor(len(names)) as pool:
-        for done in [pool.submit(one, name) for name in names]:
-            done.result()
+    site = opened(home)
+    before = {path: site.get(path) for path in site.list("")}
+    put(home, keys, NAMES[0])
+    assert {path: site.get(path) for path in site.list("")} == before
+    put(home.model_copy(update={"now": NOW + 60}), keys, NAMES[1])
     later = home.model_copy(update={"now": NOW + 120})
-    assert {one.channel for one in history.list_channels(later)} >= set(names)
+    record, _ = channels.rollback("stable", later, shipped(), keys, None)
+    assert [release.name for release in record.releases] == [NAMES[0]]
+    assert channels.refresh(later, shipped(), keys)[:2] == ((), ())
+    assert [one.sequence for one in history.history("stable", later)] == [1, 2, 3]
     assert problems(later, keys) == []
 
 
+def test_damage_in_a_bucket_is_named_and_healed(home: Settings, keys: Keys) -> None:
+    put(home, keys, NAMES[0])
+    put(home, keys, NAMES[1])
+    site = opened(home)
+    right = {path: stored.data for path in site.list("") if (stored := site.get(path))}
+    pool = next(path for path in right if path.startswith("apt/pool/") and "kubelet_" in path)
+    rpm = next(path for path in right if path.startswith("yum/pool/kubelet-"))
+    for path in (pool, layout.INDEX, layout.TIMESTAMP, "channels/stable.json"):
+        site.put(path, b"damaged")
+    site.put(pool, right[pool][:-1] + b"x")  # of the same size
+    for path in (rpm, "apt/dists/stable/InRelease"):
+        site.delete(path)
+    site.put("yum/pool/stray.rpm", b"stray")
+    named = {line.partition(":")[0] for line in problems(home, keys)}
+    assert named >= {layout.INDEX, layout.TIMESTAMP, pool}
+    nothing_here = home.model_copy(update={"dist": home.dist / "none"})
+    repair_site(nothing_here, shipped(), keys)
+    assert site.get(rpm) is not None, "a plain repository has it too"
+    report, _ = repair_site(home, shipped(), keys)
+    assert report.findings == ()
+    assert {path: stored.data for path in site.list("") if (stored := site.get(path))} == right
+
+
+# What is asked, and when
+
+
+def chain(requests: Sequence[Request]) -> int:
+    """How many requests had to wait for one another, at least: the longest row of which each began
+    after the one before had its answer.
+    """
+    count, ended = 0, 0.0
+    for request in sorted(requests, key=lambda one: one.ended):
+        if request.began >= ended:
+            count, ended = count + 1, request.ended
+    return count
+
+
+def test_a_publication_takes_four_rounds_of_writing(
+    home: Settings,
+    keys: Keys,
+    patch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Each request takes so long that nothing else counts; none waits for a free connection."""
+    put(home, keys, NAMES[0])
+    put(home, keys, NAMES[1])
+    for module, name in ((ahead, "REQUESTS"), (objects, "FROM_AFAR")):
+        patch.setattr(module, name, 400)
+    with on_the_way(latency=0.6) as way:
+        put(home.model_copy(update={"now": NOW + 60}), keys, NAMES[2])
+    writes = [one for one in way.requests if one.method == "PUT"]
+    text = f"{len(writes)} of {len(way.requests)} requests write, in {chain(writes)} rounds"
+    rounds = chain(way.requests)
+    record_property("covered", f"publishing a third release: {text}; {rounds} rounds with reading")
+    if log := os.environ.get("KUBEWRIGHT_REQUEST_LOG"):
+        start = min(one.began for one in way.requests)
+        lines = [
+            f"{one.began - start:6.2f} {one.ended - start:6.2f} {one.method:5}{one.path}\n"
+            for one in sorted(way.requests, key=lambda one: one.began)
+        ]
+        Path(log).write_text("".join(lines))
+    assert chain(writes) == 4
+    assert rounds <= 10
+    assert len(way.requests) < 330
+    swap = next(one for one in writes if one.path.endswith(layout.TIMESTAMP))
+    for one in writes:
+        if layout.is_immutable(one.path.removeprefix("site/")) and "copy-source" not in str(
+            one.headers
+        ):
+            assert one.ended <= swap.began, one.path
+        elif one is not swap and not layout.is_immutable(one.path.removeprefix("site/")):
+            assert one.began >= swap.ended, one.path
+
+
+def test_what_changes_nothing_is_few_reads_and_no_write(home: Settings, keys: Keys) -> None:
+    put(home, keys, NAMES[0])
+    with on_the_way() as way:
+        put(home, keys, NAMES[0])
+    assert {one.method for one in way.requests} == {"GET", "HEAD"}
+    assert len(way.requests) <= 40
+    assert not [one.path for one in way.requests if "pool/" in one.path]
+
+
+def test_caches_are_told_what_changes(home: Settings, keys: Keys) -> None:
+    """By what is sent: not every store says it again."""
+    with on_the_way() as way:
+        put(home, keys, NAMES[0])
+    said = {
+        one.path.removeprefix("site/"): one.headers.get("cache-control", "")
+        for one in way.requests
+        if one.method == "PUT" and ".kubewright/" not in one.path
+    }
+    assert set(said) == set(opened(home).list(""))
+    lasting = {path for path, text in said.items() if text == bucket.FOREVER}
+    assert lasting == {path for path in said if layout.is_immutable(path)}
+    assert {said[path] for path in said.keys() - lasting} == {bucket.ASK}
+    starts = ("apt/pool/", "yum/pool/", "yum/snapshots/", "releases/v", "tuf/1.", "keys/history/")
+    for start in (*starts, "yum/stable/x86_64/Packages/", "publications/site/"):
+        assert any(path.startswith(start) for path in lasting), start
+    changing = (layout.TIMESTAMP, layout.STATE, layout.FINISHED, layout.INDEX, layout.FRONT_PAGE)
+    for path in (*changing, "apt/dists/stable/InRelease", "yum/stable/x86_64/repodata/repomd.xml"):
+        assert path in said.keys() - lasting
+
+
+def test_other_stores_are_sent_no_checksums_of_amazons(home: Settings) -> None:
+    with on_the_way() as way:
+        opened(home).put("a", b"text")
+    assert not [name for name in way.requests[0].headers if "checksum" in name or "trailer" in name]
+
+
+@pytest.mark.parametrize("how", ["", "drop", "after", "503"])
+def test_a_large_object_goes_in_parts_and_is_read_piece_by_piece(
+    home: Settings, patch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    patch.setattr(bucket, "LARGE", 6 << 20)
+    patch.setattr(bucket, "PART", 5 << 20)
+    large = tmp_path / "large.tar"
+    large.write_bytes(os.urandom(13 << 20))
+    site, digest = opened(home), files.sha256_of(large)
+
+    def hinder(request: Request) -> str:
+        return how if request.number in (1, 3, 6) else ""
+
+    with on_the_way(hinder) as way:
+        site.put("images/large.tar", large, if_absent=True)
+    assert sum("partNumber" in one.path for one in way.requests) >= 3
+    assert site.sha256("images/large.tar") == digest
+    large.write_bytes(b"x" * (7 << 20))
+    assert not site.put("images/large.tar", large, if_absent=True)
+    assert site.sha256("images/large.tar") == digest
+
+
+def test_reading_goes_on_where_a_connection_ended(home: Settings) -> None:
+    data = os.urandom(3 << 20)
+    site = opened(home)
+    site.put("a", data)
+    key = {"Bucket": site.bucket, "Key": "site/a"}
+    found = site.client.get_object(**key)
+
+    class Broken:
+        def read(self, _: int) -> bytes:
+            raise bucket_parts.BotoCoreError
+
+        def close(self) -> None:
+            found["Body"].close()
+
+    with bucket_parts.Body(site.client, site.bucket, "site/a", found) as body:
+        first = body.read(1 << 20)
+        body._body = Broken()
+        rest = b"".join(iter(partial(body.read, 1 << 20), b""))
+    assert first + rest == data
+
+
+# Rivals
+
+
+def test_rivals_in_a_bucket_lose_nothing(home: Settings, keys: Keys) -> None:
+    """Sixteen, in threads: each in a channel of its own and all in one together."""
+    put(home, keys, NAMES[0])
+    later = home.model_copy(update={"now": NOW + 60})
+    publish_together(later, keys)
+    assert everything(later) == {"common", *(f"own-{number}" for number in range(16))}
+    (common,) = [one for one in history.list_channels(later) if one.channel == "common"]
+    assert {release.name for release in common.releases} == set(NAMES)
+    assert problems(later, keys) == []
+
+
+def publish_together(settings: Settings, keys: Keys) -> None:
+    def one(number: int) -> object:
+        return put(settings, keys, NAMES[number % 3], f"own-{number}", "common")
+
+    with ThreadPoolExecutor(16) as pool:
+        for done in [pool.submit(one, number) for number in range(16)]:
+            done.result()
+
+
+def everything(settings: Settings) -> set[str]:
+    """The channels that rivals have made."""
+    names = {one.channel for one in history.list_channels(settings)}
+    return {name for name in names if name == "common" or name.startswith("own-")}
+
+
+def unsound(settings: Settings, keys: Keys, patch: pytest.MonkeyPatch) -> Callable[[], set[str]]:
+    """Begins a site on a store that is not tried, and lets rivals publish there; the channels that
+    are lost then.
+    """
+    patch.setattr(conditions, "require", lambda _store: None)
+
+    def lost() -> set[str]:
+        put(settings, keys, NAMES[0])
+        publish_together(settings.model_copy(update={"now": NOW + 60}), keys)
+        return {f"own-{number}" for number in range(16)} - everything(settings)
+
+    return lost
+
+
+def early(request: Request) -> str:
+    return "early" if request.path.endswith(layout.TIMESTAMP) else ""
+
+
+def without_reading_back(patch: pytest.MonkeyPatch) -> None:
+    """Believe a store that says that a swap succeeded."""
+
+    def swapped(store: edit.Store, record: objects.Object, tag: str | None) -> bool:
+        assert not isinstance(record.content, objects.Source)
+        return store.put(record.path, record.content, if_absent=tag is None, if_tag=tag)
+
+    patch.setattr(objects, "_swap", swapped)
+    patch.setattr(edit.Reader, "has_had", lambda *_: True)
+
+
+def test_a_store_that_lets_rivals_win_loses_nothing_because_what_was_won_is_read_back(
+    home: Settings, keys: Keys, patch: pytest.MonkeyPatch
+) -> None:
+    with on_the_way(early):
+        assert unsound(home, keys, patch)() == set()
+    assert problems(home.model_copy(update={"now": NOW + 60}), keys) == []
+
+
+def test_without_reading_back_publications_are_lost_there(
+    home: Settings, keys: Keys, patch: pytest.MonkeyPatch
+) -> None:
+    without_reading_back(patch)
+    with on_the_way(early):
+        assert unsound(home, keys, patch)() != set()
+
+
+@pytest.mark.elsewhere
+@pytest.mark.skipif(not os.environ.get("KUBEWRIGHT_FAULTS"), reason="KUBEWRIGHT_FAULTS=all")
+@pytest.mark.parametrize("reads_back", [False, True])
+def test_versitygw_lets_rivals_win(
+    three: Settings,
+    keys: Keys,
+    patch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    reads_back: bool,
+) -> None:
+    """A real server of that kind: what it is called when it is tried, and what is lost."""
+    rounds, lost = 12, 0
+    with losing(tmp_path) as address:
+        tried = in_new_bucket(three, address)
+        assert "were told that they did" in str(conditions.found_fault(opened(tried), 200))
+        if not reads_back:
+            without_reading_back(patch)
+        for _ in range(rounds):
+            lost += len(unsound(in_new_bucket(three, address), keys, patch)())
+    how = "with" if reads_back else "without"
+    record_property("covered", f"versitygw, {rounds} x 16 rivals, {how} reading back: {lost} lost")
+    assert (lost == 0) == reads_back
+
+
+# A store is tried before it is written to
+
+
+def test_a_store_is_tried_once_and_that_is_noted(
+    home: Settings, keys: Keys, patch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    found = conditions.found_fault
+    patch.setattr(
+        conditions, "found_fault", lambda store, rounds: tried.append(rounds) or found(store, rounds)
+    )
+    with on_the_way() as way:
+        put(home, keys, NAMES[0])
+    assert len(tried) == 1
+    places = [one.path for one in way.requests if "/.kubewright/tried/" in one.path]
+    assert len(places) > 2 * conditions.RIVALS
+    assert [path for path in all_keys(home) if "/.kubewright/" in path] == [
+        f"site/{conditions.NOTE}"
+    ]
+    put(home, keys, NAMES[1])
+    assert len(tried) == 1
+    site = opened(home)
+    for wrong in (b"", b"{}", b'{"server": "another", "at": "2026-01-01T00:00:00+00:00"}'):
+        site.put(conditions.NOTE, wrong)
+        conditions.require(site)
+    assert len(tried) == 4
+    assert problems(home, keys) == []
+
+
+def all_keys(home: Settings) -> list[str]:
+    site = opened(home)
+    found = site.client.list_objects_v2(Bucket=site.bucket)
+    return [item["Key"] for item in found["Contents"]]
+
+
+def test_the_outcome_counts_for_ninety_days(home: Settings, patch: pytest.MonkeyPatch) -> None:
+    site = opened(home)
+    conditions.require(site)
+    server, now = conditions._server(site)
+    month = datetime.timedelta(days=30)
+    told = [conditions._is_noted(site, server, now + month * number) for number in range(5)]
+    assert told == [True, True, True, False, False]
+    assert not conditions._is_noted(site, f"{server}/2", now)
+    assert not conditions._is_noted(site, server, now - month)
+
+
 @pytest.mark.parametrize(
-    ("site", "problem"),
+    ("how", "problem"),
     [
-        ("s3://", "no bucket with a prefix"),
-        ("s3:///x", "no bucket with a prefix"),
-        ("s3://b//x", "no bucket with a prefix"),
-        ("s3://b/../x", "no bucket with a prefix"),
-        ("gs://b/x", "only directories and buckets"),
+        ("unconditional", "does not heed If-None-Match"),
+        ("If-Match", "does not heed If-Match"),
+        ("early", "who created one object at once"),
+        ("copy", "does not copy objects|says .*412"),
     ],
 )
+def test_a_store_that_does_not_keep_conditions_is_refused_before_anything_is_published(
+    home: Settings, keys: Keys, how: str, problem: str
+) -> None:
+    def hinder(request: Request) -> str:
+        if how == "If-Match":
+            return "unconditional" if "if-match" in request.headers else ""
+        if how == "copy":
+            return "412" if "x-amz-copy-source" in request.headers else ""
+        return how
+
+    with on_the_way(hinder), pytest.raises(KubewrightError, match=problem) as refused:
+        put(home, keys, NAMES[0])
+    assert how == "copy" or "docs/buckets.md" in str(refused.value)
+    assert opened(home).list("") == []
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "site", ["s3://", "s3:///x", "s3://b", "s3://Bucket", "s3://bucket//x", "s3://bucket/x//y",
+             "s3://bucket/../x", "s3://bucket/.x", "s3://bucket/x//", "s3://bucket@host/x"]
+)  # fmt: skip
+@pytest.mark.parametrize("words", [("publish",), ("verify",), ("history",), ("release", "stable")])
 def test_an_address_that_is_no_bucket_is_refused_before_any_work(
-    home: Settings, keys: Keys, site: str, problem: str
+    run: Callable[..., tuple[int, str, str]], site: str, words: tuple[str, ...]
 ) -> None:
-    with pytest.raises(RequestError, match=problem):
-        published(home.model_copy(update={"site": site}), keys)
+    given = ["--site", site] if words[0] != "verify" else []
+    code, _, err = run(*words, *given, *([site] if words[0] == "verify" else []))
+    assert (code, "write s3://BUCKET or s3://BUCKET/PREFIX" in err) == (2, True), err
 
 
-def test_a_store_that_refuses_is_named_with_what_it_says(
-    home: Settings, keys: Keys, server: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("words", [("publish",), ("rollback", "stable"), ("refresh",), ("repair",)])
+def test_an_endpoint_without_a_bucket_is_refused(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    caplog.set_level(logging.INFO)
+    (tmp_path / "here").mkdir()
+    code, _, err = run(*words, "--site", "here", "--s3-endpoint", "http://127.0.0.1:9")
+    assert (code, "here is no bucket; leave it out" in err) == (2, True), err
+
+
+def says(code: str) -> Hinder:
+    """What Amazon's answers are like; it names the region that a bucket is in."""
+    region = "<Region>eu-central-1</Region>" if code.startswith("Authorization") else ""
+    return lambda _: f"<Error><Code>{code}</Code>{region}</Error>"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "text"),
+    [
+        ("AccessDenied", DiskError, r"may not do this .*allow it s3:\w+ on s3://bucket-"),
+        ("InvalidAccessKeyId", RequestError, "does not take this account.*AWS_PROFILE"),
+        ("SignatureDoesNotMatch", RequestError, "does not take this account"),
+        ("ExpiredToken", RequestError, "does not take this account"),
+        ("AuthorizationHeaderMalformed", RequestError,
+         "another region; set AWS_DEFAULT_REGION=eu-central-1"),
+        ("PermanentRedirect", RequestError, "another region"),
+        ("RequestTimeTooSkewed", RequestError, "clock differs.*timedatectl"),
+        ("SecondLevelDomainForbidden", RequestError, "addressing_style = virtual"),
+        ("NotImplemented", RequestError, "does not know what publishing needs"),
+        ("SlowDown", UpstreamUnreachable, "go slower"),
+        ("QuotaExceeded", DiskError, "quota is used up"),
+        ("OtherThing", DiskError, "the store says OtherThing"),
+        ("500", UpstreamUnreachable, "answers with an error"),
+        ("drop", UpstreamUnreachable, "does not answer"),
+    ],
+)  # fmt: skip
+def test_what_a_store_refuses_is_explained(
+    home: Settings, keys: Keys, said: str, kind: type[KubewrightError], text: str
+) -> None:
+    hinder = says(said) if said.isalpha() and said != "drop" else lambda _: said
+    with on_the_way(hinder), pytest.raises(kind, match=text):
+        put(home, keys, NAMES[0])
+    assert opened(home).list("") == []
+
+
+def test_a_bucket_that_is_not_there_is_named(home: Settings, keys: Keys) -> None:
     nowhere = home.model_copy(update={"site": "s3://nobody-has-this/site"})
-    with pytest.raises(DiskError, match=r"s3://nobody-has-this/site/.*NoSuchBucket"):
-        published(nowhere, keys)
-    with hindering(server, lambda _: "403") as between:
-        refused = home.model_copy(update={"s3_endpoint": between})
-        with pytest.raises(DiskError, match="the store says"):
-            published(refused, keys)
+    with pytest.raises(RequestError, match=r"^s3://nobody-has-this: there is no such bucket; make"):
+        put(nowhere, keys, NAMES[0])
+
+
+def test_a_store_that_is_not_there_is_named(home: Settings, keys: Keys) -> None:
     closed = home.model_copy(update={"s3_endpoint": "http://127.0.0.1:1"})
-    with pytest.raises(DiskError, match="check --s3-endpoint"):
-        published(closed, keys)
-    assert Path(home.dist).is_dir()
+    with pytest.raises(UpstreamUnreachable, match=r"^http://127.0.0.1:1: does not answer"):
+        put(closed, keys, NAMES[0])
+
+
+def test_who_has_no_account_is_told_where_it_is_looked_for(
+    home: Settings, keys: Keys, patch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        patch.delenv(name)
+    with pytest.raises(RequestError, match="no account for this store: .*AWS_ACCESS_KEY_ID"):
+        put(home, keys, NAMES[0])
+    patch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(RequestError, match="no account for this store: .*nobody"):
+        put(home, keys, NAMES[0])
+
+
+def test_a_store_that_knows_buckets_as_hosts_only_is_spoken_to_like_that(
+    home: Settings, patch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The remedy of the message, followed to the letter."""
+    (tmp_path / "config").write_text("[default]\ns3 =\n  addressing_style = virtual\n")
+    patch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    named = home.model_copy(update={"s3_endpoint": "http://store.invalid"})
+    with on_the_way(says("OtherThing")) as way, pytest.raises(DiskError):
+        opened(named).get("a")
+    bucket_name = home.site.split("/")[2]
+    assert way.requests[0].headers.get("host", "") in ("", f"{bucket_name}.store.invalid")
+    assert opened(named).client.meta.endpoint_url == "http://store.invalid"
+
+
+# Who reads
+
+
+@pytest.fixture(scope="session")
+def public(
+    tmp_path_factory: pytest.TempPathFactory, server: str, build: Callable[..., Settings]
+) -> Settings:
+    """A release in a bucket that everybody may read, by the store's own address."""
+    home = tmp_path_factory.mktemp("public")
+    with account():
+        bucket_of = in_new_bucket(
+            Settings(site="-", cache=home, now=NOW), server
+        ).site.removeprefix("s3://")
+        more = {"s3_endpoint": server, "url": f"{server}/{bucket_of}"}
+        return build(home, site=f"s3://{bucket_of}", **more)
+
+
+@pytest.mark.parametrize(
+    ("client", "key"), [(apt, layout.KEYRING), (dnf, layout.KEYRING_ARMORED)], ids=["apt", "dnf"]
+)
+def test_clients_install_from_a_bucket(
+    public: Settings, tool: Callable[[str], Path], tmp_path: Path, client: object, key: str
+) -> None:
+    """dnf by the mirrorlist, which leads to a snapshot."""
+    tool("apt-get" if client is apt else "dnf")
+    with urlopen(f"{public.url}/{key}") as answer:
+        (tmp_path / "key").write_bytes(answer.read())
+    install: Callable[..., Installed] = client.install  # type: ignore[attr-defined]
+    installed = install(
+        public.url, "stable-1.36", tmp_path / "key", ("kubernetes-node",), tmp_path / "root"
+    )
+    assert "kubelet" in dict(installed.packages)
+    assert "1.36.4" in run_installed(tmp_path / "root", ["/usr/bin/kubelet", "--version"])
+    with urlopen(f"{public.url}/yum/stable-1.36/x86_64/mirrorlist") as answer:
+        line = answer.read().decode().strip()
+    assert line.startswith(f"{public.url}/yum/snapshots/")
+
+
+def test_a_stranger_verifies_a_bucket_by_its_public_address(
+    public: Settings, keys: Keys, run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "key.gpg").write_bytes(keys.repo.certificate)
+    (tmp_path / "key.pub").write_bytes(keys.artifact.public_pem)
+    trusted = ("--key", "key.gpg", "--key", "key.pub", "--now", str(NOW + DAY))
+    assert run("verify", public.url, *trusted)[0] == 0
+    assert run("verify", public.site, "--s3-endpoint", str(public.s3_endpoint), *trusted)[0] == 0

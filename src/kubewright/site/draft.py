@@ -1,6 +1,6 @@
 """A publication in the making: what the site is, and what shall follow."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -86,11 +86,25 @@ class Draft:
             return incoming.manifest
         return self.reader.manifest(release.manifest_url, release.manifest_sha256)
 
+    def foresee(
+        self,
+        records: Iterable[Channel | None],
+        *,
+        stats: Iterable[str] = (),
+        lists: Iterable[str] = (),
+    ) -> None:
+        """Ask a distant store at once for what these records list, for these stats and lists."""
+        different = {_listing(record): record for record in records if record}
+        wanted: list[str] = []
+        for listing, record in different.items():
+            wanted += () if listing in self._contents else contents.places(record)
+        self.reader.store.expect(wanted, stats=stats, lists=lists)
+
     def contents(self, record: Channel | None) -> Contents:
         """What a published record lists; channels that list the same are read once."""
         if record is None:
             return contents.NOTHING
-        key = repr((record.packages, [*record.repodata.items()], record.releases))
+        key = _listing(record)
         if key not in self._contents:
             self._contents[key] = contents.read(self.reader, record)
         return self._contents[key]
@@ -111,6 +125,11 @@ class Draft:
     def index(self) -> Index | None:
         """The index as it is published."""
         return self.reader.index(self.present.state) if self.present.state else None
+
+
+def _listing(record: Channel) -> str:
+    """What is the same for records that list the same."""
+    return repr((record.packages, [*record.repodata.items()], record.releases))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """The store that the settings name: where a site is written."""
 
+import re
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kubewright.errors import RequestError
 from kubewright.settings import Settings
@@ -10,11 +13,24 @@ from kubewright.site.store import Store
 from kubewright.verification import Bucket, Directory, Source, Web
 from kubewright.web import WebFiles
 
+if TYPE_CHECKING:
+    from kubewright.site.bucket import BucketStore
+
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
+
 
 def announce(site: Store) -> None:
-    """Let others know that somebody writes here, where a store has a way to."""
+    """Let others know that somebody writes here, where a store has a way to; and begin to find out
+    whether it may be written to.
+    """
     if isinstance(site, DirectoryStore):
         site.announce()
+    elif site.distant:
+        from kubewright.site.bucket import BucketStore
+        from kubewright.site.conditions import require
+
+        if isinstance(site, BucketStore):
+            site.begin(partial(require, site))
 
 
 def alone(site: Store) -> AbstractContextManager[bool]:
@@ -24,27 +40,82 @@ def alone(site: Store) -> AbstractContextManager[bool]:
 
 def source(site: str, s3_endpoint: str | None) -> Source:
     """Reads a site: a directory, a bucket, or a URL. Raises RequestError for what is none."""
+    if site.startswith("s3://"):
+        return Bucket(_bucket(site, s3_endpoint))
+    _refuse_endpoint(site, s3_endpoint)
     if site.startswith(("http://", "https://")):
         return Web(WebFiles(site).opened)
-    if site.startswith("s3://"):
-        from kubewright.site.bucket import opened
-
-        return Bucket(opened(site, s3_endpoint))
     if Path(site).is_dir():
         return Directory(Path(site))
     raise RequestError(site, "no such directory", "give a site's root or its URL")
 
 
 def store(settings: Settings) -> Store:
-    """The store of the site that the settings name."""
-    if settings.site.startswith("s3://"):
-        from kubewright.site.bucket import opened
-
-        return opened(settings.site, settings.s3_endpoint)
-    if "://" in settings.site:
+    """The store of the site that the settings name. Raises RequestError for an address that cannot
+    be written to; nothing is asked of it yet.
+    """
+    site = settings.site
+    if site.startswith("s3://"):
+        return _bucket(site, settings.s3_endpoint)
+    _refuse_endpoint(site, settings.s3_endpoint)
+    if "://" in site:
         raise RequestError(
-            f"--site {settings.site}",
+            f"--site {site}",
             "only directories and buckets can be published to",
             "give a path, or s3://BUCKET/PREFIX",
         )
-    return DirectoryStore(Path(settings.site))
+    return DirectoryStore(Path(site))
+
+
+def _refuse_endpoint(site: str, s3_endpoint: str | None) -> None:
+    if s3_endpoint is not None:
+        raise RequestError(
+            f"--s3-endpoint {s3_endpoint}",
+            f"{site} is no bucket",
+            "leave it out, or give --site s3://BUCKET/PREFIX",
+        )
+
+
+def _bucket(site: str, endpoint: str | None) -> "BucketStore":
+    """The store of `s3://BUCKET/PREFIX`; account and region are those of every AWS program.
+
+    Raises RequestError for another form of address.
+    """
+    named = _BUCKET.fullmatch(site)
+    parts = ((named[2] or "").removesuffix("/")).split("/") if named else []
+    if named is None or (parts != [""] and any(not one or one.startswith(".") for one in parts)):
+        raise RequestError(
+            f"--site {site}",
+            "not the address of a bucket",
+            "write s3://BUCKET or s3://BUCKET/PREFIX: a bucket's name has 3 to 63 lower-case"
+            " letters, digits, dots and hyphens, and no part of the prefix is empty or begins with"
+            " a dot",
+        )
+    from kubewright.site.bucket import BucketStore
+
+    return BucketStore(_client(endpoint), named[1], "/".join(parts))
+
+
+def _client(endpoint: str | None) -> Any:
+    import boto3
+    import botocore.session
+    from botocore.config import Config
+
+    own_session = botocore.session.Session()
+    session = boto3.session.Session(botocore_session=own_session)
+    own: dict[str, Any] = {}
+    if endpoint is not None:
+        # Other stores refuse checksums that Amazon's asks for, and have no region.
+        own = {"request_checksum_calculation": "when_required"}
+        own["response_checksum_validation"] = "when_required"
+        said = own_session.get_scoped_config().get("s3") or {}
+        own["s3"] = {"addressing_style": said.get("addressing_style", "path")}
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=64,
+        **own,
+    )
+    region = session.region_name or ("us-east-1" if endpoint is not None else None)
+    return session.client("s3", endpoint_url=endpoint, config=config, region_name=region)
