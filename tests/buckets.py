@@ -8,6 +8,7 @@ import pytest
 from s3_server import ACCOUNT
 
 from kubewright.cli.shipped import shipped
+from kubewright.models.site import Change
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import conditions
@@ -31,9 +32,7 @@ def account(rounds: int = 1) -> Iterator[pytest.MonkeyPatch]:
             patch.delenv(name, raising=False)
         for name, value in ACCOUNT.items():
             patch.setenv(name, value)
-        patch.setattr(
-            "botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.001
-        )
+        patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.001)
         patch.setattr(conditions.require, "__defaults__", (rounds,))
         yield patch
 
@@ -54,7 +53,9 @@ def in_new_bucket(settings: Settings, server: str, **changes: object) -> Setting
     return made
 
 
-def put(settings: Settings, keys: Keys, name: str, *channels: str) -> object:
+def put(
+    settings: Settings, keys: Keys, name: str, *channels: str
+) -> tuple[list[str], list[Change]]:
     """Publish a signed release of `dist/`."""
     named = settings.model_copy(update={"channels": channels})
     return publish.publish(Workspace(settings.dist / name), named, shipped(), keys)

@@ -149,6 +149,7 @@ class Way:
             return self._early(send, session, request)
         answer = send(session, request)
         if how == "after":
+            assert answer.content is not None  # read to its end: the connection is free again
             raise lost
         return answer
 
@@ -159,10 +160,11 @@ class Way:
             return send(session, request)
         headers = {"Host": request.headers.get("Host", "")}
         there = send(session, AWSPreparedRequest("HEAD", request.url, headers, b"", False))
+        assert there.content == b""
         found = there.headers.get("ETag") if there.status_code == 200 else None
         if (absent is not None and found) or (tag is not None and _text(tag) != found):
             return _answer(request, 412, f"<Error><Code>{CODES['412']}</Code></Error>")
-        time.sleep(random.uniform(0, 0.05))
+        time.sleep(random.uniform(0, 0.1))
         _without_conditions(request)
         return send(session, request)
 

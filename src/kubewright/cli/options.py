@@ -235,7 +235,12 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
             }
-            command(settings=settings(given), **own)
+            made = settings(given)
+            if "site" in names:
+                from kubewright.stages.store import refuse
+
+                refuse(made)
+            command(settings=made, **own)
 
         options = [_option(name) for name in OPTIONS if name in names]
         options += [AS_JSON, QUIET, VERBOSE] if to_json else [QUIET, VERBOSE]

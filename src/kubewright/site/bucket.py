@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -128,6 +130,8 @@ class BucketStore:
         """The same, whether or not the store keeps conditions."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if if_absent else {}
         condition |= {"IfMatch": if_tag} if if_tag is not None else {}
+        if if_absent and _is_large(content) and self.stat(path) is not None:
+            return False  # before much is sent, and for stores that look at no condition here
         with self._explained(path, "s3:PutObject") as key:
             for tries in range(1, _TRIES + 1):
                 try:
@@ -146,7 +150,7 @@ class BucketStore:
         own: dict[str, Any] = {"Bucket": self.bucket, "Key": key, **headers(path)}
         if isinstance(content, bytes):
             self.client.put_object(**own, **condition, Body=content)
-        elif content.stat().st_size <= LARGE:
+        elif not _is_large(content):
             with content.open("rb") as body:
                 self.client.put_object(**own, **condition, Body=body)
         else:
@@ -167,15 +171,24 @@ class BucketStore:
         return True
 
     def list(self, prefix: str) -> list[str]:
-        found = []
+        return sorted(path for path, _ in self._listed(prefix))
+
+    def older_than(self, seconds: int) -> set[str]:
+        """The objects that were written so long ago, by the store's own clock."""
+        now = parsedate_to_datetime(self.described()["date"])
+        return {path for path, when in self._listed("") if (now - when).total_seconds() >= seconds}
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Every path that starts so, and when the object there was written."""
         with self._explained(prefix, "s3:ListBucket", check=False):
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=f"{self.prefix}{prefix}"
             )
             for page in pages:
                 for item in page.get("Contents", ()):
-                    found.append(item["Key"].removeprefix(self.prefix))
-        return sorted(path for path in found if not _hidden(path))
+                    path = item["Key"].removeprefix(self.prefix)
+                    if not _hidden(path):
+                        yield path, item["LastModified"]
 
     def delete(self, path: str) -> None:
         with self._explained(path, "s3:DeleteObject") as key:
@@ -212,6 +225,10 @@ def headers(path: str) -> dict[str, str]:
     """How long caches may keep an object, and what it is."""
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     return {"CacheControl": FOREVER if layout.is_immutable(path) else ASK, "ContentType": kind}
+
+
+def _is_large(content: Content) -> bool:
+    return not isinstance(content, bytes) and content.stat().st_size > LARGE
 
 
 def _is_lost(said: str, *, swap: bool) -> bool:

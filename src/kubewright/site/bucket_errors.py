@@ -9,6 +9,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -93,7 +94,7 @@ def explained(endpoint: str, bucket: str, key: str, action: str) -> Iterator[Non
         raise RequestError(
             f"s3://{bucket}", f"no account for this store: {error}", ACCOUNT
         ) from error
-    except HTTPClientError as error:
+    except (HTTPClientError, EndpointConnectionError) as error:
         raise UpstreamUnreachable(
             endpoint, f"does not answer ({_first_line(error)})",
             "check --s3-endpoint and the network, and run the same command again",

@@ -94,10 +94,12 @@ class Draft:
         lists: Iterable[str] = (),
     ) -> None:
         """Ask a distant store at once for what these records list, for these stats and lists."""
-        different = {_listing(record): record for record in records if record}
         wanted: list[str] = []
-        for listing, record in different.items():
-            wanted += () if listing in self._contents else contents.places(record)
+        known = {*self._contents}
+        for record in filter(None, records):
+            if _listing(record) not in known:  # the first is read for all that list the same
+                known.add(_listing(record))
+                wanted += contents.places(record)
         self.reader.store.expect(wanted, stats=stats, lists=lists)
 
     def contents(self, record: Channel | None) -> Contents:

@@ -22,7 +22,7 @@ from kubewright.site.words import deciding
 from kubewright.stages import channels
 from kubewright.stages.seen import refuse_older
 from kubewright.stages.site import published_keys, publisher
-from kubewright.stages.store import alone, source, store
+from kubewright.stages.store import abandoned, alone, source, store
 from kubewright.stages.trust import anchor
 from kubewright.verification import Report, verify
 from kubewright.verification import keys as trust
@@ -174,17 +174,23 @@ class _Mender:
         stat = self.site.stat(wanted.path)
         if stat is not None and is_same(self.site, wanted.path, stat, stat.size, wanted.sha256):
             return
-        source = sources.get(wanted.sha256) or self._second_name(wanted)
-        if source is not None and files.sha256_of(source) == wanted.sha256:
-            self._put(wanted.path, source)
+        made = sources.get(wanted.sha256)
+        if made is not None and files.sha256_of(made) == wanted.sha256:
+            self._put(wanted.path, made)
+        elif (name := self._second_name(wanted)) is not None:
+            if not self.settings.dry_run:
+                self.site.delete(wanted.path)
+                self.site.copy(name, wanted.path)
+            there = self.site.stat(name)
+            self._note(wanted.path, "replace", there.size if there else 0)
 
-    def _second_name(self, wanted: Reference) -> Path | None:
+    def _second_name(self, wanted: Reference) -> str | None:
         """The same rpm where a plain repository has it."""
-        name = wanted.path.rpartition("/")[2]
-        for path in Path(self.settings.site).glob(f"yum/*/*/Packages/{name}"):
-            if files.sha256_of(path) == wanted.sha256:
-                return path
-        return None
+        if not wanted.path.startswith(layout.rpm_path("")):
+            return None
+        end = f"/Packages/{wanted.path.rpartition('/')[2]}"
+        names = (path for path in self.site.list("yum/") if path.endswith(end))
+        return next((path for path in names if self.site.sha256(path) == wanted.sha256), None)
 
     def _mend_signed(self, path: str, made: Path | None) -> None:
         """A signature or checksum list of a release, which no digest names: who made it has it."""
@@ -209,7 +215,15 @@ class _Mender:
                     "%s: somebody is publishing; nothing is removed now", self.settings.site
                 )
                 return
-            for path in report.strays:
+            left = abandoned(self.site, report.strays)
+            if len(left) < len(report.strays):
+                log.warning(
+                    "%s: %d objects that nothing names are younger than a day, perhaps of somebody"
+                    " who is publishing; they stay: run `kubewright repair` again later",
+                    self.settings.site,
+                    len(report.strays) - len(left),
+                )
+            for path in left:
                 self._delete(path)
 
     def _delete(self, path: str) -> None:

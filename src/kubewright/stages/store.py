@@ -1,12 +1,14 @@
 """The store that the settings name: where a site is written."""
 
 import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubewright.errors import RequestError
+from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Store
@@ -38,6 +40,18 @@ def alone(site: Store) -> AbstractContextManager[bool]:
     return site.alone() if isinstance(site, DirectoryStore) else nullcontext(True)
 
 
+def abandoned(site: Store, strays: Sequence[str]) -> list[str]:
+    """Those that no publisher can be about to name. A bucket cannot tell who else writes there: in
+    one they are a day old.
+    """
+    if isinstance(site, DirectoryStore) or not site.distant:
+        return [*strays]
+    from kubewright.site.bucket import BucketStore
+
+    old = site.older_than(DAY) if isinstance(site, BucketStore) else set(strays)
+    return [path for path in strays if path in old]
+
+
 def source(site: str, s3_endpoint: str | None) -> Source:
     """Reads a site: a directory, a bucket, or a URL. Raises RequestError for what is none."""
     if site.startswith("s3://"):
@@ -51,12 +65,19 @@ def source(site: str, s3_endpoint: str | None) -> Source:
 
 
 def store(settings: Settings) -> Store:
-    """The store of the site that the settings name. Raises RequestError for an address that cannot
-    be written to; nothing is asked of it yet.
-    """
+    """The store of the site that the settings name. Raises RequestError as `refuse` does."""
+    refuse(settings)
+    if settings.site.startswith("s3://"):
+        return _bucket(settings.site, settings.s3_endpoint)
+    return DirectoryStore(Path(settings.site))
+
+
+def refuse(settings: Settings) -> None:
+    """Raise RequestError for a site that nobody could write to, whatever is there."""
     site = settings.site
     if site.startswith("s3://"):
-        return _bucket(site, settings.s3_endpoint)
+        _named(site)
+        return
     _refuse_endpoint(site, settings.s3_endpoint)
     if "://" in site:
         raise RequestError(
@@ -64,7 +85,6 @@ def store(settings: Settings) -> Store:
             "only directories and buckets can be published to",
             "give a path, or s3://BUCKET/PREFIX",
         )
-    return DirectoryStore(Path(site))
 
 
 def _refuse_endpoint(site: str, s3_endpoint: str | None) -> None:
@@ -76,11 +96,8 @@ def _refuse_endpoint(site: str, s3_endpoint: str | None) -> None:
         )
 
 
-def _bucket(site: str, endpoint: str | None) -> "BucketStore":
-    """The store of `s3://BUCKET/PREFIX`; account and region are those of every AWS program.
-
-    Raises RequestError for another form of address.
-    """
+def _named(site: str) -> tuple[str, str]:
+    """The bucket and the prefix of `s3://BUCKET/PREFIX`. Raises RequestError for another form."""
     named = _BUCKET.fullmatch(site)
     parts = ((named[2] or "").removesuffix("/")).split("/") if named else []
     if named is None or (parts != [""] and any(not one or one.startswith(".") for one in parts)):
@@ -91,9 +108,18 @@ def _bucket(site: str, endpoint: str | None) -> "BucketStore":
             " letters, digits, dots and hyphens, and no part of the prefix is empty or begins with"
             " a dot",
         )
-    from kubewright.site.bucket import BucketStore
+    return named[1], "/".join(parts)
 
-    return BucketStore(_client(endpoint), named[1], "/".join(parts))
+
+def _bucket(site: str, endpoint: str | None) -> "BucketStore":
+    """Its store; account and region are those of every AWS program."""
+    from kubewright.site.bucket import BucketStore
+    from kubewright.site.bucket_errors import explained
+
+    bucket, prefix = _named(site)
+    with explained(endpoint or "Amazon S3", bucket, prefix, "s3:ListBucket"):
+        client = _client(endpoint)
+    return BucketStore(client, bucket, prefix)
 
 
 def _client(endpoint: str | None) -> Any:

@@ -31,7 +31,8 @@ def verify(
     that cannot follow it is a finding.
     """
     read = source(site, s3_endpoint)
-    memory = seen.memory(state / "verified" if state else None, site)  # no publisher believes it
+    place = seen.address(site, s3_endpoint)
+    memory = seen.memory(state / "verified" if state else None, place)  # no publisher believes it
     before = seen.recall(memory) if memory else None
     report = verification.verify(read, redacted(site), trusted, demands, now=now)
     if memory is None or report.publication is None:
@@ -45,7 +46,7 @@ def verify(
             report = report.model_copy(update={"findings": (*report.findings, finding)})
     if report.findings or report.first_use:
         return report  # only what the keys given have vouched for is worth remembering
-    return _remembered(report, memory, site)
+    return _remembered(report, memory, place)
 
 
 def _remembered(report: Report, memory: Path, site: str) -> Report:
