@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from go_programs import go_program
@@ -82,15 +83,15 @@ def _wait(port: int) -> None:
 
 
 class Request(NamedTuple):
-    """What a client asked of the store, and when."""
+    """What a client asked of the store."""
 
     number: int
     method: str
     path: str
     """Below the bucket; of a list the query."""
     headers: dict[str, str]
-    began: float = 0
-    ended: float = 0
+    round: int = 0
+    """Which requests went together, for whom they are gathered."""
 
 
 Hinder = Callable[[Request], str]
@@ -111,25 +112,38 @@ CODES = {
 class Way:
     """The way from clients in this process to a store, above the real network."""
 
-    def __init__(self, hinder: Hinder, latency: float) -> None:
-        self.hinder, self.latency = hinder, latency
+    def __init__(self, hinder: Hinder, gather: float) -> None:
+        self.hinder, self.gather = hinder, gather
         self.requests: list[Request] = []
-        self.number = 0
-        self._counting = threading.Lock()
+        self.rounds = 0
+        self._waiting = threading.Condition()
+        self._last = 0.0
 
     def go(self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest) -> Any:
         """Send a request, or what is left of it."""
-        with self._counting:
-            self.number += 1
-            number = self.number
         place = request.url.split("/", 3)[3].partition("/")[2] or request.url.partition("?")[2]
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        asked = Request(number, str(request.method), unquote(place), headers, time.monotonic())
-        try:
-            time.sleep(self.latency)
-            return self._hindered(send, session, request, self.hinder(asked))
-        finally:
-            self.requests.append(asked._replace(ended=time.monotonic()))
+        together = self._together() if self.gather else 0
+        with self._waiting:
+            number = len(self.requests) + 1
+            asked = Request(number, str(request.method), unquote(place), headers, together)
+            self.requests.append(asked)
+        return self._hindered(send, session, request, self.hinder(asked))
+
+    def _together(self) -> int:
+        """Wait until nobody has come for so many seconds: all who wait then are one round, and who
+        comes later had to wait for the answer to one of them.
+        """
+        with self._waiting:
+            self._last, mine = time.monotonic(), self.rounds
+            while self.rounds == mine:
+                left = self._last + self.gather - time.monotonic()
+                if left <= 0:
+                    self.rounds += 1
+                    self._waiting.notify_all()
+                else:
+                    self._waiting.wait(left)
+            return mine + 1
 
     def _hindered(
         self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest, how: str
@@ -158,8 +172,9 @@ class Way:
         absent, tag = (request.headers.get(name) for name in ("If-None-Match", "If-Match"))
         if request.method != "PUT" or (absent is None and tag is None):
             return send(session, request)
-        headers = {"Host": request.headers.get("Host", "")}
-        there = send(session, AWSPreparedRequest("HEAD", request.url, headers, b"", False))
+        none: Any = HeadersDict()
+        head = AWSPreparedRequest("HEAD", request.url, none, b"", False)
+        there = send(session, head)
         assert there.content == b""
         found = there.headers.get("ETag") if there.status_code == 200 else None
         if (absent is not None and found) or (tag is not None and _text(tag) != found):
@@ -187,15 +202,17 @@ class _Raw(BytesIO):
 
 def _answer(request: AWSPreparedRequest, status: int, text: str) -> AWSResponse:
     data = b"" if request.method == "HEAD" else text.encode()
-    return AWSResponse(request.url, status, {"Content-Length": str(len(data))}, _Raw(data))
+    headers = HTTPHeaders()
+    headers["Content-Length"] = str(len(data))
+    return AWSResponse(request.url, status, headers, _Raw(data))
 
 
 @contextmanager
-def on_the_way(hinder: Hinder = lambda _: "", *, latency: float = 0) -> Iterator[Way]:
-    """Let something happen to the requests of this process as long as a block runs; each takes
-    `latency` seconds more.
+def on_the_way(hinder: Hinder = lambda _: "", *, gather: float = 0) -> Iterator[Way]:
+    """Let something happen to the requests of this process as long as a block runs. They go in
+    rounds, if they are to `gather` for so many seconds.
     """
-    way = Way(hinder, latency)
+    way = Way(hinder, gather)
     send = URLLib3Session.send
 
     def hindered(session: Any, request: AWSPreparedRequest) -> Any:

@@ -39,6 +39,10 @@ def address(site: str, s3_endpoint: str | None) -> str:
     return f"{s3_endpoint.rstrip('/')}/{site.removeprefix('s3://')}"
 
 
+def _memory(settings: Settings) -> Path | None:
+    return memory(settings.state, address(settings.site, settings.s3_endpoint))
+
+
 def place(site: str) -> str:
     """A site's one name, without an account."""
     return redacted(site).rstrip("/") if "://" in site else str(Path(site).resolve())
@@ -46,14 +50,14 @@ def place(site: str) -> str:
 
 def last_seen(settings: Settings) -> str | None:
     """The digest of the state that was seen last; None where none is known."""
-    path = memory(settings.state, address(settings.site, settings.s3_endpoint))
+    path = _memory(settings)
     seen = recall(path) if path else None
     return seen.sha256 if seen else None
 
 
 def remember(settings: Settings, present: Present) -> None:
     """Note which publication the site has now, for the next time."""
-    path = memory(settings.state, address(settings.site, settings.s3_endpoint))
+    path = _memory(settings)
     if path is None or present.state is None or present.sha256 is None:
         return
     state = present.state
@@ -82,7 +86,7 @@ def ready(settings: Settings) -> None:
 
     Raises RequestError that names the option.
     """
-    path = memory(settings.state, address(settings.site, settings.s3_endpoint))
+    path = _memory(settings)
     if path is None:
         return
     try:
@@ -105,7 +109,7 @@ def refuse_older(
     Who is only `trying`, with development keys, may begin anew in an empty directory.
     """
     path, state = (
-        memory(settings.state, address(settings.site, settings.s3_endpoint)),
+        _memory(settings),
         present.state,
     )
     seen = recall(path) if path else None
