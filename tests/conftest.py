@@ -199,6 +199,15 @@ def released(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Sett
     return build(tmp_path_factory.mktemp("released"))
 
 
+@pytest.fixture(scope="session")
+def signed(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings]) -> Settings:
+    """Three signed releases in `dist/`; tests only read them."""
+    home = tmp_path_factory.mktemp("signed")
+    for number, version in enumerate(("v1.35.9", "v1.36.3", "v1.36.4")):
+        settings = build(home, version, now=NOW + number)
+    return settings.model_copy(update={"now": NOW + 10})
+
+
 @pytest.fixture
 def run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -118,19 +118,10 @@ LOST = ("yum/test/x86_64/repodata/repomd.xml", "publications/site.json", "index.
 
 
 @pytest.fixture(scope="session")
-def place(
-    tmp_path_factory: pytest.TempPathFactory,
-    build: Callable[..., Settings],
-    keys: Keys,
-    server: str,
-) -> Place:
+def place(signed: Settings, keys: Keys, server: str) -> Place:
     """Two publications of one channel, which expire after ten days, and a third release signed."""
-    home = tmp_path_factory.mktemp("faults")
-    for number, version in enumerate(("v1.35.9", "v1.36.3", "v1.36.4")):
-        settings = build(home, version, now=NOW + number)
     with account():
-        more = {"now": NOW + 10, "valid_for": 10}
-        made = in_new_bucket(settings, server, **more)
+        made = in_new_bucket(signed, server, now=NOW + 10, valid_for=10)
         for number, name in enumerate(("v1.35.9-1", "v1.36.3-1")):
             put(made.model_copy(update={"now": NOW + number}), keys, name, "test")
         return Place(made.model_copy(update={"valid_for": None}))

@@ -14,6 +14,7 @@ import click
 from pydantic import ValidationError
 
 from kubewright import log
+from kubewright.cli.buckets import fitting
 from kubewright.cli.defaults import CONFIGURATION
 from kubewright.cli.directories import cache_directory, state_directory
 from kubewright.errors import RequestError
@@ -236,11 +237,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
             }
             made = settings(given)
-            if "site" in names:
-                from kubewright.stages.store import refuse
-
-                refuse(made)
-            command(settings=made, **own)
+            command(settings=fitting(made, own.get("where")) if "site" in names else made, **own)
 
         options = [_option(name) for name in OPTIONS if name in names]
         options += [AS_JSON, QUIET, VERBOSE] if to_json else [QUIET, VERBOSE]
