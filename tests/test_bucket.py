@@ -167,9 +167,10 @@ def kinds(writes: Sequence[Request]) -> list[tuple[int, str]]:
 
 def test_what_changes_nothing_is_few_reads_and_no_write(home: Settings, keys: Keys) -> None:
     put(home, keys, NAMES[0])
+    opened(home).delete(conditions.NOTE)
     with on_the_way() as way:
         put(home, keys, NAMES[0])
-    assert {one.method for one in way.requests} == {"GET", "HEAD"}
+    assert {one.method for one in way.requests} == {"GET", "HEAD"}, "nor is the store tried"
     assert len(way.requests) <= 40
     assert not [one.path for one in way.requests if "pool/" in one.path]
 
@@ -269,7 +270,7 @@ def unsound(settings: Settings, keys: Keys, patch: pytest.MonkeyPatch) -> Callab
     """Begins a site on a store that is not tried, and lets rivals publish there; the channels that
     are lost then.
     """
-    patch.setattr(conditions, "require", lambda _store: None)
+    patch.setattr(conditions, "is_known", lambda _store: True)
 
     def lost() -> set[str]:
         put(settings, keys, NAMES[0])
@@ -364,8 +365,10 @@ def test_a_store_is_tried_once_and_that_is_noted(
     site = opened(home)
     for wrong in (b"", b"{}", b'{"server": "another", "at": "2026-01-01T00:00:00+00:00"}'):
         site.put(conditions.NOTE, wrong)
-        conditions.require(site)
-    assert len(tried) == 4
+        assert not conditions.is_known(site)
+    site.delete(conditions.NOTE)
+    put(home, keys, NAMES[2])
+    assert (len(tried), conditions.is_known(site)) == (2, True)
     assert problems(home, keys) == []
 
 

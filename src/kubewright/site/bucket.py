@@ -5,6 +5,7 @@
 import hashlib
 import mimetypes
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -199,14 +200,24 @@ class BucketStore:
         with self._explained("", "s3:ListBucket", check=False):
             return self.client.head_bucket(Bucket=self.bucket)["ResponseMetadata"]["HTTPHeaders"]
 
-    def begin(self, work: Callable[[], None]) -> None:
-        """Let `work` decide whether conditions are kept, in the background; who needs to know
-        waits for it, and gets what it raises.
+    def begin(self, look: Callable[[], bool], find_out: Callable[[], None]) -> None:
+        """Look in the background whether it is known that conditions are kept. If it is not, the
+        first who writes with one finds out, and all get what that raises.
         """
         pool = ThreadPoolExecutor(1)
-        begun = pool.submit(work)
+        looking = pool.submit(look)
         pool.shutdown(wait=False)
-        self.trusted = begun.result
+        turn = threading.Lock()
+        known = False
+
+        def trusted() -> None:
+            nonlocal known
+            with turn:
+                if not known and not looking.result():
+                    find_out()
+                known = True
+
+        self.trusted = trusted
 
     def _key(self, path: str) -> str:
         return f"{self.prefix}{checked(path)}"

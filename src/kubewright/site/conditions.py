@@ -38,14 +38,14 @@ NOTE: Final = ".kubewright/conditions.json"
 _PLACE: Final = ".kubewright/tried"
 
 
-def require(store: BucketStore, rounds: int = ROUNDS) -> None:
-    """Raise RequestError for a store that does not keep conditions.
+def is_known(store: BucketStore) -> bool:
+    """Whether this store was found to keep conditions, not longer than `LASTS` ago."""
+    return _is_noted(store, *_server(store))
 
-    A store that was found to keep them is not asked again for `LASTS`, unless it is another server.
-    """
+
+def require(store: BucketStore, rounds: int = ROUNDS) -> None:
+    """Try a store, and note that it keeps conditions. Raises RequestError for one that does not."""
     server, now = _server(store)
-    if _is_noted(store, server, now):
-        return
     place = f"s3://{store.bucket}/{store.prefix}"
     log.info("%s: trying whether the store keeps conditions, with %d rivals", place, RIVALS)
     fault = found_fault(store, rounds)

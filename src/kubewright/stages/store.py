@@ -22,17 +22,17 @@ _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 
 
 def announce(site: Store) -> None:
-    """Let others know that somebody writes here, where a store has a way to; and begin to find out
-    whether it may be written to.
+    """Let others know that somebody writes here, where a store has a way to; and look whether it is
+    known to be one that can be written to.
     """
     if isinstance(site, DirectoryStore):
         site.announce()
     elif site.distant:
         from kubewright.site.bucket import BucketStore
-        from kubewright.site.conditions import require
+        from kubewright.site.conditions import is_known, require
 
         if isinstance(site, BucketStore):
-            site.begin(partial(require, site))
+            site.begin(partial(is_known, site), partial(require, site))
 
 
 def alone(site: Store) -> AbstractContextManager[bool]:
