@@ -1,11 +1,11 @@
 """Servers that speak S3, and what may happen to requests on their way there."""
 
 import os
-import random
 import socket
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -118,6 +118,7 @@ class Way:
         self.rounds = 0
         self._waiting = threading.Condition()
         self._last = 0.0
+        self._looked: Counter[object] = Counter()
 
     def go(self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest) -> Any:
         """Send a request, or what is left of it."""
@@ -179,7 +180,11 @@ class Way:
         found = there.headers.get("ETag") if there.status_code == 200 else None
         if (absent is not None and found) or (tag is not None and _text(tag) != found):
             return _answer(request, 412, f"<Error><Code>{CODES['412']}</Code></Error>")
-        time.sleep(random.uniform(0, 0.1))
+        with self._waiting:  # until a rival has looked, too, if one comes
+            key = (request.url, tag)
+            self._looked[key] += 1
+            self._waiting.notify_all()
+            self._waiting.wait_for(lambda: self._looked[key] > 1, 3)
         _without_conditions(request)
         return send(session, request)
 

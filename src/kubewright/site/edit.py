@@ -44,6 +44,11 @@ _LOST: Final = (
 )
 
 
+def _is_lost(reader: Reader, made: State) -> bool:
+    """Whether a site whose swap was won does not go on from it."""
+    return not reader.has_had(made)
+
+
 class _Said(NamedTuple):
     """The last word that all is written: its tag, None where there is none."""
 
@@ -165,7 +170,7 @@ def _settle(
                 return [*changes, last.change]
             said = None
             continue
-        if made is not None and not reader.has_had(made):
+        if made is not None and _is_lost(reader, made):
             raise Lost
         said, made = None, None
         present = replace(present, finished=written)
