@@ -56,6 +56,7 @@ class Watched:
 
     def __init__(self, store: Store, before: Callable[[int, str], None]) -> None:
         self.store, self.before = store, before
+        self.distant = store.distant
         self.operations: list[str] = []
         self._counting = threading.Lock()
 
@@ -72,14 +73,18 @@ class Watched:
     def stat(self, path: str) -> Stat | None:
         return self._next(f"stat {path}").stat(path)
 
+    def sha256(self, path: str) -> str | None:
+        return self._next(f"sha256 {path}").sha256(path)
+
     def put(
         self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
     ) -> bool:
         store = self._next(f"put {path}")
         return store.put(path, content, if_absent=if_absent, if_tag=if_tag)
 
-    def copy(self, source: str, path: str) -> bool:
-        return self._next(f"copy {source} {path}").copy(source, path)
+    def copy(self, source: str, path: str, *, seen_absent: bool = False) -> bool:
+        store = self._next(f"copy {source} {path}")
+        return store.copy(source, path, seen_absent=seen_absent)
 
     def list(self, prefix: str) -> list[str]:
         return self._next(f"list {prefix}").list(prefix)
@@ -192,6 +197,15 @@ def build(sample_mirror: Path, keys: Keys) -> Callable[..., Settings]:
 def released(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings]) -> Settings:
     """One release on one site; tests only read it."""
     return build(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture(scope="session")
+def signed(tmp_path_factory: pytest.TempPathFactory, build: Callable[..., Settings]) -> Settings:
+    """Three signed releases in `dist/`; tests only read them."""
+    home = tmp_path_factory.mktemp("signed")
+    for number, version in enumerate(("v1.35.9", "v1.36.3", "v1.36.4")):
+        settings = build(home, version, now=NOW + number)
+    return settings.model_copy(update={"now": NOW + 10})
 
 
 @pytest.fixture

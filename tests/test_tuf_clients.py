@@ -4,7 +4,6 @@ docs/tuf.md has the table of what each says; these tests measure it.
 """
 
 import logging
-import os
 import re
 import shutil
 import textwrap
@@ -19,14 +18,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import pytest
+from go_programs import go_program
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Targets
 from tuf.ngclient import Updater, UpdaterConfig
 
 from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
-from kubewright.errors import KubewrightError, ToolFailed, ToolMissing, UpstreamUnreachable
-from kubewright.gobuild import go, toolchain
+from kubewright.errors import KubewrightError, ToolFailed
 from kubewright.metadata import formats
 from kubewright.metadata.formats import RoleKey
 from kubewright.models.base import DAY
@@ -141,28 +140,8 @@ class Go:
 
 @pytest.fixture(scope="session")
 def go_tuf() -> Path:
-    """go-tuf's client, compiled once on this machine for each version of it and of Go."""
-    try:
-        tools = toolchain.find()
-        tools.need(GO, MODULE)
-    except ToolMissing as error:
-        pytest.skip(str(error))
-    cache = Path(tools.settings["GOCACHE"]).parent / "kubewright-tests"
-    program = cache / f"tuf-client-{VERSION}-go{tools.identity}"
-    if not program.exists():
-        own = cache / f"{program.name}.{os.getpid()}"
-        env = {"GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
-        wanted = f"{MODULE}/examples/cli/tuf-client@{VERSION}"
-        try:
-            run([tools.go, "install", wanted], env={**tools.settings, **env, "GOBIN": str(own)})
-        except ToolFailed as error:
-            cause = go.explain(str(error), MODULE)
-            if isinstance(cause, UpstreamUnreachable):
-                pytest.skip(str(cause))
-            raise
-        (own / "tuf-client").replace(program)
-        own.rmdir()
-    return program
+    """go-tuf's client."""
+    return go_program(MODULE, VERSION, "examples/cli/tuf-client", go=GO)
 
 
 Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]

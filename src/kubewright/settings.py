@@ -49,6 +49,10 @@ class Settings(Model):
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"
+    s3_endpoint: Annotated[str, _address(PUBLIC_URL)] | None = Field(
+        None, description="of a store that speaks S3; None: Amazon's",
+        examples=["http://127.0.0.1:9000"],
+    )  # fmt: skip
     url: Url = Field(
         "", description="the site's public base URL; empty: everything is relative",
         examples=["https://packages.example.org"],

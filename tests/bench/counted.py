@@ -81,9 +81,9 @@ class CountedStore(DirectoryStore):
         self.tally.note("put", path, written=size if done else 0)
         return done
 
-    def copy(self, source: str, path: str) -> bool:
+    def copy(self, source: str, path: str, *, seen_absent: bool = False) -> bool:
         self.tally.note("copy", path)
-        return super().copy(source, path)
+        return super().copy(source, path, seen_absent=seen_absent)
 
     def list(self, prefix: str) -> list[str]:
         self.tally.note("list", prefix)

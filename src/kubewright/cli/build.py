@@ -91,7 +91,8 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 @NAME
 @shared(
     "repo-key", "next-repo-key", "root", "trust", "state", "allow-expired", "now", "dist", "cache",
-    "site", "url", "registry", "maintainer", "backend", "compression", "only", "jobs", "dry-run",
+    "site", "s3-endpoint", "url", "registry", "maintainer", "backend", "compression", "only",
+    "jobs", "dry-run",
 )  # fmt: skip
 def package(settings: Settings, as_json: bool, name: str | None) -> None:
     """Build the debs and rpms."""
@@ -186,8 +187,8 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
 @click.command()
 @NAME
 @shared(
-    *KEYS, "trust", "state", "dist", "cache", "site", "url", "allow-http", "allow-development",
-    "allow-expired", "dry-run",
+    *KEYS, "trust", "state", "dist", "cache", "site", "s3-endpoint", "url", "allow-http",
+    "allow-development", "allow-expired", "dry-run",
 )  # fmt: skip
 def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     """Sign packages, images and the manifest."""

@@ -13,6 +13,7 @@ import click
 from pydantic import ValidationError
 
 from kubewright import log
+from kubewright.cli.buckets import fitting
 from kubewright.cli.clock import refuse_to_come, source_date_epoch
 from kubewright.cli.defaults import CONFIGURATION
 from kubewright.cli.directories import cache_directory, expanded, state_directory
@@ -38,8 +39,8 @@ KEYS = (
 """Those that name the keys."""
 
 PUBLICATION = (
-    "site", "url", "allow-http", "allow-development", "allow-expired", *KEYS, "trust", "state",
-    "note", "dry-run",
+    "site", "s3-endpoint", "url", "allow-http", "allow-development", "allow-expired", *KEYS,
+    "trust", "state", "note", "dry-run",
 )  # fmt: skip
 """Those of a publication of any kind."""
 
@@ -64,7 +65,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "show_default": "the user's",
         "help": "Where fetched files are kept.",
     },
-    "site": {"metavar": "DIR", "help": "The site to publish on."},
+    "site": {"metavar": "DIR|s3://…", "help": "The site to publish on: a directory or a bucket."},
+    "s3-endpoint": {
+        "metavar": "URL",
+        "show_default": "Amazon's",
+        "help": "Where a bucket is that is not Amazon's.",
+    },
     "url": {
         "show_default": "none, everything is relative",
         "help": "The site's public base URL.",
@@ -240,7 +246,8 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
             }
-            command(settings=settings(given), **own)
+            made = settings(given)
+            command(settings=fitting(made, own.get("where")) if "site" in names else made, **own)
 
         options = [_option(name) for name in OPTIONS if name in names]
         options += [AS_JSON, QUIET, VERBOSE] if to_json else [QUIET, VERBOSE]

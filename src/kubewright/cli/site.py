@@ -69,7 +69,7 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     metavar="GLOB",
     help="Files of yours that lie beside the site; repeatable.",
 )
-@shared("site", "url", "state", "now")
+@shared("site", "s3-endpoint", "url", "state", "now")
 def verify(
     settings: Settings,
     as_json: bool,
@@ -94,6 +94,7 @@ def verify(
         verifying.Demands(url=settings.url or None, max_age=max_age, own=own),
         now=settings.now,
         state=settings.state,
+        s3_endpoint=settings.s3_endpoint,
     )
     if as_json:
         show_json(report.model_dump(mode="json"))
@@ -112,7 +113,7 @@ def verify(
 
 @click.command()
 @click.argument("channel", required=False)
-@shared("site")
+@shared("site", "s3-endpoint")
 def history(settings: Settings, as_json: bool, channel: str | None) -> None:
     """List the publications of a channel, or the channels of the site."""
     from kubewright.stages import history as listing

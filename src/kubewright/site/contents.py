@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -99,6 +99,24 @@ def read(reader: Reader, record: Channel, revoked: Mapping[str, int]) -> Content
     )
 
 
+def places(record: Channel) -> Iterator[str]:
+    """Where `read` looks first."""
+    for arch in record.architectures:
+        name = apt.by_hash_name(arch, record.packages.get(arch, ""))
+        yield f"{layout.suite_path(record.channel)}/{name}"
+    for base, repodata in record.repodata.items():
+        root = layout.snapshot_path(record.channel, base, repodata.snapshot)
+        for kind in yum.KINDS:
+            yield f"{root}/{yum.data_name(kind, getattr(repodata, kind))}"
+        # The snapshot has no such file: it is asked for in the plain repository alone.
+        yield _plain_primary(record, base, repodata)
+
+
+def _plain_primary(record: Channel, base: str, repodata: Repodata) -> str:
+    name = yum.data_name("primary", repodata.plain_primary)
+    return f"{layout.yum_path(record.channel, base)}/{name}"
+
+
 def from_releases(reader: Reader, record: Channel, revoked: Collection[str]) -> Contents:
     """What a channel lists for its architectures, from the index entries of its releases: all
     packages but rpms that a revoked key has signed, for no client may take those.
@@ -134,12 +152,14 @@ def _repository(reader: Reader, record: Channel, base: str, repodata: Repodata) 
     )
 
     def read(kind: str, digest: str) -> Index:
-        paths = [f"{root}/{yum.data_name(kind, digest)}" for root in roots]
+        return one(digest, *(f"{root}/{yum.data_name(kind, digest)}" for root in roots))
+
+    def one(digest: str, *paths: str) -> Index:
         return yum.read(reader.content(digest, *paths), paths[0])
 
     return Repository(
         snapshot=read("primary", repodata.primary),
-        plain=read("primary", repodata.plain_primary),
+        plain=one(repodata.plain_primary, _plain_primary(record, base, repodata)),
         filelists=read("filelists", repodata.filelists),
         other=read("other", repodata.other),
     )
@@ -152,8 +172,7 @@ def rpm_digests(reader: Reader, record: Channel) -> dict[str, str]:
     """
     found = {}
     for base, repodata in record.repodata.items():
-        name = yum.data_name("primary", repodata.plain_primary)
-        path = f"{layout.yum_path(record.channel, base)}/{name}"
+        path = _plain_primary(record, base, repodata)
         index = yum.read(reader.content(repodata.plain_primary, path), path)
         for entry in packed.listed(index, index.groups, yum.parsed):
             found[layout.rpm_path(entry.name)] = entry.sha256

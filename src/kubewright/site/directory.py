@@ -32,6 +32,8 @@ class DirectoryStore:
     names it.
     """
 
+    distant = False
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self._numbers = itertools.count()
@@ -52,6 +54,10 @@ class DirectoryStore:
                 return None
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             return Stat(os.fstat(stream.fileno()).st_size, digest)
+
+    def sha256(self, path: str) -> str | None:
+        there = self.stat(path)
+        return there.sha256 if there else None
 
     @contextmanager
     def reading(self, path: str) -> Iterator[BufferedReader | None]:
@@ -101,7 +107,7 @@ class DirectoryStore:
         os.fsync(folder)
         return True
 
-    def copy(self, source: str, path: str) -> bool:
+    def copy(self, source: str, path: str, *, seen_absent: bool = False) -> bool:
         origin, file = self._file(source), self._file(path)
         with _explained(file), self.reading(source) as stream:
             if stream is None or self._is_there(path):

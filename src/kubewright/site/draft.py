@@ -1,6 +1,6 @@
 """A publication in the making: what the site is, and what shall follow."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -138,6 +138,22 @@ class Draft:
         state = self.present.state
         return self.reader.history(record, state.history.oldest(record.channel) if state else 1)
 
+    def foresee(
+        self,
+        records: Iterable[Channel | None],
+        *,
+        stats: Iterable[str] = (),
+        lists: Iterable[str] = (),
+    ) -> None:
+        """Ask a distant store at once for what these records list, for these stats and lists."""
+        wanted: list[str] = []
+        known = {*self._contents}
+        for record in filter(None, records):
+            if _listing(record) not in known:  # the first is read for all that list the same
+                known.add(_listing(record))
+                wanted += contents.places(record)
+        self.reader.store.expect(wanted, stats=stats, lists=lists)
+
     def contents(self, record: Channel | None) -> Contents:
         """What a published record lists, but for releases that are withdrawn and rpms of revoked
         keys; channels that list the same are read once.
@@ -148,7 +164,7 @@ class Draft:
         later = sorted(key for key, since in gone.items() if since > record.issued)
         standing = channels.standing(record, self.withdrawn)
         other = later or standing.served != record.served
-        key = repr((record.packages, [*record.repodata.items()], standing.releases, later))
+        key = f"{_listing(standing)} {later} {record.channel}" if other else _listing(record)
         if key not in self._contents:
             self._contents[key] = (
                 self.made_again(record) if other else contents.read(self.reader, record, gone)
@@ -183,6 +199,11 @@ class Draft:
     def index(self) -> Index | None:
         """The index as it is published."""
         return self.reader.index(self.present.state) if self.present.state else None
+
+
+def _listing(record: Channel) -> str:
+    """What is the same for records that list the same."""
+    return repr((record.packages, [*record.repodata.items()], record.releases))
 
 
 @dataclass(frozen=True)

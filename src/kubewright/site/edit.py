@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from kubewright.models.site import Change, State
 from kubewright.site import layout
@@ -12,7 +12,7 @@ from kubewright.site.draft import Draft, Publisher
 from kubewright.site.objects import Kind, Object, Overtaken, Source, apply, rehearse, upload
 from kubewright.site.publication import Publication, render
 from kubewright.site.reader import Reader
-from kubewright.site.store import Store, Stored
+from kubewright.site.store import Store
 from kubewright.site.words import deciding
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,41 @@ class Edited(Generic[T]):
     """The number of an earlier publication that was cut short and is finished now."""
 
 
+class Lost(Overtaken):
+    """The store let two swaps of one pointer succeed, and this one's is not what the site goes on
+    from.
+    """
+
+
+_LOST: Final = (
+    "%s: the store let two publishers win at once, which it must not; publishing again on top of"
+    " the other"
+)
+
+
+def _is_lost(reader: Reader, made: State) -> bool:
+    """Whether a site whose swap was won does not go on from it."""
+    return not reader.has_had(made)
+
+
+class _Said(NamedTuple):
+    """The last word that all is written: its tag, None where there is none."""
+
+    tag: str | None
+
+    @classmethod
+    def read(cls, store: Store) -> "_Said":
+        stored = store.get(layout.FINISHED)
+        return cls(stored.tag if stored else None)
+
+    def more(self, store: Store, word: Object) -> bool:
+        """Write another word, if this is still the last."""
+        if isinstance(word.content, Source):
+            return False
+        absent = self.tag is None
+        return store.put(word.path, word.content, if_absent=absent, if_tag=self.tag)
+
+
 def edit(
     store: Store,
     publisher: Publisher,
@@ -47,10 +82,11 @@ def edit(
     short is finished. `now` is the publication clock in epoch seconds.
     """
     uploaded: set[tuple[str, str]] = set()
+    is_lost = False
     while True:
         reader = Reader(store, publisher.anchor)
         present = reader.present()
-        draft = Draft(reader, present, now)
+        draft = Draft(reader, replace(present, finished=None) if is_lost else present, now)
         result = change(draft)
         publication = render(draft, publisher)
         number = present.state.number if present.state and present.unfinished else None
@@ -58,20 +94,37 @@ def edit(
             return Edited(result, tuple(rehearse(store, publication.objects)), number)
         objects = [item for item in publication.objects if (item.path, item.sha256) not in uploaded]
         try:
-            changes = _commit(store, objects, publication.tag)
+            changes = _published(store, publisher, draft, publication, objects)
+            return Edited(result, tuple(changes), number)
+        except Lost:
+            log.warning(_LOST, layout.TIMESTAMP)
+            is_lost = True
         except Overtaken:
-            made, reader = publication.state, Reader(store, publisher.anchor)
-            if made is not None and reader.has_had(made):
-                # Somebody went on from this publication before it was seen to be committed.
-                unseen = replace(publication, state=None, pointer=None)
-                changes = _settle(store, publisher, now, unseen, present.finished)
-                return Edited(result, tuple(changes), number)
             log.info("%s: somebody else published meanwhile; trying again", layout.TIMESTAMP)
-            uploaded |= {(item.path, item.sha256) for item in _release_files(draft)}
-            continue
-        if publication.objects:
-            changes += _settle(store, publisher, now, publication, present.state)
-        return Edited(result, tuple(changes), number)
+        uploaded |= {(item.path, item.sha256) for item in _release_files(draft)}
+
+
+def _published(
+    store: Store,
+    publisher: Publisher,
+    draft: Draft,
+    publication: Publication,
+    objects: Sequence[Object],
+) -> list[Change]:
+    """Commit a publication, and write all that follows from it. Raises Overtaken, and Lost."""
+    present, made = draft.present, publication.state
+    try:
+        changes = _commit(store, objects, publication.tag)
+    except Overtaken:
+        if made is None or not Reader(store, publisher.anchor).has_had(made):
+            raise
+        # Somebody went on from this publication before it was seen to be committed.
+        unseen = replace(publication, state=None, pointer=None)
+        return _settle(store, publisher, draft.now, unseen, present.finished)
+    if publication.objects:
+        said = _Said(present.said)
+        changes += _settle(store, publisher, draft.now, publication, present.state, said)
+    return changes
 
 
 def _commit(store: Store, objects: Sequence[Object], tag: str | None) -> list[Change]:
@@ -97,17 +150,24 @@ def _before_the_end(objects: Iterable[Object]) -> list[Object]:
 
 
 def _settle(
-    store: Store, publisher: Publisher, now: int, publication: Publication, state: State | None
+    store: Store,
+    publisher: Publisher,
+    now: int,
+    publication: Publication,
+    state: State | None,
+    said: _Said | None = None,
 ) -> list[Change]:
     """Write again what was overwritten that somebody committed while this one was finishing.
 
     A late writer may have replaced newer objects by its own: they are made again from the state
-    that is the site's by now. Then say that all is written, unless somebody has said more.
+    that is the site's by now. Then say that all is written, unless somebody has said more since
+    `said` (None: it is read). Raises Lost.
     """
     changes: list[Change] = []
-    written = publication.state or state
+    made = publication.state
+    written = made or state
     while True:
-        said = store.get(layout.FINISHED)
+        said = said or _Said.read(store)
         current = deciding(store)
         reader = Reader(store, publisher.anchor)
         done = current is not None and current.data == publication.pointer
@@ -116,19 +176,15 @@ def _settle(
             last = next((one for one in publication.objects if one.path == layout.FINISHED), None)
             if last is None:
                 return changes
-            if _say(store, last, said):
+            if said.more(store, last):
                 return [*changes, last.change]
+            said = None
             continue
+        if made is not None and _is_lost(reader, made):
+            raise Lost
+        said, made = None, None
         present = replace(present, finished=written)
         again = render(Draft(reader, present, now), publisher)
         with suppress(Overtaken):
             changes += apply(store, _before_the_end(again.objects), again.tag)
             publication, written = again, again.state or present.state
-
-
-def _say(store: Store, item: Object, said: Stored | None) -> bool:
-    """Write the last word, if it is still what it was."""
-    if item.content is None or isinstance(item.content, Source):
-        return False
-    tag = said.tag if said else None
-    return store.put(item.path, item.content, if_absent=tag is None, if_tag=tag)

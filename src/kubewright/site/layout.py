@@ -1,5 +1,6 @@
 """Where everything lies on a site: the one place that knows paths."""
 
+import re
 from types import MappingProxyType
 from typing import Final
 
@@ -151,6 +152,23 @@ def yum_path(channel: str, basearch: str) -> str:
 def snapshot_path(channel: str, basearch: str, snapshot: str) -> str:
     """An immutable yum snapshot."""
     return f"yum/snapshots/{channel}/{basearch}/{snapshot}"
+
+
+_LASTING: Final = (
+    re.compile(r"(apt|yum)/pool/"),
+    re.compile(r"yum/snapshots/"),
+    re.compile(r".*/by-hash/"),
+    re.compile(r"yum/[^/]+/[^/]+/(repodata/[0-9a-f]{64}-|Packages/)"),
+    re.compile(r"releases/[^/]+/"),
+    re.compile(r"publications/.+/"),
+    re.compile(r"tuf/[0-9]+\.[a-z]+\.json$"),
+    re.compile(r"keys/history/"),
+)
+
+
+def is_immutable(path: str) -> bool:
+    """Whether an object is never replaced, so that caches may keep it for good."""
+    return any(pattern.match(path) for pattern in _LASTING)
 
 
 _MOST: Final = MappingProxyType(

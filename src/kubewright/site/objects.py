@@ -1,6 +1,6 @@
 """A publication as a list of objects, and the one function that makes a store hold them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +14,9 @@ from kubewright.site.store import Store, is_same
 
 WRITERS = 8
 """How many immutable objects are written at once."""
+
+FROM_AFAR = 64
+"""How many objects are written at once to a distant store."""
 
 
 class Kind(StrEnum):
@@ -96,20 +99,58 @@ def apply(store: Store, objects: Sequence[Object], tag: str | None) -> list[Chan
     Overtaken when the record has changed meanwhile, and PublicationConflict when an immutable path
     holds other bytes; then nobody sees anything of it.
     """
+    if store.distant:
+        return _apply_from_afar(store, objects, tag)
     changes = upload(store, objects)
     for record in _of(objects, Kind.record):
         if not _swap(store, record, tag):
             raise Overtaken
         changes.append(record.change)
     for item in _of(objects, Kind.pointer):
-        if item.content is None:
-            store.delete(item.path)
-        elif isinstance(item.content, Source):
-            continue
-        else:
-            store.put(item.path, item.content)
-        changes.append(item.change)
+        changes.append(_replace(store, item).change)
     return changes
+
+
+def _apply_from_afar(store: Store, objects: Sequence[Object], tag: str | None) -> list[Change]:
+    """The same in three rounds, in each of which all goes at once.
+
+    Copies are made beside the swap, for nothing names them before the pointers are replaced; what
+    could be refused of them has been seen before. Readers go by one pointer, so among these the
+    order matters to nobody, and the time between the first and the last is what is to be short.
+    """
+    firsts, copies = _firsts(objects), _copies(objects)
+    coming = {item.path for item in firsts}
+    with ThreadPoolExecutor(FROM_AFAR) as pool:
+        written = pool.map(lambda item: _create(store, item), firsts)
+        missing = pool.map(lambda item: _lacks(store, item, coming), copies)
+        changes = [item.change for item, done in zip(firsts, written, strict=True) if done]
+        copies = [item for item, lacks in zip(copies, missing, strict=True) if lacks]
+        made = pool.map(lambda item: _create(store, item, seen_absent=True), copies)
+        won = all(_swap(store, record, tag) for record in _of(objects, Kind.record))
+        if not won:
+            raise Overtaken
+        changes += [item.change for item, done in zip(copies, made, strict=True) if done]
+        changes += [record.change for record in _of(objects, Kind.record)]
+        replaced = pool.map(lambda item: _replace(store, item), _of(objects, Kind.pointer))
+        changes += [item.change for item in replaced]
+    return changes
+
+
+def _lacks(store: Store, item: Object, coming: Collection[str]) -> bool:
+    """Whether a copy is still to be made. Raises as `_create` does, where it could not be."""
+    if _there(store, item):
+        return False
+    if isinstance(item.content, Source) and item.content.path not in coming:
+        _require_source(store, item.content, item.path)
+    return True
+
+
+def _replace(store: Store, item: Object) -> Object:
+    if item.content is None:
+        store.delete(item.path)
+    elif not isinstance(item.content, Source):
+        store.put(item.path, item.content)
+    return item
 
 
 def _swap(store: Store, record: Object, tag: str | None) -> bool:
@@ -125,12 +166,8 @@ def _swap(store: Store, record: Object, tag: str | None) -> bool:
 
 def upload(store: Store, objects: Iterable[Object]) -> list[Change]:
     """Write the immutable objects that are not there yet, copies last; return those written."""
-    new = _of(objects, Kind.immutable)
     changes = []
-    for wave in (
-        [item for item in new if not isinstance(item.content, Source)],
-        [item for item in new if isinstance(item.content, Source)],
-    ):
+    for wave in (_firsts(objects), _copies(objects)):
         with ThreadPoolExecutor(WRITERS) as pool:
             written = pool.map(lambda item: _create(store, item), wave)
             changes += [item.change for item, done in zip(wave, written, strict=True) if done]
@@ -139,10 +176,10 @@ def upload(store: Store, objects: Iterable[Object]) -> list[Change]:
 
 def rehearse(store: Store, objects: Sequence[Object]) -> list[Change]:
     """What `apply` would write, in its order."""
-    new = _of(objects, Kind.immutable)
-    immutables = [item for item in new if not isinstance(item.content, Source)]
-    immutables += [item for item in new if isinstance(item.content, Source)]
-    absent = [item for item in immutables if not _there(store, item)]
+    immutables = [*_firsts(objects), *_copies(objects)]
+    with ThreadPoolExecutor(FROM_AFAR if store.distant else WRITERS) as pool:
+        there = pool.map(lambda item: _there(store, item), immutables)
+        absent = [item for item, is_there in zip(immutables, there, strict=True) if not is_there]
     coming = {item.path for item in absent}
     for item in absent:
         if isinstance(item.content, Source) and item.content.path not in coming:
@@ -155,10 +192,20 @@ def _of(objects: Iterable[Object], kind: Kind) -> list[Object]:
     return [item for item in objects if item.kind is kind]
 
 
-def _create(store: Store, item: Object) -> bool:
+def _firsts(objects: Iterable[Object]) -> list[Object]:
+    """The immutable objects whose bytes are sent."""
+    return [item for item in _of(objects, Kind.immutable) if not isinstance(item.content, Source)]
+
+
+def _copies(objects: Iterable[Object]) -> list[Object]:
+    """Those whose bytes another object has."""
+    return [item for item in _of(objects, Kind.immutable) if isinstance(item.content, Source)]
+
+
+def _create(store: Store, item: Object, *, seen_absent: bool = False) -> bool:
     """Write an immutable object; False if it is there already."""
     if isinstance(item.content, Source):
-        if store.copy(item.content.path, item.path):
+        if store.copy(item.content.path, item.path, seen_absent=seen_absent):
             return True
         _require_source(store, item.content, item.path)
     elif item.content is not None and store.put(item.path, item.content, if_absent=True):

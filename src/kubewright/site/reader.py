@@ -14,7 +14,8 @@ from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import backups, freshness, layout, words
+from kubewright.site import backups, foresight, freshness, layout, words
+from kubewright.site.ahead import Ahead
 from kubewright.site.anchor import Anchor
 from kubewright.site.store import Store, Stored
 from kubewright.site.words import Word
@@ -39,6 +40,8 @@ class Present:
     """What the pointer says."""
     last: Word | None = None
     """What it said when everything derived was written."""
+    said: str | None = None
+    """The tag of that word."""
 
     @property
     def undated(self) -> bool:
@@ -63,7 +66,7 @@ class Reader:
     """Whether what is wrong is to be passed over where something sound says the same."""
 
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
-        self.store, self.anchor = store, anchor
+        self.store, self.anchor = Ahead(store), anchor
         self._documents: dict[str, bytes] = {}
         self._backup: str | None = None
 
@@ -74,8 +77,9 @@ class Reader:
         VerificationFailed when the site has neither, what a sound pointer leads to is damaged, has
         expired, or is signed by nobody trusted, and RequestError for a site of another format.
         """
+        foresight.present(self.store, self.anchor)
         stored, done = self.store.get(layout.TIMESTAMP), self.store.get(layout.FINISHED)
-        tag = stored.tag if stored else None
+        tag, said = stored.tag if stored else None, done.tag if done else None
         stored = stored or self.store.get(layout.CURRENT)
         last = self._word(done.data) if done else None
         same = stored is not None and done is not None and stored.data == done.data
@@ -83,7 +87,7 @@ class Reader:
         if current is None and last is None:
             if stored is not None or done is not None or self._others():
                 raise VerificationFailed(layout.TIMESTAMP, "lost or damaged", REMEDY)
-            return Present(tag, None, None, None)
+            return Present(tag, None, None, None, said=said)
         state = self._state(current.pointer) if current else None
         if last is not None and last != current and self._is_damaged(stored, current, state):
             where = f"publication {last.pointer.number} stands"
@@ -98,7 +102,7 @@ class Reader:
         if finished != state:
             copy = layout.state_copy(state.number, current.pointer.sha256)
             self._backup = layout.backup_copy(copy)
-        return Present(tag, state, current.pointer.sha256, finished, current, last)
+        return Present(tag, state, current.pointer.sha256, finished, current, last, said)
 
     def at(self, path: str, sha256: str | None) -> bytes | None:
         """A file of the site; with a digest only if it has that."""
@@ -268,7 +272,10 @@ class Reader:
     def _state(self, pointer: Pointer) -> State | None:
         path = layout.state_copy(pointer.number, pointer.sha256)
         data = self.sought(pointer.sha256, path, layout.STATE)
-        return None if data is None else State.read(data, path)
+        if data is None:
+            return None
+        self._documents[pointer.sha256] = data
+        return State.read(data, path)
 
     def _has_state(self, pointer: Pointer) -> bool:
         """Whether a pointer whose state cannot be read is sound: the site has had that state.

@@ -7,7 +7,6 @@ directories and renames nothing.
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kubewright import files
 from kubewright.errors import RequestError
 
 Content = bytes | Path
@@ -31,11 +30,18 @@ class Stat(NamedTuple):
 class Store(Protocol):
     """The root of a site. What it cannot read or write raises an error that names the path."""
 
+    @property
+    def distant(self) -> bool:
+        """Whether each request costs a way through a network, so that many go at once."""
+
     def get(self, path: str) -> Stored | None:
         """Read an object; None if there is none."""
 
     def stat(self, path: str) -> Stat | None:
         """Size and, where it is known, digest of an object; None if there is none."""
+
+    def sha256(self, path: str) -> str | None:
+        """The digest of an object, which is read for it; None if there is none."""
 
     def put(
         self, path: str, content: Content, *, if_absent: bool = False, if_tag: str | None = None
@@ -46,10 +52,12 @@ class Store(Protocol):
         Of several who state the same condition at once, exactly one succeeds.
         """
 
-    def copy(self, source: str, path: str) -> bool:
+    def copy(self, source: str, path: str, *, seen_absent: bool = False) -> bool:
         """Give the object `source` a second path without sending it again.
 
-        False if there is an object at `path` already, or none at `source`.
+        False if there is an object at `path` already, or none at `source`. A distant store may see
+        too late what is created there at the same moment: a path for copies is for copies alone.
+        Where nothing was there a moment ago (`seen_absent`), it does not look again.
         """
 
     def list(self, prefix: str) -> list[str]:
@@ -69,8 +77,7 @@ def is_same(store: Store, path: str, there: Stat, size: int, sha256: str) -> boo
     """Whether an object that `stat` described has this size and digest."""
     if there.size != size or there.sha256 is not None:
         return there == (size, sha256)
-    stored = store.get(path)
-    return stored is not None and files.sha256(stored.data) == sha256
+    return store.sha256(path) == sha256
 
 
 def checked(path: str) -> str:

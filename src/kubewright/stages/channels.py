@@ -42,6 +42,7 @@ def rollback(
         if _cut_short(draft, past, to):
             return current
         target = _target(past, to)
+        draft.foresee([current, target])
         new = channels.rollback(
             current,
             target,

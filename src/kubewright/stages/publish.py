@@ -29,8 +29,6 @@ from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-POOLS = ("apt/pool/", "yum/pool/")
-
 
 def publish(
     workspace: Workspace, settings: Settings, recipes: Recipes, keys: Keys
@@ -43,9 +41,10 @@ def publish(
         draft.note = settings.note
         _refuse_other_options(workspace, record, settings, keys)
         _refuse_other_site(workspace, record, draft, settings, keys)
-        bring_back(draft, entry.name, settings, keys, again=settings.again)
         names = settings.channels or default_names(draft, entry)
         refuse_withdrawn(names)
+        _foresee(draft, names, workspace, record, entry)
+        bring_back(draft, entry.name, settings, keys, again=settings.again)
         changed = [name for name in names if _add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
             _refuse_other_keyring(draft, workspace, record, settings, keys)
@@ -182,6 +181,24 @@ def _entries(workspace: Workspace, record: Record) -> Entries:
     )
 
 
+def _foresee(
+    draft: Draft,
+    names: tuple[str, ...],
+    workspace: Workspace,
+    record: Record,
+    entry: ChannelRelease,
+) -> None:
+    """Ask a distant store at once for what is read of a new release and its channels."""
+    if _is_new(draft, entry):
+        packages = [package.url for package in record.packages]
+        draft.foresee(map(draft.published, names), stats=packages, lists=[_own(workspace)])
+
+
+def _own(workspace: Workspace) -> str:
+    """What the paths of a release's own files begin with."""
+    return f"{layout.release_path(workspace.root.name)}/"
+
+
 def _uploads(
     workspace: Workspace, record: Record, draft: Draft, listed: Mapping[str, str]
 ) -> tuple[Object, ...]:
@@ -191,15 +208,13 @@ def _uploads(
     a published name has other bytes; nothing is written then.
     """
     site = draft.reader.store
-    there = set(site.list(f"{layout.release_path(workspace.root.name)}/"))
-    for pool in POOLS:
-        there.update(site.list(pool))
+    there = {*site.list(_own(workspace)), *(package.url for package in record.packages)}
     uploads = []
     for artifact in (*record.artifacts, *record.packages):
         digest = listed.get(artifact.url)
         if digest is None and artifact.url in there:
             stat = site.stat(artifact.url)
-            digest = stat.sha256 if stat else None
+            digest = stat and (stat.sha256 or site.sha256(artifact.url))
         if digest not in (None, artifact.sha256):
             raise _conflict(artifact, draft)
         if digest is None:

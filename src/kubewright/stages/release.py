@@ -64,7 +64,12 @@ def check(settings: Settings, keys: Keys) -> Report:
     """Verify the site just published on, believing none but its publisher's keys and those that
     the publisher has published there. Raises VerificationFailed with the first finding.
     """
-    report = verify.verify(settings.site, published_keys(settings, keys), now=settings.now)
+    report = verify.verify(
+        settings.site,
+        published_keys(settings, keys),
+        now=settings.now,
+        s3_endpoint=settings.s3_endpoint,
+    )
     if report.findings:
         first = report.findings[0]
         raise VerificationFailed(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubewright import files
-from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
+from kubewright.errors import PublicationConflict, VerificationFailed
 from kubewright.models.artifact import Record
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Change
@@ -17,14 +17,14 @@ from kubewright.site import layout, repair
 from kubewright.site.objects import Kind, Object, Source
 from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
-from kubewright.site.store import Content, Store, holds
+from kubewright.site.store import Content, Store, holds, is_same
 from kubewright.site.words import deciding
 from kubewright.stages import channels
 from kubewright.stages.seen import refuse_older
 from kubewright.stages.site import published_keys, publisher
-from kubewright.stages.store import alone, store
+from kubewright.stages.store import abandoned, alone, source, store
 from kubewright.stages.trust import anchor
-from kubewright.verification import Directory, Report, verify
+from kubewright.verification import Report, verify
 from kubewright.verification import keys as trust
 from kubewright.verification.report import Tally
 from kubewright.verification.walk import Walk
@@ -40,8 +40,7 @@ def repair_site(settings: Settings, recipes: Recipes, keys: Keys) -> tuple[Repor
     their second copies, indexes from the releases, files of releases from `dist/`. A publication
     that was cut short is finished.
     """
-    if not Path(settings.site).is_dir():
-        raise RequestError(settings.site, "no such directory", "give a site's root with --site")
+    source(settings.site, settings.s3_endpoint)  # says what is wrong before anything is done
     mender = _Mender(store(settings), settings, recipes, keys)
     mender.mend_releases()
     mender.mend_documents()
@@ -68,12 +67,12 @@ class _Mender:
 
     def report(self) -> Report:
         """What is wrong now, for who believes the publisher's keys and those published by them."""
-        source = Directory(Path(self.settings.site))
+        read = source(self.settings.site, self.settings.s3_endpoint)
         try:
             trusted = published_keys(self.settings, self.keys)
         except VerificationFailed:  # damaged, which is found below
             trusted = [self.keys.repo.certificate, self.keys.artifact.public_pem]
-        return verify(source, self.settings.site, trusted, now=self.settings.now)
+        return verify(read, self.settings.site, trusted, now=self.settings.now)
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
@@ -135,8 +134,8 @@ class _Mender:
         return any(change.path == path for change in self.changes)
 
     def _walk(self) -> Walk:
-        source, tally = Directory(Path(self.settings.site)), Tally()
-        return Walk(source, self.settings.now, trust.check(source, tally, []), tally)
+        read, tally = source(self.settings.site, self.settings.s3_endpoint), Tally()
+        return Walk(read, self.settings.now, trust.check(read, tally, []), tally)
 
     def _mend_signature(self, walk: Walk, item: Object) -> None:
         """A signature beside a document, if it does not hold."""
@@ -175,19 +174,25 @@ class _Mender:
         if wanted.sha256 is None:
             return
         stat = self.site.stat(wanted.path)
-        if stat is not None and stat.sha256 == wanted.sha256:
+        if stat is not None and is_same(self.site, wanted.path, stat, stat.size, wanted.sha256):
             return
-        source = sources.get(wanted.sha256) or self._second_name(wanted)
-        if source is not None and files.sha256_of(source) == wanted.sha256:
-            self._put(wanted.path, source)
+        made = sources.get(wanted.sha256)
+        if made is not None and files.sha256_of(made) == wanted.sha256:
+            self._put(wanted.path, made)
+        elif (name := self._second_name(wanted)) is not None:
+            if not self.settings.dry_run:
+                self.site.delete(wanted.path)
+                self.site.copy(name, wanted.path)
+            there = self.site.stat(name)
+            self._note(wanted.path, "replace", there.size if there else 0)
 
-    def _second_name(self, wanted: Reference) -> Path | None:
+    def _second_name(self, wanted: Reference) -> str | None:
         """The same rpm where a plain repository has it."""
-        name = wanted.path.rpartition("/")[2]
-        for path in Path(self.settings.site).glob(f"yum/*/*/Packages/{name}"):
-            if files.sha256_of(path) == wanted.sha256:
-                return path
-        return None
+        if not wanted.path.startswith(layout.rpm_path("")):
+            return None
+        end = f"/Packages/{wanted.path.rpartition('/')[2]}"
+        names = (path for path in self.site.list("yum/") if path.endswith(end))
+        return next((path for path in names if self.site.sha256(path) == wanted.sha256), None)
 
     def _mend_signed(self, path: str, made: Path | None) -> None:
         """A signature or checksum list of a release, which no digest names: who made it has it."""
@@ -212,7 +217,15 @@ class _Mender:
                     "%s: somebody is publishing; nothing is removed now", self.settings.site
                 )
                 return
-            for path in report.strays:
+            left = abandoned(self.site, report.strays)
+            if len(left) < len(report.strays):
+                log.warning(
+                    "%s: %d objects that nothing names are younger than a day, perhaps of somebody"
+                    " who is publishing; they stay: run `kubewright repair` again later",
+                    self.settings.site,
+                    len(report.strays) - len(left),
+                )
+            for path in left:
                 self._delete(path)
 
     def _delete(self, path: str) -> None:

@@ -32,6 +32,17 @@ def memory(state: Path | None, site: str) -> Path | None:
     return None if state is None else state / f"{files.sha256(place(site).encode())[:16]}.json"
 
 
+def address(site: str, s3_endpoint: str | None) -> str:
+    """A site's name among those of all stores: two may have a bucket of the same name."""
+    if s3_endpoint is None:
+        return site
+    return f"{s3_endpoint.rstrip('/')}/{site.removeprefix('s3://')}"
+
+
+def _memory(settings: Settings) -> Path | None:
+    return memory(settings.state, address(settings.site, settings.s3_endpoint))
+
+
 def place(site: str) -> str:
     """A site's one name, without an account."""
     return redacted(site).rstrip("/") if "://" in site else str(Path(site).resolve())
@@ -39,21 +50,21 @@ def place(site: str) -> str:
 
 def last_seen(settings: Settings) -> str | None:
     """The digest of the state that was seen last; None where none is known."""
-    path = memory(settings.state, settings.site)
+    path = _memory(settings)
     seen = recall(path) if path else None
     return seen.sha256 if seen else None
 
 
 def remember(settings: Settings, present: Present) -> None:
     """Note which publication the site has now, for the next time."""
-    path = memory(settings.state, settings.site)
+    path = _memory(settings)
     if path is None or present.state is None or present.sha256 is None:
         return
     state = present.state
     note(
         path,
         Seen(
-            place=place(settings.site),
+            place=place(address(settings.site, settings.s3_endpoint)),
             site=state.site,
             number=state.number,
             sha256=present.sha256,
@@ -75,7 +86,7 @@ def ready(settings: Settings) -> None:
 
     Raises RequestError that names the option.
     """
-    path = memory(settings.state, settings.site)
+    path = _memory(settings)
     if path is None:
         return
     try:
@@ -97,7 +108,10 @@ def refuse_older(
 
     Who is only `trying`, with development keys, may begin anew in an empty directory.
     """
-    path, state = memory(settings.state, settings.site), present.state
+    path, state = (
+        _memory(settings),
+        present.state,
+    )
     seen = recall(path) if path else None
     if path is None or seen is None:
         return

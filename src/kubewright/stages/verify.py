@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kubewright import verification
-from kubewright.errors import DiskError, RequestError
+from kubewright.errors import DiskError
 from kubewright.log import redacted
 from kubewright.stages import seen
-from kubewright.verification import Demands, Directory, Finding, Report, Web
-from kubewright.web import WebFiles
+from kubewright.stages.store import source
+from kubewright.verification import Demands, Finding, Report
 
 __all__ = ["Demands", "verify"]
 
@@ -22,6 +22,7 @@ def verify(
     *,
     now: int,
     state: Path | None = None,
+    s3_endpoint: str | None = None,
 ) -> Report:
     """Check every object that a site's index leads to.
 
@@ -29,16 +30,11 @@ def verify(
     believed. In the directory `state` it is remembered which publication was found sound, and one
     that cannot follow it is a finding.
     """
-    source: Directory | Web
-    if site.startswith(("http://", "https://")):
-        source = Web(WebFiles(site).opened)
-    elif Path(site).is_dir():
-        source = Directory(Path(site))
-    else:
-        raise RequestError(str(site), "no such directory", "give a site's root or its URL")
-    memory = seen.memory(state / "verified" if state else None, site)  # no publisher believes it
+    read = source(site, s3_endpoint)
+    place = seen.address(site, s3_endpoint)
+    memory = seen.memory(state / "verified" if state else None, place)  # no publisher believes it
     before = seen.recall(memory) if memory else None
-    report = verification.verify(source, redacted(site), trusted, demands, now=now)
+    report = verification.verify(read, redacted(site), trusted, demands, now=now)
     if memory is None or report.publication is None:
         return report
     found = report.publication
@@ -50,7 +46,7 @@ def verify(
             report = report.model_copy(update={"findings": (*report.findings, finding)})
     if report.findings or report.first_use:
         return report  # only what the keys given have vouched for is worth remembering
-    return _remembered(report, memory, site)
+    return _remembered(report, memory, place)
 
 
 def _remembered(report: Report, memory: Path, site: str) -> Report:

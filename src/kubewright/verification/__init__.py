@@ -3,6 +3,6 @@
 from kubewright.verification.demands import Demands
 from kubewright.verification.report import Finding, Report
 from kubewright.verification.site import verify
-from kubewright.verification.source import Directory, Source, Web
+from kubewright.verification.source import Bucket, Directory, Source, Web
 
-__all__ = ["Demands", "Directory", "Finding", "Report", "Source", "Web", "verify"]
+__all__ = ["Bucket", "Demands", "Directory", "Finding", "Report", "Source", "Web", "verify"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
@@ -16,6 +16,9 @@ from kubewright.metadata.chain import Get
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.scratch import OWN
 from kubewright.site.store import checked
+
+if TYPE_CHECKING:
+    from kubewright.site.bucket import BucketStore
 
 Measure = tuple[int, str]
 """The size in bytes and the SHA-256 of an object. An object of another size than the one that was
@@ -139,6 +142,17 @@ class Web:
 
     def list(self) -> list[str] | None:
         return None
+
+
+class Bucket(Web):
+    """A site in an object store."""
+
+    def __init__(self, store: "BucketStore") -> None:
+        super().__init__(store.opened)
+        self._store = store
+
+    def list(self) -> list[str] | None:
+        return self._store.list("")
 
 
 class Steady:

@@ -1,0 +1,78 @@
+"""Guesses what will be read of a site next, so that a distant store is asked for it at once.
+
+A wrong guess costs a request: what was not asked for is read when it is needed.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from kubewright import files
+from kubewright.errors import KubewrightError
+from kubewright.metadata import chain
+from kubewright.metadata.names import role_path
+from kubewright.site import layout
+from kubewright.site.ahead import Ahead
+from kubewright.site.anchor import Anchor
+
+_MANIFESTS: Final = 6
+"""How many manifests are read for what they say of inputs and for the page."""
+
+_DAMAGED: Final = (ValueError, LookupError, TypeError, AttributeError, KubewrightError)
+
+
+def present(store: Ahead, anchor: Anchor | None) -> None:
+    """Ask for what the present state is, in two rounds: places that never change, then what lies
+    there names the rest.
+    """
+    store.forget()
+    if not store.distant:
+        return
+    hints = (layout.STATE, layout.INDEX)
+    store.expect((layout.TIMESTAMP, layout.FINISHED, *hints, *_roots(anchor)))
+    said = [store.peek(path) or b"" for path in (layout.TIMESTAMP, layout.FINISHED, *hints)]
+    for hint in hints:  # they may be older than the pointer
+        with suppress(KubewrightError):
+            store.get(hint)
+    objects, stats = dict[str, None](), list[str]()
+    for data in said[:2]:
+        with suppress(*_DAMAGED):
+            version = json.loads(data)["signed"]["meta"]["snapshot.json"]["version"]
+            objects |= dict.fromkeys(role_path(role, version) for role in ("snapshot", "targets"))
+            stats = [role_path(role, version + 1) for role in ("targets", "snapshot")]
+            stats.append(layout.metadata_backup(str(version + 1)))
+    with suppress(*_DAMAGED):
+        objects |= dict.fromkeys(_of_state(said[2]))
+    with suppress(*_DAMAGED):
+        objects |= dict.fromkeys(_manifests(json.loads(said[3])))
+    store.expect(objects, stats=stats)
+
+
+def _roots(anchor: Anchor | None) -> Iterator[str]:
+    """Those that are trusted, and one that may follow."""
+    path = ""
+    for root in anchor.roots if anchor else ():
+        with suppress(*_DAMAGED):
+            path = chain.place_of(root, "")
+            yield path
+    with suppress(*_DAMAGED):
+        number = path.removeprefix(role_path("root", 0).partition("0")[0]).partition(".")[0]
+        yield role_path("root", int(number) + 1)
+
+
+def _of_state(data: bytes) -> Iterator[str]:
+    """A state's copy with its signatures, and the documents that it names."""
+    found: dict[str, Any] = json.loads(data)
+    copy = layout.state_copy(found["number"], files.sha256(data))
+    yield from (copy, *layout.signatures(copy))
+    for name, channel in found["channels"].items():
+        yield layout.channel_copy(name, channel["sequence"], channel["sha256"])
+    yield layout.index_copy(found["index"]["sequence"], found["index"]["sha256"])
+    yield from (path for path in found["files"] if path.startswith("keys/"))
+
+
+def _manifests(index: dict[str, Any]) -> Iterator[str]:
+    """The manifests of what channels offer, the newest first."""
+    offered = [one["manifest_url"] for one in index["releases"] if one["status"] == "current"]
+    yield from offered[:_MANIFESTS]
