@@ -287,7 +287,7 @@ def without_reading_back(patch: pytest.MonkeyPatch) -> None:
     """Believe a store that says that a swap succeeded."""
 
     def swapped(store: Store, record: objects.Object, tag: str | None) -> bool:
-        assert not isinstance(record.content, objects.Source)
+        assert isinstance(record.content, bytes | Path)
         return store.put(record.path, record.content, if_absent=tag is None, if_tag=tag)
 
     patch.setattr(objects, "_swap", swapped)

@@ -24,7 +24,8 @@ from kubewright.signing.absent import Absent
 from kubewright.signing.roles import Keys, RepoKey
 from kubewright.site import layout
 from kubewright.site.directory import DirectoryStore
-from kubewright.site.reader import Present, Reader
+from kubewright.site.present import Present
+from kubewright.site.reader import Reader
 from kubewright.site.words import Word
 from kubewright.stages import channels, publish, release
 from kubewright.stages.repair import repair_site

@@ -6,7 +6,8 @@ from kubewright.metadata import chain
 from kubewright.metadata.chain import Followed
 from kubewright.models.site import Channel, Pointer, State
 from kubewright.site import layout
-from kubewright.site.reader import Present, Reader
+from kubewright.site.present import Present
+from kubewright.site.reader import Reader
 from kubewright.site.references import copied, indexes, linked, references, served
 
 

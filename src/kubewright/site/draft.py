@@ -27,7 +27,8 @@ from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
 from kubewright.site.keys import KeyFiles
 from kubewright.site.objects import Object
-from kubewright.site.reader import Present, Reader
+from kubewright.site.present import Present
+from kubewright.site.reader import Reader
 from kubewright.site.repositories import Signer
 
 

@@ -61,7 +61,7 @@ class _Said(NamedTuple):
 
     def more(self, store: Store, word: Object) -> bool:
         """Write another word, if this is still the last."""
-        if isinstance(word.content, Source):
+        if word.content is None or isinstance(word.content, Source):
             return False
         absent = self.tag is None
         return store.put(word.path, word.content, if_absent=absent, if_tag=self.tag)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
@@ -14,44 +13,16 @@ from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
-from kubewright.site import backups, foresight, freshness, layout, words
+from kubewright.site import backups, foresight, layout, words
 from kubewright.site.ahead import Ahead
 from kubewright.site.anchor import Anchor
+from kubewright.site.present import Present
 from kubewright.site.store import Store, Stored
 from kubewright.site.words import Word
 
 log = logging.getLogger(__name__)
 
 D = TypeVar("D", bound=Document)
-
-
-@dataclass(frozen=True)
-class Present:
-    """What is published now. A site that has nothing yet has neither state nor pointer."""
-
-    tag: str | None
-    """Of the pointer's bytes, for the swap."""
-    state: State | None
-    sha256: Sha256 | None
-    """Of the state."""
-    finished: State | None
-    """The state that everything derived was last written for; None: that is not known."""
-    word: Word | None = None
-    """What the pointer says."""
-    last: Word | None = None
-    """What it said when everything derived was written."""
-    said: str | None = None
-    """The tag of that word."""
-
-    @property
-    def undated(self) -> bool:
-        """Whether suites may have other dates than the pointer says."""
-        return freshness.dated(self.last) != freshness.dated(self.word)
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether a publication was committed, but not all that follows from it is written."""
-        return self.state is not None and (self.finished != self.state or self.undated)
 
 
 class Reader:

@@ -16,8 +16,9 @@ from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.keys import Shipped
 from kubewright.site.objects import Kind, Object, Source, immutable, pointer
+from kubewright.site.present import Present
 from kubewright.site.publication import documents
-from kubewright.site.reader import Present, Reader
+from kubewright.site.reader import Reader
 from kubewright.site.references import indexes
 from kubewright.site.repositories import Rendered
 from kubewright.site.store import Store

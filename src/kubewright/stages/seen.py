@@ -13,7 +13,8 @@ from kubewright.models.base import Model, Sha256
 from kubewright.models.site import Kept, Pruned, State
 from kubewright.settings import Settings
 from kubewright.site import layout
-from kubewright.site.reader import Present, Reader
+from kubewright.site.present import Present
+from kubewright.site.reader import Reader
 
 log = logging.getLogger(__name__)
 

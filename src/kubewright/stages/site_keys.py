@@ -11,7 +11,8 @@ from kubewright.signing.public import DEVELOPMENT, RepoPublicKey
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.keys import KeyFiles
-from kubewright.site.reader import Present, Reader
+from kubewright.site.present import Present
+from kubewright.site.reader import Reader
 
 log = logging.getLogger(__name__)
 
