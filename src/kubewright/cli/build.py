@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.options import CHOICE, KEYS, OPTIONS, refuse_dry_run, shared, show_json
+from kubewright.cli.options import CHOICE, KEYS, OPTIONS, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
 from kubewright.errors import RequestError
 from kubewright.moments import day
@@ -176,7 +176,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
         raise RequestError(
             f"--load {archive}", "only loads that file", "leave NAME, --archive and --push out"
         )
-    refuse_dry_run(settings, "image --load FILE")
+    _refuse_dry_run(settings, "image --load FILE")
     loaded = imaging.load(archive)
     if as_json:
         show_json({"loaded": loaded})
@@ -287,3 +287,9 @@ def _report(
 def _lines(lines: Iterable[object]) -> None:
     for line in lines:
         click.echo(line)
+
+
+def _refuse_dry_run(settings: Settings, use: str) -> None:
+    """Raise RequestError where a dry run is asked of a use of a verb that has none."""
+    if settings.dry_run:
+        raise RequestError("--dry-run", f"`{use}` has no dry run", "leave the option out")

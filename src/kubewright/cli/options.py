@@ -289,12 +289,6 @@ def _refusal(error: ValidationError) -> RequestError:
     return RequestError(place, first.problem, f"write it like {examples[0]}" if examples else "")
 
 
-def refuse_dry_run(settings: Settings, use: str) -> None:
-    """Raise RequestError where a dry run is asked of a use of a verb that has none."""
-    if settings.dry_run:
-        raise RequestError("--dry-run", f"`{use}` has no dry run", "leave the option out")
-
-
 def show_json(value: Any) -> None:
     """A result as JSON on standard output."""
     click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
