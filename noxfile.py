@@ -110,7 +110,7 @@ def faults(session: nox.Session) -> None:
     found = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if _is_sampled(path)]
     files = [str(path.relative_to(ROOT)) for path in found]
     command = (python, "-m", "pytest", *files, *session.posargs)
-    session.run(*command, external=True, env={"KUBEWRIGHT_EXHAUSTIVE": "1"})
+    session.run(*command, external=True, env={"KUBEWRIGHT_FAULTS": "all"})
 
 
 def _is_sampled(path: Path) -> bool:

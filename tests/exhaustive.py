@@ -4,7 +4,10 @@ import os
 from collections.abc import Iterable
 from itertools import islice
 
-ALL = os.environ.get("KUBEWRIGHT_EXHAUSTIVE") == "1"
+WANTED = os.environ.get("KUBEWRIGHT_FAULTS", "")
+"""`all`, or so many cases of each command, where a run is told; empty: a few."""
+
+ALL = WANTED == "all"
 """Whether this run has time for everything, as `./nox -s faults` does."""
 
 

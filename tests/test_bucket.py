@@ -11,6 +11,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.exceptions import BotoCoreError
 from buckets import NOW, account, in_new_bucket, opened, problems, put
+from exhaustive import WANTED
 from s3_server import Hinder, Request, losing, on_the_way, running
 
 from kubewright import files
@@ -27,7 +28,6 @@ from kubewright.stages import channels, history
 from kubewright.stages import store as stores
 from kubewright.stages.repair import repair_site
 
-WANTED = os.environ.get("KUBEWRIGHT_FAULTS", "")
 RIVALS = {"": 4, "all": 16}.get(WANTED, 8)
 """Each begins anew after every other: their work grows with the square of their number."""
 

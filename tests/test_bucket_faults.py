@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 from buckets import NOW, account, in_new_bucket, opened, problems, put
+from exhaustive import WANTED
 from s3_server import Hinder, Request, on_the_way, running
 
 from kubewright.cli.shipped import shipped
@@ -27,7 +28,6 @@ from kubewright.stages import channels, history
 from kubewright.stages import store as stores
 from kubewright.stages.repair import repair_site
 
-WANTED = os.environ.get("KUBEWRIGHT_FAULTS", "")
 SEED = os.environ.get("KUBEWRIGHT_FAULT_SEED") or str(random.SystemRandom().randrange(10**6))
 PARTS = 4 if WANTED else 1
 """The cases of each command are spread over so many tests, which run side by side."""
