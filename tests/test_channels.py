@@ -83,7 +83,8 @@ def test_a_published_release_never_changes() -> None:
 
 def test_each_publication_names_its_parent_and_time_never_goes_back() -> None:
     first = published("1.36.3")
-    second = channels.add(first, "stable-1.36", release("1.36.4"), now=5, url="", repo_key=KEY)
+    now = first.issued - 60
+    second = channels.add(first, "stable-1.36", release("1.36.4"), now=now, url="", repo_key=KEY)
     assert (second.sequence, second.issued) == (2, first.issued + 1)
     assert second.parent is not None
 
@@ -179,7 +180,7 @@ def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> Non
         second, "stable", release("1.36.4"), now=995, url="", repo_key=KEY, valid_for=10
     )
     assert again is second
-    assert channels.resign(second, now=0, repo_key=KEY) is second
+    assert channels.resign(second, now=990, repo_key=KEY) is second
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_a_release_that_left_its_channel_stays_in_the_index() -> None:
     both = published("1.36.3", "1.36.4")
     before = derived(None, [both], now=3000)
     back = channels.rollback(both, published("1.36.3"), now=3000, repo_key=KEY)
-    after = derived(before, [back], now=2000)
+    after = derived(before, [back], now=2900)
     gone = next(one for one in after.releases if one.name == "v1.36.4-1")
     assert (gone.channels, gone.status) == ((), "superseded")
     assert (after.sequence, after.issued) == (2, before.issued), "time never goes back"

@@ -1,6 +1,10 @@
 """Moments and days as text. Everywhere else they are whole seconds since 1970, in UTC."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+AHEAD: Final = 300
+"""Seconds that two clocks may differ by."""
 
 
 def rfc3339(epoch: int) -> str:
@@ -24,3 +28,17 @@ def day(epoch: int) -> str:
 def midnight(day: str) -> int:
     """When a `YYYY-MM-DD` day begins."""
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
+
+
+def is_to_come(epoch: int, now: int) -> bool:
+    """Whether a moment has not come, even if clocks differ: nobody takes what is signed for it."""
+    return epoch > now + AHEAD
+
+
+def following(before: int, now: int, *, step: int = 0) -> int:
+    """When something is dated that follows something of `before`: now, but never earlier than that
+    (clients refuse an older date), and `step` seconds later at least.
+
+    What claims to be from a moment that has not come, no client has taken: it counts for nothing.
+    """
+    return now if is_to_come(before, now) else max(now, before + step)

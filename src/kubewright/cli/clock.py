@@ -5,10 +5,7 @@ import re
 from typing import Final
 
 from kubewright.errors import RequestError
-from kubewright.moments import moment
-
-AHEAD: Final = 300
-"""Seconds that two clocks may differ by."""
+from kubewright.moments import is_to_come, moment
 
 LAST: Final = 2**32 - 1
 """The last second that signatures, debs and rpms can state."""
@@ -35,7 +32,7 @@ def refuse_to_come(place: str, given: int, now: int) -> None:
     """Refuse to sign for a moment that has not come: until it has, every client of the site would
     refuse what it says. Both are in epoch seconds. Raises RequestError.
     """
-    if given > now + AHEAD:
+    if is_to_come(given, now):
         raise RequestError(
             place,
             f"that is {moment(given)}, which has not come: it is {moment(now)}",

@@ -18,8 +18,8 @@ from pysequoia.packet import PacketPile
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.base import DAY
-from kubewright.moments import day
-from kubewright.signing import keyfile, sequoia
+from kubewright.moments import AHEAD, day
+from kubewright.signing import keyfile, openpgp, sequoia
 
 PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 """One public key in PEM form."""
@@ -72,6 +72,26 @@ def is_detached(data: bytes, signature: bytes | None, certificates: Sequence[byt
     return False
 
 
+def signer_to_come(
+    data: bytes, signature: bytes, certificates: Sequence[bytes], now: int
+) -> str | None:
+    """The fingerprint of the key that made a signature which is dated later than `now` (epoch
+    seconds), as far as clocks differ, and holds in all else; None: it is none such.
+
+    No client takes it yet. Who has the key may know that its clock was wrong.
+    """
+    with suppress(RuntimeError, ValueError, RequestError):
+        for packet in PacketPile.from_bytes(signature):
+            created = packet.signature_created
+            if created is None or created.timestamp() <= now - AHEAD:
+                continue
+            for certificate in certificates:
+                key = keyfile.public_key(certificate, place="")
+                if openpgp.is_signature(packet.body, key, data):
+                    return key.fingerprint.hex().upper()
+    return None
+
+
 def _signature(data: bytes, place: str) -> pysequoia.Sig:
     with sequoia.refusing(VerificationFailed(place, "holds no OpenPGP signature", _AGAIN)):
         return pysequoia.Sig.from_bytes(data)
@@ -103,7 +123,7 @@ def _refusal(
     return VerificationFailed(
         place,
         f"the signature of {issuer} from {when} does not hold: the bytes were changed, "
-        "the key was not valid then, or this machine's clock is behind",
+        "the key was not valid then, or that time has not come by this machine's clock",
         _AGAIN,
     )
 

@@ -6,6 +6,7 @@ from kubewright import files, versions
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.base import DAY
 from kubewright.models.site import YANKED, Channel, ChannelRelease, IndexedRelease
+from kubewright.moments import following, is_to_come
 from kubewright.site import graph, layout
 
 LASTS = 14
@@ -115,8 +116,11 @@ def follow(
 
 
 def resign(previous: Channel, *, now: int, repo_key: str, second_key: str = "") -> Channel:
-    """The same content under these keys; the previous record itself when it is under them."""
-    if previous.second_key == second_key and _stands(previous, repo_key, None):
+    """The same content under these keys; the previous record itself when it is under them, and not
+    from a moment that has not come.
+    """
+    sound = not is_to_come(previous.issued, now)
+    if sound and previous.second_key == second_key and _stands(previous, repo_key, None):
         return previous
     return renewed(previous, now=now, repo_key=repo_key)
 
@@ -194,7 +198,7 @@ def _next(
     architectures: Sequence[str] = (),
 ) -> Channel:
     # Time never goes back: clients refuse an older Date.
-    issued = max(now, previous.issued + 1) if previous else now
+    issued = following(previous.issued, now, step=1) if previous else now
     days = _days(previous, valid_for)
     known = previous.architectures if previous else ()
     made = Channel(

@@ -21,6 +21,7 @@ from kubewright.models.site import (
     SiteKey,
     revoked_of,
 )
+from kubewright.moments import is_to_come
 from kubewright.site import channels, contents, freshness
 from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
@@ -102,6 +103,14 @@ class Draft:
             if record is not None:
                 found[name] = record
         return found
+
+    @property
+    def renewed(self) -> int:
+        """When suites were renewed last (epoch seconds); 0: not since they were published, or for a
+        moment that has not come.
+        """
+        renewed = freshness.dated(self.present.word)
+        return 0 if is_to_come(renewed, self.now) else renewed
 
     @property
     def keys(self) -> tuple[SiteKey, ...]:
@@ -189,7 +198,7 @@ class Draft:
         before = state.channels.get(record.channel) if state else None
         record = channels.standing(record, self.withdrawn)
         changed: dict[str, Any] = {"parent": before.sha256 if before else None, "note": self.note}
-        renewed = freshness.dated(self.present.word)
+        renewed = self.renewed
         if record.issued <= renewed:  # clients refuse an older Date
             issued, days = renewed + 1, record.valid_for
             changed |= {"issued": issued, "valid_until": issued + days * DAY if days else None}

@@ -11,6 +11,7 @@ from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.models.upgrades import Graph
+from kubewright.moments import following, is_to_come
 from kubewright.site import graph, layout
 from kubewright.site.identity import Identity
 
@@ -86,7 +87,7 @@ def derive(
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
     says = (*whose, keys.signers, keys.revoked, releases, digest)
-    if previous and says == _says(previous):
+    if previous and says == _says(previous) and not is_to_come(previous.issued, now):
         return previous, upgrades
     made = Index(
         site=whose.site,
@@ -95,7 +96,7 @@ def derive(
         revoked=keys.revoked,
         sequence=previous.sequence + 1 if previous else 1,
         parent=parent,
-        issued=max(now, previous.issued) if previous else now,
+        issued=following(previous.issued, now) if previous else now,
         releases=releases,
         graph_url=layout.graph_copy(digest),
         graph_sha256=digest,

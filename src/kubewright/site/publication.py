@@ -8,6 +8,7 @@ from kubewright import files
 from kubewright.metadata.names import role_path
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
+from kubewright.moments import following
 from kubewright.site import backups, derived, freshness, layout, metadata, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
@@ -80,7 +81,7 @@ class _Changed(Rendering):
         last.
         """
         present = self.draft.present
-        before = freshness.dated(present.word)
+        before = self.draft.renewed
         rest = [record for name, record in self.draft.channels.items() if name not in self.rendered]
         renewed = freshness.renewal(rest, before, self.draft.now)
         due = renewed != before or present.undated
@@ -203,7 +204,7 @@ class _Changed(Rendering):
             url=url,
             number=old.number + 1 if old else 1,
             parent=self.draft.present.sha256,
-            issued=max(self.draft.now, old.issued) if old else self.draft.now,
+            issued=following(old.issued, self.draft.now) if old else self.draft.now,
             engine=derived.newest_engine(old),
             root=(old.root if old else None) or self._first_root(),
             channels=copies,

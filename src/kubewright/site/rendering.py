@@ -51,7 +51,7 @@ class Rendering:
         before = repositories.Before(previous, self.draft.contents(previous)) if previous else None
         return repositories.render(
             record, listed, self.publisher.signer, self.shipped, before,
-            freshness.dated(self.draft.present.word),
+            self.draft.renewed,
         )  # fmt: skip
 
     def suites(self, records: Iterable[Channel], renewed: int) -> Iterator[Object]:

@@ -1,5 +1,6 @@
 """The site that the settings name: opened once, with the keys that may publish there."""
 
+import logging
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
@@ -7,6 +8,7 @@ from typing import TypeVar
 
 from kubewright.errors import RequestError
 from kubewright.models.site import State
+from kubewright.moments import is_to_come, moment
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.public import RepoPublicKey
@@ -36,6 +38,8 @@ from kubewright.stages.trust import (
 )
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Special(Enum):
@@ -94,6 +98,7 @@ def edit(
         refuse_older(settings, draft.reader, draft.present, trying=keys.development)
         _allow(draft.present.state, settings, keys)
         refuse_exposed(settings, keys)
+        _refuse_clock(draft)
         refuse_revoked(draft.present.state, settings, keys)
         refuse_other_keys(draft.present.state, settings, keys)
         refuse_other_roles(draft.reader.roots, settings, keys)
@@ -167,6 +172,27 @@ def _allow(state: State | None, settings: Settings, keys: Keys) -> None:
             "this site has been signed by a development key, which its users trust",
             "publish with production keys on a new site, or pass --allow-development",
         )
+
+
+def _refuse_clock(draft: Draft) -> None:
+    """A publication that is dated later than now was made by a clock that was ahead, and is
+    replaced; but where all of them are, it is this machine's that is behind.
+    """
+    state, digest = draft.present.state, draft.present.sha256
+    if state is None or digest is None or not is_to_come(state.issued, draft.now):
+        return
+    dates = [one.issued for one, _ in draft.reader.states(state, digest)]
+    if len(dates) > 1 and all(is_to_come(issued, draft.now) for issued in dates):
+        raise RequestError(
+            "this machine's clock",
+            f"says {moment(draft.now)}, but every publication here is later, the first of"
+            f" {moment(dates[-1])}",
+            "correct the clock",
+        )
+    log.warning(
+        "publication %d is dated %s, which has not come: a clock was ahead; it is replaced",
+        state.number, moment(state.issued),
+    )  # fmt: skip
 
 
 def _same_address(draft: Draft, settings: Settings) -> None:

@@ -7,6 +7,7 @@ from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.document import REMEDY
 from kubewright.models.manifest import Manifest, PackageFile
 from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease, State
+from kubewright.moments import is_to_come, moment
 from kubewright.site import layout
 from kubewright.site.references import indexes, linked, references, served
 from kubewright.verification import (
@@ -105,6 +106,7 @@ def _all(walk: Walk) -> Index | None:
     state = publications.state(walk)
     if state is None:
         return None
+    _dated(walk, state)
     _files(walk, state)
     index = publications.index(walk, state)
     manifests: dict[str, Manifest] = {}
@@ -123,6 +125,16 @@ def _all(walk: Walk) -> Index | None:
     if index is not None and not walk.unread and len(manifests) == len(index.releases):
         walk.strays = strays.check(walk, index, state)
     return index
+
+
+def _dated(walk: Walk, state: State) -> None:
+    """A publication from a moment that has not come is refused by clients until then."""
+    problem = (
+        f"publication {state.number} says that it is of {moment(state.issued)}, which has not come:"
+        " the clock of whoever published was ahead, or this machine's clock is behind; the next"
+        " publication by a right clock replaces it"
+    )
+    walk.tally.require(layout.STATE, not is_to_come(state.issued, walk.now), problem)
 
 
 def _files(walk: Walk, state: State) -> None:

@@ -129,7 +129,8 @@ class Walk:
         known = self.keys.past_certificates if past else self.keys.certificates
         with self.tally.check(place):
             signature = self.must(place)
-            signer = signatures.detached(data, signature, known, place=place)
+            ahead = signatures.signer_to_come(data, signature, known, self.now) if past else None
+            signer = ahead or signatures.detached(data, signature, known, place=place)
             self._exact(place, signature)
             return signer
         return None
