@@ -408,7 +408,7 @@ def test_apt_reads_the_site_with_the_keyring_that_it_hands_out(
     for name, key in {"old": old, "new": new, "both": whole}.items():
         folder = tmp_path / name
         folder.mkdir()
-        said[name] = apt(Site(), folder, [key], tool)  # type: ignore[arg-type]
+        said[name] = apt(Site(), folder, [key], tool)
     assert (said["new"], said["both"]) == ("", "")
     ended = time.time() >= MADE + 30 * DAY
     assert ("EXPKEYSIG" in said["old"]) == ended

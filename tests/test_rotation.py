@@ -4,6 +4,7 @@ the new one alone, at every step.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from made_keys import made
@@ -47,7 +48,14 @@ def ring(pair: Pair, knows: str) -> list[RepoKey]:
     return {"old": [pair.old], "both": [pair.old, pair.new], "new": [pair.new]}[knows]
 
 
-def apt(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
+class Published(Protocol):
+    """A site with a root on this machine."""
+
+    @property
+    def root(self) -> Path: ...
+
+
+def apt(site: Published, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
     """apt-get update in a root of its own; what it said if it failed or warned."""
     for name in (
         "etc/apt/apt.conf.d",
@@ -73,7 +81,7 @@ def apt(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
     return said if done.returncode or "W:" in said or "E:" in said else ""
 
 
-def dnf(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
+def dnf(site: Published, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
     """dnf makecache, with metadata that must be signed; what it said if it failed."""
     (folder / "repos").mkdir(parents=True)
     (folder / "ring.asc").write_text("".join(key.armored for key in keys))
@@ -93,7 +101,7 @@ def dnf(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def zypper(site: Site, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
+def zypper(site: Published, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
     """zypper refresh with keys in rpm's database alone; what it said if it failed."""
     root = folder / "root"
     (root / "etc/zypp/repos.d").mkdir(parents=True)

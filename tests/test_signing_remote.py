@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from made_keys import rooted
+from test_rotation import CLIENTS
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError, RequestError
@@ -134,6 +136,12 @@ def kept(request: pytest.FixtureRequest) -> Kept:
     return found
 
 
+class Served(NamedTuple):
+    """A site whose clients are real ones."""
+
+    root: Path
+
+
 def test_what_is_signed_holds(kept: Kept, tmp_path: Path) -> None:
     repo = repo_key(kept.with_certificate(tmp_path), now=NOW, secrets=kept.secrets)
     artifact = artifact_key(kept.artifact, secrets=kept.secrets)
@@ -153,6 +161,7 @@ def test_a_release_is_signed_and_stock_tools_accept_it(
         **compiled,
         "repo_key": kept.with_certificate(tmp_path), "artifact_key": kept.artifact,
         "passphrase_file": kept.pin, "site": str(tmp_path / "site"), "dist": tmp_path / "dist",
+        "valid_for": 0,
     }  # fmt: skip
     settings = home.model_copy(update=named)
     own = rooted(keys(settings), tmp_path, now=settings.now)
@@ -176,6 +185,9 @@ def test_a_release_is_signed_and_stock_tools_accept_it(
         tmp_path / "sig",
     ]
     subprocess.run([tool("openssl"), *check, manifest], check=True, capture_output=True)
+    for name, client in CLIENTS.items():
+        (tmp_path / name).mkdir()
+        assert client(Served(root), tmp_path / name, [own.repo], tool) == "", name
     assert release.release("v1.36.4", settings, shipped(), own)[2] == []
 
 
