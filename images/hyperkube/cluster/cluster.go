@@ -1,0 +1,226 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// run is the command cluster: it returns when the cluster has stopped.
+func run(arguments []string) int {
+	chosen, err := parse(arguments)
+	if errors.Is(err, flag.ErrHelp) {
+		printUsage(os.Stdout)
+		return 0
+	}
+	if err != nil {
+		return refuse("cluster", "%v", err)
+	}
+	where, err := find()
+	if err != nil {
+		return refuse("cluster", "%v", err)
+	}
+	if found := problems(chosen, where); found != nil {
+		for _, problem := range found {
+			refuse("cluster", "%s", problem)
+		}
+		return refuse("cluster", "nothing was started; --ignore CHECK begins all the same")
+	}
+	journal := &journal{out: os.Stdout, began: time.Now(), verbose: chosen.verbose}
+	if err := machine(); err != nil {
+		return refuse("cluster", "%v; %s", err, privileged)
+	}
+	c := cluster{chosen, where, kubernetesVersion()}
+	return c.live(newSupervisor(journal), journal)
+}
+
+// live starts everything, waits until it shall end, and stops everything.
+func (c cluster) live(s *supervisor, journal *journal) int {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	journal.say("Kubernetes %s, node %s at %s", c.version, c.name, c.address)
+	go func() {
+		if err := c.begin(ctx, s, journal); err != nil && ctx.Err() == nil {
+			s.give(err.Error())
+		}
+	}()
+	code := 0
+	select {
+	case received := <-signals:
+		journal.say("stopping: %s", received)
+	case reason := <-s.failed:
+		journal.say("the cluster cannot go on: %s", reason)
+		code = 1
+	}
+	cancel()
+	c.end(s, journal)
+	return code
+}
+
+// begin starts the components: each as soon as what it needs is there.
+func (c cluster) begin(ctx context.Context, s *supervisor, journal *journal) error {
+	if err := c.prepare(s); err != nil {
+		return err
+	}
+	s.keep(c.etcd())
+	s.keep(c.containerd())
+	var waiting sync.WaitGroup
+	failures := make(chan error, 3)
+	background := func(do func() error) {
+		waiting.Add(1)
+		go func() {
+			defer waiting.Done()
+			if err := do(); err != nil {
+				failures <- err
+			}
+		}()
+	}
+	made := make(chan struct{}) // kubeconfigs
+	background(func() error {
+		if err := until(ctx, func() bool { return listens(containerd) }); err != nil {
+			return err
+		}
+		return importPause(s)
+	})
+	background(func() error {
+		defer close(made)
+		return c.makeAccess(ctx, s, func() {
+			if until(ctx, etcdHealthy) == nil {
+				s.keep(c.apiserver())
+			}
+		})
+	})
+	<-made
+	waiting.Wait()
+	select {
+	case err := <-failures:
+		return err
+	default:
+	}
+	s.keep(c.kubelet())
+	return c.converge(ctx, s, journal)
+}
+
+// converge waits for the API server, starts the rest and waits until the cluster is ready.
+func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) error {
+	api, err := newClient(config("super-admin.conf"))
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, func() bool { return api.answers(ctx, "/livez/ping") }); err != nil {
+		return err
+	}
+	for _, component := range []service{c.controllerManager(), c.scheduler(), c.proxy()} {
+		s.keep(component)
+	}
+	if err := until(ctx, func() bool { return api.answers(ctx, "/readyz") }); err != nil {
+		return err
+	}
+	journal.say("API server ready")
+	applied := make(chan error, 1)
+	go func() { applied <- c.apply(ctx, api, journal) }()
+	if err := until(ctx, func() bool { return c.nodeReady(ctx, api) }); err != nil {
+		return err
+	}
+	journal.say("node ready")
+	if err := <-applied; err != nil {
+		return err
+	}
+	if err := until(ctx, dnsReady); err != nil {
+		return err
+	}
+	journal.say("name service ready")
+	journal.open()
+	if err := os.WriteFile(readyFile, nil, 0o644); err != nil {
+		return err
+	}
+	(&store{api, volumes, journal, map[string]bool{}}).serve(ctx)
+	return nil
+}
+
+// prepare writes what components read.
+func (c cluster) prepare(s *supervisor) error {
+	own, err := groupRoot()
+	if err != nil {
+		return err
+	}
+	if err := c.writeConfigurations(!capable(text("/proc/self/status"), resources), own); err != nil {
+		return err
+	}
+	rules := runtime + "/masquerade.nft"
+	if err := os.WriteFile(rules, []byte(c.masquerade()), 0o600); err != nil {
+		return err
+	}
+	if err := s.finish(service{name: "nft", argv: []string{"/usr/sbin/nft", "--file", rules}}); err != nil {
+		return err
+	}
+	return os.WriteFile(nameFile, []byte(c.name+"\n"), 0o644)
+}
+
+func listens(socket string) bool {
+	connection, err := net.Dial("unix", socket)
+	if err != nil {
+		return false
+	}
+	connection.Close()
+	return true
+}
+
+// etcdHealthy asks etcd on its socket.
+func etcdHealthy() bool {
+	dial := func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", etcdSocket) }
+	asking := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: time.Second}
+	return healthy(&asking, "http://etcd/health")
+}
+
+// dnsReady asks CoreDNS whether it has heard of the cluster's Services.
+func dnsReady() bool {
+	return healthy(&http.Client{Timeout: time.Second}, fmt.Sprintf("http://127.0.0.1:%d/ready", dnsReadyPort))
+}
+
+func healthy(asking *http.Client, url string) bool {
+	response, err := asking.Get(url)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func (c cluster) nodeReady(ctx context.Context, api *client) bool {
+	var node struct {
+		Status struct {
+			Conditions []struct{ Type, Status string }
+		}
+	}
+	if api.get(ctx, "/api/v1/nodes/"+c.name, &node) != nil {
+		return false
+	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == "Ready" {
+			return condition.Status == "True"
+		}
+	}
+	return false
+}
+
+// end stops everything, in the order in which nothing misses what it still needs, within five seconds.
+func (c cluster) end(s *supervisor, journal *journal) {
+	os.Remove(readyFile)
+	s.halt()
+	s.stop(time.Second, "kubelet")
+	stopPods(1500 * time.Millisecond)
+	s.stop(time.Second, "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver")
+	s.stop(time.Second, "etcd", "containerd")
+	journal.say("stopped")
+}
