@@ -117,7 +117,8 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 	if err != nil {
 		return err
 	}
-	if err := until(ctx, func() bool { return api.answers(ctx, "/livez/ping") }); err != nil {
+	// Before it has the roles of its clients they are refused, and wait for seconds until they try again.
+	if err := until(ctx, func() bool { return api.answers(ctx, "/readyz/poststarthook/rbac/bootstrap-roles") }); err != nil {
 		return err
 	}
 	for _, component := range []service{c.controllerManager(), c.scheduler(), c.proxy()} {

@@ -24,6 +24,9 @@ func (c cluster) objects() []object {
 	return []object{
 		{rbac + "clusterrolebindings/kubeadm:cluster-admins",
 			binding("kubeadm:cluster-admins", "cluster-admin", `kind: Group, name: "kubeadm:cluster-admins", apiGroup: rbac.authorization.k8s.io`)},
+		{rbac + "clusterrolebindings/kubeadm:apiserver-kubelet-client", // for logs, exec and port-forward
+			binding("kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin",
+				"kind: User, name: kube-apiserver-kubelet-client, apiGroup: rbac.authorization.k8s.io")},
 		{rbac + "clusterroles/system:coredns", dnsRole},
 		{rbac + "clusterrolebindings/system:coredns",
 			binding("system:coredns", "system:coredns", "kind: ServiceAccount, name: coredns, namespace: kube-system")},
