@@ -130,10 +130,13 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 	journal.say("API server ready")
 	applied := make(chan error, 1)
 	go func() { applied <- c.apply(ctx, api, journal) }()
-	if err := until(ctx, func() bool { return c.nodeReady(ctx, api) }); err != nil {
+	if err := until(ctx, func() bool { return c.nodeReady(ctx, api, journal.began) }); err != nil {
 		return err
 	}
 	journal.say("node ready")
+	if err := c.labelNode(ctx, api); err != nil {
+		return err
+	}
 	if err := <-applied; err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 		return err
 	}
 	journal.say("name service ready")
-	journal.open()
+	journal.open(true)
 	if err := os.WriteFile(readyFile, nil, 0o644); err != nil {
 		return err
 	}
@@ -198,26 +201,43 @@ func healthy(asking *http.Client, url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-func (c cluster) nodeReady(ctx context.Context, api *client) bool {
-	var node struct {
-		Status struct {
-			Conditions []struct{ Type, Status string }
+// nodeReady is whether kubelet has said that the node is ready since a moment: what it said before a restart may stand
+// there yet.
+func (c cluster) nodeReady(ctx context.Context, api *client, since time.Time) bool {
+	var node node
+	return api.get(ctx, "/api/v1/nodes/"+c.name, &node) == nil && node.ready(since)
+}
+
+// A node is one of the API's, as far as it is needed.
+type node struct {
+	Status struct {
+		Conditions []struct {
+			Type, Status      string
+			LastHeartbeatTime time.Time // in whole seconds
 		}
 	}
-	if api.get(ctx, "/api/v1/nodes/"+c.name, &node) != nil {
-		return false
-	}
-	for _, condition := range node.Status.Conditions {
+}
+
+func (n node) ready(since time.Time) bool {
+	for _, condition := range n.Status.Conditions {
 		if condition.Type == "Ready" {
-			return condition.Status == "True"
+			return condition.Status == "True" && !condition.LastHeartbeatTime.Before(since.Truncate(time.Second))
 		}
 	}
 	return false
 }
 
+// labelNode gives the node its role, which kubelet may not.
+func (c cluster) labelNode(ctx context.Context, api *client) error {
+	const role = `{"metadata":{"labels":{"node-role.kubernetes.io/control-plane":""}}}`
+	_, err := api.do(ctx, http.MethodPatch, "/api/v1/nodes/"+c.name, "application/merge-patch+json", []byte(role))
+	return err
+}
+
 // end stops everything, in the order in which nothing misses what it still needs, within five seconds.
 func (c cluster) end(s *supervisor, journal *journal) {
 	os.Remove(readyFile)
+	journal.open(false)
 	s.halt()
 	s.stop(time.Second, "kubelet")
 	stopPods(1500 * time.Millisecond)

@@ -23,7 +23,7 @@ type journal struct {
 	verbose bool // everything that components say, and from the first moment
 
 	mutex sync.Mutex
-	ready bool // until then components complain about each other's absence
+	ready bool // before and after, components complain about each other's absence
 }
 
 // say prints a line of the supervisor's own, with the seconds since it began.
@@ -33,11 +33,11 @@ func (j *journal) say(format string, values ...any) {
 	fmt.Fprintf(j.out, "%7.2fs %s\n", time.Since(j.began).Seconds(), fmt.Sprintf(format, values...))
 }
 
-// open lets the warnings and errors of components through from now on.
-func (j *journal) open() {
+// open lets the warnings and errors of components through from now on, or no more.
+func (j *journal) open(ready bool) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	j.ready = true
+	j.ready = ready
 }
 
 // copy reads what a process says to its end.

@@ -205,8 +205,12 @@ func makeFiles() error {
 			return err
 		}
 	}
-	for path, line := range map[string]string{"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "/etc/group": "root:x:0:\n"} {
-		if exists(path) { // kubelet asks for users that may have ranges of their own
+	for path, line := range map[string]string{
+		"/etc/passwd":     "root:x:0:0:root:/root:/bin/sh\n", // kubelet asks for users that may have ranges of their own
+		"/etc/group":      "root:x:0:\n",
+		"/etc/os-release": "ID=kubewright\nPRETTY_NAME=\"Kubewright cluster\"\n", // what `kubectl get nodes -o wide` shows
+	} {
+		if exists(path) {
 			continue
 		}
 		if err := os.WriteFile(path, []byte(line), 0o644); err != nil {
