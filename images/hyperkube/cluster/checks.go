@@ -24,6 +24,7 @@ var checks = []check{
 	{"user-namespace", func(options, place) string { return mapped(text("/proc/self/uid_map")) }},
 	{"capabilities", func(options, place) string { return missing(text("/proc/self/status")) }},
 	{"mounts", func(options, place) string { return noMounts() }},
+	{"kernel-log", func(options, place) string { return noKernelLog() }},
 	{"control-groups", func(options, place) string { return noGroups() }},
 	{"overlay", func(options, place) string { return noOverlay("/var/lib/containerd") }},
 	{"memory", func(options, place) string { return littleMemory(memory()) }},
@@ -59,8 +60,9 @@ func problems(chosen options, where place) []string {
 	return found
 }
 
-// privileged is the remedy for what an ordinary container may not do.
-const privileged = "use docker run --privileged"
+// privileged is the remedy for what an ordinary container may not do; the rest of it is for machines that refuse that.
+const privileged = "use docker run --privileged, or where that fails --cap-add=ALL --security-opt=seccomp=unconfined " +
+	"--security-opt=apparmor=unconfined --device-cgroup-rule='a *:* rwm'"
 
 func text(path string) string {
 	data, _ := os.ReadFile(path)
@@ -125,8 +127,7 @@ func missing(status string) string {
 	if lacking == nil {
 		return ""
 	}
-	return fmt.Sprintf("the container lacks %s; %s, or give it --cap-add=ALL --security-opt=seccomp=unconfined "+
-		"--security-opt=apparmor=unconfined", strings.Join(lacking, ", "), privileged)
+	return fmt.Sprintf("the container lacks %s; %s", strings.Join(lacking, ", "), privileged)
 }
 
 // noMounts tries what AppArmor and seccomp may forbid in spite of all capabilities.
@@ -135,8 +136,15 @@ func noMounts() string {
 	if err == nil {
 		return ""
 	}
-	return fmt.Sprintf("the container may not change its mounts (%v); %s, or give it --security-opt=apparmor=unconfined "+
-		"--security-opt=seccomp=unconfined", err, privileged)
+	return fmt.Sprintf("the container may not change its mounts (%v); %s", err, privileged)
+}
+
+// noKernelLog opens the device from which kubelet learns that the kernel has killed a process.
+func noKernelLog() string {
+	if err := makeKernelLog(); err != nil {
+		return fmt.Sprintf("the kernel's log cannot be read (%v); %s", err, privileged)
+	}
+	return ""
 }
 
 // noGroups tries whether control groups for Pods can be made, with the controllers that kubelet needs.

@@ -44,11 +44,11 @@ func kubeconfig(arguments []string) int {
 		fmt.Print(kubeconfigUsage)
 		return 0
 	}
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("'%s' is not an option", flags.Arg(0))
-	}
 	if err != nil {
-		return refuse("kubeconfig", "%v; see kubeconfig --help", err)
+		return refuse("kubeconfig", "%v", inWords(err))
+	}
+	if flags.NArg() > 0 {
+		return refuse("kubeconfig", "'%s' is not an option; see --help", flags.Arg(0))
 	}
 	host, port, err := splitServer(*where)
 	if err != nil {

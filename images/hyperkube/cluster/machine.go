@@ -53,7 +53,6 @@ type step struct {
 var steps = []step{
 	{"mounts that Pods may share with their node", func() error { return syscall.Mount("", "/", "", syscall.MS_SHARED|syscall.MS_REC, "") }},
 	{"/proc and /sys that can be written", makeWritable},
-	{"/dev/kmsg, which kubelet reads", makeKernelLog},
 	{"an empty /run", func() error {
 		return syscall.Mount("tmpfs", "/run", "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "mode=755")
 	}},
@@ -102,6 +101,7 @@ func writable(point string) error {
 	return err
 }
 
+// makeKernelLog makes the device of the kernel's log, which containers do not have.
 func makeKernelLog() error {
 	err := syscall.Mknod("/dev/kmsg", syscall.S_IFCHR|0o600, 1<<8|11)
 	if err != nil && !errors.Is(err, fs.ErrExist) {

@@ -65,7 +65,7 @@ func parse(arguments []string) (options, error) {
 	flags.StringVar(&ignored, "ignore", "", "")
 	flags.BoolVar(&chosen.verbose, "verbose", false, "")
 	if err := flags.Parse(arguments); err != nil {
-		return chosen, err
+		return chosen, inWords(err)
 	}
 	if flags.NArg() > 0 {
 		return chosen, fmt.Errorf("'%s' is not an option; see --help", flags.Arg(0))
@@ -93,6 +93,17 @@ func parse(arguments []string) (options, error) {
 		return chosen, fmt.Errorf("--pod-subnet %s and --service-subnet %s overlap; choose others", pods, services)
 	}
 	return chosen, nil
+}
+
+// inWords says what package flag says as the rest of this program would.
+func inWords(err error) error {
+	if option, found := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); found {
+		return fmt.Errorf("there is no option --%s; see --help", strings.TrimPrefix(option, "-"))
+	}
+	if option, found := strings.CutPrefix(err.Error(), "flag needs an argument: -"); found {
+		return fmt.Errorf("--%s: needs a value; see --help", strings.TrimPrefix(option, "-"))
+	}
+	return err
 }
 
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)

@@ -16,9 +16,11 @@ import (
 const (
 	failuresInRow = 6
 	soundAfter    = time.Minute
-	shortestDelay = 250 * time.Millisecond
 	longestDelay  = 10 * time.Second
 )
+
+// shortestDelay is how long to wait after the first failure; tests wait less.
+var shortestDelay = 250 * time.Millisecond
 
 // A service is a program that runs as long as the cluster does.
 type service struct {
