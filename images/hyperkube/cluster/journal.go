@@ -12,7 +12,7 @@ import (
 
 // recentLines is how many last words of a process are kept, lineBytes how much of a line.
 const (
-	recentLines = 15
+	recentLines = 8
 	lineBytes   = 1000
 )
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -91,7 +92,8 @@ func (s *store) serve(ctx context.Context) {
 		}()
 	}
 	for {
-		if err := s.settle(ctx); err != nil && ctx.Err() == nil {
+		var away *url.Error // the API server is started again, and then the watches tell of a change
+		if err := s.settle(ctx); err != nil && !errors.As(err, &away) {
 			s.journal.say("volumes: %v", err)
 		}
 		select {

@@ -168,35 +168,35 @@ func (s *supervisor) keep(wanted service) {
 	go func() {
 		for failures := 0; ; {
 			began := time.Now()
-			reason := s.once(wanted)
-			if reason == "" {
+			how, words := s.once(wanted)
+			if how == "" {
 				return
 			}
 			if time.Since(began) > soundAfter {
 				failures = 0
 			}
 			if failures++; failures == failuresInRow {
-				s.give(fmt.Sprintf("%s has ended %d times in a row and is given up; the last time: %s", wanted.name, failures, reason))
+				s.give(fmt.Sprintf("%s has failed %d times in a row; it %s, and said last:\n%s", wanted.name, failures, how, words))
 				return
 			}
 			pause := delay(failures)
-			s.journal.say("%s; it is started again in %s", reason, pause)
+			s.journal.say("%s %s; it is started again in %s, and said last:\n%s", wanted.name, how, pause, words)
 			time.Sleep(pause)
 		}
 	}()
 }
 
-// once runs a service and says how it ended, or nothing when the cluster stops.
-func (s *supervisor) once(wanted service) string {
+// once runs a service and says how it ended and with which words, or nothing when the cluster stops.
+func (s *supervisor) once(wanted service) (how, words string) {
 	s.mutex.Lock()
 	stopping := s.stopping
 	s.mutex.Unlock()
 	if stopping {
-		return ""
+		return "", ""
 	}
 	started, err := s.start(wanted)
 	if err != nil {
-		return err.Error()
+		return "cannot be started", err.Error()
 	}
 	s.mutex.Lock()
 	s.services[wanted.name] = started
@@ -210,9 +210,9 @@ func (s *supervisor) once(wanted service) string {
 	defer s.mutex.Unlock()
 	delete(s.services, wanted.name)
 	if s.stopping {
-		return ""
+		return "", ""
 	}
-	return fmt.Sprintf("%s %s\n%s", wanted.name, describe(status), started.said)
+	return describe(status), started.said.String()
 }
 
 // give reports why the cluster cannot go on; the first reason counts.

@@ -92,7 +92,7 @@ func TestAServiceThatEndsIsStartedAgain(t *testing.T) {
 	s, count := alone(t), filepath.Join(t.TempDir(), "count")
 	s.keep(script("flaky", fmt.Sprintf("echo x >> %s; test $(wc -l < %s) -gt 2 || { echo oh no; exit 1; }; exec sleep 60", count, count)))
 	eventually(t, "the third start", func() bool { return lines(count) == 3 && s.alive([]string{"flaky"}) })
-	if !strings.Contains(said.String(), "flaky ended with exit code 1\n          oh no; it is started again in 250ms") {
+	if !strings.Contains(said.String(), "flaky ended with exit code 1; it is started again in 250ms, and said last:\n          oh no\n") {
 		t.Errorf("the journal says\n%s", said)
 	}
 	s.halt()
@@ -114,7 +114,7 @@ func TestAServiceThatAlwaysFailsEndsTheClusterWithItsReason(t *testing.T) {
 	s.keep(script("hopeless", "echo the disk is broken; exit 7"))
 	select {
 	case reason := <-s.failed:
-		for _, part := range []string{"hopeless has ended 6 times in a row", "exit code 7", "the disk is broken"} {
+		for _, part := range []string{"hopeless has failed 6 times in a row", "exit code 7", "the disk is broken"} {
 			if !strings.Contains(reason, part) {
 				t.Errorf("%q is not in %q", part, reason)
 			}
