@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -140,7 +139,7 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 	if err := <-applied; err != nil {
 		return err
 	}
-	if err := until(ctx, dnsReady); err != nil {
+	if err := until(ctx, func() bool { return c.nameServed(ctx) }); err != nil {
 		return err
 	}
 	journal.say("name service ready")
@@ -184,21 +183,25 @@ func listens(socket string) bool {
 func etcdHealthy() bool {
 	dial := func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", etcdSocket) }
 	asking := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: time.Second}
-	return healthy(&asking, "http://etcd/health")
-}
-
-// dnsReady asks CoreDNS whether it has heard of the cluster's Services.
-func dnsReady() bool {
-	return healthy(&http.Client{Timeout: time.Second}, fmt.Sprintf("http://127.0.0.1:%d/ready", dnsReadyPort))
-}
-
-func healthy(asking *http.Client, url string) bool {
-	response, err := asking.Get(url)
+	response, err := asking.Get("http://etcd/health")
 	if err != nil {
 		return false
 	}
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
+}
+
+// nameServed is whether the cluster's name service answers at its Service's address: CoreDNS knows the cluster, and
+// kube-proxy leads to it.
+func (c cluster) nameServed(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(c.dns(), "53"))
+	}
+	asking := net.Resolver{PreferGo: true, Dial: dial}
+	found, err := asking.LookupHost(ctx, "kubernetes.default.svc."+domain+".")
+	return err == nil && contains(found, nth(c.serviceSubnet, 1).String())
 }
 
 // nodeReady is whether kubelet has said that the node is ready since a moment: what it said before a restart may stand
