@@ -29,7 +29,11 @@ var checks = []check{
 	{"overlay", func(options, place) string { return noOverlay("/var/lib/containerd") }},
 	{"memory", func(options, place) string { return littleMemory(memory()) }},
 	{"disk", func(options, place) string { return littleDisk(free("/var")) }},
+	{"network", func(_ options, where place) string { return machinesNetwork("/sys/class/net", where.device) }},
 	{"ports", func(_ options, where place) string { return taken(where) }},
+	{"volume", func(chosen options, _ place) string {
+		return anotherCluster(text(keptFile), chosen.kept(kubernetesVersion()))
+	}},
 	{"subnets", func(chosen options, where place) string { return overlapping(chosen, text("/proc/net/route"), where) }},
 	{"watches", func(options, place) string { return noWatches() }},
 	{"packet-filter", func(chosen options, _ place) string { return noFilter(chosen.proxyMode) }},
@@ -269,6 +273,15 @@ func littleDisk(mebibytes int) string {
 	}
 	return fmt.Sprintf("%d MiB free in /var, but a cluster needs %d; free some space where the engine keeps volumes, "+
 		"or give a volume elsewhere with docker run -v DIRECTORY:/var", mebibytes, leastDisk)
+}
+
+// machinesNetwork tells the machine's own network by its device, which is one of the machine's, and no end of a link.
+func machinesNetwork(devices, device string) string {
+	if !exists(filepath.Join(devices, device, "device")) {
+		return ""
+	}
+	return fmt.Sprintf("the container is in the machine's own network (%s is a device of the machine), where a cluster would change "+
+		"routes and the packet filter, and leave them changed; run it without --network host", device)
 }
 
 // ports are those that components listen on, in the container's network.

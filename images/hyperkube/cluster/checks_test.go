@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -85,6 +86,26 @@ func TestAPortThatIsTakenIsNamedWithItsComponent(t *testing.T) {
 	listener.Close()
 	if os.Getuid() == 0 { // who may listen on port 53
 		says(t, "free", taken(where))
+	}
+}
+
+func TestTheMachinesOwnNetworkIsToldByItsDevice(t *testing.T) {
+	devices := t.TempDir()
+	for _, path := range []string{"eth0/device", "veth1"} {
+		if err := os.MkdirAll(filepath.Join(devices, path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says(t, "a container's", machinesNetwork(devices, "veth1"))
+	says(t, "the machine's", machinesNetwork(devices, "eth0"), "eth0 is a device of the machine", "without --network host")
+}
+
+func TestOnAMachineNothingIsDone(t *testing.T) {
+	if os.Getpid() == 1 {
+		t.Skip("this is the first process")
+	}
+	if code := run([]string{"--name", "a"}); code != 2 {
+		t.Errorf("exit code %d", code)
 	}
 }
 

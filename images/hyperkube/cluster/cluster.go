@@ -23,6 +23,10 @@ func run(arguments []string) int {
 	if err != nil {
 		return refuse("cluster", "%v", err)
 	}
+	if os.Getpid() != 1 { // everything from here on would change the machine
+		return refuse("cluster", "is no program for a machine or a running container, but the first process of a container of its "+
+			"own: docker run --privileged IMAGE cluster, without --init and --pid")
+	}
 	where, err := find()
 	if err != nil {
 		return refuse("cluster", "%v", err)
@@ -165,6 +169,9 @@ func (c cluster) prepare(s *supervisor) error {
 		return err
 	}
 	if err := s.finish(service{name: "nft", argv: []string{"/usr/sbin/nft", "--file", rules}}); err != nil {
+		return err
+	}
+	if err := os.WriteFile(keptFile, []byte(c.kept(c.version)), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(nameFile, []byte(c.name+"\n"), 0o644)
