@@ -180,6 +180,8 @@ evictionHard: {memory.available: 50Mi, nodefs.available: 1%%, imagefs.available:
 failCgroupV1: false
 failSwapOn: false
 imageGCHighThresholdPercent: 100
+nodeStatusReportFrequency: 5m
+nodeStatusUpdateFrequency: 2s # after a restart its first attempt may come too early
 resolvConf: %s/resolv.conf
 rotateCertificates: false
 `, pki("ca.crt"), group, c.dns(), domain, containerd, runtime)
