@@ -42,6 +42,26 @@ func TestARootlessEngineIsToldByItsUsers(t *testing.T) {
 	says(t, "userns-remap", mapped("0 100000 65536\n"), "--userns=host")
 }
 
+func TestAnotherUserThanRootIsNamed(t *testing.T) {
+	says(t, "root", notRoot(0))
+	says(t, "another user", notRoot(1000), "user 1000", "--user")
+}
+
+func TestChecksOfRightsComeFirstAndSpeakAlone(t *testing.T) {
+	before := checks
+	defer func() { checks = before }()
+	checks = nil
+	for _, name := range []string{"first", lastOfRights, "later"} {
+		checks = append(checks, check{name, func(options, place) string { return "wrong" }})
+	}
+	if found := problems(options{}, place{}); len(found) != 2 {
+		t.Errorf("found %q", found)
+	}
+	if found := problems(options{ignored: map[string]bool{"first": true, lastOfRights: true}}, place{}); len(found) != 1 {
+		t.Errorf("found %q", found)
+	}
+}
+
 func TestEachMissingCapabilityIsNamed(t *testing.T) {
 	all := "Name:\tx\nCapEff:\t000001ffffffffff\n"
 	says(t, "all", missing(all))
