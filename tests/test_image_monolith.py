@@ -280,7 +280,7 @@ def test_whatever_the_supervisor_starts_is_in_its_image(definition: ImageDefinit
     started = {f"/usr/local/bin/{name}" for name in re.findall(r'programs \+ "([\w-]+)"', code)}
     assert {"/usr/local/bin/containerd", "/usr/local/bin/ctr", "/usr/local/bin/kubeadm"} <= started
     assert started <= targets
-    network = (folder / "components.go").read_text()
+    network = (folder / "configurations.go").read_text()
     plugins = {f"/opt/cni/bin/{name}" for name in re.findall(r'"type": "([\w-]+)"', network)}
     assert {"/opt/cni/bin/ptp", "/opt/cni/bin/host-local"} <= plugins <= targets
     assert "/coredns" in targets

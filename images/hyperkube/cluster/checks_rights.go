@@ -128,9 +128,3 @@ func lackingControllers(there string) string {
 	return fmt.Sprintf("the control group of this container lacks the controllers %s; delegate them to the engine: "+
 		"`systemctl set-property docker.service Delegate=yes` for Docker as root, and restart it", strings.Join(lacking, ", "))
 }
-
-// The least with which a cluster works, in MiB.
-const (
-	leastMemory = 700
-	leastDisk   = 1000
-)

@@ -32,6 +32,12 @@ func noOverlay(directory string) string {
 	return ""
 }
 
+// The least with which a cluster works, in MiB.
+const (
+	leastMemory = 700
+	leastDisk   = 1000
+)
+
 // memory is how many MiB the container may have: what the machine has left, or the limit of its control group.
 func memory() int {
 	least := kilobytes(text("/proc/meminfo"), "MemAvailable:") / 1024

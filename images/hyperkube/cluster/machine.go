@@ -205,6 +205,11 @@ func makeFiles() error {
 			return err
 		}
 	}
+	for _, secret := range []string{state, runtime} { // keys, and etcd's sockets
+		if err := os.Chmod(secret, 0o700); err != nil {
+			return err
+		}
+	}
 	for path, line := range map[string]string{
 		"/etc/passwd":     "root:x:0:0:root:/root:/bin/sh\n", // kubelet asks for users that may have ranges of their own
 		"/etc/group":      "root:x:0:\n",
