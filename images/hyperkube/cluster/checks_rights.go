@@ -81,6 +81,9 @@ func noKernelLog() string {
 	return ""
 }
 
+// neededControllers are those without which kubelet does not begin.
+var neededControllers = []string{"cpu", "cpuset", "memory", "pids"}
+
 // noGroups tries whether control groups for Pods can be made, with the controllers that kubelet needs.
 func noGroups() string {
 	if err := makeWritable(); err != nil {
@@ -91,9 +94,15 @@ func noGroups() string {
 		return fmt.Sprintf("%v; mount control groups at %s", err, groups)
 	}
 	if unified() {
-		return lackingControllers(text(filepath.Join(groups, own, "cgroup.controllers")))
+		if said := lackingControllers(text(filepath.Join(groups, own, "cgroup.controllers"))); said != "" {
+			return said
+		}
+		if err := tryGroup(filepath.Join(groups, own)); err != nil {
+			return fmt.Sprintf("no control group can be made (%v); %s", err, privileged)
+		}
+		return ""
 	}
-	for _, controller := range []string{"cpu", "cpuset", "memory", "pids"} {
+	for _, controller := range neededControllers {
 		group := filepath.Join(groups, controller, own)
 		if _, err := os.Stat(group); err != nil {
 			return fmt.Sprintf("the controller %s has no group of this container (%v); mount control groups of version 1 whole, "+
@@ -117,7 +126,7 @@ func tryGroup(group string) error {
 // lackingControllers reads cgroup.controllers of version 2: what whoever owns the container has delegated to it.
 func lackingControllers(there string) string {
 	var lacking []string
-	for _, controller := range []string{"cpu", "cpuset", "memory", "pids"} {
+	for _, controller := range neededControllers {
 		if !contains(strings.Fields(there), controller) {
 			lacking = append(lacking, controller)
 		}

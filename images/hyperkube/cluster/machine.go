@@ -82,23 +82,22 @@ func makeWritable() error {
 		if !kernel || !contains(mounted.options, "ro") {
 			continue
 		}
-		if err := writable(mounted.point); err != nil {
+		if err := writable(mounted); err != nil {
 			return fmt.Errorf("%s: %w", mounted.point, err)
 		}
 	}
 	return nil
 }
 
-func writable(point string) error {
+func writable(mounted mount) error {
 	const safe = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
-	if err := syscall.Mount("", point, "", syscall.MS_BIND|syscall.MS_REMOUNT|safe, ""); err != nil {
+	if err := syscall.Mount("", mounted.point, "", syscall.MS_BIND|syscall.MS_REMOUNT|safe, ""); err != nil {
 		return err
 	}
-	err := syscall.Mount("", point, "", syscall.MS_REMOUNT|safe, "") // the file system itself may be read-only too
-	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EPERM) {
-		return nil
+	if mounted.kind == "sysfs" { // the file system itself may be read-only too; that of groups is the machine's
+		return syscall.Mount("", mounted.point, "", syscall.MS_REMOUNT|safe, "")
 	}
-	return err
+	return nil
 }
 
 // makeKernelLog makes the device of the kernel's log, which containers do not have.
@@ -142,7 +141,8 @@ func delegate() error {
 		return err
 	}
 	for _, controller := range strings.Fields(string(controllers)) {
-		if err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0); err != nil {
+		err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
+		if err != nil && contains(neededControllers, controller) {
 			return fmt.Errorf("controller %s: %w", controller, err)
 		}
 	}
