@@ -83,7 +83,7 @@ func TestPauseLeavesNoOrphanBehind(t *testing.T) {
 	}
 	s, program := alone(t), placed(t)
 	// In a PID namespace of its own, as in a Pod, pause is the parent of the sleep that the shell has left.
-	s.keep(service{name: "pod", argv: []string{"/usr/bin/unshare", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", "(sleep 1 & ) ; exec " + program}})
+	s.keep(service{name: "pod", argv: []string{"/usr/bin/unshare", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", "(sleep 2 & ) ; exec " + program}})
 	children := func() (pauses, others int) {
 		parents := everything(t)
 		for process := range parents {
