@@ -72,7 +72,7 @@ func TestPauseWaitsWithoutWork(t *testing.T) {
 	}
 	s.halt()
 	s.stop(5*time.Second, "pause")
-	if s.alive([]string{"pause"}) {
+	if lives(s, "pause") {
 		t.Error("it does not end")
 	}
 }

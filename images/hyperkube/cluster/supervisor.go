@@ -250,9 +250,10 @@ func (s *supervisor) halt() {
 // stop ends services together: they are asked to, and killed if they have not ended after the patience.
 func (s *supervisor) stop(patience time.Duration, names ...string) {
 	s.signal(syscall.SIGTERM, names)
-	if !within(patience, func() bool { return !s.alive(names) }) {
-		s.journal.say("%s: killed, not ended within %s", strings.Join(names, ", "), patience)
-		s.signal(syscall.SIGKILL, names)
+	if !within(patience, func() bool { return len(s.alive(names)) == 0 }) {
+		late := s.alive(names)
+		s.journal.say("%s: killed, not ended within %s", strings.Join(late, ", "), patience)
+		s.signal(syscall.SIGKILL, late)
 	}
 }
 
@@ -266,15 +267,17 @@ func (s *supervisor) signal(number syscall.Signal, names []string) {
 	}
 }
 
-func (s *supervisor) alive(names []string) bool {
+// alive are those of the services that run.
+func (s *supervisor) alive(names []string) []string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	var running []string
 	for _, name := range names {
 		if s.services[name] != nil {
-			return true
+			running = append(running, name)
 		}
 	}
-	return false
+	return running
 }
 
 // within asks again and again until the answer is yes, at most for some time; it returns the last answer.

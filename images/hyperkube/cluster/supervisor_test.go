@@ -54,6 +54,9 @@ func script(name, text string) service {
 	return service{name: name, argv: []string{"/bin/sh", "-c", text}, environment: []string{"GIVEN=yes"}}
 }
 
+// lives is whether a service runs.
+func lives(s *supervisor, name string) bool { return len(s.alive([]string{name})) > 0 }
+
 // eventually fails the test unless something is so within some seconds.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
@@ -91,13 +94,13 @@ func TestAProgramThatFailsIsReportedWithItsLastWords(t *testing.T) {
 func TestAServiceThatEndsIsStartedAgain(t *testing.T) {
 	s, count := alone(t), filepath.Join(t.TempDir(), "count")
 	s.keep(script("flaky", fmt.Sprintf("echo x >> %s; test $(wc -l < %s) -gt 2 || { echo oh no; exit 1; }; exec sleep 60", count, count)))
-	eventually(t, "the third start", func() bool { return lines(count) == 3 && s.alive([]string{"flaky"}) })
+	eventually(t, "the third start", func() bool { return lines(count) == 3 && lives(s, "flaky") })
 	if !strings.Contains(said.String(), "flaky ended with exit code 1; it is started again in 250ms, and said last:\n          oh no\n") {
 		t.Errorf("the journal says\n%s", said)
 	}
 	s.halt()
 	s.stop(5*time.Second, "flaky")
-	if s.alive([]string{"flaky"}) {
+	if lives(s, "flaky") {
 		t.Error("it lives")
 	}
 	time.Sleep(400 * time.Millisecond)
@@ -127,12 +130,12 @@ func TestAServiceThatAlwaysFailsEndsTheClusterWithItsReason(t *testing.T) {
 func TestAServiceThatDoesNotHearIsKilled(t *testing.T) {
 	s := alone(t)
 	s.keep(script("deaf", "trap '' TERM; while :; do sleep 0.05; done"))
-	eventually(t, "its start", func() bool { return s.alive([]string{"deaf"}) })
+	eventually(t, "its start", func() bool { return lives(s, "deaf") })
 	time.Sleep(100 * time.Millisecond) // until it does not hear
 	s.halt()
 	began := time.Now()
 	s.stop(200*time.Millisecond, "deaf")
-	eventually(t, "its end", func() bool { return !s.alive([]string{"deaf"}) })
+	eventually(t, "its end", func() bool { return !lives(s, "deaf") })
 	if took := time.Since(began); took < 200*time.Millisecond || took > 8*time.Second {
 		t.Errorf("it took %s", took)
 	}
