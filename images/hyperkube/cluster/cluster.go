@@ -249,9 +249,9 @@ func (c cluster) end(s *supervisor, journal *journal) {
 	os.Remove(readyFile)
 	journal.open(false)
 	s.halt()
-	s.stop(time.Second, "kubelet")
+	s.stop(800*time.Millisecond, "kubelet")
 	stopPods(1500 * time.Millisecond)
-	s.stop(time.Second, "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver")
+	s.stop(1400*time.Millisecond, "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver")
 	s.stop(time.Second, "etcd", "containerd")
 	journal.say("stopped")
 }
