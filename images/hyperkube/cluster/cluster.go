@@ -90,7 +90,7 @@ func (c cluster) begin(ctx context.Context, s *supervisor, journal *journal) err
 	}
 	made := make(chan struct{}) // kubeconfigs
 	background(func() error {
-		if err := until(ctx, func() bool { return listens(containerd) }); err != nil {
+		if err := journal.wait(ctx, "containerd to listen", func() bool { return listens(containerd) }); err != nil {
 			return err
 		}
 		return importPause(s)
@@ -98,7 +98,7 @@ func (c cluster) begin(ctx context.Context, s *supervisor, journal *journal) err
 	background(func() error {
 		defer close(made)
 		return c.makeAccess(ctx, s, func() {
-			if until(ctx, etcdHealthy) == nil {
+			if journal.wait(ctx, "etcd to be healthy", etcdHealthy) == nil {
 				s.keep(c.apiserver())
 			}
 		})
@@ -121,19 +121,20 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 		return err
 	}
 	// Before it has the roles of its clients they are refused, and wait for seconds until they try again.
-	if err := until(ctx, func() bool { return api.answers(ctx, "/readyz/poststarthook/rbac/bootstrap-roles") }); err != nil {
+	rolesAreThere := func() bool { return api.answers(ctx, "/readyz/poststarthook/rbac/bootstrap-roles") }
+	if err := journal.wait(ctx, "kube-apiserver to have its roles", rolesAreThere); err != nil {
 		return err
 	}
 	for _, component := range []service{c.controllerManager(), c.scheduler(), c.proxy()} {
 		s.keep(component)
 	}
-	if err := until(ctx, func() bool { return api.answers(ctx, "/readyz") }); err != nil {
+	if err := journal.wait(ctx, "kube-apiserver to be ready", func() bool { return api.answers(ctx, "/readyz") }); err != nil {
 		return err
 	}
 	journal.say("API server ready")
 	applied := make(chan error, 1)
 	go func() { applied <- c.apply(ctx, api, journal) }()
-	if err := until(ctx, func() bool { return c.nodeReady(ctx, api, journal.began) }); err != nil {
+	if err := journal.wait(ctx, "kubelet to say that the node is ready", func() bool { return c.nodeReady(ctx, api, journal.began) }); err != nil {
 		return err
 	}
 	journal.say("node ready")
@@ -143,7 +144,7 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 	if err := <-applied; err != nil {
 		return err
 	}
-	if err := until(ctx, func() bool { return c.nameServed(ctx) }); err != nil {
+	if err := journal.wait(ctx, "CoreDNS and kube-proxy to answer for names", func() bool { return c.nameServed(ctx) }); err != nil {
 		return err
 	}
 	journal.say("name service ready")

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"regexp"
@@ -38,6 +39,19 @@ func (j *journal) open(ready bool) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	j.ready = ready
+}
+
+// patience is after which time a wait is said, and components are heard; tests have less.
+var patience = 30 * time.Second
+
+// wait asks until the answer is yes or the context ends. What takes long is said.
+func (j *journal) wait(ctx context.Context, what string, ask func() bool) error {
+	long := time.AfterFunc(patience, func() {
+		j.open(true)
+		j.say("still waiting for %s; what components say is printed from now on", what)
+	})
+	defer long.Stop()
+	return until(ctx, ask)
 }
 
 // copy reads what a process says to its end.

@@ -83,3 +83,22 @@ func TestInformationIsLeftOutOfLastWordsWhereThereAreOthers(t *testing.T) {
 		t.Errorf("%q", said)
 	}
 }
+
+func TestAWaitThatTakesLongIsSaidAndComponentsAreHeard(t *testing.T) {
+	before := patience
+	patience = 20 * time.Millisecond
+	defer func() { patience = before }()
+	out := &safe{}
+	journal := &journal{out: out, began: time.Now()}
+	if err := journal.wait(t.Context(), "something quick", func() bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	done := time.Now().Add(200 * time.Millisecond)
+	if err := journal.wait(t.Context(), "CoreDNS", func() bool { return time.Now().After(done) }); err != nil {
+		t.Fatal(err)
+	}
+	journal.pass("kubelet", "E1130 no such file")
+	if said := out.String(); strings.Contains(said, "quick") || strings.Count(said, "still waiting for CoreDNS;") != 1 || !strings.Contains(said, "[kubelet] E1130 no such file") {
+		t.Errorf("%q", said)
+	}
+}
