@@ -34,7 +34,9 @@ def test_a_lock_is_whole(release: str) -> None:
     assert {source.mod.requires[f"go.etcd.io/etcd/{name}/v3"] for name in ("server", "client")} == {
         f"v{source.mod.etcd}"
     }
-    assert {"main.go", "pause/pause.go", "go.mod", "go.sum"} <= source.digests(ours=True).keys()
+    ours = source.digests(ours=True).keys()
+    assert {"main.go", "pause/pause.go", "cluster/cluster.go", "go.mod", "go.sum"} <= ours
+    assert not [name for name in ours if name.endswith("_test.go")], "tests are in no program"
     assert source.digests(ours=False).keys() == {"go.mod", "go.sum"}
 
 

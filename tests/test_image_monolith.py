@@ -3,6 +3,8 @@ packages.
 """
 
 import io
+import json
+import re
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -39,6 +41,9 @@ VERSIONS = {
     "coredns": "1.14.2",
     "pause": "3.10.2",
     "hyperkube": "1.36.4",
+    "containerd": "2.3.6",
+    "runc": "1.4.2",
+    "cni-plugins": "1.9.1",
 }
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 
@@ -74,11 +79,13 @@ def supply(tmp_path: Path, tool: Callable[[str], Path], definition: ImageDefinit
 
     def inputs(component: str, name: str, arch: Arch) -> Path:
         path = tmp_path / f"{component}-{arch}"
-        if component == "hyperkube":
-            path.write_bytes(Random(0).randbytes(300_000))
+        if component in ("hyperkube", "runc"):
+            path.write_bytes(Random(0).randbytes(300_000 if component == "hyperkube" else 100))
             return path
         members = {
             "coredns": ["coredns"],
+            "containerd": ["bin/containerd", "bin/containerd-shim-runc-v2", "bin/ctr"],
+            "cni-plugins": [f"./{one}" for one in ("host-local", "loopback", "portmap", "ptp")],
             "etcd": [f"etcd-v3.6.8-linux-{arch}/{one}" for one in ("etcd", "etcdctl", "etcdutl")],
         }[component]
         with tarfile.open(path, "w:gz") as tar:
@@ -151,7 +158,7 @@ def deb(
 
 def test_both_definitions_make_the_same_images_and_components(definition: ImageDefinition) -> None:
     other = recipes.load(IMAGES / "hyperkube" / "image.toml", ImageDefinition)
-    assert set(definition.images) - {"hyperkube-node"} == set(other.images)
+    assert set(definition.images) - {"hyperkube-node", "hyperkube-cluster"} == set(other.images)
     for name, image in other.images.items():
         same = definition.images[name]
         assert (same.tag, same.user, same.entrypoint, same.components, same.source) == (
@@ -179,8 +186,12 @@ def test_every_image_stands_on_the_one_layer(
     for name in (*COMPONENTS, "hyperkube", "hyperkube-node", "kubectl", "etcd"):
         assert layers[name][-1] == shared
     assert layers["kube-proxy"] == layers["hyperkube-node"]
+    cluster = layers["hyperkube-cluster"]
+    assert cluster[:3] == layers["hyperkube-node"]
+    assert layers["coredns"][-1] in cluster
     different = set().union(*layers.values())
-    assert len(different) == 4, "/tmp, host tools, the program, CoreDNS"
+    assert len(different) == 8, "/tmp, host tools, the program, CoreDNS; a cluster's own four"
+    assert set(cluster) == different, "a cluster has everything"
     blobs = sum(
         path.stat().st_size for path in (tmp_path / "layout" / "blobs").rglob("*") if path.is_file()
     )
@@ -212,7 +223,11 @@ def test_without_packages_the_images_over_them_are_skipped(
     definition: ImageDefinition, release: Release, supply: ImageInputs, tmp_path: Path
 ) -> None:
     record = made(definition, release, ImageInputs(supply.find), tmp_path)
-    assert {one.name for one in record.skipped} == {"kube-proxy", "hyperkube-node"}
+    assert {one.name for one in record.skipped} == {
+        "kube-proxy",
+        "hyperkube-node",
+        "hyperkube-cluster",
+    }
     assert {one.reason for one in record.skipped} == {
         "hyperkube/node-packages.toml: this build takes no packages"
     }
@@ -229,6 +244,46 @@ def test_packages_are_not_fetched_for_images_that_lack_their_program(
 
     record = made(definition, release, ImageInputs(inputs, fetch, pins=supply.pins), tmp_path)
     assert [image.name for image in record.images] == ["coredns", "etcd"]
+
+
+def test_a_cluster_has_a_volume_and_no_other_image_has_one(
+    definition: ImageDefinition, release: Release, supply: ImageInputs, tmp_path: Path
+) -> None:
+    for name, image in make(definition, release, supply, tmp_path).items():
+        blob = image.platforms[0].config.removeprefix("sha256:")
+        path = tmp_path / "layout" / "blobs" / "sha256" / blob
+        config = json.loads(path.read_bytes())["config"]
+        assert config.get("Volumes") == ({"/var": {}} if name == "hyperkube-cluster" else None)
+
+
+def test_a_cluster_is_left_out_where_a_program_of_it_is_missing(
+    definition: ImageDefinition, release: Release, supply: ImageInputs, tmp_path: Path
+) -> None:
+    def inputs(component: str, name: str, arch: Arch) -> Path | None:
+        return None if component == "runc" else supply.find(component, name, arch)
+
+    record = made(definition, release, replace(supply, find=inputs), tmp_path)
+    assert [(one.name, one.reason) for one in record.skipped] == [
+        ("hyperkube-cluster", "runc/runc: this upstream does not have it")
+    ]
+
+
+def test_whatever_the_supervisor_starts_is_in_its_image(definition: ImageDefinition) -> None:
+    """The Go program names programs and plugins by path; the definition must have them."""
+    folder = IMAGES / "hyperkube" / "cluster"
+    code = "".join(
+        path.read_text() for path in folder.glob("*.go") if not path.name.endswith("_test.go")
+    )
+    targets: set[str] = set()
+    for layer in definition.images["hyperkube-cluster"].layers:
+        targets.update(definition.layers[layer].targets)
+    started = {f"/usr/local/bin/{name}" for name in re.findall(r'programs \+ "([\w-]+)"', code)}
+    assert {"/usr/local/bin/containerd", "/usr/local/bin/ctr", "/usr/local/bin/kubeadm"} <= started
+    assert started <= targets
+    network = (folder / "configurations.go").read_text()
+    plugins = {f"/opt/cni/bin/{name}" for name in re.findall(r'"type": "([\w-]+)"', network)}
+    assert {"/opt/cni/bin/ptp", "/opt/cni/bin/host-local"} <= plugins <= targets
+    assert "/coredns" in targets
 
 
 # ── Packages ─────────────────────────────────────────────────────────────────────────────────

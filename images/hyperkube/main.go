@@ -9,12 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	_ "hyperkube/cluster" // does its work before main: see there
 )
 
 const usage = `Usage: hyperkube PROGRAM [ARGUMENT...]
        hyperkube --list                the programs that are here, one a line
        hyperkube --version             the version of each of them
        hyperkube --make-symlinks DIR   a link for each of them in DIR
+       hyperkube cluster [OPTION...]   a whole cluster, as the first process of a container
        hyperkube --help
 
 Programs: %s

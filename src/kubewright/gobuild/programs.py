@@ -221,7 +221,8 @@ class ModuleSource:
                 f"there is no lock of hyperkube's modules for v{kubernetes}, only for {known}",
                 f"make one with `kubewright hyperkube lock v{kubernetes}`",
             )
-        ours = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.go"))}
+        sources = (path for path in folder.rglob("*.go") if not path.name.endswith("_test.go"))
+        ours = {str(path.relative_to(folder)): path for path in sorted(sources)}
         paths = {**ours, "go.mod": lock / "go.mod", "go.sum": lock / "go.sum"}
         place = f"{folder.name}/locks/v{kubernetes}/go.mod"
         return cls(paths, gomod.parse((lock / "go.mod").read_text(encoding="utf-8"), place), place)

@@ -88,7 +88,11 @@ def config(
         os="linux",
         created=rfc3339(epoch),
         config=Execution(
-            user=image.user, environment=(PATH,), entrypoint=image.entrypoint, labels=dict(about)
+            user=image.user,
+            environment=(PATH,),
+            entrypoint=image.entrypoint,
+            volumes={path: {} for path in image.volumes} or None,
+            labels=dict(about),
         ),
         rootfs=RootFs(diff_ids=tuple(layer.diff_id for layer in layers)),
         history=tuple(

@@ -84,6 +84,9 @@ class Execution(Document):
     environment: tuple[str, ...] = Field((), alias="Env")
     entrypoint: tuple[str, ...] = Field((), alias="Entrypoint")
     directory: str = Field("/", alias="WorkingDir")
+    volumes: dict[str, dict[str, str]] | None = Field(
+        None, alias="Volumes", description="a set: values are empty"
+    )
     labels: dict[str, str] | None = Field(None, alias="Labels")
 
 

@@ -116,6 +116,9 @@ class NamedImage(Model):
         pattern=r"^[0-9]+:[0-9]+$",
         description="numeric, so that runAsNonRoot can be checked",
     )
+    volumes: tuple[ImagePath, ...] = Field(
+        (), description="where the engine mounts a volume even if nobody asks for it"
+    )
     components: tuple[str, ...] = Field(min_length=1, description="the programs it offers")
     licenses: str = Field("Apache-2.0", description="SPDX expression")
     source: str = Field(description="where the source code is")
