@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kubewright.errors import RequestError
+from kubewright.errors import RequestError, UpstreamUnreachable
 from kubewright.models.base import Arch, Format
 from kubewright.models.recipe import Recipe, Relations
+from kubewright.models.resolve_options import ResolveOptions
 from kubewright.packagers import closure
 from kubewright.settings import Settings
 
@@ -72,13 +73,16 @@ def test_an_upstream_without_network_plugins_gives_no_release(
     assert not (tmp_path / "home/site").exists()
 
 
-def test_an_upstream_without_docker_gives_a_release_without_it(
+def test_an_upstream_without_docker_gives_a_release_without_it_if_that_is_said(
     sample_mirror: Path, tmp_path: Path, build: Callable[..., Settings]
 ) -> None:
     mirror = tmp_path / "mirror"
     shutil.copytree(sample_mirror, mirror)
     shutil.rmtree(mirror / "download.docker.com")
-    settings = build(tmp_path / "home", upstream=str(mirror))
+    with pytest.raises(UpstreamUnreachable, match=r"say so: --without docker$"):
+        build(tmp_path / "home", upstream=str(mirror))
+    asked = ResolveOptions(lacking=("docker",))
+    settings = build(tmp_path / "home", upstream=str(mirror), asked=asked)
     manifest = Path(settings.site, "releases/v1.36.4-1/manifest.json").read_text()
     assert '"component": "docker"' in manifest
     assert not list(Path(settings.site).rglob("kubernetes-docker*"))

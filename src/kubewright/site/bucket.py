@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kubewright.errors import VerificationFailed
+from kubewright.errors import KubewrightError, VerificationFailed
 from kubewright.files import CHUNK
 from kubewright.site import layout
 from kubewright.site.bucket_errors import code, explained
@@ -210,11 +210,19 @@ class BucketStore:
         turn = threading.Lock()
         known = False
 
+        refused: list[KubewrightError] = []
+
         def trusted() -> None:
             nonlocal known
             with turn:
-                if not known and not looking.result():
-                    find_out()
+                if refused:  # once is enough for all who write at once
+                    raise refused[0]
+                try:
+                    if not known and not looking.result():
+                        find_out()
+                except KubewrightError as error:
+                    refused.append(error)
+                    raise
                 known = True
 
         self.trusted = trusted
