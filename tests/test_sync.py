@@ -22,6 +22,7 @@ from kubewright.stages import channels, verify
 from kubewright.stages import sync as sync_stage
 from kubewright.stages.prune import Retention, prune
 from kubewright.stages.sync import Done, sync
+from kubewright.web import WebFiles
 
 NOW = 1_790_000_000
 URL = "https://packages.example.org/k8s"
@@ -148,11 +149,35 @@ def test_a_copy_goes_into_a_bucket_and_out_of_it(
     assert wrong(at.site, keys) == []
 
 
-def test_a_site_is_copied_that_a_server_shows(new: Settings, at: Settings, keys: Keys) -> None:
+def test_a_site_is_copied_that_a_server_shows_and_what_is_here_is_not_asked_for_again(
+    new: Settings, at: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    opened = WebFiles.opened
+
+    def counted(
+        files: WebFiles, path: str
+    ) -> AbstractContextManager[Callable[[int], bytes] | None]:
+        asked.append(path)
+        return opened(files, path)
+
+    monkeypatch.setattr(WebFiles, "opened", counted)
+    meant = tree(new.site)
+    lasting = {path for path in meant if layout.is_immutable(path)}
     with serve(Path(new.site)) as address:
         sync_to(address, at, keys)
+        assert tree(at.site) == meant
+        assert {*asked} >= lasting
+        asked.clear()
         assert sync_to(address, at, keys).changes == ()
-    assert tree(at.site) == tree(new.site)
+        assert lasting.isdisjoint(asked)
+        for number, name in enumerate((FAULTS[0], "yum/pool/kubelet-1.36.4-1.x86_64.rpm")):
+            path = Path(at.site, name)
+            path.unlink()
+            if number:
+                path.write_bytes(b"damage")
+            assert sync_to(address, at, keys).copied == 1
+            assert tree(at.site) == meant
 
 
 FAULTS = (

@@ -1,8 +1,12 @@
 """What a copy of a site has of the publications before the one that it goes to."""
 
+# ruff: noqa: D102 -- Source says once what each method does
+
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from fnmatch import filter as matching
+from pathlib import Path
 
 from kubewright.site import layout
 from kubewright.site.closure import closure
@@ -10,6 +14,31 @@ from kubewright.site.present import Present
 from kubewright.site.reader import Reader
 from kubewright.site.references import references, served
 from kubewright.stages.prune import ROOTS
+from kubewright.verification.source import Measure, Source
+
+
+class Nearby:
+    """A distant site, of which a copy has many immutable objects: these are read there. What is
+    verified is then what the copy has, or is to get.
+    """
+
+    def __init__(self, far: Source, near: Source) -> None:
+        self._far, self._near = far, near
+        self.list = far.list
+        self._here: set[str] = {*(near.list() or ())}
+
+    def _of(self, path: str) -> Source:
+        near = layout.is_immutable(path) and path in self._here
+        return self._near if near else self._far
+
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        return self._of(path).read(path, most)
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        return self._of(path).measured(path, size)
+
+    def local(self, path: str, size: int) -> AbstractContextManager[Path]:
+        return self._of(path).local(path, size)
 
 
 def finished(present: Present) -> list[Present]:

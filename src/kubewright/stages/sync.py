@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import sleep
 from typing import NamedTuple
 
@@ -119,11 +120,20 @@ class _Run:
         """Verify and copy. Raises _Moving, or Overtaken, where that has to begin again."""
         fresh = source(self.origin, self.endpoint)
         original, report = self._verified(fresh)
+        refuse_stranger(report, content=self.first_use)
         with _still(fresh, original):
             return self._copied(fresh, original, report)
 
     def _verified(self, fresh: Source) -> tuple[Original, Report]:
-        read = Steady(fresh)
+        """The original, once all of it is found sound."""
+        web, place = self.origin.startswith(("http://", "https://")), Path(self.settings.site)
+        if web and place.is_dir():
+            near = held.Nearby(fresh, source(self.settings.site, None))
+            with suppress(VerificationFailed):  # what is wrong is in the copy, maybe
+                return self._sound(fresh, Steady(near))
+        return self._sound(fresh, Steady(fresh))
+
+    def _sound(self, fresh: Source, read: Steady) -> tuple[Original, Report]:
         with _still(fresh, Original(read, {})):
             report = verify(
                 self.origin,
@@ -137,7 +147,6 @@ class _Run:
             if report.unfinished:
                 raise _Moving
             _refuse_unsound(report)
-            refuse_stranger(report, content=self.first_use)
             return Original(read, _measures(read, report)), report
 
     def _copied(self, fresh: Source, original: Original, report: Report) -> Done:
