@@ -18,7 +18,7 @@ from kubewright.errors import PublicationConflict, VerificationFailed
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
-from kubewright.stages import channels, verify
+from kubewright.stages import channels, copying, verify
 from kubewright.stages import sync as sync_stage
 from kubewright.stages.prune import Retention, prune
 from kubewright.stages.sync import Done, sync
@@ -213,6 +213,43 @@ def test_nothing_comes_of_a_site_with_a_fault(
             sync_to(origin.site, at, keys)
         assert error.value.exit_code == 5
         assert tree(at.site) == before, name
+        path.write_bytes(data)
+    sync_to(origin.site, at, keys)
+    assert tree(at.site) == tree(new.site)
+
+
+def test_what_was_sound_a_moment_ago_does_not_arrive_damaged(
+    old: Settings,
+    new: Settings,
+    at: Settings,
+    keys: Keys,
+    watch: Watch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(copying, "SMALL", 0)  # as if all packages were large
+    origin = copied(new, tmp_path / "origin")
+    sync_to(old.site, at, keys)
+    for name in ("apt/pool/main/k/kubernetes-node/", "channels/test.json", layout.FINISHED):
+        path = Path(origin.site, name)
+        path = next(path.glob("*1.36.4*")) if path.is_dir() else path
+        data = path.read_bytes()
+
+        once = iter([True])
+
+        def damage(_: int, operation: str, path: Path = path, once: Iterator[bool] = once) -> None:
+            # The place is looked at once the original is verified.
+            if operation.startswith("stat") and next(once, False):
+                path.unlink()
+                if path.suffix != ".deb":
+                    path.write_bytes(b"damage")
+
+        with watch(damage), pytest.raises(VerificationFailed, match=path.name) as error:
+            sync_to(origin.site, at, keys)
+        assert "a moment ago" in str(error.value)
+        assert Path(at.site, layout.TIMESTAMP).read_bytes() == tree(old.site)[layout.TIMESTAMP]
+        assert wrong(at.site, keys) == []
+        path.unlink(missing_ok=True)
         path.write_bytes(data)
     sync_to(origin.site, at, keys)
     assert tree(at.site) == tree(new.site)
@@ -429,13 +466,18 @@ def test_the_command_says_what_it_copied_and_whom_it_believed(
     ("words", "text"),
     [
         (("none", "copy"), "none: no such directory"),
-        (("site", "https://example.org/"), "only directories and buckets can be written to"),
+        (("site", "site/copy"), "site/copy: is inside site"),
+        (("site/below", "site"), "site: is inside site/below, or has it inside"),
+        (
+            ("site", "https://me:SECRET@example.org/"),
+            "only directories and buckets can be written to",
+        ),
         (("site", "copy", "--s3-endpoint", "http://x"), "is no bucket"),
     ],
 )
 def test_what_cannot_be_copied_is_refused_by_name(
     run: Run, words: tuple[str, ...], text: str
 ) -> None:
-    Path("site").mkdir()
+    Path("site/below").mkdir(parents=True)
     code, _, err = run("sync", *words, "--trust-on-first-use")
-    assert (code, text in err) == (2, True), err
+    assert (code, text in err, "SECRET" in err) == (2, True, False), err

@@ -71,9 +71,7 @@ def immutables(original: Original, to: Store, *, known: bool) -> list[Change]:
 
 def pointers(original: Original, to: Store) -> list[Change]:
     """The other objects that a place lacks, the pointer first and the last word at the end."""
-    paths = [original.record, *original.pointers]
-    if layout.FINISHED in original.objects:
-        paths.append(layout.FINISHED)
+    paths = [original.record, *original.pointers, layout.FINISHED]
     return _lacking(original, to, paths, by_size=False)
 
 

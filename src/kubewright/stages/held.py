@@ -8,6 +8,8 @@ from dataclasses import replace
 from fnmatch import filter as matching
 from pathlib import Path
 
+from kubewright.errors import RequestError
+from kubewright.log import redacted
 from kubewright.site import layout
 from kubewright.site.closure import closure
 from kubewright.site.present import Present
@@ -39,6 +41,20 @@ class Nearby:
 
     def local(self, path: str, size: int) -> AbstractContextManager[Path]:
         return self._of(path).local(path, size)
+
+
+def refuse(origin: str, place: str) -> None:
+    """Raise RequestError for a place that cannot have a copy of the site at `origin`."""
+    if place.startswith("s3://"):
+        return
+    if "://" in place:
+        problem = "only directories and buckets can be written to"
+        raise RequestError(redacted(place), problem, "give a path, or s3://BUCKET/PREFIX")
+    one, other = Path(place).resolve(), Path(origin).resolve()
+    inside = one in other.parents or other in one.parents
+    if inside and "://" not in origin:
+        problem = f"is inside {origin}, or has it inside"
+        raise RequestError(place, problem, "choose a directory beside it for the copy")
 
 
 def finished(present: Present) -> list[Present]:

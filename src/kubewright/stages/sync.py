@@ -8,7 +8,7 @@ from time import sleep
 from typing import NamedTuple
 
 from kubewright import files
-from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
+from kubewright.errors import PublicationConflict, VerificationFailed
 from kubewright.log import redacted
 from kubewright.models.site import Change
 from kubewright.settings import Settings
@@ -72,9 +72,7 @@ def sync(
     PublicationConflict for a place that is of another site, newer, or forked, and where a
     publication is under way for long.
     """
-    if "://" in settings.site and not settings.site.startswith("s3://"):
-        problem = "only directories and buckets can be written to"
-        raise RequestError(settings.site, problem, "give a path, or s3://BUCKET/PREFIX")
+    held.refuse(origin, settings.site)
     run = _Run(origin, trusted, settings, first_use=first_use, delete=delete)
     for seconds in WAITS:
         sleep(seconds)
@@ -201,6 +199,7 @@ class _Run:
         if self.settings.dry_run:
             there = (path for path in sorted(forgotten) if self.to.stat(path) is not None)
             return tuple(there)
+        last = original.data(layout.FINISHED)  # all is read before anybody sees anything of it
         _require_still(fresh, original)
         rest = [one for one in changes if not layout.is_immutable(one.path)]
         if rest:
@@ -208,7 +207,7 @@ class _Run:
         removed = self._remove(forgotten - documents)
         if any(one.path == layout.FINISHED for one in rest):
             copying.require_present(original, self.to)
-            self.to.put(layout.FINISHED, original.data(layout.FINISHED))
+            self.to.put(layout.FINISHED, last)
         return removed + self._remove(documents)
 
     def _remove(self, paths: set[str]) -> tuple[str, ...]:

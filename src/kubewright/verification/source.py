@@ -180,7 +180,8 @@ class Steady:
     @contextmanager
     def local(self, path: str, size: int) -> Iterator[Path]:
         with self._source.local(path, size) as file:
-            self._same(path, (file.stat().st_size, files.sha256_of(file)))
+            there = file.exists()
+            self._same(path, (file.stat().st_size, files.sha256_of(file)) if there else None)
             yield file
 
     def _same(self, path: str, measure: Measure | None) -> None:
