@@ -232,7 +232,7 @@ def test_what_was_sound_a_moment_ago_does_not_arrive_damaged(
     sync_to(old.site, at, keys)
     for name in ("apt/pool/main/k/kubernetes-node/", "channels/test.json", layout.FINISHED):
         path = Path(origin.site, name)
-        path = next(path.glob("*1.36.4*")) if path.is_dir() else path
+        path = min(path.glob("*1.36.4*")) if path.is_dir() else path
         data = path.read_bytes()
 
         once = iter([True])
@@ -303,7 +303,12 @@ def test_a_place_that_is_no_older_copy_stays_as_it_was(
 
 
 def test_a_copy_killed_anywhere_is_the_old_or_the_new_one_and_goes_on(
-    old: Settings, new: Settings, keys: Keys, watch: Watch, tmp_path: Path
+    old: Settings,
+    new: Settings,
+    keys: Keys,
+    watch: Watch,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     with watch(lambda number, operation: None) as operations:
         sync_to(new.site, copied(old, tmp_path / "whole"), keys)
@@ -314,7 +319,9 @@ def test_a_copy_killed_anywhere_is_the_old_or_the_new_one_and_goes_on(
     ]
     swapped = next(n for n in writes if operations[n - 1] == f"put {layout.TIMESTAMP}")
     late = [number for number in writes if number >= swapped]
-    points = [*sampled(writes, every=80), *sampled(late, every=16), late[0] + 1, writes[-1]]
+    points = [*sampled(writes, every=120), *sampled(late, every=24), late[0] + 1, writes[-1]]
+    of = f"{len(set(points))} of {len(operations)} operations on the copy"
+    record_property("covered", f"sync: killed before {of}")
     for point in dict.fromkeys(points):
         place = copied(old, tmp_path / str(point))
 
@@ -367,7 +374,7 @@ def test_a_removal_killed_anywhere_goes_on(
         sync_to(pruned.site, copied(new, tmp_path / "whole"), keys, delete=True)
     deletes = [n for n, one in enumerate(operations, 1) if one.startswith("delete ")]
     last = next(n for n, one in enumerate(operations, 1) if one == f"put {layout.FINISHED}")
-    for point in (*sampled(deletes, every=60), last, deletes[-1]):
+    for point in (*sampled(deletes, every=100), last, deletes[-1]):
         place = copied(new, tmp_path / str(point))
 
         def kill(number: int, _: str, point: int = point) -> None:
