@@ -21,7 +21,7 @@ from kubewright.settings import Settings
 from kubewright.signing.keys import repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site.store import Content, Stat, Store, Stored
-from kubewright.stages import history, prune, publish, release, repair
+from kubewright.stages import history, prune, publish, release, repair, sync
 from kubewright.stages import site as site_stage
 from kubewright.stages import store as store_stage
 from kubewright.stages.sample import sample
@@ -112,7 +112,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
             return watched
 
         with monkeypatch.context() as patch:
-            for module in (site_stage, release, publish, prune, repair, history):
+            for module in (site_stage, release, publish, prune, repair, history, sync):
                 if hasattr(module, "store"):
                     patch.setattr(module, "store", opened)
             yield operations

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubewright.cli.believed import FIRST_USE, TRUSTED
 from kubewright.cli.options import PUBLICATION, say, shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import YANKED, Channel
@@ -44,19 +45,8 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
 
 @click.command()
 @click.argument("where", metavar="[SITE|DIR|URL]", required=False)
-@click.option(
-    "--key",
-    "trusted",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A public key to trust, OpenPGP or PEM; repeatable.",
-)
-@click.option(
-    "--trust-on-first-use",
-    "first_use",
-    is_flag=True,
-    help="Be content with the site's own keys where no --key is given.",
-)
+@TRUSTED
+@FIRST_USE
 @click.option(
     "--max-age",
     type=click.IntRange(min=0),
@@ -102,13 +92,7 @@ def verify(
         for line in report.lines():
             say(line)
     _refuse(report, "run `kubewright repair`")
-    if report.first_use and not first_use:
-        raise VerificationFailed(
-            report.site,
-            f"no key is given, and nobody but the site vouches for {', '.join(report.keys)}",
-            "get its public keys from people you trust and pass them with --key; to believe the"
-            " site all the same, pass --trust-on-first-use",
-        )
+    verifying.refuse_stranger(report, content=first_use)
 
 
 @click.command()

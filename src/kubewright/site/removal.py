@@ -20,8 +20,9 @@ that itself.
 """
 
 
-def remove(store: Store, anchor: Anchor, paths: Sequence[str]) -> tuple[str, ...]:
-    """Remove those of these objects that no document of the site names; their paths.
+def remove(store: Store, anchor: Anchor | None, paths: Sequence[str]) -> tuple[str, ...]:
+    """Remove those of these objects that no document of the site names; their paths. Without an
+    `anchor` nothing is known of roots.
 
     A publisher looks again, after its commit, at what it found to be there; this looks again at who
     has published, after each batch. So one of both puts back what is needed again.
@@ -49,7 +50,7 @@ def remove(store: Store, anchor: Anchor, paths: Sequence[str]) -> tuple[str, ...
     return tuple(removed)
 
 
-def _named(store: Store, anchor: Anchor) -> tuple[set[str], str | None]:
+def _named(store: Store, anchor: Anchor | None) -> tuple[set[str], str | None]:
     """All that the site's documents name, and the tag of the pointer that led to them."""
     while True:
         tag = _tag(store)

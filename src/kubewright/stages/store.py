@@ -92,7 +92,7 @@ def _refuse_endpoint(site: str, s3_endpoint: str | None) -> None:
         raise RequestError(
             f"--s3-endpoint {s3_endpoint}",
             f"{site} is no bucket",
-            "leave it out, or give --site s3://BUCKET/PREFIX",
+            "leave it out, or give s3://BUCKET/PREFIX",
         )
 
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kubewright import verification
-from kubewright.errors import DiskError
+from kubewright.errors import DiskError, VerificationFailed
 from kubewright.log import redacted
 from kubewright.stages import seen
 from kubewright.stages.store import source
-from kubewright.verification import Demands, Finding, Report
+from kubewright.verification import Demands, Finding, Report, Source
 
-__all__ = ["Demands", "verify"]
+__all__ = ["Demands", "refuse_stranger", "verify"]
 
 NOTHING = Demands()
 
@@ -23,14 +23,15 @@ def verify(
     now: int,
     state: Path | None = None,
     s3_endpoint: str | None = None,
+    read: Source | None = None,
 ) -> Report:
     """Check every object that a site's index leads to.
 
     `trusted` holds public keys, OpenPGP or ECDSA in PEM form; without any the site's own are
     believed. In the directory `state` it is remembered which publication was found sound, and one
-    that cannot follow it is a finding.
+    that cannot follow it is a finding. `read` reads the site where somebody has it open.
     """
-    read = source(site, s3_endpoint)
+    read = read or source(site, s3_endpoint)
     place = seen.address(site, s3_endpoint)
     memory = seen.memory(state / "verified" if state else None, place)  # no publisher believes it
     before = seen.recall(memory) if memory else None
@@ -47,6 +48,19 @@ def verify(
     if report.findings or report.first_use:
         return report  # only what the keys given have vouched for is worth remembering
     return _remembered(report, memory, place)
+
+
+def refuse_stranger(report: Report, *, content: bool) -> None:
+    """Raise VerificationFailed where nobody but the site vouches for its keys, unless somebody is
+    `content` with that.
+    """
+    if report.first_use and not content:
+        raise VerificationFailed(
+            report.site,
+            f"no key is given, and nobody but the site vouches for {', '.join(report.keys)}",
+            "get its public keys from people you trust and pass them with --key; to believe the"
+            " site all the same, pass --trust-on-first-use",
+        )
 
 
 def _remembered(report: Report, memory: Path, site: str) -> Report:

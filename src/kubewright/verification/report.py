@@ -57,6 +57,12 @@ class Report(Model):
     history: dict[int, str] = Field(
         {}, exclude=True, description="digests of publications by their numbers"
     )
+    named: frozenset[str] = Field(
+        frozenset(), exclude=True, description="every path that a document of the site names"
+    )
+    unfinished: bool = Field(
+        False, exclude=True, description="whether a publication is under way, or was cut short"
+    )
 
     def lines(self) -> Iterator[str]:
         """The report for people, as a terminal may show it."""

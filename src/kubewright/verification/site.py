@@ -42,7 +42,7 @@ def verify(
     none or a site that a newer kubewright has written, and UpstreamUnreachable when a server stops
     answering before anything wrong is found.
     """
-    source = Steady(source)
+    source = source if isinstance(source, Steady) else Steady(source)
     if not any(map(partial(_has, source), (*layout.POINTERS, layout.FINISHED, layout.INDEX))):
         raise VerificationFailed(
             site, f"{layout.TIMESTAMP} is missing: this is no published site", "give its root"
@@ -67,6 +67,8 @@ def verify(
         first_use=not trusted,
         publication=_publication(walk),
         history=walk.history,
+        named=frozenset(walk.named),
+        unfinished=walk.unfinished,
     )
 
 

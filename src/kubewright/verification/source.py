@@ -162,28 +162,30 @@ class Steady:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._digests: dict[str, str | None] = {}
+        self.seen: dict[str, Measure | None] = {}
+        """What it said of each object; None: that there is none."""
         self.list = source.list
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
         data = self._source.read(path, most)
-        self._same(path, None if data is None else files.sha256(data))
+        self._same(path, None if data is None else (len(data), files.sha256(data)))
         return data
 
     def measured(self, path: str, size: int | None = None) -> Measure | None:
         measure = self._source.measured(path, size)
         if measure is None or measure[1]:
-            self._same(path, measure[1] if measure else None)
+            self._same(path, measure)
         return measure
 
     @contextmanager
     def local(self, path: str, size: int) -> Iterator[Path]:
         with self._source.local(path, size) as file:
-            self._same(path, files.sha256_of(file))
+            there = file.exists()
+            self._same(path, (file.stat().st_size, files.sha256_of(file)) if there else None)
             yield file
 
-    def _same(self, path: str, digest: str | None) -> None:
-        if self._digests.setdefault(path, digest) != digest:
+    def _same(self, path: str, measure: Measure | None) -> None:
+        if self.seen.setdefault(path, measure) != measure:
             raise VerificationFailed(
                 path, "was something else a moment ago", "if somebody is publishing, verify again"
             )

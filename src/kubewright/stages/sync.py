@@ -1,0 +1,292 @@
+"""sync: copies a published site to another place, as it is, without a key."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import sleep
+from typing import NamedTuple
+
+from kubewright import files
+from kubewright.errors import PublicationConflict, VerificationFailed
+from kubewright.log import redacted
+from kubewright.models.site import Change
+from kubewright.settings import Settings
+from kubewright.site import layout, words
+from kubewright.site.objects import Overtaken
+from kubewright.site.present import Present
+from kubewright.site.reader import Reader
+from kubewright.site.removal import remove
+from kubewright.stages import copying, held
+from kubewright.stages.copying import Original
+from kubewright.stages.store import announce, source, store
+from kubewright.stages.verify import refuse_stranger, verify
+from kubewright.verification import Demands, Report
+from kubewright.verification.source import Source, Steady, getting
+
+log = logging.getLogger(__name__)
+
+WAITS = (0, 1, 2, 4, 8)
+"""Seconds before each try, for as long as somebody publishes on the original."""
+
+
+class Done(NamedTuple):
+    """What was copied, or in a dry run would be."""
+
+    publication: int
+    url: str
+    """The address that the site says of itself; empty where it has none."""
+    changes: tuple[Change, ...]
+    removed: tuple[str, ...]
+    warnings: tuple[str, ...]
+    """Of the verification of the original."""
+
+    @property
+    def copied(self) -> int:
+        """How many objects."""
+        return sum(change.action != "delete" for change in self.changes)
+
+    @property
+    def size(self) -> int:
+        """Bytes that were sent; a second name of an object is none."""
+        sent = [one for one in self.changes if one.action in ("create", "replace")]
+        return sum(change.size for change in sent)
+
+
+class _Moving(Exception):
+    """Somebody is publishing where it is read, or where it is written."""
+
+
+def sync(
+    origin: str,
+    trusted: Sequence[bytes],
+    settings: Settings,
+    *,
+    first_use: bool = False,
+    delete: bool = False,
+) -> Done:
+    """Copy the site at `origin` to the site of the settings, once all of it is verified.
+
+    `trusted` is as for `verify`. With `delete` goes what the place has of publications that the
+    original has forgotten. Raises VerificationFailed for an original that is not sound,
+    PublicationConflict for a place that is of another site, newer, or forked, and where a
+    publication is under way for long.
+    """
+    held.refuse(origin, settings.site)
+    run = _Run(origin, trusted, settings, first_use=first_use, delete=delete)
+    for seconds in WAITS:
+        sleep(seconds)
+        try:
+            return run.once()
+        except (_Moving, Overtaken):
+            log.info("%s: somebody is publishing; trying again", run.name)
+    theirs = origin.startswith(("http://", "https://"))
+    site = "its directory or bucket" if theirs else origin
+    raise PublicationConflict(
+        run.name,
+        "a publication is under way, or was cut short",
+        "wait until it is finished, and sync again; if nobody is publishing, run"
+        f" `kubewright refresh --site {site}` with its keys before",
+    )
+
+
+class _Run:
+    """One command."""
+
+    def __init__(
+        self,
+        origin: str,
+        trusted: Sequence[bytes],
+        settings: Settings,
+        *,
+        first_use: bool,
+        delete: bool,
+    ) -> None:
+        endpoint = settings.s3_endpoint
+        both = [one.startswith("s3://") for one in (origin, settings.site)]
+        self.endpoint = endpoint if both[0] or not both[1] else None
+        if both[0] and not both[1]:
+            settings = settings.model_copy(update={"s3_endpoint": None})
+        self.origin, self.trusted, self.settings = origin, trusted, settings
+        self.name = redacted(origin)
+        self.first_use, self.delete = first_use, delete
+        self.to = store(settings)
+        if not settings.dry_run:
+            announce(self.to)
+
+    def once(self) -> Done:
+        """Verify and copy. Raises _Moving, or Overtaken, where that has to begin again."""
+        fresh = source(self.origin, self.endpoint)
+        original, report = self._verified(fresh)
+        refuse_stranger(report, content=self.first_use)
+        with _still(fresh, original):
+            return self._copied(fresh, original, report)
+
+    def _verified(self, fresh: Source) -> tuple[Original, Report]:
+        """The original, once all of it is found sound."""
+        web, place = self.origin.startswith(("http://", "https://")), Path(self.settings.site)
+        if web and place.is_dir():
+            near = held.Nearby(fresh, source(self.settings.site, None))
+            with suppress(VerificationFailed):  # what is wrong is in the copy, maybe
+                return self._sound(fresh, Steady(near))
+        return self._sound(fresh, Steady(fresh))
+
+    def _sound(self, fresh: Source, read: Steady) -> tuple[Original, Report]:
+        with _still(fresh, Original(read, {})):
+            report = verify(
+                self.origin,
+                self.trusted,
+                Demands(url=self.settings.url or None),
+                now=self.settings.now,
+                state=self.settings.state,
+                s3_endpoint=self.endpoint,
+                read=read,
+            )
+            if report.unfinished:
+                raise _Moving
+            _refuse_unsound(report)
+            return Original(read, _measures(read, report)), report
+
+    def _copied(self, fresh: Source, original: Original, report: Report) -> Done:
+        before = self._before(original, report)
+        known = before[0].state is not None
+        changes = copying.immutables(original, self.to, known=known)
+        if not self.settings.dry_run:
+            copying.send(original, self.to, changes)
+        tag = copying.tag(original, self.to)  # of what is looked at now, or of what was before
+        before = self._before(original, report)
+        with self._explained():
+            reader = Reader(self.to)
+            stale = sorted(held.pointers(reader, before) - original.objects.keys())
+            forgotten = set[str]()
+            if self.delete:
+                forgotten = held.forgotten(reader, before, report.named) - {*stale}
+        changes += copying.pointers(original, self.to)
+        stale = [path for path in stale if self.to.stat(path) is not None]
+        changes += [Change(path=path, action="delete", size=0) for path in stale]
+        removed = self._finish(fresh, original, changes, tag, forgotten)
+        found = report.publication
+        return Done(
+            found.number if found else 0,
+            found.url if found else "",
+            tuple(changes),
+            removed,
+            report.warnings,
+        )
+
+    def _before(self, original: Original, report: Report) -> list[Present]:
+        """The publication that the place has, and the one that was finished before, if that is
+        another. Raises PublicationConflict.
+        """
+        with self._explained():
+            present = Reader(self.to).present()
+        self._refuse_other(original, report, present)
+        return [present, *held.finished(present)]
+
+    def _finish(
+        self,
+        fresh: Source,
+        original: Original,
+        changes: Sequence[Change],
+        tag: str | None,
+        forgotten: set[str],
+    ) -> tuple[str, ...]:
+        """Swap the pointer, and write all that follows; the paths of what is removed.
+
+        Documents go after the last word: until then they say what else is to go.
+        """
+        documents = {path for path in forgotten if held.is_document(path)}
+        if self.settings.dry_run:
+            there = (path for path in sorted(forgotten) if self.to.stat(path) is not None)
+            return tuple(there)
+        last = original.data(layout.FINISHED)  # all is read before anybody sees anything of it
+        _require_still(fresh, original)
+        rest = [one for one in changes if not layout.is_immutable(one.path)]
+        if rest:
+            copying.swap(original, self.to, rest, tag)
+        removed = self._remove(forgotten - documents)
+        if any(one.path == layout.FINISHED for one in rest):
+            copying.require_present(original, self.to)
+            self.to.put(layout.FINISHED, last)
+        return removed + self._remove(documents)
+
+    def _remove(self, paths: set[str]) -> tuple[str, ...]:
+        return remove(self.to, None, sorted(paths)) if paths else ()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what to do where the place has a damaged publication: the original has it all."""
+        try:
+            yield
+        except VerificationFailed as error:
+            place = f"{self.settings.site}: {error.place}"
+            remedy = "sync to an empty place, and put that in the place of this one"
+            raise VerificationFailed(place, error.problem, remedy) from error
+
+    def _refuse_other(self, original: Original, report: Report, present: Present) -> None:
+        """Only a place of the same site whose publication the original has had moves forward."""
+        state, found, to = present.state, report.publication, self.settings.site
+        if state is None or found is None:
+            return
+        if state.site != found.site:
+            problem = f"is of site {state.site or 'without an id'}, but {self.name} is of"
+            raise PublicationConflict(
+                to, f"{problem} site {found.site or 'without an id'}", "copy it to another place"
+            )
+        said = words.read(original.data(original.record), getting(original.source))
+        times = [one.published.timestamp for one in (present.word, said) if one and one.published]
+        if state.number > found.number or (len(times) > 1 and times[0] > times[1]):
+            here, there = (f"publication {number}" for number in (state.number, found.number))
+            stamped = ", whose timestamp is older" if state.number == found.number else ""
+            raise PublicationConflict(
+                to, f"has {here}, which is newer than {there} of {self.name}{stamped}",
+                "copy from where the site is published",
+            )  # fmt: skip
+        if report.history.get(state.number) != present.sha256:
+            raise PublicationConflict(
+                to,
+                f"its publication {state.number} is not publication {state.number} of"
+                f" {self.name}: somebody has published on one of both since they parted",
+                "copy to another place, or from the site that this one follows",
+            )
+
+
+def _refuse_unsound(report: Report) -> None:
+    """Raise VerificationFailed that names the first object with a fault."""
+    if report.findings:
+        first, more = report.findings[0], len(report.findings) - 1
+        others = f" (and {more} more faults)" if more else ""
+        raise VerificationFailed(
+            f"{report.site}: {first.place}",
+            f"{first.problem}{others}",
+            f"nothing was copied; `kubewright verify {report.site}` lists all that is wrong",
+        )
+
+
+def _measures(read: Steady, report: Report) -> dict[str, tuple[int, str]]:
+    """Every object that the original's documents name and that was looked at."""
+    found = {}
+    for path in sorted(report.named):
+        measure = read.seen.get(path)
+        if measure is not None:
+            found[path] = measure
+    return found
+
+
+@contextmanager
+def _still(fresh: Source, original: Original) -> Iterator[None]:
+    """What is found wrong while somebody publishes is not wrong. Raises _Moving."""
+    try:
+        yield
+    except VerificationFailed:
+        _require_still(fresh, original)
+        raise
+
+
+def _require_still(fresh: Source, original: Original) -> None:
+    """Raise _Moving if the original is at another publication by now."""
+    for path in layout.POINTERS:
+        data = fresh.read(path)
+        now = None if data is None else (len(data), files.sha256(data))
+        if original.source.seen.get(path, now) != now:
+            raise _Moving
