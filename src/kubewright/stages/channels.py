@@ -28,7 +28,6 @@ def rollback(
     seen: list[int] = []
 
     def change(draft: Draft) -> Channel:
-        draft.note = settings.note
         current = _current(draft, channel, settings)
         seen.append(current.sequence)
         if current.sequence != seen[0]:

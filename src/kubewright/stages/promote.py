@@ -45,7 +45,6 @@ def promote(
     chosen: list[str] = []
 
     def change(draft: Draft) -> list[str]:
-        draft.note = settings.note
         release = named(draft, what, settings)
         chosen[:] = [release.name]
         since = _since(draft, release) if after else 0

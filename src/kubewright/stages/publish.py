@@ -38,7 +38,6 @@ def publish(
     manifest, entry = _signed(workspace, record)
 
     def change(draft: Draft) -> list[str]:
-        draft.note = settings.note
         _refuse_other_options(workspace, record, settings, keys)
         _refuse_other_site(workspace, record, draft, settings, keys)
         names = settings.channels or default_names(draft, entry)

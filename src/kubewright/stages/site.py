@@ -95,13 +95,10 @@ def edit(
     keys.repo.refuse_expired(settings.now)
 
     def guarded(draft: Draft) -> T:
+        draft.note = settings.note
         refuse_older(settings, draft.reader, draft.present, trying=keys.development)
-        _allow(draft.present.state, settings, keys)
-        refuse_exposed(settings, keys)
         _refuse_clock(draft)
-        refuse_revoked(draft.present.state, settings, keys)
-        refuse_other_keys(draft.present.state, settings, keys)
-        refuse_other_roles(draft.reader.roots, settings, keys)
+        _refuse_publisher(draft, settings, keys)
         if may is not Special.move:
             _same_address(draft, settings)
         if may not in (Special.retire, Special.revoke):
@@ -119,6 +116,16 @@ def edit(
     if not settings.dry_run and settings.state is not None:
         remember(settings, Reader(site, own.anchor).present())
     return done
+
+
+def _refuse_publisher(draft: Draft, settings: Settings, keys: Keys) -> None:
+    """Refuse keys and addresses that may not publish here."""
+    state = draft.present.state
+    _allow(state, settings, keys)
+    refuse_exposed(settings, keys)
+    refuse_revoked(state, settings, keys)
+    refuse_other_keys(state, settings, keys)
+    refuse_other_roles(draft.reader.roots, settings, keys)
 
 
 def refuse_keys(settings: Settings, keys: Keys) -> None:
