@@ -6,6 +6,7 @@ from typing import NamedTuple
 from kubewright import files
 from kubewright.models.base import DAY
 from kubewright.models.site import Channel
+from kubewright.moments import is_to_come
 from kubewright.repos import apt
 from kubewright.site.words import Word
 
@@ -38,9 +39,11 @@ def is_due(record: Channel, renewed: int, now: int) -> bool:
 
 
 def renewal(records: Iterable[Channel], renewed: int, now: int) -> int:
-    """When the suites of these channels are renewed, if one of them is due now; else when they
-    were.
+    """When the suites of these channels are renewed, if one of them is due now, or was renewed for
+    a moment that has not come; else when they were.
     """
+    if is_to_come(renewed, now):
+        return now
     due = any(is_due(record, renewed, now) for record in records)
     return max(now, renewed + 1) if due else renewed
 

@@ -81,7 +81,7 @@ class _Changed(Rendering):
         last.
         """
         present = self.draft.present
-        before = self.draft.renewed
+        before = freshness.dated(present.word)
         rest = [record for name, record in self.draft.channels.items() if name not in self.rendered]
         renewed = freshness.renewal(rest, before, self.draft.now)
         due = renewed != before or present.undated

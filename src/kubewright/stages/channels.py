@@ -170,7 +170,7 @@ def refresh(settings: Settings, recipes: Recipes, keys: Keys) -> Refreshed:
 
 def _renewals(draft: Draft, written: Collection[str]) -> Iterator[Renewal]:
     """The channels whose suites were written, with their new dates."""
-    before = draft.renewed
+    before = freshness.dated(draft.present.word)
     stay = [record for name, record in draft.channels.items() if name not in draft.records]
     renewed = freshness.renewal(stay, before, draft.now)
     for name, record in sorted((draft.channels | draft.records).items()):

@@ -160,7 +160,7 @@ class _Run:
             stale = sorted(held.pointers(reader, before) - original.objects.keys())
             forgotten = set[str]()
             if self.delete:
-                forgotten = held.forgotten(reader, before, report.named) - {*stale}
+                forgotten = held.forgotten(reader, before, {*report.named}) - {*stale}
         changes += copying.pointers(original, self.to)
         stale = [path for path in stale if self.to.stat(path) is not None]
         changes += [Change(path=path, action="delete", size=0) for path in stale]
@@ -266,7 +266,7 @@ def _refuse_unsound(report: Report) -> None:
 def _measures(read: Steady, report: Report) -> dict[str, tuple[int, str]]:
     """Every object that the original's documents name and that was looked at."""
     found = {}
-    for path in sorted(report.named):
+    for path in report.named:
         measure = read.seen.get(path)
         if measure is not None:
             found[path] = measure

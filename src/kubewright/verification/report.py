@@ -57,8 +57,8 @@ class Report(Model):
     history: dict[int, str] = Field(
         {}, exclude=True, description="digests of publications by their numbers"
     )
-    named: frozenset[str] = Field(
-        frozenset(), exclude=True, description="every path that a document of the site names"
+    named: tuple[str, ...] = Field(
+        (), exclude=True, description="every path that a document of the site names"
     )
     unfinished: bool = Field(
         False, exclude=True, description="whether a publication is under way, or was cut short"

@@ -67,7 +67,7 @@ def verify(
         first_use=not trusted,
         publication=_publication(walk),
         history=walk.history,
-        named=frozenset(walk.named),
+        named=tuple(sorted(walk.named)),
         unfinished=walk.unfinished,
     )
 
