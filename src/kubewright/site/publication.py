@@ -153,7 +153,7 @@ class _Changed(Rendering):
 
         An engine that renders them in another way publishes them anew.
         """
-        for name in self._unwritten():
+        for name in self.unwritten():
             record = self.draft.published(name)
             if record is None or name in self.rendered:
                 continue
@@ -163,14 +163,6 @@ class _Changed(Rendering):
                 self._renew(name)
                 again = self.rendered_channel(self.draft.records[name], listed, record)
             self.rendered[name] = again
-
-    def _unwritten(self) -> Iterable[str]:
-        """The channels whose derived objects may be those of an earlier state."""
-        old, finished = self.old, self.draft.present.finished
-        if old is None or old == finished:
-            return ()
-        before = finished.channels if finished else {}
-        return [name for name, copy in old.channels.items() if before.get(name) != copy]
 
     def _channels(self) -> list[Channel]:
         """Every channel as it will be."""

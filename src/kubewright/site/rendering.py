@@ -48,11 +48,26 @@ class Rendering:
         self, record: Channel, listed: Contents, previous: Channel | None
     ) -> repositories.Rendered:
         """A channel's record with all that it is served as, but for what was there before."""
-        before = repositories.Before(previous, self.draft.contents(previous)) if previous else None
+        before = None
+        if previous:
+            listed_then, written = self.draft.contents(previous), not self.is_unwritten(previous)
+            before = repositories.Before(previous, listed_then, written)
         return repositories.render(
             record, listed, self.publisher.signer, self.shipped, before,
             self.draft.renewed,
         )  # fmt: skip
+
+    def is_unwritten(self, record: Channel) -> bool:
+        """Whether objects of a record may be missing: its publication was cut short."""
+        return record.channel in self.unwritten()
+
+    def unwritten(self) -> Iterable[str]:
+        """The channels whose derived objects may be those of an earlier state."""
+        old, finished = self.old, self.draft.present.finished
+        if old is None or old == finished:
+            return ()
+        before = finished.channels if finished else {}
+        return [name for name, copy in old.channels.items() if before.get(name) != copy]
 
     def suites(self, records: Iterable[Channel], renewed: int) -> Iterator[Object]:
         """`Release` and its signatures of every suite that expires, renewed."""

@@ -46,6 +46,8 @@ class Before(NamedTuple):
 
     record: Channel
     listed: Contents
+    written: bool = True
+    """Whether all of it is surely there; else it is written with what is new."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def render(
     What the channel had `before` is left out.
     """
     fresh = before is None
-    there = before.listed.rpms if before else {}
+    there = before.listed.rpms if before and before.written else {}
     suite = _Suite(record, listed, signer, fresh)
     of = freshness.dates(record, renewed)
     objects = [*suite.immutables()]
@@ -90,7 +92,9 @@ def render(
     pointers += _marker(complete, before)
     path = layout.channel_path(complete.channel)
     pointers.append(pointer(path, data, fresh=fresh))
-    known = {reference.path for reference in indexes(before.record)} if before else set[str]()
+    known = set[str]()
+    if before and before.written:
+        known = {reference.path for reference in indexes(before.record)}
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
 

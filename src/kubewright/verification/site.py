@@ -163,7 +163,7 @@ def _channel(
     for record in publications.channel_history(walk, channel, copied, state.history.oldest(name)):
         walk.expect(indexes(record))
         snapshots.check(walk, record)
-        _links(walk, record, manifests)
+        _links(walk, record, manifests, being_made=record is channel and name in walk.unwritten)
     walk.tally.require(
         path, channel.channel == name, f"is the record of {channel.channel}; {REMEDY}"
     )
@@ -197,12 +197,17 @@ def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> 
     yum.repositories(walk, channel, packages)
 
 
-def _links(walk: Walk, record: Channel, manifests: Mapping[str, Manifest]) -> None:
+def _links(
+    walk: Walk, record: Channel, manifests: Mapping[str, Manifest], *, being_made: bool
+) -> None:
     """The rpms of a channel's releases stay where its plain repositories have ever had them."""
     for release in record.served:
         manifest = manifests.get(release.name)
-        if manifest is not None:
-            walk.expect(linked(record, manifest, walk.keys.revoked.since))
+        found = linked(record, manifest, walk.keys.revoked.since) if manifest else ()
+        if being_made:  # nothing that anybody reads names them yet
+            walk.named |= {reference.path for reference in found}
+        else:
+            walk.expect(found)
 
 
 def _facts(release: ChannelRelease | IndexedRelease) -> tuple[str, str, str, str, bool]:
