@@ -5,6 +5,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import private_apt
 import pytest
 from debian.deb822 import Release
 
@@ -113,19 +114,8 @@ def test_where_all_publications_are_to_come_it_is_this_clock_that_is_behind(
 
 
 def read_by_apt(site: Path, tool: Callable[[str], Path], root: Path) -> None:
-    for name in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/dpkg",
-                 "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):  # fmt: skip
-        (root / name).mkdir(parents=True)
-    (root / "var/lib/dpkg/status").touch()
-    (root / "etc/apt/sources.list").write_text(
-        f"deb [signed-by={site}/keys/kubewright.gpg arch=amd64] file:{site}/apt {SUITE} main\n"
-    )
-    (root / "apt.conf").write_text(
-        f'Dir "{root}"; Dir::State::status "{root}/var/lib/dpkg/status";\n'
-        'Dir::Bin::Methods "/usr/lib/apt/methods"; APT::Sandbox::User "root";\n'
-        'Acquire::Languages "none"; APT::Architecture "amd64"; APT::Update::Error-Mode "any";\n'
-    )
-    run([tool("apt-get"), "update"], env={"APT_CONFIG": str(root / "apt.conf")})
+    source = f"[signed-by={site}/keys/kubewright.gpg arch=amd64] file:{site}/apt {SUITE} main"
+    run([tool("apt-get"), "update"], env=private_apt.made(root, source))
 
 
 @pytest.mark.parametrize(

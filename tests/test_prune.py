@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,9 @@ from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.closure import closure
 from kubewright.site.directory import DirectoryStore
+from kubewright.site.removal import removable
 from kubewright.stages import channels, verify
-from kubewright.stages.prune import ROOTS, Done, Retention, prune
+from kubewright.stages.prune import Done, Retention, prune
 from kubewright.stages.repair import repair_site
 from kubewright.stages.site import published_keys
 from kubewright.stages.trust import believed
@@ -120,7 +120,7 @@ def test_the_listing_is_just_what_the_documents_name(site: Settings, keys: Keys)
         there = set[str]()
         for folder in FOLDERS:
             there.update(DirectoryStore(Path(site.site)).list(folder))
-        there = {path for path in there if not any(fnmatchcase(path, root) for root in ROOTS)}
+        there = removable(there)
         assert there <= named
         assert {path for path in named - there if path not in layout.POINTERS} <= {
             "index.html", *(path for path in named if path.startswith("tuf/")),

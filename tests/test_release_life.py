@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import private_apt
 import pytest
 
 from kubewright.cli.shipped import shipped
@@ -130,21 +131,9 @@ def test_what_is_withdrawn_stays_for_who_names_its_version(
     """apt reads both suites, and takes the release for a candidate only when it is named."""
     site.withdraw(keys, NEW)
     assert site.lists(NEW, "withdrawn") == (True, True)
-    root = tmp_path / "root"
-    for name in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/dpkg",
-                 "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):  # fmt: skip
-        (root / name).mkdir(parents=True)
-    (root / "var/lib/dpkg/status").touch()
-    source = f"deb [signed-by={site.root}/keys/kubewright.gpg arch=amd64] file:{site.root}/apt"
-    (root / "etc/apt/sources.list").write_text(
-        f"{source} stable-1.36 main\n{source} withdrawn main\n"
-    )
-    (root / "apt.conf").write_text(
-        f'Dir "{root}"; Dir::State::status "{root}/var/lib/dpkg/status";\n'
-        'Dir::Bin::Methods "/usr/lib/apt/methods"; APT::Sandbox::User "root";\n'
-        'Acquire::Languages "none"; APT::Architecture "amd64"; APT::Update::Error-Mode "any";\n'
-    )
-    more = {"APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C"}
+    source = f"[signed-by={site.root}/keys/kubewright.gpg arch=amd64] file:{site.root}/apt"
+    suites = [f"{source} {name} main" for name in ("stable-1.36", "withdrawn")]
+    more = private_apt.made(tmp_path / "root", *suites)
     run_program([tool("apt-get"), "update"], env=more)
     said = run_program([tool("apt-cache"), "policy", "kubelet"], env=more).stdout
     assert "Candidate: 1.36.3-1\n" in said

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import private_apt
 import pytest
 from made_keys import made
 from rotations import Pair, Site, made_pair
@@ -57,26 +58,11 @@ class Published(Protocol):
 
 def apt(site: Published, folder: Path, keys: list[RepoKey], tool: Tool) -> str:
     """apt-get update in a root of its own; what it said if it failed or warned."""
-    for name in (
-        "etc/apt/apt.conf.d",
-        "etc/apt/preferences.d",
-        "var/lib/dpkg",
-        "var/lib/apt/lists/partial",
-        "var/cache/apt/archives",
-    ):
-        (folder / name).mkdir(parents=True)
-    (folder / "var/lib/dpkg/status").touch()
     (folder / "ring.gpg").write_bytes(b"".join(key.certificate for key in keys))
-    (folder / "etc/apt/sources.list").write_text(
-        f"deb [signed-by={folder}/ring.gpg arch=amd64] file:{site.root}/apt {SUITE} main\n"
-    )
-    (folder / "apt.conf").write_text(
-        f'Dir "{folder}"; Dir::State::status "{folder}/var/lib/dpkg/status";\n'
-        'Dir::Bin::Methods "/usr/lib/apt/methods"; APT::Sandbox::User "root";\n'
-        'Acquire::Languages "none"; APT::Update::Error-Mode "any";\n'
-    )
+    source = f"[signed-by={folder}/ring.gpg arch=amd64] file:{site.root}/apt {SUITE} main"
+    more = private_apt.made(folder, source)
     words: list[str | Path] = [tool("apt-get"), "update"]
-    done = run(words, env={"APT_CONFIG": str(folder / "apt.conf")}, codes=range(256))
+    done = run(words, env=more, codes=range(256))
     said = done.stdout + done.stderr
     return said if done.returncode or "W:" in said or "E:" in said else ""
 

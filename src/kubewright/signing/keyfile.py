@@ -80,16 +80,6 @@ def own_form(data: bytes, *, place: str) -> bytes:
     return _certificate(key, own_packets(data, place=place))
 
 
-def with_words(certificate: bytes, words: bytes, *, place: str) -> bytes:
-    """A certificate with more that its key says of itself; `words` are packets.
-
-    Raises RequestError as `read` does.
-    """
-    key, own = public_key(certificate, place=place), own_packets(certificate, place=place)
-    data = openpgp.packet(openpgp.PUBLIC_KEY, key.body) + words + copied(own)
-    return own_form(data, place=place)
-
-
 def copied(packets: Iterable[Packet]) -> bytes:
     """Names and signatures as they stand in a certificate."""
     return b"".join(

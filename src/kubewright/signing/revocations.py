@@ -50,9 +50,9 @@ def read(data: bytes, *, place: str, now: int) -> Revoked:
     def sign(digest: bytes) -> bytes:
         return signer.sign_digest(digest, "sha512")
 
-    said = openpgp.revocation(found.public.key, sign, now)
-    whole = keyfile.with_words(found.public.certificate, said, place=place)
-    return Revoked("openpgp", name, whole, says_so=True)
+    key = found.public.key
+    said = openpgp.packet(openpgp.PUBLIC_KEY, key.body) + openpgp.revocation(key, sign, now)
+    return Revoked("openpgp", name, forms.joined(found.public.certificate, said), says_so=True)
 
 
 def is_revoked(certificate: bytes) -> bool:

@@ -130,6 +130,16 @@ class Keys:
         return self.second.fingerprint if self.second else ""
 
     @property
+    def named(self) -> dict[str, str]:
+        """The keys that sign documents or are announced: fingerprint or id, by the option."""
+        found = {"--repo-key": self.fingerprint, "--artifact-key": self.artifact.key_id}
+        if self.coming is not None:
+            found["--next-repo-key"] = self.coming.fingerprint
+        if self.second is not None:
+            found["--second-repo-key"] = self.second.fingerprint
+        return found
+
+    @property
     def roots(self) -> tuple[bytes, ...]:
         """All that are trusted, the oldest first."""
         return (*self.earlier, self.root) if self.root is not None else ()

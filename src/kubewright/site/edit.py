@@ -9,7 +9,16 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from kubewright.models.site import Change, State
 from kubewright.site import layout
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.objects import Kind, Object, Overtaken, Source, apply, rehearse, upload
+from kubewright.site.objects import (
+    Kind,
+    Object,
+    Overtaken,
+    Source,
+    apply,
+    lacking,
+    rehearse,
+    upload,
+)
 from kubewright.site.publication import Publication, render
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store
@@ -134,7 +143,7 @@ def _commit(store: Store, objects: Sequence[Object], tag: str | None) -> list[Ch
     changes = apply(store, _before_the_end(objects), tag)
     written = {change.path for change in changes}
     found = [item for item in objects if item.kind is Kind.immutable and item.path not in written]
-    return changes + upload(store, [item for item in found if store.stat(item.path) is None])
+    return changes + upload(store, lacking(store, found))
 
 
 def _release_files(draft: Draft) -> list[Object]:

@@ -174,6 +174,13 @@ def upload(store: Store, objects: Iterable[Object]) -> list[Change]:
     return changes
 
 
+def lacking(store: Store, objects: Sequence[Object]) -> list[Object]:
+    """Those of these objects at whose place nothing is."""
+    with ThreadPoolExecutor(FROM_AFAR if store.distant else WRITERS) as pool:
+        stats = pool.map(store.stat, [item.path for item in objects])
+        return [item for item, stat in zip(objects, stats, strict=True) if stat is None]
+
+
 def rehearse(store: Store, objects: Sequence[Object]) -> list[Change]:
     """What `apply` would write, in its order."""
     immutables = [*_firsts(objects), *_copies(objects)]

@@ -39,6 +39,7 @@ class Reader:
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
         self.store, self.anchor = Ahead(store), anchor
         self._documents: dict[str, bytes] = {}
+        self._read: dict[tuple[type[Document], str], Document] = {}
         self._backup: str | None = None
 
     def present(self) -> Present:
@@ -212,7 +213,10 @@ class Reader:
 
         Raises VerificationFailed that names the first place when none has.
         """
-        return model.read(self.content(sha256, *paths), paths[0])
+        found = self._read.get((model, sha256))
+        if not isinstance(found, model):
+            found = self._read[model, sha256] = model.read(self.content(sha256, *paths), paths[0])
+        return found
 
     def content(self, sha256: str, *paths: str) -> bytes:
         """The bytes with a digest, from the first of their places that has them."""

@@ -1,7 +1,8 @@
 """Removes objects that nothing names any more, beside publishers who may name them again."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from fnmatch import filter as matching
 
 from kubewright.site.anchor import Anchor
 from kubewright.site.closure import closure
@@ -20,6 +21,18 @@ that itself.
 """
 
 
+_ROOTS = ("tuf/*.root.json", "publications/metadata/*.root.backup.json")
+"""What leads everybody to the newest root, however old theirs is."""
+
+
+def removable(paths: Iterable[str]) -> set[str]:
+    """Those of these objects that may ever be removed: all but roots."""
+    found = {*paths}
+    for root in _ROOTS:
+        found -= {*matching(found, root)}
+    return found
+
+
 def remove(store: Store, anchor: Anchor | None, paths: Sequence[str]) -> tuple[str, ...]:
     """Remove those of these objects that no document of the site names; their paths. Without an
     `anchor` nothing is known of roots.
@@ -29,14 +42,13 @@ def remove(store: Store, anchor: Anchor | None, paths: Sequence[str]) -> tuple[s
     """
     removed: list[str] = []
     named, tag = _named(store, anchor)
-    there = [path for path in paths if path not in named and store.stat(path) is not None]
-    for start in range(0, len(there), BATCH):
+    for start in range(0, len(paths), BATCH):
         saved: dict[str, bytes] = {}
-        for path in there[start : start + BATCH]:
-            if path in named:
+        for path in paths[start : start + BATCH]:
+            stat = None if path in named else store.stat(path)
+            if stat is None:
                 continue
-            stat = store.stat(path)
-            stored = store.get(path) if stat and stat.size <= LARGEST else None
+            stored = store.get(path) if stat.size <= LARGEST else None
             if stored is not None:
                 saved[path] = stored.data
             store.delete(path)

@@ -5,7 +5,6 @@
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from fnmatch import filter as matching
 from pathlib import Path
 
 from kubewright.errors import RequestError
@@ -15,7 +14,7 @@ from kubewright.site.closure import closure
 from kubewright.site.present import Present
 from kubewright.site.reader import Reader
 from kubewright.site.references import references, served
-from kubewright.stages.prune import ROOTS
+from kubewright.site.removal import removable
 from kubewright.verification.source import Measure, Source
 
 
@@ -86,10 +85,7 @@ def forgotten(reader: Reader, before: Sequence[Present], named: Collection[str])
         found |= closure(reader, present)
     for top in _DOCUMENTS:
         found |= {path for path in reader.store.list(top) if is_document(path)}
-    found -= {*named, *layout.POINTERS, layout.FINISHED, layout.STATE}
-    for root in ROOTS:
-        found -= {*matching(found, root)}
-    return found
+    return removable(found - {*named, *layout.POINTERS, layout.FINISHED, layout.STATE})
 
 
 _DOCUMENTS = ("publications/", "tuf/", "releases/")

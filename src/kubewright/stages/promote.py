@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from kubewright.errors import RequestError
 from kubewright.models.site import (
     WITHDRAWN,
-    YANKED,
     Change,
     Channel,
     ChannelRelease,
@@ -18,6 +17,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels, layout
 from kubewright.site.draft import Draft
+from kubewright.stages.listing import add, as_listed, list_packages
 from kubewright.stages.site import edit
 
 log = logging.getLogger(__name__)
@@ -55,11 +55,11 @@ def promote(
             )  # fmt: skip
             return []
         restored = bring_back(draft, release.name, settings, keys, again=again)
-        entry = _entry(release)
+        entry = as_listed(release)
         targets = [*names] or [*default_names(draft, entry)]
         refuse_withdrawn(targets)
         for name in targets:
-            _list(draft, name, entry, settings, keys)
+            put(draft, name, entry, settings, keys)
         return [*dict.fromkeys([*restored, *targets])]
 
     done = edit(settings, recipes, keys, change)
@@ -124,6 +124,14 @@ def default_names(draft: Draft, entry: ChannelRelease) -> tuple[str, ...]:
     return names
 
 
+def put(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> None:
+    """Put a release that the site has into a channel, as far as it is not there."""
+    record = draft.records.get(name) or draft.published(name)
+    if record is None or all(one.name != entry.name for one in record.served):
+        add(draft, name, entry, settings, keys)
+        list_packages(draft, name, entry)
+
+
 def refuse_withdrawn(names: Sequence[str]) -> None:
     """Nobody publishes in the channel of what is withdrawn."""
     if WITHDRAWN in names:
@@ -132,45 +140,6 @@ def refuse_withdrawn(names: Sequence[str]) -> None:
             "is for releases that were withdrawn",
             "name another channel; `kubewright withdraw NAME` puts a release there",
         )
-
-
-def _entry(release: IndexedRelease) -> ChannelRelease:
-    return ChannelRelease(
-        name=release.name,
-        kubernetes=release.kubernetes,
-        status="superseded" if release.status == YANKED else release.status,
-        manifest_url=release.manifest_url,
-        manifest_sha256=release.manifest_sha256,
-        development=release.development,
-    )
-
-
-def _list(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> None:
-    """Put a release into a channel, as far as it is not there."""
-    previous = draft.records.get(name) or draft.published(name)
-    there = {one.name for one in previous.served} if previous else set()
-    if entry.name in there:
-        return
-    listed = draft.listed[name] if name in draft.records else draft.contents(previous)
-    entries = draft.entries(entry)
-    own = {deb.architecture for deb in entries.debs if deb.architecture != "all"}
-    known = previous.architectures if previous else draft.architectures
-    architectures = tuple(dict.fromkeys((*known, *sorted(own))))
-    days = settings.valid_for
-    if previous is None and days is None and not keys.development:
-        days = channels.LASTS
-    new = channels.follow(
-        draft.published(name),
-        name,
-        [*(previous.releases if previous else ()), entry],
-        now=settings.now,
-        url=settings.url.rstrip("/"),
-        repo_key=keys.fingerprint,
-        valid_for=days,
-        architectures=architectures,
-    )
-    wider = previous is not None and architectures != previous.architectures
-    draft.put(new, draft.made_again(new) if wider else listed.with_entries(entries, architectures))
 
 
 def _since(draft: Draft, release: IndexedRelease) -> int:

@@ -1,9 +1,7 @@
 """prune: forgets publications that nobody reads any more, and removes what only they name."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fnmatch import filter as matching
 from typing import NamedTuple, TypeVar
 
 from kubewright import files
@@ -17,19 +15,13 @@ from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.closure import closure
 from kubewright.site.draft import Draft
-from kubewright.site.removal import remove
+from kubewright.site.removal import removable, remove
 from kubewright.stages.site import edit
 from kubewright.stages.store import store
 from kubewright.stages.trust import anchor
 from kubewright.verification.strays import FOLDERS
 
 D = TypeVar("D", Channel, State)
-
-log = logging.getLogger(__name__)
-
-ROOTS = ("tuf/*.root.json", "publications/metadata/*.root.backup.json")
-"""What leads everybody to the newest root, however old theirs is."""
-
 
 FEW = 8
 """So few publications are not worth another, if they alone were to be forgotten."""
@@ -182,9 +174,7 @@ class _Plan:
         found = set[str]()
         for folder in FOLDERS:
             found.update(self.reader.store.list(folder))
-        for root in ROOTS:
-            found -= {*matching(found, root)}
-        return found
+        return removable(found)
 
     def _suspects(self, unnamed: set[str]) -> tuple[dict[str, int], set[str]]:
         """Objects of a publication under way or given up, and those that are surely the latter:

@@ -21,6 +21,7 @@ from kubewright.site.contents import Entries
 from kubewright.site.draft import Draft, Incoming
 from kubewright.site.objects import Kind, Object
 from kubewright.stages import known_inputs, origins
+from kubewright.stages.listing import add, list_packages
 from kubewright.stages.promote import bring_back, default_names, refuse_withdrawn
 from kubewright.stages.sign import other_keyring
 from kubewright.stages.site import edit, founding
@@ -44,7 +45,7 @@ def publish(
         refuse_withdrawn(names)
         _foresee(draft, names, workspace, record, entry)
         bring_back(draft, entry.name, settings, keys, again=settings.again)
-        changed = [name for name in names if _add(draft, name, entry, settings, keys)]
+        changed = [name for name in names if add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
             _refuse_other_keyring(draft, workspace, record, settings, keys)
             origins.refuse_sample(entry.name, manifest.inputs, settings, keys)
@@ -58,7 +59,7 @@ def publish(
             uploads = _uploads(workspace, record, draft, listed)
             draft.incoming[entry.name] = Incoming(entry, manifest, entries, uploads)
         for name in changed:
-            _list(draft, name, entry)
+            list_packages(draft, name, entry)
         return list(names)
 
     done = edit(settings, recipes, keys, change)
@@ -122,26 +123,6 @@ def _refuse_revoked(workspace: Workspace, manifest: Manifest, draft: Draft) -> N
             )
 
 
-def _add(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> bool:
-    """Put a release into a channel; False if nothing changes."""
-    previous, valid_for = draft.published(name), settings.valid_for
-    if previous is None and valid_for is None and not keys.development:
-        valid_for = channels.LASTS
-    new = channels.add(
-        previous,
-        name,
-        entry,
-        now=settings.now,
-        url=settings.url.rstrip("/"),
-        repo_key=keys.repo.fingerprint,
-        valid_for=valid_for,
-        architectures=() if previous else draft.architectures,
-    )
-    if new is not previous:
-        draft.put(new, draft.contents(previous))
-    return new is not previous
-
-
 def _is_new(draft: Draft, entry: ChannelRelease) -> bool:
     """Whether the site does not have the release. Raises PublicationConflict for another one."""
     index = draft.index
@@ -149,24 +130,6 @@ def _is_new(draft: Draft, entry: ChannelRelease) -> bool:
     if known is not None and known.manifest_sha256 != entry.manifest_sha256:
         raise channels.published_otherwise(layout.INDEX, known, entry)
     return known is None
-
-
-def _list(draft: Draft, name: str, entry: ChannelRelease) -> None:
-    """Let a channel's repositories list a release that they lack."""
-    record, previous = draft.records[name], draft.published(name)
-    if previous and any(release.name == entry.name for release in previous.served):
-        return
-    incoming = draft.incoming.get(entry.name)
-    entries = incoming.entries if incoming else draft.entries(entry)
-    own = {deb.architecture for deb in entries.debs if deb.architecture != "all"}
-    architectures = tuple(dict.fromkeys((*record.architectures, *sorted(own))))
-    record = record.model_copy(update={"architectures": architectures})
-    listed = draft.listed[name]
-    if previous and architectures != previous.architectures:
-        # What is for all architectures is for the new ones too.
-        older = previous.model_copy(update={"architectures": architectures})
-        listed = draft.made_again(older)
-    draft.put(record, listed.with_entries(entries, architectures))
 
 
 def _entries(workspace: Workspace, record: Record) -> Entries:

@@ -16,6 +16,7 @@ from kubewright.signing.roles import Keys
 from kubewright.site import layout
 from kubewright.site.draft import Draft, Revocation
 from kubewright.stages.site import Special, edit
+from kubewright.stages.site_keys import published_file
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ def revoke(path: Path, settings: Settings, recipes: Recipes, keys: Keys) -> Done
         issued = [record.issued + 1 for record in draft.channels.values()]
         since = max(settings.now, *issued) if known.revoked is None else known.revoked
         made = _revocation(draft, revoked, since)
-        if known.revoked is None or made.public != _published(draft, made.path):
+        if known.revoked is None or made.public != published_file(
+            draft.reader, draft.present, made.path
+        ):
             draft.revoked[revoked.id] = made
         found.clear()
         found.update(_withheld(draft, revoked.id))
@@ -69,13 +72,7 @@ def revoke(path: Path, settings: Settings, recipes: Recipes, keys: Keys) -> Done
 
 
 def _refuse_own(revoked: Revoked, path: Path, keys: Keys) -> None:
-    named = {
-        keys.fingerprint: "--repo-key",
-        keys.second_fingerprint: "--second-repo-key",
-        keys.coming.fingerprint if keys.coming else "": "--next-repo-key",
-        keys.artifact.key_id: "--artifact-key",
-    }
-    option = named.get(revoked.id)
+    option = next((option for option, key in keys.named.items() if key == revoked.id), None)
     if option is not None:
         raise RequestError(
             f"{option} {revoked.id}",
@@ -118,19 +115,12 @@ def _revocation(draft: Draft, revoked: Revoked, since: int) -> Revocation:
     if revoked.kind != "openpgp":
         return Revocation(since, layout.key_history(f"{revoked.id}.pub"), revoked.public)
     path, public = layout.key_history(f"{revoked.id}.asc"), revoked.public
-    armored = _published(draft, path)
+    armored = published_file(draft.reader, draft.present, path)
     if armored is not None:
         (there,) = keyring.armored_certificates(armored, place=path).values()
         known = revocations.is_revoked(there)  # a second word says no more than the first
         public = there if known else forms.joined(there, public)
     return Revocation(since, path, keyring.armored(public).encode())
-
-
-def _published(draft: Draft, path: str) -> bytes | None:
-    """A file as the site's state names it."""
-    state = draft.present.state
-    digest = state.files.get(path) if state else None
-    return None if digest is None else draft.reader.content(digest, path)
 
 
 def _withheld(draft: Draft, key_id: str) -> dict[str, set[str]]:

@@ -127,5 +127,10 @@ def _hint(ring: bytes, coming: str | None) -> str:
 
 def published_keyring(reader: Reader, present: Present) -> bytes | None:
     """The OpenPGP keys of a site, binary, as its state names them; None where nothing is."""
-    digest = present.state.files.get(layout.KEYRING) if present.state else None
-    return None if digest is None else reader.content(digest, layout.KEYRING)
+    return published_file(reader, present, layout.KEYRING)
+
+
+def published_file(reader: Reader, present: Present, path: str) -> bytes | None:
+    """A file as a site's state names it; None where it names none."""
+    digest = present.state.files.get(path) if present.state else None
+    return None if digest is None else reader.content(digest, path)

@@ -137,13 +137,7 @@ def refuse_other_keys(state: State | None, settings: Settings, keys: Keys) -> No
 
 def refuse_revoked(state: State | None, settings: Settings, keys: Keys) -> None:
     """A key that was revoked signs nothing more, and is announced by nobody."""
-    named = {
-        "--repo-key": keys.fingerprint,
-        "--next-repo-key": keys.coming.fingerprint if keys.coming else "",
-        "--second-repo-key": keys.second_fingerprint,
-        "--artifact-key": keys.artifact.key_id,
-    }
-    for option, key in named.items():
+    for option, key in keys.named.items():
         since = state.revoked.get(key) if state else None
         if since is not None:
             raise RequestError(

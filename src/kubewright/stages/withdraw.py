@@ -3,13 +3,14 @@
 from typing import NamedTuple
 
 from kubewright.errors import RequestError
-from kubewright.models.site import WITHDRAWN, YANKED, Change, ChannelRelease, IndexedRelease
+from kubewright.models.site import WITHDRAWN, Change
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels
 from kubewright.site.draft import Draft
-from kubewright.stages.promote import named
+from kubewright.stages.listing import as_listed
+from kubewright.stages.promote import named, put
 from kubewright.stages.site import edit
 
 
@@ -52,42 +53,8 @@ def withdraw(name: str, reason: str, settings: Settings, recipes: Recipes, keys:
                 current = channels.standing(record, draft.withdrawn).current
                 offered[channel] = current.name if current else ""
         if known is None:
-            _keep(draft, _yanked(release, reason), settings, keys)
+            put(draft, WITHDRAWN, as_listed(release, reason=reason), settings, keys)
         return release.name
 
     done = edit(settings, recipes, keys, change)
     return Withdrawn(done.result, offered, done.changes)
-
-
-def _yanked(release: IndexedRelease, reason: str) -> ChannelRelease:
-    return ChannelRelease(
-        name=release.name,
-        kubernetes=release.kubernetes,
-        status=YANKED,
-        manifest_url=release.manifest_url,
-        manifest_sha256=release.manifest_sha256,
-        development=release.development,
-        reason=reason,
-    )
-
-
-def _keep(draft: Draft, entry: ChannelRelease, settings: Settings, keys: Keys) -> None:
-    """List a release where who names its version finds it."""
-    previous = draft.published(WITHDRAWN)
-    entries = draft.entries(entry)
-    own = {deb.architecture for deb in entries.debs if deb.architecture != "all"}
-    known = previous.architectures if previous else draft.architectures
-    days = settings.valid_for
-    if previous is None and days is None and not keys.development:
-        days = channels.LASTS
-    new = channels.follow(
-        previous,
-        WITHDRAWN,
-        [*(previous.releases if previous else ()), entry],
-        now=settings.now,
-        url=settings.url.rstrip("/"),
-        repo_key=keys.fingerprint,
-        valid_for=days,
-        architectures=tuple(dict.fromkeys((*known, *sorted(own)))),
-    )
-    draft.put(new, draft.made_again(new))
