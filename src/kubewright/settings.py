@@ -46,6 +46,9 @@ class Settings(Model):
     upstream: str | None = Field(
         None, description="a mirror directory or its URL; None: the real upstreams"
     )
+    upstream_for: tuple[tuple[str, str], ...] = Field(
+        (), description="hosts, or paths on them, each with the directory or URL that stands for it"
+    )
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"

@@ -67,7 +67,9 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
 
 @click.command()
 @NAME
-@shared("upstream", "dist", "cache", "allow-unverified", "jobs", "dry-run")
+@shared(
+    "upstream", "upstream-for", "dist", "cache", "allow-unverified", "jobs", "dry-run",
+)  # fmt: skip
 def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     """Bring every input of the lock into the cache, checked."""
     from kubewright.cli.shipped import shipped

@@ -35,8 +35,8 @@ def size(recipes: Recipes) -> dict[str, int]:
 
 def diff(settings: Settings, recipes: Recipes) -> tuple[Update, ...]:
     """What the settings' upstream has and the recipes lack."""
-    from kubewright.upstream import Upstream
+    from kubewright.stages.upstreams import opened
 
     return updates(
-        recipes.catalog, recipes.components, Upstream(settings.upstream), jobs=settings.jobs
+        recipes.catalog, recipes.components, opened(settings, recipes), jobs=settings.jobs
     )
