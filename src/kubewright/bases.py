@@ -74,7 +74,9 @@ def nearest(prefixes: Collection[str], path: str) -> str | None:
 def _checked(option: str, given: str) -> str:
     """The place of a base, without a slash at the end."""
     scheme, separator, rest = given.partition("://")
-    place = f"{scheme.lower()}{separator}{rest}".rstrip("/") or given
+    place = given.rstrip("/") or "/"
+    if separator:
+        place = f"{scheme.lower()}{separator}{rest.rstrip('/')}"
     said = f"{option} {redacted(given)}" if option == "--upstream" else option
     if place.startswith(SCHEMES):
         if _is_address(place):

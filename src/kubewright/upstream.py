@@ -192,8 +192,9 @@ class _Mirror:
             return Origin(kind="unstated")
         if said.kind != "download":
             return Origin(kind=said.kind, description=files.sha256(self.description or b""))
-        host = nearest(said.through, path)
-        return None if host is None else said.through[host]
+        through = said.through or {}
+        host = nearest(through, path)
+        return None if host is None else through[host]
 
     @cached_property
     def description(self) -> bytes | None:

@@ -69,7 +69,8 @@ class Writer:
         cls.refuse_other(dest, mirror)
         before = _said(dest)
         if before and before.through:  # what was once read through something stays of that
-            mirror = mirror.model_copy(update={"through": {**mirror.through, **before.through}})
+            through = {**(mirror.through or {}), **before.through}
+            mirror = mirror.model_copy(update={"through": through})
         own = {NAME: description or mirror.to_bytes(), "README.txt": _ABOUT[mirror.kind][1]}
         return cls(dest, [files.write(dest / name, data) for name, data in own.items()])
 
@@ -123,10 +124,11 @@ class Writer:
 
     def list_sums(self, digests: Mapping[str, str]) -> None:
         """Have these digests by address in the mirror's own list."""
-        lines = [f"{digest}  {upstream_files.path(url)}\n" for url, digest in digests.items()]
+        named = sorted((upstream_files.path(url), digest) for url, digest in digests.items())
+        lines = "".join(f"{digest}  {name}\n" for name, digest in named)
         if lines:
             place = "SHA256SUMS"
-            self._write(place, merged(self.dest / place, "".join(sorted(lines)).encode()))
+            self._write(place, merged(self.dest / place, lines.encode()))
 
     def put(self, file: UpstreamFile, content: files.Content) -> None:
         """Write a file to its place, unless the same one lies there."""

@@ -58,8 +58,8 @@ class Mirror(Model):
 
     header: Header = Header(type="kubewright.mirror")
     kind: Kind
-    through: dict[str, Origin] = Field(
-        {},
+    through: dict[str, Origin] | None = Field(
+        None,
         description="of a download: the hosts whose files were not read from the upstream itself, "
         "and what was read",
     )

@@ -137,8 +137,9 @@ def _ask(
     pin = component.pin(entry.version, entry.arch)
     if pin and not has_own_bytes(upstream, entry):
         if stated and stated.sha256 != pin.sha256:
+            by = stated.checked_by
             raise VerificationFailed(
-                stated.checked_by,
+                upstream.named(by) if stated.check is Check.checksum else by,
                 f"says {stated.sha256} of {upstream.named(entry.url)}, "
                 f"but recipes/components.toml pins {pin.sha256} ({pin.source})",
                 "do not use this upstream, unless you have found the pin to be wrong",

@@ -85,7 +85,7 @@ def download(request: str, directory: Path, settings: Settings, recipes: Recipes
     solved = solution(request, settings, recipes, upstream)
     kubernetes, chosen = solved.case.kubernetes, solved.components
     _refuse_unpackaged(kubernetes, recipes)
-    everything, gaps = all_inputs(
+    everything, _ = all_inputs(
         chosen, recipes.components, settings.architectures, settings.asked.lacking
     )
     possible = _possible(everything, kubernetes, recipes.components)
@@ -93,11 +93,11 @@ def download(request: str, directory: Path, settings: Settings, recipes: Recipes
         return _downloaded(kubernetes, possible, everything)
     Writer.refuse_other(directory, _origins(everything, upstream)[0])
     read = tuple(upstream.kept)
-    wanted, more = pinned(chosen, settings, recipes, upstream)
-    for gap in (*gaps, *more):
+    wanted, gaps = pinned(chosen, settings, recipes, upstream)
+    for gap in gaps:
         log.warning("%s/%s %s: not available: %s", gap.component, gap.name, gap.arch, gap.reason)
     wanted = (*wanted, *_unvouched(everything, wanted, upstream))
-    small = {url: data for url, data in upstream.kept.items() if possible.get(url) != "marker"}
+    small = {url: data for url, data in upstream.kept.items() if not _is_marker(url)}
     small |= _markers(request, kubernetes, read, directory, upstream)
     listed: dict[str, Kind] = {entry.url: "file" for entry in wanted}
     listed |= {url: possible.get(url, "marker") for url in small}
@@ -170,12 +170,16 @@ def _markers(
     by_range = versions.Request.parse(request).word == "range"
     found = {}
     for url, data in upstream.kept.items():
-        if not url.startswith(f"{RELEASE_URL}/") or not url.endswith(".txt"):
+        if not _is_marker(url):
             continue
         version = data.decode("utf-8-sig", "replace").strip().removeprefix("v")
         if version == kubernetes or (url in read and not by_range) or _has(directory, version):
             found[url] = data
     return found
+
+
+def _is_marker(url: str) -> bool:
+    return url.startswith(f"{RELEASE_URL}/") and url.endswith(".txt")
 
 
 def _has(directory: Path, version: str) -> bool:
@@ -203,7 +207,7 @@ def _origins(wanted: Iterable[Input], upstream: Upstream) -> tuple[Mirror, str]:
         )
     kind = kinds[0]
     if kind == "download":
-        return Mirror(kind="download", through=through), ""
+        return Mirror(kind="download", through=through or None), ""
     return Mirror(kind="sample" if kind == "sample" else "source"), own[kind]
 
 
@@ -225,7 +229,7 @@ def _copy(
                 writer.take(entry.url, cache.use(known, folder))
         sums = {entry.url: upstream.mirror_digest(entry.url) for entry in wanted}
         writer.list_sums({url: digest for url, digest in sums.items() if digest})
-        for url, data in sorted(small.items(), key=lambda pair: pair[0].endswith(".txt")):
+        for url, data in sorted(small.items(), key=lambda pair: _is_marker(pair[0])):
             writer.put_small(url, data)
     return Summary(files=len(writer.written), written=sum(writer.written))
 
