@@ -8,8 +8,9 @@ from kubewright.settings import Settings
 
 def check(recipes: Recipes) -> tuple[Contradiction, ...]:
     """Every contradiction in the catalog. Raises RequestError for a file that is wrong in
-    itself.
+    itself, and for package recipes that do not fit the others.
     """
+    recipes.check_packages()
     return tuple(
         contradictions(recipes.catalog, recipes.components, recipes.relations, recipes.skew)
     )

@@ -34,6 +34,7 @@ def fetch(workspace: Workspace, settings: Settings, recipes: Recipes) -> Release
     """Bring what the cache lacks, note what was learned, and return the lock completed with it."""
     release = workspace.release()
     recipes.node_spec(release)  # refuses what can be resolved only
+    recipes.check_packages()
     upstream = opened(settings, recipes)
     release = remembered(workspace, release)
     if any(entry.check is None for entry in release.inputs):
