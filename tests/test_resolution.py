@@ -444,7 +444,7 @@ def test_a_pin_that_upstreams_own_checksum_contradicts_is_refused(
         if one.component == "etcd"
     ]
     with pytest.raises(
-        VerificationFailed, match=r"v3.6.8/SHA256SUMS: says \w{64} of .*pins 0{64} \(a test\)"
+        VerificationFailed, match=r"v3.6.8/SHA256SUMS\): says \w{64} of .*pins 0{64} \(a test\)"
     ):
         surveyed(wanted, pinned, tmp_path / "mirror")
 

@@ -90,7 +90,7 @@ class Upstream(Web):
 
     def _small(self, where: str, path: Path | None, meant: str) -> bytes | None:
         if path is not None:
-            log.debug("read %s, that is %s", path, meant)
+            log.debug("read %s%s", path, f" (in place of {meant})" if meant != where else "")
             if not _is_there(path):
                 return None
             with files.explained(path), path.open("rb") as stream:
