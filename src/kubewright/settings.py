@@ -108,6 +108,7 @@ class Settings(Model):
     flavour: Flavour = Field(
         "dispatcher", description="of hyperkube: separate programs, or one compiled here"
     )
+    zstd: bool = Field(False, description="image layers by zstd beside those by gzip")
     only: str = "*"
     offline: bool = False
     allow_unverified: tuple[str, ...] = ()

@@ -131,7 +131,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     "--pieces", type=click.IntRange(min=1), metavar="MIB",
     help="With --push: send layers in pieces of so many MiB, not in one request each.",
 )  # fmt: skip
-@shared("artifact-key", "passphrase-file", "dist", "cache", "registry", "dry-run")
+@shared("artifact-key", "passphrase-file", "dist", "cache", "registry", "zstd", "dry-run")
 def image(
     settings: Settings,
     as_json: bool,

@@ -183,6 +183,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": click.Choice(get_args(Flavour)),
         "help": "hyperkube: separate programs behind a script, or one program compiled by Go.",
     },
+    "zstd": {"is_flag": True, "help": "Give registries image layers by zstd too, after gzip."},
     "only": {"metavar": "GLOB", "help": "Build only these packages."},
     "jobs": {"type": int, "help": "How much to do at once."},
     "dry-run": {"is_flag": True, "help": "Say what would be written, and write nothing."},

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import IO
 
@@ -25,7 +24,9 @@ from kubewright.images.builds import (
     kept_layer,
     layer_build,
     layer_product,
+    newest,
     platform_product,
+    versioned,
 )
 from kubewright.images.docker_archive import write_archive
 from kubewright.images.layer import Layer, write_layer
@@ -86,12 +87,19 @@ def build(
         replacing_directory(dest) as root,
         TemporaryDirectory(prefix="kubewright-image-") as scratch,
     ):
-        sources = LayerSources(inputs, content, Path(scratch))
+        sources = LayerSources(inputs, content, Path(scratch, "gzip"))
         plan = make_plan(definition, release, sources, earlier)
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release, earlier.layout)
-        images = _write_images(layout, definition, plan, release, layers, where.name)
+        beside: dict[Key, Layer] = {}
+        other = definition.model_copy(update={"compression": "zstd"})
+        if definition.zstd:
+            again = replace(sources, scratch=Path(scratch, "zstd"))
+            planned = make_plan(other, release, again, earlier)
+            beside = _write_layers(layout, other, planned, release, earlier.layout)
+        images = _write_images(layout, definition, plan, release, (layers, beside), where.name)
     _note(earlier.notes, definition, release, sources, layers, images)
+    _note(earlier.notes, other, release, sources, beside, ())
     record = ImageRecord(
         images=images,
         archives=_archives(definition, release, images, dest, archives, earlier.notes),
@@ -177,16 +185,6 @@ def _tag(name: str, template: str, release: Release) -> str | None:
     return tag
 
 
-def versioned(tag: str) -> list[str]:
-    """The components whose versions are in a tag: `etcd` of `{etcd}-0`."""
-    return [name for _, name, _, _ in Formatter().parse(tag) if name]
-
-
-def newest(components: Iterable[str], release: Release) -> int:
-    """The date of the newest of some components in epoch seconds; 0 of none."""
-    return max(map(release.dated, components), default=0)
-
-
 def _layer_epoch(name: str, definition: ImageDefinition, release: Release) -> int:
     """The date of a layer in epoch seconds."""
     inputs = (file.input for file in definition.layers[name].files)
@@ -226,18 +224,20 @@ def _write_images(
     definition: ImageDefinition,
     plan: Plan,
     release: Release,
-    layers: Mapping[Key, Layer],
+    layers: tuple[Mapping[Key, Layer], Mapping[Key, Layer]],
     registry: str,
 ) -> tuple[Image, ...]:
-    """Write every image over its layers, and finish the layout."""
+    """Write every image over its layers, by gzip and by zstd, and finish the layout."""
     made = []
     for name, (tag, arches) in sorted(plan.images.items()):
         image = definition.images[name]
-        over = {}
-        for arch in arches:
-            over[arch] = [layers[layer, arch] for layer in image.layers]
+        over = [
+            {arch: [form[layer, arch] for layer in image.layers] for arch in arches} if form else {}
+            for form in layers
+        ]
         epoch = newest(versioned(image.tag), release)
-        assembled = assemble(definition, name, tag, f"{registry}/{name}:{tag}", over, epoch)
+        reference = f"{registry}/{name}:{tag}"
+        assembled = assemble(definition, name, tag, reference, over[0], epoch, over[1])
         for document in assembled.documents:
             layout.add(document)
         made.append(assembled)

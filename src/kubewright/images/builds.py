@@ -1,9 +1,10 @@
 """What layers, images and archives are built from, and notes of what came of it."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Formatter
 
 from pydantic import ValidationError
 
@@ -89,8 +90,9 @@ def layer_build(
         pinned = pins[layer.packages].of(arch)
         inputs |= {f"{pin.package} {pin.version} {pin.arch}": pin.sha256 for pin in pinned}
     tool, _, version = compressor(definition.compression)[1].partition(" ")
+    form = "" if definition.compression == "gzip" else f"-{definition.compression}"
     return Build(
-        id=f"layer/{name}/{arch}",
+        id=f"layer/{name}/{arch}{form}",
         inputs=inputs,
         recipe=fingerprint(layer.model_dump(mode="json"), _versions(layer, release)),
         content=_content(layer, content),
@@ -99,14 +101,28 @@ def layer_build(
     )
 
 
+def versioned(tag: str) -> list[str]:
+    """The components whose versions are in a tag: `etcd` of `{etcd}-0`."""
+    return [name for _, name, _, _ in Formatter().parse(tag) if name]
+
+
+def newest(components: Iterable[str], release: Release) -> int:
+    """The date of the newest of some components in epoch seconds; 0 of none."""
+    return max(map(release.dated, components), default=0)
+
+
 def image_build(
     image: Image, platform: Platform, layers: Sequence[str], recipe: Mapping[str, object]
 ) -> Build:
     """What an image is built from for one architecture: `layers` are the names of its layers."""
-    blobs = zip(layers, platform.layers, strict=True)
+    blobs = dict(zip(layers, platform.layers, strict=True))
+    if platform.zstd:
+        beside = zip(layers, platform.zstd.layers, strict=True)
+        blobs |= {f"{name}-zstd": blob for name, blob in beside}
+    parts = {name: blob.digest.removeprefix("sha256:") for name, blob in blobs.items()}
     return Build(
         id=f"image/{image.name}/{platform.arch}",
-        inputs={f"layer/{name}": blob.digest.removeprefix("sha256:") for name, blob in blobs},
+        inputs={f"layer/{name}": digest for name, digest in parts.items()},
         recipe=fingerprint(recipe),
         tools=_TOOLS,
         variables={"reference": image.reference},
