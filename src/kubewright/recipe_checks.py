@@ -27,7 +27,9 @@ _FOLDERS = ("dir", "place")
 
 def check(recipes: Mapping[str, Recipe], components: Components) -> None:
     """Raise RequestError with every mistake, each by file and key."""
-    lines = [line for recipe in recipes.values() for line in _named(recipe, components)]
+    lines: list[str] = []
+    for recipe in recipes.values():
+        lines += _named(recipe, components)
     lines += _shared(recipes.values())
     if lines:
         raise RequestError("\n".join(lines))
@@ -36,8 +38,9 @@ def check(recipes: Mapping[str, Recipe], components: Components) -> None:
 def _named(recipe: Recipe, components: Components) -> Iterator[str]:
     """The components and inputs that a recipe names and components.toml lacks."""
     known = components.components
-    sources = {name: [source.name for source in known[name].inputs] for name in known}
-    inputs = {**sources, **{name: [*sources.get(name, ()), *made] for name, made in _MADE.items()}}
+    inputs = {name: list(made) for name, made in _MADE.items()}
+    for name, component in known.items():
+        inputs.setdefault(name, []).extend(source.name for source in component.inputs)
     if recipe.component not in known:
         yield _line(recipe, "component", "component", recipe.component, known)
     for number, name in enumerate(recipe.made_of):
@@ -68,7 +71,7 @@ def _shared(recipes: Iterable[Recipe]) -> Iterator[str]:
     minors = {_NEWEST}
     for recipe in every:
         minors |= {one.before for one in recipe.older}
-        minors |= {name for entry in recipe.contents for name in entry.minors}
+        minors.update(*(entry.minors for entry in recipe.contents))
     for first, second in combinations(every, 2):
         for form in Format:
             shared: set[str] = set()

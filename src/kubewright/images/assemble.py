@@ -57,33 +57,26 @@ def assemble(
     about = annotations(name, tag, image, definition.flavour, epoch)
     platforms: list[Platform] = []
     documents: list[bytes] = []
-    manifests: list[Descriptor] = []
-    beside: list[Descriptor] = []
+    manifests: tuple[list[Descriptor], list[Descriptor]] = [], []
     for arch in sorted(layers):
         configuration = config(image, arch, layers[arch], about, epoch)
         bare = ImageManifest(config=descriptor(CONFIG, configuration), layers=(), annotations=about)
         manifest = relayered(bare, _blobs(layers[arch]))
-        manifests.append(descriptor(MANIFEST, manifest, arch=arch))
+        manifests[0].append(descriptor(MANIFEST, manifest, arch=arch))
         documents += [configuration, manifest]
         platform = _platform(arch, manifest, configuration, layers[arch])
         if arch in zstd:
             other = relayered(bare, _blobs(zstd[arch]))
-            beside.append(descriptor(MANIFEST, other, arch=arch, annotations=ZSTD))
+            manifests[1].append(descriptor(MANIFEST, other, arch=arch, annotations=ZSTD))
             documents.append(other)
             platform = platform.model_copy(update={"zstd": _beside(other, zstd[arch])})
         platforms.append(platform)
-    index = ImageIndex(manifests=(*manifests, *beside), annotations=about).to_bytes()
+    index = ImageIndex(manifests=(*manifests[0], *manifests[1]), annotations=about).to_bytes()
     entry = descriptor(INDEX, index, annotations=names(f"{name}:{tag}", reference))
     made = Image(
-        name=name,
-        tag=tag,
-        reference=reference,
-        flavour=definition.flavour,
-        index=entry.digest,
-        platforms=tuple(platforms),
-        components=image.components,
-        links=links(definition, image),
-    )
+        name=name, tag=tag, reference=reference, flavour=definition.flavour, index=entry.digest,
+        platforms=tuple(platforms), components=image.components, links=links(definition, image),
+    )  # fmt: skip
     return Assembled(made, (*documents, index), entry)
 
 

@@ -2,7 +2,6 @@
 architecture.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,16 +12,17 @@ from typing import IO
 
 from kubewright import checked
 from kubewright.archives import Entry
-from kubewright.errors import RequestError
 from kubewright.images.assemble import assemble
 from kubewright.images.builds import (
     Notes,
     archive_build,
     image_build,
+    image_tag,
     keep_layer,
     kept_archive,
     kept_layer,
     layer_build,
+    layer_epoch,
     layer_product,
     newest,
     platform_product,
@@ -91,15 +91,10 @@ def build(
         plan = make_plan(definition, release, sources, earlier)
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release, earlier.layout)
-        beside: dict[Key, Layer] = {}
-        other = definition.model_copy(update={"compression": "zstd"})
-        if definition.zstd:
-            again = replace(sources, scratch=Path(scratch, "zstd"))
-            planned = make_plan(other, release, again, earlier)
-            beside = _write_layers(layout, other, planned, release, earlier.layout)
+        again = replace(sources, scratch=Path(scratch, "zstd"))
+        beside = _write_beside(layout, definition, release, again, earlier)
         images = _write_images(layout, definition, plan, release, (layers, beside), where.name)
     _note(earlier.notes, definition, release, sources, layers, images)
-    _note(earlier.notes, other, release, sources, beside, ())
     record = ImageRecord(
         images=images,
         archives=_archives(definition, release, images, dest, archives, earlier.notes),
@@ -128,7 +123,7 @@ def make_plan(
 
     plan = Plan({}, {}, [])
     for name, image in definition.images.items():
-        tag = _tag(name, image.tag, release)
+        tag = image_tag(name, image.tag, release)
         for arch in release.architectures:
             layers, reasons = _layers(image, arch, definition, look, buildable=tag is not None)
             if tag is None:
@@ -169,32 +164,10 @@ def _layers(
     return layers, reasons
 
 
-def _tag(name: str, template: str, release: Release) -> str | None:
-    """The tag of an image, or None when the release lacks the component that the template names."""
-    versions = {component.name: component.version for component in release.components}
-    try:
-        tag = template.format_map({**versions, "kubernetes": release.kubernetes})
-    except KeyError:
-        return None
-    if not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
-        raise RequestError(
-            f"image.toml: images.{name}.tag",
-            f"{tag!r} is not an image tag",
-            "use letters, digits, `.`, `_` and `-`",
-        )
-    return tag
-
-
-def _layer_epoch(name: str, definition: ImageDefinition, release: Release) -> int:
-    """The date of a layer in epoch seconds."""
-    inputs = (file.input for file in definition.layers[name].files)
-    return newest((wanted.component for wanted in inputs if wanted), release)
-
-
 def _layer_build(
     key: Key, definition: ImageDefinition, release: Release, sources: LayerSources
 ) -> Build | None:
-    epoch = _layer_epoch(key[0], definition, release)
+    epoch = layer_epoch(key[0], definition, release)
     pins = sources.inputs.pins
     return layer_build(*key, definition, release, epoch, sources.content, pins)
 
@@ -208,7 +181,7 @@ def _write_layers(
             keep_layer(content, earlier, layout.root)
             return content
         entries = content
-        epoch = _layer_epoch(key[0], definition, release)
+        epoch = layer_epoch(key[0], definition, release)
 
         def into(out: IO[bytes]) -> Layer:
             return write_layer(entries, out, epoch=epoch, compression=definition.compression)
@@ -217,6 +190,20 @@ def _write_layers(
 
     with ThreadPoolExecutor() as pool:  # zlib, zstd and hashlib work outside Python's lock
         return dict(zip(plan.layers, pool.map(write, plan.layers), strict=True))
+
+
+def _write_beside(
+    layout: Layout, definition: ImageDefinition, release: Release, sources: LayerSources,
+    earlier: Earlier,
+) -> dict[Key, Layer]:  # fmt: skip
+    """Write the same layers by zstd, where the definition asks for them, and note them."""
+    if not definition.zstd:
+        return {}
+    other = definition.model_copy(update={"compression": "zstd"})
+    plan = make_plan(other, release, sources, earlier)
+    layers = _write_layers(layout, other, plan, release, earlier.layout)
+    _note(earlier.notes, other, release, sources, layers, ())
+    return layers
 
 
 def _write_images(
@@ -231,10 +218,11 @@ def _write_images(
     made = []
     for name, (tag, arches) in sorted(plan.images.items()):
         image = definition.images[name]
-        over = [
-            {arch: [form[layer, arch] for layer in image.layers] for arch in arches} if form else {}
-            for form in layers
-        ]
+        over: list[dict[Arch, list[Layer]]] = [{}, {}]
+        for arch in arches:
+            for form, stack in zip(layers, over, strict=True):
+                if form:
+                    stack[arch] = [form[layer, arch] for layer in image.layers]
         epoch = newest(versioned(image.tag), release)
         reference = f"{registry}/{name}:{tag}"
         assembled = assemble(definition, name, tag, reference, over[0], epoch, over[1])

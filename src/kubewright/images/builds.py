@@ -1,5 +1,6 @@
 """What layers, images and archives are built from, and notes of what came of it."""
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from string import Formatter
 from pydantic import ValidationError
 
 from kubewright import __version__, checked, files
+from kubewright.errors import RequestError
 from kubewright.images.layer import Layer, compressor
 from kubewright.models.base import Arch, Model
 from kubewright.models.build import Build, Built, LayerProduct, PlatformProduct, Product
@@ -109,6 +111,28 @@ def versioned(tag: str) -> list[str]:
 def newest(components: Iterable[str], release: Release) -> int:
     """The date of the newest of some components in epoch seconds; 0 of none."""
     return max(map(release.dated, components), default=0)
+
+
+def image_tag(name: str, template: str, release: Release) -> str | None:
+    """The tag of an image, or None when the release lacks the component that the template names."""
+    versions = {component.name: component.version for component in release.components}
+    try:
+        tag = template.format_map({**versions, "kubernetes": release.kubernetes})
+    except KeyError:
+        return None
+    if not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
+        raise RequestError(
+            f"image.toml: images.{name}.tag",
+            f"{tag!r} is not an image tag",
+            "use letters, digits, `.`, `_` and `-`",
+        )
+    return tag
+
+
+def layer_epoch(name: str, definition: ImageDefinition, release: Release) -> int:
+    """The date of a layer in epoch seconds."""
+    inputs = (file.input for file in definition.layers[name].files)
+    return newest((wanted.component for wanted in inputs if wanted), release)
 
 
 def image_build(
