@@ -59,7 +59,7 @@ class Built:
         return self.layout / "blobs" / digest.replace(":", "/")
 
 
-def build_images(root: Path) -> Built:
+def build_images(root: Path, *, zstd: bool = False) -> Built:
     """Three images for two architectures over one program that does not compress."""
 
     def inputs(component: str, name: str, arch: Arch) -> Path:
@@ -85,7 +85,7 @@ def build_images(root: Path) -> Built:
         ),
     )
     record = build(
-        DEFINITION, release, inputs,
+        DEFINITION.model_copy(update={"zstd": zstd}), release, inputs,
         registry="registry.test", dest=root / "layout", archives=root / "archives", content=root,
     )  # fmt: skip
     return Built(root / "layout", record)

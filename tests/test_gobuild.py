@@ -268,6 +268,22 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     )
 
 
+def test_a_cache_that_is_named_from_here_is_found_from_the_folder_in_which_go_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    def elsewhere(out: Path, scratch: Path) -> None:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        (out / "it").write_bytes(b"program")
+        assert scratch.is_dir()
+
+    made = BuildCache(Path("cache")).make(inputs(), elsewhere, free_bytes=0)["it"]
+    assert made.read_bytes() == b"program"
+    assert made == tmp_path / "cache" / "build" / inputs().fingerprint / "it"
+
+
 @pytest.mark.parametrize("name", ["it", RECORD])
 def test_what_was_damaged_is_made_again(tmp_path: Path, name: str) -> None:
     calls: list[int] = []

@@ -27,7 +27,7 @@ def quiet(what: str, count: int) -> None:
 
 def put(tmp_path: Path, wanted: Mapping[str, str]) -> Writer:
     """Put one and the same program for every file of these components at these versions."""
-    writer = Writer.claim(tmp_path / "mirror", "source")
+    writer = Writer.claim(tmp_path / "mirror", Mirror(kind="source"))
     program = tmp_path / "made"
     for name, version in wanted.items():
         program.write_text(f"{name} {version}")

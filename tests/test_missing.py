@@ -155,7 +155,7 @@ def test_a_refusal_of_any_object_is_named_with_cause_and_remedy(
     ) as caught:
         pinned(server.address, SOME)
     assert caught.value.exit_code == 7
-    assert "or use a mirror with --upstream DIR" in str(caught.value)
+    assert "or use another mirror with --upstream DIR" in str(caught.value)
 
 
 @pytest.mark.parametrize("status", CAUSES)
@@ -219,8 +219,8 @@ def test_a_program_whose_checksum_is_there_exists(mirror: Path, name: str, arch:
         path.unlink()
     with pytest.raises(
         UpstreamUnreachable,
-        match=rf"kubernetes/{name} \w+: there is no \S+, but \S+\.sha256 has its checksum: it "
-        "exists, and is missing; try again later",
+        match=rf"kubernetes/{name} \w+: there is no https://\S+ \(read from /\S+\), but"
+        r" \S+\.sha256 has its checksum: it exists, and is missing; try again later",
     ):
         pinned(str(mirror))
 

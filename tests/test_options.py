@@ -186,7 +186,7 @@ def test_a_verb_lists_exactly_the_options_that_it_reads(words: str) -> None:
 def test_the_reading_of_the_code_sees_what_is_there() -> None:
     module = Module(SOURCE / "kubewright" / "stages" / "quickstart.py")
     function = module.functions["quickstart"]
-    assert function.decides == {"upstream", "dist", "site", "url"}
+    assert function.decides == {"upstream", "upstream_for", "dist", "site", "url"}
     assert "kubewright.stages.release.release" in function.passes_to
     assert {"offline", "only", "valid_for"} <= settings_read(function)
     assert not {"dist", "site"} & settings_read(function)

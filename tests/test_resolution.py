@@ -192,7 +192,7 @@ def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: s
             "stable-1.36",
             "v1.37.1",
             "stable-1.36",
-            r"stable-1.36.txt: says v1.37.1, which is not a final release of 1.36",
+            r"/stable-1.36.txt\): says v1.37.1, which is not a final release of 1.36",
         ),
         (
             "stable-1.36",
@@ -204,7 +204,7 @@ def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: s
             "stable",
             "v1.37.0-rc.1",
             "stable",
-            r"stable.txt: says v1.37.0-rc.1, which is not a final release, as stable",
+            r"/stable.txt \(read from \S+\): says v1.37.0-rc.1, which is not a final release, as",
         ),
         (
             "latest-1.36",
@@ -212,7 +212,7 @@ def test_a_statement_ends_where_it_says(kubernetes: str, version: str, status: s
             "latest-1.36",
             r"says v1.35.9, which is not a release of 1.36, as latest-1.36",
         ),
-        ("stable-1.36", "v1.37.1", ">=1.36", r"stable-1.36.txt: says v1.37.1"),
+        ("stable-1.36", "v1.37.1", ">=1.36", r"/stable-1.36.txt \(read from .+: says v1.37.1"),
     ],
 )
 def test_a_marker_that_names_another_version_is_refused(
@@ -251,7 +251,7 @@ def test_a_marker_that_is_an_error_page_is_refused(tmp_path: Path) -> None:
     marker.parent.mkdir(parents=True)
     marker.write_text("<html><body>Sign in to the network</body></html>")
     with pytest.raises(
-        VerificationFailed, match=r"stable.txt: is not a version marker, it begins '<html>"
+        VerificationFailed, match=r"/stable.txt\): is not a version marker, it begins '<html>"
     ):
         meant("stable", Upstream(str(tmp_path)))
 
@@ -444,7 +444,7 @@ def test_a_pin_that_upstreams_own_checksum_contradicts_is_refused(
         if one.component == "etcd"
     ]
     with pytest.raises(
-        VerificationFailed, match=r"v3.6.8/SHA256SUMS: says \w{64} of .*pins 0{64} \(a test\)"
+        VerificationFailed, match=r"v3.6.8/SHA256SUMS\): says \w{64} of .*pins 0{64} \(a test\)"
     ):
         surveyed(wanted, pinned, tmp_path / "mirror")
 

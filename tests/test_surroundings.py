@@ -60,6 +60,32 @@ def test_a_path_may_begin_with_the_home_directory(
     assert (home / "made").is_dir() == (name == "dist")
 
 
+@pytest.mark.parametrize(
+    ("variable", "made"),
+    [
+        ("KUBEWRIGHT_DATA", "own/development"),
+        ("XDG_DATA_HOME", "own/kubewright/development"),
+        ("XDG_CACHE_HOME", "own/kubewright/sha256"),
+    ],
+)
+def test_so_may_a_directory_of_a_variable_that_no_option_stands_for(
+    run: Run, tmp_path: Path, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch,
+    variable: str, made: str,
+) -> None:  # fmt: skip
+    monkeypatch.delenv("KUBEWRIGHT_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(variable, "~/own")
+    if variable == "XDG_CACHE_HOME":
+        assert (
+            run("resolve", "v1.36.4", "--arch", "amd64", "--upstream", str(sample_mirror))[0] == 0
+        )
+        assert run("fetch", "--upstream", str(sample_mirror))[0] == 0
+    else:
+        assert run("key", "show")[0] == 0
+    assert (tmp_path / "home" / made).is_dir()
+    assert not (tmp_path / "~").exists()
+
+
 def test_the_home_of_somebody_who_is_not_there_is_named(run: Run) -> None:
     code, _, said = run(*RESOLVE, "--dist=~nobody-of-this-name/x")
     assert code == 2

@@ -270,7 +270,8 @@ def test_other_bytes_than_promised_are_refused_and_leave_nothing(
     cache = Cache(tmp_path)
     with pytest.raises(
         VerificationFailed,
-        match=rf"kubelet: its SHA-256 is {DIGEST} .* says {'0' * 64}; the download",
+        match=rf"^{URL} \(read from {server.origin}/\S+/kubelet\): its SHA-256 is {DIGEST} .*"
+        rf" says {'0' * 64}; the download",
     ):
         cache.fetch(Upstream(server.origin), entry("0" * 64), quiet)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -320,7 +321,7 @@ def test_a_refusal_names_the_host_and_a_remedy(server: Server) -> None:
     server.fault = "418"
     with pytest.raises(
         UpstreamUnreachable,
-        match=r"127.0.0.1:\d+: answered 418 for .*; try again later, or use a mirror",
+        match=r"127.0.0.1:\d+: answered 418 for .*; try again later, or use another mirror",
     ):
         Upstream(server.origin).read(URL)
 
@@ -344,18 +345,18 @@ def test_no_network_is_exit_7_and_names_the_host() -> None:
 
 def test_a_mirror_says_what_it_is(tmp_path: Path, sample_mirror: Path) -> None:
     description = (sample_mirror / "mirror.json").read_bytes()
-    assert Upstream(str(sample_mirror)).origin == Origin(
+    assert Upstream(str(sample_mirror)).origin(URL) == Origin(
         kind="sample", description=files.sha256(description)
     )
-    assert Upstream(str(tmp_path)).origin == Origin(kind="unstated")
-    assert Upstream().origin is None
+    assert Upstream(str(tmp_path)).origin(URL) == Origin(kind="unstated")
+    assert Upstream().origin(URL) is None
     (tmp_path / "mirror.json").write_text(
         '{"header": {"type": "kubewright.mirror", "version": "1"}, "kind": "best"}'
     )
     with pytest.raises(
         VerificationFailed, match=r"mirror.json: damaged at kind; get the file again"
     ):
-        print(Upstream(str(tmp_path)).origin)
+        print(Upstream(str(tmp_path)).origin(URL))
 
 
 def test_a_mirror_that_is_no_directory_is_named(tmp_path: Path) -> None:
@@ -378,7 +379,8 @@ def test_the_password_of_a_mirror_is_in_no_log_and_no_error(
     with pytest.raises(UpstreamUnreachable, match=r"^127.0.0.1:\d+: ") as caught:
         upstream.read(URL)
     assert f"GET {origin}/dl.k8s.io/release" in caplog.text
-    assert upstream.mirror == origin
+    assert upstream.where(URL).startswith(origin.replace("//", "//me:topsecret@"))
+    assert upstream.named(URL).startswith(f"{URL} (read from {origin}/dl.k8s.io/")
     assert "topsecret" not in caplog.text + str(caught.value)
 
 

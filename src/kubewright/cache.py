@@ -182,10 +182,12 @@ class Cache:
             stream.truncate(0)
             self._download(upstream, entry, stream, progress, unpacked=True)
             digest = _digest(stream)
-            log.info("%s: came packed by gzip (%s, %d bytes)", entry.url, packed, said)
+            log.info(
+                "%s: came packed by gzip (%s, %d bytes)", upstream.named(entry.url), packed, said
+            )
         if entry.sha256 not in (None, digest):
             raise VerificationFailed(
-                entry.url,
+                upstream.named(entry.url),
                 f"its SHA-256 is {digest} ({stream.tell()} bytes), but "
                 f"{entry.checked_by or 'the lock'} says {entry.sha256}; the download was truncated "
                 "or changed",
@@ -202,7 +204,7 @@ class Cache:
         *,
         unpacked: bool = False,
     ) -> None:
-        bounds = Bounds(entry.url, self.root / _PARTIAL, stream, progress)
+        bounds = Bounds(upstream.named(entry.url), self.root / _PARTIAL, stream, progress)
         for attempt in range(1, ATTEMPTS + 1):
             if entry.sha256 is None or unpacked:
                 stream.truncate(0)  # nobody would notice two halves of two files
@@ -218,7 +220,9 @@ class Cache:
                 time.sleep(PAUSE * attempt)
         if not exists:
             raise VerificationFailed(
-                entry.url, "upstream does not have it any more", "run `kubewright resolve` again"
+                upstream.named(entry.url),
+                "upstream does not have it any more",
+                "run `kubewright resolve` again",
             )
 
 

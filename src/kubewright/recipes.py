@@ -26,6 +26,7 @@ from kubewright.models.parity import Accepting
 from kubewright.models.recipe import Recipe
 from kubewright.models.relations import Relations
 from kubewright.models.skew import Skew
+from kubewright.recipe_checks import check
 
 M = TypeVar("M", bound=Model)
 E = TypeVar("E", MinorFacts, NodeSpecs, Relations, Skew)
@@ -136,7 +137,12 @@ class Recipes:
                     f"is {recipe.name!r}",
                     "it must match the file's name",
                 )
+        check(loaded, self.components)
         return loaded
+
+    def check_packages(self) -> None:
+        """Read all of `packages` now, so that a mistake in them stops no later stage."""
+        _ = self.packages
 
     @cached_property
     def packaged(self) -> frozenset[str]:

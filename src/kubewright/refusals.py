@@ -6,7 +6,6 @@ from typing import Final
 
 from kubewright.addresses import address
 from kubewright.errors import UpstreamUnreachable
-from kubewright.log import redacted
 from kubewright.patience import asked
 
 CAUSES: Final[dict[int, tuple[str, str]]] = {
@@ -17,8 +16,9 @@ CAUSES: Final[dict[int, tuple[str, str]]] = {
     403: (
         "refuses this machine or this file: a firewall, a proxy, a block of its network or of its"
         " country, or a bucket whose files may be read but not listed",
-        "ask who runs it, or run this from another network; a bucket says what it lacks once its"
-        " readers may list it (s3:ListBucket)",
+        "if it wants an account, put that into ~/.netrc; else ask who runs it, or run this from"
+        " another network; a bucket says what it lacks once its readers may list it"
+        " (s3:ListBucket)",
     ),
     407: (
         "that is the proxy on the way, which wants a name and a password",
@@ -49,19 +49,21 @@ class Refused(UpstreamUnreachable):
         super().__init__(place, problem, remedy)
 
 
-def refused(where: str, status: int, headers: Mapping[str, str], instead: str) -> Refused:
-    """The error for an answer of `status` to a request for `where`; `instead` is what else to do,
-    as the end of a sentence.
+def refused(
+    where: str, words: str, status: int, headers: Mapping[str, str], instead: str
+) -> Refused:
+    """The error for an answer of `status` to a request for `where`, which people know by `words`;
+    `instead` is what else to do, as the end of a sentence.
     """
     why, remedy = CAUSES.get(status, ("", "try again later"))
     wait = asked(headers)
     if wait is not None:
         remedy = f"try again, but {wait.words}"
-    said = f"answered {status} for {redacted(where)}"
+    said = f"answered {status} for {words}"
     return Refused(status, address(where), f"{said}: it {why}" if why else said, remedy + instead)
 
 
-def refused_by_proxy(where: str, reason: str, instead: str) -> Refused | None:
+def refused_by_proxy(where: str, words: str, reason: str, instead: str) -> Refused | None:
     """The error for a proxy that does not connect to a server; None where `reason` says something
     else.
     """
@@ -73,6 +75,6 @@ def refused_by_proxy(where: str, reason: str, instead: str) -> Refused | None:
     return Refused(
         status,
         address(where),
-        f"the proxy on the way answered {status} and does not connect to it",
+        f"the proxy on the way answered {status} and does not connect to it, for {words}",
         remedy + instead,
     )

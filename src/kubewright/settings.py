@@ -46,6 +46,9 @@ class Settings(Model):
     upstream: str | None = Field(
         None, description="a mirror directory or its URL; None: the real upstreams"
     )
+    upstream_for: tuple[tuple[str, str], ...] = Field(
+        (), description="hosts, or paths on them, each with the directory or URL that stands for it"
+    )
     dist: Path = Path("dist")
     cache: Path
     site: str = "site"
@@ -105,6 +108,7 @@ class Settings(Model):
     flavour: Flavour = Field(
         "dispatcher", description="of hyperkube: separate programs, or one compiled here"
     )
+    zstd: bool = Field(False, description="image layers by zstd beside those by gzip")
     only: str = "*"
     offline: bool = False
     allow_unverified: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -61,18 +61,20 @@ class Web:
 
     @contextmanager
     def request(
-        self, method: str, where: str, *, span: str = ""
+        self, method: str, where: str, *, span: str = "", meant: str = ""
     ) -> Iterator[requests.Response | None]:
         """The answer to a request, None where there is no such file.
 
         `span` asks for a part: `5-` for all but the first five bytes. Where the file ends before
-        it, the answer is RANGE_NOT_SATISFIABLE. Raises UpstreamUnreachable; Refused where a server
+        it, the answer is RANGE_NOT_SATISFIABLE. `meant` is the address that `where` stands for, and
+        messages name both, and the proxy. Raises UpstreamUnreachable; Refused where a server
         answered.
         """
         headers = {"Accept-Encoding": "identity"}
         if span:
             headers["Range"] = f"bytes={span}"
-        log.debug("%s %s", method, redacted(where))
+        asked = _Asked(where, meant, proxy_of(where))
+        log.debug("%s %s", method, asked.words)
         try:
             with self._session.request(
                 method, where, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
@@ -84,29 +86,35 @@ class Web:
                     return
                 at_end = span and status == RANGE_NOT_SATISFIABLE
                 if status >= requests.codes.bad_request and not at_end:
-                    raise refused(where, status, response.headers, self.instead)
+                    if origin(response.url) != origin(where):
+                        asked = asked._replace(led=address(response.url))
+                    raise refused(where, asked.words, status, response.headers, self.instead)
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            raise self._unreachable(where, error) from error
+            raise self._unreachable(asked, error) from error
 
-    def _unreachable(self, where: str, error: Exception) -> UpstreamUnreachable:
+    def _unreachable(self, asked: "_Asked", error: Exception) -> UpstreamUnreachable:
         """Explains why no answer came, or not all of it."""
+        where = asked.where
         if isinstance(error, _Unencrypted):
             return UpstreamUnreachable(
                 address(where),
-                f"redirects {redacted(where)} to {error}, which is not encrypted: whoever is on the"
+                f"redirects {asked.words} to {error}, which is not encrypted: whoever is on the"
                 " way could change it",
                 f"use another address{self.instead}",
             )
-        by_proxy = refused_by_proxy(where, cause(error), self.instead)
+        by_proxy = refused_by_proxy(where, asked.words, cause(error), self.instead)
         if by_proxy is not None:
             return by_proxy
         # After the answer began, the body comes from urllib3 itself.
         broken = isinstance(error, HTTPError)
-        problem = f"broke off at {redacted(where)}" if broken else "cannot be reached"
+        problem = f"broke off at {asked.words}" if broken else "cannot be reached"
+        why = f"({cause(error)})"
+        if not broken and asked.words != redacted(where):
+            why += f", asked for {asked.words}"
         return UpstreamUnreachable(
             address(where),
-            f"{problem} ({cause(error)})",
+            f"{problem} {why}",
             f"check the network or the proxy variables{self.instead}",
         )
 
@@ -141,6 +149,32 @@ class WebFiles(Web):
                 repr(path), "not a path inside a site", "do not trust this site"
             )
         return f"{self.base}/{path}"
+
+
+class _Asked(NamedTuple):
+    """What is asked for, what that stands for, the proxy that is asked, and the server that a
+    redirect leads to.
+    """
+
+    where: str
+    meant: str
+    proxy: str
+    led: str = ""
+
+    @property
+    def words(self) -> str:
+        """All of it for people."""
+        own, meant = redacted(self.where), redacted(self.meant)
+        more = [f"in place of {meant}"] if meant not in ("", own) else []
+        more += [f"through the proxy {self.proxy}"] if self.proxy else []
+        more += [f"which led to {self.led}"] if self.led else []
+        return f"{own} ({', '.join(more)})" if more else own
+
+
+def proxy_of(where: str) -> str:
+    """The proxy that requests to a URL go through, without its password; empty: none."""
+    found = requests.utils.select_proxy(where, requests.utils.get_environ_proxies(where))
+    return redacted(found) if found else ""
 
 
 def promised(response: requests.Response) -> int:

@@ -67,7 +67,9 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
 
 @click.command()
 @NAME
-@shared("upstream", "dist", "cache", "allow-unverified", "jobs", "dry-run")
+@shared(
+    "upstream", "upstream-for", "dist", "cache", "allow-unverified", "jobs", "dry-run",
+)  # fmt: skip
 def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     """Bring every input of the lock into the cache, checked."""
     from kubewright.cli.shipped import shipped
@@ -129,7 +131,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     "--pieces", type=click.IntRange(min=1), metavar="MIB",
     help="With --push: send layers in pieces of so many MiB, not in one request each.",
 )  # fmt: skip
-@shared("artifact-key", "passphrase-file", "dist", "cache", "registry", "dry-run")
+@shared("artifact-key", "passphrase-file", "dist", "cache", "registry", "zstd", "dry-run")
 def image(
     settings: Settings,
     as_json: bool,

@@ -38,7 +38,7 @@ def check(settings: Settings, as_json: bool) -> None:
 
 
 @catalog.command()
-@shared("upstream", "offline", "jobs")
+@shared("upstream", "upstream-for", "offline", "jobs")
 def diff(settings: Settings, as_json: bool) -> None:
     """Show what an upstream has that the recipes lack: Kubernetes, and the newest of each
     companion.

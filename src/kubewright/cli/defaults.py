@@ -43,7 +43,12 @@ def _read() -> dict[str, Any]:
         table = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RequestError(str(CONFIG), f"not TOML: {error}") from error
-    return {key.replace("_", "-"): value for key, value in table.items()}
+    named = {key.replace("_", "-"): value for key, value in table.items()}
+    if isinstance(named.get("upstream"), dict):
+        from kubewright.cli.upstreams import spread
+
+        return spread(named, str(CONFIG))
+    return named
 
 
 def _require_known(names: Iterable[str], every: Commands) -> None:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from kubewright import files
 from kubewright.errors import RequestError
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,6 @@ def expanded(given: Any) -> Any:
 def _own(variable: str, below: str) -> Path | None:
     base = os.environ.get(variable)
     try:
-        return (Path(base) if base else Path.home() / below) / "kubewright"
+        return (files.expanded(base) if base else Path.home() / below) / "kubewright"
     except RuntimeError:  # a number without a name, as in containers
         return None

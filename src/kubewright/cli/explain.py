@@ -10,7 +10,7 @@ from kubewright.settings import Settings
 @click.command()
 @click.argument("component")
 @click.argument("request_", metavar="[REQUEST]", default="stable")
-@shared("upstream", "offline", "now")
+@shared("upstream", "upstream-for", "offline", "now")
 @resolve_options
 def explain(settings: Settings, as_json: bool, component: str, request_: str) -> None:
     """Say why a release has this version of a component: who states it, and what else was

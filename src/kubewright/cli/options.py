@@ -17,6 +17,7 @@ from kubewright.cli.buckets import fitting
 from kubewright.cli.clock import refuse_to_come, source_date_epoch
 from kubewright.cli.defaults import CONFIGURATION
 from kubewright.cli.directories import cache_directory, expanded, state_directory
+from kubewright.cli.upstreams import UPSTREAMS, as_one
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
@@ -27,8 +28,8 @@ from kubewright.settings import Backend, Settings
 Command = Callable[..., None]
 
 CHOICE = (
-    "upstream", "offline", "arch", "revision", "raise-companions", "flavour", "allow-unverified",
-    "allow-changed", "jobs", "now",
+    "upstream", "upstream-for", "offline", "arch", "revision", "raise-companions", "flavour",
+    "allow-unverified", "allow-changed", "jobs", "now",
 )  # fmt: skip
 """The options that decide what a release consists of."""
 
@@ -55,10 +56,7 @@ def _parts(_context: click.Context, _parameter: click.Parameter, given: Any) -> 
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "upstream": {
-        "metavar": "DIR|URL",
-        "help": "Read upstream files from a mirror (`kubewright mirror`).",
-    },
+    **UPSTREAMS,
     "dist": {"type": click.Path(path_type=Path), "help": "Where stages meet."},
     "cache": {
         "type": click.Path(path_type=Path),
@@ -185,6 +183,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": click.Choice(get_args(Flavour)),
         "help": "hyperkube: separate programs behind a script, or one program compiled by Go.",
     },
+    "zstd": {"is_flag": True, "help": "Give registries image layers by zstd too, after gzip."},
     "only": {"metavar": "GLOB", "help": "Build only these packages."},
     "jobs": {"type": int, "help": "How much to do at once."},
     "dry-run": {"is_flag": True, "help": "Say what would be written, and write nothing."},
@@ -240,6 +239,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
             read = click.get_current_context().meta.get(CONFIGURATION)
             if read is not None:
                 logging.getLogger(__name__).debug("%s: defaults of options are read from it", read)
+            as_one(given)
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
             }

@@ -6,6 +6,7 @@ import click
 
 from kubewright.cli.hyperkube import source
 from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, say, shared, show_json
+from kubewright.cli.resolve_options import resolve_options
 from kubewright.cli.roots import root
 from kubewright.errors import VerificationFailed
 from kubewright.files import sha256
@@ -54,6 +55,38 @@ def sample(
         return
     click.echo(
         f"{directory}: {summary.files} files, {summary.written} written; "
+        f"use it with --upstream {directory}"
+    )
+
+
+@mirror.command()
+@click.argument("request_", metavar="REQUEST")
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@shared(
+    "upstream", "upstream-for", "offline", "arch", "allow-unverified", "cache", "jobs", "now",
+    "dry-run",
+)  # fmt: skip
+@resolve_options
+def download(settings: Settings, as_json: bool, request_: str, directory: Path) -> None:
+    """Copies of all that a release is made of, from the real upstreams or those of --upstream:
+    `release` needs no network with --upstream DIR. REQUEST is what `resolve` takes.
+
+    With --dry-run the addresses alone, with --offline too all that may exist.
+    """
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages import download as downloading
+
+    found = downloading.download(request_, directory, settings, shipped())
+    if as_json:
+        done = {"directory": str(directory), "dry_run": settings.dry_run}
+        show_json(done | found.model_dump(mode="json", exclude_none=True))
+        return
+    if settings.dry_run:
+        for address in found.addresses:
+            click.echo(address.url)
+        return
+    click.echo(
+        f"{directory}: v{found.kubernetes}: {found.files} files, {found.written} written; "
         f"use it with --upstream {directory}"
     )
 
@@ -235,7 +268,9 @@ def revoke(settings: Settings, as_json: bool, path: Path) -> None:
     default=Path(".kubewright/quickstart"),
     help="Where to leave what is made.",
 )
-@shared(*(set(OPTIONS) - {"upstream", "dist", "site", "url", "dry-run"}), to_json=False)
+@shared(
+    *(set(OPTIONS) - {"upstream", "upstream-for", "dist", "site", "url", "dry-run"}), to_json=False
+)
 def quickstart(settings: Settings, keep: Path) -> None:
     """Try all of it on this machine: sample upstream, development key, local site, real apt and
     dnf.

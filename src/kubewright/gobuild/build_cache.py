@@ -51,7 +51,7 @@ class BuildCache:
     """Builds by the fingerprint of their inputs."""
 
     def __init__(self, cache: Path) -> None:
-        self.root = cache / "build"
+        self.root = cache.absolute() / "build"  # Go works in a folder of its own
 
     def find(self, inputs: BuildInputs) -> dict[str, Path] | None:
         """The files of a build by name, checked; None if it is not here or was damaged."""

@@ -2,8 +2,9 @@
 layers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from kubewright.images.layer import Layer
@@ -11,6 +12,7 @@ from kubewright.images.oci import (
     CONFIG,
     INDEX,
     MANIFEST,
+    ZSTD,
     Descriptor,
     Execution,
     HistoryStep,
@@ -20,9 +22,10 @@ from kubewright.images.oci import (
     RootFs,
     descriptor,
     names,
+    relayered,
 )
 from kubewright.models.base import Arch, Flavour
-from kubewright.models.image import Image, ImageDefinition, LayerBlob, NamedImage, Platform
+from kubewright.models.image import Beside, Image, ImageDefinition, LayerBlob, NamedImage, Platform
 from kubewright.moments import rfc3339
 
 PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,37 +48,35 @@ def assemble(
     reference: str,
     layers: Mapping[Arch, Sequence[Layer]],
     epoch: int,
+    zstd: Mapping[Arch, Sequence[Layer]] = MappingProxyType({}),
 ) -> Assembled:
-    """Render the image called `name` for each architecture with layers, the lowest first."""
+    """Render the image called `name` for each architecture with layers, the lowest first; after
+    them those of the same layers by `zstd`.
+    """
     image = definition.images[name]
     about = annotations(name, tag, image, definition.flavour, epoch)
     platforms: list[Platform] = []
     documents: list[bytes] = []
-    manifests: list[Descriptor] = []
+    manifests: tuple[list[Descriptor], list[Descriptor]] = [], []
     for arch in sorted(layers):
         configuration = config(image, arch, layers[arch], about, epoch)
-        parts = [
-            Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
-            for layer in layers[arch]
-        ]
-        manifest = ImageManifest(
-            config=descriptor(CONFIG, configuration), layers=tuple(parts), annotations=about
-        ).to_bytes()
-        manifests.append(descriptor(MANIFEST, manifest, arch=arch))
+        bare = ImageManifest(config=descriptor(CONFIG, configuration), layers=(), annotations=about)
+        manifest = relayered(bare, _blobs(layers[arch]))
+        manifests[0].append(descriptor(MANIFEST, manifest, arch=arch))
         documents += [configuration, manifest]
-        platforms.append(_platform(arch, manifest, configuration, layers[arch]))
-    index = ImageIndex(manifests=tuple(manifests), annotations=about).to_bytes()
+        platform = _platform(arch, manifest, configuration, layers[arch])
+        if arch in zstd:
+            other = relayered(bare, _blobs(zstd[arch]))
+            manifests[1].append(descriptor(MANIFEST, other, arch=arch, annotations=ZSTD))
+            documents.append(other)
+            platform = platform.model_copy(update={"zstd": _beside(other, zstd[arch])})
+        platforms.append(platform)
+    index = ImageIndex(manifests=(*manifests[0], *manifests[1]), annotations=about).to_bytes()
     entry = descriptor(INDEX, index, annotations=names(f"{name}:{tag}", reference))
     made = Image(
-        name=name,
-        tag=tag,
-        reference=reference,
-        flavour=definition.flavour,
-        index=entry.digest,
-        platforms=tuple(platforms),
-        components=image.components,
-        links=links(definition, image),
-    )
+        name=name, tag=tag, reference=reference, flavour=definition.flavour, index=entry.digest,
+        platforms=tuple(platforms), components=image.components, links=links(definition, image),
+    )  # fmt: skip
     return Assembled(made, (*documents, index), entry)
 
 
@@ -135,9 +136,21 @@ def _platform(
         manifest=descriptor(MANIFEST, manifest).digest,
         config=descriptor(CONFIG, configuration).digest,
         diff_ids=tuple(layer.diff_id for layer in layers),
-        layers=tuple(
-            LayerBlob(digest=layer.digest, size=layer.size, media_type=layer.media_type)
-            for layer in layers
-        ),
+        layers=_blobs(layers),
         compressor=layers[0].compressor,
+    )
+
+
+def _beside(manifest: bytes, layers: Sequence[Layer]) -> Beside:
+    return Beside(
+        manifest=descriptor(MANIFEST, manifest).digest,
+        layers=_blobs(layers),
+        compressor=layers[0].compressor,
+    )
+
+
+def _blobs(layers: Iterable[Layer]) -> tuple[LayerBlob, ...]:
+    return tuple(
+        LayerBlob(digest=layer.digest, size=layer.size, media_type=layer.media_type)
+        for layer in layers
     )

@@ -2,30 +2,31 @@
 architecture.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import IO
 
 from kubewright import checked
 from kubewright.archives import Entry
-from kubewright.errors import RequestError
 from kubewright.images.assemble import assemble
 from kubewright.images.builds import (
     Notes,
     archive_build,
     image_build,
+    image_tag,
     keep_layer,
     kept_archive,
     kept_layer,
     layer_build,
+    layer_epoch,
     layer_product,
+    newest,
     platform_product,
+    versioned,
 )
 from kubewright.images.docker_archive import write_archive
 from kubewright.images.layer import Layer, write_layer
@@ -86,11 +87,13 @@ def build(
         replacing_directory(dest) as root,
         TemporaryDirectory(prefix="kubewright-image-") as scratch,
     ):
-        sources = LayerSources(inputs, content, Path(scratch))
+        sources = LayerSources(inputs, content, Path(scratch, "gzip"))
         plan = make_plan(definition, release, sources, earlier)
         layout = Layout(root)
         layers = _write_layers(layout, definition, plan, release, earlier.layout)
-        images = _write_images(layout, definition, plan, release, layers, where.name)
+        again = replace(sources, scratch=Path(scratch, "zstd"))
+        beside = _write_beside(layout, definition, release, again, earlier)
+        images = _write_images(layout, definition, plan, release, (layers, beside), where.name)
     _note(earlier.notes, definition, release, sources, layers, images)
     record = ImageRecord(
         images=images,
@@ -120,7 +123,7 @@ def make_plan(
 
     plan = Plan({}, {}, [])
     for name, image in definition.images.items():
-        tag = _tag(name, image.tag, release)
+        tag = image_tag(name, image.tag, release)
         for arch in release.architectures:
             layers, reasons = _layers(image, arch, definition, look, buildable=tag is not None)
             if tag is None:
@@ -161,42 +164,10 @@ def _layers(
     return layers, reasons
 
 
-def _tag(name: str, template: str, release: Release) -> str | None:
-    """The tag of an image, or None when the release lacks the component that the template names."""
-    versions = {component.name: component.version for component in release.components}
-    try:
-        tag = template.format_map({**versions, "kubernetes": release.kubernetes})
-    except KeyError:
-        return None
-    if not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
-        raise RequestError(
-            f"image.toml: images.{name}.tag",
-            f"{tag!r} is not an image tag",
-            "use letters, digits, `.`, `_` and `-`",
-        )
-    return tag
-
-
-def versioned(tag: str) -> list[str]:
-    """The components whose versions are in a tag: `etcd` of `{etcd}-0`."""
-    return [name for _, name, _, _ in Formatter().parse(tag) if name]
-
-
-def newest(components: Iterable[str], release: Release) -> int:
-    """The date of the newest of some components in epoch seconds; 0 of none."""
-    return max(map(release.dated, components), default=0)
-
-
-def _layer_epoch(name: str, definition: ImageDefinition, release: Release) -> int:
-    """The date of a layer in epoch seconds."""
-    inputs = (file.input for file in definition.layers[name].files)
-    return newest((wanted.component for wanted in inputs if wanted), release)
-
-
 def _layer_build(
     key: Key, definition: ImageDefinition, release: Release, sources: LayerSources
 ) -> Build | None:
-    epoch = _layer_epoch(key[0], definition, release)
+    epoch = layer_epoch(key[0], definition, release)
     pins = sources.inputs.pins
     return layer_build(*key, definition, release, epoch, sources.content, pins)
 
@@ -210,7 +181,7 @@ def _write_layers(
             keep_layer(content, earlier, layout.root)
             return content
         entries = content
-        epoch = _layer_epoch(key[0], definition, release)
+        epoch = layer_epoch(key[0], definition, release)
 
         def into(out: IO[bytes]) -> Layer:
             return write_layer(entries, out, epoch=epoch, compression=definition.compression)
@@ -221,23 +192,40 @@ def _write_layers(
         return dict(zip(plan.layers, pool.map(write, plan.layers), strict=True))
 
 
+def _write_beside(
+    layout: Layout, definition: ImageDefinition, release: Release, sources: LayerSources,
+    earlier: Earlier,
+) -> dict[Key, Layer]:  # fmt: skip
+    """Write the same layers by zstd, where the definition asks for them, and note them."""
+    if not definition.zstd:
+        return {}
+    other = definition.model_copy(update={"compression": "zstd"})
+    plan = make_plan(other, release, sources, earlier)
+    layers = _write_layers(layout, other, plan, release, earlier.layout)
+    _note(earlier.notes, other, release, sources, layers, ())
+    return layers
+
+
 def _write_images(
     layout: Layout,
     definition: ImageDefinition,
     plan: Plan,
     release: Release,
-    layers: Mapping[Key, Layer],
+    layers: tuple[Mapping[Key, Layer], Mapping[Key, Layer]],
     registry: str,
 ) -> tuple[Image, ...]:
-    """Write every image over its layers, and finish the layout."""
+    """Write every image over its layers, by gzip and by zstd, and finish the layout."""
     made = []
     for name, (tag, arches) in sorted(plan.images.items()):
         image = definition.images[name]
-        over = {}
+        over: list[dict[Arch, list[Layer]]] = [{}, {}]
         for arch in arches:
-            over[arch] = [layers[layer, arch] for layer in image.layers]
+            for form, stack in zip(layers, over, strict=True):
+                if form:
+                    stack[arch] = [form[layer, arch] for layer in image.layers]
         epoch = newest(versioned(image.tag), release)
-        assembled = assemble(definition, name, tag, f"{registry}/{name}:{tag}", over, epoch)
+        reference = f"{registry}/{name}:{tag}"
+        assembled = assemble(definition, name, tag, reference, over[0], epoch, over[1])
         for document in assembled.documents:
             layout.add(document)
         made.append(assembled)

@@ -1,13 +1,16 @@
 """What layers, images and archives are built from, and notes of what came of it."""
 
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Formatter
 
 from pydantic import ValidationError
 
 from kubewright import __version__, checked, files
+from kubewright.errors import RequestError
 from kubewright.images.layer import Layer, compressor
 from kubewright.models.base import Arch, Model
 from kubewright.models.build import Build, Built, LayerProduct, PlatformProduct, Product
@@ -89,8 +92,9 @@ def layer_build(
         pinned = pins[layer.packages].of(arch)
         inputs |= {f"{pin.package} {pin.version} {pin.arch}": pin.sha256 for pin in pinned}
     tool, _, version = compressor(definition.compression)[1].partition(" ")
+    form = "" if definition.compression == "gzip" else f"-{definition.compression}"
     return Build(
-        id=f"layer/{name}/{arch}",
+        id=f"layer/{name}/{arch}{form}",
         inputs=inputs,
         recipe=fingerprint(layer.model_dump(mode="json"), _versions(layer, release)),
         content=_content(layer, content),
@@ -99,14 +103,50 @@ def layer_build(
     )
 
 
+def versioned(tag: str) -> list[str]:
+    """The components whose versions are in a tag: `etcd` of `{etcd}-0`."""
+    return [name for _, name, _, _ in Formatter().parse(tag) if name]
+
+
+def newest(components: Iterable[str], release: Release) -> int:
+    """The date of the newest of some components in epoch seconds; 0 of none."""
+    return max(map(release.dated, components), default=0)
+
+
+def image_tag(name: str, template: str, release: Release) -> str | None:
+    """The tag of an image, or None when the release lacks the component that the template names."""
+    versions = {component.name: component.version for component in release.components}
+    try:
+        tag = template.format_map({**versions, "kubernetes": release.kubernetes})
+    except KeyError:
+        return None
+    if not re.fullmatch(r"\w[\w.-]{0,127}", tag, re.ASCII):
+        raise RequestError(
+            f"image.toml: images.{name}.tag",
+            f"{tag!r} is not an image tag",
+            "use letters, digits, `.`, `_` and `-`",
+        )
+    return tag
+
+
+def layer_epoch(name: str, definition: ImageDefinition, release: Release) -> int:
+    """The date of a layer in epoch seconds."""
+    inputs = (file.input for file in definition.layers[name].files)
+    return newest((wanted.component for wanted in inputs if wanted), release)
+
+
 def image_build(
     image: Image, platform: Platform, layers: Sequence[str], recipe: Mapping[str, object]
 ) -> Build:
     """What an image is built from for one architecture: `layers` are the names of its layers."""
-    blobs = zip(layers, platform.layers, strict=True)
+    blobs = dict(zip(layers, platform.layers, strict=True))
+    if platform.zstd:
+        beside = zip(layers, platform.zstd.layers, strict=True)
+        blobs |= {f"{name}-zstd": blob for name, blob in beside}
+    parts = {name: blob.digest.removeprefix("sha256:") for name, blob in blobs.items()}
     return Build(
         id=f"image/{image.name}/{platform.arch}",
-        inputs={f"layer/{name}": blob.digest.removeprefix("sha256:") for name, blob in blobs},
+        inputs={f"layer/{name}": digest for name, digest in parts.items()},
         recipe=fingerprint(recipe),
         tools=_TOOLS,
         variables={"reference": image.reference},

@@ -23,6 +23,7 @@ from kubewright.images.oci import (
     MANIFEST,
     REFERENCE,
     SHORT_NAME,
+    ZSTD,
     Descriptor,
     Document,
     ImageConfig,
@@ -127,6 +128,7 @@ class _Check:
                 nested = self._document(name, ImageIndex)
                 if nested is not None:
                     self._typed(name, nested.media_type, INDEX)
+                    self._order(name, nested)
                     self._index(name, nested)
             elif entry.media_type == MANIFEST:
                 if entry.platform is None:
@@ -138,6 +140,31 @@ class _Check:
                 self.findings.append(
                     f"{place}: {entry.digest} is of the unknown type {entry.media_type}"
                 )
+
+    def _order(self, name: str, index: ImageIndex) -> None:
+        """Most readers take the first manifest for their platform, and not all unpack zstd."""
+        forms: dict[str, list[bool]] = {}
+        for entry in index.manifests:
+            by_zstd = self._by_zstd(entry)
+            if entry.platform is None or by_zstd is None:
+                continue  # which is said elsewhere
+            before = forms.setdefault(entry.platform.model_dump_json(), [])
+            if by_zstd != _marked(entry) and (before or _marked(entry)):
+                said = "is not said to be" if by_zstd else "is said to be"
+                self.findings.append(f"{name}: {entry.digest} {said} by zstd, and is otherwise")
+            if before and before[0] and not by_zstd:
+                self.findings.append(
+                    f"{name}: {entry.digest} is by gzip, but stands behind one by zstd"
+                )
+            before.append(by_zstd)
+
+    def _by_zstd(self, entry: Descriptor) -> bool | None:
+        """Whether layers of a manifest are by zstd; None where it cannot be read."""
+        try:
+            manifest = ImageManifest.from_bytes(self._read(blob_path(entry.digest)))
+        except (KeyError, ValidationError):
+            return None
+        return any(layer.media_type == LAYERS["zstd"] for layer in manifest.layers)
 
     def _manifest(self, name: str, entry: Descriptor) -> None:
         manifest = self._document(name, ImageManifest)
@@ -229,6 +256,11 @@ class _Check:
             raise KeyError(name)
         with self.reader.open(name) as stream:
             return stream.read()
+
+
+def _marked(entry: Descriptor) -> bool:
+    """Whether a manifest is listed as one with layers by zstd."""
+    return (entry.annotations or {}).items() >= ZSTD.items()
 
 
 def _measure(stream: Readable) -> tuple[str, int]:

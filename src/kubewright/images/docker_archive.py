@@ -8,7 +8,7 @@ from pathlib import Path
 from kubewright import files
 from kubewright.archives import FileEntry, write_tar
 from kubewright.images.layout_writer import VERSION
-from kubewright.images.oci import REFERENCE, Descriptor, ImageIndex, ImageManifest, index_json
+from kubewright.images.oci import REFERENCE, ZSTD, Descriptor, ImageIndex, ImageManifest, index_json
 from kubewright.models.base import Arch
 
 
@@ -54,13 +54,13 @@ def blob_path(digest: str) -> str:
 
 def _manifests(layout: Path, arch: Arch) -> Iterable[tuple[Descriptor, ImageManifest]]:
     """The manifest of each image for `arch`, with a descriptor that bears the image's names; by
-    name.
+    name. Docker loads none by zstd.
     """
     for image in ImageIndex.from_bytes((layout / "index.json").read_bytes()).manifests:
         for entry in ImageIndex.from_bytes(
             (layout / blob_path(image.digest)).read_bytes()
         ).manifests:
-            if entry.platform is not None and entry.platform.architecture == arch:
+            if entry.annotations != ZSTD and entry.platform and entry.platform.architecture == arch:
                 manifest = ImageManifest.from_bytes((layout / blob_path(entry.digest)).read_bytes())
                 yield entry.model_copy(update={"annotations": image.annotations}), manifest
 

@@ -2,7 +2,7 @@
 them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from kubewright.files import sha256
 from kubewright.models.base import Arch, Model
-from kubewright.models.image import Compression, Digest
+from kubewright.models.image import Compression, Digest, LayerBlob
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -24,6 +24,11 @@ LAYERS: Final = MappingProxyType[Compression, str](
 
 REFERENCE: Final = "io.containerd.image.name"
 """The annotation that gives `ctr images import` the full name."""
+
+ZSTD: Final = MappingProxyType({"io.github.containers.compression.zstd": "true"})
+"""The annotation by which CRI-O and Podman find a manifest whose layers are by zstd, and prefer
+it. Others take the first manifest for their platform, which is the one by gzip.
+"""
 
 SHORT_NAME: Final = "org.opencontainers.image.ref.name"
 """The annotation by which an image is found in a layout: `skopeo inspect oci:DIR:pause:3.10.2`."""
@@ -130,6 +135,15 @@ def descriptor(
         platform=PlatformName(architecture=arch.value, os="linux") if arch else None,
         annotations=dict(annotations) if annotations else None,
     )
+
+
+def relayered(manifest: ImageManifest, layers: Iterable[LayerBlob]) -> bytes:
+    """A manifest over other layers."""
+    parts = [
+        Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
+        for layer in layers
+    ]
+    return manifest.model_copy(update={"layers": tuple(parts)}).to_bytes()
 
 
 def names(short: str, reference: str) -> dict[str, str]:

@@ -164,6 +164,11 @@ class _Push:
             for digest in (*(layer.digest for layer in platform.layers), platform.config):
                 self.blob(image.name, BlobContent.of(digest, self.file(digest)))
             self.stored(image.name, platform.manifest, MANIFEST, platform.manifest)
+            if platform.zstd:
+                for layer in platform.zstd.layers:
+                    self.blob(image.name, BlobContent.of(layer.digest, self.file(layer.digest)))
+                beside = platform.zstd.manifest
+                self.stored(image.name, beside, MANIFEST, beside)
         self.stored(image.name, image.index, INDEX, image.index)
 
     def stored(self, image: str, reference: str, media_type: str, digest: str) -> str:

@@ -11,6 +11,7 @@ from kubewright.mirror.upstream_files import UpstreamFile
 from kubewright.mirror.writer import Summary, Writer
 from kubewright.models.base import Arch
 from kubewright.models.components import Components
+from kubewright.models.mirror import Mirror
 
 KUBERNETES = ("1.36.4", "1.36.3", "1.35.9", "1.37.0-rc.1")
 """The Kubernetes versions that a sample has unless others are asked for."""
@@ -38,7 +39,7 @@ def sample(
     `busybox` puts real ones in. A sample that is already there grows. Raises RequestError for a
     directory with anything else.
     """
-    writer = Writer.claim(dest, "sample")
+    writer = Writer.claim(dest, Mirror(kind="sample"))
     for file in upstream_files.files_of(components, wanted, placeholder.ARCHITECTURES):
         real = (busybox or {}).get(file.arch) if file.component == "busybox" else None
         writer.put(

@@ -132,11 +132,17 @@ class ImageDefinition(Model):
     compression: Compression = Field(
         "gzip", description="Docker 20.10 loads archives with gzip only"
     )
+    zstd: bool = Field(
+        False,
+        description="registries get layers by zstd beside those by gzip, for who prefers them",
+    )
     layers: dict[str, LayerDefinition]
     images: dict[str, NamedImage]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.zstd and self.compression != "gzip":
+            raise ValueError("zstd: is for layers beside those by gzip")
         for name, image in self.images.items():
             self._check_layers(name, image, image.layers)
             if image.instead:
@@ -212,6 +218,14 @@ class LayerBlob(Model):
     media_type: str
 
 
+class Beside(Model):
+    """The same image with layers by another compressor, in the image's index only."""
+
+    manifest: Digest
+    layers: tuple[LayerBlob, ...]
+    compressor: str = Field(description="library, version and level")
+
+
 class Platform(Model):
     """One image for one architecture."""
 
@@ -225,6 +239,9 @@ class Platform(Model):
     layers: tuple[LayerBlob, ...]
     compressor: str = Field(
         description="library, version and level; another one gives other layer digests"
+    )
+    zstd: Beside | None = Field(
+        None, description="the same with layers by zstd, further down in the index"
     )
 
 
@@ -250,7 +267,8 @@ class Image(Model):
         """What is signed of it: who pulls for one architecture checks the manifest, who pulls all
         the index.
         """
-        return (self.index, *(platform.manifest for platform in self.platforms))
+        beside = (platform.zstd.manifest for platform in self.platforms if platform.zstd)
+        return (self.index, *(platform.manifest for platform in self.platforms), *beside)
 
 
 class ImageArchive(Model):

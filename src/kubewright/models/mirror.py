@@ -34,13 +34,6 @@ def host_path(url: str) -> str:
     return f"{parts.netloc}{parts.path}"
 
 
-class Mirror(Model):
-    """The whole of `mirror.json`."""
-
-    header: Header = Header(type="kubewright.mirror")
-    kind: Kind
-
-
 class Origin(Model):
     """The mirror that stood for an upstream, as it describes itself."""
 
@@ -58,6 +51,18 @@ class Origin(Model):
     def sample(self) -> bool:
         """Whether its programs are placeholders, which no cluster can use."""
         return self.kind == "sample"
+
+
+class Mirror(Model):
+    """The whole of `mirror.json`."""
+
+    header: Header = Header(type="kubewright.mirror")
+    kind: Kind
+    through: dict[str, Origin] | None = Field(
+        None,
+        description="of a download: the hosts whose files were not read from the upstream itself, "
+        "and what was read",
+    )
 
 
 def sums(data: bytes) -> str:

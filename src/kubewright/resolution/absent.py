@@ -18,75 +18,91 @@ KUBERNETES: Final = "kubernetes"
 AGAIN: Final = "try again later, or use another mirror with --upstream"
 
 
-def vouched_for(entry: Input, checked_by: str, components: Components) -> UpstreamUnreachable:
+def has_own_bytes(upstream: "Upstream", entry: Input) -> bool:
+    """Whether an input is read from a mirror whose programs are others than upstream's."""
+    origin = upstream.origin(entry.url)
+    return origin is not None and origin.own_bytes
+
+
+def vouched_for(
+    entry: Input, checked_by: str, components: Components, upstream: "Upstream"
+) -> UpstreamUnreachable:
     """The error for a file that is not there although its checksum is: it exists."""
     needed = components.components[entry.component].needed
     return UpstreamUnreachable(
         entry.id,
-        f"there is no {entry.url}, but {checked_by} has its checksum: it exists, and is missing",
+        f"there is no {upstream.named(entry.url)}, but {checked_by} has its checksum: it exists,"
+        " and is missing",
         AGAIN if needed else f"{AGAIN}{_without([entry.component])}",
     )
 
 
 def refuse(
-    answers: Sequence[Input | Unavailable], components: Components, upstream: "Upstream"
+    asked: Sequence[tuple[Input, Input | Unavailable]],
+    components: Components,
+    upstream: "Upstream",
 ) -> None:
     """Refuse what a release cannot be without, and what it must not lack without a word.
 
     Of Kubernetes that is every program for every architecture; of a companion all that its real
     upstream, or a mirror of that, should have. Mirrors with bytes of their own have what somebody
-    chose to make. Raises RequestError and UpstreamUnreachable.
+    chose to make. `asked` has each input with the answer. Raises RequestError and
+    UpstreamUnreachable.
     """
-    gaps = [answer for answer in answers if isinstance(answer, Unavailable)]
-    own = [gap for gap in gaps if gap.component == KUBERNETES]
+    gaps = [entry for entry, answer in asked if isinstance(answer, Unavailable)]
+    own = [entry for entry in gaps if entry.component == KUBERNETES]
     if own:
-        wanted = [answer for answer in answers if answer.component == KUBERNETES]
-        raise _no_kubernetes(own, wanted)
-    if gaps and not (upstream.origin and upstream.origin.own_bytes):
-        raise _no_companion(gaps, components)
+        wanted = [entry for entry, _ in asked if entry.component == KUBERNETES]
+        raise _no_kubernetes(own, wanted, upstream)
+    missed = [entry for entry in gaps if not has_own_bytes(upstream, entry)]
+    if missed:
+        raise _no_companion(missed, components, upstream)
+
+
+def _lacks(entry: Input, upstream: "Upstream") -> str:
+    """What an upstream lacks, with the place where it was looked for."""
+    return f"this upstream has no {upstream.named(entry.url)}"
 
 
 def _no_kubernetes(
-    gaps: Sequence[Unavailable], wanted: Sequence[Input | Unavailable]
+    gaps: Sequence[Input], wanted: Sequence[Input], upstream: "Upstream"
 ) -> RequestError | UpstreamUnreachable:
-    first = gaps[0]
+    first, lacks = gaps[0], _lacks(gaps[0], upstream)
     if len(gaps) == len(wanted):
         return RequestError(
             "Kubernetes",
-            f"{first.reason}; that version does not exist there",
+            f"{lacks}; that version does not exist there",
             "ask for another version; where a marker named this one, its files are not there yet:"
             " try again later",
         )
-    there = sorted({answer.arch for answer in wanted if isinstance(answer, Input)})
+    there = sorted({entry.arch for entry in wanted if entry not in gaps})
     for arch in sorted({gap.arch for gap in gaps} - set(there)):
         return RequestError(
             f"Kubernetes for {arch}",
-            f"{first.reason}, nor any other program for that architecture",
+            f"{lacks}, nor any other program for that architecture",
             f"leave it out: --arch {','.join(there)}",
         )
     return UpstreamUnreachable(
-        f"{first.component}/{first.name} {first.arch}",
-        f"{first.reason}, and Kubernetes is nothing without it",
+        first.id,
+        f"{lacks}, and Kubernetes is nothing without it",
         AGAIN,
     )
 
 
 def _no_companion(
-    gaps: Sequence[Unavailable], components: Components
+    gaps: Sequence[Input], components: Components, upstream: "Upstream"
 ) -> RequestError | UpstreamUnreachable:
-    first = gaps[0]
-    place = f"{first.component}/{first.name} {first.arch}"
     more = f" ({len(gaps)} files are missing)" if len(gaps) > 1 else ""
     for gap in gaps:
         if components.components[gap.component].needed:
             return UpstreamUnreachable(
-                f"{gap.component}/{gap.name} {gap.arch}",
-                f"{gap.reason}{more}, and every node needs it",
+                gap.id,
+                f"{_lacks(gap, upstream)}{more}, and every node needs it",
                 AGAIN,
             )
     return RequestError(
-        place,
-        f"{first.reason}{more}",
+        gaps[0].id,
+        f"{_lacks(gaps[0], upstream)}{more}",
         f"{AGAIN}{_without([gap.component for gap in gaps])}",
     )
 

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from kubewright import keyless
 from kubewright.errors import VerificationFailed
+from kubewright.log import redacted
 from kubewright.models.base import Arch
 from kubewright.models.components import Components, InputSource
 from kubewright.models.lock import Check, Component, Input, Unavailable
 from kubewright.models.mirror import sums
 from kubewright.resolution import absent
+from kubewright.resolution.absent import has_own_bytes
 
 if TYPE_CHECKING:
     from kubewright.upstream import Upstream
@@ -96,7 +98,8 @@ def pin_inputs(
                 answer = _signed(answer, components, upstream, unverified)
         except Unvouched as error:
             if entry.component not in optional:
-                raise
+                place = upstream.named(entry.url)
+                raise Unvouched(place, error.problem, error.remedy) from error
             gap = Unavailable(
                 component=entry.component, name=entry.name, arch=entry.arch, reason=str(error)
             )
@@ -104,11 +107,12 @@ def pin_inputs(
             return gap
         if isinstance(answer, Unavailable):
             return answer
-        return answer.model_copy(update={"mirror": upstream.origin})
+        return answer.model_copy(update={"mirror": upstream.origin(answer.url)})
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         answers = list(pool.map(ask, wanted))
-    absent.refuse([answer for answer in answers if answer not in unvouched], components, upstream)
+    asked = [pair for pair in zip(wanted, answers, strict=True) if pair[1] not in unvouched]
+    absent.refuse(asked, components, upstream)
     _warn_of_pins(answers, components, upstream)
     return (
         tuple(answer for answer in answers if isinstance(answer, Input)),
@@ -131,11 +135,12 @@ def _ask(
         )
     stated = _stated(entry, source, upstream)
     pin = component.pin(entry.version, entry.arch)
-    if pin and not (upstream.origin and upstream.origin.own_bytes):
+    if pin and not has_own_bytes(upstream, entry):
         if stated and stated.sha256 != pin.sha256:
+            by = stated.checked_by
             raise VerificationFailed(
-                stated.checked_by,
-                f"says {stated.sha256} of {entry.url}, "
+                upstream.named(by) if stated.check is Check.checksum else by,
+                f"says {stated.sha256} of {upstream.named(entry.url)}, "
                 f"but recipes/components.toml pins {pin.sha256} ({pin.source})",
                 "do not use this upstream, unless you have found the pin to be wrong",
             )
@@ -161,7 +166,7 @@ def _refuse_vouched(
     except VerificationFailed:  # a list that does not name it, say
         return
     if stated is not None:
-        raise absent.vouched_for(entry, stated.checked_by, components)
+        raise absent.vouched_for(entry, stated.checked_by, components, upstream)
 
 
 def _signed(entry: Input, components: Components, upstream: "Upstream", unverified: bool) -> Input:
@@ -171,8 +176,7 @@ def _signed(entry: Input, components: Components, upstream: "Upstream", unverifi
     component is allowed to be unverified. A mirror with bytes of its own has nobody's.
     """
     wanted = components.components[entry.component].signature
-    own_bytes = upstream.origin is not None and upstream.origin.own_bytes
-    if wanted is None or own_bytes or entry.sha256 is None:
+    if wanted is None or entry.sha256 is None or has_own_bytes(upstream, entry):
         return entry
     place, certificate_place = (
         text.format(url=entry.url) for text in (wanted.url, wanted.certificate)
@@ -182,17 +186,18 @@ def _signed(entry: Input, components: Components, upstream: "Upstream", unverifi
         if signature is None or certificate is None:
             if not wanted.required:
                 return entry
-            raise VerificationFailed(place, "no such signature, and recipes require it", "")
+            problem = "no such signature, and recipes require it"
+            raise VerificationFailed(upstream.named(place), problem)
         keyless.check(
             entry.sha256, signature, certificate, components.authorities[wanted.authority].encode(),
-            identity=wanted.identity, issuer=wanted.issuer, place=place,
+            identity=wanted.identity, issuer=wanted.issuer, place=upstream.named(place),
         )  # fmt: skip
     except VerificationFailed as error:
         if unverified:
-            log.warning("%s: %s; taken as it is", place, error.problem)
+            log.warning("%s: %s; taken as it is", upstream.named(place), error.problem)
             return entry
         remedy = f"take another upstream, or pass --allow-unverified {entry.component}"
-        raise VerificationFailed(place, error.problem, remedy) from error
+        raise VerificationFailed(upstream.named(place), error.problem, remedy) from error
     return entry.model_copy(update={"signed_by": wanted.identity})
 
 
@@ -204,7 +209,8 @@ def _stated(entry: Input, source: InputSource, upstream: "Upstream") -> Input | 
         url = source.fill(source.checksum.url, entry.version, entry.arch, entry.url)
         text = upstream.read(url)
         if text is not None:
-            return _known(entry, published_digest(text, url, entry.url), Check.checksum, url)
+            digest = published_digest(text, upstream.named(url), entry.url)
+            return _known(entry, digest, Check.checksum, url)
     mirrored = upstream.mirror_digest(entry.url)
     return (
         _known(entry, mirrored, Check.mirror, "the mirror's own SHA256SUMS") if mirrored else None
@@ -215,20 +221,19 @@ def _warn_of_pins(
     answers: Sequence[Input | Unavailable], components: Components, upstream: "Upstream"
 ) -> None:
     """Say once which components a mirror with bytes of its own brings without their pins."""
-    names: set[str] = set()
+    names: dict[tuple[str, str], set[str]] = {}
     for answer in answers:
-        if not isinstance(answer, Input) or answer.check is Check.pin:
+        if not isinstance(answer, Input) or answer.check is Check.pin or answer.mirror is None:
             continue
-        if components.components[answer.component].pin(answer.version, answer.arch):
-            names.add(answer.component)
-    if names and upstream.origin:
+        base = upstream.base(answer.url)
+        if base and components.components[answer.component].pin(answer.version, answer.arch):
+            names.setdefault((base.place, answer.mirror.kind), set()).add(answer.component)
+    for (place, kind), brought in names.items():
         log.warning(
             "%s: a %s mirror, with bytes of its own: the pins of %s do not apply; production "
             "keys sign that only if they are told to",
-            upstream.mirror,
-            upstream.origin.kind,
-            ", ".join(sorted(names)),
-        )
+            redacted(place), kind, ", ".join(sorted(brought)),
+        )  # fmt: skip
 
 
 def published_digest(text: bytes, place: str, url: str) -> str:

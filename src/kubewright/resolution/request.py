@@ -123,13 +123,13 @@ def _marked(
     `latest` counts pre-releases in, so it is never older than `stable`, whose marker may be ahead
     of its own.
     """
-    whose = "the mirror" if upstream.mirror else "dl.k8s.io"
+    whose = "the mirror" if upstream.base(marker_url(wanted)) else "dl.k8s.io"
     marked = read_marker(wanted, upstream)
     if marked is None:
         known = next(filter(versions.is_final, _newest_first(catalog)), "1.36.4")
         raise RequestError(
             wanted.text,
-            f"upstream has no marker {_marker_url(wanted)}",
+            f"upstream has no marker {upstream.named(marker_url(wanted))}",
             f"ask for a version such as v{known}",
         )
     said = f"{wanted.text}.txt of {whose} says v{marked}"
@@ -141,20 +141,21 @@ def _marked(
     return marked, said
 
 
-def _marker_url(wanted: versions.Request) -> str:
+def marker_url(wanted: versions.Request) -> str:
+    """Where the marker is that a request names."""
     return f"{RELEASE_URL}/{wanted.text}.txt"
 
 
 def read_marker(wanted: versions.Request, upstream: "Upstream") -> str | None:
     """The version that upstream's marker of this name says, or None without a marker."""
-    url = _marker_url(wanted)
+    url = marker_url(wanted)
     text = upstream.read(url)
     if text is None:
         return None
     tag = text.decode("utf-8-sig", "replace").strip()
     if not _TAG.match(tag):
         raise VerificationFailed(
-            url,
+            upstream.named(url),
             f"is not a version marker, it begins {tag[:40]!r}; "
             "a proxy or captive portal may have answered",
             "ask for a version, or use a mirror with --upstream",
@@ -164,7 +165,7 @@ def read_marker(wanted: versions.Request, upstream: "Upstream") -> str | None:
         kind = "final release" if wanted.word == "stable" else "release"
         of = f" of {wanted.scope}" if wanted.scope else ""
         raise VerificationFailed(
-            url,
+            upstream.named(url),
             f"says {tag}, which is not a {kind}{of}, as {wanted.text} must be",
             "do not trust this upstream's markers: ask for a version, or use another upstream",
         )
@@ -235,7 +236,7 @@ def _nearest(
 
 def _offered(version: str, upstream: "Upstream | None") -> bool:
     """Whether a version can be had; only a mirror may lack what the catalog knows."""
-    if upstream is None or not upstream.mirror:
+    if upstream is None or upstream.base(kubelet(version)) is None:
         return True
     return upstream.exists(kubelet(version))
 

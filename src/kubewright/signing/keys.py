@@ -241,9 +241,11 @@ def _development(name: str, make: Callable[[], bytes]) -> Path:
 def _development_directory() -> Path:
     own = os.environ.get("KUBEWRIGHT_DATA")
     if own:
-        return Path(own) / "development"
+        return files.expanded(own) / "development"
     try:
-        shared = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+        shared = files.expanded(
+            os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+        )
     except RuntimeError as error:
         raise RequestError(
             "HOME", "not set, and this user is not known to the system, so there is no place for"

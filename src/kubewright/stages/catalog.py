@@ -8,8 +8,9 @@ from kubewright.settings import Settings
 
 def check(recipes: Recipes) -> tuple[Contradiction, ...]:
     """Every contradiction in the catalog. Raises RequestError for a file that is wrong in
-    itself.
+    itself, and for package recipes that do not fit the others.
     """
+    recipes.check_packages()
     return tuple(
         contradictions(recipes.catalog, recipes.components, recipes.relations, recipes.skew)
     )
@@ -35,8 +36,8 @@ def size(recipes: Recipes) -> dict[str, int]:
 
 def diff(settings: Settings, recipes: Recipes) -> tuple[Update, ...]:
     """What the settings' upstream has and the recipes lack."""
-    from kubewright.upstream import Upstream
+    from kubewright.stages.upstreams import opened
 
     return updates(
-        recipes.catalog, recipes.components, Upstream(settings.upstream), jobs=settings.jobs
+        recipes.catalog, recipes.components, opened(settings, recipes), jobs=settings.jobs
     )

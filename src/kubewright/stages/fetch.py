@@ -23,6 +23,7 @@ from kubewright.models.components import Components
 from kubewright.models.lock import Check, Input, Release
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
+from kubewright.stages.upstreams import opened
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace, fingerprint
 
@@ -33,7 +34,8 @@ def fetch(workspace: Workspace, settings: Settings, recipes: Recipes) -> Release
     """Bring what the cache lacks, note what was learned, and return the lock completed with it."""
     release = workspace.release()
     recipes.node_spec(release)  # refuses what can be resolved only
-    upstream = Upstream(settings.upstream)
+    recipes.check_packages()
+    upstream = opened(settings, recipes)
     release = remembered(workspace, release)
     if any(entry.check is None for entry in release.inputs):
         release = _surveyed(workspace.release(), upstream, settings, recipes.components)
@@ -43,7 +45,7 @@ def fetch(workspace: Workspace, settings: Settings, recipes: Recipes) -> Release
     ]
     log.info("fetch %s: %d inputs, %d to bring", release.name, len(release.inputs), len(missing))
     upstreams = [entry for entry in missing if entry.check is not Check.built]
-    digests = _bring(upstreams, cache, upstream, settings.jobs) if upstreams else {}
+    digests = bring(upstreams, cache, upstream, settings.jobs) if upstreams else {}
     for entry in missing:
         if entry.check is Check.built:
             digests[entry.id] = _compiled(
@@ -142,7 +144,7 @@ def _compiled(
     return digest
 
 
-def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) -> dict[str, str]:
+def bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) -> dict[str, str]:
     """Fetch in parallel; the first failure stops what has not begun."""
     columns = (
         TextColumn("{task.description}"),

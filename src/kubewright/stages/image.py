@@ -36,6 +36,8 @@ def image(workspace: Workspace, settings: Settings, recipes: Recipes) -> tuple[R
     """Build the images, unless the same ones are there; of them what is not there already."""
     recipes.node_spec(workspace.release())  # refuses what can be resolved only
     release, options = workspace.completed(), {"registry": settings.registry}
+    if settings.zstd:
+        options["zstd"] = "beside"
     made_from = workspace.made_from("fetch") | {"recipes": content_digest(release, recipes)}
     mark = fingerprint(__version__, made_from, options)
     done = workspace.done("image", mark)
@@ -74,6 +76,8 @@ def _built(
 ) -> ImageRecord:
     """Build the images; what goes into them from the cache is copied into a private folder."""
     definition, cache = recipes.image_definition(release), Cache(settings.cache)
+    if settings.zstd:
+        definition = definition.model_copy(update={"zstd": True})
     inputs = release.named_inputs
 
     def source(component: str, name: str, arch: Arch) -> Path | None:

@@ -18,6 +18,7 @@ from kubewright.mirror.upstream_files import UpstreamFile
 from kubewright.models.base import Arch, Model
 from kubewright.models.golang import GoComponent
 from kubewright.models.lock import Component
+from kubewright.models.mirror import Mirror
 from kubewright.moments import midnight
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
@@ -104,7 +105,7 @@ def source_mirror(
     kubernetes = kubernetes_versions.required(kubernetes)
     components = recipes.components
     chosen = resolution.choose(kubernetes, recipes.catalog, components, recipes.relations)
-    writer = Writer.claim(dest, "source")
+    writer = Writer.claim(dest, Mirror(kind="source"))
     work = MirrorWork(writer, recipes, architectures, epoch, cache, progress)
     known = recipes.go.components
     for component in chosen:

@@ -46,6 +46,7 @@ def quickstart(home: Path, settings: Settings, recipes: Recipes, keys: Keys) -> 
         settings = settings.model_copy(
             update={
                 "upstream": str(home / "mirror"),
+                "upstream_for": (),
                 "dist": home / "dist",
                 "site": str(site),
                 "url": url,

@@ -25,6 +25,7 @@ from kubewright.resolution.pin_inputs import inputs as all_inputs
 from kubewright.settings import Settings
 from kubewright.stages import known_inputs
 from kubewright.stages.content_digest import content_digest
+from kubewright.stages.upstreams import opened
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
 
@@ -39,7 +40,7 @@ def resolve(request: str, settings: Settings, recipes: Recipes) -> tuple[Workspa
 
     For a minor that no packages are made for there is nothing to ask, and the lock has no inputs.
     """
-    upstream = None if settings.offline else Upstream(settings.upstream)
+    upstream = None if settings.offline else opened(settings, recipes)
     return lock(solution(request, settings, recipes, upstream), settings, recipes, upstream)
 
 
@@ -56,7 +57,9 @@ def lock(
     wanted: tuple[Input, ...] = ()
     gaps: tuple[Unavailable, ...] = ()
     if versions.minor(kubernetes) in recipes.packaged:
-        wanted, gaps = _inputs(kubernetes, chosen, settings, recipes, upstream)
+        wanted, gaps = pinned(chosen, settings, recipes, upstream)
+        if settings.flavour == "monolith":
+            wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings, recipes))
     if upstream is not None:
         refuse_ahead(settings.now, upstream.clock)
     release = assemble(solved, chosen, wanted, gaps, settings, recipes)
@@ -130,14 +133,13 @@ def facts(recipes: Recipes) -> Facts:
     )  # fmt: skip
 
 
-def _inputs(
-    kubernetes: str,
+def pinned(
     chosen: Sequence[Component],
     settings: Settings,
     recipes: Recipes,
     upstream: Upstream | None,
 ) -> tuple[tuple[Input, ...], tuple[Unavailable, ...]]:
-    """What the release is made from, and what of it this upstream does not have."""
+    """What a release is made from of upstreams, and what of it these do not have."""
     wanted, gaps = all_inputs(
         chosen, recipes.components, settings.architectures, settings.asked.lacking
     )
@@ -151,8 +153,6 @@ def _inputs(
             optional=[wish.component for wish in settings.asked.wanted],
         )
         gaps += lacking
-    if settings.flavour == "monolith":
-        wanted = (*wanted, *built(kubernetes, chosen[0].epoch, settings, recipes))
     return wanted, gaps
 
 

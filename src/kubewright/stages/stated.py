@@ -92,8 +92,9 @@ def _tools(builders: Iterable[Builder], images: Iterable[Image]) -> dict[str, st
     found["zlib"] = zlib.ZLIB_RUNTIME_VERSION
     for image in images:
         for platform in image.platforms:
-            name, _, version = platform.compressor.partition(" ")
-            found[f"{name} of images"] = version
+            used = [platform.compressor, *([platform.zstd.compressor] if platform.zstd else [])]
+            for name, _, version in (one.partition(" ") for one in used):
+                found[f"{name} of images"] = version
     return found
 
 

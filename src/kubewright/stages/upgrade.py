@@ -11,7 +11,7 @@ from kubewright.recipes import Recipes
 from kubewright.resolution import Facts, Solution
 from kubewright.settings import Settings
 from kubewright.stages.resolve import facts, lock, solution
-from kubewright.upstream import Upstream
+from kubewright.stages.upstreams import opened
 from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def upgrade(
     """What `resolve` does, and the way there from another version; without a way nothing is
     written.
     """
-    upstream = None if settings.offline else Upstream(settings.upstream)
+    upstream = None if settings.offline else opened(settings, recipes)
     solved = solution(request, settings, recipes, upstream)
     hops = path(start, solved.case.kubernetes, settings.asked, recipes)
     return (*lock(solved, settings, recipes, upstream), hops)

@@ -9,14 +9,16 @@ from kubewright.images.layout_reader import LayoutReader, open_layout
 from kubewright.images.oci import (
     MANIFEST,
     REFERENCE,
+    ZSTD,
     ImageConfig,
     ImageIndex,
     ImageManifest,
     descriptor,
+    relayered,
 )
 from kubewright.models import manifest as release
 from kubewright.models.base import Arch
-from kubewright.models.image import Platform
+from kubewright.models.image import Image, Platform
 from kubewright.verification.walk import Walk
 
 Found = dict[str, bytes]
@@ -37,7 +39,7 @@ def check(walk: Walk, place: str, manifest: release.Manifest, sound: Collection[
             one.arch: found[one.manifest] for one in image.platforms if one.manifest in found
         }
         if len(documents) == len(image.platforms):
-            index = f"sha256:{files.sha256(_index(documents))}"
+            index = f"sha256:{files.sha256(_index(documents, image))}"
             problem = (
                 f"says that {image.reference} is {image.index}, but its archives make it {index}"
             )
@@ -97,13 +99,18 @@ def _promised(platform: Platform) -> tuple[str, str, tuple[str, ...], tuple[str,
     return platform.manifest, platform.config, layers, platform.diff_ids
 
 
-def _index(documents: Mapping[Arch, bytes]) -> bytes:
+def _index(documents: Mapping[Arch, bytes], image: Image) -> bytes:
     """An image's index, which is on no site, from the manifests that it lists: it bears their
-    annotations.
+    annotations. Those by zstd, which are in no archive, are the same over other layers.
     """
-    manifests = tuple(descriptor(MANIFEST, data, arch=arch) for arch, data in documents.items())
+    manifests = [descriptor(MANIFEST, data, arch=arch) for arch, data in documents.items()]
     about = ImageManifest.from_bytes(next(iter(documents.values()))).annotations
-    return ImageIndex(manifests=manifests, annotations=about).to_bytes()
+    for platform in image.platforms:
+        if platform.zstd:
+            like = ImageManifest.from_bytes(documents[platform.arch])
+            data = relayered(like, platform.zstd.layers)
+            manifests.append(descriptor(MANIFEST, data, arch=platform.arch, annotations=ZSTD))
+    return ImageIndex(manifests=tuple(manifests), annotations=about).to_bytes()
 
 
 def _read(store: LayoutReader, name: str) -> bytes:
