@@ -12,7 +12,7 @@ from typing import Any, get_args
 import click
 from pydantic import ValidationError
 
-from kubewright import log
+from kubewright import log, needs
 from kubewright.cli.buckets import fitting
 from kubewright.cli.clock import refuse_to_come, source_date_epoch
 from kubewright.cli.defaults import CONFIGURATION
@@ -228,8 +228,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
     It gets them as one `settings`, beside its own; with `to_json` also `as_json`. A setting that no
     option of the verb names has its default. Raises KeyError for a name that is not an option.
     """
-    unknown = set(names) - OPTIONS.keys()
-    if unknown:
+    if unknown := set(names) - OPTIONS.keys():
         raise KeyError(f"no such option: {', '.join(sorted(unknown))}")
 
     def decorate(command: Command) -> Command:
@@ -237,13 +236,15 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
         def wrapper(**given: Any) -> None:
             quiet, verbose = given.pop("quiet"), given.pop("verbose")
             log.configure(int(verbose) - int(quiet))
-            read = click.get_current_context().meta.get(CONFIGURATION)
-            if read is not None:
+            context = click.get_current_context()
+            if read := context.meta.get(CONFIGURATION):
                 logging.getLogger(__name__).debug("%s: defaults of options are read from it", read)
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
             }
             made = settings(given)
+            if not made.dry_run:
+                needs.require(context.command_path.partition(" ")[2], made)
             command(settings=fitting(made, own.get("where")) if "site" in names else made, **own)
 
         options = [_option(name) for name in OPTIONS if name in names]

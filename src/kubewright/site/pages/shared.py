@@ -7,7 +7,7 @@ from typing import Any, Final
 from kubewright.addresses import is_exposed
 from kubewright.models.base import Evidence
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import YANKED, IndexedRelease
+from kubewright.models.site import WITHDRAWN, YANKED, IndexedRelease
 from kubewright.site import layout
 from kubewright.site.install_commands import MANAGERS, NEWEST, Entry, Role, command, setup
 
@@ -28,7 +28,7 @@ def release(one: IndexedRelease) -> dict[str, Any]:
         "version": f"v{one.kubernetes}",
         "name": one.name,
         "page": layout.release_page(one.name),
-        "channels": list(one.channels),
+        "channels": [WITHDRAWN] if one.status == YANKED else list(one.channels),
         "status": "withdrawn" if one.status == YANKED else one.status,
         "reason": one.reason,
         "avoid": one.avoid or "",
