@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from kubewright import log
 from kubewright.cli.shipped import shipped
 from kubewright.models.manifest import Manifest
 from kubewright.models.minor import MinorReleases
@@ -305,7 +306,7 @@ def test_ranges_are_said_in_words(text: str, words: str) -> None:
      (1_250_000_000, "1.2 GB")],
 )  # fmt: skip
 def test_sizes_are_said_in_words(count: int, words: str) -> None:
-    assert shared.size(count) == words
+    assert log.amount(count) == words
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from kubewright import log, needs
 from kubewright.cli.buckets import fitting
 from kubewright.cli.clock import refuse_to_come, source_date_epoch
 from kubewright.cli.defaults import CONFIGURATION
-from kubewright.cli.directories import cache_directory, expanded, state_directory
+from kubewright.cli.directories import cache_directory, expanded, log_directory, state_directory
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
@@ -198,8 +198,13 @@ PATHS = ("upstream", "dist", "cache", "site", "state", "passphrase_file", "roots
 """The settings that are paths, or may be."""
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Results as JSON.")
-QUIET = click.option("-q", "--quiet", is_flag=True, help="Only warnings and results.")
-VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Every command that is run.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Only whole stages, warnings, results.")
+VERBOSE = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Every command and address, with times.",
+)
 
 
 def field_of(name: str) -> str:
@@ -235,7 +240,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
         @functools.wraps(command)
         def wrapper(**given: Any) -> None:
             quiet, verbose = given.pop("quiet"), given.pop("verbose")
-            log.configure(int(verbose) - int(quiet))
+            log.configure(int(verbose) - int(quiet), log_directory())
             context = click.get_current_context()
             if read := context.meta.get(CONFIGURATION):
                 logging.getLogger(__name__).debug("%s: defaults of options are read from it", read)

@@ -151,7 +151,9 @@ def _bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) ->
         TransferSpeedColumn(),
     )
     with (
-        Progress(*columns, console=console(), transient=True) as progress,
+        Progress(
+            *columns, console=console(), transient=True, disable=not console().is_terminal
+        ) as progress,
         ThreadPoolExecutor(jobs) as pool,
     ):
 

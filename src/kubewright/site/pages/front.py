@@ -6,6 +6,7 @@ from typing import Any
 import semver
 
 from kubewright import versions
+from kubewright.log import amount
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import (
@@ -127,7 +128,7 @@ def _archives(manifest: Manifest) -> list[dict[str, str]]:
     found = []
     for one in manifest.artifacts:
         if one.kind == "image-archive":
-            size = shared.size(one.size)
+            size = amount(one.size)
             found.append({"name": one.name, "url": one.url, "arch": one.arch, "size": size})
     return found
 

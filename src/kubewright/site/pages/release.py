@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from kubewright import versions
+from kubewright.log import amount
 from kubewright.models.manifest import File, Manifest
 from kubewright.models.site import WITHDRAWN, Index, IndexedRelease
 from kubewright.moments import day
@@ -74,7 +75,7 @@ def _file(file: File) -> dict[str, str]:
     return {
         "name": file.name,
         "url": file.url,
-        "size": shared.size(file.size),
+        "size": amount(file.size),
         "sha256": file.sha256,
     }
 

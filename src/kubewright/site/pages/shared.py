@@ -111,12 +111,3 @@ def origin(manifest: Manifest) -> str:
     """Whose the programs are: `sample`, `source` (compiled by somebody else), or `upstream`."""
     kinds = {entry.mirror.kind for entry in manifest.inputs if entry.mirror}
     return next((kind for kind in ("sample", "source") if kind in kinds), "upstream")
-
-
-def size(count: int) -> str:
-    """Bytes for people: `46 MB`."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            digits = 1 if count < 10 * factor else 0
-            return f"{count / factor:,.{digits}f} {unit}"
-    return f"{count} B"
