@@ -450,7 +450,13 @@ def test_quickstart_says_whose_key_signs(
         ["stable"],
         [],
     )
-    monkeypatch.setattr("kubewright.stages.quickstart.release", lambda *_: made)
+    asked: list[Settings] = []
+
+    def releasing(_: str, settings: Settings, *__: object) -> object:
+        asked.append(settings)
+        return made
+
+    monkeypatch.setattr("kubewright.stages.quickstart.release", releasing)
     for client in ("apt", "dnf"):
         monkeypatch.setattr(f"kubewright.stages.quickstart.{client}.install", unavailable)
     own_keys = run("key", "init", "keys")[1].split() if own else []
@@ -464,6 +470,7 @@ def test_quickstart_says_whose_key_signs(
         0,
         not own,
     ), err
+    assert {one.url for one in asked} == {""}, "its server ends, so nothing may name it"
 
 
 def test_defaults_come_from_the_file_and_the_environment(
