@@ -441,7 +441,7 @@ def test_quickstart_says_whose_key_signs(
 ) -> None:
     """Nothing is made: only what it says in the end is looked at."""
 
-    def unavailable(*_: object) -> None:
+    def unavailable(*_: object, **__: object) -> None:
         raise ClientUnavailable("not here")
 
     monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda *_: None)
