@@ -50,8 +50,8 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
 """What the owner does with gpg, one after the other."""
 
 REPLACED = (
-    "channels/", "index.html", "keys/", "minors/", "publications/finished.json",
-    "publications/site.json",
+    "channels/", "index.html", "docs/", "install.sh", "keys/", "minors/",
+    "publications/finished.json", "publications/site.json",
     "releases/index.json", "releases/graph.json", "apt/dists/", f"yum/{SUITE}/", "yum/stable/",
     "yum/latest/", layout.TIMESTAMP,
 )  # fmt: skip

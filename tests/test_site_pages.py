@@ -19,7 +19,7 @@ from kubewright.settings import Settings
 from kubewright.site import channels as channel_rules
 from kubewright.site import layout, pages
 from kubewright.site.install_commands import MANAGERS, NEWEST, Entry, command, setup
-from kubewright.site.pages import front, release, shared
+from kubewright.site.pages import documents, front, release, shared
 
 KEY = "A" * 40
 
@@ -110,7 +110,9 @@ def index(*releases: IndexedRelease, url: str = "", **offered: str) -> Index:
 
 def rendered(given: Index, records: dict[str, Channel], manifest: Manifest) -> dict[str, bytes]:
     recipes = shipped()
-    shown = pages.Shown(given, records, recipes.catalog, lambda one: manifest, recipes.templates)
+    shown = pages.Shown(
+        given, records, recipes.catalog, lambda one: manifest, recipes.templates, recipes.documents
+    )
     return pages.render(shown)
 
 
@@ -248,7 +250,7 @@ def test_a_minor_that_no_channel_offers_has_its_page(manifest: Manifest) -> None
 
 def changed(before: Index, after: Index) -> set[str]:
     """The pages that are not left as they are."""
-    return pages.paths(after) - pages.same(before, after) - {layout.FRONT_PAGE}
+    return pages.paths(after) - pages.same(before, after) - {layout.FRONT_PAGE, *documents.paths()}
 
 
 def test_a_release_renders_its_page_and_those_that_it_changes_and_no_others() -> None:
@@ -262,7 +264,7 @@ def test_a_release_renders_its_page_and_those_that_it_changes_and_no_others() ->
     }  # fmt: skip
     assert changed(after, after) == set()
     moved = after.model_copy(update={"url": "https://elsewhere.example.org"})
-    assert changed(after, moved) == pages.paths(after) - {layout.FRONT_PAGE}
+    assert changed(after, moved) == pages.paths(after) - {layout.FRONT_PAGE, *documents.paths()}
 
 
 def test_a_channel_that_goes_on_changes_the_pages_of_both_minors() -> None:
@@ -340,3 +342,42 @@ def test_the_timeline_stays_within_its_picture(today: str) -> None:
     assert 0 <= table["today"] <= 100
     assert all(0 < one["left"] <= 100 for one in table["years"])
     assert front.timeline(index(entry("1.99.0")), {}, today)["years"] == []
+
+
+# Our documentation on a site
+
+
+@pytest.mark.parametrize(
+    ("link", "goal"),
+    [
+        ("https://example.org/x.md", "https://example.org/x.md"), ("#one", "#one"),
+        ("install.md", "install.html"), ("upgrade.md#a-minor", "upgrade.html#a-minor"),
+        ("install.sh", "../install.sh"), ("keys.md", None), ("../README.md", None),
+        ("install", None),
+    ],
+)  # fmt: skip
+def test_links_of_documentation_lead_to_what_a_site_has(link: str, goal: str | None) -> None:
+    assert documents.target(link) == goal
+    title, text = documents.rendered(f"# A page\n\nSee [the *word*]({link}).\n")
+    assert title == "A page"
+    wanted = f'<a href="{goal}">the <em>word</em></a>' if goal else "See the <em>word</em>."
+    assert wanted in text
+
+
+def test_documentation_keeps_its_commands_and_loses_its_comments() -> None:
+    commands = "<!-- acceptance: x -->\n```sh\ncurl $SITE | a <b>\n```\n"
+    source = f"# T\n\n{commands}\n## One command\n\n| a |\n|---|\n| b |\n"
+    _, text = documents.rendered(source)
+    assert "acceptance" not in text
+    assert "<code>curl $SITE | a &lt;b&gt;</code>" in text
+    assert '<h2 id="one-command">' in text
+    assert text.count("<table>") == text.count("</table></div>") == 1
+
+
+def test_a_site_has_the_guide_and_the_installer_of_this_version(released: Settings) -> None:
+    site = Path(released.site)
+    installer = shipped().documents / "install.sh"
+    assert (site / "install.sh").read_bytes() == installer.read_bytes()
+    page = Page((site / "docs/install.html").read_bytes())
+    commands = "sudo apt-get update && sudo apt-get install kubernetes-control-plane"
+    assert commands in page.code

@@ -64,11 +64,23 @@ def minor_facts(minor: str) -> str:
     return f"{MINORS}{minor}.json"
 
 
+INSTALLER: Final = "install.sh"
+"""The example installer."""
+
+DOCUMENTS: Final = "docs/"
+"""What the path of every page of our documentation begins with."""
+
+
+def document_page(name: str) -> str:
+    """A page of our documentation."""
+    return f"{DOCUMENTS}{name}.html"
+
+
 def is_page(path: str) -> bool:
     """Whether an object is a page, or a page's facts: it can be made again from documents."""
     return (
-        path == FRONT_PAGE
-        or path.startswith(MINORS)
+        path in (FRONT_PAGE, INSTALLER)
+        or path.startswith((MINORS, DOCUMENTS))
         or (path.startswith("releases/") and path.endswith(".html") and path.count("/") == 1)
     )
 

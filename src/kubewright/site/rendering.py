@@ -138,8 +138,10 @@ class Rendering:
         else those that the site has not, or has to have otherwise.
         """
         records = {record.channel: record for record in channels}
-        minors, templates = self.publisher.minors, self.publisher.templates
-        shown = pages.Shown(index, records, minors, self.draft.manifest, templates)
+        own = self.publisher
+        shown = pages.Shown(
+            index, records, own.minors, self.draft.manifest, own.templates, own.documents
+        )
         rendered = pages.render(shown, () if whole else self._standing(index))
         return {**self.keys.files, **derived.schemas(self.old), **rendered}
 

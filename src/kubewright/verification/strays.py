@@ -8,8 +8,8 @@ from kubewright.site.derived import is_newer
 from kubewright.verification.walk import Walk
 
 FOLDERS = (
-    "apt/", "channels/", "keys/", "minors/", "publications/", "releases/", "schemas/", "tuf/",
-    "yum/",
+    "apt/", "channels/", "docs/", "keys/", "minors/", "publications/", "releases/", "schemas/",
+    "tuf/", "yum/",
 )  # fmt: skip
 """The folders that belong to a site alone."""
 

@@ -11,7 +11,7 @@ from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.site import layout
-from kubewright.site.pages import front, minor, release
+from kubewright.site.pages import documents, front, minor, release
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Shown:
     """What the recipes know of each."""
     manifest: Callable[[ChannelRelease | IndexedRelease], Manifest]
     templates: Path
+    documents: Path
+    """The folder of our documentation."""
 
 
 def render(shown: Shown, standing: Collection[str] = ()) -> dict[str, bytes]:
@@ -52,12 +54,15 @@ def render(shown: Shown, standing: Collection[str] = ()) -> dict[str, bytes]:
     offered = front.presented(shown.channels, index)
     variables = front.variables(index, shown.manifest(offered), shown.channels, shown.minors)
     page(layout.FRONT_PAGE, "index.html.j2", variables)
+    for path, text in documents.variables(shown.documents, index.url):
+        page(path, "document.html.j2", text)
+    found[layout.INSTALLER] = (shown.documents / documents.SCRIPT).read_bytes()
     return found
 
 
 def paths(index: Index) -> set[str]:
     """Where the pages of a site with this index lie."""
-    found = {layout.FRONT_PAGE}
+    found = {layout.FRONT_PAGE} | documents.paths()
     for name in by_minor(index):
         found |= {layout.minor_page(name), layout.minor_facts(name)}
     return found | {layout.release_page(one.name) for one in index.releases}
