@@ -96,13 +96,14 @@ def _fence(
     """Commands, with room for the button that copies them."""
     text = escape(tokens[place].content.strip())
     return (
-        '<div class="said card"><pre tabindex="0" role="region" aria-label="Commands or text">'
+        f'<div class="said card"><pre tabindex="0" role="region" aria-label="Text {place}">'
         f"<code>{text}</code></pre></div>\n"
     )
 
 
-def _table_open(*_: object) -> str:
-    return '<div class="card scroll" tabindex="0" role="region" aria-label="Table"><table>\n'
+def _table_open(_: RendererHTML, _tokens: Sequence[Token], place: int, *_rest: object) -> str:
+    name = f"Table {place}"
+    return f'<div class="card scroll" tabindex="0" role="region" aria-label="{name}"><table>\n'
 
 
 def _table_close(*_: object) -> str:
