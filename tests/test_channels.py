@@ -14,9 +14,10 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import LONGEST, Channel, ChannelRelease, Index
 from kubewright.repos import apt
 from kubewright.settings import Settings
-from kubewright.site import channels, freshness, index, page
+from kubewright.site import channels, freshness, index
 from kubewright.site.identity import Identity
 from kubewright.site.index import Declared, Named
+from kubewright.site.pages import front
 
 KEY = "A" * 40
 
@@ -265,12 +266,12 @@ def test_the_front_page_presents_stable_or_else_the_newest_release(released: Set
     names = {"stable-1.9": "1.9.11", "stable-1.36": "1.36.4", "stable-1.37": "1.37.1"}
     records = {name: published(version, channel=name) for name, version in names.items()}
     made = derived(None, list(records.values()), now=3000)
-    assert page.presented(records, made).name == "v1.37.1-1"
-    shown = page.variables(made, manifest, records)["latest"]
-    assert (shown["version"], shown["channel"]) == ("v1.37.1", "stable-1.37")
+    assert front.presented(records, made).name == "v1.37.1-1"
+    shown = front.variables(made, manifest, records, {})
+    assert (shown["latest"]["version"], shown["channel"]) == ("v1.37.1", "stable-1.37")
     records["stable"] = published("1.36.4", channel="stable")
-    assert page.presented(records, made).name == "v1.36.4-1"
-    assert page.variables(made, manifest, records)["latest"]["version"] == "v1.36.4"
+    assert front.presented(records, made).name == "v1.36.4-1"
+    assert front.variables(made, manifest, records, {})["latest"]["version"] == "v1.36.4"
 
 
 def test_a_channel_is_not_valid_for_longer_than_a_date_can_say(released: Settings) -> None:

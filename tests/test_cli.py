@@ -441,7 +441,7 @@ def test_quickstart_says_whose_key_signs(
 ) -> None:
     """Nothing is made: only what it says in the end is looked at."""
 
-    def unavailable(*_: object) -> None:
+    def unavailable(*_: object, **__: object) -> None:
         raise ClientUnavailable("not here")
 
     monkeypatch.setattr("kubewright.stages.quickstart.sample", lambda *_: None)
@@ -450,7 +450,13 @@ def test_quickstart_says_whose_key_signs(
         ["stable"],
         [],
     )
-    monkeypatch.setattr("kubewright.stages.quickstart.release", lambda *_: made)
+    asked: list[Settings] = []
+
+    def releasing(_: str, settings: Settings, *__: object) -> object:
+        asked.append(settings)
+        return made
+
+    monkeypatch.setattr("kubewright.stages.quickstart.release", releasing)
     for client in ("apt", "dnf"):
         monkeypatch.setattr(f"kubewright.stages.quickstart.{client}.install", unavailable)
     own_keys = run("key", "init", "keys")[1].split() if own else []
@@ -464,6 +470,7 @@ def test_quickstart_says_whose_key_signs(
         0,
         not own,
     ), err
+    assert {one.url for one in asked} == {""}, "its server ends, so nothing may name it"
 
 
 def test_defaults_come_from_the_file_and_the_environment(
@@ -627,7 +634,9 @@ def test_what_no_stage_explains_is_one_line_and_the_rest_with_v(
     got, _, err = run("history")
     assert (got, says in err, "Traceback" in err) == (code, True, False), err
     got, _, err = run("history", "-v")
-    assert (got, says in err, "Traceback" in err) == (code, True, True), err
+    explained = code != 1  # then the log has where it came from, and names itself
+    assert (got, says in err, "Traceback" in err) == (code, True, not explained), err
+    assert "the log of this run: " in err
 
 
 @pytest.mark.parametrize("verb", ["history", "verify"])

@@ -50,7 +50,8 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
 """What the owner does with gpg, one after the other."""
 
 REPLACED = (
-    "channels/", "index.html", "keys/", "publications/finished.json", "publications/site.json",
+    "channels/", "index.html", "docs/", "install.sh", "keys/", "minors/",
+    "publications/finished.json", "publications/site.json",
     "releases/index.json", "releases/graph.json", "apt/dists/", f"yum/{SUITE}/", "yum/stable/",
     "yum/latest/", layout.TIMESTAMP,
 )  # fmt: skip
@@ -271,6 +272,7 @@ class Place:
             for path in sorted(self.root.rglob("*"))
             if path.is_file()
             and not (name := str(path.relative_to(self.root))).startswith(REPLACED)
+            and not layout.is_page(name)
         }
 
     def is_sound_for(self, *forms: RepoKey) -> None:

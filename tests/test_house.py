@@ -417,6 +417,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "docs", source / "docs")
     build = [
         sys.executable,
         "-m",
@@ -437,6 +438,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
         for path in (ROOT / folder).rglob("*")
         if path.is_file()
     }
+    ours |= {Path("docs", name) for name in ("install.md", "upgrade.md", "install.sh")}
     assert {f"kubewright/content/{path}" for path in ours} <= carried
     assert "kubewright/cli/verbs.toml" in carried
     assert wheel.name == f"kubewright-{kubewright.__version__}-py3-none-any.whl"

@@ -11,7 +11,8 @@ from typing import get_args
 import click
 import pytest
 
-from kubewright.cli.options import OPTIONS, field_of
+from kubewright.cli.option_table import OPTIONS
+from kubewright.cli.options import field_of
 from kubewright.cli.resolve_options import OPTIONS as ASKING
 from kubewright.cli.verbs import commands
 from kubewright.packagers import PACKAGERS

@@ -16,7 +16,7 @@ import pytest
 
 from kubewright.models.artifact import Package
 from kubewright.models.base import Format
-from kubewright.stages.install_commands import Entry, exact, install
+from kubewright.site.install_commands import Entry, exact, install
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "tests" / "acceptance").glob("*.py"))

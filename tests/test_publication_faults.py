@@ -20,7 +20,7 @@ from kubewright.models.base import DAY, Arch
 from kubewright.models.site import Channel, Index, State
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import derived, layout, page, repair
+from kubewright.site import derived, layout, pages, repair
 from kubewright.site.objects import Object
 from kubewright.stages import channels, history, publish, verify
 from kubewright.stages import repair as mending
@@ -99,7 +99,8 @@ def test_house_b1_a_newer_engine_calls_a_sound_site_sound(
     three: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would render another page and other schemas; what the site names is what counts."""
-    monkeypatch.setattr(page, "render", lambda *_: b"<!doctype html><title>another</title>")
+    another = {layout.FRONT_PAGE: b"<!doctype html><title>another</title>"}
+    monkeypatch.setattr(pages, "render", lambda *_: another)
     monkeypatch.setattr(derived, "DOCUMENTS", {"manifest": Channel})
     assert wrong(three) == []
 

@@ -1,6 +1,18 @@
-"""Lets `python -m kubewright` be the console command."""
+"""Where the console command begins: `kubewright`, and `python -m kubewright`."""
 
-from kubewright.cli import main
+import sys
+
+
+def main() -> None:
+    """Run the console command; Ctrl-C ends it in one line, also while it is still being loaded."""
+    try:
+        from kubewright.cli import main as command
+
+        command()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -1,17 +1,47 @@
 """What people see on standard error while the pipeline works."""
 
 import logging
+import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubewright.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+STAGE = 25
+"""The level of a line about a whole stage: between steps and warnings, said with -q too."""
+
+KEPT = 20
+"""So many logs of earlier runs stay."""
+
+ASIDE = {"aside": True}
+"""Of a message that goes to the log file alone."""
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `0.4 s`, `3 min 07 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def amount(count: int) -> str:
+    """Bytes for people: `46 MB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            digits = 1 if count < 10 * factor else 0
+            return f"{count / factor:,.{digits}f} {unit}"
+    return f"{count} B"
 
 
 @cache
@@ -40,19 +70,61 @@ class _Formatter(logging.Formatter):
 
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "aside", False):
+            return
         style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
         console().print(printable(self.format(record), lines=True), style=style, markup=False)
 
 
-def configure(verbosity: int) -> None:
-    """Choose what is shown: -1 warnings only, 0 steps, 1 every command that is run."""
-    level = logging.WARNING if verbosity < 0 else logging.DEBUG if verbosity else logging.INFO
+class _File(logging.Handler):
+    """The log of a run; it is open only while a line is written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = printable(self.format(record), lines=True)
+        with suppress(OSError), self.path.open("a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
+
+
+def configure(verbosity: int, folder: Path | None = None) -> None:
+    """Choose what is shown: -1 whole stages and warnings, 0 steps, 1 every command and address,
+    with the time. A file in `folder` has all of it, whatever is shown.
+    """
     root = logging.getLogger("kubewright")
     handler = _Handler()
-    handler.setFormatter(_Formatter())
+    handler.setLevel(STAGE if verbosity < 0 else logging.DEBUG if verbosity else logging.INFO)
+    handler.setFormatter(_Formatter("%(asctime)s %(message)s" if verbosity > 0 else None, _CLOCK))
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(handler.level)
     root.propagate = False
+    if folder is not None:
+        with suppress(OSError):  # a run that can keep no log is a run all the same
+            root.addHandler(_file(folder))
+            root.setLevel(logging.DEBUG)
+
+
+_CLOCK = "%H:%M:%S"
+
+
+def _file(folder: Path) -> logging.Handler:
+    """What writes the log of this run; the oldest of earlier runs goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in sorted(folder.glob("*.log"))[: -KEPT + 1]:
+        old.unlink(missing_ok=True)
+    handler = _File(folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log")
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    return handler
+
+
+def file() -> Path | None:
+    """The log of this run, if it has one."""
+    for handler in logging.getLogger("kubewright").handlers:
+        if isinstance(handler, _File) and handler.path.exists():
+            return handler.path
+    return None
 
 
 @contextmanager

@@ -95,6 +95,11 @@ class Recipes:
         """`repo/templates/`, those of the front page and of repository entries."""
         return self.repo / "templates"
 
+    @property
+    def documents(self) -> Path:
+        """`docs/`, of which sites have some pages."""
+        return self.root / "docs"
+
     @cached_property
     def catalog(self) -> Catalog:
         """`recipes/catalog/*.toml` by minor."""

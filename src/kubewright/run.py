@@ -34,6 +34,12 @@ def find(program: str, *, install: str) -> Path:
     return Path(path)
 
 
+def is_there(program: str) -> bool:
+    """Whether `find` would find a program."""
+    beside = Path(sys.executable).parent / program
+    return os.access(beside, os.X_OK) or shutil.which(program) is not None
+
+
 def run(
     argv: Sequence[str | Path],
     *,

@@ -12,8 +12,6 @@ docs/acceptance.md says more.
 """
 
 import argparse
-import os
-import shutil
 import signal
 import sys
 from functools import partial
@@ -37,12 +35,8 @@ from report import Report, say
 from supply import Supply
 from work import claim
 
-PROGRAMS = {
-    "dockerd": "docker.io",
-    "mmdebstrap": "mmdebstrap",
-    "iptables": "iptables",
-    "ps": "procps",
-}
+from kubewright import needs
+from kubewright.settings import Settings
 
 FIRST, PATCH, MINOR = "1.36.2", "1.36.3", "1.37.2"
 """The release that clusters start with, the patch and the minor that they are upgraded to."""
@@ -185,11 +179,8 @@ def main() -> int:
         )
         if not names:
             parser.error(left_out["Left out"])
-    if os.geteuid() != 0:
-        parser.error("a Docker engine and clean roots need root; run it as root")
-    for program, package in PROGRAMS.items():
-        if shutil.which(program) is None:
-            parser.error(f"{program} is missing: apt-get install {package}")
+    if lacks := lacking(compiles=options.upstream is None):
+        parser.error(f"{', '.join(needs.names(lacks))} missing: {needs.joined(lacks)}")
     try:
         claim(options.work)
     except Failed as refusal:
@@ -209,6 +200,17 @@ def main() -> int:
     if names:
         return go(lab, [("Foundation", foundation(lab)), *faults.chapters(lab, names, FIRST)])
     return go(lab, chapters(lab))
+
+
+def lacking(*, compiles: bool) -> list[needs.Lack]:
+    """What the run needs and this machine has not, all at once, before an hour is spent."""
+    compiler = ("mirror source", "session acceptance") if compiles else ("session acceptance",)
+    found = {}
+    for verb in compiler:
+        for lack in needs.lacking(verb, Settings(now=0, cache=Path())):
+            if compiles or "mirror source" not in lack.need.verbs:
+                found[lack.need.what] = lack
+    return [*found.values()]
 
 
 def report(supply: Supply, names: list[str], left_out: dict[str, str]) -> Report:

@@ -1,6 +1,7 @@
 """The console command: verbs, options, results on standard output, and one place that exits."""
 
 import errno
+import json
 import logging
 import re
 import sys
@@ -18,11 +19,14 @@ from kubewright.errors import (
     VerificationFailed,
 )
 from kubewright.files import disk_error
-from kubewright.log import console, redacted
-from kubewright.printable import printable
+from kubewright.log import ASIDE, console, file, redacted
+from kubewright.printable import printable, printable_json
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says when the disk is full or not ours to write."""
+
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
 
 FULL = re.compile(
     r"no\s+space\s+left\s+on\s+device|file\s+too\s+large|disk\s+quota\s+exceeded|read-only\s+file\s+system",
@@ -48,31 +52,43 @@ def kubewright() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit with the code that docs/errors.md explains."""
+    as_json = "--json" in (sys.argv if argv is None else argv)
     try:
         code = kubewright.main(argv, prog_name="kubewright", standalone_mode=False)
     except click.NoSuchOption as error:
-        code = _explained(refused_option(error))
+        code = _explained(refused_option(error), as_json=as_json)
     except click.ClickException as error:
         error.show()
         code = RequestError.exit_code
     except click.Abort:
         console().print("stopped", style="red")
-        code = 1
+        code = STOPPED
     except KubewrightError as error:
-        code = _explained(error)
+        code = _explained(error, as_json=as_json)
     except Exception as error:  # the last resort: one line for people, the whole story with -v
         code = _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explained(error: KubewrightError, cause: Exception | None = None) -> int:
-    """Say what went wrong, with -v also where; give the exit code."""
+def _explained(
+    error: KubewrightError, cause: Exception | None = None, *, as_json: bool = False
+) -> int:
+    """Say what went wrong, as JSON on standard output too where that is asked for; give the exit
+    code. The log has where it came from.
+    """
     lines = not isinstance(error, VerificationFailed)  # these quote what others have written
     words = printable(f"error: {error}", lines=lines)
     console().print(words, style="bold red", markup=False)
-    logging.getLogger("kubewright").debug("where it came from:", exc_info=cause or error)
+    logging.getLogger("kubewright").debug("%s", words, extra=ASIDE)
+    story = cause or error
+    logging.getLogger("kubewright").debug("where it came from:", exc_info=story, extra=ASIDE)
+    _name_log()
     disk_full = isinstance(error, ToolFailed) and FULL.search(str(error))
-    return DiskError.exit_code if disk_full else error.exit_code
+    code = DiskError.exit_code if disk_full else error.exit_code
+    if as_json:
+        facts = {"place": error.place, "problem": error.problem, "remedy": error.remedy}
+        click.echo(printable_json(json.dumps({"error": facts | {"exit_code": code}}, indent=2)))
+    return code
 
 
 def _unforeseen(error: Exception) -> int:
@@ -86,4 +102,12 @@ def _unforeseen(error: Exception) -> int:
     message = f"unexpected: {words}; run again with -v and report it"
     console().print(printable(message), style="bold red", markup=False)
     logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
+    _name_log()
     return 1
+
+
+def _name_log() -> None:
+    """Say where all that was done is written down, if it is."""
+    written = file()
+    if written is not None:
+        console().print(printable(f"the log of this run: {written}"), style="dim", markup=False)

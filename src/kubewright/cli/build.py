@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.options import CHOICE, KEYS, OPTIONS, shared, show_json
+from kubewright.cli.option_table import OPTIONS
+from kubewright.cli.options import CHOICE, KEYS, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
 from kubewright.errors import RequestError
 from kubewright.moments import day

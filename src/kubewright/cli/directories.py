@@ -39,6 +39,12 @@ def state_directory(*, said: bool = True) -> Path | None:
     return found
 
 
+def log_directory() -> Path | None:
+    """Where the logs of runs are kept; None for a user without a home."""
+    found = _own("XDG_STATE_HOME", ".local/state")
+    return found / "logs" if found is not None else None
+
+
 def expanded(given: Any) -> Any:
     """Paths with the home directory in place of `~` or `~NAME`: in files, and behind `=`, no shell
     does that. Raises RequestError where there is no such directory.

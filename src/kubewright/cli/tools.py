@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from kubewright.cli.hyperkube import source
-from kubewright.cli.options import KEYS, OPTIONS, PUBLICATION, say, shared, show_json
+from kubewright.cli.option_table import OPTIONS
+from kubewright.cli.options import KEYS, PUBLICATION, say, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
 from kubewright.cli.roots import root
 from kubewright.errors import VerificationFailed

@@ -77,9 +77,10 @@ def install(
     root: Path,
     *,
     base: BaseSystem | None = None,
+    fixed: bool = True,
 ) -> Installed:
     """Install `packages` from `channel` of the site at `site_url`, signed by `key` (a URL or a
-    file), below `root`.
+    file), below `root`; a site that is `fixed` says itself where it is served, by a mirrorlist.
 
     `base` is this machine's by default. Ordinary users get the powers that rpm needs from a user
     namespace. Raises ClientUnavailable, or ToolFailed with dnf's words when it refuses the site or
@@ -89,9 +90,9 @@ def install(
     base = base or base_system()
     root, state = root.absolute(), root.absolute() / ".dnf"
     key_url = key.absolute().as_uri() if isinstance(key, Path) else key
-    files.write(
-        state / "dnf.conf", configuration(site_url, channel, key_url, base).encode(), mode=0o600
-    )
+    source = repository(site_url, channel, fixed=fixed)
+    text = configuration(source, channel, key_url, base)
+    files.write(state / "dnf.conf", text.encode(), mode=0o600)
     session = Session(ENVIRONMENT, prefix=_root_powers())
     dnf = (
         _program().name,
@@ -146,7 +147,13 @@ def _install(
         raise
 
 
-def configuration(site_url: str, channel: str, key_url: str, base: BaseSystem) -> str:
+def repository(site_url: str, channel: str, *, fixed: bool) -> str:
+    """The line that says where a channel is."""
+    base = f"{site_url}/yum/{channel}/$basearch/"
+    return f"mirrorlist={base}mirrorlist" if fixed else f"baseurl={base}"
+
+
+def configuration(source: str, channel: str, key_url: str, base: BaseSystem) -> str:
     """The whole of dnf's configuration: our repository with every check on, and the machine's
     repositories.
     """
@@ -160,7 +167,7 @@ tsflags=nodocs
 
 [kubewright]
 name=Kubewright {channel}
-mirrorlist={site_url}/yum/{channel}/$basearch/mirrorlist
+{source}
 gpgkey={key_url}
 gpgcheck=1
 repo_gpgcheck=1

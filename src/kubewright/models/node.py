@@ -116,12 +116,11 @@ class NodeSpec(Model):
             "error": "Swap must be off.",
         }
         sysctls = _listed(f"{key}={value}" for key, value in self.sysctls.items())
-        lines = f"{_listed(self.runtime.containerd_lines)} or newer in the same line"
-        containerd = (
-            lines
-            if self.runtime.containerd_lines
-            else f"{self.runtime.containerd_minimum} or newer"
-        )
+        lines = [
+            f"{first} or a newer {first.rpartition('.')[0]}"
+            for first in self.runtime.containerd_lines
+        ]
+        containerd = _listed(lines) or f"{self.runtime.containerd_minimum} or newer"
         return [
             f"Control plane: {control_plane.cpus} CPUs, {control_plane.memory_mib} MiB of memory,"
             f" free TCP ports {_listed(control_plane.ports)}.",

@@ -181,7 +181,10 @@ class Index(Document):
     sequence: int = Field(ge=1)
     parent: Sha256 | None = None
     issued: int
-    releases: tuple[IndexedRelease, ...]
+    channels: dict[ChannelName, ReleaseName] = Field(
+        {}, description="the release that each channel offers now", exclude_if=is_unsaid
+    )
+    releases: tuple[IndexedRelease, ...] = Field(description="newest first")
     graph_url: RelativePath | None = Field(
         None, description="the immutable copy of releases/graph.json"
     )
@@ -254,7 +257,7 @@ class State(Document):
     keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")
     kept: Kept | None = Field(None, description="absent: the whole history")
     files: dict[RelativePath, Sha256] = Field(
-        description="the page, schemas and keys: what changes and is no channel's"
+        description="pages, schemas and keys: what changes and is no channel's"
     )
 
     @property

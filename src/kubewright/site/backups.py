@@ -33,12 +33,12 @@ def read(data: bytes) -> dict[str, bytes]:
 
 
 def new_files(state: State, older: State | None) -> list[str]:
-    """The files new with a state that need a second place: the page can be made again."""
+    """The files new with a state that need a second place: pages can be made again."""
     before = older.files if older else {}
     return [
         path
         for path, digest in state.files.items()
-        if before.get(path) != digest and path != layout.FRONT_PAGE
+        if before.get(path) != digest and not layout.is_page(path)
     ]
 
 

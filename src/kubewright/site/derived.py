@@ -6,6 +6,7 @@ from kubewright import __version__, files, versions
 from kubewright.files import canonical_json
 from kubewright.models.document import Document
 from kubewright.models.manifest import Manifest
+from kubewright.models.minor import MinorReleases
 from kubewright.models.node_check import NodeCheck
 from kubewright.models.site import Channel, Index, State
 from kubewright.models.upgrades import Graph
@@ -19,6 +20,7 @@ DOCUMENTS: Mapping[str, type[Document]] = {
     "index": Index,
     "site": State,
     "graph": Graph,
+    "minor": MinorReleases,
     "node-check": NodeCheck,
 }
 """Every kind of document that a site has, and what its packages' kube-node-check prints."""
@@ -48,7 +50,7 @@ def schemas(state: State | None) -> dict[str, bytes]:
 
 
 def file_objects(documents: Mapping[str, bytes], finished: State | None) -> list[Object]:
-    """Those of the page, schemas and keys that the last finished state does not have like this."""
+    """Those of pages, schemas and keys that the last finished state does not have like this."""
     before = finished.files if finished else {}
     return [
         pointer(path, data, fresh=path not in before)

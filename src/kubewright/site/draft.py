@@ -220,11 +220,12 @@ def _listing(record: Channel) -> str:
 class Publisher:
     """What a publication has from who publishes: keys, and what the recipes know.
 
-    `templates` is the folder of the front page's.
+    `templates` is the folder of the pages', `documents` that of our documentation.
     """
 
     minors: Mapping[str, MinorFacts]
     templates: Path
+    documents: Path
     signer: Signer
     keys: Callable[[Mapping[str, bytes], Sequence[SiteKey]], KeyFiles]
     """Makes the files of keys from those that the site has, by path, and what its state says of

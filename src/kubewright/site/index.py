@@ -86,9 +86,6 @@ def derive(
     releases = tuple(_reached_from(release, sources.get(release.name, ())) for release in told)
     upgrades = graph.document(releases, steps)
     digest = files.sha256(upgrades.to_bytes())
-    says = (*whose, keys.signers, keys.revoked, releases, digest)
-    if previous and says == _says(previous) and not is_to_come(previous.issued, now):
-        return previous, upgrades
     made = Index(
         site=whose.site,
         url=whose.url,
@@ -97,17 +94,26 @@ def derive(
         sequence=previous.sequence + 1 if previous else 1,
         parent=parent,
         issued=following(previous.issued, now) if previous else now,
+        channels=_offered(channels),
         releases=releases,
         graph_url=layout.graph_copy(digest),
         graph_sha256=digest,
     )
+    if previous and _says(made) == _says(previous) and not is_to_come(previous.issued, now):
+        return previous, upgrades
     return made.model_copy(update=previous.model_extra if previous else None), upgrades
+
+
+def _offered(channels: Sequence[Channel]) -> dict[str, str]:
+    """The release that each channel offers, by the channel's name."""
+    found = {one.channel: one.current.name for one in channels if one.current is not None}
+    return dict(sorted(found.items()))
 
 
 def _says(index: Index) -> tuple[object, ...]:
     """What an index says, beside which it is."""
     whose = (index.site, index.url, index.signers, index.revoked)
-    return (*whose, index.releases, index.graph_sha256)
+    return (*whose, index.channels, index.releases, index.graph_sha256)
 
 
 def _reached_from(release: IndexedRelease, names: tuple[str, ...]) -> IndexedRelease:

@@ -15,6 +15,9 @@ FRONT_PAGE: Final = "index.html"
 INDEX: Final = "releases/index.json"
 GRAPH: Final = "releases/graph.json"
 
+MINORS: Final = "minors/"
+"""What the path of every minor's page begins with, and of the same facts for programs."""
+
 CHANNELS: Final = "channels/"
 """What the path of every channel record begins with, and of every marker."""
 
@@ -44,6 +47,42 @@ def rpm_path(filename: str) -> str:
 def release_path(name: str, file: str = "") -> str:
     """A release's own directory, or a file in it."""
     return f"releases/{name}/{file}" if file else f"releases/{name}"
+
+
+def release_page(name: str) -> str:
+    """A release's page, for people."""
+    return f"releases/{name}.html"
+
+
+def minor_page(minor: str) -> str:
+    """A minor's page, for people."""
+    return f"{MINORS}{minor}.html"
+
+
+def minor_facts(minor: str) -> str:
+    """The same facts for programs."""
+    return f"{MINORS}{minor}.json"
+
+
+INSTALLER: Final = "install.sh"
+"""The example installer."""
+
+DOCUMENTS: Final = "docs/"
+"""What the path of every page of our documentation begins with."""
+
+
+def document_page(name: str) -> str:
+    """A page of our documentation."""
+    return f"{DOCUMENTS}{name}.html"
+
+
+def is_page(path: str) -> bool:
+    """Whether an object is a page, or a page's facts: it can be made again from documents."""
+    return (
+        path in (FRONT_PAGE, INSTALLER)
+        or path.startswith((MINORS, DOCUMENTS))
+        or (path.startswith("releases/") and path.endswith(".html") and path.count("/") == 1)
+    )
 
 
 def channel_path(channel: str) -> str:

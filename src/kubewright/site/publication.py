@@ -9,7 +9,7 @@ from kubewright.metadata.names import role_path
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
 from kubewright.moments import following
-from kubewright.site import backups, derived, freshness, layout, metadata, repositories
+from kubewright.site import backups, derived, freshness, layout, metadata, pages, repositories
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft, Publisher
@@ -203,9 +203,13 @@ class _Changed(Rendering):
             index=Copy(sequence=index.sequence, sha256=files.sha256(data)),
             keys=self.keys.keys,
             kept=self.draft.kept or (old.kept if old else None),
-            files={**(old.files if old else {}), **named},
+            files={**self._files_that_stay(index), **named},
         )
         return made.model_copy(update=old.model_extra) if old else made
+
+    def _files_that_stay(self, index: Index) -> dict[str, str]:
+        """The files of the state before, but for pages of releases that are no more."""
+        return pages.left(self.old.files if self.old else {}, pages.paths(index))
 
     def _first_root(self) -> str | None:
         """The digest of the root that the site begins with."""
@@ -214,7 +218,8 @@ class _Changed(Rendering):
 
 
 def documents(draft: Draft, publisher: Publisher) -> dict[str, bytes]:
-    """The page, the schemas and the keys of a site as it is published, by path."""
+    """The pages, the schemas and the keys of a site as it is published, by path."""
     if draft.index is None:
         return {}
-    return Rendering(draft, publisher).documents(draft.index, [*draft.channels.values()])
+    channels = [*draft.channels.values()]
+    return Rendering(draft, publisher).documents(draft.index, channels, whole=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kubewright.models.site import Channel, Index, State, revoked_of
 from kubewright.models.upgrades import Graph
-from kubewright.site import derived, freshness, identity, layout, page, repositories
+from kubewright.site import derived, freshness, identity, layout, pages, repositories
 from kubewright.site import index as indexing
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
@@ -131,9 +131,24 @@ class Rendering:
             *derived.state_objects(state, state_data, word, signer, finished),
         ]
 
-    def documents(self, index: Index, channels: Sequence[Channel]) -> dict[str, bytes]:
-        """The page, the schemas and the keys, by path."""
+    def documents(
+        self, index: Index, channels: Sequence[Channel], *, whole: bool = False
+    ) -> dict[str, bytes]:
+        """The pages, the schemas and the keys, by path; of pages all only if it is the `whole`,
+        else those that the site has not, or has to have otherwise.
+        """
         records = {record.channel: record for record in channels}
-        manifest = self.draft.manifest(page.presented(records, index))
-        front = page.render(index, manifest, records, self.publisher.templates)
-        return {**self.keys.files, **derived.schemas(self.old), layout.FRONT_PAGE: front}
+        own = self.publisher
+        shown = pages.Shown(
+            index, records, own.minors, self.draft.manifest, own.templates, own.documents
+        )
+        rendered = pages.render(shown, () if whole else self._standing(index))
+        return {**self.keys.files, **derived.schemas(self.old), **rendered}
+
+    def _standing(self, index: Index) -> set[str]:
+        """The pages that lie there already as they shall be."""
+        before, old, finished = self.draft.index, self.old, self.draft.present.finished
+        if before is None or old is None or finished is None:
+            return set()
+        written = {path for path, digest in old.files.items() if finished.files.get(path) == digest}
+        return pages.same(before, index) & written

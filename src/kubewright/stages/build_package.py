@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kubewright import checked, files, versions
 from kubewright.cache import Cache
+from kubewright.course import Tally
 from kubewright.errors import RequestError
 from kubewright.models.artifact import Package
 from kubewright.models.base import Arch, Format, PackageCompression
@@ -64,7 +65,9 @@ class PackageBuilder:
     backend: str
     compression: PackageCompression
 
-    def build(self, packages: Sequence[PlannedPackage], sources: Sources) -> Iterator[Package]:
+    def build(
+        self, packages: Sequence[PlannedPackage], sources: Sources, tally: Tally
+    ) -> Iterator[Package]:
         """Build the formats of one package into `dist/NAME/packages/`; what they share is unpacked
         and compressed once. What comes from the cache is copied first, and hashed meanwhile. Raises
         what `Cache.use` and the packager do.
@@ -90,7 +93,7 @@ class PackageBuilder:
                 made = below / description.filename
                 PACKAGERS[self.backend].package(description, contents, below, made)
                 files.adopt(made, target)
-                log.info("built %s", description.filename)
+                log.info("built %s (%s)", description.filename, tally.next())
                 yield recorded(self.workspace, target, description)
 
     def _describe(

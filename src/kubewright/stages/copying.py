@@ -151,7 +151,16 @@ def _at_once(to: Store, work: Callable[..., T], items: Iterable[object]) -> list
         return [*pool.map(work, items)]
 
 
-_FOLDERS = ("releases", "keys", "schemas", "index.html", "publications")
+_FOLDERS = (
+    "releases",
+    "keys",
+    "schemas",
+    "minors",
+    "docs",
+    "install.sh",
+    "index.html",
+    "publications",
+)
 _LATER = (layout.INDEX, layout.STATE)
 _NAMES = (
     "Packages", "Packages.gz", "Release", "Release.gpg", "InRelease",

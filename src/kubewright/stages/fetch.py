@@ -153,7 +153,9 @@ def bring(missing: list[Input], cache: Cache, upstream: Upstream, jobs: int) -> 
         TransferSpeedColumn(),
     )
     with (
-        Progress(*columns, console=console(), transient=True) as progress,
+        Progress(
+            *columns, console=console(), transient=True, disable=not console().is_terminal
+        ) as progress,
         ThreadPoolExecutor(jobs) as pool,
     ):
 

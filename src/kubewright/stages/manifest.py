@@ -19,7 +19,7 @@ from kubewright.models.manifest import (
 from kubewright.models.node import NodeSpec
 from kubewright.models.skew import Skew
 from kubewright.resolution import upgrades
-from kubewright.stages.install_commands import Entry, exact, install
+from kubewright.site.install_commands import Entry, exact, install
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from kubewright import __version__, checked, files
 from kubewright.cache import Cache
+from kubewright.course import Tally
 from kubewright.models.artifact import Builder, Package, Record
 from kubewright.models.build import Build, Built
 from kubewright.models.lock import Release
@@ -189,6 +190,7 @@ def _build(
 ) -> Iterator[Built[Package]]:
     """Build packages, several at a time: the formats of each together, the largest first."""
     sources, cache = _sources(builder.release, packages), builder.cache
+    tally = Tally(len(packages))
     sizes = {key: cache.size(entry) for key, entry in sources.items()}  # all are there
     groups: dict[tuple[str, str], list[PlannedPackage]] = {}
     for package in packages:
@@ -200,7 +202,7 @@ def _build(
 
     def build(group: Sequence[PlannedPackage]) -> list[Built[Package]]:
         made: list[Built[Package]] = []
-        for package, product in zip(group, builder.build(group, sources), strict=True):
+        for package, product in zip(group, builder.build(group, sources, tally), strict=True):
             build = builds[package.id]
             made.append(Built(digest=build.digest, build=build, product=product))
         return made

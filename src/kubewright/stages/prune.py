@@ -12,7 +12,7 @@ from kubewright.models.site import Channel, Kept, Pruned, State
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import layout
+from kubewright.site import layout, pages
 from kubewright.site.closure import closure
 from kubewright.site.draft import Draft
 from kubewright.site.removal import removable, remove
@@ -158,7 +158,8 @@ class _Plan:
             if state.number < self.kept.state:
                 states[str(state.number)] = digest
         shorter = self.kept.model_copy(update={"pruned": self.state.history.pruned})
-        present = replace(self.draft.present, state=self.state.model_copy(update={"kept": shorter}))
+        state = self.state.model_copy(update={"kept": shorter, "files": self._files_left()})
+        present = replace(self.draft.present, state=state)
         named = closure(self.reader, self.draft.present)
         needed = closure(self.reader, present, self.dropped)
         there = self.there
@@ -168,6 +169,15 @@ class _Plan:
         list_of_before = {layout.pruned_copy(old)} if old is not None else set[str]()
         objects = (((named - needed) | waiting | ripe) - needed) | list_of_before
         return Pruned(states=states, objects=tuple(sorted(objects)), suspects=suspects)
+
+    def _files_left(self) -> dict[str, str]:
+        """The site's files, but for pages of releases that are dropped."""
+        index = self.draft.index
+        if index is None:
+            return self.state.files
+        staying = tuple(one for one in index.releases if one.name not in self.dropped)
+        there = pages.paths(index.model_copy(update={"releases": staying}))
+        return pages.left(self.state.files, there)
 
     def _there(self) -> set[str]:
         """The objects in the site's folders, but for what is never removed."""

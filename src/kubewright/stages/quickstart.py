@@ -49,7 +49,7 @@ def quickstart(home: Path, settings: Settings, recipes: Recipes, keys: Keys) -> 
                 "upstream_for": (),
                 "dist": home / "dist",
                 "site": str(site),
-                "url": url,
+                "url": "",  # so that any server can serve it, whatever it is called
             }
         )
         with step(log, f"release {REQUEST}"):
@@ -62,7 +62,7 @@ def quickstart(home: Path, settings: Settings, recipes: Recipes, keys: Keys) -> 
         clients = {
             "apt": lambda root: apt.install(url, suite, site / layout.KEYRING, PACKAGES, root),
             "dnf": lambda root: dnf.install(
-                url, suite, site / layout.KEYRING_ARMORED, PACKAGES, root
+                url, suite, site / layout.KEYRING_ARMORED, PACKAGES, root, fixed=False
             ),
         }
         for name, install in clients.items():
@@ -120,5 +120,5 @@ def _next_steps(home: Path, site: Path, recipes: Recipes, keys: Keys) -> Iterato
     command = "./nox -s" if (recipes.root / "noxfile.py").is_file() else "kubewright"
     dashes = " --" if command.startswith("./nox") else ""
     yield f"next      {command} verify{dashes} {site} --trust-on-first-use"
-    again = f"{command} release{dashes} stable-1.36 --upstream {home}/mirror"
-    yield f"          {again}; README.md tells the rest"
+    yield f"          {command} resolve{dashes} stable --offline   # what a real release would have"
+    yield "          README.md, A first real release"

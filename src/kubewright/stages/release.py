@@ -1,9 +1,13 @@
 """release: all stages in their order, from a request to a verified site."""
 
 import logging
+from collections.abc import Iterable, Sequence
 from functools import partial
 
+from kubewright.course import Course
 from kubewright.errors import VerificationFailed
+from kubewright.log import amount
+from kubewright.models.artifact import Artifact
 from kubewright.models.site import Change
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
@@ -20,6 +24,7 @@ from kubewright.stages import (
     verify,
 )
 from kubewright.stages.carried import listed_rpms, reading
+from kubewright.stages.dryrun import Plan, plan
 from kubewright.stages.site import keyring, published_keys, refuse_keys
 from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.store import store
@@ -29,6 +34,9 @@ from kubewright.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+STAGES = ("resolve", "fetch", "package", "image", "sign", "publish", "verify")
+"""In their order."""
+
 
 def release(
     request: str, settings: Settings, recipes: Recipes, keys: Keys
@@ -36,28 +44,75 @@ def release(
     """Run every stage; each does only what is not done yet."""
     origins.refuse_exposed(settings, keys)
     refuse_keys(settings, keys)
-    workspace, lock = resolve.resolve(request, settings, recipes)
-    origins.refuse(lock, settings, keys, recipes.components)
-    known_inputs.compare_with_site(lock, settings, keys)
-    fetch.fetch(workspace, settings, recipes)
+    course = Course(log, STAGES)
+    with course.stage("resolve") as said:
+        workspace, lock = resolve.resolve(request, settings, recipes)
+        origins.refuse(lock, settings, keys, recipes.components)
+        known_inputs.compare_with_site(lock, settings, keys)
+        said.append(f"{lock.name} of {len(lock.components)} components")
+    _say_plan(plan(workspace, lock, settings.cache, recipes, settings.only), settings)
+    with course.stage("fetch") as said:
+        inputs = fetch.fetch(workspace, settings, recipes).inputs
+        said.append(f"{len(inputs)} inputs")
     site = store(settings)
     there = keyring(settings, keys)
     keys, known = settled(keys, there), site_keyring(keys.certificates, there)
-    package.package(workspace, settings, recipes, keys.repo, known)
-    image.image(workspace, settings, recipes)
-    listed = partial(listed_rpms, believed(settings, keys))
-    sign.sign(workspace, settings, recipes, keys, reading(site), listed)
-    channels, changes = publish.publish(workspace, settings, recipes, keys)
+    with course.stage("package") as said:
+        built = package.package(workspace, settings, recipes, keys.repo, known)
+        said.append(f"{len(built.packages)} packages, {_size(built.packages)}")
+    with course.stage("image") as said:
+        archives, images = image.image(workspace, settings, recipes)
+        said.append(f"{len(images.images)} images, {_size(archives.artifacts)}")
+    with course.stage("sign"):
+        listed = partial(listed_rpms, believed(settings, keys))
+        sign.sign(workspace, settings, recipes, keys, reading(site), listed)
+    with course.stage("publish") as said:
+        channels, changes = publish.publish(workspace, settings, recipes, keys)
+        said.append(_published(changes))
     if changes:
-        checked = check(settings, keys).checked
-        log.info("verified %s: %d checks, all sound", settings.site, checked)
+        with course.stage("verify") as said:
+            said.append(f"{check(settings, keys).checked} checks, all sound")
     else:
-        log.info(
-            "%s: nothing changed; `kubewright verify %s` checks the site again",
-            settings.site,
-            settings.site,
-        )
+        log.info("nothing changed; `kubewright verify %s` checks the site again", settings.site)
+    _sum_up(course, settings, published=bool(changes))
     return workspace, channels, changes
+
+
+def _sum_up(course: Course, settings: Settings, *, published: bool) -> None:
+    """What each stage took and made, and what comes next."""
+    for line in course.summary():
+        log.info("%s", line)
+    if published:
+        log.info("next: let any web server serve %s%s", settings.site, _at(settings))
+
+
+def _say_plan(found: Plan, settings: Settings) -> None:
+    """What is about to be done, before it is."""
+    compiled = f", compile {len(found.compile)}" if found.compile else ""
+    architectures = ", ".join(found.architectures)
+    log.info(
+        "plan: fetch %d of %d inputs%s; build %d packages and %d images for %s, as far as they are"
+        " not there; publish on %s%s",
+        len(found.fetch), found.inputs, compiled, len(found.packages), len(found.images),
+        architectures, settings.site, f" as {settings.url}" if settings.url else "",
+    )  # fmt: skip
+
+
+def _at(settings: Settings) -> str:
+    """Where a site is to be served, and what checks it there."""
+    if not settings.url:
+        return ", and check it where it is: `kubewright verify URL --key FILE`"
+    return f" at {settings.url}, and check it there: `kubewright verify {settings.url} --key FILE`"
+
+
+def _published(changes: Sequence[Change]) -> str:
+    """What a publication wrote."""
+    written = sum(change.size for change in changes if change.action != "link")
+    return f"{len(changes)} objects, {amount(written)}" if changes else "nothing new"
+
+
+def _size(made: Iterable[Artifact]) -> str:
+    return amount(sum(one.size for one in made))
 
 
 def check(settings: Settings, keys: Keys) -> Report:

@@ -17,11 +17,11 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing import rpm as rpm_signature
 from kubewright.signing.roles import Keys
+from kubewright.site.install_commands import Entry
 from kubewright.stages import image, known_inputs, manifest, origins, stated
 from kubewright.stages.build_package import entry_channel
 from kubewright.stages.carried import Carried, Listed, Read, published
 from kubewright.stages.content_digest import content_digest
-from kubewright.stages.install_commands import Entry
 from kubewright.stages.signed_documents import (
     SIGNED,
     documents,

@@ -59,6 +59,7 @@ def publisher(settings: Settings, recipes: Recipes, keys: Keys) -> Publisher:
     return Publisher(
         recipes.catalog,
         recipes.templates,
+        recipes.documents,
         keys,
         partial(key_files, keys),
         partial(settled, keys),

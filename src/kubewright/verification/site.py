@@ -140,7 +140,7 @@ def _dated(walk: Walk, state: State) -> None:
 
 
 def _files(walk: Walk, state: State) -> None:
-    """The page, the schemas and the keys are those that the state names."""
+    """The pages, the schemas and the keys are those that the state names."""
     for reference in references(state):
         mutable = not reference.path.startswith("publications/")
         if mutable and walk.unfinished and not reference.path.startswith("keys/"):
@@ -174,6 +174,10 @@ def _channel(
         indexed = {_facts(release) for release in index.releases if name in release.channels}
         same = indexed == {_facts(release) for release in channel.releases}
         walk.tally.require(path, same, f"lists other releases than {layout.INDEX}; {REMEDY}")
+        if index.channels:  # an index of an earlier kubewright says nothing of it
+            offered = channel.current.name if channel.current else None
+            same = index.channels.get(name) == offered
+            walk.tally.require(path, same, f"offers another release than {layout.INDEX} says")
     for reference in served(channel):
         if name in walk.unwritten:
             walk.named.add(reference.path)

@@ -7,7 +7,10 @@ from kubewright.models.site import Index, State
 from kubewright.site.derived import is_newer
 from kubewright.verification.walk import Walk
 
-FOLDERS = ("apt/", "channels/", "keys/", "publications/", "releases/", "schemas/", "tuf/", "yum/")
+FOLDERS = (
+    "apt/", "channels/", "docs/", "keys/", "minors/", "publications/", "releases/", "schemas/",
+    "tuf/", "yum/",
+)  # fmt: skip
 """The folders that belong to a site alone."""
 
 ENTRIES = ("InRelease", "Release", "Release.gpg", "repomd.xml", "repomd.xml.asc", "repomd.xml.key")

@@ -1,0 +1,182 @@
+"""The commands by which people install a release, one text for each package manager.
+
+Manifests, the pages of a site, README.md and docs/install.md all have these.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from kubewright.models.artifact import Package
+from kubewright.models.base import Format
+from kubewright.models.lock import Runtime
+from kubewright.models.manifest import Install, PackageFile
+from kubewright.site import layout
+
+KEYRING = "/usr/share/keyrings/kubewright-archive-keyring.gpg"
+NODE = "kubernetes-node"
+CONTROL_PLANE = "kubernetes-control-plane"
+CHECK = "kube-node-check"
+
+Names = Mapping[str, str]
+"""The packages that are asked for, with the version of each; empty: the newest of the channel."""
+
+
+class Manager(NamedTuple):
+    """A package manager, and whose it is."""
+
+    name: str
+    title: str
+    format: Format
+
+
+MANAGERS: Final = (
+    Manager("apt", "Debian and Ubuntu", Format.deb),
+    Manager("dnf", "Fedora, RHEL and their kin", Format.rpm),
+    Manager("zypper", "openSUSE", Format.rpm),
+)
+
+
+class Role(NamedTuple):
+    """What a machine is to be: its packages by format, and how it is checked afterwards."""
+
+    title: str
+    names: Mapping[Format, Names]
+    check: str = CHECK
+
+
+NEWEST: Final = (
+    Role("A node", {form: {NODE: ""} for form in Format}),
+    Role(
+        "A control plane",
+        {form: {CONTROL_PLANE: ""} for form in Format},
+        f"{CHECK} --role control-plane",
+    ),
+    Role(
+        "A node with Docker",
+        {form: {NODE: "", "kubernetes-runtime-docker": ""} for form in Format},
+    ),
+)
+"""The newest of the channel."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where installers begin: the site's id, its address ("" where none is fixed), the channel, and
+    the provenance.
+    """
+
+    site: str
+    site_url: str
+    channel: str
+    provenance: str
+
+
+def exact(
+    runtime: Runtime, packages: Sequence[Package | PackageFile], *more: str
+) -> dict[Format, Names]:
+    """The packages of a node of just the release that these are of, and `more`, each by its
+    version.
+
+    No package manager can take a whole release from the version of one name: apt looks at nothing
+    but the newest of the others, and kubeadm may be newer than the rest.
+    """
+    adapter = ("cri-dockerd",) if runtime == "docker" else ()
+    wanted = (
+        *more, NODE, "kubelet", "kubeadm", f"kubernetes-runtime-{runtime}", "kubernetes-cni",
+        "cri-tools", *adapter,
+    )  # fmt: skip
+    there = {(package.format, package.package): _version(package) for package in packages}
+    names: dict[Format, Names] = {}
+    for form in Format:
+        made = [name for name in wanted if (form, name) in there]
+        names[form] = {name: there[form, name] for name in made} or {NODE: ""}
+    return names
+
+
+def exact_roles(packages: Sequence[PackageFile]) -> tuple[Role, ...]:
+    """What of just the release that these are of can be installed."""
+    node, control_plane, docker = NEWEST
+    there = {package.package for package in packages}
+    found = []
+    if "kubernetes-runtime-containerd" in there:
+        found.append(node._replace(names=exact("containerd", packages)))
+    if CONTROL_PLANE in there:
+        names = exact("containerd", packages, CONTROL_PLANE, "kubectl")
+        found.append(control_plane._replace(names=names))
+    if "kubernetes-runtime-docker" in there:
+        found.append(docker._replace(names=exact("docker", packages)))
+    return tuple(found)
+
+
+def _version(package: Package | PackageFile) -> str:
+    return f"{package.epoch}:{package.version}" if package.epoch else package.version
+
+
+def install(entry: Entry, names: Mapping[Format, Names] | None = None) -> tuple[Install, ...]:
+    """Ready commands for each package manager, whatever the umask of those who type them: for a
+    node, of the channel's newest or of what is named.
+    """
+    found = []
+    for manager in MANAGERS:
+        chosen = (names or NEWEST[0].names)[manager.format]
+        commands = f"{setup(manager, entry)}{command(manager, chosen)}{CHECK}\n"
+        found.append(Install(title=manager.title, format=manager.format.value, commands=commands))
+    return tuple(found)
+
+
+def setup(manager: Manager, entry: Entry) -> str:
+    """What lets a package manager know the channel of an entry, and its key."""
+    first = "" if entry.site_url else "SITE=https://…   # where this site is served\n"
+    site = entry.site_url.rstrip("/") or "$SITE"
+    base = f"{site}/yum/{entry.channel}/\\$basearch"
+    source = f"mirrorlist={base}/mirrorlist" if entry.site_url else f"baseurl={base}/"
+    if manager.name == "apt":
+        return first + _sources(site, entry.channel)
+    if manager.name == "dnf":
+        place = "/etc/yum.repos.d/kubewright.repo"
+        return first + _repository(place, site, entry.channel, source, "metadata_expire=1h")
+    # zypper asks for the key at the first refresh, and without a terminal refuses it; rpm's own
+    # keys it trusts.
+    trust = f"sudo rpm --import {site}/{layout.KEYRING_ARMORED}\n"
+    place = "/etc/zypp/repos.d/kubewright.repo"
+    return first + trust + _repository(place, site, entry.channel, source, "autorefresh=1")
+
+
+def command(manager: Manager, names: Names) -> str:
+    """What installs packages, once the package manager knows the channel."""
+    if manager.name == "apt":
+        return f"sudo apt-get update && sudo apt-get install{_listed(names, '=')}"
+    return f"sudo {manager.name} install{_listed(names, '-' if manager.name == 'dnf' else '=')}"
+
+
+def _sources(site: str, channel: str) -> str:
+    entry = "/etc/apt/sources.list.d/kubewright.sources"
+    return (
+        f"sudo curl -fsSL {site}/{layout.KEYRING} -o {KEYRING}\n"
+        f"sudo chmod a+r {KEYRING}\n"
+        f"sudo tee {entry} <<EOF\n"
+        f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\n"
+        f"Architectures: $(dpkg --print-architecture)\nSigned-By: {KEYRING}\nEOF\n"
+        f"sudo chmod a+r {entry}\n"
+    )
+
+
+def _repository(path: str, site: str, channel: str, source: str, freshness: str) -> str:
+    return (
+        f"sudo tee {path} <<EOF\n"
+        f"[kubewright]\nname=Kubewright {channel}\n{source}\n"
+        f"gpgkey={site}/{layout.KEYRING_ARMORED}\ngpgcheck=1\nrepo_gpgcheck=1\n"
+        f"{freshness}\nEOF\nsudo chmod a+r {path}\n"
+    )
+
+
+def _listed(names: Names, sign: str) -> str:
+    """One package on the line of the command, several on lines of their own where they are by
+    version.
+    """
+    words = [f"{name}{sign}{version}" if version else name for name, version in names.items()]
+    if len(words) == 1 or not any(names.values()):
+        return f" {' '.join(words)}\n"
+    lines = [" ".join(words[start : start + 3]) for start in range(0, len(words), 3)]
+    return "".join(f" \\\n    {line}" for line in lines) + "\n"
