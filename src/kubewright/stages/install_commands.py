@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from kubewright.models.artifact import Package
 from kubewright.models.base import Format
 from kubewright.models.lock import Runtime
-from kubewright.models.manifest import Install
+from kubewright.models.manifest import Install, PackageFile
 from kubewright.site import layout
 
 KEYRING = "/usr/share/keyrings/kubewright-archive-keyring.gpg"
 NODE = "kubernetes-node"
+SOURCES = "/etc/apt/sources.list.d/kubewright.sources"
+CHECK = "kube-node-check\n"
 
 Names = Mapping[Format, Mapping[str, str]]
 """The packages that are asked for, with the version of each; empty: the newest of the channel."""
@@ -33,7 +35,7 @@ class Entry:
     provenance: str
 
 
-def exact(runtime: Runtime, packages: Sequence[Package]) -> Names:
+def exact(runtime: Runtime, packages: Sequence[Package | PackageFile]) -> Names:
     """The packages of a node of just the release that these are of, each by its version.
 
     No package manager can take a whole release from the version of one name: apt looks at nothing
@@ -52,7 +54,7 @@ def exact(runtime: Runtime, packages: Sequence[Package]) -> Names:
     return names
 
 
-def _version(package: Package) -> str:
+def _version(package: Package | PackageFile) -> str:
     return f"{package.epoch}:{package.version}" if package.epoch else package.version
 
 
@@ -68,21 +70,69 @@ def install(entry: Entry, names: Names = NEWEST) -> tuple[Install, ...]:
         ("openSUSE", Format.rpm, _zypper(site, entry.channel, source, names)),
     )
     return tuple(
-        Install(title=title, format=form.value, commands=f"{first}{commands}kube-node-check\n")
+        Install(title=title, format=form.value, commands=f"{first}{commands}{CHECK}")
         for title, form, commands in ways
     )
 
 
 def _apt(site: str, channel: str, names: Names) -> str:
-    entry = "/etc/apt/sources.list.d/kubewright.sources"
     return (
         f"sudo curl -fsSL {site}/{layout.KEYRING} -o {KEYRING}\n"
         f"sudo chmod a+r {KEYRING}\n"
-        f"sudo tee {entry} <<EOF\n"
-        f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\n"
-        f"Architectures: $(dpkg --print-architecture)\nSigned-By: {KEYRING}\nEOF\n"
-        f"sudo chmod a+r {entry}\n"
+        f"sudo tee {SOURCES} <<EOF\n"
+        f"{_sources(site, channel)}EOF\n"
+        f"sudo chmod a+r {SOURCES}\n"
         "sudo apt-get update && sudo apt-get install" + _listed(names[Format.deb], "=")
+    )
+
+
+def _sources(site: str, channel: str) -> str:
+    return (
+        f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\n"
+        f"Architectures: $(dpkg --print-architecture)\nSigned-By: {KEYRING}\n"
+    )
+
+
+def unpacked(channel: str, snapshots: Mapping[str, str], names: Names) -> tuple[Install, ...]:
+    """Ready commands for root on a machine without network, where a bundle was unpacked to
+    `$BUNDLE`. `snapshots` are the yum repositories of the channel by base architecture.
+    """
+    site, first = "file:$BUNDLE/site", "BUNDLE=/srv/bundle   # where it was unpacked\n"
+    apt = (
+        f"install -m 644 $BUNDLE/site/{layout.KEYRING} {KEYRING}\n"
+        f"cat >{SOURCES} <<EOF\n{_sources(site, channel)}EOF\n"
+        f"apt-get update && apt-get install{_listed(names[Format.deb], '=')}"
+    )
+    ways = [Install(title="Debian and Ubuntu", format="deb", commands=f"{first}{apt}{CHECK}")]
+    for base, snapshot in sorted(snapshots.items()):
+        entry = (
+            f"cat >/etc/yum.repos.d/kubewright.repo <<EOF\n"
+            f"[kubewright]\nname=Kubewright {channel}\nbaseurl=file://$BUNDLE/site/{snapshot}\n"
+            f"gpgkey=file://$BUNDLE/site/{layout.KEYRING_ARMORED}\n"
+            "gpgcheck=1\nrepo_gpgcheck=1\nEOF\n"
+            f"dnf install{_listed(names[Format.rpm], '-')}"
+        )
+        title = f"Fedora, RHEL and their kin, {base}"
+        ways.append(Install(title=title, format="rpm", commands=f"{first}{entry}{CHECK}"))
+    return tuple(ways)
+
+
+def distribution(name: str, archives: Mapping[str, Sequence[str]], keyring: str) -> str:
+    """Ready commands by which apt of such a machine reads the archives of its distribution that a
+    bundle has, by folder with their suites, and nothing else.
+    """
+    entries = [
+        f"Types: deb\nURIs: file:$BUNDLE/os/{name}/{folder}\nSuites: {' '.join(suites)}\n"
+        f"Components: main\nSigned-By: {keyring}\nCheck-Valid-Until: no\nLanguages: none\n"
+        "By-Hash: no\n"
+        for folder, suites in archives.items()
+    ]
+    return (
+        "mkdir -p /etc/apt/away   # sources that need a network\n"
+        "for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do\n"
+        '    [ ! -e "$file" ] || mv "$file" /etc/apt/away/\n'
+        "done\n"
+        f"cat >/etc/apt/sources.list.d/{name}.sources <<EOF\n" + "\n".join(entries) + "EOF\n"
     )
 
 

@@ -37,7 +37,7 @@ def check(walk: Walk, place: str, manifest: release.Manifest, sound: Collection[
             one.arch: found[one.manifest] for one in image.platforms if one.manifest in found
         }
         if len(documents) == len(image.platforms):
-            index = f"sha256:{files.sha256(_index(documents))}"
+            index = f"sha256:{files.sha256(image_index(documents))}"
             problem = (
                 f"says that {image.reference} is {image.index}, but its archives make it {index}"
             )
@@ -97,7 +97,7 @@ def _promised(platform: Platform) -> tuple[str, str, tuple[str, ...], tuple[str,
     return platform.manifest, platform.config, layers, platform.diff_ids
 
 
-def _index(documents: Mapping[Arch, bytes]) -> bytes:
+def image_index(documents: Mapping[Arch, bytes]) -> bytes:
     """An image's index, which is on no site, from the manifests that it lists: it bears their
     annotations.
     """
