@@ -115,7 +115,9 @@ def _show(made: "Made", target: Path, settings: Settings, *, as_json: bool) -> N
 @click.argument("file", metavar="FILE|DIR", type=click.Path(path_type=Path))
 @TRUSTED
 @FIRST_USE
-@click.option("--registry", metavar="PREFIX", help="Push the images there, and read them back.")
+@click.option(
+    "--registry", "prefix", metavar="PREFIX", help="Push the images there, and read them back."
+)
 @click.option(
     "--delete",
     is_flag=True,
@@ -128,7 +130,7 @@ def load(
     file: Path,
     trusted: tuple[Path, ...],
     first_use: bool,
-    registry: str | None,
+    prefix: str | None,
     delete: bool,
 ) -> None:
     """Merge a bundle, or the directory that it was unpacked to, into the site of --site.
@@ -139,10 +141,10 @@ def load(
     from kubewright.stages import load as loading
 
     bundle = loading.carried(file)
-    loading.refuse_registry(registry)
+    loading.refuse_registry(prefix)
     keys = [path.read_bytes() for path in trusted]
     done = loading.load(bundle, keys, settings, first_use=first_use, delete=delete)
-    pushed = loading.push(bundle, registry) if registry and not settings.dry_run else ()
+    pushed = loading.push(bundle, prefix) if prefix and not settings.dry_run else ()
     here = [one.name for one in bundle.bundle.releases]
     if as_json:
         show_json({

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from debian.deb822 import Deb822
+from debian.deb822 import Deb822, Release
 
 from kubewright import files
 from kubewright.clients.apt import sources as source_files
 from kubewright.errors import RequestError, ToolFailed, UpstreamUnreachable, VerificationFailed
 from kubewright.run import find, run
+
+HELPER = "/usr/lib/apt/apt-helper"
+"""Fetches a file of a known digest by apt's own means."""
 
 KINDS = ("", "-updates", "-security")
 """The suites of a release, by what follows its codename."""
@@ -99,6 +102,7 @@ class Closure:
         """
         self._program = find("apt-get", install="--with-os needs Debian's apt; use such a machine")
         self._archives, self._root, self._arch = tuple(found), root, arch
+        self._env = {"APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C.UTF-8"}
         for folder in ("lists/partial", "cache/archives/partial", "parts", "debs"):
             (root / folder).mkdir(parents=True)
         entries = [own]
@@ -118,19 +122,20 @@ class Closure:
             ) from error
 
     def fetch(self, packages: Sequence[str]) -> Fetched:
-        """Everything of the distribution that these packages, as `NAME=VERSION`, need."""
-        answer = self._run("install", "--print-uris", *packages)
-        found, wanted = dict(self._lists()), []
-        for line in answer.splitlines():
-            match = _URI.match(line)
-            if match is None or match["uri"].startswith("file:"):
-                continue
-            name, version, arch = match["name"].split("_")
-            wanted.append((f"{name}:{arch}={unquote(version)}", match))
+        """Everything of the distribution that these packages, as `NAME=VERSION`, need, and what is
+        recommended beside: apt installs that too unless it is told not to.
+        """
+        wanted: dict[str, re.Match[str]] = {}
+        for recommended in ("--no-install-recommends", "--install-recommends"):
+            answer = self._run("install", "--print-uris", recommended, *packages)
+            for match in filter(None, map(_URI.match, answer.splitlines())):
+                if not match["uri"].startswith("file:"):
+                    name, version, _ = match["name"].split("_")
+                    wanted[f"{name}={unquote(version)}"] = match
+        found = dict(self._lists())
         if wanted:
-            names = [name.replace(":all=", "=") for name, _ in wanted]
-            self._run("download", *names, cwd=self._root / "debs")
-        for _, match in wanted:
+            self._run("download", *wanted, cwd=self._root / "debs")
+        for match in wanted.values():
             path = self._root / "debs" / f"{match['name']}.deb"
             if files.sha256_of(path) != match["sha256"]:
                 problem = "apt fetched another file than it said"
@@ -146,25 +151,36 @@ class Closure:
         raise VerificationFailed(uri, "is of no archive that was asked", "make the bundle again")
 
     def _lists(self) -> Iterator[tuple[str, Path]]:
-        """The signed lists, as they lie on a mirror."""
+        """The signed lists, as they lie on a mirror: apt keeps them packed in another way."""
         for one in self._archives:
             start = re.sub("^[a-z]+://", "", one.uri).replace("/", "_")
-            for suite in one.suites:
+            for number, suite in enumerate(one.suites):
                 name = f"{start}_dists_{suite.replace('/', '_')}"
+                signed = self._root / "lists" / f"{name}_InRelease"
                 base = f"{one.folder}/dists/{suite}"
-                yield f"{base}/InRelease", self._root / "lists" / f"{name}_InRelease"
-                index = f"main/binary-{self._arch}/Packages"
-                stem = f"{name}_{index.replace('/', '_')}"
-                for path in sorted((self._root / "lists").glob(f"{stem}*")):
-                    yield f"{base}/{index}{path.suffix}", path
+                yield f"{base}/InRelease", signed
+                index = f"main/binary-{self._arch}/Packages.xz"
+                packed = self._root / f"{one.folder}-{number}.xz"
+                digest = _listed(signed, index)
+                url = f"{one.uri}/dists/{suite}/{index}"
+                run([HELPER, "download-file", url, packed, f"SHA256:{digest}"], env=self._env)
+                yield f"{base}/{index}", packed
 
     def _run(self, *words: str, cwd: Path | None = None) -> str:
-        env = {"APT_CONFIG": str(self._root / "apt.conf"), "LC_ALL": "C.UTF-8"}
-        return run([self._program, "--quiet", "--yes", *words], env=env, cwd=cwd).stdout
+        return run([self._program, "--quiet", "--yes", *words], env=self._env, cwd=cwd).stdout
+
+
+def _listed(signed: Path, index: str) -> str:
+    """The SHA-256 of a list, as the signed one says it, which apt has checked."""
+    release = Release(signed.read_text(encoding="utf-8"))
+    for one in release.get("SHA256", ()):
+        if one["name"] == index:
+            return str(one["sha256"])
+    raise VerificationFailed(signed.name, f"lists no {index}", "use another mirror")
 
 
 def _settings(root: Path, arch: str) -> str:
-    """apt with nothing of the machine: lists stay as packed as they come."""
+    """apt with nothing of the machine."""
     return "".join(
         f'{name} "{value}";\n'
         for name, value in (
@@ -179,11 +195,8 @@ def _settings(root: Path, arch: str) -> str:
             ("APT::Architecture", arch),
             ("APT::Architectures", arch),
             ("APT::Sandbox::User", ""),
-            ("APT::Install-Recommends", "false"),
             ("Acquire::Languages", "none"),
             ("Acquire::ForceHash", "SHA256"),
-            ("Acquire::GzipIndexes", "true"),
-            ("Acquire::CompressionTypes::Order", "xz"),
             ("Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled", "false"),
             ("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false"),
         )

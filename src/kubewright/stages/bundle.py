@@ -68,7 +68,7 @@ class Made(NamedTuple):
 
     bundle: Bundle
     size: int
-    """Bytes, about so many where none was written."""
+    """Bytes."""
     sha256: str
     """Empty where none was written."""
     warnings: tuple[str, ...]
@@ -166,11 +166,12 @@ class _Making:
         for path, (size, sha256) in site.original.objects.items():
             if path != layout.PART and path not in archives and path == layout.pooled(path):
                 opened = partial(_opened, fresh, path, size)
-                found.append(Content(f"{SITE}{path}", Member(size=size, sha256=sha256), opened))
+                member, lasting = Member(size=size, sha256=sha256), layout.is_immutable(path)
+                found.append(Content(f"{SITE}{path}", member, opened, lasting))
         for digest, blob in images.blobs.items():
             member = Member(size=blob.size, sha256=digest.removeprefix("sha256:"))
             path = f"{IMAGES}{blob_path(digest)}"
-            found.append(Content(path, member, partial(images.opened, digest)))
+            found.append(Content(path, member, partial(images.opened, digest), lasting=True))
         apart = {"without": ("image-archive",)}
         here = tuple(one.model_copy(update=apart) for one in site.part.releases)
         part = Part(site=site.part.site, releases=here, linked=False)
@@ -179,10 +180,7 @@ class _Making:
 
     def _marked(self, one: Content) -> Content:
         """A content, marked where the far side has it already: it never changes."""
-        lasting = one.path.startswith(f"{IMAGES}blobs/") or (
-            one.path.startswith(SITE) and layout.is_immutable(one.path.removeprefix(SITE))
-        )
-        if self.before is None or not lasting or not self.before.has(one.path, one.member):
+        if self.before is None or not one.lasting or not self.before.has(one.path, one.member):
             return one
         return one._replace(member=one.member.model_copy(update={"before": True}))
 
@@ -202,10 +200,10 @@ class _Making:
             archives=tuple(archives),
             since=self.before.before if self.before else None,
         )
-        size = bundle_tar.require_room(self.target, contents)
+        size = bundle_tar.require_room(self.target, made, contents)
         if self.settings.dry_run:
             return Made(made, size, "", report.warnings)
-        size, digest = bundle_tar.write(self.target, made, contents)
+        digest = bundle_tar.write(self.target, made, contents)
         return Made(made, size, digest, report.warnings)
 
 

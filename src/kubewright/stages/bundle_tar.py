@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from kubewright import files
-from kubewright.archives import PLAIN_STYLE, FileEntry, write_tar
+from kubewright.archives import PLAIN_STYLE, FileEntry, tar_pieces, write_tar
 from kubewright.downloads import RESERVE
 from kubewright.errors import DiskError, RequestError, VerificationFailed
 from kubewright.models.bundle import Bundle, Member
@@ -23,6 +23,8 @@ class Content(NamedTuple):
     path: str
     member: Member
     opened: Callable[[], AbstractContextManager[IO[bytes]]]
+    lasting: bool = False
+    """Whether the far side has it for good once it has it."""
 
     @classmethod
     def of(cls, path: str, data: bytes | Path) -> "Content":
@@ -49,9 +51,11 @@ def _replaceable(target: Path) -> bool:
     return head in (b"", f"{LIST}\0".encode())
 
 
-def require_room(target: Path, contents: Sequence[Content]) -> int:
-    """Bytes of all contents. Raises DiskError where the disk lacks room for them."""
-    size = sum(one.member.size + 1024 for one in contents if not one.member.before)
+def require_room(target: Path, bundle: Bundle, contents: Sequence[Content]) -> int:
+    """The bytes of a bundle. Raises DiskError where the disk lacks room for them."""
+    size = 0
+    for piece in tar_pieces(_entries(bundle, contents), epoch=bundle.issued, style=PLAIN_STYLE):
+        size += piece.size if isinstance(piece, FileEntry) else len(piece)
     place = next(folder for folder in target.absolute().parents if folder.is_dir())
     free = shutil.disk_usage(place).free
     if free < size + RESERVE:
@@ -60,26 +64,28 @@ def require_room(target: Path, contents: Sequence[Content]) -> int:
     return size
 
 
-def write(target: Path, bundle: Bundle, contents: Sequence[Content]) -> tuple[int, str]:
-    """Write a bundle; its bytes and SHA-256. Raises VerificationFailed for a content that is not
-    what its member says.
+def write(target: Path, bundle: Bundle, contents: Sequence[Content]) -> str:
+    """Write a bundle; its SHA-256. Raises VerificationFailed for a content that is not what its
+    member says.
     """
-    digest, size = hashlib.sha256(), 0
+    digest = hashlib.sha256()
+    with files.replacing(target) as stream:
+
+        def take(data: bytes) -> None:
+            digest.update(data)
+            stream.write(data)
+
+        write_tar(_entries(bundle, contents), take, epoch=bundle.issued, style=PLAIN_STYLE)
+    return digest.hexdigest()
+
+
+def _entries(bundle: Bundle, contents: Sequence[Content]) -> list[FileEntry]:
     entries = [FileEntry.of(LIST, bundle.to_bytes())]
     for one in contents:
         if not one.member.before:
             mode = 0o755 if one.path.endswith(".sh") else 0o644
             entries.append(FileEntry(one.path, one.member.size, _opening(one), mode))
-    with files.replacing(target) as stream:
-
-        def take(data: bytes) -> None:
-            nonlocal size
-            size += len(data)
-            digest.update(data)
-            stream.write(data)
-
-        write_tar(entries, take, epoch=bundle.issued, style=PLAIN_STYLE)
-    return size, digest.hexdigest()
+    return entries
 
 
 def _opening(one: Content) -> Callable[[], AbstractContextManager[IO[bytes]]]:

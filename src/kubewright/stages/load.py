@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from kubewright.errors import PublicationConflict, RequestError, VerificationFailed
 from kubewright.images import prefix
@@ -11,7 +11,7 @@ from kubewright.images.docker_archive import blob_path
 from kubewright.images.layout_reader import open_layout
 from kubewright.models.bundle import Before, Part
 from kubewright.models.manifest import Manifest
-from kubewright.models.site import Index
+from kubewright.models.site import Change, Index
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.site.objects import Overtaken
@@ -94,23 +94,29 @@ class Load(Run):
     def opened(self) -> Source:
         """The site as it is to be."""
         self._refuse_foreign()
-        index = Index.read(self.bundle.read(layout.INDEX) or b"", layout.INDEX)
+        index = Index.read(self.bundle.wherever(layout.INDEX), layout.INDEX)
         before, self._tag = merged.present(self.to)
         self._part = merged.union(index, self.bundle.part, before)
         near = self._near()
+        self.bundle.near = near
         if near is not None:
             self.bundle.blobs = Older(self.bundle, index, near).opened
         return merged.Merged(self.bundle, near, self._part)
 
-    def before_the_swap(self) -> None:
+    def before_the_swap(self) -> list[Change]:
         """Say which releases will be here; what is not published yet is in nobody's way."""
         data = self._part.to_bytes()
         stored = self.to.get(layout.PART)
         if stored is not None and stored.data == data:
-            return
+            return []
         absent = self._tag is None
+        action: Literal["create", "replace"] = "create" if absent else "replace"
+        change = Change(path=layout.PART, action=action, size=len(data))
+        if self.settings.dry_run:
+            return [change]
         if not self.to.put(layout.PART, data, if_absent=absent, if_tag=self._tag):
             raise Overtaken
+        return [change]
 
     def refuse_unsound(self, report: Report) -> None:
         """A file that the bundle before has is named as that."""
@@ -181,8 +187,8 @@ class Older:
     def _found(self) -> Iterator[tuple[str, tuple[str, int]]]:
         here = {*(self._near.list() or ())}
         for release in self._index.releases:
-            data = self._bundle.read(release.manifest_url)
-            manifest = Manifest.read(data or b"", release.manifest_url)
+            data = self._bundle.wherever(release.manifest_url)
+            manifest = Manifest.read(data, release.manifest_url)
             for one in manifest.files:
                 if one.kind != "image-archive" or one.url not in here:
                     continue

@@ -21,13 +21,12 @@ def push(bundle: Carried, registry: str) -> images.PushReport:
 
     Of an image that is not here for all its architectures the tag stands for those that are.
     """
-    listed = Index.read(bundle.read(layout.INDEX) or b"", layout.INDEX)
+    listed = Index.read(bundle.wherever(layout.INDEX), layout.INDEX)
     urls = {release.name: release.manifest_url for release in listed.releases}
     with tempfile.TemporaryDirectory(prefix="kubewright-bundle-") as folder:
         pushing = _Layout(bundle, Path(folder))
         for one in bundle.part.releases:
-            data = bundle.read(urls[one.name]) or b""
-            manifest = Manifest.read(data, urls[one.name])
+            manifest = Manifest.read(bundle.wherever(urls[one.name]), urls[one.name])
             pushing.add(manifest.images, one.architectures)
         record = ImageRecord(images=tuple(pushing.images.values()))
         done = images.push(pushing.root, record, registry)

@@ -129,8 +129,9 @@ class Run:
         """What is copied, as it is now."""
         return source(self.origin, self.endpoint)
 
-    def before_the_swap(self) -> None:
+    def before_the_swap(self) -> list[Change]:
         """Write what readers may see before the publication is there."""
+        return []
 
     def refuse_unsound(self, report: Report) -> None:
         """Raise VerificationFailed that names the first object with a fault."""
@@ -167,7 +168,7 @@ class Run:
         changes = copying.immutables(original, self.to, known=known)
         if not self.settings.dry_run:
             copying.send(original, self.to, changes)
-            self.before_the_swap()
+        changes += self.before_the_swap()
         tag = copying.tag(original, self.to)  # of what is looked at now, or of what was before
         before = self._before(original, report)
         with self._explained():
@@ -176,7 +177,8 @@ class Run:
             forgotten = set[str]()
             if self.delete:
                 forgotten = held.forgotten(reader, before, {*report.named}) - {*stale}
-        changes += copying.pointers(original, self.to)
+        early = {one.path for one in changes}
+        changes += [one for one in copying.pointers(original, self.to) if one.path not in early]
         stale = [path for path in stale if self.to.stat(path) is not None]
         changes += [Change(path=path, action="delete", size=0) for path in stale]
         removed = self._finish(fresh, original, changes, tag, forgotten)

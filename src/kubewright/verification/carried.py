@@ -12,7 +12,7 @@ from kubewright.images.docker_archive import blob_path
 from kubewright.models.bundle import Archive, Bundle, Part
 from kubewright.site import layout
 from kubewright.verification.members import LIST, MOST, REMEDY, Members
-from kubewright.verification.source import Web
+from kubewright.verification.source import Source, Web
 
 SITE: Final = "site/"
 IMAGES: Final = "images/"
@@ -39,6 +39,7 @@ class Carried(Web):
         """
         super().__init__(self._site)
         self.members, self.blobs = found, blobs
+        self.near: Source | None = None
         self.list_sha256, self.bundle = _read(found)
         self._archives = {one.path: one for one in self.bundle.archives}
         _require_listed(found, self.bundle)
@@ -53,6 +54,15 @@ class Carried(Web):
         """Whether the site's object at a path is here."""
         one = self.bundle.members.get(f"{SITE}{layout.pooled(path)}")
         return path in self._archives or (one is not None and not one.before)
+
+    def wherever(self, path: str) -> bytes:
+        """A document of the site: here, or where the bundle is merged into. Raises
+        VerificationFailed.
+        """
+        data = self.read(path) if self.has(path) or self.near is None else self.near.read(path)
+        if data is None:
+            raise VerificationFailed(f"{self.members.place}: {SITE}{path}", "missing", REMEDY)
+        return data
 
     def list(self) -> list[str] | None:
         """The objects of the site, but for second names."""

@@ -92,8 +92,8 @@ class TarMembers:
             self._offsets[name], self.sizes[name] = offset, info.size
             offset = stream.seek(end)
         rest = block + stream.read(_RECORD)
-        whole = length == offset + len(rest) and len(rest) >= 2 * tarfile.BLOCKSIZE
-        if not whole or any(rest):
+        end = offset + 2 * tarfile.BLOCKSIZE
+        if length != end + -end % _RECORD or any(rest):
             raise self._wrong("its end", "not the end of a bundle: it was cut off, or added to")
 
     def _long_name(self, data: bytes, size: int) -> str:
