@@ -417,6 +417,8 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    (source / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "install.sh", source / "docs")
     build = [
         sys.executable,
         "-m",
@@ -438,7 +440,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
         if path.is_file()
     }
     assert {f"kubewright/content/{path}" for path in ours} <= carried
-    assert "kubewright/cli/verbs.toml" in carried
+    assert {"kubewright/cli/verbs.toml", "kubewright/content/docs/install.sh"} <= carried
     assert wheel.name == f"kubewright-{kubewright.__version__}-py3-none-any.whl"
 
 

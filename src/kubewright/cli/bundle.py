@@ -29,7 +29,7 @@ class Bundle(click.Group):
 
 @click.group(cls=Bundle)
 def bundle() -> None:
-    """One verified file for machines without network, and how it is loaded there.
+    """Write releases of a site into one verified file for machines without network, or load one.
 
     `bundle stable-1.36 FILE.tar` is short for `bundle make stable-1.36 FILE.tar`.
     """

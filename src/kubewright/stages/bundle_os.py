@@ -79,7 +79,8 @@ def fetched(asked: Wanted, site: Site, folder: Path) -> System:
                 f"Signed-By: {own / layout.KEYRING}\nCheck-Valid-Until: no\n"
             )
     found: dict[str, Path] = {}
-    for arch in sorted({arch for one in site.part.releases for arch in one.architectures}):
+    every = set[str]().union(*(one.architectures for one in site.part.releases))
+    for arch in sorted(every):
         apt = closure.Closure(
             folder / arch, deb_name(Arch(arch)), asked.archives, closure.KEYRINGS[asked.family],
             "\n".join(entries),

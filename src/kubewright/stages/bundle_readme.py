@@ -108,9 +108,9 @@ def _release(site: Site, one: PartRelease, manifest: Manifest) -> Iterator[str]:
 
 def _channel(site: Site, name: str) -> Channel | None:
     """The channel that a release is best installed from: that of its minor, if it is in one."""
-    found = [
-        record for record in site.channels.values() if name in [one.name for one in record.served]
-    ]
+    found = []
+    for record in site.channels.values():
+        found += [record for one in record.served if one.name == name]
     return max(found, key=lambda one: ("-" in one.channel, one.channel), default=None)
 
 

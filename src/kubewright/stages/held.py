@@ -43,11 +43,15 @@ class Nearby:
         return self._of(path).local(path, size)
 
 
-def refuse(origin: str, place: str) -> None:
-    """Raise RequestError for a place that cannot have a copy of the site at `origin`."""
+def refuse_bundle(origin: str, place: str) -> None:
+    """Raise RequestError for a bundle: it is loaded."""
     if "://" not in origin and is_bundle(Path(origin)):
         remedy = f"`kubewright bundle load {origin} --site {place}` keeps what is there"
         raise RequestError(origin, "a bundle, which has only some releases of its site", remedy)
+
+
+def refuse(origin: str, place: str) -> None:
+    """Raise RequestError for a place that cannot have a copy of the site at `origin`."""
     if place.startswith("s3://"):
         return
     if "://" in place:

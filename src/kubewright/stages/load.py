@@ -16,7 +16,7 @@ from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.site.objects import Overtaken
 from kubewright.site.reader import Reader
-from kubewright.stages import merged
+from kubewright.stages import held, merged
 from kubewright.stages.load_images import push as pushing
 from kubewright.stages.moving import refuse_unsound
 from kubewright.stages.store import source
@@ -53,6 +53,7 @@ def load(
 
     `trusted`, `delete` and what is raised are as for `sync`.
     """
+    held.refuse(bundle.members.place, settings.site)
     done = Load(bundle, trusted, settings, first_use=first_use, delete=delete).until_still()
     if done is None:
         problem = "others are loading into it all the time"
@@ -87,9 +88,12 @@ class Load(Run):
             bundle.members.place, trusted, settings, first_use=first_use, delete=delete
         )
         self.bundle = bundle
-        self.memory = None  # the place itself says what was there before
         self._part = Part(site="", releases=())
         self._tag: str | None = None
+
+    @property
+    def memory(self) -> None:
+        """The place itself says what was there before."""
 
     def opened(self) -> Source:
         """The site as it is to be."""

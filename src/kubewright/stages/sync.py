@@ -68,6 +68,7 @@ def sync(
     PublicationConflict for a place that is of another site, newer, or forked, and where a
     publication is under way for long.
     """
+    held.refuse_bundle(origin, settings.site)
     held.refuse(origin, settings.site)
     run = Run(origin, trusted, settings, first_use=first_use, delete=delete)
     done = run.until_still()
@@ -102,7 +103,7 @@ class Run:
             settings = settings.model_copy(update={"s3_endpoint": None})
         self.origin, self.trusted, self.settings = origin, trusted, settings
         self.name = redacted(origin)
-        self.first_use, self.delete, self.memory = first_use, delete, settings.state
+        self.first_use, self.delete = first_use, delete
         self.to = store(settings)
         if not settings.dry_run:
             announce(self.to)
@@ -124,6 +125,11 @@ class Run:
         refuse_stranger(report, content=self.first_use)
         with still(fresh, original):
             return self._copied(fresh, original, report)
+
+    @property
+    def memory(self) -> Path | None:
+        """Where it is remembered what was seen of the original."""
+        return self.settings.state
 
     def opened(self) -> Source:
         """What is copied, as it is now."""
