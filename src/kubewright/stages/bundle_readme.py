@@ -44,11 +44,11 @@ def _trust(site: Site) -> Iterator[str]:
     yield ""
     first = site.manifests[site.part.releases[0].name]
     for key in first.keys:
-        yield f"    {key.kind} {key.id}" + (" (a development key)" if key.development else "")
+        yield f"  {key.kind} {key.id}" + (" (a development key)" if key.development else "")
     for path in (layout.KEYRING, layout.ARTIFACT_KEY, "tuf/1.root.json"):
         measure = site.original.objects.get(path)
         if measure is not None:
-            yield f"    {measure[1]}  site/{path}"
+            yield f"  {measure[1]}  site/{path}"
     yield ""
     yield "    BUNDLE=/srv/bundle   # where it is unpacked to; apt reads it as another user"
     yield "    mkdir -p $BUNDLE && tar -xf FILE.tar -C $BUNDLE --no-same-owner && cd $BUNDLE"
