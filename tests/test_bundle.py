@@ -26,6 +26,7 @@ from kubewright.errors import (
     RequestError,
     VerificationFailed,
 )
+from kubewright.models.base import Arch
 from kubewright.models.bundle import Bundle, Part
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
@@ -124,7 +125,13 @@ def made(
 
 
 def loaded(file: Path, settings: Settings, keys: Keys, *, delete: bool = False) -> Done:
-    return load.load(load.carried(file), trusted(keys), settings, delete=delete)
+    with load.carried(file) as found:
+        return load.load(found, trusted(keys), settings, delete=delete)
+
+
+def refused(file: Path) -> None:
+    with load.carried(file):
+        pytest.fail(f"{file} was taken")
 
 
 def looked_at(site: str | Path, keys: Keys, demands: Demands | None = None) -> Report:
@@ -472,13 +479,13 @@ def test_images_are_pushed_by_digest_and_read_back(
 ) -> None:
     with serving(tool("docker-registry"), tmp_path / "registry") as address:
         loaded(files["first"], far, keys)
-        carried = load.carried(files["since"])
-        load.load(carried, trusted(keys), far)
-        found = load.push(carried, f"{address}/k8s")
+        with load.carried(files["since"]) as carried:
+            load.load(carried, trusted(keys), far)
+            found = load.push(carried, f"{address}/k8s")
+            assert load.push(carried, f"{address}/k8s") == found
         manifest = json.loads(Path(far.site, f"releases/{NEW}/manifest.json").read_bytes())
         promised = {f"{one['name']}:{one['tag']}@{one['index']}" for one in manifest["images"]}
         assert {one.removeprefix(f"{address}/k8s/") for one in found} == promised
-        assert load.push(carried, f"{address}/k8s") == found
 
 
 def test_a_part_is_copied_as_a_part_and_made_whole_by_its_site(
@@ -511,6 +518,37 @@ def test_a_disk_without_room_is_said_before_anything_is_written(
     with pytest.raises(DiskError, match=r"needs \d+ bytes, .* but the disk has 1048576"):
         made(new, tmp_path / "b.tar", keys, NEW)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_of_one_architecture_is_sound_and_another_completes_it(
+    build: Callable[..., Settings], keys: Keys, tool: Callable[[str], Path], tmp_path: Path
+) -> None:
+    site = build(tmp_path / "two", architectures=(Arch.amd64, Arch.arm64), state=None)
+    far = site.model_copy(update={"site": str(tmp_path / "far"), "now": NOW + 30})
+    first = tmp_path / "amd64.tar"
+    made(site, first, keys, NEW, arch=("amd64",))
+    pooled = [name for name in listed(first).members if "/pool/" in name]
+    assert pooled
+    assert not [name for name in pooled if "arm64" in name or "aarch64" in name]
+    root = unpacked(first, tmp_path / "unpacked")
+    assert list(images.check_layout(root / "images")) == []
+    assert wrong(root, keys) == []
+    with serving(tool("docker-registry"), tmp_path / "registry") as address:
+        with load.carried(first) as carried:
+            load.load(carried, trusted(keys), far)
+            assert load.push(carried, address)
+        assert wrong(far.site, keys) == []
+        made(site, tmp_path / "arm64.tar", keys, NEW, arch=("arm64",))
+        loaded(tmp_path / "arm64.tar", far, keys)
+        found = tree(far.site)
+        del found[layout.PART]
+        assert found == tree(site.site)
+        made(far, tmp_path / "both.tar", keys, NEW)
+        with load.carried(tmp_path / "both.tar") as carried:
+            pushed = load.push(carried, address)
+    manifest = json.loads(Path(far.site, f"releases/{NEW}/manifest.json").read_bytes())
+    promised = {f"{one['name']}:{one['tag']}@{one['index']}" for one in manifest["images"]}
+    assert {one.removeprefix(f"{address}/") for one in pushed} == promised
 
 
 # ── Anybody's tar ────────────────────────────────────────────────────────────────────────────
@@ -618,11 +656,11 @@ def test_a_tar_that_was_cut_off_or_added_to_anywhere_is_refused(
     for length in (0, 1, 511, 512, 513, *sampled(range(1024, len(data), 4096), every=40)):
         file.write_bytes(data[:length])
         with pytest.raises(VerificationFailed, match="cut off"):
-            load.carried(file)
+            refused(file)
     for more_ in (b"\0", b"x" * 512, bytes(tarfile.RECORDSIZE), data):
         file.write_bytes(data + more_)
         with pytest.raises(VerificationFailed, match="added to"):
-            load.carried(file)
+            refused(file)
 
 
 def test_a_header_that_says_too_much_is_refused_before_it_is_believed(

@@ -95,8 +95,10 @@ class Module:
                 self.functions[node.name] = self.function(node)
 
     def function(self, definition: ast.AST) -> Function:
-        """What is read and handed on in the body of a function or a class."""
+        """What is read and handed on in the body of a function or a class, and in its bases."""
         found = Function()
+        if isinstance(definition, ast.ClassDef):
+            found.passes_to |= {self.called(base) for base in definition.bases}
         holders = carriers(definition)
         for node in ast.walk(definition):
             if isinstance(node, ast.Attribute) and is_settings(node.value) and node.attr in FIELDS:

@@ -140,12 +140,12 @@ def load(
     """
     from kubewright.stages import load as loading
 
-    bundle = loading.carried(file)
     loading.refuse_registry(prefix)
     keys = [path.read_bytes() for path in trusted]
-    done = loading.load(bundle, keys, settings, first_use=first_use, delete=delete)
-    pushed = loading.push(bundle, prefix) if prefix and not settings.dry_run else ()
-    here = [one.name for one in bundle.bundle.releases]
+    with loading.carried(file) as bundle:
+        done = loading.load(bundle, keys, settings, first_use=first_use, delete=delete)
+        pushed = loading.push(bundle, prefix) if prefix and not settings.dry_run else ()
+        here = [one.name for one in bundle.bundle.releases]
     if as_json:
         show_json({
             "bundle": str(file), "site": redacted(settings.site), "releases": here,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from time import sleep
@@ -23,6 +23,7 @@ from kubewright.stages.bundle_tar import Content
 from kubewright.stages.copying import Original
 from kubewright.stages.earlier import earlier
 from kubewright.stages.moving import Moving, measures, refuse_unsound, still
+from kubewright.stages.near_files import NearFiles
 from kubewright.stages.store import source
 from kubewright.stages.sync import WAITS
 from kubewright.stages.verify import refuse_stranger, verify
@@ -119,13 +120,13 @@ class _Making:
         """Verify and write. Raises Moving where that has to begin again."""
         fresh = source(self.settings.site, self.settings.s3_endpoint)
         read = Steady(fresh)
-        with still(fresh, Original(read, {})):
+        with still(fresh, Original(read, {})), ExitStack() as until:
             part = choose(read, self.asked.names, self.asked.architectures)
             report = self._verified(read, part)
             refuse_stranger(report, content=first_use)
             site = _site(read, report, part)
             self._refuse_other(site)
-            images = Images(fresh)
+            images = Images(NearFiles(fresh, until))
             for one in part.releases:
                 images.add(site.manifests[one.name], one)
             images.finish()

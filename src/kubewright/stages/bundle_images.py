@@ -16,9 +16,9 @@ from kubewright.models.base import Arch
 from kubewright.models.bundle import Archive, PartRelease, Piece
 from kubewright.models.image import Image
 from kubewright.models.manifest import File, Manifest
+from kubewright.stages.near_files import NearFiles
 from kubewright.verification.archives import image_index
 from kubewright.verification.part import has
-from kubewright.verification.source import Source
 
 DOCKER = "manifest.json"
 """The file by which Docker before 25 finds the images of an archive."""
@@ -35,8 +35,8 @@ class Blob(NamedTuple):
 class Images:
     """The layout in the making."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, near: NearFiles) -> None:
+        self._near = near
         self.blobs: dict[str, Blob] = {}
         """Those that archives have, by digest."""
         self.documents: dict[str, bytes] = {}
@@ -64,8 +64,7 @@ class Images:
     def opened(self, digest: str) -> Iterator[IO[bytes]]:
         """A blob to be read, from its beginning; it goes on with what follows it."""
         blob = self.blobs[digest]
-        local = self._source.local(blob.archive.url, blob.archive.size)
-        with local as path, path.open("rb") as stream:
+        with self._near.path(blob.archive.url, blob.archive.size).open("rb") as stream:
             stream.seek(blob.offset)
             yield stream
 
@@ -75,15 +74,15 @@ class Images:
             return stream.read(self.blobs[digest].size)
 
     def _add_archive(self, release: str, one: File) -> None:
-        with self._source.local(one.url, one.size) as path:
-            found = _blobs(path)
-            pieces = tuple(_pieces(path, found, one.size))
-            if files.sha256_of(path) != one.sha256:
-                problem = "was something else a moment ago"
-                raise VerificationFailed(one.url, problem, "make the bundle again")
-            with tarfile.open(path, "r:") as tar:
-                docker = tar.extractfile(DOCKER)
-                self.documents[f"{release}-{one.arch}.json"] = docker.read() if docker else b""
+        path = self._near.path(one.url, one.size)
+        found = _blobs(path)
+        pieces = tuple(_pieces(path, found, one.size))
+        if files.sha256_of(path) != one.sha256:
+            problem = "was something else a moment ago"
+            raise VerificationFailed(one.url, problem, "make the bundle again")
+        with tarfile.open(path, "r:") as tar:
+            docker = tar.extractfile(DOCKER)
+            self.documents[f"{release}-{one.arch}.json"] = docker.read() if docker else b""
         for digest, (offset, size) in found.items():
             self.blobs.setdefault(digest, Blob(one, offset, size))
         self.archives.append(Archive(path=one.url, size=one.size, sha256=one.sha256, pieces=pieces))

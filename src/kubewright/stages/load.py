@@ -1,7 +1,7 @@
 """bundle load: checks a bundle, and merges it into a site, without a key."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
@@ -19,6 +19,7 @@ from kubewright.site.reader import Reader
 from kubewright.stages import held, merged
 from kubewright.stages.load_images import push as pushing
 from kubewright.stages.moving import refuse_unsound
+from kubewright.stages.near_files import NearFiles
 from kubewright.stages.store import source
 from kubewright.stages.sync import Done, Run
 from kubewright.verification import Report, Source
@@ -26,18 +27,20 @@ from kubewright.verification.carried import SITE, Carried
 from kubewright.verification.members import LIST, is_bundle, members
 
 
-def carried(bundle: Path) -> Carried:
-    """A bundle, every file of which is what its list says. Raises VerificationFailed that names the
-    first that is not.
+@contextmanager
+def carried(bundle: Path) -> Iterator[Carried]:
+    """A bundle to be loaded while a block runs. Raises VerificationFailed that names the first file
+    that is not what its list says.
     """
     if not is_bundle(bundle):
         raise RequestError(
             str(bundle), "no bundle", "give the file that `kubewright bundle` has made, or the"
             " directory that it was unpacked to",
         )  # fmt: skip
-    found = Carried(members(bundle))
-    found.check()
-    return found
+    with ExitStack() as until:
+        found = Carried(members(bundle), until)
+        found.check()
+        yield found
 
 
 def load(
@@ -90,10 +93,6 @@ class Load(Run):
         self.bundle = bundle
         self._part = Part(site="", releases=())
         self._tag: str | None = None
-
-    @property
-    def memory(self) -> None:
-        """The place itself says what was there before."""
 
     def opened(self) -> Source:
         """The site as it is to be."""
@@ -173,7 +172,9 @@ class Older:
     """Blobs of images that earlier bundles have brought: in the archives of a site."""
 
     def __init__(self, bundle: Carried, index: Index, near: Source) -> None:
-        self._bundle, self._index, self._near = bundle, index, near
+        self._bundle, self._index = bundle, index
+        self._here = {*(near.list() or ())}
+        self._near = NearFiles(near, bundle.until)
         self._places: dict[str, tuple[str, int]] | None = None
 
     @contextmanager
@@ -185,17 +186,16 @@ class Older:
         if place is None:
             yield None
             return
-        with self._near.local(*place) as file, open_layout(file) as archive:
+        with open_layout(self._near.path(*place)) as archive:
             yield archive.open(blob_path(digest))
 
     def _found(self) -> Iterator[tuple[str, tuple[str, int]]]:
-        here = {*(self._near.list() or ())}
         for release in self._index.releases:
             data = self._bundle.wherever(release.manifest_url)
             manifest = Manifest.read(data, release.manifest_url)
             for one in manifest.files:
-                if one.kind != "image-archive" or one.url not in here:
+                if one.kind != "image-archive" or one.url not in self._here:
                     continue
-                with self._near.local(one.url, one.size) as file, open_layout(file) as archive:
+                with open_layout(self._near.path(one.url, one.size)) as archive:
                     for name in archive.names:
                         yield name, (one.url, one.size)

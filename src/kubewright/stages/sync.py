@@ -71,6 +71,7 @@ def sync(
     held.refuse_bundle(origin, settings.site)
     held.refuse(origin, settings.site)
     run = Run(origin, trusted, settings, first_use=first_use, delete=delete)
+    run.memory = settings.state
     done = run.until_still()
     if done is not None:
         return done
@@ -86,6 +87,9 @@ def sync(
 
 class Run:
     """One command: a site is verified, and copied to the place of the settings."""
+
+    memory: Path | None = None
+    """Where it is remembered what was seen of the original."""
 
     def __init__(
         self,
@@ -125,11 +129,6 @@ class Run:
         refuse_stranger(report, content=self.first_use)
         with still(fresh, original):
             return self._copied(fresh, original, report)
-
-    @property
-    def memory(self) -> Path | None:
-        """Where it is remembered what was seen of the original."""
-        return self.settings.state
 
     def opened(self) -> Source:
         """What is copied, as it is now."""

@@ -3,7 +3,7 @@
 import hashlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import IO, Final
 
 from kubewright import files
@@ -30,15 +30,17 @@ def nowhere(_digest: str) -> Iterator[None]:
 
 class Carried(Web):
     """The site in a bundle: rpms are there once, and found by all their names. What the bundle
-    before has is not here; blobs of images that it has are looked for in `blobs`.
+    before has is not here; blobs of images that it has are looked for in `blobs`. What that opens
+    stays open `until` its end.
     """
 
-    def __init__(self, found: Members, blobs: Blobs = nowhere) -> None:
+    def __init__(self, found: Members, until: ExitStack | None = None) -> None:
         """Raises VerificationFailed for a bundle whose list does not fit its files, and
         RequestError for one of a newer kubewright.
         """
         super().__init__(self._site)
-        self.members, self.blobs = found, blobs
+        self.members, self.until = found, until or ExitStack()
+        self.blobs: Blobs = nowhere
         self.near: Source | None = None
         self.list_sha256, self.bundle = _read(found)
         self._archives = {one.path: one for one in self.bundle.archives}
