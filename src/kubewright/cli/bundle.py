@@ -31,7 +31,8 @@ class Bundle(click.Group):
 def bundle() -> None:
     """Write releases of a site into one verified file for machines without network, or load one.
 
-    `bundle stable-1.36 FILE.tar` is short for `bundle make stable-1.36 FILE.tar`.
+    `bundle stable-1.36 FILE.tar` is short for `bundle make stable-1.36 FILE.tar`. No
+    kubewright.toml is read.
     """
 
 

@@ -152,5 +152,7 @@ def members(path: Path) -> Members:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a path is that of a bundle: a file, or a directory with the list of one."""
-    return path.is_file() or (path / LIST).is_file()
+    """Whether a path is that of a bundle: a file, or a directory with the list of one and the site
+    in it.
+    """
+    return path.is_file() or ((path / LIST).is_file() and (path / "site").is_dir())
