@@ -10,6 +10,7 @@ import pytest
 from clean_roots import Machine, clean_root, place
 
 from kubewright.cli.shipped import shipped
+from kubewright.clients import closure
 from kubewright.errors import ToolFailed
 from kubewright.models.base import Format
 from kubewright.run import run
@@ -113,13 +114,52 @@ def test_dnf_reads_an_unpacked_bundle_and_checks_who_signed_it(
         run([*words, "makecache"])
 
 
+SOURCES = """Types: deb
+URIs: http://one.example/ubuntu http://two.example/mirror/ubuntu/
+Suites: noble noble-updates
+Components: main universe
+Signed-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg
+
+Types: deb
+URIs: http://safe.example/ubuntu
+Suites: noble-security
+Components: main
+Enabled: no
+"""
+
+LINES = """# deb http://no.example/debian bookworm main
+deb [signed-by=/x] http://one.example/debian bookworm main contrib
+deb http://one.example/debian bookworm-updates main
+deb http://one.example/debian-security bookworm-security main
+deb cdrom:[x]/ bookworm main
+deb http://vendor.example/x stable main
+deb-src http://one.example/debian bookworm main
+"""
+
+
+def test_mirrors_of_a_release_are_those_of_the_machine_for_any_release(tmp_path: Path) -> None:
+    apt = tmp_path / "etc/apt"
+    (apt / "sources.list.d").mkdir(parents=True)
+    (apt / "sources.list").write_text(LINES)
+    (apt / "sources.list.d/ubuntu.sources").write_text(SOURCES)
+    debian = closure.archives("debian", "trixie", ("bookworm", "trixie"), tmp_path)
+    assert [(one.folder, *one.suites) for one in debian] == [
+        ("debian", "trixie", "trixie-updates"), ("debian-security", "trixie-security"),
+    ]  # fmt: skip
+    ubuntu = closure.archives("ubuntu", "jammy", ("noble", "jammy"), tmp_path)
+    assert [(one.folder, *one.suites) for one in ubuntu] == [
+        ("ubuntu", "jammy", "jammy-updates"), ("ubuntu-2", "jammy", "jammy-updates"),
+    ]  # fmt: skip
+
+
 @pytest.mark.elsewhere("fetches packages of Debian, and makes a clean root of it once")
+@pytest.mark.parametrize(("system", "suite"), [("debian-12", "bookworm"), ("debian-13", "trixie")])
 def test_a_clean_machine_without_network_goes_from_the_file_to_a_node(
-    released: Settings, keys: Keys, tmp_path: Path
+    released: Settings, keys: Keys, tmp_path: Path, system: str, suite: str
 ) -> None:
     roots = place()
-    file = made(released, tmp_path / "FILE.tar", keys, "debian-12")
-    machine = Machine(clean_root(roots / "bookworm", "dnf"), tmp_path / "machine")
+    file = made(released, tmp_path / "FILE.tar", keys, system)
+    machine = Machine(clean_root(roots / suite, "gpgv"), tmp_path / "machine")
     with tarfile.open(file) as tar:
         stream = tar.extractfile("readme.txt")
         assert stream is not None

@@ -38,11 +38,8 @@ class Archive(NamedTuple):
 
     uri: str
     suites: tuple[str, ...]
-
-    @property
-    def folder(self) -> str:
-        """What its copy is called: the last part of its address."""
-        return self.uri.rstrip("/").rpartition("/")[2]
+    folder: str
+    """What its copy is called: the last part of its address, and a number where two have that."""
 
 
 class Fetched(NamedTuple):
@@ -72,7 +69,12 @@ def archives(family: str, codename: str, known: Sequence[str], machine: Path) ->
             f"make the bundle on a machine of {family.capitalize()}, of any release, or add such a"
             " source to its apt",
         )
-    return [Archive(uri, tuple(sorted(suites))) for uri, suites in sorted(found.items())]
+    named: dict[str, Archive] = {}
+    for uri, suites in sorted(found.items()):
+        last = re.sub("[^A-Za-z0-9-]", "-", uri.rpartition("/")[2]).lstrip("-") or family
+        folder = last if last not in named else f"{last}-{len(named) + 1}"
+        named[folder] = Archive(uri, tuple(sorted(suites)), folder)
+    return [*named.values()]
 
 
 def _entries(machine: Path) -> Iterator[tuple[str, str]]:

@@ -62,6 +62,8 @@ def _trust(site: Site) -> Iterator[str]:
         yield f"    gpgv --keyring ./{layout.KEYRING} $SUMS.asc $SUMS &&"
         yield "        sha256sum --check --quiet --ignore-missing $SUMS"
     yield ""
+    yield "(Debian 13 has sqv in place of gpgv, which takes the same words.)"
+    yield ""
 
 
 def _system(system: System) -> Iterator[str]:
