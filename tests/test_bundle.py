@@ -483,6 +483,25 @@ def test_images_are_pushed_by_digest_and_read_back(
         assert {one.removeprefix(f"{address}/k8s/") for one in found} == promised
 
 
+@pytest.mark.parametrize("damage", [b"{", None])
+def test_a_lost_or_damaged_list_of_what_is_here_is_made_again_from_what_is(
+    files: dict[str, Path], keys: Keys, far: Settings, damage: bytes | None
+) -> None:
+    loaded(files["old"], far, keys)
+    part = Path(far.site, layout.PART)
+    meant = part.read_bytes()
+    part.unlink()
+    if damage is not None:
+        part.write_bytes(damage)
+    assert wrong(far.site, keys)
+    loaded(files["old"], far, keys)
+    assert part.read_bytes() == meant
+    part.unlink()
+    loaded(files["new"], far, keys)
+    assert set(looked_at(far.site, keys).here or ()) == {OLD, NEW}
+    assert wrong(far.site, keys) == []
+
+
 def test_a_part_is_copied_as_a_part_and_made_whole_by_its_site(
     new: Settings, files: dict[str, Path], keys: Keys, far: Settings, tmp_path: Path
 ) -> None:

@@ -60,13 +60,14 @@ class EarlierSite:
             raise RequestError(
                 str(path), "neither a bundle nor a site", "give the older bundle, or where it lies"
             )
-        part = merged.present(store)[0] or Part(site=state.site, releases=())
+        index = Reader(store).index(state)
+        part = merged.present(store, index, self._manifest)[0] or Part(site=state.site, releases=())
         self.site = state.site
         self.before = Before(
             publication=state.number, releases=tuple(one.name for one in part.releases)
         )
         self._here = {*(self._source.list() or ())}
-        self._blobs = self._found(Reader(store).index(state))
+        self._blobs = self._found(index)
 
     def has(self, path: str, member: Member) -> bool:
         """As in the protocol."""
@@ -75,12 +76,14 @@ class EarlierSite:
         measured = self._source.measured(path.removeprefix(SITE), member.size)
         return path.startswith(SITE) and measured == (member.size, member.sha256)
 
+    def _manifest(self, path: str) -> Manifest:
+        return Manifest.read(self._source.read(path) or b"", path)
+
     def _found(self, index: Index) -> set[str]:
         """The blobs in archives of images, by path below a layout."""
         found = set[str]()
         for release in index.releases:
-            data = self._source.read(release.manifest_url)
-            manifest = Manifest.read(data or b"", release.manifest_url)
+            manifest = self._manifest(release.manifest_url)
             for one in manifest.files:
                 if one.kind == "image-archive" and one.url in self._here:
                     with self._source.local(one.url, one.size) as file, open_layout(file) as tar:

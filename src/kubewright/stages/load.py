@@ -97,14 +97,16 @@ class Load(Run):
     def opened(self) -> Source:
         """The site as it is to be."""
         self._refuse_foreign()
+        near = self.bundle.near = self._near()
         index = Index.read(self.bundle.wherever(layout.INDEX), layout.INDEX)
-        before, self._tag = merged.present(self.to)
+        before, self._tag = merged.present(self.to, index, self._manifest)
         self._part = merged.union(index, self.bundle.part, before)
-        near = self._near()
-        self.bundle.near = near
         if near is not None:
             self.bundle.blobs = Older(self.bundle, index, near).opened
         return merged.Merged(self.bundle, near, self._part)
+
+    def _manifest(self, path: str) -> Manifest:
+        return Manifest.read(self.bundle.wherever(path), path)
 
     def before_the_swap(self) -> list[Change]:
         """Say which releases will be here; what is not published yet is in nobody's way."""
@@ -191,8 +193,9 @@ class Older:
 
     def _found(self) -> Iterator[tuple[str, tuple[str, int]]]:
         for release in self._index.releases:
-            data = self._bundle.wherever(release.manifest_url)
-            manifest = Manifest.read(data, release.manifest_url)
+            manifest = Manifest.read(
+                self._bundle.wherever(release.manifest_url), release.manifest_url
+            )
             for one in manifest.files:
                 if one.kind != "image-archive" or one.url not in self._here:
                     continue

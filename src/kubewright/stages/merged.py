@@ -2,10 +2,11 @@
 
 # ruff: noqa: D102 -- Source says once what each method does
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kubewright.errors import VerificationFailed
 from kubewright.models.bundle import Part, PartRelease
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
@@ -35,22 +36,26 @@ def union(index: Index, *parts: Part | None) -> Part:
     return Part(site=index.site, releases=tuple(releases))
 
 
-def present(store: Store) -> tuple[Part | None, str | None]:
-    """Which releases a place has, and the tag of the object that says so. A whole site has all."""
+def present(
+    store: Store, index: Index, manifest: Callable[[str], Manifest]
+) -> tuple[Part | None, str | None]:
+    """Which of the releases of an index a place has, and the tag of the object that says so. Where
+    none does, or it is damaged, what lies there says it; `manifest` reads one by its path.
+    """
     stored = store.get(layout.PART)
     if stored is not None:
-        return Part.read(stored.data, layout.PART), stored.tag
-    there = store.get(layout.INDEX)
-    if there is None:
-        return None, None
-    index = Index.read(there.data, layout.INDEX)
+        with suppress(VerificationFailed):
+            return Part.read(stored.data, layout.PART), stored.tag
+    there = {*store.list("")}
     releases = []
-    for release in index.releases:
-        data = store.get(release.manifest_url)
-        if data is not None:
-            manifest = Manifest.read(data.data, release.manifest_url)
-            releases.append(whole(manifest, release.manifest_sha256))
-    return Part(site=index.site, releases=tuple(releases)), None
+    for release in index.releases if there else ():
+        found = manifest(release.manifest_url)
+        lacking = {str(one.arch) for one in found.files if one.url not in there}
+        own = [arch for arch in architectures(found) if arch not in lacking]
+        if own and "all" not in lacking:
+            releases.append(whole(found, release.manifest_sha256, own))
+    part = Part(site=index.site, releases=tuple(releases))
+    return part, stored.tag if stored else None
 
 
 def whole(manifest: Manifest, sha256: str, wanted: Iterable[str] = ()) -> PartRelease:
