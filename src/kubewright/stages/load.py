@@ -1,7 +1,7 @@
 """bundle load: checks a bundle, and merges it into a site, without a key."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
@@ -91,7 +91,7 @@ class Load(Run):
             bundle.members.place, trusted, settings, first_use=first_use, delete=delete
         )
         self.bundle = bundle
-        self._part = Part(site="", releases=())
+        self._part: Part | None = None
         self._tag: str | None = None
 
     def opened(self) -> Source:
@@ -100,16 +100,24 @@ class Load(Run):
         near = self.bundle.near = self._near()
         index = Index.read(self.bundle.wherever(layout.INDEX), layout.INDEX)
         before, self._tag = merged.present(self.to, index, self._manifest)
-        self._part = merged.union(index, self.bundle.part, before)
+        part = merged.union(index, self.bundle.part, before)
+        self._part = None if self._tag is None and self._is_whole(part, index) else part
         if near is not None:
             self.bundle.blobs = Older(self.bundle, index, near).opened
         return merged.Merged(self.bundle, near, self._part)
+
+    def _is_whole(self, part: Part, index: Index) -> bool:
+        with suppress(VerificationFailed):  # what is missing is found when all is verified
+            return merged.is_whole(part, index, self._manifest)
+        return False
 
     def _manifest(self, path: str) -> Manifest:
         return Manifest.read(self.bundle.wherever(path), path)
 
     def before_the_swap(self) -> list[Change]:
         """Say which releases will be here; what is not published yet is in nobody's way."""
+        if self._part is None:  # a whole site says nothing of parts
+            return []
         data = self._part.to_bytes()
         stored = self.to.get(layout.PART)
         if stored is not None and stored.data == data:

@@ -58,6 +58,15 @@ def present(
     return part, stored.tag if stored else None
 
 
+def is_whole(part: Part, index: Index, manifest: Callable[[str], Manifest]) -> bool:
+    """Whether a part has all releases of an index."""
+    here = {one.name: one.architectures for one in part.releases}
+    for release in index.releases:
+        if {*architectures(manifest(release.manifest_url))} - {*here.get(release.name, ())}:
+            return False
+    return True
+
+
 def whole(manifest: Manifest, sha256: str, wanted: Iterable[str] = ()) -> PartRelease:
     """All of a release, or only the `wanted` architectures of it."""
     own = architectures(manifest)
@@ -77,8 +86,9 @@ class Merged:
     of an rpm is found by the first.
     """
 
-    def __init__(self, carried: Carried, near: Source | None, part: Part) -> None:
-        self._carried, self._near, self._part = carried, near, part.to_bytes()
+    def __init__(self, carried: Carried, near: Source | None, part: Part | None) -> None:
+        self._carried, self._near = carried, near
+        self._part = part.to_bytes() if part else None
         self._here: set[str] = {*(near.list() or ())} if near else set()
 
     def list(self) -> list[str] | None:
