@@ -96,8 +96,10 @@ class Module:
                 self.functions[node.name] = self.function(node)
 
     def function(self, definition: ast.AST) -> Function:
-        """What is read and handed on in the body of a function or a class."""
+        """What is read and handed on in the body of a function or a class, and in its bases."""
         found = Function()
+        if isinstance(definition, ast.ClassDef):
+            found.passes_to |= {self.called(base) for base in definition.bases}
         holders = carriers(definition)
         for node in ast.walk(definition):
             if isinstance(node, ast.Attribute) and is_settings(node.value) and node.attr in FIELDS:
@@ -208,7 +210,7 @@ def test_every_packager_can_be_asked_for() -> None:
     ("words", "complaint"),
     [
         (["history", "--flavour", "monolith"], "--flavour: `history` does not take it; leave it"),
-        (["history", "--flavour=x"], "it is an option of resolve, release, quickstart"),
+        (["history", "--flavour=x"], "it is an option of resolve, release, doctor, quickstart"),
         (["key", "show", "--jobs=2"], "--jobs: `key show` does not take it; leave it out, it is"),
         (["catalog", "check", "--dry-run"], "--dry-run: `catalog check` does not take it; "),
         (["history", "--siet", "x"], "--siet: no verb has such an option; did you mean --site"),

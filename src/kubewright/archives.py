@@ -91,6 +91,9 @@ LAYER_STYLE: Final = TarStyle(tarfile.PAX_FORMAT, tarfile.BLOCKSIZE, directories
 UPSTREAM_STYLE: Final = TarStyle(tarfile.USTAR_FORMAT, tarfile.RECORDSIZE, directories_first=True)
 """As most upstreams pack their programs."""
 
+PLAIN_STYLE: Final = TarStyle(tarfile.PAX_FORMAT, tarfile.RECORDSIZE, directories_first=False)
+"""Bundles."""
+
 DEB_STYLE: Final = TarStyle(
     tarfile.GNU_FORMAT, tarfile.BLOCKSIZE, directories_first=False, dotted=True, owner="root"
 )

@@ -86,6 +86,11 @@ class Recipes:
         return self.root / "images"
 
     @property
+    def installer(self) -> Path:
+        """`docs/install.sh`, with which nodes are installed from a site."""
+        return self.root / "docs" / "install.sh"
+
+    @property
     def repo(self) -> Path:
         """`repo/`, what sites are made of."""
         return self.root / "repo"

@@ -59,6 +59,9 @@ def publish(settings: Settings, as_json: bool, name: str | None) -> None:
     metavar="GLOB",
     help="Files of yours that lie beside the site; repeatable.",
 )
+@click.option(
+    "--whole", is_flag=True, help="Refuse a site that has not all releases (`bundle load`)."
+)
 @shared("site", "s3-endpoint", "url", "state", "now")
 def verify(
     settings: Settings,
@@ -68,6 +71,7 @@ def verify(
     first_use: bool,
     max_age: int | None,
     own: tuple[str, ...],
+    whole: bool,
 ) -> None:
     """Check every object of a site as a stranger would: digests, signatures, indexes against the
     pool.
@@ -81,7 +85,7 @@ def verify(
     report = verifying.verify(
         site,
         [path.read_bytes() for path in trusted],
-        verifying.Demands(url=settings.url or None, max_age=max_age, own=own),
+        verifying.Demands(url=settings.url or None, max_age=max_age, own=own, whole=whole),
         now=settings.now,
         state=settings.state,
         s3_endpoint=settings.s3_endpoint,

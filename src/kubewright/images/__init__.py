@@ -7,7 +7,7 @@ from kubewright.images.check import check_layout
 from kubewright.images.debs import fetch_packages
 from kubewright.images.engine import load
 from kubewright.images.layer_entries import ImageInputs
-from kubewright.images.registry import Attachment, PushReport, prefix, push
+from kubewright.images.registry import Attachment, PushReport, confirm, prefix, push
 
 __all__ = [
     "Attachment",
@@ -15,6 +15,7 @@ __all__ = [
     "PushReport",
     "build",
     "check_layout",
+    "confirm",
     "fetch_packages",
     "load",
     "prefix",

@@ -137,6 +137,26 @@ def push(
     )
 
 
+def confirm(record: ImageRecord, registry: str) -> None:
+    """Read the manifests of all images back. Raises VerificationFailed for another than was
+    pushed.
+    """
+    where = prefix(registry)
+    asked = Registry(where.url, account(where.host))
+    for image in record.images:
+        repository = where.repository(image.name)
+        wanted = [(one.manifest, MANIFEST, one.manifest) for one in image.platforms]
+        for reference, media_type, digest in (*wanted, (image.tag, INDEX, image.index)):
+            url = f"/v2/{repository}/manifests/{quote(reference, safe=':')}"
+            answer = asked.ask("GET", url, repository, headers={"Accept": media_type})
+            if not answer.good or f"sha256:{files.sha256(answer.body)}" != digest:
+                raise VerificationFailed(
+                    f"{where.name}/{image.name}:{image.tag}",
+                    f"the registry answers {answer.status} for {reference}, and not with {digest}",
+                    "look at the registry's log, and load the bundle again",
+                )
+
+
 class _Push:
     """One push: what it has sent, and in which repository each blob is known to be."""
 

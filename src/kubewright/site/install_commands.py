@@ -17,6 +17,7 @@ KEYRING = "/usr/share/keyrings/kubewright-archive-keyring.gpg"
 NODE = "kubernetes-node"
 CONTROL_PLANE = "kubernetes-control-plane"
 CHECK = "kube-node-check"
+SOURCES = "/etc/apt/sources.list.d/kubewright.sources"
 
 Names = Mapping[str, str]
 """The packages that are asked for, with the version of each; empty: the newest of the channel."""
@@ -132,7 +133,7 @@ def setup(manager: Manager, entry: Entry) -> str:
     base = f"{site}/yum/{entry.channel}/\\$basearch"
     source = f"mirrorlist={base}/mirrorlist" if entry.site_url else f"baseurl={base}/"
     if manager.name == "apt":
-        return first + _sources(site, entry.channel)
+        return first + _apt(site, entry.channel)
     if manager.name == "dnf":
         place = "/etc/yum.repos.d/kubewright.repo"
         return first + _repository(place, site, entry.channel, source, "metadata_expire=1h")
@@ -150,15 +151,65 @@ def command(manager: Manager, names: Names) -> str:
     return f"sudo {manager.name} install{_listed(names, '-' if manager.name == 'dnf' else '=')}"
 
 
-def _sources(site: str, channel: str) -> str:
-    entry = "/etc/apt/sources.list.d/kubewright.sources"
+def _apt(site: str, channel: str) -> str:
     return (
         f"sudo curl -fsSL {site}/{layout.KEYRING} -o {KEYRING}\n"
         f"sudo chmod a+r {KEYRING}\n"
-        f"sudo tee {entry} <<EOF\n"
+        f"sudo tee {SOURCES} <<EOF\n"
+        f"{_sources(site, channel)}EOF\n"
+        f"sudo chmod a+r {SOURCES}\n"
+    )
+
+
+def _sources(site: str, channel: str) -> str:
+    return (
         f"Types: deb\nURIs: {site}/apt\nSuites: {channel}\nComponents: main\n"
-        f"Architectures: $(dpkg --print-architecture)\nSigned-By: {KEYRING}\nEOF\n"
-        f"sudo chmod a+r {entry}\n"
+        f"Architectures: $(dpkg --print-architecture)\nSigned-By: {KEYRING}\n"
+    )
+
+
+def unpacked(
+    channel: str, snapshots: Mapping[str, str], names: Mapping[Format, Names]
+) -> tuple[Install, ...]:
+    """Ready commands for root on a machine without network, where a bundle was unpacked to
+    `$BUNDLE`. `snapshots` are the yum repositories of the channel by base architecture.
+    """
+    site, first = "file:$BUNDLE/site", "BUNDLE=/srv/bundle   # where it was unpacked\n"
+    apt = (
+        f"install -m 644 $BUNDLE/site/{layout.KEYRING} {KEYRING}\n"
+        f"cat >{SOURCES} <<EOF\n{_sources(site, channel)}EOF\n"
+        f"apt-get update && apt-get install{_listed(names[Format.deb], '=')}"
+    )
+    ways = [Install(title="Debian and Ubuntu", format="deb", commands=f"{first}{apt}{CHECK}\n")]
+    for base, snapshot in sorted(snapshots.items()):
+        entry = (
+            f"cat >/etc/yum.repos.d/kubewright.repo <<EOF\n"
+            f"[kubewright]\nname=Kubewright {channel}\nbaseurl=file://$BUNDLE/site/{snapshot}\n"
+            f"gpgkey=file://$BUNDLE/site/{layout.KEYRING_ARMORED}\n"
+            "gpgcheck=1\nrepo_gpgcheck=1\nEOF\n"
+            f"dnf install{_listed(names[Format.rpm], '-')}"
+        )
+        title = f"Fedora, RHEL and their kin, {base}"
+        ways.append(Install(title=title, format="rpm", commands=f"{first}{entry}{CHECK}\n"))
+    return tuple(ways)
+
+
+def distribution(name: str, archives: Mapping[str, Sequence[str]], keyring: str) -> str:
+    """Ready commands by which apt of such a machine reads the archives of its distribution that a
+    bundle has, by folder with their suites, and nothing else.
+    """
+    entries = [
+        f"Types: deb\nURIs: file:$BUNDLE/os/{name}/{folder}\nSuites: {' '.join(suites)}\n"
+        f"Components: main\nSigned-By: {keyring}\nCheck-Valid-Until: no\nLanguages: none\n"
+        "By-Hash: no\n"
+        for folder, suites in archives.items()
+    ]
+    return (
+        "mkdir -p /etc/apt/away   # sources that need a network\n"
+        "for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do\n"
+        '    [ ! -e "$file" ] || mv "$file" /etc/apt/away/\n'
+        "done\n"
+        f"cat >/etc/apt/sources.list.d/{name}.sources <<EOF\n" + "\n".join(entries) + "EOF\n"
     )
 
 

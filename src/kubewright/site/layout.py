@@ -15,6 +15,9 @@ FRONT_PAGE: Final = "index.html"
 INDEX: Final = "releases/index.json"
 GRAPH: Final = "releases/graph.json"
 
+PART: Final = "releases/part.json"
+"""Where a part of a site says which releases it has."""
+
 MINORS: Final = "minors/"
 """What the path of every minor's page begins with, and of the same facts for programs."""
 
@@ -203,6 +206,11 @@ _LASTING: Final = (
     re.compile(r"tuf/[0-9]+\.[a-z]+\.json$"),
     re.compile(r"keys/history/"),
 )
+
+
+def pooled(path: str) -> str:
+    """The one place of a package that plain yum repositories have under names of their own."""
+    return rpm_path(path.rpartition("/")[2]) if "/Packages/" in path else path
 
 
 def is_immutable(path: str) -> bool:

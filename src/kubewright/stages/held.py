@@ -15,6 +15,7 @@ from kubewright.site.present import Present
 from kubewright.site.reader import Reader
 from kubewright.site.references import references, served
 from kubewright.site.removal import removable
+from kubewright.verification.members import is_bundle
 from kubewright.verification.source import Measure, Source
 
 
@@ -42,6 +43,13 @@ class Nearby:
         return self._of(path).local(path, size)
 
 
+def refuse_bundle(origin: str, place: str) -> None:
+    """Raise RequestError for a bundle: it is loaded."""
+    if "://" not in origin and is_bundle(Path(origin)):
+        remedy = f"`kubewright bundle load {origin} --site {place}` keeps what is there"
+        raise RequestError(origin, "a bundle, which has only some releases of its site", remedy)
+
+
 def refuse(origin: str, place: str) -> None:
     """Raise RequestError for a place that cannot have a copy of the site at `origin`."""
     if place.startswith("s3://"):
@@ -66,7 +74,7 @@ def finished(present: Present) -> list[Present]:
 
 def pointers(reader: Reader, before: Sequence[Present]) -> set[str]:
     """The objects of publications that are replaced with the next one."""
-    found = set[str]()
+    found = {layout.PART}
     for present in before:
         if present.state is None:
             continue

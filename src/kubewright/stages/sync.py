@@ -7,7 +7,6 @@ from pathlib import Path
 from time import sleep
 from typing import NamedTuple
 
-from kubewright import files
 from kubewright.errors import PublicationConflict, VerificationFailed
 from kubewright.log import redacted
 from kubewright.models.site import Change
@@ -19,6 +18,7 @@ from kubewright.site.reader import Reader
 from kubewright.site.removal import remove
 from kubewright.stages import copying, held
 from kubewright.stages.copying import Original
+from kubewright.stages.moving import Moving, measures, refuse_unsound, require_still, still
 from kubewright.stages.store import announce, source, store
 from kubewright.stages.verify import refuse_stranger, verify
 from kubewright.verification import Demands, Report
@@ -53,10 +53,6 @@ class Done(NamedTuple):
         return sum(change.size for change in sent)
 
 
-class _Moving(Exception):
-    """Somebody is publishing where it is read, or where it is written."""
-
-
 def sync(
     origin: str,
     trusted: Sequence[bytes],
@@ -72,14 +68,13 @@ def sync(
     PublicationConflict for a place that is of another site, newer, or forked, and where a
     publication is under way for long.
     """
+    held.refuse_bundle(origin, settings.site)
     held.refuse(origin, settings.site)
-    run = _Run(origin, trusted, settings, first_use=first_use, delete=delete)
-    for seconds in WAITS:
-        sleep(seconds)
-        try:
-            return run.once()
-        except (_Moving, Overtaken):
-            log.info("%s: somebody is publishing; trying again", run.name)
+    run = Run(origin, trusted, settings, first_use=first_use, delete=delete)
+    run.memory = settings.state
+    done = run.until_still()
+    if done is not None:
+        return done
     theirs = origin.startswith(("http://", "https://"))
     site = "its directory or bucket" if theirs else origin
     raise PublicationConflict(
@@ -90,8 +85,11 @@ def sync(
     )
 
 
-class _Run:
-    """One command."""
+class Run:
+    """One command: a site is verified, and copied to the place of the settings."""
+
+    memory: Path | None = None
+    """Where it is remembered what was seen of the original."""
 
     def __init__(
         self,
@@ -114,13 +112,35 @@ class _Run:
         if not settings.dry_run:
             announce(self.to)
 
+    def until_still(self) -> Done | None:
+        """Copy, and try again while somebody publishes; None where that has no end."""
+        for seconds in WAITS:
+            sleep(seconds)
+            try:
+                return self.once()
+            except (Moving, Overtaken):
+                log.info("%s: somebody is publishing; trying again", self.name)
+        return None
+
     def once(self) -> Done:
-        """Verify and copy. Raises _Moving, or Overtaken, where that has to begin again."""
-        fresh = source(self.origin, self.endpoint)
+        """Verify and copy. Raises Moving, or Overtaken, where that has to begin again."""
+        fresh = self.opened()
         original, report = self._verified(fresh)
         refuse_stranger(report, content=self.first_use)
-        with _still(fresh, original):
+        with still(fresh, original):
             return self._copied(fresh, original, report)
+
+    def opened(self) -> Source:
+        """What is copied, as it is now."""
+        return source(self.origin, self.endpoint)
+
+    def before_the_swap(self) -> list[Change]:
+        """Write what readers may see before the publication is there."""
+        return []
+
+    def refuse_unsound(self, report: Report) -> None:
+        """Raise VerificationFailed that names the first object with a fault."""
+        refuse_unsound(report, "copied")
 
     def _verified(self, fresh: Source) -> tuple[Original, Report]:
         """The original, once all of it is found sound."""
@@ -132,20 +152,20 @@ class _Run:
         return self._sound(fresh, Steady(fresh))
 
     def _sound(self, fresh: Source, read: Steady) -> tuple[Original, Report]:
-        with _still(fresh, Original(read, {})):
+        with still(fresh, Original(read, {})):
             report = verify(
                 self.origin,
                 self.trusted,
                 Demands(url=self.settings.url or None),
                 now=self.settings.now,
-                state=self.settings.state,
+                state=self.memory,
                 s3_endpoint=self.endpoint,
                 read=read,
             )
             if report.unfinished:
-                raise _Moving
-            _refuse_unsound(report)
-            return Original(read, _measures(read, report)), report
+                raise Moving
+            self.refuse_unsound(report)
+            return Original(read, measures(read, report)), report
 
     def _copied(self, fresh: Source, original: Original, report: Report) -> Done:
         before = self._before(original, report)
@@ -153,6 +173,7 @@ class _Run:
         changes = copying.immutables(original, self.to, known=known)
         if not self.settings.dry_run:
             copying.send(original, self.to, changes)
+        changes += self.before_the_swap()
         tag = copying.tag(original, self.to)  # of what is looked at now, or of what was before
         before = self._before(original, report)
         with self._explained():
@@ -161,7 +182,8 @@ class _Run:
             forgotten = set[str]()
             if self.delete:
                 forgotten = held.forgotten(reader, before, {*report.named}) - {*stale}
-        changes += copying.pointers(original, self.to)
+        early = {one.path for one in changes}
+        changes += [one for one in copying.pointers(original, self.to) if one.path not in early]
         stale = [path for path in stale if self.to.stat(path) is not None]
         changes += [Change(path=path, action="delete", size=0) for path in stale]
         removed = self._finish(fresh, original, changes, tag, forgotten)
@@ -200,7 +222,7 @@ class _Run:
             there = (path for path in sorted(forgotten) if self.to.stat(path) is not None)
             return tuple(there)
         last = original.data(layout.FINISHED)  # all is read before anybody sees anything of it
-        _require_still(fresh, original)
+        require_still(fresh, original)
         rest = [one for one in changes if not layout.is_immutable(one.path)]
         if rest:
             copying.swap(original, self.to, rest, tag)
@@ -249,44 +271,3 @@ class _Run:
                 f" {self.name}: somebody has published on one of both since they parted",
                 "copy to another place, or from the site that this one follows",
             )
-
-
-def _refuse_unsound(report: Report) -> None:
-    """Raise VerificationFailed that names the first object with a fault."""
-    if report.findings:
-        first, more = report.findings[0], len(report.findings) - 1
-        others = f" (and {more} more faults)" if more else ""
-        raise VerificationFailed(
-            f"{report.site}: {first.place}",
-            f"{first.problem}{others}",
-            f"nothing was copied; `kubewright verify {report.site}` lists all that is wrong",
-        )
-
-
-def _measures(read: Steady, report: Report) -> dict[str, tuple[int, str]]:
-    """Every object that the original's documents name and that was looked at."""
-    found = {}
-    for path in report.named:
-        measure = read.seen.get(path)
-        if measure is not None:
-            found[path] = measure
-    return found
-
-
-@contextmanager
-def _still(fresh: Source, original: Original) -> Iterator[None]:
-    """What is found wrong while somebody publishes is not wrong. Raises _Moving."""
-    try:
-        yield
-    except VerificationFailed:
-        _require_still(fresh, original)
-        raise
-
-
-def _require_still(fresh: Source, original: Original) -> None:
-    """Raise _Moving if the original is at another publication by now."""
-    for path in layout.POINTERS:
-        data = fresh.read(path)
-        now = None if data is None else (len(data), files.sha256(data))
-        if original.source.seen.get(path, now) != now:
-            raise _Moving

@@ -39,7 +39,7 @@ def check(walk: Walk, place: str, manifest: release.Manifest, sound: Collection[
             one.arch: found[one.manifest] for one in image.platforms if one.manifest in found
         }
         if len(documents) == len(image.platforms):
-            index = f"sha256:{files.sha256(_index(documents, image))}"
+            index = f"sha256:{files.sha256(image_index(documents, image))}"
             problem = (
                 f"says that {image.reference} is {image.index}, but its archives make it {index}"
             )
@@ -99,13 +99,14 @@ def _promised(platform: Platform) -> tuple[str, str, tuple[str, ...], tuple[str,
     return platform.manifest, platform.config, layers, platform.diff_ids
 
 
-def _index(documents: Mapping[Arch, bytes], image: Image) -> bytes:
+def image_index(documents: Mapping[Arch, bytes], image: Image | None = None) -> bytes:
     """An image's index, which is on no site, from the manifests that it lists: it bears their
-    annotations. Those by zstd, which are in no archive, are the same over other layers.
+    annotations. With the `image`'s own facts also those by zstd, which are in no archive: they are
+    the same over other layers.
     """
     manifests = [descriptor(MANIFEST, data, arch=arch) for arch, data in documents.items()]
     about = ImageManifest.from_bytes(next(iter(documents.values()))).annotations
-    for platform in image.platforms:
+    for platform in image.platforms if image else ():
         if platform.zstd:
             like = ImageManifest.from_bytes(documents[platform.arch])
             data = relayered(like, platform.zstd.layers)

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from kubewright.addresses import origin
 from kubewright.models.base import DAY
+from kubewright.models.bundle import Part
 from kubewright.models.site import State
 from kubewright.moments import moment
 from kubewright.site import layout
@@ -19,6 +20,10 @@ class Demands:
     """The address that is its own, wherever it is read from."""
     max_age: int | None = None
     """Days since its newest publication."""
+    part: Part | None = None
+    """Of which releases packages and images are looked at; the others may lack theirs."""
+    whole: bool = False
+    """Whether every release that the index lists must be here."""
     own: tuple[str, ...] | None = None
     """Patterns of what people keep beside the site; None: anything may lie there, which is said."""
 

@@ -54,6 +54,9 @@ class Report(Model):
         False, description="whether no key was given, so that the site's own are believed"
     )
     publication: Publication | None = None
+    here: tuple[str, ...] | None = Field(
+        None, description="releases whose packages and images are here; none: all of them"
+    )
     history: dict[int, str] = Field(
         {}, exclude=True, description="digests of publications by their numbers"
     )
@@ -78,6 +81,9 @@ class Report(Model):
             yield f"FAILED {finding.place}: {finding.problem}"
         if self.publication is not None:
             yield self.publication.line()
+        if self.here is not None:
+            some = ", ".join(self.here) or "none"
+            yield f"of {len(self.releases)} releases {len(self.here)} here: {some}"
         sound = "all sound by the site's own keys" if self.first_use else "all sound"
         verdict = f"{len(self.findings)} failed" if self.findings else sound
         releases = ", ".join(self.releases) or "none"

@@ -15,6 +15,7 @@ from kubewright.verification import (
     identity,
     keys,
     pages,
+    part,
     publications,
     releases,
     snapshots,
@@ -50,7 +51,7 @@ def verify(
     tally = Tally()
     walk = Walk(source, now, keys.check(source, tally, trusted), tally, own=demands.own)
     keys.lifetimes(tally, walk.keys, now)
-    index = _as_far_as_it_goes(walk, site)
+    index = _as_far_as_it_goes(walk, site, demands)
     if walk.state is not None:
         with tally.check(layout.STATE):
             demand.check(tally, walk.state, demands, site, now)
@@ -69,6 +70,7 @@ def verify(
         history=walk.history,
         named=tuple(sorted(walk.named)),
         unfinished=walk.unfinished,
+        here=walk.here,
     )
 
 
@@ -80,10 +82,10 @@ def _has(source: Source, path: str) -> bool:
         return True
 
 
-def _as_far_as_it_goes(walk: Walk, site: str) -> Index | None:
+def _as_far_as_it_goes(walk: Walk, site: str, demands: Demands) -> Index | None:
     """The index, once all that it leads to is checked, or as much as there is to be had."""
     try:
-        return _all(walk)
+        return _all(walk, demands)
     except UpstreamUnreachable as error:
         if not walk.tally.findings:
             raise
@@ -103,7 +105,7 @@ def _publication(walk: Walk) -> Publication | None:
     )  # fmt: skip
 
 
-def _all(walk: Walk) -> Index | None:
+def _all(walk: Walk, demands: Demands) -> Index | None:
     """Everything that the pointer leads to; the index."""
     state = publications.state(walk)
     if state is None:
@@ -111,6 +113,8 @@ def _all(walk: Walk) -> Index | None:
     _dated(walk, state)
     _files(walk, state)
     index = publications.index(walk, state)
+    if index is not None:
+        part.look(walk, index, demands)
     manifests: dict[str, Manifest] = {}
     for release in index.releases if index else ():
         if release.status == YANKED:

@@ -12,6 +12,7 @@ from kubewright.models.document import REMEDY, Document
 from kubewright.models.site import State
 from kubewright.signing import openpgp
 from kubewright.signing import verify as signatures
+from kubewright.site import layout
 from kubewright.site.references import Reference
 from kubewright.verification.keys import Keys
 from kubewright.verification.report import CHANGED, Tally
@@ -56,6 +57,14 @@ class Walk:
     """Whether suites may still have the dates of before."""
     unfinished: bool = False
     """Whether such a publication is under way, or was cut short."""
+    away: frozenset[str] = frozenset()
+    """What a part of a site may lack. Whatever of it is there is checked as everything else."""
+    here: tuple[str, ...] | None = None
+    """The releases that are here; None: all of them."""
+    unlinked: bool = False
+    """Whether plain yum repositories may lack packages that the pool has."""
+    narrow: bool = False
+    """Whether what may be missing is not even looked for."""
 
     def must(self, path: str) -> bytes:
         """An object that has to be there. Raises VerificationFailed."""
@@ -103,9 +112,13 @@ class Walk:
                 self._measured(path, sha256, size)
 
     def _measured(self, path: str, sha256: str, size: int | None) -> None:
+        if self._skips(path):
+            return
         with self.tally.check(path):
             measure = self.source.measured(path, size)
             if measure is None:
+                if self._may_lack(path):
+                    return
                 raise VerificationFailed(path, "missing", REMEDY)
             if size is not None and measure[0] != size:
                 raise VerificationFailed(path, f"has {measure[0]} bytes, not {size}", REMEDY)
@@ -161,15 +174,32 @@ class Walk:
 
     def file(self, place: str, promised: Measure) -> bool:
         """Check size and digest of an object, however large."""
+        if self._skips(place):
+            return False
         with self.tally.check(place):
             measure = self.source.measured(place, promised[0])
+            if measure is None and self._may_lack(place):
+                return False
             return self.tally.measure(place, measure, promised)
         return False
 
     def sound(self, place: str, promised: Measure) -> bytes | None:
         """An object whose size and digest are as promised."""
+        if self._skips(place):
+            return None
         with self.tally.check(place):
             data = self.source.read(place, promised[0])
+            if data is None and self._may_lack(place):
+                return None
             measure = None if data is None else (len(data), files.sha256(data))
             return data if self.tally.measure(place, measure, promised) else None
         return None
+
+    def _may_lack(self, path: str) -> bool:
+        """Whether an object may be missing here."""
+        pooled = layout.pooled(path)
+        return pooled in self.away or (self.unlinked and pooled != path)
+
+    def _skips(self, path: str) -> bool:
+        """Whether an object is none that is asked about."""
+        return self.narrow and self._may_lack(path)
