@@ -1,10 +1,10 @@
-"""A small installer, for people who write one: it follows a site's metadata from a root to the packages.
+"""A small installer, for people who write one: it follows a site's metadata to the packages.
 
     pip install 'tuf>=7.0.1,<8'
     python installer.py https://packages.example.org 1.root.json stable-1.36 node amd64
 
-It downloads and checks the packages of a role, and prints the command that installs them. Its exit code
-is 1 where anything is not as it was signed.
+It downloads and checks the packages of a role, and prints the command that installs them. Its exit
+code is 1 where anything is not as it was signed.
 """
 
 import argparse
@@ -51,12 +51,16 @@ class Site:
         info = self.client.get_targetinfo(path)
         if info is None:
             raise ValueError(f"{path}: the site's metadata does not name it")
-        return json.loads(Path(self.client.download_target(info, str(self.state / "file"))).read_bytes())
+        return json.loads(
+            Path(self.client.download_target(info, str(self.state / "file"))).read_bytes()
+        )
 
     def channel(self, name: str) -> Any:
         """The record of a channel, by its copy: that never changes, whoever publishes meanwhile."""
         signed = json.loads((self.state / "targets.json").read_bytes())["signed"]["targets"]
-        copies = [path for path in signed if re.match(rf"publications/channels/{re.escape(name)}/", path)]
+        copies = [
+            path for path in signed if re.match(rf"publications/channels/{re.escape(name)}/", path)
+        ]
         if len(copies) != 1:
             raise ValueError(f"{name}: the site has no such channel")
         return self.document(copies[0])
