@@ -115,23 +115,19 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def docs(session: nox.Session) -> None:
-    """Build the pages into build/docs; links to other sites are tried by: -- linkcheck"""
+    """Build the pages into build/docs; links to other sites are tried by: -- linkcheck
+
+    What pages say of verbs, options and recipes is written anew by: -- reference.
+    """
     python = environment(session, "checks", "test", "lint", "docs")
     builder, *more = session.posargs or ["html"]
+    if builder == "reference":
+        run(session, python, str(ROOT / "docs" / "reference.py"))
+        return
     folder = ROOT / "build" / ("docs" if builder == "html" else f"docs-{builder}")
-    command = (
-        "-W",
-        "--keep-going",
-        "-n",
-        "-q",
-        "-j",
-        "auto",
-        "-b",
-        builder,
-        "-c",
-        str(ROOT / "docs"),
-    )
-    run(session, python, "-m", "sphinx", *command, *more, str(ROOT), str(folder))
+    strict = ("-W", "--keep-going", "-n", "-q", "-j", "auto")
+    places = ("-b", builder, "-c", str(ROOT / "docs"), *more, str(ROOT), str(folder))
+    run(session, python, "-m", "sphinx", *strict, *places)
     session.log(f"{folder / 'index.html' if builder == 'html' else folder}")
 
 

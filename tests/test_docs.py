@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from kubewright.cli.facts import pages
+
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs" / "README.md"
 FOLDERS = (".", "docs", "images", "packaging", "recipes", "repo", "tests/bench")
 PAGES = sorted(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))
 each_page = pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
+
+SESSIONS = {"tests", "lint", "docs", "bench", "acceptance", "faults"}
+"""Of the noxfile, beside the verbs."""
 
 FENCE = re.compile(r"^(```|~~~).*?^\1$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\\)\[(?:[^][]|\[[^]]*\])*\]\(([^()\s]+)\)")
@@ -93,6 +98,49 @@ def test_a_link_that_leads_nowhere_is_seen(words: str) -> None:
 )
 def test_what_only_looks_like_a_link_is_none(words: str) -> None:
     assert dead(f"# Page\n\n{words}\n", TABLE) == []
+
+
+def typed(text: str) -> list[list[str]]:
+    """The calls of kubewright in the examples of a page, each as its words."""
+    examples = [block[0] for block in re.finditer(FENCE, text)]
+    examples += re.findall(r"(?:^    .*\n)+", FENCE.sub("", text), re.MULTILINE)
+    examples += re.findall("`([^`\n]+)`", FENCE.sub("", text))
+    found = []
+    for example in examples:
+        joined = re.sub(r"\\\n\s*|\$\([^)]*\)", " ", example)
+        for call in re.findall(
+            r"(?:^|[`$|&(]|run:)\s*(?:\./nox -s|kubewright) ([a-z][^\n`#|&]*)", joined, re.MULTILINE
+        ):
+            found.append(call.replace(" -- ", " ").replace("…", " ").split())
+    return found
+
+
+def unknown(words: list[str]) -> str:
+    """What of a call no verb knows; empty where all of it is known."""
+    every = {page.words: page for page in pages()}
+    place = [name for name in every if words[: len(name.split())] == name.split()]
+    if not place:
+        return f"no verb: {words[0]}"
+    page = every[max(place, key=len)]
+    names = {name for option in page.options for name in option.names} | {"--help", "-h"}
+    given = [re.split("[=\\]]", word.lstrip("["))[0] for word in words if re.match(r"\[?-", word)]
+    return " ".join(name for name in given if name not in names)
+
+
+@each_page
+def test_each_verb_and_option_that_a_page_types_is_there(page: Path) -> None:
+    calls = [words for words in typed(page.read_text(encoding="utf-8")) if words[0] not in SESSIONS]
+    wrong = {" ".join(words): found for words in calls if (found := unknown(words))}
+    assert wrong == {}
+
+
+def test_calls_are_found_where_pages_have_them() -> None:
+    counted = {page.name: len(typed(page.read_text(encoding="utf-8"))) for page in PAGES}
+    assert counted["releasing.md"] > 20
+    assert counted["keys.md"] > 20
+    assert unknown(["release", "stable-1.36", "--chanel", "a"]) == "--chanel"
+    assert unknown(["key", "root", "new", "FILE", "--after", "a", "--channel=b"]) == "--channel"
+    assert unknown(["relase"]) == "no verb: relase"
 
 
 class Requests(HTMLParser):

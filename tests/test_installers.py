@@ -23,7 +23,7 @@ from kubewright.versions import Range
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "installers.md").read_text()
-EXAMPLE = ROOT / "docs" / "installer.py"
+EXAMPLE = ROOT / "docs" / "example_installer.py"
 
 Answer = tuple[int, str, str]
 Install = Callable[..., Answer]
@@ -160,14 +160,14 @@ def test_the_example_refuses_what_is_not_as_it_was_signed(
     damaged(site, pattern)
     code, said, wrong = install(site)
     assert (code, said) == (1, "")
-    assert wrong.startswith("installer.py: ")
+    assert wrong.startswith("example_installer.py: ")
     assert "Traceback" not in wrong
 
 
 def test_the_example_says_what_a_site_does_not_have(site: Path, install: Install) -> None:
     assert (
         install(site, channel="stable-1.35")[2]
-        == "installer.py: stable-1.35: the site has no such channel\n"
+        == "example_installer.py: stable-1.35: the site has no such channel\n"
     )
     assert "no rpm of kubernetes-node" not in install(site, "--format", "rpm")[2]
     shutil.rmtree(site / "tuf")

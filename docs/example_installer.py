@@ -1,7 +1,7 @@
 """A small installer, for people who write one: it follows a site's metadata to the packages.
 
     pip install 'tuf>=7.0.1,<8'
-    python installer.py https://packages.example.org 1.root.json stable-1.36 node amd64
+    python example_installer.py https://packages.example.org 1.root.json stable-1.36 node amd64
 
 It downloads and checks the packages of a role, and prints the command that installs them. Its exit
 code is 1 where anything is not as it was signed.
@@ -120,7 +120,7 @@ def main() -> None:
         wanted = packages(manifest, names, given.format, given.arch)
         files = [site.download(package, given.to) for package in wanted]
     except (ValueError, OSError, RepositoryError, DownloadError) as error:
-        sys.exit(f"installer.py: {error}")
+        sys.exit(f"example_installer.py: {error}")
     install = {"deb": "apt-get install", "rpm": "dnf install"}[given.format]
     print(install, *(f"./{file}" for file in files))
 
