@@ -13,6 +13,7 @@ from typing import Any
 
 from kubewright.cli.facts import Option, Page, pages
 from kubewright.cli.options import OPTIONS, field_of
+from kubewright.cli.shipped import shipped
 from kubewright.models.base import Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import Components
@@ -23,6 +24,7 @@ from kubewright.models.recipe import Content, OlderRelations, Recipe, Relations,
 from kubewright.models.relations import Relations as Between
 from kubewright.models.skew import Skew
 from kubewright.settings import Settings
+from kubewright.stages.resolve import resolve
 
 DOCS = Path(__file__).resolve().parent
 MADE = re.compile(r"(<!-- made: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -53,6 +55,7 @@ def made() -> dict[Path, str]:
         "settings": lambda: settings_table(every),
         "others": lambda: others_table(every),
         "package": package_keys,
+        "systems": systems,
     }
     found = {}
     for page in sorted(DOCS.glob("*.md")):
@@ -148,6 +151,30 @@ def others_table(every: list[Page]) -> str:
         if name not in EVERYWHERE
     ]
     return "| key | of | says |\n|---|---|---|\n" + "".join(said)
+
+
+# ── Distributions ────────────────────────────────────────────────────────────────────────────
+
+
+def systems() -> str:
+    """The distributions, and which container runtime each brings that fits, for the minor of the
+    page.
+    """
+    page = (DOCS / "install.md").read_text(encoding="utf-8")
+    [minor] = re.findall(r"^CHANNEL=stable-(\S+)", page, re.MULTILINE)
+    given = Settings(cache=DOCS, offline=True, dry_run=True, now=0)
+    _, release = resolve(minor, given, shipped())
+    own = {(one.distribution, one.family) for one in release.distributions
+           if one.fits and one.repository == "distribution"}  # fmt: skip
+    rows = []
+    for name, system in shipped().distributions.distributions.items():
+        brings = ["its own" if (name, one) in own else "ours" for one in ("containerd", "docker")]
+        end = system.end_of_life or ""
+        rows.append(f"| {system.title} | {system.format} | {' | '.join(brings)} | {end} |\n")
+    head = (
+        f"| system | packages | containerd for {minor} | Docker for {minor} | supported until |\n"
+    )
+    return f"{head}|---|---|---|---|---|\n" + "".join(rows)
 
 
 # ── Recipes ──────────────────────────────────────────────────────────────────────────────────

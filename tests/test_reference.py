@@ -102,7 +102,7 @@ def test_groff_reads_every_manual_page_without_a_warning(tmp_path: Path, tool: T
     made = manuals(list(pages()))
     for name, text in made.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    line = [tool("groff"), "-man", "-k", "-ww", "-z", *map(str, sorted(tmp_path.iterdir()))]
+    line = [str(tool("groff")), "-man", "-k", "-ww", "-z", *map(str, sorted(tmp_path.iterdir()))]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert {f"kubewright-{page.words.replace(' ', '-')}.1" for page in pages()} < made.keys()
