@@ -32,6 +32,7 @@ myst_heading_anchors = 4
 """Headings of these depths have the anchors that a forge gives them."""
 myst_fence_as_directive = ["mermaid"]
 highlight_language = "text"
+smartquotes = False  # would make a dash of the hyphens of --dry-run
 
 html_theme = "furo"
 html_copy_source = False

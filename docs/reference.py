@@ -74,8 +74,12 @@ def made() -> dict[Path, str]:
 
 
 def cell(text: str) -> str:
-    """Text as it may stand in a table, its words in angle brackets as code."""
-    return re.sub(r"(?<!`)<(\S+)>", r"`<\1>`", text).replace("|", "\\|")
+    """Text as it may stand in a table, its options and words in angle brackets as code."""
+    marked = re.sub(r"(?<!`)<(\S+)>", r"`<\1>`", text)
+    parts = marked.split("`")
+    for place in range(0, len(parts), 2):  # outside of code
+        parts[place] = re.sub(r"(?<![\w-])--[a-z][a-z-]*", r"`\g<0>`", parts[place])
+    return "`".join(parts).replace("|", "\\|")
 
 
 def anchor(words: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 
 from kubewright.cli.facts import pages
 from kubewright.cli.manual import CODES, SHELLS, manuals, roff
+from kubewright.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.toml"))
@@ -167,3 +168,24 @@ def test_completion_prints_a_script_for_each_shell_and_refuses_others(run: Run, 
     assert code == 0
     assert f"_KUBEWRIGHT_COMPLETE={shell}_complete" in script
     assert run("completion", "csh")[0] == 2
+
+
+def test_the_documents_of_a_site_are_as_its_schemas_say(released: Settings) -> None:
+    site, library = Path(released.site), importlib.import_module("jsonschema")
+    placed = {
+        "manifest": "releases/*/manifest.json", "channel": "channels/*.json",
+        "index": "releases/index.json", "graph": "releases/graph.json",
+        "site": "publications/site.json",
+    }  # fmt: skip
+    for name, glob in placed.items():
+        schema = json.loads((site / "schemas" / f"{name}.json").read_bytes())
+        kind = library.validators.validator_for(schema)
+        kind.check_schema(schema)
+        judge = kind(schema, format_checker=kind.FORMAT_CHECKER)
+        documents = [json.loads(path.read_bytes()) for path in site.glob(glob)]
+        assert documents
+        for document in documents:
+            assert [one.message for one in judge.iter_errors(document)] == []
+            assert list(judge.iter_errors(document | {"of_a_later_version": 1})) == []
+            wrong = document | {next(iter(document.keys() - {"header"})): object()}
+            assert list(judge.iter_errors(wrong))
