@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubewright.cli.facts import pages
+from kubewright.cli.facts import Page, pages
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs" / "README.md"
@@ -115,9 +115,14 @@ def typed(text: str) -> list[list[str]]:
     return found
 
 
+@cache
+def commands() -> dict[str, Page]:
+    return {page.words: page for page in pages()}
+
+
 def unknown(words: list[str]) -> str:
     """What of a call no verb knows; empty where all of it is known."""
-    every = {page.words: page for page in pages()}
+    every = commands()
     place = [name for name in every if words[: len(name.split())] == name.split()]
     if not place:
         return f"no verb: {words[0]}"
