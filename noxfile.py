@@ -5,6 +5,7 @@
 
 import fcntl
 import hashlib
+import logging
 import shutil
 import signal
 import sys
@@ -15,6 +16,9 @@ import nox
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["lint", "tests"]
+
+# A machine without uv lacks nothing: sessions make their environments themselves.
+logging.getLogger("nox").addFilter(lambda record: record.msg != "uv binary not found.")
 
 ROOT = Path(__file__).resolve().parent
 PYPROJECT = ROOT / "pyproject.toml"
@@ -84,7 +88,7 @@ for _verb, _line in VERBS.items():
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
     """Check style, types and shell scripts."""
-    python = environment(session, "checks", "test", "lint")
+    python = environment(session, "checks", "test", "lint", "docs")
     run(session, python, "-m", "ruff", "check")
     run(session, python, "-m", "ruff", "format", "--check")
     run(session, python, "-m", "mypy")
@@ -100,13 +104,37 @@ def lint(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """Run the tests; pytest's own options go after `--`."""
-    run(session, environment(session, "checks", "test", "lint"), "-m", "pytest", *session.posargs)
+    run(
+        session,
+        environment(session, "checks", "test", "lint", "docs"),
+        "-m",
+        "pytest",
+        *session.posargs,
+    )
+
+
+@nox.session(venv_backend="none", default=False)
+def docs(session: nox.Session) -> None:
+    """Build the pages into build/docs; links to other sites are tried by: -- linkcheck
+
+    What pages say of verbs, options and recipes is written anew by: -- reference.
+    """
+    python = environment(session, "checks", "test", "lint", "docs")
+    builder, *more = session.posargs or ["html"]
+    if builder == "reference":
+        run(session, python, str(ROOT / "docs" / "reference.py"))
+        return
+    folder = ROOT / "build" / ("docs" if builder == "html" else f"docs-{builder}")
+    strict = ("-W", "--keep-going", "-n", "-q", "-j", "auto")
+    places = ("-b", builder, "-c", str(ROOT / "docs"), *more, str(ROOT), str(folder))
+    run(session, python, "-m", "sphinx", *strict, *places)
+    session.log(f"{folder / 'index.html' if builder == 'html' else folder}")
 
 
 @nox.session(venv_backend="none", default=False)
 def faults(session: nox.Session) -> None:
     """Go through whole tables of faults, of which the tests take a sample: it takes an hour."""
-    python = environment(session, "checks", "test", "lint")
+    python = environment(session, "checks", "test", "lint", "docs")
     found = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if _is_sampled(path)]
     files = [str(path.relative_to(ROOT)) for path in found]
     command = (python, "-m", "pytest", *files, *session.posargs)
@@ -125,7 +153,7 @@ def bench(session: nox.Session) -> None:
     A single one: -- layers --binary FILE.
     """
     script = str(ROOT / "tests" / "bench" / "bench.py")
-    run(session, environment(session, "checks", "test", "lint"), script, *session.posargs)
+    run(session, environment(session, "checks", "test", "lint", "docs"), script, *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -1,20 +1,29 @@
 """The recipes' data: recipes/catalog/, recipes/components.toml, recipes/relations.toml."""
 
 import re
+import shutil
+import tomllib
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from kubewright import versions
 from kubewright.cli.shipped import shipped
-from kubewright.models.base import Arch
+from kubewright.errors import RequestError
+from kubewright.models.base import Arch, minor_order
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import ComponentSource, InputSource
+from kubewright.recipes import Recipes
+from kubewright.settings import Settings
 from kubewright.stages import catalog as keeping
+from kubewright.stages.resolve import resolve
 
 CATALOG = shipped().catalog
 COMPONENTS = shipped().components
+READ = [f"1.{minor}" for minor in range(6, 38)]
+"""The minors that had been read when this was written; a file of a later one says it for itself."""
 INPUTS = {
     f"{name}/{source.name}": source
     for name, component in COMPONENTS.components.items()
@@ -42,8 +51,9 @@ def test_nothing_in_the_catalog_contradicts_anything_else() -> None:
     assert list(map(str, keeping.check(shipped()))) == []
 
 
-def test_every_minor_from_1_6_to_1_37_is_there() -> None:
-    assert list(CATALOG) == [f"1.{minor}" for minor in range(6, 38)]
+def test_every_minor_from_1_6_on_is_there() -> None:
+    assert len(CATALOG) >= 32
+    assert list(CATALOG) == [f"1.{minor}" for minor in range(6, 6 + len(CATALOG))]
 
 
 def test_every_patch_is_there_or_said_to_be_skipped() -> None:
@@ -54,18 +64,16 @@ def test_every_patch_is_there_or_said_to_be_skipped() -> None:
             if versions.is_final(patch.version)
         ]
         assert numbers == list(range(len(numbers))), facts.minor
-    skipped = [
-        patch.version for facts in CATALOG.values() for patch in facts.patches if patch.skipped
-    ]
+    skipped = [patch.version for minor in READ for patch in CATALOG[minor].patches if patch.skipped]
     assert skipped == ["1.17.10", "1.18.7", "1.18.11"]
 
 
 def test_only_patches_whose_day_nobody_published_have_none() -> None:
     undated = [
         patch.version
-        for facts in CATALOG.values()
+        for minor, facts in CATALOG.items()
         for patch in facts.patches
-        if not patch.date and not patch.skipped
+        if minor in READ and not patch.date and not patch.skipped
     ]
     assert undated == ["1.35.9", "1.37.0-rc.0"]
 
@@ -294,3 +302,83 @@ def test_an_input_says_how_it_is_checked(source: InputSource) -> None:
     else:
         assert source.checksum.url.startswith(("https://", "{url}."))
         source.checksum.url.format(url=source.url, version="1.2.3", arch="amd64")
+
+
+# ── A new minor ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Recipes:
+    """The recipes in a checkout of their own."""
+    shutil.copytree(shipped().folder, tmp_path / "recipes")
+    (tmp_path / "noxfile.py").touch()
+    return Recipes(tmp_path)
+
+
+@pytest.mark.parametrize("older", ["1.24", "1.30", "1.36", list(CATALOG)[-1]])
+def test_a_new_minor_states_nothing_but_has_all_of_the_one_before_as_comments(
+    checkout: Recipes, older: str
+) -> None:
+    for minor in CATALOG:
+        if minor_order(minor) > minor_order(older):
+            (checkout.folder / "catalog" / f"{minor}.toml").unlink()
+    minor = versions.next_minor(older)
+    path = keeping.new(minor, Recipes(checkout.root))
+    text = path.read_text()
+    written = tomllib.loads(text)
+    assert written.pop("sources").keys() == {written.pop("dockershim_source")}
+    assert written == {
+        "minor": minor, "released": "", "source": "", "dockershim": False, "patches": [],
+        "components": {},
+    }  # fmt: skip
+    with pytest.raises(
+        RequestError, match=rf"^recipes/catalog/{minor}.toml: released: '' is not a"
+    ):
+        Recipes(checkout.root).catalog[minor]
+
+    head, *lines = text.partition("\nminor = ")[1:]
+    taken = tomllib.loads(head + re.sub("^# ", "", "".join(lines), flags=re.MULTILINE))
+    stated = tomllib.loads((checkout.folder / "catalog" / f"{older}.toml").read_text())
+    for key in ("minor", "released", "source", "patches"):
+        del taken[key], stated[key]
+    assert taken == stated
+
+
+def test_only_the_next_minor_can_be_new_and_only_in_a_checkout(checkout: Recipes) -> None:
+    newest = list(CATALOG)[-1]
+    later = versions.next_minor(newest)
+    for minor in (versions.next_minor(newest, 2), "1.5", "2.0", "", "../1.99", "v1.38"):
+        with pytest.raises(RequestError, match=f"not the minor that comes .* ask for {later}"):
+            keeping.new(minor, checkout)
+    with pytest.raises(RequestError, match=rf"^recipes/catalog/{newest}.toml: is there already"):
+        keeping.new(newest, checkout)
+    (checkout.root / "noxfile.py").unlink()
+    with pytest.raises(RequestError, match=f"in a checkout: ./nox -s catalog -- new {later}$"):
+        keeping.new(later, checkout)
+    assert list(Recipes(checkout.root).catalog) == list(CATALOG)
+
+
+def test_a_minor_that_is_filled_in_is_released_and_needs_no_python(
+    checkout: Recipes, tmp_path: Path
+) -> None:
+    older, later = list(CATALOG)[-1], versions.next_minor(list(CATALOG)[-1])
+    text = (checkout.folder / "catalog" / f"{older}.toml").read_text()
+    patches = f'patches = [\n  {{ version = "{older}.0", date = "2028-11-26", source = "TAG" }},\n]'
+    text = re.sub(r"patches = \[\n(  .*\n)*\]", patches, text)
+    text = re.sub(r'(since|until) = "[^"]*", ', "", text).replace(older, later)
+    for exact in re.findall(r"exact = \[\n(?:  .*\n)*\]", text):
+        text = text.replace(exact, f"exact = [\n{exact.splitlines()[-2]}\n]")
+    text = re.sub('^released = ".*"$', 'released = "2028-11-26"', text, flags=re.MULTILINE)
+    text = re.sub('^end_of_life = ".*"$', 'end_of_life = "2030-01-28"', text, flags=re.MULTILINE)
+    facts, heading, sources = text.partition("[sources]\n")
+    used = [line for line in sources.splitlines() if f'"{line.partition(" ")[0]}"' in facts]
+    text = facts + heading + "\n".join(used)
+    (checkout.folder / "catalog" / f"{later}.toml").write_text(text)
+    recipes = Recipes(checkout.root)
+    assert [one for one in map(str, keeping.check(recipes)) if later in one] == []
+    given = Settings(
+        cache=tmp_path / "cache", dist=tmp_path / "dist", offline=True, now=1_900_000_000
+    )
+    _, release = resolve(later, given, recipes)
+    assert release.name == f"v{later}.0-1"
+    assert recipes.catalog[later].components.keys() == CATALOG[older].components.keys()

@@ -267,7 +267,9 @@ def test_a_relation_that_names_what_is_not_known_is_found(
 def test_check_says_in_one_line_what_it_has_checked() -> None:
     result = CliRunner().invoke(kubewright, ["catalog", "check"])
     assert result.exit_code == 0
-    assert result.stdout.startswith("no contradictions in 32 minors, ")
+    minors = len(list((shipped().folder / "catalog").glob("*.toml")))
+    assert minors >= 32
+    assert result.stdout.startswith(f"no contradictions in {minors} minors, ")
     assert len(result.stdout.splitlines()) == 1
 
 

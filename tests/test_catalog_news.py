@@ -12,6 +12,7 @@ from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.resolution.updates import updates
 from kubewright.upstream import Upstream
+from kubewright.versions import next_minor
 
 RELEASE = "dl.k8s.io/release"
 ETCD = "github.com/etcd-io/etcd/releases/download"
@@ -45,7 +46,8 @@ def test_an_upstream_that_the_catalog_knows_has_no_news(upstream: Path) -> None:
 def test_new_patches_minors_and_pre_releases_are_found_by_markers(upstream: Path) -> None:
     place(upstream, f"{RELEASE}/stable-1.36.txt", "v1.36.7")
     place(upstream, f"{RELEASE}/stable-1.6.txt", "v1.6.13")
-    place(upstream, f"{RELEASE}/latest.txt", "v1.38.0-alpha.1")
+    later = next_minor(list(shipped().catalog)[-1])
+    place(upstream, f"{RELEASE}/latest.txt", f"v{later}.0-alpha.1")
     place(upstream, f"{RELEASE}/v1.36.7/bin/linux/amd64/kubelet", "")
     answers = updates(shipped().catalog, shipped().components, Upstream(str(upstream)), jobs=2)
     assert [(one.version, one.recipe, one.evidence) for one in answers] == [
@@ -57,9 +59,9 @@ def test_new_patches_minors_and_pre_releases_are_found_by_markers(upstream: Path
         ),
         ("1.36.7", "recipes/catalog/1.36.toml", "stable-1.36.txt says v1.36.7"),
         (
-            "1.38.0-alpha.1",
-            "recipes/catalog/1.38.toml",
-            "latest.txt says v1.38.0-alpha.1; it has no file yet",
+            f"{later}.0-alpha.1",
+            f"recipes/catalog/{later}.toml",
+            f"latest.txt says v{later}.0-alpha.1; it has no file yet",
         ),
     ]
 

@@ -17,7 +17,7 @@ from kubewright.stages import image, release
 from kubewright.stages.keys import keys
 from kubewright.workspace import Workspace
 
-pytestmark = pytest.mark.elsewhere("cosign is compiled in minutes: go install, docs/keys.md")
+pytestmark = pytest.mark.elsewhere("cosign is compiled in minutes: go install, docs/verifying.md")
 
 Cosign = Callable[..., subprocess.CompletedProcess[str]]
 

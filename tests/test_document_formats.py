@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from kubewright.signing.keys import artifact_key, repo_key
 from kubewright.signing.roles import Keys
 from kubewright.site import backups, contents, layout
 from kubewright.site.channels import renewed
+from kubewright.site.derived import DOCUMENTS
 from kubewright.site.draft import Draft
 from kubewright.stages import channels, publish, release, verify
 from kubewright.stages.site import edit
@@ -354,3 +356,27 @@ def test_todays_engine_verifies_a_site_of_an_earlier_format_and_publishes_on_it(
     )
     assert problems(str(site), later + 1) == []
     assert all(path.is_file() for path in before), "nothing that was published is gone"
+
+
+def test_schemas_say_what_they_are_and_what_every_field_means() -> None:
+    ids = set()
+    for name, model in DOCUMENTS.items():
+        schema = model.json_schema()
+        assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+        assert re.fullmatch("urn:kubewright:[a-z-]+:1", schema["$id"])
+        ids.add(schema["$id"])
+        tables = {name: schema, **schema.get("$defs", {})}
+        silent = []
+        for title, table in tables.items():
+            for key, part in table.get("properties", {}).items():
+                if not part.get("description"):
+                    silent.append(f"{title}.{key}")
+        assert silent == [], name
+    assert len(ids) == len(DOCUMENTS)
+
+
+def test_schemas_name_the_format_of_days_and_addresses() -> None:
+    manifest = Manifest.json_schema()["$defs"]
+    assert manifest["File"]["properties"]["url"]["format"] == "uri-reference"
+    end = manifest["ReleaseFacts"]["properties"]["end_of_life"]["anyOf"][0]
+    assert end["format"] == "date"

@@ -619,7 +619,7 @@ DOCKER_ENV = "/usr/share/kubewright/kubelet-docker.env"
 
 
 @pytest.mark.parametrize(
-    ("minor", "there"), [("1.35", False), ("1.36", True), ("1.37", True), ("1.38", False)]
+    ("minor", "there"), [("1.35", False), ("1.36", True), ("1.37", True), ("1.99", False)]
 )
 @pytest.mark.parametrize("name", ["kubelet", "kubernetes-hyperkube"])
 def test_kubelet_leaves_websockets_to_the_api_server_where_cri_dockerd_needs_it(

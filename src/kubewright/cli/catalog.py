@@ -1,4 +1,4 @@
-"""The verb for those who keep the recipes: catalog check, catalog diff."""
+"""The verb for those who keep the recipes: catalog check, catalog diff, catalog new."""
 
 import click
 
@@ -62,3 +62,20 @@ def diff(settings: Settings, as_json: bool) -> None:
         )
     if not updates:
         click.echo("nothing is new")
+
+
+@catalog.command()
+@click.argument("minor", metavar="MINOR")
+@shared()
+def new(settings: Settings, as_json: bool, minor: str) -> None:
+    """Write recipes/catalog/MINOR.toml for the minor that comes next, to be filled in: what the one
+    before states stands there as comments.
+    """
+    from kubewright.cli.shipped import shipped
+    from kubewright.stages import catalog as keeping
+
+    path = keeping.new(minor, shipped())
+    if as_json:
+        show_json({"path": str(path)})
+        return
+    click.echo(f"{path}: fill it in as recipes/README.md says, then `kubewright catalog check`")

@@ -43,16 +43,16 @@ class Package(Artifact):
 class Skipped(Model):
     """A package or image that could not be made, and why."""
 
-    name: str
-    arch: Arch | Literal["all"]
-    reason: str
+    name: str = Field(description="of the package or image")
+    arch: Arch | Literal["all"] = Field(description="for which it was not made")
+    reason: str = Field(description="in words")
 
 
 class Builder(Model):
     """A tool that made artifacts."""
 
-    name: str
-    version: str
+    name: str = Field(description="a program that made bytes of this release")
+    version: str = Field(description="its version")
 
 
 class Record(Model):

@@ -45,7 +45,7 @@ def _day(text: str) -> str:
     raise ValueError(f"{text!r} is not a date; write it like 2026-09-30")
 
 
-Day = Annotated[str, AfterValidator(_day)]
+Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
 """A calendar day in UTC, `YYYY-MM-DD`."""
 
 
@@ -72,7 +72,9 @@ def _relative(path: str) -> str:
     return path
 
 
-RelativePath = Annotated[str, AfterValidator(_relative)]
+RelativePath = Annotated[
+    str, AfterValidator(_relative), Field(json_schema_extra={"format": "uri-reference"})
+]
 """A `/`-separated path of plain names below some root; as a URL it stays below its base."""
 
 _ESCAPED: Final = rf"{NAME}(%(2[bB]|3[aA]|7[eE])[A-Za-z0-9_@+~=,.-]*)*"
@@ -216,7 +218,7 @@ class Header(Model):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: str
+    type: str = Field(description="such as kubewright.manifest")
     version: str = Field("1", description="its format: a newer major version needs newer readers")
 
 
@@ -225,7 +227,7 @@ class Evidence(Model):
 
     source: str = Field(description="a key of the catalog's sources, or a URL")
     cited: str = Field("", description="what that key stands for; keys differ from file to file")
-    note: str = ""
+    note: str = Field("", description="what has to be said besides")
 
 
 Json = dict[str, Any]

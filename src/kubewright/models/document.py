@@ -1,6 +1,7 @@
 """The base of published documents, which outlive the engine that wrote them."""
 
 import json
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -10,6 +11,9 @@ from kubewright.models.base import Arch, Header, Json, Model
 
 FORMAT = 1
 """The major version of the formats that this engine writes, and the highest that it reads."""
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+"""The dialect of the schemas of documents."""
 
 ArchName = Annotated[Arch | str, Field(union_mode="left_to_right")]
 """An architecture in a document: one that this engine knows, or the name of a later one."""
@@ -47,9 +51,12 @@ class Document(Model):
 
     @classmethod
     def json_schema(cls) -> Json:
-        """Its JSON Schema, for readers who are as tolerant as ours."""
+        """Its JSON Schema, for readers who are as tolerant as ours; its id names the format, which
+        is the same on every site.
+        """
         schema: Json = _open(cls.model_json_schema(by_alias=True))
-        return schema
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+        return {"$schema": DRAFT, "$id": f"urn:kubewright:{name}:{FORMAT}", **schema}
 
 
 REMEDY = "run `kubewright repair`, or restore it from a copy of the site"

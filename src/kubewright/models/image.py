@@ -213,9 +213,9 @@ class PinnedPackages(Model):
 class LayerBlob(Model):
     """A layer as a manifest lists it."""
 
-    digest: Digest
-    size: int
-    media_type: str
+    digest: Digest = Field(description="of the packed layer, with sha256: before it")
+    size: int = Field(description="in bytes, packed")
+    media_type: str = Field(description="how it is packed")
 
 
 class Beside(Model):
@@ -229,14 +229,14 @@ class Beside(Model):
 class Platform(Model):
     """One image for one architecture."""
 
-    os: Literal["linux"] = "linux"
-    arch: Arch
-    manifest: Digest
+    os: Literal["linux"] = Field("linux", description="the operating system")
+    arch: Arch = Field(description="as Go says it")
+    manifest: Digest = Field(description="digest of its manifest")
     config: Digest = Field(description="what Docker calls the image's ID")
     diff_ids: tuple[Digest, ...] = Field(
         description="of the uncompressed layers: the same for every compressor"
     )
-    layers: tuple[LayerBlob, ...]
+    layers: tuple[LayerBlob, ...] = Field(description="from the lowest up")
     compressor: str = Field(
         description="library, version and level; another one gives other layer digests"
     )
@@ -248,13 +248,15 @@ class Platform(Model):
 class Image(Model):
     """One image under one name, for all its architectures."""
 
-    name: str
-    tag: str
+    name: str = Field(description="without registry and tag")
+    tag: str = Field(description="which kubeadm asks for")
     reference: str = Field(description="what to pull: PREFIX/NAME:TAG")
-    flavour: Flavour
-    index: Digest
-    platforms: tuple[Platform, ...]
-    components: tuple[str, ...]
+    flavour: Flavour = Field(
+        description="dispatcher: separate programs behind a script; monolith: one program"
+    )
+    index: Digest = Field(description="digest of the index over all platforms")
+    platforms: tuple[Platform, ...] = Field(description="one for each architecture")
+    components: tuple[str, ...] = Field(description="whose programs are in it")
     links: dict[str, str] = Field(description="links in the image and what they point to")
 
     @property

@@ -38,25 +38,28 @@ class Check(StrEnum):
 class Component(Model):
     """One chosen component version with its reason."""
 
-    name: str
-    version: Version
+    name: str = Field(description="as recipes call it")
+    version: Version = Field(description="the one that was chosen")
     range: str = Field(description="what was allowed, e.g. `>=2.3.0,<2.4.0`")
-    status: Status
-    reason: str
-    evidence: tuple[Evidence, ...] = ()
+    status: Status = Field(
+        description="validated: upstream says so; supported: inside a stated bound; unknown:"
+        " carried forward, or nothing is stated"
+    )
+    reason: str = Field(description="why this version, in words")
+    evidence: tuple[Evidence, ...] = Field((), description="where it was read")
     epoch: int = Field(description="SOURCE_DATE_EPOCH of its packages, seconds")
 
 
 class Input(Model):
     """One upstream file that the release is made from."""
 
-    component: str
-    name: str
-    version: Version
-    arch: Arch
-    url: str
+    component: str = Field(description="whose it is")
+    name: str = Field(description="as recipes call it")
+    version: Version = Field(description="of the component")
+    arch: Arch = Field(description="whom it is for")
+    url: str = Field(description="where upstream has it")
     sha256: Sha256 | None = Field(None, description="absent until an upstream has been asked")
-    check: Check | None = None
+    check: Check | None = Field(None, description="how its digest was vouched for")
     checked_by: str = Field("", description="the checksum file, or the pin's source")
     signed_by: str = Field(
         "", description="whose signature beside it has been checked, where upstream has one"
@@ -79,22 +82,22 @@ def is_sample(inputs: Iterable[Input]) -> bool:
 class Unavailable(Model):
     """An input that this upstream does not have."""
 
-    component: str
-    name: str
-    arch: Arch
-    reason: str
+    component: str = Field(description="whose it is")
+    name: str = Field(description="as recipes call it")
+    arch: Arch = Field(description="for which it is not there")
+    reason: str = Field(description="in words")
     never: bool = Field(False, description="no upstream has it for the architecture")
 
 
 class DistributionRuntime(Model):
     """Which of a distribution's own packages can carry the release's container runtime."""
 
-    distribution: str
-    family: str
-    package: str
-    version: str
-    fits: bool
-    reason: str
+    distribution: str = Field(description="a key of recipes/distros.toml, such as debian-12")
+    family: str = Field(description="docker or containerd")
+    package: str = Field(description="the package's name there")
+    version: str = Field(description="in the distribution's own syntax")
+    fits: bool = Field(description="whether this release can use it")
+    reason: str = Field(description="why it fits or does not, in words")
     repository: str = Field(
         "", description="which repository has it, a key of `recipes/distros.toml`"
     )

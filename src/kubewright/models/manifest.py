@@ -32,10 +32,10 @@ from kubewright.models.node import NodeSpec
 class ReleaseFacts(Model):
     """Which release this is."""
 
-    name: ReleaseName
-    kubernetes: Version
-    revision: int
-    source_date_epoch: int
+    name: ReleaseName = Field(description="v, the version of Kubernetes, a hyphen and the revision")
+    kubernetes: Version = Field(description="without v")
+    revision: int = Field(description="of its packages: 1 unless it was made again")
+    source_date_epoch: int = Field(description="the time that its files have, epoch seconds")
     end_of_life: Day | None = Field(
         None, description="when upstream's support of its minor ends, or ended"
     )
@@ -44,15 +44,17 @@ class ReleaseFacts(Model):
 class Requirements(Model):
     """What a node must bring, and what distributions bring of their own."""
 
-    node: NodeSpec
-    distributions: tuple[DistributionRuntime, ...]
+    node: NodeSpec = Field(description="kernel, cgroups, ports, memory, runtime")
+    distributions: tuple[DistributionRuntime, ...] = Field(
+        description="which packages of distributions fit"
+    )
 
 
 class Upgrade(Model):
     """Releases from which this one may be reached in one step."""
 
     from_range: str = Field(alias="from", description="Kubernetes versions, e.g. >=1.35.0,<1.36.4")
-    to: Version
+    to: Version = Field(description="the version of this release")
     skew: str = Field(description="the rule that allows it")
 
 
@@ -61,24 +63,24 @@ class Install(Model):
     is fixed.
     """
 
-    title: str
-    format: Literal["deb", "rpm"]
-    commands: str
+    title: str = Field(description="the family of distributions")
+    format: Literal["deb", "rpm"] = Field(description="of the packages that they install")
+    commands: str = Field(description="for a shell, one after the other")
 
 
 class File(Model):
     """A file of the release."""
 
-    name: RelativePath
+    name: RelativePath = Field(description="its name below the release or the pool")
     kind: str = Field(
         description="what it is for; a reader passes over kinds that it does not know"
     )
-    os: Literal["linux"] = "linux"
-    arch: ArchName
-    url: RelativePath
-    size: int
-    sha256: Sha256
-    media_type: str
+    os: Literal["linux"] = Field("linux", description="the operating system")
+    arch: ArchName = Field(description="whom it is for, as Go says it; all for every one")
+    url: RelativePath = Field(description="where it lies below the site's root")
+    size: int = Field(description="in bytes")
+    sha256: Sha256 = Field(description="of the whole file")
+    media_type: str = Field(description="its type on the web")
     provenance: RelativePath | None = Field(
         None, description="the signed statement of what it was made from"
     )
@@ -87,11 +89,11 @@ class File(Model):
 class PackageFile(File):
     """A deb or rpm."""
 
-    package: PlainName
-    format: Format
+    package: PlainName = Field(description="its name, as the package manager knows it")
+    format: Format = Field(description="deb or rpm")
     version: Version = Field(description="as the package manager writes it, epoch left out")
-    epoch: int = 0
-    upstream: Version
+    epoch: int = Field(0, description="of its version; 0: none")
+    upstream: Version = Field(description="the version of what is in it")
     unsigned_sha256: Sha256 = Field(
         description="the file without its signature: what rebuilds compare"
     )
@@ -101,40 +103,46 @@ class PackageFile(File):
 class Key(Model):
     """A public key that signs this release."""
 
-    kind: Literal["openpgp", "ecdsa-p256"]
+    kind: Literal["openpgp", "ecdsa-p256"] = Field(description="what can check it")
     id: str = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
-    url: RelativePath
-    development: bool
+    url: RelativePath = Field(description="where it lies below the site's root")
+    development: bool = Field(description="whether anybody could have made it")
 
 
 class Manifest(Document):
     """Everything about a release that never changes. All URLs are relative to the site's root."""
 
-    header: Header = Header(type="kubewright.manifest")
+    header: Header = Field(
+        Header(type="kubewright.manifest"), description="what this document is, and its format"
+    )
     site: str = Field("", description="the id of the site that it was made for")
     url: PublicUrl = Field("", description="the site's public base URL, where one is fixed")
-    release: ReleaseFacts
-    components: dict[str, Component]
-    requirements: Requirements
-    artifacts: tuple[File, ...]
-    packages: tuple[PackageFile, ...]
-    images: tuple[Image, ...]
-    skipped: tuple[Skipped, ...] = ()
-    inputs: tuple[Input, ...]
-    unavailable: tuple[Unavailable, ...] = ()
+    release: ReleaseFacts = Field(description="which release it is")
+    components: dict[str, Component] = Field(
+        description="every component, by name, with version, reason and evidence"
+    )
+    requirements: Requirements = Field(description="what a node must bring")
+    artifacts: tuple[File, ...] = Field(description="files of the release that are no packages")
+    packages: tuple[PackageFile, ...] = Field(description="the debs and rpms")
+    images: tuple[Image, ...] = Field(description="the images, by digest")
+    skipped: tuple[Skipped, ...] = Field((), description="packages that could not be made, and why")
+    inputs: tuple[Input, ...] = Field(description="every file of upstreams that it was made from")
+    unavailable: tuple[Unavailable, ...] = Field(
+        (), description="files that upstream does not have"
+    )
     allowed_changes: tuple[str, ...] = Field(
         (),
         description="components whose bytes may differ from those known for the same version",
     )
-    upgrades: tuple[Upgrade, ...]
+    upgrades: tuple[Upgrade, ...] = Field(description="from where one step leads here")
     skew: dict[str, dict[str, str]] = Field(
         {},
         description="by component of this release, the versions of others that may run beside it,"
         " as ranges",
     )
-    install: tuple[Install, ...]
-    keys: tuple[Key, ...]
-    builders: tuple[Builder, ...]
+    install: tuple[Install, ...] = Field(description="ready commands, by family of distributions")
+    keys: tuple[Key, ...] = Field(description="the public keys that sign it")
+    builders: tuple[Builder, ...] = Field(description="the programs that made them")
     development: bool = Field(
         description="not for production: a development key signed, or the programs are placeholders"
     )

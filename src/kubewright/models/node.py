@@ -30,7 +30,9 @@ class Kernel(Model):
 
     releases: tuple[Pattern, ...] = Field(description="one must match `uname -r`")
     level: Level = Field(description="of a release that none matches")
-    configs: tuple[KernelConfig, ...]
+    configs: tuple[KernelConfig, ...] = Field(
+        description="options that the kernel has to be built with"
+    )
     cgroup_v1_configs: tuple[KernelConfig, ...] = Field(
         (), description="in addition, on a host with cgroup v1"
     )
@@ -46,8 +48,8 @@ class Cgroups(Model):
     """Control groups."""
 
     v1: Level = Field(description="of a host with cgroup v1")
-    v1_controllers: tuple[Word, ...]
-    v2_controllers: tuple[Word, ...]
+    v1_controllers: tuple[Word, ...] = Field(description="that cgroup v1 has to have")
+    v2_controllers: tuple[Word, ...] = Field(description="that cgroup v2 has to have")
     driver: Literal["systemd", "cgroupfs"] = Field(description="what kubeadm tells kubelet to use")
 
 
@@ -55,22 +57,24 @@ class Machine(Model):
     """What a role needs of its machine."""
 
     ports: tuple[int, ...] = Field(description="TCP ports that must be free")
-    memory_mib: int
-    cpus: int
+    memory_mib: int = Field(description="how much memory at least, in MiB")
+    cpus: int = Field(description="how many processors at least")
     level: Level = Field(description="of too little memory or too few CPUs")
 
 
 class DockerRule(Model):
     """From a Docker version on, the oldest cri-dockerd that can talk to it."""
 
-    docker: Version
-    cri_dockerd: Version
+    docker: Version = Field(description="versions of Docker that it is about")
+    cri_dockerd: Version = Field(description="versions of cri-dockerd that do")
 
 
 class Runtime(Model):
     """Container runtimes."""
 
-    cri: Literal["v1"] = "v1"
+    cri: Literal["v1"] = Field(
+        "v1", description="the version of the interface between kubelet and runtime"
+    )
     containerd_minimum: Version = Field(description="older ones are not supported at all")
     containerd_lines: tuple[Version, ...] = Field(
         description="the first validated version of each line; none: unknown"
@@ -83,16 +87,16 @@ class Runtime(Model):
 class NodeSpec(Model):
     """What one Kubernetes minor asks of a node."""
 
-    minor: Minor
-    kernel: Kernel
-    cgroups: Cgroups
-    sysctls: dict[Word, Word]
+    minor: Minor = Field(description="of Kubernetes")
+    kernel: Kernel = Field(description="its version and options")
+    cgroups: Cgroups = Field(description="which versions and controllers")
+    sysctls: dict[Word, Word] = Field(description="and the values that they must have")
     swap: Level = Field(description="of swap in use, unless kubelet is told to tolerate it")
     executables: dict[Word, Level] = Field(
         description="programs; `ok` takes back what an older minor asks for"
     )
-    machines: dict[Role, Machine]
-    runtime: Runtime
+    machines: dict[Role, Machine] = Field(description="processors, memory and ports, by role")
+    runtime: Runtime = Field(description="which container runtimes")
     evidence: dict[str, Evidence] = Field(
         description="by the part of the specification that it is about"
     )

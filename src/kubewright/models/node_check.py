@@ -14,7 +14,7 @@ class Check(Document):
     """One thing that was looked at."""
 
     id: str = Field(description="a name that stays, such as `containerd-cri`")
-    result: Result
+    result: Result = Field(description="fail: Kubernetes will not run here; warn: it may not; ok")
     found: str = Field(description="`cannot look` where it could not be seen, which is a warning")
     wanted: str = Field(description="empty where the result is ok")
     remedy: str = Field(description="for people; empty where the result is ok")
@@ -32,6 +32,6 @@ class NodeCheck(Document):
     """
 
     spec: str = Field(description="the version of Kubernetes whose node spec was asked")
-    role: Role
+    role: Role = Field(description="whom it was asked for")
     checks: tuple[Check, ...] = Field(description="in the order in which they were made")
     result: Result = Field(description="the worst of all")

@@ -32,12 +32,22 @@ class Content(Model):
     which a person puts there stays.
     """
 
-    target: str = Field(pattern=r"^/")
-    source: str = Field("", pattern=r"^(|(input|file|template):.+)$")
-    kind: Literal["file", "config", "default", "dir", "place", "link"] = "file"
+    target: str = Field(pattern=r"^/", description="where it lies on a node, an absolute path")
+    source: str = Field(
+        "",
+        pattern=r"^(|(input|file|template):.+)$",
+        description="`input:COMPONENT/NAME`, a fetched file; `input:COMPONENT/NAME!MEMBER`, a"
+        " member of a fetched archive; `file:PATH` below packaging/, or `file:@repo/PATH`;"
+        " `template:PATH`, the same and rendered. None for a directory, place or link",
+    )
+    kind: Literal["file", "config", "default", "dir", "place", "link"] = Field(
+        "file",
+        description="config: people may edit it, and keep their edits; default: put there by"
+        " scripts where nothing is; place: a directory that scripts make where nothing is",
+    )
     mode: str = Field("0644", pattern=r"^0[0-7]{3}$", description="octal, as a string")
     to: str = Field("", description="of a link: what it points to")
-    only: Format | None = None
+    only: Format | None = Field(None, description="the one format that has it; none: both")
     minors: dict[Minor, bool] = Field(
         default_factory=dict,
         description="whether packages of a minor have it; of one that is not named: no. None: all",
@@ -69,7 +79,7 @@ class Content(Model):
 class Service(Model):
     """A systemd unit that the package carries and what its scripts do with it."""
 
-    unit: str
+    unit: str = Field(description="its name, such as kubelet.service")
     enable: bool = Field(False, description="enabled and started on first install")
     restart: bool = Field(
         False, description="try-restart on upgrade; otherwise a message for a .service says how"
@@ -82,10 +92,10 @@ class Relations(Model):
     {version}, {minor}, {after_next_minor} and {COMPONENT} (its version) are filled in.
     """
 
-    depends: tuple[str, ...] = ()
-    recommends: tuple[str, ...] = ()
-    provides: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
+    depends: tuple[str, ...] = Field((), description="what it cannot be without")
+    recommends: tuple[str, ...] = Field((), description="what it is better with")
+    provides: tuple[str, ...] = Field((), description="names that it stands for too, with versions")
+    conflicts: tuple[str, ...] = Field((), description="what cannot be beside it")
     replaces: tuple[str, ...] = Field(
         (), description="deb only: rpm's Obsoletes would swap people's packages"
     )
@@ -95,16 +105,16 @@ class OlderRelations(Model):
     """What only the packages of older minors need besides."""
 
     before: Minor = Field(description="the first minor that does not")
-    deb: Relations = Relations()
-    rpm: Relations = Relations()
+    deb: Relations = Field(Relations(), description="what their debs have besides")
+    rpm: Relations = Field(Relations(), description="what their rpms have besides")
 
 
 class Recipe(Model):
     """What one package is."""
 
-    name: str
-    summary: str = Field(max_length=80)
-    description: str
+    name: str = Field(description="as the file is called")
+    summary: str = Field(max_length=80, description="one line, which package managers list")
+    description: str = Field(description="what it is for, in sentences")
     component: str = Field("kubernetes", description="whose version the package has")
     revision: int | None = Field(None, description="absent: --revision (Kubernetes' own packages)")
     changes: dict[int, str] = Field(
@@ -113,12 +123,14 @@ class Recipe(Model):
     made_of: tuple[str, ...] = Field(
         (), description="the components whose code is in an input that is compiled here"
     )
-    epoch: dict[Format, int] = Field(default_factory=dict)
+    epoch: dict[Format, int] = Field(
+        default_factory=dict, description="by format, where others have had higher versions"
+    )
     version: str = Field("", description="only for what is versioned by nothing upstream")
     all_architectures: bool = Field(
         False, description="one package for every architecture (all, noarch)"
     )
-    section: str = "admin"
+    section: str = Field("admin", description="Debian's section")
     monolith: bool = Field(False, description="only in releases whose hyperkube is one program")
     guard: bool = Field(False, description="refuse to jump over a minor or go down one")
     same_files: tuple[str, ...] = Field(
@@ -130,12 +142,14 @@ class Recipe(Model):
         (),
         description="deb: packages with the same data, in whose presence it refuses to be unpacked",
     )
-    relations: Relations = Relations()
-    deb: Relations = Relations()
-    rpm: Relations = Relations()
-    older: tuple[OlderRelations, ...] = ()
-    contents: tuple[Content, ...] = ()
-    services: tuple[Service, ...] = ()
+    relations: Relations = Field(Relations(), description="to other packages, of both formats")
+    deb: Relations = Field(Relations(), description="besides, of the deb")
+    rpm: Relations = Field(Relations(), description="besides, of the rpm")
+    older: tuple[OlderRelations, ...] = Field(
+        (), description="what packages of older minors need besides"
+    )
+    contents: tuple[Content, ...] = Field((), description="its files, directories and links")
+    services: tuple[Service, ...] = Field((), description="its systemd units")
     scripts: dict[Literal["preinst", "configure", "prerm", "postrm"], str] = Field(
         default_factory=dict,
         description="extra shell for a script, a file below packaging/; "

@@ -54,12 +54,12 @@ ReleaseStatus = Literal["current", "superseded", "yanked"]
 class ChannelRelease(Document):
     """A release in a channel."""
 
-    name: ReleaseName
-    kubernetes: Version
-    status: ReleaseStatus
-    manifest_url: RelativePath
-    manifest_sha256: Sha256
-    development: bool = False
+    name: ReleaseName = Field(description="such as v1.36.4-1")
+    kubernetes: Version = Field(description="its version of Kubernetes")
+    status: ReleaseStatus = Field(description="yanked: withdrawn; superseded: offered before")
+    manifest_url: RelativePath = Field(description="its manifest, below the site's root")
+    manifest_sha256: Sha256 = Field(description="of its manifest")
+    development: bool = Field(False, description="not for production")
     reason: str = Field(
         "", description="of a yanked release: why it was withdrawn", exclude_if=is_unsaid
     )
@@ -71,19 +71,21 @@ class Repodata(Document):
     snapshot: PlainName = Field(description="the directory of its immutable form")
     repomd: Sha256 = Field(description="repomd.xml of the snapshot")
     primary: Sha256 = Field(description="primary.xml.gz of the snapshot")
-    filelists: Sha256
-    other: Sha256
+    filelists: Sha256 = Field(description="filelists.xml.gz of both")
+    other: Sha256 = Field(description="other.xml.gz of both")
     plain_repomd: Sha256 = Field(description="repomd.xml of the plain repository")
-    plain_primary: Sha256
+    plain_primary: Sha256 = Field(description="primary.xml.gz of the plain repository")
 
 
 class Channel(Document):
     """`channels/NAME.json`: what a channel is, and by digest everything that it is served as."""
 
-    header: Header = Header(type="kubewright.channel")
+    header: Header = Field(
+        Header(type="kubewright.channel"), description="what this is, in which format"
+    )
     site: str = Field("", description="the id of the site")
-    channel: ChannelName
-    sequence: int = Field(ge=1)
+    channel: ChannelName = Field(description="its name, also as suite and yum directory")
+    sequence: int = Field(ge=1, description="the number of this record")
     parent: Sha256 | None = Field(None, description="of the record before this one")
     issued: int = Field(description="publication clock, epoch seconds")
     valid_until: int | None = Field(
@@ -112,7 +114,9 @@ class Channel(Document):
         (), description="that its repositories are for, by Debian's names"
     )
     note: str = Field("", description="why, as whoever published it said", exclude_if=is_unsaid)
-    releases: tuple[ChannelRelease, ...]
+    releases: tuple[ChannelRelease, ...] = Field(
+        description="the releases that were published to it"
+    )
     suite: Sha256 | None = Field(None, description="apt/dists/NAME/Release")
     packages: dict[PlainName, Sha256] = Field({}, description="Packages.gz, by Debian architecture")
     repodata: dict[PlainName, Repodata] = Field({}, description="by base architecture")
@@ -138,13 +142,13 @@ class Channel(Document):
 class IndexedRelease(Document):
     """A release as the index lists it."""
 
-    name: ReleaseName
-    kubernetes: Version
-    status: ReleaseStatus
-    channels: tuple[ChannelName, ...]
-    manifest_url: RelativePath
-    manifest_sha256: Sha256
-    end_of_life: Day | None = None
+    name: ReleaseName = Field(description="such as v1.36.4-1")
+    kubernetes: Version = Field(description="its version of Kubernetes")
+    status: ReleaseStatus = Field(description="yanked in any channel, else current in any")
+    channels: tuple[ChannelName, ...] = Field(description="that list it")
+    manifest_url: RelativePath = Field(description="its manifest, below the site's root")
+    manifest_sha256: Sha256 = Field(description="of its manifest")
+    end_of_life: Day | None = Field(None, description="when upstream ends its support")
     upgrade_ranges: tuple[str, ...] = Field(
         (), description="of Kubernetes versions from which it may be reached in one step"
     )
@@ -160,7 +164,7 @@ class IndexedRelease(Document):
     avoid: str | None = Field(
         None, description="why nobody should be led to it who has not asked for it"
     )
-    development: bool = False
+    development: bool = Field(False, description="not for production")
     reason: str = Field(
         "", description="of a yanked release: why it was withdrawn", exclude_if=is_unsaid
     )
@@ -169,7 +173,9 @@ class IndexedRelease(Document):
 class Index(Document):
     """`releases/index.json`: every release of the site."""
 
-    header: Header = Header(type="kubewright.index")
+    header: Header = Field(
+        Header(type="kubewright.index"), description="what this is, in which format"
+    )
     site: str = Field("", description="the id of the site")
     url: PublicUrl = Field("", description="the site's public base URL, where one is fixed")
     signers: tuple[str, ...] = Field(
@@ -178,24 +184,24 @@ class Index(Document):
     revoked: tuple[str, ...] = Field(
         (), description="ids of keys that sign nothing any more", exclude_if=is_unsaid
     )
-    sequence: int = Field(ge=1)
-    parent: Sha256 | None = None
-    issued: int
+    sequence: int = Field(ge=1, description="the number of this index")
+    parent: Sha256 | None = Field(None, description="of the index before this one")
+    issued: int = Field(description="publication clock, epoch seconds")
     channels: dict[ChannelName, ReleaseName] = Field(
         {}, description="the release that each channel offers now", exclude_if=is_unsaid
     )
-    releases: tuple[IndexedRelease, ...] = Field(description="newest first")
+    releases: tuple[IndexedRelease, ...] = Field(description="all of the site, newest first")
     graph_url: RelativePath | None = Field(
         None, description="the immutable copy of releases/graph.json"
     )
-    graph_sha256: Sha256 | None = None
+    graph_sha256: Sha256 | None = Field(None, description="of that copy")
 
 
 class Copy(Document):
     """An immutable copy of a document that changes."""
 
-    sequence: int = Field(ge=1)
-    sha256: Sha256
+    sequence: int = Field(ge=1, description="the number of the document")
+    sha256: Sha256 = Field(description="of the document")
 
 
 class SiteKey(Document):
@@ -203,7 +209,7 @@ class SiteKey(Document):
 
     kind: str = Field(description="openpgp or ecdsa-p256")
     id: PlainName = Field(description="OpenPGP fingerprint, or the SHA-256 of the public key")
-    development: bool = False
+    development: bool = Field(False, description="whether anybody could have made it")
     role: str = Field(
         "", description="current, next, earlier (what it signed stays good), or revoked"
     )
@@ -240,20 +246,22 @@ class Pruned(Document):
 class State(Document):
     """One publication: what the whole site is. It never changes; the next one names it."""
 
-    header: Header = Header(type="kubewright.site")
+    header: Header = Field(
+        Header(type="kubewright.site"), description="what this is, in which format"
+    )
     site: str = Field(
         "", description="its id, made from the address and the keys of the first publication"
     )
     url: PublicUrl = Field("", description="its public base URL, where one is fixed")
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, description="how many publications there were, with this one")
     parent: Sha256 | None = Field(None, description="of the state before this one")
     issued: int = Field(description="publication clock, epoch seconds")
     engine: str = Field(description="the newest version of kubewright that has published here")
     root: Sha256 | None = Field(
         None, description="of tuf/1.root.json; none: published before the site had metadata"
     )
-    channels: dict[ChannelName, Copy]
-    index: Copy
+    channels: dict[ChannelName, Copy] = Field(description="the record of each, by name")
+    index: Copy = Field(description="of releases")
     keys: tuple[SiteKey, ...] = Field(description="of each kind the current one first")
     kept: Kept | None = Field(None, description="absent: the whole history")
     files: dict[RelativePath, Sha256] = Field(

@@ -61,44 +61,53 @@ class Node(Model):
 
     version: str = Field(min_length=1, description="the release's name in index.json")
     payload: str = Field(description="its manifest: URL relative to the site's root, and digest")
-    metadata: dict[str, str]
+    metadata: dict[str, str] = Field(
+        description="by names such as io.kubewright.kubernetes, as texts"
+    )
 
 
 class Always(Model):
     """The rule that holds for every cluster; others of Cincinnati's need a cluster to ask."""
 
-    type: Literal["Always"] = "Always"
+    type: Literal["Always"] = Field(
+        "Always", description="always: whoever comes from there meets it"
+    )
 
 
 class Risk(Model):
     """Why an upgrade is nobody's default."""
 
-    url: str
-    name: str = Field(pattern=r"^[A-Z][A-Za-z]*$")
-    message: str
-    matching_rules: tuple[Always, ...] = Field((Always(),), alias="matchingRules")
+    url: str = Field(description="where more is said")
+    name: str = Field(pattern=r"^[A-Z][A-Za-z]*$", description="such as PreRelease")
+    message: str = Field(description="in words")
+    matching_rules: tuple[Always, ...] = Field(
+        (Always(),), alias="matchingRules", description="whom it is about"
+    )
 
 
 class Edge(Model):
     """An upgrade by the names of its nodes."""
 
-    from_version: str = Field(alias="from")
-    to: str
+    from_version: str = Field(alias="from", description="where it begins")
+    to: str = Field(description="where it leads")
 
 
 class Conditional(Model):
     """Upgrades that share their risks."""
 
-    edges: tuple[Edge, ...]
-    risks: tuple[Risk, ...]
+    edges: tuple[Edge, ...] = Field(description="the steps that have these risks")
+    risks: tuple[Risk, ...] = Field(description="why one may not want them")
 
 
 class Graph(Document):
     """`releases/graph.json`: every release, and which may follow which."""
 
-    version: Literal[1] = 1
+    version: Literal[1] = Field(1, description="of the format")
     nodes: tuple[Node, ...] = Field(description="oldest first: every edge leads to a later one")
     edges: tuple[tuple[int, int], ...] = Field(
         description="upgrades without a risk, by their places in `nodes`"
     )
-    conditional_edges: tuple[Conditional, ...] = Field(alias="conditionalEdges")
+    conditional_edges: tuple[Conditional, ...] = Field(
+        alias="conditionalEdges",
+        description="steps with a risk, for who asks for the release by name",
+    )
