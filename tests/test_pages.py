@@ -80,7 +80,7 @@ def test_the_install_page_and_the_readme_are_the_front_page(pages: ModuleType) -
     deb, rpm, zypper = ways.values()
     blocks = pages.blocks(PAGE.name)
     for names, commands in (
-        (("key", "repository", "install-node", "check-node"), deb),
+        (("tools", "key", "repository", "install-node", "check-node"), deb),
         (("dnf-repository", "dnf-install", "check-node"), rpm),
     ):
         assert "".join(blocks[name] for name in names) == commands

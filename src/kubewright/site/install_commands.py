@@ -17,6 +17,8 @@ KEYRING = "/usr/share/keyrings/kubewright-archive-keyring.gpg"
 NODE = "kubernetes-node"
 CONTROL_PLANE = "kubernetes-control-plane"
 CHECK = "kube-node-check"
+TOOLS = "sudo apt-get update && sudo apt-get install ca-certificates curl gpg"
+"""What the commands for apt need, and a bare machine has not."""
 SOURCES = "/etc/apt/sources.list.d/kubewright.sources"
 
 Names = Mapping[str, str]
@@ -153,6 +155,7 @@ def command(manager: Manager, names: Names) -> str:
 
 def _apt(site: str, channel: str) -> str:
     return (
+        f"{TOOLS}\n"
         f"sudo curl -fsSL {site}/{layout.KEYRING} -o {KEYRING}\n"
         f"sudo chmod a+r {KEYRING}\n"
         f"sudo tee {SOURCES} <<EOF\n"
