@@ -129,6 +129,16 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def soak(session: nox.Session) -> None:
+    """Let clients follow a site that is published without rest: -- --refreshes 5000 --peer
+
+    Of directories or buckets alone: -- --site bucket.
+    """
+    script = str(ROOT / "tests" / "soak" / "soak.py")
+    run(session, environment(session, "checks", "test", "lint"), script, *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
 def acceptance(session: nox.Session) -> None:
     """Install real Kubernetes on clean machines from a site of our own, and see Pods run.
 
