@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -48,6 +49,8 @@ LATENCY = 0.05
 """Seconds that each request waits for its answer."""
 PEERS = 0.1
 """Of the refreshes, so many for the peers."""
+STEP = 200
+"""After so many refreshes it says how many are left."""
 BUCKET = "soak"
 
 
@@ -65,46 +68,63 @@ class Count:
 Counts = dict[str, Count]
 
 
-def soaked(clients: Mapping[str, Sequence[Client]], refreshes: int) -> Counts:
-    """Let clients refresh so often, each kind its share, fresh at every second time."""
-    counts: Counts = {kind: Count() for kind in clients}
-    lock = threading.Lock()
-    whole = sum(SHARES[kind] for kind in clients)
-    left = {kind: round(refreshes * SHARES[kind] / whole) for kind in clients}
+class Soaking:
+    """Clients that refresh until each kind has done its share."""
 
-    def take(kind: str) -> bool:
-        with lock:
-            left[kind] -= 1
-            return left[kind] >= 0
+    def __init__(self, clients: Mapping[str, Sequence[Client]], refreshes: int) -> None:
+        self.clients = clients
+        self.counts: Counts = {kind: Count() for kind in clients}
+        self.lock = threading.Lock()
+        whole = sum(SHARES[kind] for kind in clients)
+        self.left = {kind: round(refreshes * SHARES[kind] / whole) for kind in clients}
 
-    def follow(kind: str, client: Client) -> None:
+    def run(self) -> Counts:
+        """Let all of them refresh, fresh at every second time. Ctrl-C ends it, and what was counted
+        until then counts.
+        """
+        pairs = [(kind, one) for kind, group in self.clients.items() for one in group]
+        with ThreadPoolExecutor(len(pairs)) as pool:
+            try:
+                for done in [pool.submit(self._follow, *pair) for pair in pairs]:
+                    done.result()
+            except KeyboardInterrupt:
+                with self.lock:
+                    self.left.clear()
+        return self.counts
+
+    def _follow(self, kind: str, client: Client) -> None:
         fresh = False
-        while take(kind):
+        while self._take(kind):
             fresh = not fresh
             refresh = "fresh" if fresh else "kept"
-            if _tried(counts[kind], lock, refresh, partial(client.refresh, fresh=fresh)):
-                _tried(counts[kind], lock, "download", client.download)
+            if self._tried(kind, refresh, partial(client.refresh, fresh=fresh)):
+                self._tried(kind, "download", client.download)
         client.end()
 
-    with ThreadPoolExecutor(sum(map(len, clients.values()))) as pool:
-        pairs = [(kind, one) for kind, group in clients.items() for one in group]
-        for done in [pool.submit(follow, *pair) for pair in pairs]:
-            done.result()
-    return counts
+    def _take(self, kind: str) -> bool:
+        with self.lock:
+            left = self.left.get(kind, 0)
+            if left > 0:
+                self.left[kind] = left - 1
+                if sum(self.left.values()) % STEP == 0:
+                    bad = failures(self.counts)
+                    print(f"{sum(self.left.values())} left, {bad} failures", file=sys.stderr)
+            return left > 0
 
-
-def _tried(count: Count, lock: threading.Lock, what: str, act: Callable[[], None]) -> bool:
-    started = time.time()
-    try:
-        act()
-    except (ToolFailed, OSError) as error:
-        with lock:
-            count.bad[what] += 1
-            count.said.append(f"{what}, from {started:.2f} to {time.time():.2f}: {error}")
-        return False
-    with lock:
-        count.good[what] += 1
-    return True
+    def _tried(self, kind: str, what: str, act: Callable[[], None]) -> bool:
+        count, started = self.counts[kind], time.time()
+        try:
+            act()
+        except (ToolFailed, OSError) as error:
+            with self.lock:
+                if self.left:  # else Ctrl-C has ended the client
+                    count.bad[what] += 1
+                    when = f"from {started:.2f} to {time.time():.2f}"
+                    count.said.append(f"{what}, {when}: {error}")
+            return False
+        with self.lock:
+            count.good[what] += 1
+        return True
 
 
 def made(work: Path, followed: Followed, kinds: Sequence[str]) -> dict[str, list[Client]]:
@@ -162,7 +182,7 @@ def ours(kind: str, refreshes: int, work: Path, seed: int) -> tuple[Counts, Told
     with site(kind, work) as there:
         clients = made(work / "clients", there.followed, [*KINDS])
         with publishing(there.settings, there.names, seed) as publisher:
-            counts = soaked(clients, refreshes)
+            counts = Soaking(clients, refreshes).run()
             told = publisher.stop()
         if told is None:
             raise RuntimeError("the publisher ended before the clients did")
@@ -201,7 +221,8 @@ def theirs(refreshes: int, work: Path) -> dict[str, tuple[Counts, int]]:
                 turning(publisher) as turns,
             ):
                 followed = Followed(f"{url} stable main", f"baseurl={url}/", key)
-                counts = soaked(made(work / f"of-{kinds[0]}", followed, kinds), refreshes)
+                clients = made(work / f"of-{kinds[0]}", followed, kinds)
+                counts = Soaking(clients, refreshes).run()
             found[name] = counts, turns[0]
     return found
 
@@ -268,6 +289,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     logging.disable(logging.WARNING)  # what the publisher says of itself is not asked for here
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, from afar, too
     kinds = options.site or ["directory", "bucket"]
     require(bucket="bucket" in kinds, peer=options.peer)
     shutil.rmtree(options.failures, ignore_errors=True)

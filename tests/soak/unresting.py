@@ -2,6 +2,7 @@
 again.
 """
 
+import os
 import random
 import time
 import traceback
@@ -123,7 +124,8 @@ def work(
     publisher = Publisher(settings, keys_of(settings), names, random.Random(seed))
     publisher.begin()
     ready.set()
-    while not end.is_set():
+    parent = os.getppid()
+    while not end.is_set() and os.getppid() == parent:
         publisher.act()
     publisher.prune()
     told.put(publisher.told)

@@ -77,6 +77,13 @@ class Repodata(Document):
     plain_primary: Sha256
 
 
+class Copy(Document):
+    """An immutable copy of a document that changes."""
+
+    sequence: int = Field(ge=1)
+    sha256: Sha256
+
+
 class Channel(Document):
     """`channels/NAME.json`: what a channel is, and by digest everything that it is served as."""
 
@@ -85,6 +92,9 @@ class Channel(Document):
     channel: ChannelName
     sequence: int = Field(ge=1)
     parent: Sha256 | None = Field(None, description="of the record before this one")
+    earlier: tuple[Copy, ...] = Field(
+        (), description="some older records, by which others are found", exclude_if=is_unsaid
+    )
     issued: int = Field(description="publication clock, epoch seconds")
     valid_until: int | None = Field(
         None, description="epoch seconds; apt refuses the suite from then on"
@@ -186,13 +196,6 @@ class Index(Document):
         None, description="the immutable copy of releases/graph.json"
     )
     graph_sha256: Sha256 | None = None
-
-
-class Copy(Document):
-    """An immutable copy of a document that changes."""
-
-    sequence: int = Field(ge=1)
-    sha256: Sha256
 
 
 class SiteKey(Document):

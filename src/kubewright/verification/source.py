@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 from kubewright import files
-from kubewright.errors import VerificationFailed
+from kubewright.errors import KubewrightError, VerificationFailed
 from kubewright.metadata.chain import Get
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.scratch import OWN
@@ -189,6 +189,45 @@ class Steady:
             raise VerificationFailed(
                 path, "was something else a moment ago", "if somebody is publishing, verify again"
             )
+
+
+class Noting:
+    """A source that keeps the first refusal to read: what cannot be read is not known to be
+    damaged.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._refusal: KubewrightError | None = None
+        self.list = source.list
+
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        with self._noted():
+            return self._source.read(path, most)
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        with self._noted():
+            return self._source.measured(path, size)
+
+    @contextmanager
+    def local(self, path: str, size: int) -> Iterator[Path]:
+        with self._noted(), self._source.local(path, size) as file:
+            yield file
+
+    def require(self) -> None:
+        """Raise the refusal, if there was one."""
+        if self._refusal is not None:
+            raise self._refusal
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except VerificationFailed:
+            raise
+        except KubewrightError as error:
+            self._refusal = self._refusal or error
+            raise
 
 
 def _bounded(read: Callable[[int], bytes], path: str, most: int | None) -> bytes:
