@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -132,9 +132,11 @@ def reading() -> Iterator[Starts]:
             starts.by_path[path] += 1
             return super().measured(path, size)
 
-        def local(self, path: str, size: int) -> AbstractContextManager[Path]:
+        @contextmanager
+        def local(self, path: str, size: int) -> Iterator[Path]:
             starts.by_path[path] += 1
-            return super().local(path, size)
+            with super().local(path, size) as file:
+                yield file
 
     with patch("kubewright.stages.store.Directory", Counted):
         yield starts
