@@ -141,6 +141,9 @@ class Site:
     """A site that is soaked, and how clients reach it."""
 
     settings: Settings
+    """Of the publisher."""
+    near: Settings
+    """The same without latency, for who verifies it in the end."""
     names: list[str]
     followed: Followed
 
@@ -159,7 +162,7 @@ def site(kind: str, work: Path) -> Iterator[Site]:
     followed = Followed(f"{url}/apt {FOLLOWED} main", yum, key)
     with ExitStack() as stack:
         if kind == "directory":
-            settings = settings.model_copy(update={"site": str(work / "site")})
+            near = settings = settings.model_copy(update={"site": str(work / "site")})
             stack.enter_context(
                 serving(partial(directory, work / "site"), latency=LATENCY, port=port)
             )
@@ -171,10 +174,11 @@ def site(kind: str, work: Path) -> Iterator[Site]:
             objects = partial(forwarding, f"{store}/{BUCKET}/site", pool)
             stack.enter_context(serving(objects, latency=LATENCY, port=port))
             slow = stack.enter_context(serving(partial(forwarding, store, pool), latency=LATENCY))
-            settings = settings.model_copy(
-                update={"site": f"s3://{BUCKET}/site", "s3_endpoint": slow}
+            named = settings.model_copy(update={"site": f"s3://{BUCKET}/site"})
+            near, settings = (
+                named.model_copy(update={"s3_endpoint": one}) for one in (store, slow)
             )
-        yield Site(settings, names, followed)
+        yield Site(settings, near, names, followed)
 
 
 def ours(kind: str, refreshes: int, work: Path, seed: int) -> tuple[Counts, Told]:
@@ -186,7 +190,7 @@ def ours(kind: str, refreshes: int, work: Path, seed: int) -> tuple[Counts, Told
             told = publisher.stop()
         if told is None:
             raise RuntimeError("the publisher ended before the clients did")
-        told.failed.extend(wrong(there.settings))
+        told.failed.extend(wrong(there.near))
         return counts, told
 
 

@@ -192,8 +192,9 @@ def _next(
     valid_for: int | None,
     architectures: Sequence[str] = (),
 ) -> Channel:
-    # Time never goes back: clients refuse an older Date.
-    issued = following(previous.issued, now, step=1) if previous else now
+    # Time never goes back: clients refuse an older Date. Nor is it ahead, however many publications
+    # there are in a second: they refuse that, too, and take another with the same Date.
+    issued = following(previous.issued, now) if previous else now
     days = _days(previous, valid_for)
     known = previous.architectures if previous else ()
     made = Channel(

@@ -206,8 +206,8 @@ class Draft:
         changed: dict[str, Any] = {"parent": before.sha256 if before else None, "note": self.note}
         changed["earlier"] = landmarks(previous) if previous else ()
         renewed = self.renewed
-        if record.issued <= renewed:  # clients refuse an older Date
-            issued, days = renewed + 1, record.valid_for
+        if record.issued < renewed:  # clients refuse an older Date
+            issued, days = renewed, record.valid_for
             changed |= {"issued": issued, "valid_until": issued + days * DAY if days else None}
         self.records[record.channel] = record.model_copy(update=changed)
         self.listed[record.channel] = listed
