@@ -6,6 +6,7 @@
 import fcntl
 import hashlib
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -133,12 +134,16 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def faults(session: nox.Session) -> None:
-    """Go through whole tables of faults, of which the tests take a sample: it takes an hour."""
+    """Go through whole tables of faults, of which the tests take a sample: it takes hours.
+
+    KUBEWRIGHT_FAULTS=N takes so many of each verb, KUBEWRIGHT_FAULT_SEED others: -- -k publish
+    """
     python = environment(session, "checks", "test", "lint", "docs")
+    count = os.environ.get("KUBEWRIGHT_FAULTS", "all")
     found = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if _is_sampled(path)]
     files = [str(path.relative_to(ROOT)) for path in found]
     command = (python, "-m", "pytest", *files, *session.posargs)
-    session.run(*command, external=True, env={"KUBEWRIGHT_FAULTS": "all"})
+    session.run(*command, external=True, env={"KUBEWRIGHT_FAULTS": count})
 
 
 def _is_sampled(path: Path) -> bool:
@@ -153,6 +158,16 @@ def bench(session: nox.Session) -> None:
     A single one: -- layers --binary FILE.
     """
     script = str(ROOT / "tests" / "bench" / "bench.py")
+    run(session, environment(session, "checks", "test", "lint", "docs"), script, *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
+def soak(session: nox.Session) -> None:
+    """Let clients follow a site that is published without rest: -- --refreshes 5000 --peer
+
+    Of directories or buckets alone: -- --site bucket.
+    """
+    script = str(ROOT / "tests" / "soak" / "soak.py")
     run(session, environment(session, "checks", "test", "lint", "docs"), script, *session.posargs)
 
 

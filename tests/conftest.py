@@ -313,9 +313,19 @@ def covered(terminal: pytest.TerminalReporter) -> list[str]:
     return sorted(said)
 
 
+def tried(terminal: pytest.TerminalReporter) -> list[str]:
+    """How many faults of all tables were tried, where any were."""
+    counts = {"tried": 0, "of": 0}
+    for report in terminal.getreports("passed"):
+        for name, count in report.user_properties:
+            if name in counts:
+                counts[name] += int(str(count))
+    return [f"in all: {counts['tried']} of {counts['of']} faults"] if counts["of"] else []
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what exhaustive tests went through, and list the skips that made the run fail."""
-    if lines := covered(terminalreporter):
+    if lines := [*covered(terminalreporter), *tried(terminalreporter)]:
         terminalreporter.section("covered")
         for line in lines:
             terminalreporter.line(line)

@@ -5,7 +5,6 @@ In CI a few of all cases, always the same. KUBEWRIGHT_FAULTS=all goes through al
 KUBEWRIGHT_FAULTS=100 through so many of each command; KUBEWRIGHT_FAULT_SEED=SEED chooses others.
 """
 
-import os
 import random
 import threading
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from buckets import NOW, account, in_new_bucket, opened, problems, put
-from exhaustive import WANTED
+from exhaustive import SEED, WANTED, chosen, tried
 from s3_server import Hinder, Request, on_the_way, running
 
 from kubewright.cli.shipped import shipped
@@ -24,14 +23,16 @@ from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout
-from kubewright.stages import channels, history
+from kubewright.stages import channels, history, promote, prune, withdraw
 from kubewright.stages import store as stores
 from kubewright.stages.repair import repair_site
+from kubewright.stages.verify import verify
 
-SEED = os.environ.get("KUBEWRIGHT_FAULT_SEED", "1")
 PARTS = 4 if WANTED else 1
 """The cases of each command are spread over so many tests, which run side by side."""
-FEW = {"publish": 3, "rollback": 3, "refresh": 2, "repair": 1}
+FEW = {
+    "publish": 3, "rollback": 3, "refresh": 2, "repair": 1, "promote": 1, "withdraw": 1, "prune": 1,
+}  # fmt: skip
 """How many cases of each command are tried otherwise."""
 RIVALS = 16 if WANTED else 3
 
@@ -110,11 +111,26 @@ def repaired(settings: Settings, keys: Keys) -> object:
     return changes
 
 
+def promoted(settings: Settings, keys: Keys) -> object:
+    return promote.promote("v1.35.9-1", ["old", "other"], settings, shipped(), keys)
+
+
+def withdrawn(settings: Settings, keys: Keys) -> object:
+    return withdraw.withdraw("v1.36.3-1", "it loses volumes", settings, shipped(), keys)
+
+
+def pruned(settings: Settings, keys: Keys) -> object:
+    return prune.prune(prune.Retention(1, 0), settings, shipped(), keys)
+
+
 COMMANDS: dict[str, Command] = {
     "publish": published,
     "rollback": rolled_back,
     "refresh": refreshed,
     "repair": repaired,
+    "promote": promoted,
+    "withdraw": withdrawn,
+    "prune": pruned,
 }
 
 DAMAGED = (layout.INDEX, layout.FINISHED, "apt/dists/test/InRelease", "channels/test.json")
@@ -180,9 +196,13 @@ def cases(requests: list[Request]) -> list[Case]:
 
 def few(all_of: list[Case], name: str, part: int) -> list[Case]:
     """Those of a part: all, or some of the seed."""
-    own = all_of[part::PARTS]
-    count = int(WANTED) // PARTS if WANTED.isdigit() else FEW[name]
-    return own if WANTED == "all" else random.Random(SEED).sample(own, min(count, len(own)))
+    return chosen(all_of[part::PARTS], FEW[name], PARTS)
+
+
+def strays(settings: Settings) -> tuple[str, ...]:
+    """What nothing on the site names."""
+    own = verify(settings.site, [], now=settings.now, s3_endpoint=settings.s3_endpoint)
+    return own.strays
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -225,11 +245,16 @@ def test_a_request_that_goes_wrong_leaves_the_old_site_or_the_new(
             assert found == [], where
         command(settings, keys)
         told["healed by the same command"] += 1
-        assert place.tags() == meant, where
+        if name == "prune" and place.tags() != meant:  # it looks twice at what may be a rival's
+            command(settings, keys)
+            assert (problems(later, keys), strays(later)) == ([], ()), where
+        else:
+            assert place.tags() == meant, where
     counts = ", ".join(f"{count} {text}" for text, count in sorted(told.items()))
-    tried = f"{len(few(all_of, name, part))} of {len(all_of[part::PARTS])}"
-    text = f"{name} in a bucket, part {part + 1} of {PARTS}: {tried} requests went wrong: {counts}"
-    record_property("covered", text)
+    count, of = len(few(all_of, name, part)), len(all_of[part::PARTS])
+    share = f"part {part + 1} of {PARTS}: {count} of {of} requests"
+    record_property("covered", f"{name} in a bucket, {share} went wrong: {counts}")
+    tried(record_property, count, of)
 
 
 def test_rivals_whose_requests_go_wrong_lose_nothing(

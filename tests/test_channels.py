@@ -86,7 +86,7 @@ def test_each_publication_names_its_parent_and_time_never_goes_back() -> None:
     first = published("1.36.3")
     now = first.issued - 60
     second = channels.add(first, "stable-1.36", release("1.36.4"), now=now, url="", repo_key=KEY)
-    assert (second.sequence, second.issued) == (2, first.issued + 1)
+    assert (second.sequence, second.issued) == (2, first.issued)
     assert second.parent is not None
 
 
@@ -176,7 +176,7 @@ def test_a_publisher_whose_clock_is_behind_publishes_the_same_only_once() -> Non
     second = channels.add(
         first, "stable", release("1.36.4"), now=990, url="", repo_key=KEY, valid_for=10
     )
-    assert (second.issued, second.valid_until) == (1001, 1001 + 10 * DAY)
+    assert (second.issued, second.valid_until) == (1000, 1000 + 10 * DAY)
     again = channels.add(
         second, "stable", release("1.36.4"), now=995, url="", repo_key=KEY, valid_for=10
     )

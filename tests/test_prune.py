@@ -9,7 +9,8 @@ import pytest
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
-from kubewright.models.site import Pruned, State
+from kubewright.models.pruned import Pruned
+from kubewright.models.site import State
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import layout

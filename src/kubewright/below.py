@@ -13,6 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
+from kubewright import files
 from kubewright.errors import VerificationFailed
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -139,10 +140,10 @@ def _make(handle: int, part: str) -> None:
         return
     made = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
     try:
-        os.fchmod(made, 0o755)
+        files.set_mode(made, 0o755)
     finally:
         os.close(made)
-    os.fsync(handle)
+    files.sync_folder(handle)
 
 
 def _make_root(root: Path) -> None:
@@ -154,6 +155,6 @@ def _make_root(root: Path) -> None:
         root.chmod(0o755)
         parent = os.open(root.parent, _DIRECTORY)
         try:
-            os.fsync(parent)
+            files.sync_folder(parent)
         finally:
             os.close(parent)

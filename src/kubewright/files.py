@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from kubewright.errors import DiskError
 
@@ -23,6 +23,9 @@ CHUNK = 1 << 20
 
 WAIT_QUIETLY = 1.0
 """Seconds to wait for a lock before a log line says so."""
+
+_NOT_OFFERED: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What file systems answer that lack what is asked of them."""
 
 Content = Path | bytes
 """What a file is to hold: the content of another, or bytes at hand."""
@@ -152,7 +155,7 @@ def _lock(path: Path, wait: bool, folder: int | None) -> int | None:
     while True:
         handle = os.open(_within(path, folder), flags, 0o644, dir_fd=folder)
         try:
-            if not _try_lock(handle, WAIT_QUIETLY if wait else 0):
+            if not _try_lock(path, handle, WAIT_QUIETLY if wait else 0):
                 if not wait:
                     os.close(handle)
                     return None
@@ -171,7 +174,7 @@ def _within(path: Path, folder: int | None) -> str:
     return str(path) if folder is None else path.name
 
 
-def _try_lock(handle: int, seconds: float) -> bool:
+def _try_lock(path: Path, handle: int, seconds: float) -> bool:
     """Try for so many seconds to lock an open file."""
     end = time.monotonic() + seconds
     while True:
@@ -181,7 +184,20 @@ def _try_lock(handle: int, seconds: float) -> bool:
         except BlockingIOError:
             if time.monotonic() >= end:
                 return False
+        except OSError as error:
+            if error.errno in {errno.ENOLCK, *_NOT_OFFERED}:
+                raise _no_locks(path) from error
+            raise
         time.sleep(0.02)
+
+
+def _no_locks(path: Path) -> DiskError:
+    return DiskError(
+        str(path),
+        "this file system keeps no locks, by which all who write here wait for each other",
+        "choose a place on another file system, such as a local disk, with --dist, --cache or"
+        " --site; a site may lie in a bucket, too",
+    )
 
 
 def _is_at(path: Path, handle: int, folder: int | None) -> bool:
@@ -194,12 +210,30 @@ def _is_at(path: Path, handle: int, folder: int | None) -> bool:
 
 
 def sync_directory(path: Path) -> None:
-    """Make a rename inside `path` durable."""
+    """Make a rename inside `path` durable, where the file system has a way to."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync_folder(handle)
     finally:
         os.close(handle)
+
+
+def sync_folder(handle: int) -> None:
+    """The same of an open directory."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+
+
+def set_mode(handle: int, mode: int) -> None:
+    """Set the mode of an open file or directory of ours, where the file system has modes."""
+    try:
+        os.fchmod(handle, mode)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, *_NOT_OFFERED}:
+            raise
 
 
 def sha256(data: bytes) -> str:

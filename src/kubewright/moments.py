@@ -35,10 +35,10 @@ def is_to_come(epoch: int, now: int) -> bool:
     return epoch > now + AHEAD
 
 
-def following(before: int, now: int, *, step: int = 0) -> int:
+def following(before: int, now: int) -> int:
     """When something is dated that follows something of `before`: now, but never earlier than that
-    (clients refuse an older date), and `step` seconds later at least.
+    (clients refuse an older date).
 
     What claims to be from a moment that has not come, no client has taken: it counts for nothing.
     """
-    return now if is_to_come(before, now) else max(now, before + step)
+    return now if is_to_come(before, now) else max(now, before)

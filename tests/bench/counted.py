@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Content, Stat, Stored
+from kubewright.verification.source import Directory, Measure
 
 PACKAGES = ("apt/pool/", "yum/pool/")
 
@@ -92,6 +93,53 @@ class CountedStore(DirectoryStore):
     def delete(self, path: str) -> None:
         self.tally.note("delete", path)
         super().delete(path)
+
+
+@dataclass
+class Starts:
+    """How often a verification has started to read each object."""
+
+    by_path: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """Of all objects."""
+        return self.by_path.total()
+
+    @property
+    def objects(self) -> int:
+        """That were read at all."""
+        return len(self.by_path)
+
+    @property
+    def again(self) -> int:
+        """How often a package or an archive was read that had been read before."""
+        large = (".deb", ".rpm", ".tar")
+        return sum(count - 1 for path, count in self.by_path.items() if path.endswith(large))
+
+
+@contextmanager
+def reading() -> Iterator[Starts]:
+    """Count what a verification reads of the directories that it opens in this block."""
+    starts = Starts()
+
+    class Counted(Directory):
+        def read(self, path: str, most: int | None = None) -> bytes | None:
+            starts.by_path[path] += 1
+            return super().read(path, most)
+
+        def measured(self, path: str, size: int | None = None) -> Measure | None:
+            starts.by_path[path] += 1
+            return super().measured(path, size)
+
+        @contextmanager
+        def local(self, path: str, size: int) -> Iterator[Path]:
+            starts.by_path[path] += 1
+            with super().local(path, size) as file:
+                yield file
+
+    with patch("kubewright.stages.store.Directory", Counted):
+        yield starts
 
 
 @contextmanager

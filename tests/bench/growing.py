@@ -2,20 +2,26 @@
 
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from counted import Tally, counting
+from counted import Starts, Tally, counting, reading
 from measure import ROUNDS, processor_time
 from peers import Aptly, Createrepo
 from releases import Releases
 
 from kubewright import run
 from kubewright.cli.shipped import shipped
+from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.site import layout
-from kubewright.stages import channels, publish, verify
+from kubewright.stages import channels, promote, prune, publish, verify
+
+RETENTION = prune.Retention(3, 2 * DAY)
+"""What `prune` leaves by default."""
 
 FORMATS = {"aptly": ".deb", "createrepo_c": ".rpm"}
 """What each peer publishes."""
@@ -42,6 +48,17 @@ class Size:
 
 
 @dataclass
+class Verified:
+    """What a verification took."""
+
+    seconds: float
+    checks: int
+    starts: Starts
+    memory: int
+    """Bytes of Python's objects that were there at once, at most."""
+
+
+@dataclass
 class Measured:
     """Every figure, by the number of releases on the site."""
 
@@ -50,8 +67,7 @@ class Measured:
     """Publishing by the command, from its start to its end."""
     peers: dict[int, dict[str, float]] = field(default_factory=dict)
     verbs: dict[int, dict[str, Cost]] = field(default_factory=dict)
-    verified: dict[int, tuple[float, int]] = field(default_factory=dict)
-    """Seconds and checks."""
+    verified: dict[int, "Verified"] = field(default_factory=dict)
     sizes: dict[int, Size] = field(default_factory=dict)
 
 
@@ -105,11 +121,16 @@ class Growing:
             f"--channel={settings.channels[0]}", f"--now={settings.now}",
         ]  # fmt: skip
         program = run.find("kubewright", install="install the checkout")
+        memory = self.twins / "memory"  # of the twin, which is put back to what it was
+        shutil.rmtree(memory, ignore_errors=True)
         start = processor_time()
         name = self.given.workspace(number).root.name
         run.run(
             [program, "publish", name, *words],
-            env={"KUBEWRIGHT_DATA": os.environ["KUBEWRIGHT_DATA"]},
+            env={
+                "KUBEWRIGHT_DATA": os.environ["KUBEWRIGHT_DATA"],
+                "XDG_STATE_HOME": str(memory),
+            },
         )
         used = processor_time() - start
         self.found.commands[number] = min(self.found.commands[number], used)
@@ -133,7 +154,8 @@ class Growing:
     def measure(self, number: int) -> None:
         """All but publishing, on a site with this many releases."""
         settings, workspace = self.given.settings(number, self.site), self.given.workspace(number)
-        costs = {name: Cost() for name in ("publish", "refresh", "rollback")}
+        names = ("publish", "refresh", "rollback", "promote", "prune")
+        costs = {name: Cost() for name in names}
         for _ in range(ROUNDS):
             timed(
                 costs["publish"],
@@ -142,21 +164,47 @@ class Growing:
             timed(
                 costs["refresh"], lambda: len(channels.refresh(settings, shipped(), self.keys)[1])
             )
-            if number > 1:
-                self._back(settings, costs["rollback"])
-        start = processor_time()
-        report = verify.verify(str(self.site), [], now=settings.now)
-        self.found.verified[number] = processor_time() - start, report.checked
-        if report.findings:
-            raise AssertionError("\n".join(report.lines()))
+            self._on_twins(settings, costs, number)
+        self.found.verified[number] = self._verified(settings.now)
         self.found.verbs[number] = costs
         self.found.sizes[number] = _measured(self.site)
 
-    def _back(self, settings: Settings, cost: Cost) -> None:
-        twin = self._twin()
-        there = settings.model_copy(update={"site": str(twin), "now": settings.now + 1})
-        timed(cost, lambda: len(channels.rollback("stable", there, shipped(), self.keys, None)[1]))
-        shutil.rmtree(twin)
+    def _on_twins(self, settings: Settings, costs: Mapping[str, Cost], number: int) -> None:
+        """The verbs that change the site, each on a copy of it."""
+        oldest, keys = self.given.workspace(1).root.name, self.keys
+
+        def back(there: Settings) -> int:
+            return len(channels.rollback("stable", there, shipped(), keys, None)[1])
+
+        def promoted(there: Settings) -> int:
+            return len(promote.promote(oldest, ["production"], there, shipped(), keys)[2])
+
+        def pruned(there: Settings) -> int:
+            later = there.model_copy(update={"now": there.now + 3 * DAY})
+            return len(prune.prune(RETENTION, later, shipped(), keys).removed)
+
+        verbs: dict[str, Callable[[Settings], int]] = {"promote": promoted, "prune": pruned}
+        if number > 1:
+            verbs["rollback"] = back
+        for name, act in verbs.items():
+            twin = self._twin()
+            there = settings.model_copy(update={"site": str(twin), "now": settings.now + 1})
+            timed(costs[name], partial(act, there))
+            shutil.rmtree(twin)
+
+    def _verified(self, now: int) -> Verified:
+        """Verify the site: for its time, and once more for its memory, which takes longer."""
+        with reading() as starts:
+            start = processor_time()
+            report = verify.verify(str(self.site), [], now=now)
+            used = processor_time() - start
+        if report.findings:
+            raise AssertionError("\n".join(report.lines()))
+        tracemalloc.start()
+        verify.verify(str(self.site), [], now=now)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return Verified(used, report.checked, starts, most)
 
     def _twin(self) -> Path:
         """The site once more, of the same files: the engine writes no file in place."""

@@ -18,13 +18,17 @@ from kubewright.errors import ToolMissing
 from kubewright.signing.roles import Keys
 from kubewright.stages import release
 
-PUBLISHED = (1, 2, 10, 50, 100, 101)
+PUBLISHED = (1, 2, 20, 100, 101)
 """The releases whose publication is measured."""
-KEPT = (1, 10, 50, 100)
+KEPT = (1, 2, 10, 20, 100)
 """How many releases a site has when all else is measured."""
 
 CALLS = 60
 """What a verb that changes nothing may ask of a site, however large."""
+AGE = 12
+"""How many calls more a rollback may take after a hundred publications than after two."""
+TWICE = 1.05
+"""How often `verify` may start an object; packages and archives once."""
 MORE_CALLS = 40
 """What a publication may ask of it beyond the objects that it writes."""
 GROWTH = 1.5
@@ -71,6 +75,13 @@ def _rows(found: Measured, published: tuple[int, ...], kept: tuple[int, ...]) ->
         same = f"its calls at {few}"
         yield Row(f"{name}: calls at {many} releases", large.total, small.total, same, "n", 1)
         yield Row(f"{name}: packages read", large.bodies, 0, "none", "n", 1)
+    for verb, more in (("rollback", AGE), ("promote", 0)):
+        large, small = found.verbs[many][verb].tally, found.verbs[2][verb].tally
+        against = f"its calls at 2, and {more}"
+        yield Row(
+            f"{verb}: calls at {many} releases", large.total, small.total + more, against, "n", 1
+        )
+    yield from _verifying(found, kept)
     cost = found.publish[last]
     budget = f"the objects that it writes and {MORE_CALLS}"
     calls = cost.tally.total
@@ -94,6 +105,19 @@ def _rows(found: Measured, published: tuple[int, ...], kept: tuple[int, ...]) ->
         yield Row(f"{what}.json at {many}", large_size, 10 * small_size, against, "B", LINEAR)
     whole, before = found.sizes[many].total, found.sizes[ten].total
     yield Row(f"site at {many}", whole, 10 * before, f"ten times that at {ten}", "B")
+
+
+def _verifying(found: Measured, kept: tuple[int, ...]) -> Iterator[Row]:
+    """What `verify` reads, and how much memory that takes."""
+    few, many = kept[0], kept[-1]
+    starts = found.verified[many].starts
+    name = f"verify {many} releases"
+    yield Row(f"{name}: objects started", starts.total, starts.objects, "objects", "n", TWICE)
+    yield Row(f"{name}: packages and archives again", starts.again, 0, "none", "n", 1)
+    memory, small = found.verified[many].memory, found.verified[few].memory
+    yield Row(f"{name}: memory", memory, small, f"that of {few}", "B")
+    size_of_site = found.sizes[many].total
+    yield Row(f"{name}: memory", memory, size_of_site, "the site", "B")
 
 
 def _others(given: Releases, work: Path) -> Iterator[Row]:
@@ -145,14 +169,14 @@ def _verbs(found: Measured) -> Figures:
                 cells.append(f"{_ms(cost.seconds)} ms, {calls}, {size(cost.tally.read)} read")
             else:
                 cells.append("-")
-        seconds, checks = found.verified[number]
-        there = found.sizes[number]
+        verified, there = found.verified[number], found.sizes[number]
+        says = f"{_ms(verified.seconds)} ms, {verified.checks} checks, {size(verified.memory)}"
         rows.append((
-            str(number), *cells, f"{_ms(seconds)} ms, {checks} checks", size(there.index),
+            str(number), *cells, says, size(there.index),
             size(there.graph), str(there.files), size(there.total),
         ))  # fmt: skip
-    columns = ("releases", "publish nothing", "refresh nothing", "rollback", "verify",
-               "index.json", "graph.json", "files", "site")  # fmt: skip
+    columns = ("releases", "publish nothing", "refresh nothing", "rollback", "promote", "prune",
+               "verify", "index.json", "graph.json", "files", "site")  # fmt: skip
     return Figures("Sites (processor time)", columns, tuple(rows))
 
 

@@ -77,6 +77,13 @@ class Repodata(Document):
     plain_primary: Sha256 = Field(description="primary.xml.gz of the plain repository")
 
 
+class Copy(Document):
+    """An immutable copy of a document that changes."""
+
+    sequence: int = Field(ge=1, description="the number of the document")
+    sha256: Sha256 = Field(description="of the document")
+
+
 class Channel(Document):
     """`channels/NAME.json`: what a channel is, and by digest everything that it is served as."""
 
@@ -87,6 +94,9 @@ class Channel(Document):
     channel: ChannelName = Field(description="its name, also as suite and yum directory")
     sequence: int = Field(ge=1, description="the number of this record")
     parent: Sha256 | None = Field(None, description="of the record before this one")
+    earlier: tuple[Copy, ...] = Field(
+        (), description="some older records, by which others are found", exclude_if=is_unsaid
+    )
     issued: int = Field(description="publication clock, epoch seconds")
     valid_until: int | None = Field(
         None, description="epoch seconds; apt refuses the suite from then on"
@@ -197,13 +207,6 @@ class Index(Document):
     graph_sha256: Sha256 | None = Field(None, description="of that copy")
 
 
-class Copy(Document):
-    """An immutable copy of a document that changes."""
-
-    sequence: int = Field(ge=1, description="the number of the document")
-    sha256: Sha256 = Field(description="of the document")
-
-
 class SiteKey(Document):
     """A public key of the site."""
 
@@ -230,17 +233,6 @@ class Kept(Document):
     def oldest(self, channel: str) -> int:
         """The number of the oldest record of a channel."""
         return self.channels.get(channel, 1)
-
-
-class Pruned(Document):
-    """What a site has given up: its earlier publications, and the objects that may be removed."""
-
-    header: Header = Header(type="kubewright.pruned")
-    states: dict[str, Sha256] = Field(description="the digest of each publication, by its number")
-    objects: tuple[RelativePath, ...] = Field(description="that no document names any more")
-    suspects: dict[RelativePath, int] = Field(
-        {}, description="objects that no document named, and since when (epoch seconds)"
-    )
 
 
 class State(Document):

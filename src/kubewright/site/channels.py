@@ -153,14 +153,9 @@ def _days(previous: Channel | None, valid_for: int | None) -> int | None:
     return valid_for or None
 
 
-def before(history: Sequence[Channel]) -> Channel | None:
-    """What a rollback goes back to by default: the last publication before the present content was
-    first there.
-    """
-    current = history[-1]
-    limit = current.restores or current.sequence
-    earlier = [one for one in history if one.sequence < limit and one.served != current.served]
-    return earlier[-1] if earlier else None
+def first(record: Channel) -> int:
+    """The number of the publication in which a channel's content was first there."""
+    return record.restores or record.sequence
 
 
 def rollback(
@@ -197,8 +192,9 @@ def _next(
     valid_for: int | None,
     architectures: Sequence[str] = (),
 ) -> Channel:
-    # Time never goes back: clients refuse an older Date.
-    issued = following(previous.issued, now, step=1) if previous else now
+    # Time never goes back: clients refuse an older Date. Nor is it ahead, however many publications
+    # there are in a second: they refuse that, too, and take another with the same Date.
+    issued = following(previous.issued, now) if previous else now
     days = _days(previous, valid_for)
     known = previous.architectures if previous else ()
     made = Channel(

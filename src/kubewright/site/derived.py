@@ -1,6 +1,7 @@
 """Renders what follows from a state and belongs to no channel: index, graph, schemas, pointers."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from kubewright import __version__, files, versions
 from kubewright.files import canonical_json
@@ -43,10 +44,12 @@ def schemas(state: State | None) -> dict[str, bytes]:
     """
     if state is not None and is_newer(state):
         return {}
-    found = {}
-    for name, model in DOCUMENTS.items():
-        found[layout.schema_path(name)] = canonical_json(model.json_schema())
-    return found
+    return {layout.schema_path(name): _schema(model) for name, model in DOCUMENTS.items()}
+
+
+@cache
+def _schema(model: type[Document]) -> bytes:
+    return canonical_json(model.json_schema())
 
 
 def file_objects(documents: Mapping[str, bytes], finished: State | None) -> list[Object]:

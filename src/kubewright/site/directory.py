@@ -104,7 +104,7 @@ class DirectoryStore:
         if if_tag is not None:
             return self._swap(made, new, folder, file, if_tag)
         os.replace(new, file.name, src_dir_fd=made, dst_dir_fd=folder)
-        os.fsync(folder)
+        files.sync_folder(folder)
         return True
 
     def copy(self, source: str, path: str, *, seen_absent: bool = False) -> bool:
@@ -206,7 +206,7 @@ class DirectoryStore:
                 if below.is_there(folder, file.name, file):
                     return False
                 os.replace(new, file.name, src_dir_fd=made, dst_dir_fd=folder)
-        os.fsync(folder)
+        files.sync_folder(folder)
         return True
 
     def _swap(self, made: int, new: str, folder: int, file: Path, tag: str) -> bool:
@@ -218,7 +218,7 @@ class DirectoryStore:
                 if hashlib.file_digest(there, "sha256").hexdigest() != tag:
                     return False
             os.replace(new, file.name, src_dir_fd=made, dst_dir_fd=folder)
-        os.fsync(folder)
+        files.sync_folder(folder)
         return True
 
     @contextmanager
@@ -237,7 +237,7 @@ class DirectoryStore:
                 else:
                     files.copy(content, stream)
                 stream.flush()
-                os.fchmod(stream.fileno(), 0o644)
+                files.set_mode(stream.fileno(), 0o644)
                 os.fsync(stream.fileno())
             yield made, name
         finally:

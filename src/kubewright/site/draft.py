@@ -28,6 +28,7 @@ from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
 from kubewright.site.keys import KeyFiles
 from kubewright.site.objects import Object
+from kubewright.site.past import Past, landmarks
 from kubewright.site.present import Present
 from kubewright.site.reader import Reader
 from kubewright.site.repositories import Signer
@@ -145,8 +146,12 @@ class Draft:
 
     def history(self, record: Channel) -> list[Channel]:
         """A channel's publications, the oldest that the site still has first."""
+        return self.reader.history(record, self.past(record).oldest)
+
+    def past(self, record: Channel) -> Past:
+        """The same, for who looks for some of them."""
         state = self.present.state
-        return self.reader.history(record, state.history.oldest(record.channel) if state else 1)
+        return Past(self.reader, record, state.history.oldest(record.channel) if state else 1)
 
     def foresee(
         self,
@@ -197,10 +202,12 @@ class Draft:
         state = self.present.state
         before = state.channels.get(record.channel) if state else None
         record = channels.standing(record, self.withdrawn)
+        previous = self.published(record.channel)
         changed: dict[str, Any] = {"parent": before.sha256 if before else None, "note": self.note}
+        changed["earlier"] = landmarks(previous) if previous else ()
         renewed = self.renewed
-        if record.issued <= renewed:  # clients refuse an older Date
-            issued, days = renewed + 1, record.valid_for
+        if record.issued < renewed:  # clients refuse an older Date
+            issued, days = renewed, record.valid_for
             changed |= {"issued": issued, "valid_until": issued + days * DAY if days else None}
         self.records[record.channel] = record.model_copy(update=changed)
         self.listed[record.channel] = listed

@@ -68,7 +68,7 @@ def beside(made: int, name: str, folder: int, place: Path) -> Iterator[str]:
             ):
                 files.copy(source, stream)
                 stream.flush()
-                os.fchmod(stream.fileno(), 0o644)
+                files.set_mode(stream.fileno(), 0o644)
                 os.fsync(stream.fileno())
             yield copy
         finally:

@@ -1,6 +1,6 @@
 """rollback and refresh: what happens to the channels of a site after a release."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from kubewright.errors import PublicationConflict, RequestError
@@ -12,6 +12,7 @@ from kubewright.signing.roles import Keys
 from kubewright.site import channels, freshness, layout
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft
+from kubewright.site.past import Past
 from kubewright.site.reader import Reader
 from kubewright.stages.site import edit
 from kubewright.stages.store import store
@@ -36,11 +37,11 @@ def rollback(
                 f"somebody else published number {current.sequence} meanwhile",
                 f"look at `kubewright history {channel}`, and say what to go back to with --to",
             )
-        history = draft.history(current)
-        past = [channels.standing(one, draft.withdrawn) for one in history]
+        past = draft.past(current)
         if _cut_short(draft, past, to):
             return current
-        target = _target(past, to)
+        published = _target(draft, past, to)
+        target = channels.standing(published, draft.withdrawn)
         draft.foresee([current, target])
         new = channels.rollback(
             current,
@@ -49,7 +50,6 @@ def rollback(
             repo_key=keys.repo.fingerprint,
             valid_for=settings.valid_for,
         )
-        published = next((one for one in history if one.sequence == target.sequence), target)
         draft.put(new, _listed(draft, published, new, target))
         return draft.records[channel]
 
@@ -81,38 +81,47 @@ def _current(draft: Draft, channel: str, settings: Settings) -> Channel:
     return current
 
 
-def _cut_short(draft: Draft, past: Sequence[Channel], to: int | None) -> bool:
+def _cut_short(draft: Draft, past: Past, to: int | None) -> bool:
     """Whether the newest publication of a channel is this rollback, committed but not finished."""
     state, finished = draft.present.state, draft.present.finished
-    current = past[-1]
+    current = past.newest
     if state is None or current.rollback_of is None:
         return False
     before = finished.channels.get(current.channel) if finished else None
     if before == state.channels[current.channel]:
         return False
-    return to is None or any(
-        record.sequence == to and record.releases == current.releases for record in past
-    )
+    if to is None:
+        return True
+    gone = draft.withdrawn
+    wanted = past.at(to)
+    same = wanted is not None and channels.standing(wanted, gone).releases
+    return same == channels.standing(current, gone).releases
 
 
-def _target(past: Sequence[Channel], to: int | None) -> Channel:
+def _target(draft: Draft, past: Past, to: int | None) -> Channel:
     """The publication to go back to. Raises RequestError that lists what there is."""
-    chosen = (
-        channels.before(past)
-        if to is None
-        else next((record for record in past if record.sequence == to), None)
-    )
+    newest = past.newest
     if to == 0:
-        return past[0].model_copy(update={"releases": (), "sequence": 0})
+        return newest.model_copy(update={"releases": (), "sequence": 0, "restores": None})
+    chosen = _before(draft, past) if to is None else past.at(to)
     if chosen is None:
         problem = "nothing to go back to" if to is None else f"no publication {to}"
-        there = ", ".join(str(record.sequence) for record in past)
+        there = ", ".join(map(str, past.numbers))
         raise RequestError(
-            layout.channel_path(past[-1].channel),
+            layout.channel_path(newest.channel),
             problem,
             f"there are: {there}; --to 0 takes the first one back too",
         )
     return chosen
+
+
+def _before(draft: Draft, past: Past) -> Channel | None:
+    """The last publication before the present content was first there."""
+    served = channels.standing(past.newest, draft.withdrawn).served
+    earlier = past.below(channels.first(past.newest))
+    return next(
+        (one for one in earlier if channels.standing(one, draft.withdrawn).served != served), None
+    )
 
 
 def offering(settings: Settings, record: Channel) -> dict[str, str]:
@@ -121,9 +130,10 @@ def offering(settings: Settings, record: Channel) -> dict[str, str]:
     state = reader.present().state
     if state is None:
         return {}
-    past = reader.history(record, state.history.oldest(record.channel))
-    before = next(one for one in past if one.sequence == record.rollback_of)
-    left = before.current.name if before.current and before.current != record.current else ""
+    past = Past(reader, record, state.history.oldest(record.channel))
+    before = past.at(record.rollback_of or 0)
+    gone = before.current if before else None
+    left = gone.name if gone and gone != record.current else ""
     found = {}
     for name, other in reader.channels(state).items():
         if name != record.channel and other.current and other.current.name == left:

@@ -8,7 +8,8 @@ from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.metadata import chain
 from kubewright.metadata.chain import Followed
-from kubewright.models.site import Channel, Kept, Pruned, State
+from kubewright.models.pruned import Pruned
+from kubewright.models.site import Channel, Kept, State
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys

@@ -27,6 +27,7 @@ from kubewright.stages.trust import anchor
 from kubewright.verification import Report, verify
 from kubewright.verification import keys as trust
 from kubewright.verification.report import Tally
+from kubewright.verification.source import Noting
 from kubewright.verification.walk import Walk
 from kubewright.workspace import Workspace, locks
 
@@ -38,7 +39,8 @@ def repair_site(settings: Settings, recipes: Recipes, keys: Keys) -> tuple[Repor
 
     Returns what is still wrong, and what was written, or of a dry run would be. Documents come from
     their second copies, indexes from the releases, files of releases from `dist/`. A publication
-    that was cut short is finished.
+    that was cut short is finished. Raises what the store says where it does not let an object be
+    read: that one is not known to be damaged.
     """
     source(settings.site, settings.s3_endpoint)  # says what is wrong before anything is done
     mender = _Mender(store(settings), settings, recipes, keys)
@@ -67,12 +69,14 @@ class _Mender:
 
     def report(self) -> Report:
         """What is wrong now, for who believes the publisher's keys and those published by them."""
-        read = source(self.settings.site, self.settings.s3_endpoint)
+        read = Noting(source(self.settings.site, self.settings.s3_endpoint))
         try:
             trusted = published_keys(self.settings, self.keys)
         except VerificationFailed:  # damaged, which is found below
             trusted = [self.keys.repo.certificate, self.keys.artifact.public_pem]
-        return verify(read, self.settings.site, trusted, now=self.settings.now)
+        report = verify(read, self.settings.site, trusted, now=self.settings.now)
+        read.require()
+        return report
 
     def mend_documents(self) -> None:
         """Everything that can be made again from the state of the site."""
@@ -88,9 +92,10 @@ class _Mender:
                 signatures.append(item)
             elif not holds(self.site, item.path, item.size, item.sha256):
                 tag = self._restore_unless_overtaken(item, tag)
-        walk = self._walk()  # only now are the keys sound
+        read = Noting(source(self.settings.site, self.settings.s3_endpoint))
+        walk = self._walk(read)  # only now are the keys sound
         for item in signatures:
-            self._mend_signature(walk, item)
+            self._mend_signature(walk, read, item)
 
     def _restore_unless_overtaken(self, item: Object, tag: str | None) -> str | None:
         """Restore an object of the state that was read; the tag of the pointer afterwards.
@@ -133,17 +138,18 @@ class _Mender:
         """Whether an object has been restored, or in a dry run would have been."""
         return any(change.path == path for change in self.changes)
 
-    def _walk(self) -> Walk:
-        read, tally = source(self.settings.site, self.settings.s3_endpoint), Tally()
+    def _walk(self, read: Noting) -> Walk:
+        tally = Tally()
         return Walk(read, self.settings.now, trust.check(read, tally, []), tally)
 
-    def _mend_signature(self, walk: Walk, item: Object) -> None:
+    def _mend_signature(self, walk: Walk, read: Noting, item: Object) -> None:
         """A signature beside a document, if it does not hold."""
         walk.tally = Tally()
         stored = self.site.get(item.path.rpartition(".")[0])
         check = walk.openpgp if item.path.endswith(".asc") else walk.artifact
         if stored is not None:
             check(item.path, stored.data, past=True)
+        read.require()
         if walk.tally.findings and isinstance(item.content, bytes):
             self._put(item.path, item.content)
 

@@ -10,7 +10,8 @@ from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.models.base import Model, Sha256
-from kubewright.models.site import Kept, Pruned, State
+from kubewright.models.pruned import Pruned
+from kubewright.models.site import Kept, State
 from kubewright.settings import Settings
 from kubewright.site import layout
 from kubewright.site.present import Present

@@ -1,6 +1,6 @@
 """Checks archives of images against what the manifest says of the images."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kubewright import files, images
@@ -25,15 +25,21 @@ Found = dict[str, bytes]
 """The manifests in archives, by digest."""
 
 
-def check(walk: Walk, place: str, manifest: release.Manifest, sound: Collection[str]) -> None:
+def check(
+    walk: Walk,
+    place: str,
+    manifest: release.Manifest,
+    is_sound: Callable[[Walk, release.File], bool],
+) -> None:
     """Every archive is a sound layout of just the images for its architecture; the images' indexes
-    follow from them. Only those that are `sound`, byte for byte, are unpacked.
+    follow from them. Only those that are sound, byte for byte, are unpacked; each is read once.
     """
     found: Found = {}
     for one in manifest.files:
-        if one.kind == "image-archive" and one.url in sound:
+        if one.kind == "image-archive":
             with walk.tally.check(one.url), walk.source.local(one.url, one.size) as path:
-                found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))
+                if is_sound(walk, one):
+                    found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))
     for image in manifest.images:
         documents = {
             one.arch: found[one.manifest] for one in image.platforms if one.manifest in found

@@ -7,7 +7,8 @@ from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.metadata import chain
 from kubewright.models.document import REMEDY
-from kubewright.models.site import Channel, Index, Pointer, Pruned, State
+from kubewright.models.pruned import Pruned
+from kubewright.models.site import Channel, Index, Pointer, State
 from kubewright.site import freshness, layout, words
 from kubewright.site.references import references
 from kubewright.site.words import Word
@@ -168,9 +169,15 @@ def channel(walk: Walk, state: State, name: str) -> Channel | None:
 
 def channel_history(walk: Walk, newest: Channel, path: str, oldest: int) -> Iterator[Channel]:
     """A channel's records, newest first, to the oldest that is left; both keys sign each."""
+    promised = dict[int, tuple[str, str]]()
     for place, record in _history(walk, newest, path, oldest):
         identity.check(walk, place, record)
         walk.signed(place, past=record is not newest)
+        promised |= {one.sequence: (place, one.sha256) for one in record.earlier}
+        if record.sequence in promised:
+            named, digest = promised[record.sequence]
+            same = place == layout.channel_copy(record.channel, record.sequence, digest)
+            walk.tally.require(named, same, f"names another record {record.sequence} than {place}")
         yield record
 
 

@@ -121,8 +121,9 @@ def _all(walk: Walk, demands: Demands) -> Index | None:
             walk.tally.warnings.append(f"{release.name} is withdrawn: {release.reason}")
         manifest = releases.check(walk, release)
         if manifest is not None:
-            manifests[release.name] = manifest
             walk.expect(references(manifest))
+            # Of many releases not all is kept in memory: what follows asks for no more.
+            manifests[release.name] = manifest.model_copy(update={"artifacts": (), "images": ()})
     for name in sorted(state.channels):
         _channel(walk, state, name, index, manifests)
     if index is not None:

@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 from kubewright import files
-from kubewright.errors import VerificationFailed
+from kubewright.errors import KubewrightError, VerificationFailed
 from kubewright.metadata.chain import Get
+from kubewright.site import layout
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.scratch import OWN
 from kubewright.site.store import checked
@@ -27,6 +28,15 @@ asked for has no SHA-256: it is not read.
 
 DOCUMENT = 1 << 28
 """The most bytes that an object may have whose size nothing says: documents, signatures, keys."""
+
+SMALL = 1 << 16
+"""Bytes of an object that is kept for a while."""
+
+READ = ("releases/", "publications/", "yum/snapshots/")
+"""Where the documents are that are measured, and then read."""
+
+FEW = 1 << 10
+"""How many are kept: a release has a few hundred."""
 
 IN_MEMORY = 2 << 30
 """The most bytes of an object that are read at once, whatever is said of it."""
@@ -158,20 +168,35 @@ class Bucket(Web):
 class Steady:
     """A source that must go on saying what it said: a server could show one file to be parsed and
     another to be checked. Raises VerificationFailed for an object that has other bytes than before.
+
+    An object that is never replaced is measured once, and a small one is kept for a while, for
+    documents are read again soon.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.seen: dict[str, Measure | None] = {}
         """What it said of each object; None: that there is none."""
+        self._kept: dict[str, bytes] = {}
         self.list = source.list
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
+        kept = self._kept.get(path)
+        if kept is not None and (most is None or len(kept) <= most):
+            return kept
         data = self._source.read(path, most)
         self._same(path, None if data is None else (len(data), files.sha256(data)))
+        if data is not None and len(data) <= SMALL and layout.is_immutable(path):
+            self._keep(path, data)
         return data
 
     def measured(self, path: str, size: int | None = None) -> Measure | None:
+        lasts = layout.is_immutable(path)
+        if lasts and (known := self.seen.get(path)) is not None:
+            return known
+        if lasts and path.startswith(READ) and not path.endswith(".gz") and (size or 0) <= SMALL:
+            self.read(path)
+            return self.seen[path]
         measure = self._source.measured(path, size)
         if measure is None or measure[1]:
             self._same(path, measure)
@@ -184,11 +209,55 @@ class Steady:
             self._same(path, (file.stat().st_size, files.sha256_of(file)) if there else None)
             yield file
 
+    def _keep(self, path: str, data: bytes) -> None:
+        self._kept[path] = data
+        if len(self._kept) > FEW:  # the oldest is not read any more
+            del self._kept[next(iter(self._kept))]
+
     def _same(self, path: str, measure: Measure | None) -> None:
         if self.seen.setdefault(path, measure) != measure:
             raise VerificationFailed(
                 path, "was something else a moment ago", "if somebody is publishing, verify again"
             )
+
+
+class Noting:
+    """A source that keeps the first refusal to read: what cannot be read is not known to be
+    damaged.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._refusal: KubewrightError | None = None
+        self.list = source.list
+
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        with self._noted():
+            return self._source.read(path, most)
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        with self._noted():
+            return self._source.measured(path, size)
+
+    @contextmanager
+    def local(self, path: str, size: int) -> Iterator[Path]:
+        with self._noted(), self._source.local(path, size) as file:
+            yield file
+
+    def require(self) -> None:
+        """Raise the refusal, if there was one."""
+        if self._refusal is not None:
+            raise self._refusal
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except VerificationFailed:
+            raise
+        except KubewrightError as error:
+            self._refusal = self._refusal or error
+            raise
 
 
 def _bounded(read: Callable[[int], bytes], path: str, most: int | None) -> bytes:

@@ -1,0 +1,107 @@
+"""What a verification asks of a site: each object once, however many documents name it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from kubewright.errors import VerificationFailed
+from kubewright.settings import Settings
+from kubewright.stages import store, verify
+from kubewright.verification.source import FEW, SMALL, Directory, Measure, Steady
+
+NOW = 1_790_000_000
+
+
+class Counted(Directory):
+    """A site in a directory that counts how often each object is started."""
+
+    started: ClassVar[Counter[str]] = Counter()
+
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        self.started[path] += 1
+        return super().read(path, most)
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        self.started[path] += 1
+        return super().measured(path, size)
+
+    @contextmanager
+    def local(self, path: str, size: int) -> Iterator[Path]:
+        self.started[path] += 1
+        with super().local(path, size) as file:
+            yield file
+
+
+def test_every_package_and_archive_is_read_once(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counted, "started", Counter())
+    monkeypatch.setattr(store, "Directory", Counted)
+    assert verify.verify(released.site, [], now=NOW).findings == ()
+    large = {
+        path: count
+        for path, count in Counted.started.items()
+        if path.endswith((".deb", ".rpm", ".tar"))
+    }
+    assert len(large) > 20
+    assert {path: count for path, count in large.items() if count > 1} == {}
+    assert sum(Counted.started.values()) <= 1.2 * len(Counted.started)
+
+
+def place(root: Path, path: str, data: bytes) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).unlink(missing_ok=True)
+    (root / path).write_bytes(data)
+
+
+def test_what_changes_is_asked_for_each_time_and_what_lasts_is_not(tmp_path: Path) -> None:
+    steady = Steady(Directory(tmp_path))
+    for path in ("releases/v1/manifest.json", "channels/stable.json"):
+        place(tmp_path, path, b"before")
+        assert steady.read(path) == b"before"
+        place(tmp_path, path, b"after!")
+    assert steady.read("releases/v1/manifest.json") == b"before"
+    assert steady.measured("releases/v1/manifest.json") == steady.seen["releases/v1/manifest.json"]
+    with pytest.raises(VerificationFailed, match="was something else a moment ago"):
+        steady.read("channels/stable.json")
+
+
+def test_what_was_measured_and_is_too_large_to_be_kept_must_be_the_same_when_it_is_read(
+    tmp_path: Path,
+) -> None:
+    steady, path = Steady(Directory(tmp_path)), "yum/pool/a.rpm"
+    place(tmp_path, path, b"x" * (SMALL + 1))
+    size, digest = steady.measured(path, SMALL + 1) or (0, "")
+    assert (size, len(digest)) == (SMALL + 1, 64)
+    place(tmp_path, path, b"y" * (SMALL + 1))
+    with pytest.raises(VerificationFailed, match="was something else a moment ago"):
+        steady.read(path)
+    with (
+        pytest.raises(VerificationFailed, match="was something else a moment ago"),
+        steady.local(path, SMALL + 1),
+    ):
+        pass
+
+
+def test_an_object_that_is_kept_has_no_more_bytes_than_are_asked_for(tmp_path: Path) -> None:
+    steady = Steady(Directory(tmp_path))
+    place(tmp_path, "releases/v1/SHA256SUMS", b"12345678")
+    assert steady.read("releases/v1/SHA256SUMS") == b"12345678"
+    with pytest.raises(VerificationFailed, match="more than the 7 bytes"):
+        steady.read("releases/v1/SHA256SUMS", 7)
+
+
+def test_only_the_last_small_objects_are_kept(tmp_path: Path) -> None:
+    steady = Steady(Directory(tmp_path))
+    for number in range(FEW + 2):
+        place(tmp_path, f"releases/v1/{number}", b"before")
+        steady.read(f"releases/v1/{number}")
+    for number in (0, FEW + 1):
+        place(tmp_path, f"releases/v1/{number}", b"after!")
+    assert steady.read(f"releases/v1/{FEW + 1}") == b"before"
+    with pytest.raises(VerificationFailed, match="was something else a moment ago"):
+        steady.read("releases/v1/0")
