@@ -5,7 +5,7 @@ registry.
 from kubewright.images.build import build
 from kubewright.images.check import check_layout
 from kubewright.images.debs import fetch_packages
-from kubewright.images.engine import load
+from kubewright.images.engine import load, offered
 from kubewright.images.layer_entries import ImageInputs
 from kubewright.images.registry import Attachment, PushReport, prefix, push
 
@@ -17,6 +17,7 @@ __all__ = [
     "check_layout",
     "fetch_packages",
     "load",
+    "offered",
     "prefix",
     "push",
 ]
