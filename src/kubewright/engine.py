@@ -51,11 +51,10 @@ def _missing(error: Exception) -> ToolMissing:
 def explained(place: str, doing: str, remedy: str = LOG) -> Iterator[None]:
     """Turn an error of the engine's inside the block into ToolFailed, with its own words."""
     from docker.errors import DockerException
-    from requests.exceptions import RequestException
 
     try:
         yield
-    except (DockerException, RequestException, OSError) as error:
+    except (DockerException, OSError) as error:  # requests' errors are OSErrors
         raise ToolFailed(place, f"{doing}: {words(error)}", remedy) from error
 
 

@@ -13,6 +13,9 @@ from kubewright.models.cluster import NAME, Published, Wanted
 LABEL: Final = "kubewright.cluster"
 """Of containers and volumes: the name of their cluster."""
 
+RUN: Final = "kubewright.begun-by"
+"""Of volumes: which run of `up` made it, for it alone may remove it when it fails."""
+
 TITLE: Final = "org.opencontainers.image.title"
 VERSION: Final = "org.opencontainers.image.version"
 IMAGE: Final = "hyperkube-cluster"
@@ -40,14 +43,15 @@ def volume(name: str) -> str:
     return f"kubewright-{name}"
 
 
-def container(wanted: Wanted, port: int, *, privileged: bool) -> dict[str, Any]:
+def container(wanted: Wanted, port: int, token: str, *, privileged: bool) -> dict[str, Any]:
     """The arguments of `containers.create` for a cluster whose API gets a port here."""
     labels = {LABEL: wanted.name}
     rights: dict[str, Any] = {"privileged": True} if privileged else dict(PARTS_OF_PRIVILEGED)
     ports: dict[str, list[tuple[str, int]]] = {API: [(HERE, port)]}
     for one in wanted.published:
         ports.setdefault(f"{one.node}/{one.protocol}", []).append((HERE, one.here))
-    var = Mount(target="/var", source=volume(wanted.name), type="volume", labels=labels)
+    about = {**labels, RUN: token}
+    var = Mount(target="/var", source=volume(wanted.name), type="volume", labels=about)
     return {
         "image": wanted.image,
         "command": ["cluster", *wanted.options],

@@ -1,21 +1,21 @@
-"""Begins clusters and removes them: nothing is left of what does not start."""
+"""Begins clusters, and starts them again; nothing is left of what does not start."""
 
 import logging
+import secrets
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from docker import DockerClient
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
-from docker.models.volumes import Volume
-from requests.exceptions import RequestException
 
-from kubewright.clusters.asked import CAPABILITIES, HERE, LABEL, taken_port
+from kubewright.clusters.asked import CAPABILITIES, HERE, LABEL, taken_port, volume
 from kubewright.clusters.asked import container as arguments
-from kubewright.clusters.asked import volume as volume_name
-from kubewright.clusters.found import container, port
+from kubewright.clusters.found import port
 from kubewright.clusters.interrupts import Interrupts
+from kubewright.clusters.remove import own_volume, remove_container, remove_volume
 from kubewright.engine import LOG, words
 from kubewright.errors import RequestError, ToolFailed
 from kubewright.models.cluster import Wanted
@@ -26,6 +26,9 @@ FIRST_PORT = 6443
 PORTS = 200
 """How many ports from there on are looked at."""
 
+ATTEMPTS = 100
+"""To get a name that somebody else has just reserved or given up, a twentieth of a second apart."""
+
 
 @contextmanager
 def begun(engine: DockerClient, wanted: Wanted, interrupts: Interrupts) -> Iterator[Container]:
@@ -34,60 +37,86 @@ def begun(engine: DockerClient, wanted: Wanted, interrupts: Interrupts) -> Itera
     Raises RequestError when its name, a port or its volume is somebody else's, ToolFailed when the
     engine refuses.
     """
-    kept, made = _own_volume(engine, wanted.name), list[Container]()
+    _refuse_others_volume(engine, wanted.name)
+    beginning = _Beginning(engine, wanted)
     try:
-        _begin(engine, wanted, interrupts, made)
-        yield made[0]
+        yield beginning.start(interrupts)
     except BaseException:
         with interrupts.held():
-            discard(engine, wanted.name, made[0] if made else None, keep=kept)
+            beginning.undo()
         raise
 
 
-def _begin(
-    engine: DockerClient,
-    wanted: Wanted,
-    interrupts: Interrupts,
-    made: list[Container],
-) -> None:
-    """Try until a container has started; it is in `made` from the moment in which it is there."""
-    privileged, tried = True, _ports(engine)
-    while True:
-        chosen = wanted.port or _free(tried)
-        with interrupts.held():
-            made[:] = [_create(engine, wanted, chosen, privileged=privileged)]
+class _Beginning:
+    """One run of `up`: it removes what it has made itself, whoever uses the name meanwhile."""
+
+    def __init__(self, engine: DockerClient, wanted: Wanted) -> None:
+        self.engine, self.wanted = engine, wanted
+        self.token = secrets.token_hex(8)
+        self.made: Container | None = None
+
+    def start(self, interrupts: Interrupts) -> Container:
+        """Try until a container has started."""
+        privileged, tried = True, _ports(self.engine)
+        while True:
+            chosen = self.wanted.port or _free(tried)
+            with interrupts.held():
+                self.made = made = self._create(chosen, privileged=privileged)
+            try:
+                made.start()
+                return made
+            except (APIError, OSError) as error:
+                said, cause = words(error), error
+            with interrupts.held():
+                remove_container(made)
+                self.made = None
+            if privileged and CAPABILITIES.search(said):
+                log.debug("%s: the engine cannot grant privileged: %s", self.wanted.name, said)
+                privileged = False
+            elif self.wanted.port is None and taken_port(said) == chosen:
+                tried.add(chosen)
+            else:
+                raise _refused(self.wanted, said) from cause
+
+    def _create(self, chosen: int, *, privileged: bool) -> Container:
+        """The container, with its volume: the engine gives a name once, however many ask."""
+        asked = arguments(self.wanted, chosen, self.token, privileged=privileged)
+        for _ in range(ATTEMPTS):
+            try:
+                return self.engine.containers.create(**asked)
+            except APIError as error:
+                if error.status_code != 409:
+                    raise _refused(self.wanted, words(error)) from error
+            with suppress(NotFound):
+                raise _name_taken(self.engine.containers.get(self.wanted.name), self.wanted)
+            time.sleep(0.05)  # another's container is not there yet, or not any more
+        raise RequestError(
+            f"cluster {self.wanted.name}", "somebody is beginning or removing it", "try again"
+        )
+
+    def undo(self) -> None:
+        """Remove what was made; what cannot be removed is said."""
+        name = self.wanted.name
         try:
-            made[0].start()
-            return
-        except (APIError, RequestException) as error:
-            said, cause = words(error), error
-        with interrupts.held():
-            discard(engine, wanted.name, made.pop(), keep=True)  # the next try has the volume
-        if privileged and CAPABILITIES.search(said):
-            log.debug("%s: the engine cannot grant --privileged: %s", wanted.name, said)
-            privileged = False
-        elif wanted.port is None and taken_port(said) == chosen:
-            tried.add(chosen)
-        else:
-            raise _refused(wanted, said) from cause
+            if self.made is not None:
+                remove_container(self.made)
+            remove_volume(self.engine, name, self.token)
+        except (DockerException, OSError) as error:
+            log.warning(
+                "not all of cluster %s could be removed (%s); remove it: "
+                "kubewright cluster down %s", name, words(error), name,
+            )  # fmt: skip
 
 
-def _create(engine: DockerClient, wanted: Wanted, chosen: int, *, privileged: bool) -> Container:
-    """The container, with its volume: the engine gives a name once, however many ask for it."""
-    try:
-        return engine.containers.create(**arguments(wanted, chosen, privileged=privileged))
-    except APIError as error:
-        if error.status_code != 409:
-            raise _refused(wanted, words(error)) from error
-    with suppress(NotFound):
-        there = engine.containers.get(wanted.name)
-        if there.labels.get(LABEL) == wanted.name:
-            raise RequestError(
-                f"cluster {wanted.name}",
-                f"is there already ({there.status})",
-                f"use it, give another name, or remove it: kubewright cluster down {wanted.name}",
-            )
-    raise RequestError(
+def _name_taken(there: Container, wanted: Wanted) -> RequestError:
+    """What to say of another container of a cluster's name."""
+    if there.labels.get(LABEL) == wanted.name:
+        return RequestError(
+            f"cluster {wanted.name}",
+            f"is there already ({there.status})",
+            f"use it, give another name, or remove it: kubewright cluster down {wanted.name}",
+        )
+    return RequestError(
         f"cluster {wanted.name}",
         "a container that is no cluster of kubewright has this name",
         "give another name",
@@ -97,28 +126,24 @@ def _create(engine: DockerClient, wanted: Wanted, chosen: int, *, privileged: bo
 def _refused(wanted: Wanted, said: str) -> RequestError | ToolFailed:
     """Why an engine did not make or start a container."""
     number = taken_port(said)
-    if number is not None and number == wanted.port:
-        return RequestError(f"--port {number}", "is taken on this machine", "name another, or none")
     if number is not None:
-        return RequestError(f"--publish {number}", "is taken on this machine", "name another port")
+        option = "--port" if number == wanted.port else "--publish"
+        return RequestError(f"{option} {number}", "is taken on this machine", "name another port")
     return ToolFailed(
         f"cluster {wanted.name}", f"the engine did not start its container: {said}", LOG
     )
 
 
-def _own_volume(engine: DockerClient, name: str) -> bool:
-    """Whether the cluster's volume is there already. Raises RequestError when it is another's."""
-    try:
-        there = engine.volumes.get(volume_name(name))
-    except NotFound:
-        return False
-    if (there.attrs.get("Labels") or {}).get(LABEL) != name:
-        raise RequestError(
-            f"cluster {name}",
-            f"the volume {volume_name(name)} is there, and is no cluster's",
-            f"give another name, or remove it: docker volume rm {volume_name(name)}",
-        )
-    return True
+def _refuse_others_volume(engine: DockerClient, name: str) -> None:
+    """Raise RequestError when the cluster's volume is there and is somebody else's."""
+    with suppress(NotFound):
+        engine.volumes.get(volume(name))
+        if own_volume(engine, name) is None:
+            raise RequestError(
+                f"cluster {name}",
+                f"the volume {volume(name)} is there, and is no cluster's",
+                f"give another name, or remove it: docker volume rm {volume(name)}",
+            )
 
 
 def _ports(engine: DockerClient) -> set[int]:
@@ -141,51 +166,6 @@ def _free(tried: set[int]) -> int:
     raise RequestError(
         "--port", f"none of {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free", "name another"
     )
-
-
-def discard(engine: DockerClient, name: str, made: Container | None, *, keep: bool) -> None:
-    """Remove a cluster that has failed, and its volume unless it was there before; what stays is
-    said.
-    """
-    try:
-        _gone(made, volume=None if keep else _volume(engine, name))
-    except (DockerException, RequestException) as error:
-        log.warning(
-            "not all of cluster %s could be removed (%s); remove it: kubewright cluster down %s",
-            name, words(error), name,
-        )  # fmt: skip
-
-
-def remove(engine: DockerClient, name: str) -> tuple[bool, bool]:
-    """Remove the container of a cluster and its volume; whether each was there."""
-    there, kept = container(engine, name), _volume(engine, name)
-    _gone(there, kept)
-    return there is not None, kept is not None
-
-
-def _gone(made: Container | None, volume: Volume | None) -> None:
-    """Remove both; somebody else may do so at the same time."""
-    if made is not None:
-        try:
-            made.remove(force=True, v=True)
-        except NotFound:
-            pass
-        except APIError as error:
-            if error.status_code != 409:
-                raise
-            made.wait(condition="removed")
-    with suppress(NotFound):
-        if volume is not None:
-            volume.remove()
-
-
-def _volume(engine: DockerClient, name: str) -> Volume | None:
-    """The volume of a cluster, if it is there and its own."""
-    with suppress(NotFound):
-        there = engine.volumes.get(volume_name(name))
-        if (there.attrs.get("Labels") or {}).get(LABEL) == name:
-            return there
-    return None
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def _read(text: str, place: str) -> MappingNode:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise _unreadable(place, " ".join(str(error).split())) from error
-    if root is None or _is_null(root):
+    if root is None or _is_null(root) or root.value == []:
         root = yaml.compose("apiVersion: v1\nkind: Config", Loader=yaml.SafeLoader)
     if not isinstance(root, MappingNode):
         raise _unreadable(place, "is not a mapping")

@@ -7,7 +7,6 @@ from typing import cast
 
 from docker.errors import APIError, DockerException
 from docker.models.containers import Container
-from requests.exceptions import RequestException
 
 from kubewright.clusters.asked import access
 from kubewright.clusters.found import Tell, server
@@ -46,7 +45,7 @@ def wait(made: Container, context: str, tell: Tell) -> str:
 def _failed(made: Container, said: str) -> ToolFailed:
     """Why a cluster is not ready."""
     if not said:  # it was ended with the container, which may not have ended itself
-        with suppress(DockerException, RequestException):
+        with suppress(DockerException, OSError):
             made.wait(timeout=GRACE)
     made.reload()
     state = made.attrs["State"]
@@ -72,7 +71,7 @@ def _followed(made: Container, tell: Tell) -> Iterator[None]:
     stream = made.logs(stream=True, follow=True, tail=0)
 
     def follow() -> None:
-        with suppress(DockerException, RequestException, OSError, ValueError, AttributeError):
+        with suppress(DockerException, OSError, ValueError, AttributeError):
             for line in stream:
                 tell(line.decode(errors="replace").strip())
 

@@ -50,7 +50,7 @@ def offered(archive: Path) -> dict[str, str]:
     """
     try:
         with open_layout(archive) as reader:
-            index = ImageIndex.from_bytes(reader.open("index.json").read())
+            index = ImageIndex.from_bytes(_read(reader, "index.json"))
             return {reference: _id(reader, one) for reference, one in _manifests(reader, index)}
     except (OSError, EOFError, KeyError, ValueError, tarfile.TarError) as error:
         raise VerificationFailed(
@@ -64,12 +64,16 @@ def _manifests(reader: LayoutReader, index: ImageIndex) -> Iterator[tuple[str, D
         reference = (image.annotations or {}).get(REFERENCE, "")
         below: tuple[Descriptor, ...] = (image,)
         if image.media_type == INDEX:
-            below = ImageIndex.from_bytes(reader.open(blob_path(image.digest)).read()).manifests
+            below = ImageIndex.from_bytes(_read(reader, blob_path(image.digest))).manifests
         for one in below:
             if one.platform is None or one.platform.architecture == Arch.own():
                 yield reference, one
 
 
 def _id(reader: LayoutReader, manifest: Descriptor) -> str:
-    data = reader.open(blob_path(manifest.digest)).read()
-    return ImageManifest.from_bytes(data).config.digest
+    return ImageManifest.from_bytes(_read(reader, blob_path(manifest.digest))).config.digest
+
+
+def _read(reader: LayoutReader, name: str) -> bytes:
+    with reader.open(name) as stream:
+        return stream.read()

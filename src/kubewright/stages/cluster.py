@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from kubewright import images
 from kubewright.clusters import asked, found, kubeconfig
-from kubewright.clusters.begin import begun, remove, restarted
+from kubewright.clusters.begin import begun, restarted
 from kubewright.clusters.interrupts import Interrupts
+from kubewright.clusters.remove import remove
 from kubewright.clusters.wait import wait
 from kubewright.engine import connected, explained
 from kubewright.errors import RequestError
