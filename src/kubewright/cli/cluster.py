@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -53,6 +54,13 @@ def cluster() -> None:
     metavar="HERE:NODEPORT",
     help="Let a node port be a port of 127.0.0.1; repeatable.",
 )
+@click.option(
+    "--network",
+    default="",
+    metavar="NAME",
+    show_default="Docker's own",
+    help="A network of the engine's, where other containers reach it by its name.",
+)
 @MERGE
 @CONTEXT
 @shared("registry")
@@ -61,10 +69,8 @@ def up(
     as_json: bool,
     words: tuple[str, ...],
     archive: Path | None,
-    port: int | None,
-    publish: tuple[str, ...],
     merge: bool,
-    context: str,
+    **chosen: Any,
 ) -> None:
     """Begin a cluster and wait until it is ready; one that has stopped is started again.
 
@@ -75,7 +81,7 @@ def up(
     from kubewright.stages import cluster as stage
 
     archive = expanded(str(archive)) if archive else None
-    wanted = stage.wanted(words, settings, archive, port=port, publish=publish, context=context)
+    wanted = stage.wanted(words, settings, archive, **chosen)
     with progress(wanted.name) as tell:
         begun = stage.up(wanted, archive, _merge(merge), tell)
     if as_json:

@@ -52,6 +52,7 @@ def container(wanted: Wanted, port: int, token: str, *, privileged: bool) -> dic
         ports.setdefault(f"{one.node}/{one.protocol}", []).append((HERE, one.here))
     about = {**labels, RUN: token}
     var = Mount(target="/var", source=volume(wanted.name), type="volume", labels=about)
+    more = {"network": wanted.network} if wanted.network else {}
     return {
         "image": wanted.image,
         "command": ["cluster", *wanted.options],
@@ -61,6 +62,7 @@ def container(wanted: Wanted, port: int, token: str, *, privileged: bool) -> dic
         "ports": ports,
         "mounts": [var],
         **rights,
+        **more,
     }
 
 

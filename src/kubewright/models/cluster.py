@@ -28,6 +28,7 @@ class Wanted(Model):
     image: str = Field("", description="a reference; empty: the newest that the engine has")
     port: Port | None = Field(None, description="of its API on this machine; None: a free one")
     published: tuple[Published, ...] = ()
+    network: str = Field("", description="the engine's; empty: its default one")
     options: tuple[str, ...] = Field((), description="of `hyperkube cluster`")
 
 

@@ -37,6 +37,7 @@ def wanted(
     port: int | None = None,
     publish: Sequence[str] = (),
     context: str = "",
+    network: str = "",
 ) -> Wanted:
     """What `[NAME] [VERSION|IMAGE] [-- OPTION…]` and options ask for. Raises RequestError."""
     name, which, options = asked.words(words)
@@ -50,6 +51,7 @@ def wanted(
         image=image,
         port=port,
         published=tuple(map(asked.published, publish)),
+        network=network,
         options=options,
     )
 
