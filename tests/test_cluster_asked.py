@@ -141,6 +141,8 @@ def test_the_engine_is_asked_for_one_container_with_a_volume_of_its_own() -> Non
     without = asked.container(wanted, 6444, "TOKEN", privileged=False)
     assert "privileged" not in without
     assert without.items() >= asked.PARTS_OF_PRIVILEGED.items()
+    joined = wanted.model_copy(update={"network": "mine"})
+    assert asked.container(joined, 6444, "TOKEN", privileged=True)["network"] == "mine"
 
 
 def test_the_flags_in_place_of_privileged_are_those_of_the_documentation() -> None:
