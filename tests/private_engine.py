@@ -1,6 +1,7 @@
 """A private Docker engine for tests: started for a block, with nothing of this machine's own."""
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -47,8 +48,11 @@ def private_engine(root: Path, dockerd: Path) -> Iterator[str]:
 
 def answers(address: str) -> bool:
     """Whether an engine listens there."""
-    if not Path(address.removeprefix("unix://")).exists():
-        return False  # asking would leave a socket open: the SDK forgets it
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(address.removeprefix("unix://"))
+        except OSError:
+            return False  # the SDK would leave a socket open: it forgets it
     with closing(docker.DockerClient(address, version="1.40")) as client:
         try:
             return client.ping()

@@ -14,7 +14,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -196,13 +196,30 @@ def test_a_volume_that_was_there_outlives_a_failure_and_goes_with_its_cluster(
     assert kubewright("down", "one")[0] == 0
 
 
+@contextmanager
+def going(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs during a block, which does not outlive it."""
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
+def runs(client: docker.DockerClient) -> bool:
+    """Whether the one container of an engine runs; while one is replaced there is none."""
+    there = client.containers.list(all=True, ignore_removed=True)
+    return [one.status for one in there] == ["running"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_is_stopped_in_the_middle_leaves_nothing(
     environment: dict[str, str], client: docker.DockerClient, number: int
 ) -> None:
     command = [sys.executable, "-m", "kubewright", "cluster", "up", "one", "--", "--late"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        wait_for(lambda: [one.status for one in client.containers.list(all=True)] == ["running"])
+    with going(command, environment) as process:
+        wait_for(lambda: runs(client))
         process.send_signal(number)
         assert process.stderr is not None
         assert process.stderr.read().strip() == "stopped"
@@ -216,15 +233,29 @@ def test_at_whatever_moment_it_is_stopped(
     command = [sys.executable, "-m", "kubewright", "cluster", "up", "one"]
     for moment in ("volume create", "container create", "container start", "container exec_start"):
         events = client.events(decode=True)
-        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        with going(command, environment) as process:
             for event in events:
                 if f"{event['Type']} {event['Action']}".startswith(moment):
                     process.send_signal(signal.SIGINT)
                     break
-            assert process.wait(30) != 0, moment
+            process.communicate(timeout=30)
+            assert process.returncode != 0, moment
         events.close()
         assert not client.containers.list(all=True), moment
         assert not client.volumes.list(), moment
+
+
+def test_who_waits_for_a_cluster_that_is_removed_is_told_so(
+    environment: dict[str, str], kubewright: Kubewright, client: docker.DockerClient
+) -> None:
+    command = [sys.executable, "-m", "kubewright", "cluster", "up", "one", "--", "--late"]
+    with going(command, environment) as process:
+        wait_for(lambda: runs(client))
+        assert kubewright("down", "one")[0] == 0
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 4
+    assert re.search("was removed by somebody else|has ended with exit code 137", said)
 
 
 def wait_for(ask: Callable[[], bool]) -> None:

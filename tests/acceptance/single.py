@@ -103,14 +103,19 @@ def reference(lab: Lab, name: str, version: str) -> str:
     return f"{lab.network.registry}/{name}:v{version}"
 
 
+def inside(lab: Lab, name: str, script: str, *, stdin: str = "") -> str:
+    """Run a script in a cluster's container, which knows users by number only."""
+    return lab.engine.shell(name, script, stdin=stdin, user="0")
+
+
 def kubectl(lab: Lab, name: str, words: str, *, stdin: str = "") -> str:
     """Run kubectl in a cluster's container."""
-    return lab.shell(name, f"kubectl {words}", stdin=stdin)
+    return inside(lab, name, f"kubectl {words}", stdin=stdin)
 
 
 def ready(lab: Lab, name: str) -> None:
     """Wait as docs/cluster.md says, and show what there is."""
-    lab.shell(name, "kubeconfig --wait > /dev/null")
+    inside(lab, name, "kubeconfig --wait > /dev/null")
     log = lab.engine.run([*lab.engine.docker, "logs", name])
     shown = kubectl(lab, name, "get nodes,pods -A -o wide")
     lab.report.show(f"{name}: docker logs, and kubectl get nodes,pods -A", f"{log}\n{shown}")

@@ -139,7 +139,8 @@ def kubeconfig(settings: Settings, name: str, merge: bool, context: str) -> None
     from kubewright.stages import cluster as stage
 
     where = _merge(merge)
-    text = stage.access(name, context, where)
+    with progress(name) as tell:
+        text = stage.access(name, context, where, tell)
     if where:
         say(f"{where} has the context {context or name}, the current one")
     else:

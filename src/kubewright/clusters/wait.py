@@ -10,7 +10,7 @@ from docker.models.containers import Container
 
 from kubewright.clusters.asked import access
 from kubewright.clusters.found import Tell, server
-from kubewright.engine import explained
+from kubewright.engine import explained, words
 from kubewright.errors import ToolFailed
 
 REFUSED = 2
@@ -32,7 +32,7 @@ def wait(made: Container, context: str, tell: Tell) -> str:
         try:
             done = made.exec_run(access(server(made), context, wait=True), demux=True)
         except APIError as error:
-            if error.status_code != 409:  # it does not run any more
+            if error.status_code not in (404, 409):  # it is not there, or does not run any more
                 raise
             raise _failed(made, "") from error
     streams = cast("tuple[bytes | None, bytes | None]", done.output)
@@ -44,6 +44,16 @@ def wait(made: Container, context: str, tell: Tell) -> str:
 
 def _failed(made: Container, said: str) -> ToolFailed:
     """Why a cluster is not ready."""
+    try:
+        return _ended(made, said)
+    except APIError as error:
+        return ToolFailed(
+            f"cluster {made.name}", f"was removed by somebody else ({words(error)})", "begin anew"
+        )
+
+
+def _ended(made: Container, said: str) -> ToolFailed:
+    """The same of a container that is there."""
     if not said:  # it was ended with the container, which may not have ended itself
         with suppress(DockerException, OSError):
             made.wait(timeout=GRACE)

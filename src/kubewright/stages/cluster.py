@@ -139,7 +139,7 @@ def listing() -> list[Cluster]:
         return found.clusters(engine)
 
 
-def access(name: str, context: str, merge: Path | None) -> str:
+def access(name: str, context: str, merge: Path | None, tell: found.Tell) -> str:
     """The kubeconfig of a cluster that runs, once it is ready; it is merged into the file `merge`.
 
     Raises RequestError, ToolMissing, ToolFailed.
@@ -149,7 +149,7 @@ def access(name: str, context: str, merge: Path | None) -> str:
         running = found.running(engine, name)
         if merge:
             kubeconfig.check(merge, _mark(engine, name), context)
-        text = wait(running, context, lambda _: None)
+        text = wait(running, context, tell)
         if merge:
             kubeconfig.merge(merge, text, _mark(engine, name), context)
         return text
