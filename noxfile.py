@@ -24,6 +24,9 @@ logging.getLogger("nox").addFilter(lambda record: record.msg != "uv binary not f
 ROOT = Path(__file__).resolve().parent
 PYPROJECT = ROOT / "pyproject.toml"
 
+CLEANING = 60
+"""Seconds that a verb may take to clean up when it is stopped."""
+
 VERBS = tomllib.loads((ROOT / "src" / "kubewright" / "cli" / "verbs.toml").read_text())
 """Every verb of the console command, with what `./nox -l` says of it."""
 
@@ -69,7 +72,9 @@ def run(session: nox.Session, *command: str) -> None:
 
 def kubewright(session: nox.Session, verb: str) -> None:
     """Run one verb of the console command with what stands after `--`."""
-    run(session, environment(session, "kubewright"), "-m", "kubewright", verb, *session.posargs)
+    command = (environment(session, "kubewright"), "-m", "kubewright", verb, *session.posargs)
+    # Whoever presses Ctrl-C has the verb clean up, for which nox would leave it half a second.
+    session.run(*command, external=True, interrupt_timeout=CLEANING, terminate_timeout=CLEANING)
 
 
 def session_for(verb: str, summary: str, example: str = "") -> None:

@@ -255,7 +255,7 @@ def test_mounts_of_directories_with_a_space_are_found(
         + r"tmpfs /a\040b/engines tmpfs rw 0 0"
         + "\n"
     )
-    monkeypatch.setattr("traces._names", lambda *_: [])
+    monkeypatch.setattr("traces.control_groups", lambda *_: [])
     traces = Traces(Path("/a b"), Network(NUMBER))
     monkeypatch.setattr(Path, "read_text", lambda _self: text)
     assert traces.mounts() == ["/a b/engine/data/merged"]
@@ -267,7 +267,7 @@ def test_an_engine_stops_all_it_can_and_says_what_went_wrong(
     from engine import Engine
     from network import Network
 
-    monkeypatch.setattr("traces._names", lambda *_: [])
+    monkeypatch.setattr("traces.control_groups", lambda *_: [])
     monkeypatch.setattr("traces._run", lambda *argv: subprocess.CompletedProcess(argv, 1, "", ""))
     monkeypatch.setattr("traces.Traces._unmount", lambda _self: 1 / 0)
     work = tmp_path / "work"

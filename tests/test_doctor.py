@@ -54,7 +54,9 @@ def test_every_need_is_of_a_verb_or_session_that_there_is() -> None:
         of = {*need.verbs, *need.helps}
         assert of, f"{name} is nobody's"
         assert of <= verbs | sessions, name
-        assert need.programs or need.libraries or need.modules or need.engine or need.root, name
+        assert (
+            need.programs or need.libraries or need.modules or need.container_engine or need.root
+        ), name
         assert need.remedy or need.apt, f"{name}: nothing says how to get it"
         assert {*need.when} <= {*Settings.model_fields}, name
 

@@ -3,7 +3,6 @@
 import os
 import platform
 import struct
-import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import DockerException
+from private_engine import private_engine
 
 from kubewright import recipes
 from kubewright.cache import Cache
@@ -58,46 +57,8 @@ def program(text: str) -> bytes:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], Path]) -> Iterator[str]:
     """The address of a private Docker engine without a network, for this session."""
-    dockerd = tool("dockerd")
-    if os.geteuid() != 0:
-        pytest.skip("dockerd needs root")
-    root = tmp_path_factory.mktemp("engine")
-    address = f"unix://{root}/docker.sock"
-    argv: list[str | Path] = [
-        dockerd,
-        "--data-root",
-        root / "data",
-        "--exec-root",
-        root / "exec",
-        "--pidfile",
-        root / "pid",
-        "--host",
-        address,
-        "--iptables=false",
-        "--bridge=none",
-        "--storage-driver=vfs",
-    ]
-    with (root / "log").open("w") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
-        try:
-            deadline = time.monotonic() + 60
-            while not answers(address):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.skip(f"dockerd does not run here: {(root / 'log').read_text()[-2000:]}")
-                time.sleep(0.1)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def answers(address: str) -> bool:
-    if not Path(address.removeprefix("unix://")).exists():
-        return False  # asking would leave a socket open: the SDK forgets it
-    with closing(docker.DockerClient(address, version="1.40")) as client:
-        try:
-            return client.ping()
-        except (DockerException, OSError):
-            return False
+    with private_engine(tmp_path_factory.mktemp("engine"), tool("dockerd")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -2,24 +2,21 @@
 
 import importlib.util
 import os
-import socket
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from kubewright import run
+from kubewright import engine, run
 from kubewright.errors import ToolFailed, ToolMissing
 from kubewright.models.base import Model
 from kubewright.settings import Settings
 
 OS_RELEASE = Path("/etc/os-release")
-SOCKET = "/var/run/docker.sock"
 
 
 class Need(Model):
@@ -29,7 +26,7 @@ class Need(Model):
     programs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
-    engine: bool = False
+    container_engine: bool = Field(False, alias="engine")
     root: bool = False
     verbs: tuple[str, ...] = Field((), alias="for")
     helps: tuple[str, ...] = ()
@@ -58,7 +55,7 @@ class Need(Model):
         found = [name for name in self.programs if not any(map(run.is_there, name.split("|")))]
         found += [name for name in self.libraries if not _has_headers(name)]
         found += [name for name in self.modules if importlib.util.find_spec(name) is None]
-        if self.engine and not _engine_answers():
+        if self.container_engine and not engine.listens():
             found.append("container engine")
         if self.root and os.geteuid() != 0:
             found.append("root")
@@ -152,19 +149,4 @@ def _has_headers(library: str) -> bool:
         run.run(["pkg-config", "--exists", library])
     except ToolFailed:
         return False
-    return True
-
-
-def _engine_answers() -> bool:
-    """Whether somebody listens where the environment, or else the default, says that one is."""
-    from docker.utils import kwargs_from_env
-
-    address = urlsplit(kwargs_from_env().get("base_url") or f"unix://{SOCKET}")
-    if address.scheme not in ("unix", "http+unix"):
-        return True  # elsewhere; the verb says what it answers
-    with socket.socket(socket.AF_UNIX) as one:
-        try:
-            one.connect(address.path)
-        except OSError:
-            return False
     return True

@@ -155,6 +155,7 @@ class Engine:
         argv = [
             "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
             f"--pidfile={self.folder}/pid", f"--host=unix://{self.folder}/docker.sock",
+            f"--insecure-registry={self.network.subnet}",
             "--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=overlay2",
         ]  # fmt: skip
         with (self.folder / "log").open("wb") as log:

@@ -17,6 +17,7 @@ HOSTS = {
     "rpm1": 13,
     "fresh": 14,
     "skip": 15,
+    "single": 16,
     "cp2": 20,
     "node2": 21,
 }
@@ -24,8 +25,8 @@ HOSTS = {
 nobody serves names.
 """
 
-SERVICES = ("site", "registry", "old-site")
-"""Those of them that are no machines: a program each, without systemd."""
+SERVICES = ("site", "registry", "old-site", "single")
+"""Those of them that are no machines with systemd."""
 
 NUMBERS = range(213, 223)
 """The networks that runs take."""

@@ -25,6 +25,7 @@ import reboot
 import refusal
 import rollback
 import rpm_node
+import single
 import traces
 import upgrades
 from engine import Failed
@@ -70,6 +71,7 @@ def chapters(lab: Lab) -> Chapters:
     """Every chapter of a full run in its order."""
     return [
         ("Foundation", foundation(lab, PATCH, MINOR)),
+        ("A cluster of one container", single.steps(lab, FIRST)),
         ("A first cluster", first_cluster.steps(lab, FIRST)),
         ("A node with Docker", docker_node.steps(lab, FIRST)),
         ("A node from rpms", rpm_node.steps(lab, FIRST)),

@@ -38,7 +38,7 @@ class Traces:
         self.mark = f"{MARK}={work}"
         self.folders = [work / "engine", work / "tmp"]
         self.network = network
-        self.kernel = Kernel(_names(*INNER))
+        self.kernel = Kernel(control_groups(*INNER))
 
     def remove(self) -> list[str]:
         """Remove what is there once the engine has ended, or was killed; what went wrong.
@@ -47,7 +47,7 @@ class Traces:
         kernel.give_back.
         """
         return attempt({
-            "what was there before any run": lambda: self.kernel.begin(_names(*INNER)),
+            "what was there before any run": lambda: self.kernel.begin(control_groups(*INNER)),
             "processes": self._kill,
             "mounts": self._unmount,
             "firewall rules": self._delete_rules,
@@ -87,7 +87,7 @@ class Traces:
 
     def remove_groups(self, name: str) -> None:
         """Remove a control group, which may be `A/B`, and those in it, in every hierarchy."""
-        _rmdir(_names(name))
+        _rmdir(control_groups(name))
 
     def _remove_folders(self) -> None:
         if not self.mounts():  # a mount may lead anywhere
@@ -146,8 +146,8 @@ class Traces:
         """
         idle = [name for name in INNER if not any(_busy(path) for path in _groups(name))]
         return [
-            *_names(self.network.group),
-            *(one for one in _names(*idle) if one not in self.kernel.groups),
+            *control_groups(self.network.group),
+            *(one for one in control_groups(*idle) if one not in self.kernel.groups),
         ]
 
     def _links(self) -> list[str]:
@@ -181,7 +181,8 @@ def _groups(*names: str) -> list[Path]:
     return [Path(one) for top in hierarchies for name in names for one, _, _ in os.walk(top / name)]
 
 
-def _names(*names: str) -> list[str]:
+def control_groups(*names: str) -> list[str]:
+    """The control groups of these names at the top of each hierarchy, and all below them."""
     return [str(path) for path in _groups(*names)]
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from indexes import apt_index, yum_index
 from layers import layers
 from measure import Result, Row, Skip, as_json, table
+from one_container import cluster
 from packages import packages
 from pipeline import resolving, second_run
 from publishing import publishing
 
 from kubewright.errors import ToolMissing
 
-LONG = {"site", "packages"}
+LONG = {"site", "packages", "cluster"}
 """Benches that only run when they are named."""
 
 
@@ -30,13 +31,16 @@ def main() -> int:
         "only",
         nargs="*",
         metavar="BENCH",
-        help="resolve, apt, yum, release, layers, packages, site; without one all but the last"
-        " two, which take minutes",
+        help="resolve, apt, yum, release, layers, packages, site, cluster; without one all but"
+        " the last three, which take minutes",
     )
     parser.add_argument(
         "--binary",
         type=Path,
         help="a program to make the image or the packages of, such as a real hyperkube",
+    )
+    parser.add_argument(
+        "--archive", type=Path, help="of a release's images, for the bench of a cluster"
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
@@ -48,6 +52,7 @@ def main() -> int:
         "layers": lambda work: layers(options.binary, work),
         "packages": lambda work: packages(options.binary, work),
         "site": publishing,
+        "cluster": lambda _: cluster(options.archive),
     }
     if unknown := set(options.only) - benches.keys():
         parser.error(f"there is no bench {', '.join(sorted(unknown))}, only {', '.join(benches)}")

@@ -114,12 +114,13 @@ func (c cluster) containerd() service {
 	}, environment: c.memory()}
 }
 
-// memory is the setting of Go's garbage collector: how much the heap may grow, in percent, before it is cleaned up.
+// memory are the settings of a program's memory: when it gives back what it does not use, and, of Go's garbage
+// collector, how much the heap may grow, in percent, before it is cleaned up.
 func (c cluster) memory() []string {
 	if c.memoryLow {
-		return []string{"GOGC=40"}
+		return []string{settling + "=" + settleAfter, "GOGC=40"}
 	}
-	return nil
+	return []string{settling + "=" + settleAfter}
 }
 
 func pki(name string) string { return filepath.Join(kubernetes, "pki", name) }

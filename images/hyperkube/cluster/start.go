@@ -18,6 +18,9 @@ func init() {
 	if command, arguments := called(os.Args); command != nil {
 		os.Exit(command(arguments))
 	}
+	if after, ok := settled(os.Getenv(settling)); ok {
+		go settle(after)
+	}
 }
 
 // called returns the command of a command line, `hyperkube cluster …` or `/usr/local/bin/cluster …`, or nil.

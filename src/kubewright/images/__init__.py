@@ -5,7 +5,7 @@ registry.
 from kubewright.images.build import build
 from kubewright.images.check import check_layout
 from kubewright.images.debs import fetch_packages
-from kubewright.images.engine import load
+from kubewright.images.engine import load, offered
 from kubewright.images.layer_entries import ImageInputs
 from kubewright.images.registry import Attachment, PushReport, confirm, prefix, push
 
@@ -18,6 +18,7 @@ __all__ = [
     "confirm",
     "fetch_packages",
     "load",
+    "offered",
     "prefix",
     "push",
 ]
