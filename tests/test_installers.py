@@ -17,8 +17,10 @@ import pytest
 from kubewright.cli.shipped import shipped
 from kubewright.clients.server import serve
 from kubewright.models.base import Format
+from kubewright.models.manifest import Manifest
 from kubewright.settings import Settings
 from kubewright.site.derived import DOCUMENTS
+from kubewright.site.install_commands import ROLES, RUNTIMES
 from kubewright.versions import Range
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +63,11 @@ def test_the_roles_are_those_of_the_example_and_of_install_sh() -> None:
     assert of_node | more == set(module.ROLES["control-plane"])
     assert set(module.RUNTIMES["containerd"]) == containerd[1] | containerd[2]
     assert set(module.RUNTIMES["docker"]) == docker[1] | docker[2]
+    assert {role: set(names) for role, names in ROLES.items()} == {
+        role: set(names) for role, names in module.ROLES.items()
+    }
+    for runtime, (names, own) in RUNTIMES.items():
+        assert {*names, *own} == set(module.RUNTIMES[runtime])
     [base] = re.findall("^packages='(.*?)'", shell, re.MULTILINE)
     [added] = re.findall(r'packages="\$packages (.*?)"', shell)
     assert (set(base.split()), set(added.split())) == (of_node, more)
@@ -172,3 +179,22 @@ def test_the_example_says_what_a_site_does_not_have(site: Path, install: Install
     assert "no rpm of kubernetes-node" not in install(site, "--format", "rpm")[2]
     shutil.rmtree(site / "tuf")
     assert install(site)[0] == 1
+
+
+def test_the_manifest_says_roles_runtimes_and_what_each_package_depends_on(
+    released: Settings,
+) -> None:
+    path = Path(released.site, "releases/v1.36.4-1/manifest.json")
+    manifest = Manifest.from_bytes(path.read_bytes())
+    assert manifest.roles == dict(ROLES)
+    assert {name: (one.packages, one.own) for name, one in manifest.runtimes.items()} == RUNTIMES
+    there = {one.package for one in manifest.packages}
+    for one in manifest.packages:
+        if one.package == "kubernetes-control-plane":
+            assert any(line.startswith("kubernetes-node ") for line in one.depends)
+    assert there.issuperset(manifest.roles["control-plane"])
+    [node] = [
+        one for one in manifest.packages
+        if (one.package, one.format) == ("kubernetes-node", Format.deb)
+    ]  # fmt: skip
+    assert "kubelet (>= 1.36.4)" in node.depends

@@ -38,6 +38,7 @@ class Package(Artifact):
         description="the file without its signature: what rebuilds compare"
     )
     signing_key: str | None = Field(None, description="OpenPGP fingerprint, for rpms")
+    depends: tuple[str, ...] = Field((), description="as its format writes them")
 
 
 class Skipped(Model):

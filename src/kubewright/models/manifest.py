@@ -16,6 +16,7 @@ from kubewright.models.base import (
     ReleaseName,
     Sha256,
     Version,
+    is_unsaid,
 )  # fmt: skip
 from kubewright.models.document import ArchName, Document
 from kubewright.models.image import Image
@@ -98,6 +99,18 @@ class PackageFile(File):
         description="the file without its signature: what rebuilds compare"
     )
     signing_key: str | None = Field(None, description="OpenPGP fingerprint, for rpms")
+    depends: tuple[str, ...] = Field(
+        (), description="what it needs, as its package manager writes that", exclude_if=is_unsaid
+    )
+
+
+class RuntimePackages(Model):
+    """What runs a node's containers, as packages of the release."""
+
+    packages: tuple[PlainName, ...] = Field(description="that every such machine has")
+    own: tuple[PlainName, ...] = Field(
+        (), description="and these where the distribution's own runtime does not fit"
+    )
 
 
 class Key(Model):
@@ -133,6 +146,16 @@ class Manifest(Document):
     allowed_changes: tuple[str, ...] = Field(
         (),
         description="components whose bytes may differ from those known for the same version",
+    )
+    roles: dict[str, tuple[PlainName, ...]] = Field(
+        {},
+        description="the packages of a machine by what it is to be: node, control-plane",
+        exclude_if=is_unsaid,
+    )
+    runtimes: dict[str, RuntimePackages] = Field(
+        {},
+        description="and by what runs its containers: containerd, docker",
+        exclude_if=is_unsaid,
     )
     upgrades: tuple[Upgrade, ...] = Field(description="from where one step leads here")
     skew: dict[str, dict[str, str]] = Field(

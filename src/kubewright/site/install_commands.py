@@ -5,6 +5,7 @@ Manifests, the pages of a site, README.md and docs/install.md all have these.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from kubewright.models.artifact import Package
@@ -38,6 +39,25 @@ MANAGERS: Final = (
     Manager("dnf", "Fedora, RHEL and their kin", Format.rpm),
     Manager("zypper", "openSUSE", Format.rpm),
 )
+
+
+_NODE: Final = ("kubelet", "kubeadm", "kubernetes-cni", "cri-tools", NODE)
+
+ROLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"node": _NODE, "control-plane": (*_NODE, "kubectl", CONTROL_PLANE)}
+)
+"""All packages of a machine by its role, for who brings single files."""
+
+RUNTIMES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType({
+    "containerd": (("kubernetes-runtime-containerd",), ("kubernetes-containerd",)),
+    "docker": (
+        ("kubernetes-runtime-docker", "cri-dockerd"),
+        ("kubernetes-docker", "kubernetes-containerd"),
+    ),
+})  # fmt: skip
+"""The same by what runs its containers, and what it has of ours where the distribution's does not
+fit.
+"""
 
 
 class Role(NamedTuple):

@@ -15,7 +15,7 @@ from kubewright.models.base import Arch, Format, PackageCompression
 from kubewright.models.description import Description
 from kubewright.models.lock import Input, Release
 from kubewright.models.recipe import Recipe
-from kubewright.packagers import PACKAGERS, directories, doc_files, payload
+from kubewright.packagers import PACKAGERS, directories, doc_files, payload, relation_syntax
 from kubewright.packagers.describe import Stated, describe, template_variables
 from kubewright.packagers.plan import Circumstances, PlannedPackage
 from kubewright.packing.contents import Contents
@@ -149,4 +149,5 @@ def recorded(workspace: Workspace, path: Path, description: Description) -> Pack
         epoch=description.epoch,
         upstream=description.version,
         unsigned_sha256=unsigned or digest,
+        depends=tuple(relation_syntax.render(description.depends, form)),
     )

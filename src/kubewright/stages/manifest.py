@@ -15,11 +15,12 @@ from kubewright.models.manifest import (
     PackageFile,
     ReleaseFacts,
     Requirements,
+    RuntimePackages,
 )  # fmt: skip
 from kubewright.models.node import NodeSpec
 from kubewright.models.skew import Skew
 from kubewright.resolution import upgrades
-from kubewright.site.install_commands import Entry, exact, install
+from kubewright.site.install_commands import ROLES, RUNTIMES, Entry, exact, install
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def compose(
         inputs=release.inputs,
         unavailable=release.unavailable,
         allowed_changes=release.allowed_changes,
+        roles=_roles(packages),
+        runtimes=_runtimes(packages),
         upgrades=upgrades.sources(release.kubernetes, rules.skew),
         skew=upgrades.partners(release.kubernetes, rules.skew),
         install=install(entry, exact(release.runtime, packages)),
@@ -67,6 +70,23 @@ def compose(
         builders=tuple(chain.from_iterable(record.builders for record in records)),
         development=any(key.development for key in keys) or release.sample,
     )  # fmt: skip
+
+
+def _roles(packages: Sequence[Package]) -> dict[str, tuple[str, ...]]:
+    """The roles whose packages the release has all."""
+    there = {package.package for package in packages}
+    return {role: names for role, names in ROLES.items() if there.issuperset(names)}
+
+
+def _runtimes(packages: Sequence[Package]) -> dict[str, RuntimePackages]:
+    """The runtimes of which it has what every machine needs."""
+    there = {package.package for package in packages}
+    found = {}
+    for runtime, (names, own) in RUNTIMES.items():
+        if there.issuperset(names):
+            ours = own if there.issuperset(own) else ()
+            found[runtime] = RuntimePackages(packages=names, own=ours)
+    return found
 
 
 def _url(artifact: Artifact) -> str:
