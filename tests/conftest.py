@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -25,6 +26,16 @@ from kubewright.stages import history, prune, publish, release, repair, sync
 from kubewright.stages import site as site_stage
 from kubewright.stages import store as store_stage
 from kubewright.stages.sample import sample
+
+
+@pytest.fixture(scope="session", autouse=True)
+def as_in_the_foreground() -> None:
+    """Where tests run in the background of a script, the shell has told them to ignore signals that
+    some of them send; programs that they start would ignore these too.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, None)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual or signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

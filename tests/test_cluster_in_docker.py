@@ -223,7 +223,7 @@ def test_who_is_stopped_in_the_middle_leaves_nothing(
         process.send_signal(number)
         assert process.stderr is not None
         assert process.stderr.read().strip() == "stopped"
-    assert process.returncode == 1
+    assert process.returncode == 130
 
 
 def test_at_whatever_moment_it_is_stopped(

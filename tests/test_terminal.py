@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kubewright import cli, course, log
-from kubewright.errors import RequestError, VerificationFailed
+from kubewright.errors import VerificationFailed
 
 NAMES = ("resolve", "package", "verify")
 
@@ -148,12 +148,12 @@ def test_a_mistake_shows_no_traceback_but_the_log_has_it(
     def failing(*_: object, **__: object) -> None:
         log.console.cache_clear()
         log.configure(1, tmp_path)
-        raise RequestError("--arch", "no such architecture", "write amd64")
+        raise VerificationFailed("site", "is damaged", "repair it")
 
     monkeypatch.setattr(cli.kubewright, "main", failing)
     with pytest.raises(SystemExit) as ended:
         cli.main(["history", "-v"])
-    assert ended.value.code == 2
+    assert ended.value.code == 5
     err = capsys.readouterr().err
     assert "Traceback" not in err
     place = re.search(r"the log of this run: (\S+)", err)

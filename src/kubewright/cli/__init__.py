@@ -82,7 +82,8 @@ def _explained(
     logging.getLogger("kubewright").debug("%s", words, extra=ASIDE)
     story = cause or error
     logging.getLogger("kubewright").debug("where it came from:", exc_info=story, extra=ASIDE)
-    _name_log()
+    if not isinstance(error, RequestError):  # that is all there is to say of a mistake
+        _name_log()
     disk_full = isinstance(error, ToolFailed) and FULL.search(str(error))
     code = DiskError.exit_code if disk_full else error.exit_code
     if as_json:
