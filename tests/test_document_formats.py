@@ -110,11 +110,12 @@ MAPS = {
     "machines",
     "packages",
     "repodata",
+    "runtimes",
 }
 """Keys whose values are maps by names that people choose; their entries are objects."""
 
-WORDS = {"files", "skew", "sysctls", "links", "executables"}
-"""Keys whose values are maps to plain words."""
+WORDS = {"files", "roles", "skew", "sysctls", "links", "executables"}
+"""Keys whose values are maps to plain words, or to lists of them."""
 
 
 def objects(value: object) -> list[dict[str, object]]:

@@ -221,8 +221,8 @@ class LayerBlob(Model):
 class Beside(Model):
     """The same image with layers by another compressor, in the image's index only."""
 
-    manifest: Digest
-    layers: tuple[LayerBlob, ...]
+    manifest: Digest = Field(description="digest of its manifest")
+    layers: tuple[LayerBlob, ...] = Field(description="as they are compressed there")
     compressor: str = Field(description="library, version and level")
 
 
