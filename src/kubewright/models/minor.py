@@ -10,10 +10,12 @@ from kubewright.models.site import ChannelName, IndexedRelease
 class MinorReleases(Document):
     """A minor and its releases on this site. Nobody signs it alone: the state names its digest."""
 
-    header: Header = Header(type="kubewright.minor")
+    header: Header = Field(
+        Header(type="kubewright.minor"), description="what this is, in which format"
+    )
     site: str = Field("", description="the id of the site")
     url: PublicUrl = Field("", description="the site's public base URL, where one is fixed")
-    minor: Minor
+    minor: Minor = Field(description="of Kubernetes")
     released: Day | None = Field(None, description="by upstream, as 1.NN.0")
     end_of_life: Day | None = Field(
         None, description="when upstream's support of it ends, or ended"
