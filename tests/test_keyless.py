@@ -287,9 +287,8 @@ def test_a_wrong_signature_is_refused_unless_the_component_may_be_unverified(
     mirror: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     beside(mirror, ".sig").write_bytes(signed(KEY, b"another program"))
-    refusal = (
-        r"kubelet\.sig( \(read from .*\))?: not a signature over .*--allow-unverified kubernetes"
-    )
+    place = r"kubelet\.sig( \(read from .*\))?: not a signature over"
+    refusal = f"{place} .*--allow-unverified kubernetes"
     with pytest.raises(VerificationFailed, match=refusal):
         kubelet(mirror, ours())
     assert kubelet(mirror, ours(), "kubernetes").signed_by == ""
