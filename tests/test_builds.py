@@ -84,7 +84,7 @@ def both(*names: str) -> set[str]:
 def made(tmp_path_factory: pytest.TempPathFactory, sample_mirror: Path) -> Checkout:
     """A checkout whose packages and images are built; tests only read it."""
     root = tmp_path_factory.mktemp("checkout")
-    for name in ("src", "recipes", "packaging", "images", "repo"):
+    for name in ("src", "recipes", "packaging", "images", "repo", "docs"):
         shutil.copytree(ROOT / name, root / name)
     (root / "kubewright.toml").write_text(f'cache = "cache"\narch = "amd64"\nnow = {NOW}\n')
     checkout = Checkout(root, sample_mirror)

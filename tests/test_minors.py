@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from kubewright import versions
 from kubewright.cli.shipped import shipped
 from kubewright.clients import ClientUnavailable, apt, run_installed
 from kubewright.clients.server import serve
@@ -112,8 +113,9 @@ def test_what_is_past_its_end_is_marked_in_lock_manifest_index_and_page(site: Si
         assert Workspace(site.dist / name).release().end_of_life == end
         manifest = Manifest.from_bytes((site.root / f"releases/{name}/manifest.json").read_bytes())
         assert manifest.release.end_of_life == end
-        row = next(line for line in page.splitlines() if f'scope="row">{name}<' in line)
-        assert f"{end} <span" in row
+        minor = versions.minor(version)
+        row = next(line for line in page.splitlines() if f'.html">{minor}</a></th>' in line)
+        assert f"{end}</time>" in row
         assert "past its end" in row
     assert f"ended on {OLD['1.33.13']}" in page
 

@@ -143,7 +143,7 @@ def test_a_conflict_with_what_the_other_provides_keeps_them_apart() -> None:
 @pytest.fixture
 def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what is shipped, which is in its place meanwhile."""
-    for name in ("recipes", "packaging", "images", "repo"):
+    for name in ("recipes", "packaging", "images", "repo", "docs"):
         shutil.copytree(shipped().root / name, tmp_path / "content" / name)
     monkeypatch.setattr("kubewright.cli.shipped.shipped", lambda: Recipes(tmp_path / "content"))
     return tmp_path / "content"

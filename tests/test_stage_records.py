@@ -190,7 +190,7 @@ def test_publishing_needs_no_packager_no_registry_and_no_recipes_of_the_packages
     monkeypatch.setattr("kubewright.stages.package.content_digest", lambda *_: "0" * 64)
     with pytest.raises(ToolMissing, match="nfpm: not found"):
         package.package(workspace, elsewhere, shipped(), keys.repo, keys.repo.certificate)
-    for name in ("recipes/catalog", "repo/templates"):
+    for name in ("recipes/catalog", "repo/templates", "docs"):
         shutil.copytree(shipped().root / name, tmp_path / "content" / name)
     publish.publish(workspace, elsewhere, Recipes(tmp_path / "content"), keys)
     assert verify.verify(home.site, [], now=home.now).findings == ()
@@ -458,7 +458,7 @@ def test_recipes_that_the_release_is_not_of_sign_nothing_new(
 ) -> None:
     here = shipped()
     shutil.copytree(here.root / "recipes", tmp_path / "other/recipes")
-    for name in ("packaging", "images", "repo"):
+    for name in ("packaging", "images", "repo", "docs"):
         (tmp_path / "other" / name).symlink_to(here.root / name)
     spec = tmp_path / "other/recipes/node-spec.toml"
     spec.write_text(spec.read_text() + "# another\n")

@@ -1,12 +1,12 @@
-"""Where the content folders (recipes/, packaging/, images/, repo/) are: in a checkout or inside the
-wheel.
+"""Where the content folders (recipes/, packaging/, images/, repo/, docs/) are: in a checkout or
+inside the wheel.
 """
 
 from pathlib import Path
 
 from kubewright.errors import RequestError
 
-FOLDERS = ("recipes", "packaging", "images", "repo")
+FOLDERS = ("recipes", "packaging", "images", "repo", "docs")
 
 
 def root() -> Path:

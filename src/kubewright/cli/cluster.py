@@ -88,7 +88,8 @@ def up(
         show_json(begun.model_dump(mode="json"))
         return
     one = begun.cluster
-    say(f"{one.name}: Kubernetes {one.version} at {one.server}, ready in {begun.seconds:.1f} s")
+    seconds = f"{begun.milliseconds / 1000:.1f} s"
+    say(f"{one.name}: Kubernetes {one.version} at {one.server}, ready in {seconds}")
     if begun.kubeconfig:
         say(f"    kubectl get nodes        {begun.kubeconfig} has the context {begun.context}")
     else:

@@ -49,7 +49,7 @@ class Begun(Model):
     """A cluster that has become ready."""
 
     cluster: Cluster
-    seconds: float = Field(description="from the start of the container")
+    milliseconds: int = Field(description="from the start of the container")
     context: str = ""
     kubeconfig: str = Field("", description="the file that has got its access, if any")
 

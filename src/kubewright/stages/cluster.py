@@ -98,7 +98,12 @@ def up(asked_for: Wanted, archive: Path | None, merge: Path | None, tell: found.
             done = found.cluster(made)
         if merge:
             kubeconfig.merge(merge, text, _mark(engine, name), context)
-    return Begun(cluster=done, seconds=seconds, context=context, kubeconfig=str(merge or ""))
+    return Begun(
+        cluster=done,
+        milliseconds=round(1000 * seconds),
+        context=context,
+        kubeconfig=str(merge or ""),
+    )
 
 
 def _mark(engine: "DockerClient", name: str) -> kubeconfig.Mark:

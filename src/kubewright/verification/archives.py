@@ -36,7 +36,7 @@ def check(
     """
     found: Found = {}
     for one in manifest.files:
-        if one.kind == "image-archive":
+        if one.kind == "image-archive" and not walk.skips(one.url):
             with walk.tally.check(one.url), walk.source.local(one.url, one.size) as path:
                 if is_sound(walk, one):
                     found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))

@@ -112,7 +112,7 @@ class Walk:
                 self._measured(path, sha256, size)
 
     def _measured(self, path: str, sha256: str, size: int | None) -> None:
-        if self._skips(path):
+        if self.skips(path):
             return
         with self.tally.check(path):
             measure = self.source.measured(path, size)
@@ -174,7 +174,7 @@ class Walk:
 
     def file(self, place: str, promised: Measure) -> bool:
         """Check size and digest of an object, however large."""
-        if self._skips(place):
+        if self.skips(place):
             return False
         with self.tally.check(place):
             measure = self.source.measured(place, promised[0])
@@ -185,7 +185,7 @@ class Walk:
 
     def sound(self, place: str, promised: Measure) -> bytes | None:
         """An object whose size and digest are as promised."""
-        if self._skips(place):
+        if self.skips(place):
             return None
         with self.tally.check(place):
             data = self.source.read(place, promised[0])
@@ -200,6 +200,6 @@ class Walk:
         pooled = layout.pooled(path)
         return pooled in self.away or (self.unlinked and pooled != path)
 
-    def _skips(self, path: str) -> bool:
+    def skips(self, path: str) -> bool:
         """Whether an object is none that is asked about."""
         return self.narrow and self._may_lack(path)
