@@ -11,10 +11,12 @@ from typing import get_args
 import click
 import pytest
 
+from kubewright.cli import variables
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.options import field_of
 from kubewright.cli.resolve_options import OPTIONS as ASKING
 from kubewright.cli.verbs import commands
+from kubewright.errors import RequestError
 from kubewright.packagers import PACKAGERS
 from kubewright.settings import Backend, Settings
 
@@ -269,3 +271,22 @@ def test_what_only_speaks_of_a_verb_imports_nothing_heavy(words: list[str]) -> N
 def test_the_help_of_all_verbs_imports_none_of_them() -> None:
     ours = {name for name in imported("--help") if name.startswith("kubewright.cli.")}
     assert ours == {"kubewright.cli.verbs", "kubewright.cli.defaults"}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_misspelt_variable_is_refused_with_the_near_miss(name: str) -> None:
+    right = variables.variable(name)
+    variables.refuse_misspelt({right: "x", "KUBEWRIGHT_DATA": "x", "KUBECONFIG": "x"})
+    for wrong in (f"{right}S", right.replace("KUBEWRIGHT_", "KUBEWRIGHT__")):
+        if wrong not in {*map(variables.variable, OPTIONS), "KUBEWRIGHT_ROOTS"}:
+            with pytest.raises(
+                RequestError, match=f"{wrong}: no such variable; did"
+            ):
+                variables.refuse_misspelt({wrong: "x"})
+
+
+def test_a_variable_of_somebody_elses_is_passed_over_with_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    variables.refuse_misspelt({"KUBEWRIGHT_BUILDKITE_PIPELINE_TOKEN": "x"})
+    assert "no option is called so" in caplog.text

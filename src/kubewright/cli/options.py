@@ -18,6 +18,7 @@ from kubewright.cli.defaults import CONFIGURATION
 from kubewright.cli.directories import cache_directory, expanded, log_directory, state_directory
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.upstreams import as_one
+from kubewright.cli.variables import refuse_misspelt, variable
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
@@ -72,7 +73,7 @@ def _option(name: str) -> Callable[[Command], Command]:
     return click.option(
         f"--{name}",
         field,
-        envvar=f"KUBEWRIGHT_{name.replace('-', '_').upper()}",
+        envvar=variable(name),
         default=None if stated.is_required() else stated.default,
         **given,
     )
@@ -92,6 +93,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
         def wrapper(**given: Any) -> None:
             quiet, verbose = given.pop("quiet"), given.pop("verbose")
             log.configure(int(verbose) - int(quiet), log_directory())
+            refuse_misspelt()
             context = click.get_current_context()
             if read := context.meta.get(CONFIGURATION):
                 logging.getLogger(__name__).debug("%s: defaults of options are read from it", read)
