@@ -279,9 +279,7 @@ def test_a_misspelt_variable_is_refused_with_the_near_miss(name: str) -> None:
     variables.refuse_misspelt({right: "x", "KUBEWRIGHT_DATA": "x", "KUBECONFIG": "x"})
     for wrong in (f"{right}S", right.replace("KUBEWRIGHT_", "KUBEWRIGHT__")):
         if wrong not in {*map(variables.variable, OPTIONS), "KUBEWRIGHT_ROOTS"}:
-            with pytest.raises(
-                RequestError, match=f"{wrong}: no such variable; did"
-            ):
+            with pytest.raises(RequestError, match=f"{wrong}: no such variable; did"):
                 variables.refuse_misspelt({wrong: "x"})
 
 

@@ -160,19 +160,35 @@ def _section(title: str, entries: Iterable[str]) -> None:
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Only the last two columns wrap, and between words."""
+    """A table whose columns wrap between words; where the terminal is too narrow for that, each row
+    as a paragraph.
+    """
     rows = list(rows)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    console, least = Console(highlight=False), 0
     for number, column in enumerate(columns):
         words = [column, *" ".join(row[number] for row in rows).split()]
         table.add_column(column, min_width=max(map(len, words)))
+        least += max(map(len, words)) + 1
+    if least > console.width:
+        _print(title)
+        _paragraphs(columns, rows)
+        return
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
     with console.capture() as shown:
         console.print(table)
     for line in shown.get().splitlines():
         click.echo(line.rstrip())
+
+
+def _paragraphs(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows below each other: the first two cells as a heading, the others by name."""
+    for row in rows:
+        _print(" ".join(row[:2]))
+        for column, cell in zip(columns[2:], row[2:], strict=True):
+            if cell:
+                _print(f"{column}: {cell}", indent=2)
 
 
 def _print(text: str, indent: int = 0) -> None:
