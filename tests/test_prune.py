@@ -124,7 +124,7 @@ def test_the_listing_is_just_what_the_documents_name(site: Settings, keys: Keys)
         there = removable(there)
         assert there <= named
         assert {path for path in named - there if path not in layout.POINTERS} <= {
-            "index.html", *(path for path in named if path.startswith("tuf/")),
+            "index.html", "install.sh", *(path for path in named if path.startswith("tuf/")),
         }  # fmt: skip
 
 

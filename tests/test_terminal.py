@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kubewright import cli, course, log
+from kubewright.cli import options
 from kubewright.errors import VerificationFailed
 
 NAMES = ("resolve", "package", "verify")
@@ -140,6 +141,20 @@ def test_an_error_is_json_too_where_results_are(
     with pytest.raises(SystemExit):
         cli.main(["history"])
     assert capsys.readouterr().out == ""
+
+
+def test_a_result_that_is_shown_stays_the_only_document(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        options.show_json({"findings": ["one"]})
+        raise VerificationFailed("site", "1 of 2 checks failed", "repair it")
+
+    monkeypatch.setattr(cli.kubewright, "main", failing)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            cli.main(["verify", "site", "--json"])
+        assert json.loads(capsys.readouterr().out) == {"findings": ["one"]}
 
 
 def test_a_mistake_shows_no_traceback_but_the_log_has_it(

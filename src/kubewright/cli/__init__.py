@@ -10,6 +10,7 @@ import tempfile
 import click
 
 from kubewright import __version__
+from kubewright.cli.shown import Shown
 from kubewright.cli.verbs import Verbs, refused_option
 from kubewright.errors import (
     DiskError,
@@ -52,7 +53,7 @@ def kubewright() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit with the code that docs/errors.md explains."""
-    as_json = "--json" in (sys.argv if argv is None else argv)
+    as_json, Shown.yet = "--json" in (sys.argv if argv is None else argv), False
     try:
         code = kubewright.main(argv, prog_name="kubewright", standalone_mode=False)
     except click.NoSuchOption as error:
@@ -86,7 +87,7 @@ def _explained(
         _name_log()
     disk_full = isinstance(error, ToolFailed) and FULL.search(str(error))
     code = DiskError.exit_code if disk_full else error.exit_code
-    if as_json:
+    if as_json and not Shown.yet:
         facts = {"place": error.place, "problem": error.problem, "remedy": error.remedy}
         click.echo(printable_json(json.dumps({"error": facts | {"exit_code": code}}, indent=2)))
     return code

@@ -17,6 +17,7 @@ from kubewright.cli.clock import refuse_to_come, source_date_epoch
 from kubewright.cli.defaults import CONFIGURATION
 from kubewright.cli.directories import cache_directory, expanded, log_directory, state_directory
 from kubewright.cli.option_table import OPTIONS
+from kubewright.cli.shown import Shown
 from kubewright.cli.upstreams import as_one
 from kubewright.cli.variables import refuse_misspelt, variable
 from kubewright.errors import RequestError
@@ -151,6 +152,7 @@ def _refusal(error: ValidationError) -> RequestError:
 
 def show_json(value: Any) -> None:
     """A result as JSON on standard output."""
+    Shown.yet = True
     click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
