@@ -12,6 +12,7 @@ import pytest
 
 from kubewright import log
 from kubewright.cli.shipped import shipped
+from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import Manifest
 from kubewright.models.minor import MinorReleases
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
@@ -265,6 +266,68 @@ def test_a_release_renders_its_page_and_those_that_it_changes_and_no_others() ->
     assert changed(after, after) == set()
     moved = after.model_copy(update={"url": "https://elsewhere.example.org"})
     assert changed(after, moved) == pages.paths(after) - {layout.FRONT_PAGE, *documents.paths()}
+
+
+def test_a_page_follows_the_release_that_it_compares_with() -> None:
+    newer, older = entry("1.36.3"), entry("1.35.8")
+    before = index(newer, older)
+    after = index(newer, entry("1.35.9"), older)
+    assert "releases/v1.36.3-1.html" in changed(before, after)
+    assert "releases/v1.36.3-1.html" in changed(after, before)
+
+
+def test_a_lost_manifest_is_no_reason_to_make_no_pages(manifest: Manifest) -> None:
+    given = index(entry("1.36.4", status="current"), entry("1.35.9"), stable="v1.36.4-1")
+    recipes = shipped()
+
+    def read(one: ChannelRelease | IndexedRelease) -> Manifest:
+        if one.name == "v1.35.9-1":
+            raise VerificationFailed(one.manifest_url, "missing", "restore it")
+        return manifest
+
+    folders = recipes.templates, recipes.documents
+    records = offering("stable=1.36.4")
+    made = pages.render(pages.Shown(given, records, recipes.catalog, read, *folders))
+    assert pages.paths(given) - made.keys() == {"releases/v1.35.9-1.html"}
+
+
+def test_where_everything_is_withdrawn_nothing_is_offered(manifest: Manifest) -> None:
+    gone = entry("1.36.4", status="yanked", channels=("stable", "withdrawn"), reason="a fault")
+    records = offering("withdrawn=1.36.4", "stable=1.36.4")
+    none = ChannelRelease.model_validate({
+        **records["stable"].releases[0].model_dump(), "status": "yanked", "reason": "a fault",
+    })  # fmt: skip
+    records["stable"] = records["stable"].model_copy(update={"releases": (none,)})
+    made = rendered(index(gone), records, manifest)
+    front_page = made[layout.FRONT_PAGE].decode()
+    assert "Nothing is offered now" in front_page
+    assert "apt-get install kubernetes-node" not in front_page
+    assert "channels/withdrawn.txt" not in front_page
+    assert b"Suites: withdrawn" in made["releases/v1.36.4-1.html"], "for who names its version"
+
+
+def test_a_release_of_no_channel_has_no_lines_that_install_it(manifest: Manifest) -> None:
+    given = index(entry("1.36.4", status="current"), entry("1.35.9", channels=()))
+    made = rendered(given, offering("stable=1.36.4"), manifest)
+    assert b"Suites:" not in made["releases/v1.35.9-1.html"]
+    assert b"Suites:" in made["releases/v1.36.4-1.html"]
+
+
+def test_the_minors_stable_channel_comes_before_others(manifest: Manifest) -> None:
+    names = ("beta-1.36", "latest", "stable", "stable-1.36")
+    assert sorted(names, key=shared.nearest("1.36")) == [
+        "stable-1.36", "beta-1.36", "latest", "stable",
+    ]  # fmt: skip
+    records = offering(*(f"{name}=1.36.4" for name in names))
+    given = index(entry("1.36.4", status="current", channels=names))
+    given = given.model_copy(update={"channels": dict.fromkeys(names, "v1.36.4-1")})
+    made = rendered(given, records, manifest)
+    for path in (layout.FRONT_PAGE, "minors/1.36.html", "releases/v1.36.4-1.html"):
+        assert b"Suites: stable-1.36" in made[path], path
+    only = rendered(
+        given.model_copy(update={"channels": {"latest": "v1.36.4-1"}}), records, manifest
+    )
+    assert b"goes on to the next minor" in only["minors/1.36.html"]
 
 
 def test_a_channel_that_goes_on_changes_the_pages_of_both_minors() -> None:

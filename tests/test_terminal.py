@@ -190,3 +190,40 @@ def test_ctrl_c_ends_with_130_and_one_line() -> None:
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "stopped"
     assert "Traceback" not in err
+
+
+SECRETS = (
+    "--registry u:S3CRET@localhost:1",
+    "http://u:S3CRET@host/x?token=S3CRET",
+    "--repo-key 'hsm:x?pin-value=S3CRET&object=y'",
+    "input_value='u:S3CRET@localhost:1'",
+    "password=S3CRET and token=S3CRET",
+)
+
+
+@pytest.mark.parametrize("words", SECRETS)
+def test_a_log_has_no_secret_that_was_typed_and_is_for_its_owner_alone(
+    tmp_path: Path, words: str
+) -> None:
+    log.configure(0, tmp_path / "logs")
+    logging.getLogger("kubewright").debug("error: %s", words)
+    written = log.file()
+    assert written is not None
+    assert "S3CRET" not in written.read_text()
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert written.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_log_goes_through_no_link_and_removes_nothing_of_others(tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    for number in range(30):
+        (others / f"{number}.log").write_text("not ours")
+    (tmp_path / "logs").symlink_to(others)
+    log.configure(0, tmp_path / "logs")
+    logging.getLogger("kubewright").debug("a word")
+    assert log.file() is None
+    assert len([*others.iterdir()]) == 30
+    log.configure(0, others)
+    logging.getLogger("kubewright").debug("a word")
+    assert len([*others.iterdir()]) == 31

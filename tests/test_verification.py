@@ -1233,7 +1233,7 @@ STRAYS = [
     "apt/dists/evil/InRelease",
     f"{SUITE}/InRelease.gpg",
     "keys/kubewright-2027.gpg",
-    "install.sh",
+    "setup.sh",
     "extra.html",
     "a/b/c.deb",
     ".htaccess",
@@ -1657,8 +1657,9 @@ def test_an_error_about_a_hostile_name_is_one_line_that_shows_what_it_is(
     (tmp_path / "\x1b[2J").mkdir()
     with pytest.raises(SystemExit) as ended:
         main(["verify", str(tmp_path / "\x1b[2J")])
-    (line,) = capsys.readouterr().err.splitlines()
+    line, place = capsys.readouterr().err.splitlines()
     assert ended.value.code == VerificationFailed.exit_code
+    assert place.startswith("the log of this run: ")
     assert line.isprintable()
     assert "/\\x1b[2J: tuf/timestamp.json is missing" in line
 

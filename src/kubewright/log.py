@@ -76,6 +76,12 @@ class _Handler(logging.Handler):
         console().print(printable(self.format(record), lines=True), style=style, markup=False)
 
 
+def _unsaid(text: str) -> str:
+    """A text without what people may have typed of secrets: it stays longer than a terminal."""
+    text = re.sub(r"(?i)(pin-value|pin|password|token|secret)=[^\s&;'\"]+", r"\1=…", redacted(text))
+    return re.sub(r"(?<![^\s'\"=(])[^\s/@'\"=(]+:[^\s/@]+@", "…@", text)
+
+
 class _File(logging.Handler):
     """The log of a run; it is open only while a line is written."""
 
@@ -84,9 +90,12 @@ class _File(logging.Handler):
         self.path = path
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = printable(self.format(record), lines=True)
-        with suppress(OSError), self.path.open("a", encoding="utf-8") as stream:
-            stream.write(f"{line}\n")
+        line = printable(_unsaid(self.format(record)), lines=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        with suppress(OSError):
+            handle = os.open(self.path, flags, 0o600)
+            with os.fdopen(handle, "a", encoding="utf-8") as stream:
+                stream.write(f"{line}\n")
 
 
 def configure(verbosity: int, folder: Path | None = None) -> None:
@@ -111,8 +120,11 @@ _CLOCK = "%H:%M:%S"
 
 def _file(folder: Path) -> logging.Handler:
     """What writes the log of this run; the oldest of earlier runs goes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in sorted(folder.glob("*.log"))[: -KEPT + 1]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{folder}: a link, or somebody else's")
+    own = [path for path in folder.iterdir() if re.fullmatch(r"\d{8}T\d{6}-\d+\.log", path.name)]
+    for old in sorted(own)[: -KEPT + 1]:
         old.unlink(missing_ok=True)
     handler = _File(folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log")
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))

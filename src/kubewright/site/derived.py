@@ -52,14 +52,19 @@ def _schema(model: type[Document]) -> bytes:
     return canonical_json(model.json_schema())
 
 
-def file_objects(documents: Mapping[str, bytes], finished: State | None) -> list[Object]:
-    """Those of pages, schemas and keys that the last finished state does not have like this."""
-    before = finished.files if finished else {}
-    return [
-        pointer(path, data, fresh=path not in before)
-        for path, data in documents.items()
-        if before.get(path) != files.sha256(data)
-    ]
+def file_objects(
+    documents: Mapping[str, bytes], finished: State | None, present: State | None
+) -> list[Object]:
+    """Those of pages, schemas and keys that are not surely there like this: by the last finished
+    state, and by the present one, which may have been cut short.
+    """
+    before, now = (state.files if state else {} for state in (finished, present))
+    found = []
+    for path, data in documents.items():
+        digest = files.sha256(data)
+        if not before.get(path) == now.get(path) == digest:
+            found.append(pointer(path, data, fresh=path not in before))
+    return found
 
 
 def index_objects(

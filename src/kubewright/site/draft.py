@@ -72,6 +72,8 @@ class Draft:
     """The site's new public base URL; None: as before."""
     note: str = ""
     """Why it is published."""
+    remade: frozenset[str] = frozenset()
+    """Pages that are lost, and to be made anew whatever they were."""
     kept: Kept | None = None
     """What shall be left of the history; None: as before."""
     pruned: bytes = b""

@@ -50,7 +50,8 @@ class _Changed(Rendering):
             self.rendered[name] = self.rendered_channel(record, self.draft.listed[name], previous)
         self._render_unwritten()
         word = self.draft.present.word
-        if self.old and word and not self.draft.records and self.draft.kept is None:
+        stays = not self.draft.records and not self.draft.remade and self.draft.kept is None
+        if self.old and word and stays:
             rest = Unchanged(self.draft, self.publisher, self.rendered)
             data, left = rest.objects(self.old, word)
             return Publication(None, in_order(left), tag, data)

@@ -127,7 +127,7 @@ class Rendering:
         finished, signer = self.draft.present.finished, self.publisher.signer
         return [
             *derived.index_objects(index, index_data, graph, signer, finished),
-            *derived.file_objects(documents, finished),
+            *derived.file_objects(documents, finished, self.old),
             *derived.state_objects(state, state_data, word, signer, finished),
         ]
 
@@ -151,4 +151,4 @@ class Rendering:
         if before is None or old is None or finished is None:
             return set()
         written = {path for path, digest in old.files.items() if finished.files.get(path) == digest}
-        return pages.same(before, index) & written
+        return pages.same(before, index) & written - self.draft.remade

@@ -105,11 +105,13 @@ class Images:
 
 
 def _index(image: Image, found: Mapping[Arch, bytes]) -> Descriptor | None:
-    """The descriptor of an image's index, if that follows from its manifests."""
-    made = descriptor(
-        INDEX, image_index(found), annotations=names(f"{image.name}:{image.tag}", image.reference)
-    )
-    return made if made.digest == image.index else None
+    """The descriptor of an image's index over what archives have, layers by gzip, if the index that
+    is signed follows from the same manifests.
+    """
+    if f"sha256:{files.sha256(image_index(found, image))}" != image.index:
+        return None
+    named = names(f"{image.name}:{image.tag}", image.reference)
+    return descriptor(INDEX, image_index(found), annotations=named)
 
 
 def _blobs(archive: Path) -> dict[str, tuple[int, int]]:

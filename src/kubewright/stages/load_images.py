@@ -44,7 +44,11 @@ class _Layout:
     def add(self, found: Sequence[Image], architectures: Sequence[str]) -> None:
         """Take what is here of a release's images."""
         for image in found:
-            here = tuple(one for one in image.platforms if one.arch in architectures)
+            here = tuple(
+                one.model_copy(update={"zstd": None})
+                for one in image.platforms
+                if one.arch in architectures
+            )
             if here:
                 index = self._index(image, here)
                 known = image.model_copy(update={"platforms": here, "index": index})
@@ -57,11 +61,15 @@ class _Layout:
             for digest in (platform.config, *(layer.digest for layer in platform.layers)):
                 self._write(digest)
             documents[platform.arch] = self._write(platform.manifest).read_bytes()
-        data = image_index(documents)
-        digest = f"sha256:{files.sha256(data)}"
-        if len(here) == len(image.platforms) and digest != image.index:
-            problem = f"its manifests make {digest}, not {image.index}"
+        if len(here) == len(image.platforms):
+            signed = f"sha256:{files.sha256(image_index(documents, image))}"
+        else:
+            signed = image.index
+        if signed != image.index:
+            problem = f"its manifests make {signed}, not {image.index}"
             raise VerificationFailed(image.reference, problem, "get the bundle again")
+        data = image_index(documents)  # over layers by gzip: a bundle has no others
+        digest = f"sha256:{files.sha256(data)}"
         files.write(self.root / blob_path(digest), data)
         return digest
 

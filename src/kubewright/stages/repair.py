@@ -19,7 +19,7 @@ from kubewright.site.reader import Reader
 from kubewright.site.references import Reference, references
 from kubewright.site.store import Content, Store, holds, is_same
 from kubewright.site.words import deciding
-from kubewright.stages import channels
+from kubewright.stages import channels, lost_pages
 from kubewright.stages.seen import refuse_older
 from kubewright.stages.site import published_keys, publisher
 from kubewright.stages.store import abandoned, alone, source, store
@@ -47,6 +47,7 @@ def repair_site(settings: Settings, recipes: Recipes, keys: Keys) -> tuple[Repor
     mender.mend_releases()
     mender.mend_documents()
     if not settings.dry_run:
+        mender.changes += lost_pages.publish_anew(settings, recipes, keys)
         mender.changes += channels.refresh(settings, recipes, keys).changes
     mender.remove_strays()
     return mender.report(), mender.changes

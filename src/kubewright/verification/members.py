@@ -69,6 +69,8 @@ class TarMembers:
         while (block := stream.read(tarfile.BLOCKSIZE)) != bytes(tarfile.BLOCKSIZE):
             offset += tarfile.BLOCKSIZE
             info = self._header(block, offset - tarfile.BLOCKSIZE)
+            if info.size < 0:
+                raise self._wrong(repr(info.name), "of a size below nothing")
             if info.type == tarfile.XHDTYPE and not named:
                 named = self._long_name(stream.read(min(info.size, _LONGEST)), info.size)
                 offset = stream.seek(offset + info.size + -info.size % tarfile.BLOCKSIZE)

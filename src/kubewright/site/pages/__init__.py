@@ -1,5 +1,6 @@
 """The pages of a site, for people: its front, one for each minor, one for each release."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,14 @@ from pathlib import Path
 import jinja2
 
 from kubewright import versions
+from kubewright.errors import VerificationFailed
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, ChannelRelease, Index, IndexedRelease
 from kubewright.site import layout
 from kubewright.site.pages import documents, front, minor, release
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,11 @@ def render(shown: Shown, standing: Collection[str] = ()) -> dict[str, bytes]:
     for one, before in _with_the_release_before(index):
         path = layout.release_page(one.name)
         if path not in standing:
-            manifest = shown.manifest(one)
+            try:
+                manifest = shown.manifest(one)
+            except VerificationFailed as error:  # which is no reason to publish nothing
+                log.warning("%s: its page is not made: %s", one.name, error)
+                continue
             page(path, "release.html.j2", release.variables(index, one, before, manifest))
     offered = front.presented(shown.channels, index)
     variables = front.variables(index, shown.manifest(offered), shown.channels, shown.minors)
@@ -81,14 +89,22 @@ def same(before: Index, after: Index) -> set[str]:
     """The pages that show the same after another index: their releases are told of as before."""
     if (before.site, before.url) != (after.site, after.url):
         return set()
-    known = {one.name: one for one in before.releases}
-    found = {layout.release_page(one.name) for one in after.releases if known.get(one.name) == one}
+    known = {one.name: _shown(one, older) for one, older in _with_the_release_before(before)}
+    found = set()
+    for one, older in _with_the_release_before(after):
+        if known.get(one.name) == _shown(one, older):
+            found.add(layout.release_page(one.name))
     old = by_minor(before)
     for name, releases in by_minor(after).items():
         offered = [minor.offered(index, releases) for index in (before, after)]
         if old.get(name) == releases and offered[0] == offered[1]:
             found |= {layout.minor_page(name), layout.minor_facts(name)}
     return found
+
+
+def _shown(one: IndexedRelease, older: IndexedRelease | None) -> tuple[object, ...]:
+    """What a release's page shows of the index."""
+    return (one, older.name, older.components) if older else (one,)
 
 
 def by_minor(index: Index) -> dict[str, list[IndexedRelease]]:

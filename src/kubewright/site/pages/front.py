@@ -33,7 +33,8 @@ def _first(channels: Mapping[str, Channel]) -> Channel:
     stable = channels.get("stable")
     if stable is not None and stable.current is not None:
         return stable
-    return max(channels.values(), key=_newest)
+    offering = [one for one in channels.values() if one.channel != WITHDRAWN]
+    return max(offering or channels.values(), key=_newest)
 
 
 def _newest(channel: Channel) -> tuple[bool, semver.Version, int, str]:
@@ -60,7 +61,7 @@ def variables(
         "latest": _latest(entry, issued) | {"offered": first.current is not None},
         "channel": channel,
         "channels": _channels(channels),
-        "ways": shared.ways(first.url, channel),
+        "ways": shared.ways(first.url, channel) if first.current is not None else [],
         "withdrawn": [shared.release(one) for one in index.releases if one.status == YANKED],
         "timeline": timeline(index, minors, issued),
         **_of_manifest(manifest),
@@ -103,7 +104,7 @@ def _own_channel(channels: Mapping[str, Channel], entry: IndexedRelease, other: 
     the same release.
     """
     minor = versions.minor(entry.kubernetes)
-    for channel in sorted(channels):
+    for channel in sorted(channels, key=shared.nearest(minor)):
         current = channels[channel].current
         if channel.endswith(f"-{minor}") and current is not None and current.name == entry.name:
             return channel

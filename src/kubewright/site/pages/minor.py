@@ -34,7 +34,7 @@ def offered(index: Index, releases: Collection[IndexedRelease]) -> dict[str, str
 
 def variables(facts: MinorReleases) -> dict[str, Any]:
     """What the template shows."""
-    channel = next(iter(sorted(facts.channels, key=_own(facts.minor))), "")
+    channel = next(iter(sorted(facts.channels, key=shared.nearest(facts.minor))), "")
     newest = next((one for one in facts.releases if one.name == facts.channels.get(channel)), None)
     return {
         **shared.site(facts.url, "../"),
@@ -50,11 +50,6 @@ def variables(facts: MinorReleases) -> dict[str, Any]:
         "development": any(one.development for one in facts.releases),
         "origin": "upstream",
     }
-
-
-def _own(minor: str) -> Any:
-    """Channels of this minor alone before those that go on to the next."""
-    return lambda name: (not name.endswith(f"-{minor}"), name)
 
 
 def _sources(facts: MinorReleases, newest: IndexedRelease | None) -> list[str]:

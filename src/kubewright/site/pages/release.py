@@ -6,7 +6,7 @@ from typing import Any
 from kubewright import versions
 from kubewright.log import amount
 from kubewright.models.manifest import File, Manifest
-from kubewright.models.site import WITHDRAWN, Index, IndexedRelease
+from kubewright.models.site import WITHDRAWN, YANKED, Index, IndexedRelease
 from kubewright.moments import day
 from kubewright.site import layout
 from kubewright.site.install_commands import exact_roles
@@ -27,7 +27,7 @@ def variables(
         "minor_page": layout.minor_page(minor),
         "made": day(manifest.release.source_date_epoch),
         "channel": channel,
-        "ways": shared.ways(index.url, channel, exact_roles(manifest.packages)),
+        "ways": shared.ways(index.url, channel, exact_roles(manifest.packages)) if channel else [],
         "before": before.name if before else "",
         "before_page": layout.release_page(before.name) if before else "",
         "changes": _changes(before, one) if before else [],
@@ -56,9 +56,12 @@ _SHOWN = ("image-archive", "node-spec", "sbom")
 
 
 def _channel(one: IndexedRelease, minor: str) -> str:
-    """The channel from which the release is installed: its minor's, else the first that has it."""
-    own = [name for name in one.channels if name.endswith(f"-{minor}")]
-    return next(iter((*own, *one.channels)), WITHDRAWN)
+    """The channel from which the release is installed: its minor's, else the first that has it; ""
+    where none has it.
+    """
+    if one.status == YANKED:
+        return WITHDRAWN
+    return next(iter(sorted(one.channels, key=shared.nearest(minor))), "")
 
 
 def _changes(before: IndexedRelease, one: IndexedRelease) -> list[dict[str, str]]:

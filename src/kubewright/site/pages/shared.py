@@ -1,6 +1,6 @@
 """What several pages show: releases, and the commands that install them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -52,6 +52,11 @@ def ways(url: str, channel: str, wanted: Sequence[Role] = NEWEST) -> list[dict[s
         text = setup(manager, entry)
         found.append({"name": manager.name, "title": manager.title, "setup": text, "roles": roles})
     return found
+
+
+def nearest(minor: str) -> Callable[[str], tuple[bool, bool, str]]:
+    """Sorts channels: `stable-1.NN`, others of that minor alone, those that go on to the next."""
+    return lambda name: (name != f"stable-{minor}", not name.endswith(f"-{minor}"), name)
 
 
 def components(manifest: Manifest) -> list[dict[str, Any]]:
