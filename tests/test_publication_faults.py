@@ -387,3 +387,23 @@ def test_a_rollback_lists_packages_for_all_for_every_architecture(
     record, _ = channels.rollback("mine", later, shipped(), keys, None)
     assert record.architectures == after.architectures
     assert wrong(later) == []
+
+
+def test_a_lost_page_that_this_version_shows_otherwise_is_published_anew(
+    copied: Settings, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade of kubewright: nobody can make the bytes again that the state names."""
+    monkeypatch.setattr(pages.release, "in_words", lambda text: f"whatever meets {text}")
+    page = Path(copied.site, layout.release_page("v1.36.3-1"))
+    before = page.read_bytes()
+    page.unlink()
+    Path(copied.site, layout.minor_facts("1.36")).write_bytes(b"{}")
+    assert len(wrong(copied)) == 2
+    assert channels.refresh(copied, shipped(), keys)[:2] == ((), ())
+    report, changes = repair_site(copied, shipped(), keys)
+    assert report.findings == ()
+    assert wrong(copied) == []
+    assert page.read_bytes() != before
+    assert str(page.relative_to(copied.site)) in {change.path for change in changes}
+    again = repair_site(copied, shipped(), keys)[1]
+    assert again == [], "it is done once"
