@@ -36,7 +36,7 @@ def check(
     """
     found: Found = {}
     for one in manifest.files:
-        if one.kind == "image-archive" and not walk.skips(one.url):
+        if one.kind == "image-archive" and not _is_left_out(walk, one):
             with walk.tally.check(one.url), walk.source.local(one.url, one.size) as path:
                 if is_sound(walk, one):
                     found |= _archive(walk, one.url, path, _wanted(manifest, one.arch))
@@ -50,6 +50,13 @@ def check(
                 f"says that {image.reference} is {image.index}, but its archives make it {index}"
             )
             walk.tally.require(place, index == image.index, problem)
+
+
+def _is_left_out(walk: Walk, one: release.File) -> bool:
+    """Whether a file is not asked about, or may be lacking in a part of a site and is."""
+    if walk.skips(one.url):
+        return True
+    return walk.may_lack(one.url) and walk.source.measured(one.url, one.size) is None
 
 
 def _wanted(manifest: release.Manifest, arch: str) -> dict[str, Platform]:

@@ -117,7 +117,7 @@ class Walk:
         with self.tally.check(path):
             measure = self.source.measured(path, size)
             if measure is None:
-                if self._may_lack(path):
+                if self.may_lack(path):
                     return
                 raise VerificationFailed(path, "missing", REMEDY)
             if size is not None and measure[0] != size:
@@ -178,7 +178,7 @@ class Walk:
             return False
         with self.tally.check(place):
             measure = self.source.measured(place, promised[0])
-            if measure is None and self._may_lack(place):
+            if measure is None and self.may_lack(place):
                 return False
             return self.tally.measure(place, measure, promised)
         return False
@@ -189,17 +189,17 @@ class Walk:
             return None
         with self.tally.check(place):
             data = self.source.read(place, promised[0])
-            if data is None and self._may_lack(place):
+            if data is None and self.may_lack(place):
                 return None
             measure = None if data is None else (len(data), files.sha256(data))
             return data if self.tally.measure(place, measure, promised) else None
         return None
 
-    def _may_lack(self, path: str) -> bool:
+    def may_lack(self, path: str) -> bool:
         """Whether an object may be missing here."""
         pooled = layout.pooled(path)
         return pooled in self.away or (self.unlinked and pooled != path)
 
     def skips(self, path: str) -> bool:
         """Whether an object is none that is asked about."""
-        return self.narrow and self._may_lack(path)
+        return self.narrow and self.may_lack(path)
