@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from exhaustive import ALL, sampled
 
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
@@ -18,7 +19,8 @@ from kubewright.stages.repair import repair_site
 
 NOW = 1_790_000_000
 URL = "http://127.0.0.1:8080"
-PARTS = 8
+PARTS = 16
+"""Of the table, of which every second is gone through unless a run is for all of it."""
 
 Change = Callable[[bytes], bytes | None]
 
@@ -102,7 +104,7 @@ def named(site: str) -> list[str]:
     return [f"{finding.place}: {finding.problem}" for finding in report.findings]
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", sampled(range(PARTS), every=2))
 def test_every_damage_is_named_and_healed(
     past: Settings,
     keys: Keys,
@@ -113,7 +115,8 @@ def test_every_damage_is_named_and_healed(
     chosen = samples(Path(past.site))
     assert len(chosen) > 70, sorted(chosen)
     ways = f"{len(chosen)} kinds of file, each {', '.join(DAMAGES)}"
-    record_property("covered", f"damage: {ways}")
+    some = "" if ALL else ", every second of them"
+    record_property("covered", f"damage: {ways}{some}")
     sound = tree(Path(past.site))
     missed, hurt = [], []
     cases = list(itertools.product(sorted(chosen.values()), DAMAGES))
