@@ -7,10 +7,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from copied_sites import Watch
 from made_keys import development, made
 
 from kubewright.cli import main
@@ -102,10 +103,6 @@ class Watched:
 
     def delete(self, path: str) -> None:
         self._next(f"delete {path}").delete(path)
-
-
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
-"""Do something before each operation on any site that a stage opens; the operations so far."""
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from buckets import account, in_new_bucket, opened, put
+from copied_sites import Killed, Watch, copied, tree
 from exhaustive import sampled
 from registries import serving
 from s3_server import running
@@ -43,13 +44,6 @@ from kubewright.verification.members import LIST, TarMembers
 NOW = 1_790_000_000
 URL = "https://packages.example.org/k8s"
 OLD, NEW = "v1.36.3-1", "v1.36.4-1"
-
-
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
-
-
-class Killed(BaseException):
-    """The process ended here."""
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +96,6 @@ def server() -> Iterator[str]:
         yield address
 
 
-def copied(settings: Settings, target: Path) -> Settings:
-    shutil.copytree(settings.site, target)
-    return settings.model_copy(update={"site": str(target)})
-
-
 def trusted(keys: Keys) -> list[bytes]:
     return [keys.repo.certificate, keys.artifact.public_pem]
 
@@ -140,14 +129,6 @@ def looked_at(site: str | Path, keys: Keys, demands: Demands | None = None) -> R
 
 def wrong(site: str | Path, keys: Keys) -> list[str]:
     return [f"{one.place}: {one.problem}" for one in looked_at(site, keys).findings]
-
-
-def tree(site: str | Path) -> dict[str, bytes]:
-    found = {}
-    for path in Path(site).rglob("*"):
-        if path.is_file() and ".kubewright" not in path.parts:
-            found[path.relative_to(site).as_posix()] = path.read_bytes()
-    return found
 
 
 def unpacked(file: Path, folder: Path) -> Path:

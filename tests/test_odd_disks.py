@@ -12,6 +12,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from copied_sites import tree
 
 from kubewright.errors import DiskError
 from kubewright.run import run as run_program
@@ -67,14 +68,6 @@ def published(settings: Settings, site: Path, odd: Path | None) -> CompletedProc
     ]  # fmt: skip
     program = [sys.executable, "-m", "kubewright", "publish", "v1.36.4-1", *words]
     return run_program(program, env=env, codes=range(256), cwd=site.parent)
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in root.rglob("*")
-        if path.is_file() and ".kubewright" not in path.relative_to(root).parts
-    }
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from copied_sites import Watch
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
@@ -19,8 +19,6 @@ from kubewright.site.past import Past, landmarks
 from kubewright.stages import channels, verify
 
 NOW = 1_790_000_000
-
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 
 
 class Reads:

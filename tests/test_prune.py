@@ -2,10 +2,10 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from copied_sites import Watch
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError
@@ -28,8 +28,6 @@ from kubewright.verification.strays import FOLDERS
 NOW = 1_790_000_000
 GAP = 60
 """Seconds between two publications."""
-
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,12 @@
 command again ends in the state that was meant.
 """
 
-import os
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from copied_sites import Killed, Watch, linked, tree
 from exhaustive import ALL, WANTED, sampled, tried
 
 from kubewright.cli.shipped import shipped
@@ -22,12 +21,7 @@ NOW = 1_790_000_000
 PARTS = 4
 """The points of each command are spread over so many tests, which run side by side."""
 
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 Command = Callable[[Settings, Keys], object]
-
-
-class Killed(BaseException):
-    """The process ended here."""
 
 
 @pytest.fixture(scope="session")
@@ -79,20 +73,6 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def copied(settings: Settings, target: Path) -> Settings:
-    """The same with a copy of the site: files are replaced there, never written to."""
-    shutil.copytree(settings.site, target, copy_function=os.link)
-    return settings.model_copy(update={"site": str(target)})
-
-
-def tree(site: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(site).as_posix(): path.read_bytes()
-        for path in site.rglob("*")
-        if path.is_file() and ".kubewright" not in path.parts
-    }
-
-
 def wrong(site: Path) -> tuple[list[str], list[str]]:
     """What a site's verification finds, and what it says of publications that are not finished."""
     report = verify.verify(str(site), [], now=NOW + 8 * DAY)
@@ -125,7 +105,7 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
     part: int,
 ) -> None:
     command = COMMANDS[name]
-    whole = copied(ready, tmp_path / "whole")
+    whole = linked(ready, tmp_path / "whole")
     with watch(lambda number, operation: None) as operations:
         command(whole, keys)
     meant = tree(Path(whole.site))
@@ -137,7 +117,7 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
     sample = sampled(own, every=6, parts=PARTS)
     tried(record_property, len(sample), len(own))
     for point in sample:
-        settings = copied(ready, tmp_path / str(point))
+        settings = linked(ready, tmp_path / str(point))
 
         def kill(number: int, operation: str, point: int = point) -> None:
             if number >= point:  # of several threads none goes on

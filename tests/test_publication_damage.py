@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from copied_sites import tree
 from exhaustive import ALL, sampled
 
 from kubewright.cli.shipped import shipped
@@ -88,14 +89,6 @@ def damage(path: Path, change: Change) -> None:
     path.unlink()
     if data is not None:
         path.write_bytes(data)
-
-
-def tree(site: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(site).as_posix(): path.read_bytes()
-        for path in site.rglob("*")
-        if path.is_file() and ".kubewright" not in path.parts
-    }
 
 
 def named(site: str) -> list[str]:

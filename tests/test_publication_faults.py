@@ -7,11 +7,11 @@ robustness.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from copied_sites import Watch
 
 from kubewright import files, verification
 from kubewright.cli.shipped import shipped
@@ -29,8 +29,6 @@ from kubewright.verification import Report
 from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
-
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 
 
 @pytest.fixture(scope="session")

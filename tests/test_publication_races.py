@@ -3,15 +3,15 @@ was refused and nothing of it can be seen.
 """
 
 import json
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
+from copied_sites import Watch, linked
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import PublicationConflict
@@ -23,7 +23,6 @@ from kubewright.workspace import Workspace
 NOW = 1_790_000_000
 PARTS = 4
 
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 Command = Callable[[Settings, Keys], object]
 
 
@@ -64,11 +63,6 @@ def rival_in_the_same_channel(settings: Settings, keys: Keys) -> object:
 
 def rival_with_a_new_release(settings: Settings, keys: Keys) -> object:
     return put(settings, keys, "v1.35.9-1", "theirs")
-
-
-def copied(settings: Settings, target: Path) -> Settings:
-    shutil.copytree(settings.site, target, copy_function=os.link)
-    return settings.model_copy(update={"site": str(target)})
 
 
 def wrong(settings: Settings) -> list[str]:
@@ -115,14 +109,14 @@ def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
     record_property: Callable[[str, object], None], mine: Command, rival: Command, part: int,
 ) -> None:  # fmt: skip
     with watch(lambda number, operation: None) as operations:
-        mine(copied(started, tmp_path / "alone"), keys)
+        mine(linked(started, tmp_path / "alone"), keys)
     points = len(operations)
     assert points > 50
     names = f"{getattr(mine, '__name__', '')} by {getattr(rival, '__name__', '')}"
     record_property("covered", f"{names}: overtaken before each of {points} operations")
     meant = {"mine", "theirs", "test"}
     for point in range(part + 1, points + 1, PARTS):
-        settings = copied(started, tmp_path / str(point))
+        settings = linked(started, tmp_path / str(point))
         theirs = settings.model_copy(update={"now": NOW + 20})
         with overtaking(watch, point, partial(rival, theirs, keys)) as done:
             mine(settings, keys)
@@ -155,7 +149,7 @@ def test_a_rollback_that_somebody_outran_in_its_channel_is_refused_and_nothing_o
     started: Settings, keys: Keys, watch: Watch, tmp_path: Path
 ) -> None:
     """What it should go back from is not what is there any more."""
-    settings = copied(started, tmp_path / "site")
+    settings = linked(started, tmp_path / "site")
 
     def overtake(number: int, operation: str) -> None:
         if operation == "put tuf/timestamp.json" and not done:
@@ -179,7 +173,7 @@ def test_many_publishers_at_once_lose_nothing(
     started: Settings, keys: Keys, tmp_path: Path
 ) -> None:
     """Sixteen, in threads: each in a channel of its own and all in one together."""
-    settings = copied(started, tmp_path / "site")
+    settings = linked(started, tmp_path / "site")
     failures: list[BaseException] = []
 
     def work(number: int) -> None:

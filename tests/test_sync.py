@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from buckets import account, in_new_bucket, opened, put
+from copied_sites import Killed, Watch, copied, tree
 from exhaustive import sampled
 from s3_server import running
 
@@ -27,12 +28,7 @@ from kubewright.web import WebFiles
 NOW = 1_790_000_000
 URL = "https://packages.example.org/k8s"
 
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 Run = Callable[..., tuple[int, str, str]]
-
-
-class Killed(BaseException):
-    """The process ended here."""
 
 
 @pytest.fixture(scope="session")
@@ -69,19 +65,6 @@ def at(new: Settings, tmp_path: Path) -> Settings:
 def server() -> Iterator[str]:
     with account(), running() as address:
         yield address
-
-
-def tree(site: str | Path) -> dict[str, bytes]:
-    found = {}
-    for path in Path(site).rglob("*"):
-        if path.is_file() and ".kubewright" not in path.parts:
-            found[path.relative_to(site).as_posix()] = path.read_bytes()
-    return found
-
-
-def copied(settings: Settings, target: Path) -> Settings:
-    shutil.copytree(settings.site, target)
-    return settings.model_copy(update={"site": str(target)})
 
 
 def wrong(site: str, keys: Keys) -> list[str]:

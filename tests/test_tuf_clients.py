@@ -9,7 +9,7 @@ import shutil
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import pytest
+from copied_sites import Watch
 from go_programs import go_program
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Targets
@@ -143,8 +144,6 @@ def go_tuf() -> Path:
     """go-tuf's client."""
     return go_program(MODULE, VERSION, "examples/cli/tuf-client", go=GO)
 
-
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 
 Make = Callable[[Path, bytes, str], Client]
 """A client with a folder, the root that it trusts, and the site's address."""

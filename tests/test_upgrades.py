@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
+from copied_sites import Watch
 from forged_metadata import vouch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +43,6 @@ from kubewright.stages.repair import repair_site
 NOW = 1_790_000_000
 SKEW = shipped().skew
 Tool = Callable[[str], Path]
-Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
 
 
 def listed(version: str, revision: int = 1, **facts: object) -> IndexedRelease:

@@ -78,12 +78,10 @@ def table() -> Mapping[str, Need]:
     return {name: Need.model_validate(row) for name, row in tomllib.loads(text).items()}
 
 
-def lacking(verb: str, settings: Settings, *, helpful: bool = False) -> Iterator[Lack]:
-    """What a verb cannot begin without and this machine has not; with `helpful` what it does less
-    without, in their place.
-    """
+def lacking(verb: str, settings: Settings) -> Iterator[Lack]:
+    """What a verb cannot begin without and this machine has not."""
     for need in table().values():
-        if verb in (need.helps if helpful else need.verbs) and need.applies(settings):
+        if verb in need.verbs and need.applies(settings):
             missing = need.missing()
             if missing:
                 yield Lack(need, tuple(missing), remedy(need, missing))

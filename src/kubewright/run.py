@@ -27,8 +27,7 @@ def find(program: str, *, install: str) -> Path:
 
     Raises ToolMissing with `install`, the sentence that says how to get it.
     """
-    beside = Path(sys.executable).parent / program
-    path = str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
+    path = _place(program)
     if path is None:
         raise ToolMissing(program, f"not found beside {sys.executable} nor on PATH", install)
     return Path(path)
@@ -36,8 +35,13 @@ def find(program: str, *, install: str) -> Path:
 
 def is_there(program: str) -> bool:
     """Whether `find` would find a program."""
+    return _place(program) is not None
+
+
+def _place(program: str) -> str | None:
+    """Where `find` looks."""
     beside = Path(sys.executable).parent / program
-    return os.access(beside, os.X_OK) or shutil.which(program) is not None
+    return str(beside) if os.access(beside, os.X_OK) else shutil.which(program)
 
 
 def run(

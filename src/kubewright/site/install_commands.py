@@ -95,6 +95,12 @@ class Entry:
     provenance: str
 
 
+def usual_runtime(packages: Sequence[Package | PackageFile]) -> Runtime:
+    """What runs the containers of a node where nobody says: containerd, if it is among these."""
+    there = any(one.package == "kubernetes-runtime-containerd" for one in packages)
+    return "containerd" if there else "docker"
+
+
 def exact(
     runtime: Runtime, packages: Sequence[Package | PackageFile], *more: str
 ) -> dict[Format, Names]:

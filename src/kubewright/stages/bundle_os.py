@@ -11,7 +11,7 @@ from kubewright.models.base import Arch, Format, deb_name
 from kubewright.models.distros import Distributions
 from kubewright.resolution.distribution_names import distribution
 from kubewright.site import layout
-from kubewright.site.install_commands import exact
+from kubewright.site.install_commands import exact, usual_runtime
 from kubewright.stages.bundle import Site
 
 TOOLS = ("curl", "jq", "openssl")
@@ -94,8 +94,8 @@ def fetched(asked: Wanted, site: Site, folder: Path) -> System:
 def _packages(site: Site, name: str) -> list[str]:
     """A control plane, which is a node too, of just this release."""
     manifest = site.manifests[name]
-    docker = not any(one.package == "kubernetes-runtime-containerd" for one in manifest.packages)
-    names = dict(exact("docker" if docker else "containerd", manifest.packages)[Format.deb])
+    packages = manifest.packages
+    names = dict(exact(usual_runtime(packages), packages)[Format.deb])
     version = names["kubernetes-node"]
     names |= {"kubernetes-control-plane": version, "kubectl": version}
     return [f"{package}={version}" for package, version in names.items()]

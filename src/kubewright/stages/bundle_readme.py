@@ -8,7 +8,7 @@ from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel
 from kubewright.moments import day
 from kubewright.site import layout
-from kubewright.site.install_commands import distribution, exact, unpacked
+from kubewright.site.install_commands import distribution, exact, unpacked, usual_runtime
 from kubewright.stages.bundle import Site
 from kubewright.stages.bundle_os import System
 
@@ -86,8 +86,7 @@ def _release(site: Site, one: PartRelease, manifest: Manifest) -> Iterator[str]:
         base: layout.snapshot_path(channel.channel, base, repodata.snapshot)
         for base, repodata in channel.repodata.items()
     }
-    docker = not any(one.package == "kubernetes-runtime-containerd" for one in manifest.packages)
-    names = exact("docker" if docker else "containerd", manifest.packages)
+    names = exact(usual_runtime(manifest.packages), manifest.packages)
     for way in unpacked(channel.channel, snapshots, names):
         yield f"{way.title}:"
         yield ""

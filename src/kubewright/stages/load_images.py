@@ -63,11 +63,9 @@ class _Layout:
             documents[platform.arch] = self._write(platform.manifest).read_bytes()
         if len(here) == len(image.platforms):
             signed = f"sha256:{files.sha256(image_index(documents, image))}"
-        else:
-            signed = image.index
-        if signed != image.index:
-            problem = f"its manifests make {signed}, not {image.index}"
-            raise VerificationFailed(image.reference, problem, "get the bundle again")
+            if signed != image.index:
+                problem = f"its manifests make {signed}, not {image.index}"
+                raise VerificationFailed(image.reference, problem, "get the bundle again")
         data = image_index(documents)  # over layers by gzip: a bundle has no others
         digest = f"sha256:{files.sha256(data)}"
         files.write(self.root / blob_path(digest), data)

@@ -17,10 +17,10 @@ def publish_anew(settings: Settings, recipes: Recipes, keys: Keys) -> tuple[Chan
     What they show follows from documents, but another version shows it otherwise.
     """
     site = store(settings)
-    lost = set[str]()
 
     def change(draft: Draft) -> None:
         state = draft.present.state
+        lost = set[str]()
         for path, digest in (state.files if state else {}).items():
             if layout.is_page(path):
                 stored = site.get(path)

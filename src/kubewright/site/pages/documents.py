@@ -43,16 +43,15 @@ def rendered(source: str) -> tuple[str, str]:
     reader.add_render_rule("fence", _fence)
     reader.add_render_rule("table_open", _table_open)
     reader.add_render_rule("table_close", _table_close)
-    title, tokens = "", list[Token]()
-    given = [one for one in reader.parse(source) if one.type != "html_block"]
-    for place, token in enumerate(given):
+    title = ""
+    tokens = [one for one in reader.parse(source) if one.type != "html_block"]
+    for place, token in enumerate(tokens):
         if token.type == "heading_open":
-            words = given[place + 1].content
+            words = tokens[place + 1].content
             token.attrSet("id", slug(words))
             title = title or words
         if token.children:
             token.children = _linked(token.children)
-        tokens.append(token)
     body = tokens[3:] if tokens and tokens[0].tag == "h1" else tokens
     return title, reader.renderer.render(body, reader.options, {})
 

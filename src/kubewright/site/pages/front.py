@@ -176,9 +176,8 @@ def _rows(index: Index, minors: Mapping[str, MinorFacts]) -> list[dict[str, Any]
             "newest": "", "newest_page": "",
             "released": known.released if known else "",
             "end_of_life": one.end_of_life or "",
-            "count": 0, "past": False, "bar": None,
+            "past": False, "bar": None,
         })  # fmt: skip
-        row["count"] += 1
         if one.status == "current" and not row["newest"]:
             row["newest"], row["newest_page"] = one.name, layout.release_page(one.name)
     return [*found.values()]
