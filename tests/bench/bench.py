@@ -16,7 +16,7 @@ from measure import Result, Row, Skip, as_json, table
 from one_container import cluster
 from packages import packages
 from pipeline import resolving, second_run
-from publishing import publishing
+from publishing import AGES, publishing
 
 from kubewright.errors import ToolMissing
 
@@ -42,6 +42,9 @@ def main() -> int:
     parser.add_argument(
         "--archive", type=Path, help="of a release's images, for the bench of a cluster"
     )
+    parser.add_argument(
+        "--releases", type=int, default=AGES[-1], help="of the largest site, for the bench of one"
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
     benches: dict[str, Callable[[Path], Iterator[Result]]] = {
@@ -51,9 +54,11 @@ def main() -> int:
         "release": second_run,
         "layers": lambda work: layers(options.binary, work),
         "packages": lambda work: packages(options.binary, work),
-        "site": publishing,
+        "site": lambda work: publishing(work, options.releases),
         "cluster": lambda _: cluster(options.archive),
     }
+    if options.releases < 2:
+        parser.error("--releases: at least 2, so that there are two ages to compare")
     if unknown := set(options.only) - benches.keys():
         parser.error(f"there is no bench {', '.join(sorted(unknown))}, only {', '.join(benches)}")
     logging.disable(logging.WARNING)  # what a release says of itself is not asked for here
