@@ -80,8 +80,14 @@ class Age:
 class Growing:
     """A site, and those of the peers, to which one release after the other is added."""
 
-    def __init__(self, given: Releases, work: Path, peers: Mapping[str, Peer]) -> None:
-        self.given, self.peers, self.keys = given, peers, given.keys
+    def __init__(
+        self,
+        given: Releases,
+        work: Path,
+        peers: Mapping[str, Peer],
+        channels: tuple[str, ...] = (),
+    ) -> None:
+        self.given, self.peers, self.keys, self.channels = given, peers, given.keys, channels
         self.site, self.twins = work / "site", work / "twins"
         self.twins.mkdir()
         self.published: set[str] = set()
@@ -91,12 +97,17 @@ class Growing:
 
     def publish(self, number: int) -> None:
         """Publish the next release."""
-        self._put(number, self.given.settings(number, self.site))
+        self.put(number, self.settings(number, self.site))
         own = self.given.own(number, self.published)
         self.published |= {path.name for path in own}
         self.waiting += own
 
-    def _put(self, number: int, settings: Settings) -> int:
+    def settings(self, number: int, site: Path) -> Settings:
+        """What publishes a release, in the channels that are asked for or else its own."""
+        return self.given.settings(number, site, self.channels)
+
+    def put(self, number: int, settings: Settings) -> int:
+        """Publish a release on some site; how many objects that wrote."""
         workspace = self.given.workspace(number)
         return len(publish.publish(workspace, settings, shipped(), self.keys)[1])
 
@@ -104,19 +115,23 @@ class Growing:
         """Every verb on a site with this many releases, and one more release of the highest minor
         there and at the peers'.
         """
-        for peer in self.peers.values() if self.waiting else ():
-            peer.add([path for path in self.waiting if path.suffix == peer.suffix])
-        self.waiting.clear()
+        self.feed()
         one_more = self.given.next(number)
-        now = self.given.settings(number, self.site).now
+        now = self.settings(number, self.site).now
         return Age(
             len(self.published),
             {name: self._cost(name, act, number) for name, act in self._verbs(number).items()},
             min(self._command(one_more) for _ in range(ROUNDS)),
-            {name: self._theirs(name, one_more) for name in self.peers},
+            {name: self.theirs(name, one_more) for name in self.peers},
             verified(self.site, now),
             measured(self.site),
         )
+
+    def feed(self) -> None:
+        """Give the peers what was published since they were given something."""
+        for peer in self.peers.values() if self.waiting else ():
+            peer.add([path for path in self.waiting if path.suffix == peer.suffix])
+        self.waiting.clear()
 
     def _verbs(self, number: int) -> dict[str, Verb]:
         """What is measured on a site, each on one of its own."""
@@ -124,10 +139,10 @@ class Growing:
         oldest, keys = self.given.workspace(1).root.name, self.keys
 
         def more(there: Settings) -> int:
-            return self._put(one_more, self.given.settings(one_more, Path(there.site)))
+            return self.put(one_more, self.settings(one_more, Path(there.site)))
 
         def nothing(there: Settings) -> int:
-            return self._put(number, there)
+            return self.put(number, there)
 
         def refresh(there: Settings) -> int:
             return len(channels.refresh(there, shipped(), keys)[1])
@@ -150,21 +165,21 @@ class Growing:
 
     def _cost(self, name: str, act: Verb, number: int) -> Cost:
         """What a verb takes: its time several times, and what it asks for once more from afar."""
-        cost, settings = Cost(), self.given.settings(number, self.twins / "site")
+        cost, settings = Cost(), self.settings(number, self.twins / "site")
         for _ in range(1 if name == "prune" else ROUNDS):
-            self._twin()
+            self.twin()
             os.sync()  # else writing what others have left behind counts as ours
             with counting() as cost.near:
                 start = processor_time()
                 cost.objects = act(settings)
                 cost.seconds = min(cost.seconds, processor_time() - start)
-        self._twin()
+        self.twin()
         with counting(far=True) as cost.far:
             act(settings)
         return cost
 
     def _command(self, number: int) -> float:
-        settings = self.given.settings(number, self._twin())
+        settings = self.settings(number, self.twin())
         words = [
             f"--dist={settings.dist}", f"--site={settings.site}", f"--url={settings.url}",
             f"--now={settings.now}", *(f"--channel={name}" for name in settings.channels),
@@ -177,7 +192,7 @@ class Growing:
         run.run([program, "publish", self.given.workspace(number).root.name, *words], env=env)
         return processor_time() - start
 
-    def _theirs(self, name: str, number: int) -> float:
+    def theirs(self, name: str, number: int) -> float:
         """The fewest seconds that a peer takes for what is new in a release."""
         peer, best = self.peers[name], float("inf")
         own = self.given.own(number, self.published)
@@ -190,7 +205,7 @@ class Growing:
             shutil.rmtree(twin.root)
         return best
 
-    def _twin(self) -> Path:
+    def twin(self) -> Path:
         """The site once more, of the same files: the engine writes no file in place."""
         twin = self.twins / "site"
         run.run(["rm", "-rf", twin])

@@ -37,7 +37,8 @@ START = 0.25
 """Seconds of processor time."""
 STARTS = 7
 
-PEERS: Mapping[str, Callable[[Path, Gpg], Peer]] = {
+Kinds = Mapping[str, Callable[[Path, Gpg], Peer]]
+PEERS: Kinds = {
     "aptly": Aptly, "reprepro": Reprepro, "createrepo_c": Createrepo,
 }  # fmt: skip
 
@@ -49,7 +50,7 @@ def publishing(work: Path, most: int = AGES[-1]) -> Iterator[Result]:
         given = stack.enter_context(releases(most + len(VERSIONS)))
         print(f"releases: {given.seconds:.0f} s", file=sys.stderr)
         peers: dict[str, Peer] = {}
-        yield from _opened(peers, stack, given, work)
+        yield from opened(peers, stack, given, work, PEERS)
         growing, found = Growing(given, work, peers), dict[int, Age]()
         for number in range(1, most + 1):
             growing.publish(number)
@@ -61,16 +62,16 @@ def publishing(work: Path, most: int = AGES[-1]) -> Iterator[Result]:
         yield from (_calls(found), _times(found), _sizes(found))
 
 
-def _opened(
-    peers: dict[str, Peer], stack: ExitStack, given: Releases, work: Path
+def opened(
+    peers: dict[str, Peer], stack: ExitStack, given: Releases, work: Path, kinds: Kinds
 ) -> Iterator[Result]:
-    """Open the peers that are here; the others are skipped."""
+    """Open those of these peers that are here; the others are skipped."""
     try:
         key = stack.enter_context(gpg(work, given.keys))
     except ToolMissing as error:
         yield Skip("publishing against peers", str(error))
         return
-    for name, kind in PEERS.items():
+    for name, kind in kinds.items():
         try:
             peers[name] = kind(work / name, key)
         except ToolMissing as error:
