@@ -50,6 +50,9 @@ def main() -> int:
     parser.add_argument(
         "--releases", type=int, default=AGES[-1], help="of the largest site, for the bench of one"
     )
+    parser.add_argument(
+        "--once", action="store_true", help="a site: each verb once and no peers, for counts alone"
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
     benches: dict[str, Callable[[Path], Iterator[Result]]] = {
@@ -61,7 +64,7 @@ def main() -> int:
         "packages": lambda work: packages(options.binary, work),
         "requests": requests_of_a_publication,
         "large": one_more_of_many,
-        "site": lambda work: publishing(work, options.releases),
+        "site": lambda work: publishing(work, options.releases, once=options.once),
         "cluster": lambda _: cluster(options.archive),
     }
     if options.releases < 2:

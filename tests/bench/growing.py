@@ -85,9 +85,12 @@ class Growing:
         given: Releases,
         work: Path,
         peers: Mapping[str, Peer],
-        channels: tuple[str, ...] = (),
+        *,
+        once: bool = False,
     ) -> None:
-        self.given, self.peers, self.keys, self.channels = given, peers, given.keys, channels
+        self.given, self.peers, self.keys = given, peers, given.keys
+        self.rounds = 1 if once else ROUNDS
+        """How often each verb is timed."""
         self.site, self.twins = work / "site", work / "twins"
         self.twins.mkdir()
         self.published: set[str] = set()
@@ -95,16 +98,12 @@ class Growing:
         self.waiting: list[Path] = []
         """Those that the peers have not been given yet."""
 
-    def publish(self, number: int) -> None:
-        """Publish the next release."""
-        self.put(number, self.settings(number, self.site))
+    def publish(self, number: int, channels: tuple[str, ...] = ()) -> None:
+        """Publish the next release, in its channels or in others."""
+        self.put(number, self.given.settings(number, self.site, channels))
         own = self.given.own(number, self.published)
         self.published |= {path.name for path in own}
         self.waiting += own
-
-    def settings(self, number: int, site: Path) -> Settings:
-        """What publishes a release, in the channels that are asked for or else its own."""
-        return self.given.settings(number, site, self.channels)
 
     def put(self, number: int, settings: Settings) -> int:
         """Publish a release on some site; how many objects that wrote."""
@@ -117,11 +116,11 @@ class Growing:
         """
         self.feed()
         one_more = self.given.next(number)
-        now = self.settings(number, self.site).now
+        now = self.given.settings(number, self.site).now
         return Age(
             len(self.published),
             {name: self._cost(name, act, number) for name, act in self._verbs(number).items()},
-            min(self._command(one_more) for _ in range(ROUNDS)),
+            min(self._command(one_more) for _ in range(self.rounds)),
             {name: self.theirs(name, one_more) for name in self.peers},
             verified(self.site, now),
             measured(self.site),
@@ -139,7 +138,7 @@ class Growing:
         oldest, keys = self.given.workspace(1).root.name, self.keys
 
         def more(there: Settings) -> int:
-            return self.put(one_more, self.settings(one_more, Path(there.site)))
+            return self.put(one_more, self.given.settings(one_more, Path(there.site)))
 
         def nothing(there: Settings) -> int:
             return self.put(number, there)
@@ -165,8 +164,8 @@ class Growing:
 
     def _cost(self, name: str, act: Verb, number: int) -> Cost:
         """What a verb takes: its time several times, and what it asks for once more from afar."""
-        cost, settings = Cost(), self.settings(number, self.twins / "site")
-        for _ in range(1 if name == "prune" else ROUNDS):
+        cost, settings = Cost(), self.given.settings(number, self.twins / "site")
+        for _ in range(1 if name == "prune" else self.rounds):
             self.twin()
             os.sync()  # else writing what others have left behind counts as ours
             with counting() as cost.near:
@@ -179,7 +178,7 @@ class Growing:
         return cost
 
     def _command(self, number: int) -> float:
-        settings = self.settings(number, self.twin())
+        settings = self.given.settings(number, self.twin())
         words = [
             f"--dist={settings.dist}", f"--site={settings.site}", f"--url={settings.url}",
             f"--now={settings.now}", *(f"--channel={name}" for name in settings.channels),
@@ -196,7 +195,7 @@ class Growing:
         """The fewest seconds that a peer takes for what is new in a release."""
         peer, best = self.peers[name], float("inf")
         own = self.given.own(number, self.published)
-        for _ in range(ROUNDS):
+        for _ in range(self.rounds):
             twin = peer.copy(self.twins / name)
             os.sync()
             start = processor_time()

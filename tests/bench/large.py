@@ -8,19 +8,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from growing import Growing, measured
+from growing import Growing, later, measured
 from measure import ROUNDS, Figures, Result, Row, processor_time, size
 from peers import Peer
 from publishing import PEERS, opened
 from releases import Releases, releases
 
 from kubewright import archives
+from kubewright.cli.shipped import shipped
 from kubewright.repos import packed
+from kubewright.stages import prune
 
 PACKAGES = 20_000
 OWN = 38
 """The debs and rpms of a release that no earlier one has."""
 CHANNEL = "all"
+PRUNED = 50
+"""After so many releases the site is pruned."""
 BEYOND = 0.10
 """Seconds of processor time."""
 BOTH = ("aptly", "createrepo_c")
@@ -34,11 +38,8 @@ def one_more_of_many(work: Path, packages: int = PACKAGES) -> Iterator[Result]:
         given = stack.enter_context(releases(count + 1))
         peers: dict[str, Peer] = {}
         yield from opened(peers, stack, given, work, {name: PEERS[name] for name in BOTH})
-        growing = Growing(given, work, peers, (CHANNEL,))
-        for number in range(1, count + 1):
-            if number % 50 == 0:
-                print(f"{number} of {count} releases …", file=sys.stderr)
-            growing.publish(number)
+        growing = Growing(given, work, peers)
+        _grown(growing, count)
         growing.feed()
         seconds, floor = _ours(growing, count + 1)
         theirs = {name: growing.theirs(name, count + 1) for name in peers}
@@ -46,10 +47,22 @@ def one_more_of_many(work: Path, packages: int = PACKAGES) -> Iterator[Result]:
         yield _figures(growing, given, seconds, floor, theirs)
 
 
+def _grown(growing: Growing, count: int) -> None:
+    """Publish so many releases in the one channel. What only earlier publications need goes now and
+    then: each has indexes of its own, which would be 7 GB.
+    """
+    for number in range(1, count + 1):
+        growing.publish(number, (CHANNEL,))
+        if number % PRUNED == 0:
+            print(f"{number} of {count} releases …", file=sys.stderr)
+            settings = later(growing.given.settings(number, growing.site), 1)
+            prune.prune(prune.Retention(1, 0), settings, shipped(), growing.keys)
+
+
 def _ours(growing: Growing, number: int) -> tuple[float, float]:
     """The seconds of the fastest publication, and of compressing what it changed in indexes."""
     best, floor = float("inf"), float("inf")
-    settings = growing.settings(number, growing.twins / "site")
+    settings = growing.given.settings(number, growing.twins / "site", (CHANNEL,))
     for _ in range(ROUNDS):
         twin = growing.twin()
         os.sync()

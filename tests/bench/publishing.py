@@ -43,15 +43,18 @@ PEERS: Kinds = {
 }  # fmt: skip
 
 
-def publishing(work: Path, most: int = AGES[-1]) -> Iterator[Result]:
-    """Every claim about publishing, of sites with up to so many releases."""
+def publishing(work: Path, most: int = AGES[-1], *, once: bool = False) -> Iterator[Result]:
+    """Every claim about publishing, of sites with up to so many releases; `once` is for what is
+    counted: no verb is timed again, and no peer.
+    """
     ages = (*(age for age in AGES if age < most), most)
     with ExitStack() as stack:
         given = stack.enter_context(releases(most + len(VERSIONS)))
         print(f"releases: {given.seconds:.0f} s", file=sys.stderr)
         peers: dict[str, Peer] = {}
-        yield from opened(peers, stack, given, work, PEERS)
-        growing, found = Growing(given, work, peers), dict[int, Age]()
+        if not once:
+            yield from opened(peers, stack, given, work, PEERS)
+        growing, found = Growing(given, work, peers, once=once), dict[int, Age]()
         for number in range(1, most + 1):
             growing.publish(number)
             if number in ages:
