@@ -12,20 +12,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 sys.path.append(str(Path(__file__).parent.parent))
 
 import pytest
 import s3_server
 import urllib3
+from counts import Count, Counts, failures, keep, refreshes_of, table, times
 from in_place import Aptly, Createrepo, turning
 from peers import gpg
 from refreshing import KINDS, Client, Followed
@@ -53,20 +52,6 @@ PEERS = 0.1
 STEP = 200
 """After so many refreshes it says how many are left."""
 BUCKET = "soak"
-
-
-@dataclass
-class Count:
-    """What came of one kind of client."""
-
-    good: Counter[str] = field(default_factory=Counter)
-    """By what was done: a refresh that knew nothing, or something of before, or a download."""
-    bad: Counter[str] = field(default_factory=Counter)
-    said: list[str] = field(default_factory=list)
-    """The output of each failure."""
-
-
-Counts = dict[str, Count]
 
 
 class Soaking:
@@ -231,42 +216,6 @@ def _packages(settings: Settings, name: str) -> list[Path]:
     record = Workspace(settings.dist / name).record("sign")
     packages: Sequence[Package] = record.packages if record else ()
     return [settings.dist / name / one.path for one in packages]
-
-
-def table(name: str, counts: Counts) -> Iterator[str]:
-    """What came of each kind of client, a line each."""
-    yield f"{name:<24} {'fresh':>13} {'kept':>13} {'download':>13}   ok / failed"
-    for kind, count in counts.items():
-        cells = [
-            f"{count.good[what]} / {count.bad[what]}" for what in ("fresh", "kept", "download")
-        ]
-        yield f"  {kind:<22} " + " ".join(cell.rjust(13) for cell in cells)
-
-
-def times(told: Told) -> Iterator[str]:
-    """What each verb took the publisher, a line each: medians."""
-    yield f"{'medians':<10} {'seconds':>8} {'processor':>10} {'requests':>9} {'rounds':>7}"
-    for verb, all_of in sorted(told.took.items()):
-        seconds, processor, requests, rounds = map(median, zip(*all_of, strict=True))
-        yield f"{verb:<10} {seconds:>8.2f} {processor:>10.2f} {requests:>9.0f} {rounds:>7.0f}"
-
-
-def refreshes_of(counts: Counts) -> int:
-    """All of them, those that failed too."""
-    both = [each for count in counts.values() for each in (count.good, count.bad)]
-    return sum(each["fresh"] + each["kept"] for each in both)
-
-
-def failures(counts: Counts) -> int:
-    """Of refreshes and downloads."""
-    return sum(count.bad.total() for count in counts.values())
-
-
-def keep(folder: Path, name: str, counts: Counts) -> None:
-    """Write the output of every failure below a folder."""
-    for kind, count in counts.items():
-        for number, text in enumerate(count.said, 1):
-            files.write(folder / name / f"{kind}-{number}.txt", text.encode())
 
 
 def require(*, bucket: bool, peer: bool) -> None:
