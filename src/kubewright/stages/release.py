@@ -27,7 +27,7 @@ from kubewright.stages.carried import listed_rpms, reading
 from kubewright.stages.dryrun import Plan, plan
 from kubewright.stages.site import addressed, keyring, published_keys
 from kubewright.stages.site_keys import settled, site_keyring
-from kubewright.stages.store import store
+from kubewright.stages.store import refuse_unwritable, store
 from kubewright.stages.trust import believed
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
@@ -42,6 +42,7 @@ def release(
     request: str, settings: Settings, recipes: Recipes, keys: Keys
 ) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
+    refuse_unwritable(settings)
     settings = addressed(settings, keys)
     origins.refuse_exposed(settings, keys)
     course = Course(log, STAGES)
