@@ -455,7 +455,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
 def test_a_skip_fails_a_run_that_takes_none(
     tmp_path: Path, strict: str, mark: str, code: int
 ) -> None:
-    for name in ("conftest.py", "copied_sites.py", "made_keys.py"):
+    for name in ("conftest.py", "copied_sites.py", "exhaustive.py", "made_keys.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path)
     (tmp_path / "test_skip.py").write_text(
         f"import pytest\n{mark}\ndef test_it(): pytest.skip('no kernel here')\n"
