@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubewright.cli.answers import Inputs, Loaded, Made, Resolved
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.options import CHOICE, KEYS, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
@@ -53,12 +54,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
     else:
         workspace, release, hops = upgrading.upgrade(start, request_, settings, recipes)
     if as_json:
-        way = (
-            {}
-            if hops is None
-            else {"path": [hop.model_dump(mode="json", by_alias=True) for hop in hops]}
-        )
-        show_json(release.model_dump(mode="json", exclude_none=True) | way)
+        show_json(Resolved.of(release, path=hops))
         return
     show_release(release, recipes.distributions, day(settings.now))
     if hops is not None:
@@ -84,7 +80,7 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
         return
     release = fetching.fetch(workspace, settings, shipped())
     if as_json:
-        show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
+        show_json(Inputs(release=workspace.root.name, inputs=release.inputs))
         return
     for entry in release.inputs:
         click.echo(f"{entry.sha256 or '-':64}  {entry.check or '-':10}  {entry.url}")
@@ -182,7 +178,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
     _refuse_dry_run(settings, "image --load FILE")
     loaded = imaging.load(archive)
     if as_json:
-        show_json({"loaded": loaded})
+        show_json(Loaded(loaded=loaded))
         return
     _lines(loaded)
 
@@ -253,7 +249,7 @@ def _plan(
 
     planned = plan(workspace, workspace.release(), cache, shipped(), only)
     if as_json:
-        show_json(planned.model_dump(mode="json", exclude_none=True))
+        show_json(planned)
         return
     _lines(lines(planned))
 
@@ -263,7 +259,7 @@ def _rehearsed(found: "Plan", settings: Settings, as_json: bool) -> None:
     from kubewright.cli.site import report_changes
 
     if as_json:
-        show_json(found.model_dump(mode="json", exclude_none=True))
+        show_json(found)
         return
     _lines(found.everything())
     if found.changes is not None:
@@ -274,11 +270,11 @@ def _report(
     workspace: "Workspace",
     record: "Record",
     as_json: bool,
-    more: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    more: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> None:
     """What a stage made, and under a word each what else was done with it."""
     if as_json:
-        show_json(record.model_dump(mode="json", exclude_none=True) | dict(more))
+        show_json(Made.of(record, **more))
         return
     _lines(workspace.root / made.path for made in (*record.artifacts, *record.packages))
     for done in more.values():

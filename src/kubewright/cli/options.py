@@ -23,6 +23,7 @@ from kubewright.cli.variables import refuse_misspelt, variable
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
+from kubewright.models.answer import Answer
 from kubewright.printable import printable, printable_json
 from kubewright.settings import Settings
 
@@ -150,10 +151,11 @@ def _refusal(error: ValidationError) -> RequestError:
     return RequestError(place, first.problem, f"write it like {examples[0]}" if examples else "")
 
 
-def show_json(value: Any) -> None:
+def show_json(answer: Answer) -> None:
     """A result as JSON on standard output."""
     Shown.yet = True
-    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
+    table = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+    click.echo(printable_json(json.dumps(table, indent=2, ensure_ascii=False)))
 
 
 def say(line: str) -> None:

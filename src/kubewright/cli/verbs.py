@@ -45,12 +45,16 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     engine.
     """
     for name in verbs():
-        command = load(name)
-        if isinstance(command, click.Group):
-            for word, below in command.commands.items():
-                yield f"{name} {word}", below
-        else:
-            yield name, command
+        yield from _below(name, load(name))
+
+
+def _below(words: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """A command, or those below a group."""
+    if not isinstance(command, click.Group):
+        yield words, command
+        return
+    for word, below in command.commands.items():
+        yield from _below(f"{words} {word}", below)
 
 
 class Verbs(click.Group):

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from kubewright import needs
 from kubewright.errors import RequestError
-from kubewright.models.base import Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Header, Model
 from kubewright.moments import day, midnight
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
@@ -23,17 +24,18 @@ what of that is published.
 class Finding(Model):
     """One thing that was looked at."""
 
-    name: str
+    name: str = Field(description="a row of needs.toml, or of this machine")
     state: str = Field(description="ok, lacking, or helps: it would help, and is not there")
-    detail: str
+    detail: str = Field(description="in words")
     verbs: tuple[str, ...] = Field((), description="that need it, or do less without it")
-    remedy: str = ""
+    remedy: str = Field("", description="the line that brings it; empty where all is there")
 
 
-class Diagnosis(Model):
+class Diagnosis(Answer):
     """What was looked at, and what is wanting for the verbs that were asked about."""
 
-    findings: tuple[Finding, ...]
+    header: Header = headed("diagnosis")
+    findings: tuple[Finding, ...] = Field(description="all that was looked at")
     lacking: tuple[str, ...] = Field(description="verbs of those asked about that cannot begin")
     remedy: str = Field(description="the one line that brings all that they lack")
 

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pydantic import Field
+
 from kubewright.cache import Cache
 from kubewright.errors import RequestError, VerificationFailed
-from kubewright.models.base import Arch, Format, Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Arch, Format, Header
 from kubewright.models.lock import Check, Input, Release
 from kubewright.models.site import Change
 from kubewright.packagers import plan as packages
@@ -16,24 +19,24 @@ from kubewright.stages import fetch, known_inputs, origins, publish, resolve
 from kubewright.workspace import Workspace
 
 
-class Plan(Model):
+class Plan(Answer):
     """What is still to be done for a release. Packages and images may turn out to be there already,
     unchanged.
     """
 
-    release: str
-    inputs: int
-    fetch: tuple[str, ...]
-    compile: tuple[str, ...]
-    packages: tuple[str, ...]
-    skipped: tuple[str, ...]
-    images: tuple[str, ...]
-    architectures: tuple[Arch, ...]
-    channels: tuple[str, ...] = ()
-    changes: tuple[Change, ...] | None = None
-    """What would change on the site; None as long as that is not known: the release is not signed
-    yet.
-    """
+    header: Header = headed("plan")
+    release: str = Field(description="such as v1.36.4-1")
+    inputs: int = Field(description="how many files it is made from")
+    fetch: tuple[str, ...] = Field(description="addresses of those that the cache has not")
+    compile: tuple[str, ...] = Field(description="programs that would be compiled")
+    packages: tuple[str, ...] = Field(description="that would be built, unless there unchanged")
+    skipped: tuple[str, ...] = Field(description="packages that cannot be built, and why")
+    images: tuple[str, ...] = Field(description="that would be built, unless there unchanged")
+    architectures: tuple[Arch, ...] = Field(description="for which")
+    channels: tuple[str, ...] = Field((), description="that would have it, as far as is known")
+    changes: tuple[Change, ...] | None = Field(
+        None, description="of the site; absent while the release is not signed, so not known"
+    )
 
     def fetching(self) -> Iterator[str]:
         """What `fetch` would do."""
