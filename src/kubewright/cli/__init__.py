@@ -5,10 +5,12 @@ import logging
 import re
 import sys
 import tempfile
+from pathlib import Path
 
 import click
 
 from kubewright import __version__
+from kubewright.cli.configuration import VARIABLE
 from kubewright.cli.shown import Shown
 from kubewright.cli.verbs import Verbs, refused_option
 from kubewright.errors import (
@@ -44,7 +46,15 @@ FULL = re.compile(
     },
 )
 @click.version_option(__version__, prog_name="kubewright")
-def kubewright() -> None:
+@click.option(
+    "--config",
+    envvar=VARIABLE,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    show_default="kubewright.toml here, or in the nearest folder above",
+    help="Defaults of options.",
+)
+def kubewright(config: Path | None) -> None:
     """From one version word to signed apt and yum repositories, hyperkube images and a release
     manifest.
     """

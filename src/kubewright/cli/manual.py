@@ -104,8 +104,12 @@ def _first(every: list[Page]) -> str:
     lines.append(".SH SYNOPSIS\n.B kubewright\nVERB [OPTIONS] [ARGUMENTS]")
     lines.append(
         ".SH DESCRIPTION\nFrom one version word to signed apt and yum repositories, hyperkube"
-        " images and a release manifest. Options may stand in \\fIkubewright.toml\\fR in the"
-        " working directory."
+        " images and a release manifest. Options may stand in \\fIkubewright.toml\\fR, in the"
+        " working directory or the nearest folder above it."
+    )
+    lines.append(
+        ".SH OPTIONS\n.TP\n\\fB\\-\\-config\\fR \\fIFILE\\fR\nBefore the verb: read that file"
+        " instead. Variable: KUBEWRIGHT_CONFIG."
     )
     lines.append(".SH COMMANDS")
     for page in every:

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from kubewright import log, needs
 from kubewright.cli.buckets import fitting
 from kubewright.cli.clock import refuse_to_come, source_date_epoch
-from kubewright.cli.defaults import CONFIGURATION
+from kubewright.cli.configuration import READ, Configuration
 from kubewright.cli.directories import cache_directory, expanded, log_directory, state_directory
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.shown import Shown
@@ -97,8 +98,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
             log.configure(int(verbose) - int(quiet), log_directory())
             refuse_misspelt()
             context = click.get_current_context()
-            if read := context.meta.get(CONFIGURATION):
-                logging.getLogger(__name__).debug("%s: defaults of options are read from it", read)
+            _say_read(context.meta.get(READ))
             as_one(given)
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
@@ -116,6 +116,14 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
         return decorated
 
     return decorate
+
+
+def _say_read(read: Configuration | None) -> None:
+    """Say which file has defaults; without being asked for where it is not seen at once."""
+    if read is not None:
+        level = logging.INFO if read.folder else logging.DEBUG
+        place = read.place if read.folder else Path.cwd() / read.place
+        logging.getLogger(__name__).log(level, "%s: defaults of options are read from it", place)
 
 
 def settings(given: dict[str, Any]) -> Settings:
