@@ -76,7 +76,7 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.fetching)
+        _plan(workspace, settings, as_json, Plan.fetching)
         return
     release = fetching.fetch(workspace, settings, shipped())
     if as_json:
@@ -104,7 +104,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
+        _plan(workspace, settings, as_json, Plan.packaging)
         return
     own = packaging.certificate(settings)
     there = keyring(settings, own)
@@ -152,7 +152,7 @@ def image(
         raise RequestError("--pieces", "nothing is pushed", "give --push too, or leave it out")
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.imaging)
+        _plan(workspace, settings, as_json, Plan.imaging)
         return
     record, _ = imaging.image(workspace, settings, shipped())
     more: dict[str, tuple[str, ...]] = {}
@@ -202,7 +202,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.signing)
+        _plan(workspace, settings, as_json, Plan.signing)
         return
     site, own = store(settings), keys(settings)
     record = signing.sign(
@@ -238,16 +238,15 @@ def release(settings: Settings, as_json: bool, request_: str) -> None:
 
 def _plan(
     workspace: "Workspace",
-    cache: Path,
+    settings: Settings,
     as_json: bool,
     lines: Callable[["Plan"], Iterator[str]],
-    only: str = "*",
 ) -> None:
     """What a stage would do."""
     from kubewright.cli.shipped import shipped
     from kubewright.stages.dryrun import plan
 
-    planned = plan(workspace, workspace.release(), cache, shipped(), only)
+    planned = plan(workspace, workspace.release(), settings, shipped())
     if as_json:
         show_json(planned)
         return

@@ -98,7 +98,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
             log.configure(int(verbose) - int(quiet), log_directory())
             refuse_misspelt()
             context = click.get_current_context()
-            _say_read(context.meta.get(READ))
+            _say_read(context.meta.get(READ), aloud=context.info_name == "release")
             as_one(given)
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
@@ -118,10 +118,10 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
     return decorate
 
 
-def _say_read(read: Configuration | None) -> None:
-    """Say which file has defaults; without being asked for where it is not seen at once."""
+def _say_read(read: Configuration | None, *, aloud: bool) -> None:
+    """Say which file has defaults; unasked where it is not seen at once, or much hangs on it."""
     if read is not None:
-        level = logging.INFO if read.folder else logging.DEBUG
+        level = logging.INFO if read.folder or aloud else logging.DEBUG
         place = read.place if read.folder else Path.cwd() / read.place
         logging.getLogger(__name__).log(level, "%s: defaults of options are read from it", place)
 
