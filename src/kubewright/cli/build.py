@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubewright.cli.answers import Inputs, Loaded, Made, Resolved
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.options import CHOICE, KEYS, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
@@ -53,12 +54,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
     else:
         workspace, release, hops = upgrading.upgrade(start, request_, settings, recipes)
     if as_json:
-        way = (
-            {}
-            if hops is None
-            else {"path": [hop.model_dump(mode="json", by_alias=True) for hop in hops]}
-        )
-        show_json(release.model_dump(mode="json", exclude_none=True) | way)
+        show_json(Resolved.of(release, path=hops))
         return
     show_release(release, recipes.distributions, day(settings.now))
     if hops is not None:
@@ -80,11 +76,11 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.fetching)
+        _plan(workspace, settings, as_json, Plan.fetching)
         return
     release = fetching.fetch(workspace, settings, shipped())
     if as_json:
-        show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
+        show_json(Inputs(release=workspace.root.name, inputs=release.inputs))
         return
     for entry in release.inputs:
         click.echo(f"{entry.sha256 or '-':64}  {entry.check or '-':10}  {entry.url}")
@@ -108,7 +104,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
+        _plan(workspace, settings, as_json, Plan.packaging)
         return
     own = packaging.certificate(settings)
     settings = addressed(settings, own)
@@ -157,7 +153,7 @@ def image(
         raise RequestError("--pieces", "nothing is pushed", "give --push too, or leave it out")
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.imaging)
+        _plan(workspace, settings, as_json, Plan.imaging)
         return
     record, _ = imaging.image(workspace, settings, shipped())
     more: dict[str, tuple[str, ...]] = {}
@@ -186,7 +182,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
         )
     loaded = imaging.load(archive)
     if as_json:
-        show_json({"loaded": loaded})
+        show_json(Loaded(loaded=loaded))
         return
     _lines(loaded)
 
@@ -211,7 +207,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.signing)
+        _plan(workspace, settings, as_json, Plan.signing)
         return
     site, own = store(settings), keys(settings)
     settings = addressed(settings, own)
@@ -248,18 +244,17 @@ def release(settings: Settings, as_json: bool, request_: str) -> None:
 
 def _plan(
     workspace: "Workspace",
-    cache: Path,
+    settings: Settings,
     as_json: bool,
     lines: Callable[["Plan"], Iterator[str]],
-    only: str = "*",
 ) -> None:
     """What a stage would do."""
     from kubewright.cli.shipped import shipped
     from kubewright.stages.dryrun import plan
 
-    planned = plan(workspace, workspace.release(), cache, shipped(), only)
+    planned = plan(workspace, workspace.release(), settings, shipped())
     if as_json:
-        show_json(planned.model_dump(mode="json", exclude_none=True))
+        show_json(planned)
         return
     _lines(lines(planned))
 
@@ -269,7 +264,7 @@ def _rehearsed(found: "Plan", settings: Settings, as_json: bool) -> None:
     from kubewright.cli.site import report_changes
 
     if as_json:
-        show_json(found.model_dump(mode="json", exclude_none=True))
+        show_json(found)
         return
     _lines(found.everything())
     if found.changes is not None:
@@ -280,11 +275,11 @@ def _report(
     workspace: "Workspace",
     record: "Record",
     as_json: bool,
-    more: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    more: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> None:
     """What a stage made, and under a word each what else was done with it."""
     if as_json:
-        show_json(record.model_dump(mode="json", exclude_none=True) | dict(more))
+        show_json(Made.of(record, **more))
         return
     _lines(workspace.root / made.path for made in (*record.artifacts, *record.packages))
     for done in more.values():

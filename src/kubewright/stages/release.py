@@ -24,7 +24,7 @@ from kubewright.stages import (
     verify,
 )
 from kubewright.stages.carried import listed_rpms, reading
-from kubewright.stages.dryrun import Plan, plan
+from kubewright.stages.dryrun import plan, published
 from kubewright.stages.site import addressed, keyring, published_keys
 from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.store import refuse_unwritable, store
@@ -51,7 +51,8 @@ def release(
         origins.refuse(lock, settings, keys, recipes.components)
         known_inputs.compare_with_site(lock, settings, keys)
         said.append(f"{lock.name} of {len(lock.components)} components")
-    _say_plan(plan(workspace, lock, settings.cache, recipes, settings.only), settings)
+    planned = plan(workspace, lock, settings, recipes)
+    log.info("plan: %s", published(planned, lock, settings, keys).intent())
     with course.stage("fetch") as said:
         inputs = fetch.fetch(workspace, settings, recipes).inputs
         said.append(f"{len(inputs)} inputs")
@@ -85,18 +86,6 @@ def _sum_up(course: Course, settings: Settings, *, published: bool) -> None:
         log.info("%s", line)
     if published:
         log.info("next: let any web server serve %s%s", settings.site, _at(settings))
-
-
-def _say_plan(found: Plan, settings: Settings) -> None:
-    """What is about to be done, before it is."""
-    compiled = f", compile {len(found.compile)}" if found.compile else ""
-    architectures = ", ".join(found.architectures)
-    log.info(
-        "plan: fetch %d of %d inputs%s; build %d packages and %d images for %s, as far as they are"
-        " not there; publish on %s%s",
-        len(found.fetch), found.inputs, compiled, len(found.packages), len(found.images),
-        architectures, settings.site, f" as {settings.url}" if settings.url else "",
-    )  # fmt: skip
 
 
 def _at(settings: Settings) -> str:
