@@ -11,6 +11,7 @@ is made of the parts of an acceptance run, and is gone without a trace like one.
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -96,11 +97,12 @@ class Conformance:
             f"--output-dir={folder}", f"--json-report={report.name}", self.programs["e2e.test"],
             "--", f"--kubeconfig={self.kubeconfig}", "--provider=skeleton", "--disable-log-dump",
         ]  # fmt: skip
-        said = self.lab.engine.run(command, check=False, seconds=LONGEST)
+        log = report.with_suffix(".log")  # for who wants to see how far it is
+        logged = ["sh", "-c", f'exec "$@" > {shlex.quote(str(log))} 2>&1', "sh", *command]
+        self.lab.engine.run(logged, check=False, seconds=LONGEST)
         if not report.exists():
-            raise Failed(
-                "the test program has not reported:\n" + "\n".join(said.splitlines()[-40:])
-            )
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+            raise Failed(f"the test program has not reported; {log} ends with\n{last}")
         self.found.append(specs.reported(json.loads(report.read_text())))
 
     def judge(self) -> None:

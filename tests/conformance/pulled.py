@@ -31,6 +31,16 @@ one image under two names: tests ask that an update takes place, not what is in 
 PROGRAMS = ("agnhost", "nnp", "sample-apiserver")
 """What is compiled for them."""
 
+FILES: Mapping[str, str] = {
+    "agnhost/porter/localhost.crt": "localhost.crt",
+    "agnhost/porter/localhost.key": "localhost.key",
+    "kitten/html/data.json": "kitten/data.json",
+    "kitten/html/kitten.jpg": "kitten/kitten.jpg",
+    "nautilus/html/data.json": "nautilus/data.json",
+    "nautilus/html/nautilus.jpg": "nautilus/nautilus.jpg",
+}
+"""What is taken from Kubernetes' test/images, and what the Dockerfile calls it."""
+
 
 def names(manifest: str) -> dict[str, str]:
     """The references of the images that are made, without the registry, by their identifier in
@@ -56,10 +66,9 @@ def make(supply: Supply, programs: Mapping[str, Path], sources: Path) -> list[st
     shutil.copy(Path(__file__).with_name("Dockerfile"), context)
     for name in PROGRAMS:
         shutil.copy(programs[name], context / name)
-    for name in ("kitten", "nautilus"):
-        shutil.copytree(sources / "test" / "images" / name / "html", context / name)
-        for path in (context / name).iterdir():
-            path.chmod(0o644)  # Go's cache is read-only
+    for place, name in FILES.items():
+        (context / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(sources / "test" / "images" / place, context / name)
     wanted = names((sources / "test" / "utils" / "image" / "manifest.go").read_text())
     for target, identifiers in TARGETS.items():
         for identifier in identifiers:
