@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cluster
 import traces
+import unfit
 from engine import Failed
 from lab import Lab, Steps
 
@@ -84,6 +85,7 @@ def steps(lab: Lab, version: str) -> Steps:
         (f"{NAME}: an application with a volume and a Service", lambda: application(lab, version)),
         (f"{NAME}: the Service by its name, logs, exec, and from outside", lambda: use(lab)),
         (f"{NAME}: docker restart brings Pods and volume back", lambda: restart(lab)),
+        ("what cannot hold a cluster is refused", lambda: refuse(lab, version)),
         (f"{OTHER}: kubewright cluster up, beside it", lambda: second(lab, version)),
         (f"{OTHER}: its components, one process, begin again", lambda: together(lab)),
         (f"{OTHER}: kubewright cluster down, and nothing of it is left", lambda: down(lab)),
@@ -183,6 +185,11 @@ def restart(lab: Lab) -> None:
     lab.report.show(f"{NAME}: after docker stop, {stopped:.1f} s, and docker start", said)
     if said.count("started") != 4:
         raise Failed(f"two Pods that started twice should have said so in their volume:\n{said}")
+
+
+def refuse(lab: Lab, version: str) -> None:
+    """Begin clusters where none can live, beside this one."""
+    unfit.refuse(lab, reference(lab, "hyperkube-cluster", version), NAME, PARTS_OF_PRIVILEGED)
 
 
 def second(lab: Lab, version: str) -> None:
