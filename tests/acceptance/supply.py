@@ -16,7 +16,8 @@ from network import Network
 ROOTS = {
     "machine": "systemd,systemd-sysv,dbus,ca-certificates,curl,sudo,procps,iproute2,kmod",
     "services": "docker-registry,busybox-static",
-    "conformance": "bind9-dnsutils,curl,netcat-openbsd,iproute2,iperf,nginx-light,busybox-static",
+    "conformance": "bash-static,bind9-dnsutils,busybox-static,curl,iperf,iproute2,"
+    "netcat-openbsd,nginx-light",
 }
 """Clean Debian 12 roots by name, with what each has beyond the minimum; none has anything of
 ours.
