@@ -66,13 +66,14 @@ def _spec(one: Mapping[str, Any]) -> Spec | None:
 
 
 def accounted(names: Iterable[str], *passes: Mapping[str, Spec]) -> list[Spec]:
-    """Each listed test with what came of it. One that ought to have run and did not has failed:
-    nothing is lost between the list and the passes.
+    """Each listed test with what came of it, then those that ran without being listed. One that
+    ought to have run and did not has failed: nothing is lost between the list and the passes.
     """
     ran: dict[str, Spec] = {}
     for one in passes:
         ran |= one
-    return [ran.get(name) or _absent(name) for name in names]
+    known = [ran.pop(name, None) or _absent(name) for name in names]
+    return [*known, *ran.values()]
 
 
 def _absent(name: str) -> Spec:
@@ -91,7 +92,7 @@ def counts(specs: Iterable[Spec]) -> dict[State, int]:
 def table(specs: Sequence[Spec]) -> str:
     """The counts, then each spec that has not passed with its reason."""
     lines = [f"{number:>4}  {state}" for state, number in counts(specs).items()]
-    lines += [f"{len(specs):>4}  listed by Kubernetes", ""]
+    lines += [f"{len(specs):>4}  in all", ""]
     lines += [f"{one.state:<9} {one.name}\n{'':9} {one.why}" for one in specs if one.why]
     return "\n".join(lines).rstrip()
 
