@@ -17,7 +17,7 @@ def conformance(acceptance: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     """Import the modules of the conformance run as its script does."""
     monkeypatch.syspath_prepend(str(ROOT / "conformance"))
     yield
-    for name in ("specs", "pulled", "compiled"):
+    for name in ("conformance", "specs", "pulled", "compiled"):
         sys.modules.pop(name, None)
 
 
@@ -44,6 +44,13 @@ def test_a_test_is_what_its_report_says() -> None:
         Spec(NAMES[1], "skipped", "needs two nodes", 1.5),
     ]
     assert verdict(accounted(NAMES, ran)) == ""
+
+
+def test_a_test_that_ran_without_being_listed_counts_too() -> None:
+    from specs import accounted, reported
+
+    ran = reported(report((NAMES[0], "passed", ""), (NAMES[1], "failed", "wrong")))
+    assert [one.state for one in accounted(NAMES[:1], ran)] == ["passed", "failed"]
 
 
 @pytest.mark.parametrize("state", ["failed", "panicked", "timedout", "interrupted", "aborted"])
@@ -110,3 +117,15 @@ def test_each_image_is_a_target_of_the_dockerfile_made_of_what_is_there() -> Non
     copied = " ".join(re.findall(r"^COPY (\w.*) \S+$", text, re.MULTILINE)).split()
     brought = {name.partition("/")[0] for name in pulled.FILES.values()}
     assert sorted(copied) == sorted({*pulled.PROGRAMS, *brought})
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "lacks"),
+    [(250, 8, False), (250, 7, True), (1000, 14, True), (1000, 16, False), (20, 6, False)],
+)
+def test_a_disk_has_room_beside_what_kubelet_keeps_free(total: int, free: int, lacks: bool) -> None:
+    from conformance import short_of_room
+
+    said = short_of_room(total * 10**9, 0, free * 10**9)
+    assert bool(said) == lacks
+    assert not lacks or said.startswith(f"{free}.0 GB free, but a run needs ")

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -46,6 +47,11 @@ PASSES: Mapping[str, tuple[str, int]] = {
 
 LONGEST = 4 * 3600
 """Seconds that a pass may take."""
+
+ROOM = 5_000_000_000
+"""Bytes that a run fills with images and what they become in its engine."""
+KEPT = 0.01
+"""The part of a disk that the cluster's kubelet keeps free: below it, Pods are refused."""
 
 
 class Conformance:
@@ -142,11 +148,30 @@ def foundation(lab: Lab) -> Steps:
     ]
 
 
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    absolute = folder.absolute()
+    return next(one for one in (absolute, *absolute.parents) if one.exists())
+
+
+def short_of_room(total: int, _used: int, free: int) -> str:
+    """What a disk of so many bytes lacks for a run, and what to do; nothing where it has room."""
+    needed = ROOM + int(KEPT * total)
+    if free >= needed:
+        return ""
+    return (
+        f"{free / 1e9:.1f} GB free, but a run needs {needed / 1e9:.1f} GB: free some space there, "
+        "or name another directory with --work"
+    )
+
+
 def main() -> int:
     """Read the options and run."""
     parser = acceptance.parser("Run Kubernetes' own conformance tests on our cluster.")
     parser.add_argument("--focus", default="", help="a pattern of the tests' names [all]")
     options = parser.parse_args()
+    if problem := short_of_room(*shutil.disk_usage(existing(options.work))):
+        parser.error(f"{options.work}: {problem}")
     acceptance.enter(parser, options, "session conformance")
     supply = Supply(options.work, options.upstream, options.cache, Network.free(options.work))
     lab = Lab(supply, Report(TITLE, facts(supply, [VERSION])))

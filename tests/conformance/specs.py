@@ -72,7 +72,7 @@ def accounted(names: Iterable[str], *passes: Mapping[str, Spec]) -> list[Spec]:
     ran: dict[str, Spec] = {}
     for one in passes:
         ran |= one
-    known = [ran.pop(name, None) or _absent(name) for name in names]
+    known = [ran.pop(name) if name in ran else _absent(name) for name in names]
     return [*known, *ran.values()]
 
 
