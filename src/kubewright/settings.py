@@ -57,7 +57,7 @@ class Settings(Model):
         examples=["http://127.0.0.1:9000"],
     )  # fmt: skip
     url: Url = Field(
-        "", description="the site's public base URL; empty: everything is relative",
+        "", description="the site's public base URL; empty: as it is, relative where it is new",
         examples=["https://packages.example.org"],
     )  # fmt: skip
     registry: Registry = Field("registry.k8s.io", examples=["registry.example.org/k8s"])

@@ -13,6 +13,7 @@ from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, known_inputs, origins, publish, resolve
+from kubewright.stages.site import addressed
 from kubewright.workspace import Workspace
 
 
@@ -118,6 +119,7 @@ def rehearse(
     """
     own = keys()
     if own is not None:
+        settings = addressed(settings, own)
         origins.refuse_exposed(settings, own)
     workspace, release = resolve.resolve(request, settings, recipes)
     if own is not None:
