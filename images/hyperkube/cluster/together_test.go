@@ -36,7 +36,7 @@ func TestAProgramThatIsLedIsLedAgainAtEachStart(t *testing.T) {
 
 func TestAProgramThatCannotBeStartedIsNotLed(t *testing.T) {
 	s := alone(t)
-	_, err := s.start(service{name: "none", argv: []string{"/nonexistent"}, lead: func(context.Context, io.Writer) { t.Error("led") }})
+	_, err := s.start(service{name: "none", argv: []string{"/nonexistent/program"}, lead: func(context.Context, io.Writer) { t.Error("led") }})
 	if err == nil || !strings.Contains(err.Error(), "/nonexistent") {
 		t.Errorf("%v", err)
 	}
