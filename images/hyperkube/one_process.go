@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,12 +39,12 @@ func together(input io.Reader) int {
 		for lines.Scan() {
 			var words []string
 			if err := json.Unmarshal(lines.Bytes(), &words); err != nil || len(words) == 0 {
-				ended <- fmt.Errorf("%q is no command line: %v", lines.Text(), err)
+				ended <- errors.Join(fmt.Errorf("%q is no command line", lines.Text()), err)
 				return
 			}
 			go func() { ended <- beside(filepath.Base(words[0]), words[1:]) }()
 		}
-		ended <- fmt.Errorf("nobody says any more what to run: %v", lines.Err())
+		ended <- errors.Join(errors.New("nobody says any more what to run"), lines.Err())
 	}()
 	return fail(os.Stderr, 1, "%v", <-ended)
 }
@@ -68,7 +69,7 @@ func beside(name string, arguments []string) error {
 	default:
 		return fmt.Errorf("%s is no component", name)
 	}
-	return fmt.Errorf("%s has ended: %v", name, err)
+	return errors.Join(fmt.Errorf("%s has ended", name), err)
 }
 
 func execute(command *cobra.Command, arguments []string) error {
