@@ -407,7 +407,7 @@ def test_every_verb_is_a_session_that_says_what_it_does() -> None:
     sessions = dict(
         line[2:].split(" -> ", 1) for line in listed.splitlines() if line.startswith(("- ", "* "))
     )
-    others = {"tests", "lint", "docs", "bench", "acceptance", "faults", "soak"}
+    others = {"tests", "lint", "docs", "bench", "acceptance", "conformance", "faults", "soak"}
     assert sessions.keys() == {*verbs(), *others}, "every verb is a session"
     for name, verb in verbs().items():
         first, *_ = str(load(name).help).split("\n\n")
