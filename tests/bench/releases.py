@@ -124,7 +124,8 @@ def _digest() -> str:
         for name, digest in sources.items()
         if name in STILL or not any(Path(name).match(pattern) for pattern in ONLY_PUBLISHES)
     }
-    return fingerprint(kept, [folder_digests(shipped().root / name) for name in content.FOLDERS])
+    folders = (name for name in content.FOLDERS if name != "docs")  # a site has pages, no release
+    return fingerprint(kept, [folder_digests(shipped().root / name) for name in folders])
 
 
 def _remove_others(home: Path) -> None:

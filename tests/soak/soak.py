@@ -143,8 +143,6 @@ class Site:
 
     settings: Settings
     """Of the publisher."""
-    near: Settings
-    """The same without latency, for who verifies it in the end."""
     names: list[str]
     followed: Followed
 
@@ -152,7 +150,7 @@ class Site:
 @contextmanager
 def site(kind: str, work: Path) -> Iterator[Site]:
     """An empty site in a directory, or in a bucket of a server on this machine, behind a gateway
-    with latency; the publisher's requests to the bucket have it, too.
+    with latency.
     """
     port = s3_server.free_port()
     url = f"http://127.0.0.1:{port}"
@@ -163,7 +161,7 @@ def site(kind: str, work: Path) -> Iterator[Site]:
     followed = Followed(f"{url}/apt {FOLLOWED} main", yum, key)
     with ExitStack() as stack:
         if kind == "directory":
-            near = settings = settings.model_copy(update={"site": str(work / "site")})
+            settings = settings.model_copy(update={"site": str(work / "site")})
             stack.enter_context(
                 serving(partial(directory, work / "site"), latency=LATENCY, port=port)
             )
@@ -174,24 +172,21 @@ def site(kind: str, work: Path) -> Iterator[Site]:
             pool.request("PUT", f"{store}/{BUCKET}")
             objects = partial(forwarding, f"{store}/{BUCKET}/site", pool)
             stack.enter_context(serving(objects, latency=LATENCY, port=port))
-            slow = stack.enter_context(serving(partial(forwarding, store, pool), latency=LATENCY))
-            named = settings.model_copy(update={"site": f"s3://{BUCKET}/site"})
-            near, settings = (
-                named.model_copy(update={"s3_endpoint": one}) for one in (store, slow)
-            )
-        yield Site(settings, near, names, followed)
+            there = {"site": f"s3://{BUCKET}/site", "s3_endpoint": store}
+            settings = settings.model_copy(update=there)
+        yield Site(settings, names, followed)
 
 
 def ours(kind: str, refreshes: int, work: Path, seed: int) -> tuple[Counts, Told]:
     """Soak a site of ours; what came of it. Raises what `verify` finds in the end."""
     with site(kind, work) as there:
         clients = made(work / "clients", there.followed, [*KINDS])
-        with publishing(there.settings, there.names, seed) as publisher:
+        with publishing(there.settings, there.names, seed, LATENCY) as publisher:
             counts = Soaking(clients, refreshes).run()
             told = publisher.stop()
         if told is None:
             raise RuntimeError("the publisher ended before the clients did")
-        told.failed.extend(wrong(there.near))
+        told.failed.extend(wrong(there.settings))
         return counts, told
 
 

@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.httpsession import URLLib3Session
+
 sys.path.append(str(Path(__file__).parent.parent / "bench"))
 
 from request_log import logged
@@ -151,27 +154,45 @@ class Publisher:
 
 
 def work(
-    settings: Settings, names: Sequence[str], seed: int, ready: Event, end: Event,
+    settings: Settings, names: Sequence[str], seed: int, latency: float, ready: Event, end: Event,
     told: "Queue[Told]",
 ) -> None:  # fmt: skip
-    """Publish until the end is said, in a process of its own."""
+    """Publish until the end is said, in a process of its own; each request to a bucket waits for
+    `latency` seconds, here: a server between would be busy with it.
+    """
     console().quiet = True
     publisher = Publisher(settings, keys_of(settings), names, random.Random(seed))
-    publisher.begin()
-    ready.set()
-    parent = os.getppid()
-    while not end.is_set() and os.getppid() == parent:
-        publisher.act()
+    with delayed(latency):
+        publisher.begin()
+        ready.set()
+        parent = os.getppid()
+        while not end.is_set() and os.getppid() == parent:
+            publisher.act()
     publisher.prune()
     told.put(publisher.told)
 
 
 @contextmanager
-def publishing(settings: Settings, names: Sequence[str], seed: int) -> Iterator["Working"]:
+def delayed(latency: float) -> Iterator[None]:
+    """Let each request of this process to a bucket wait for so many seconds."""
+    send = URLLib3Session.send
+
+    def late(session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+        time.sleep(latency)
+        return send(session, request)
+
+    with patch.object(URLLib3Session, "send", late):
+        yield
+
+
+@contextmanager
+def publishing(
+    settings: Settings, names: Sequence[str], seed: int, latency: float
+) -> Iterator["Working"]:
     """Let a publisher work beside the block, whose first publications are there."""
     context = get_context("spawn")
     ready, end, told = context.Event(), context.Event(), context.Queue()
-    process = context.Process(target=work, args=(settings, names, seed, ready, end, told))
+    process = context.Process(target=work, args=(settings, names, seed, latency, ready, end, told))
     process.start()
     working = Working(process, end, told)
     try:
