@@ -1,4 +1,4 @@
-"""The image of the command is made of what the checkout has, and of nothing that runs made in it."""
+"""The image of the command has all that the checkout has, and nothing that runs made there."""
 
 import re
 import subprocess

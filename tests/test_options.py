@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -48,16 +49,23 @@ def is_copy(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "model_copy" and is_settings(node.value)
 
 
-TREES = {path: ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Every module of the engine."""
+    return {path: ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
 
-CARRIERS = {
-    node.name
-    for tree in TREES.values()
-    for node in tree.body
-    if isinstance(node, ast.ClassDef)
-    and any(isinstance(line, ast.AnnAssign) and is_settings(line.target) for line in node.body)
-}
-"""Classes that hold settings; who gets one gets those."""
+
+@cache
+def holding() -> set[str]:
+    """Classes that hold settings; who gets one gets those."""
+    found = set()
+    for tree in trees().values():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                fields = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+                if any(is_settings(line.target) for line in fields):
+                    found.add(node.name)
+    return found
 
 
 def is_given_settings(node: ast.expr) -> bool:
@@ -70,7 +78,7 @@ def carriers(definition: ast.AST) -> set[str]:
     names = {"settings"}
     for node in ast.walk(definition):
         if isinstance(node, ast.arg) and node.annotation is not None:
-            if ast.unparse(node.annotation).strip("'\"") in CARRIERS:
+            if ast.unparse(node.annotation).strip("'\"") in holding():
                 names.add(node.arg)
         elif isinstance(node, ast.Assign) and is_given_settings(node.value):
             names |= {ast.unparse(target) for target in node.targets}
@@ -83,7 +91,7 @@ class Module:
     def __init__(self, path: Path) -> None:
         self.name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         self.name = self.name.removesuffix(".__init__")
-        self.tree = TREES[path]
+        self.tree = trees()[path]
         self.names: dict[str, str] = {}
         self.functions: dict[str, Function] = {}
         for node in ast.walk(self.tree):
@@ -124,19 +132,22 @@ class Module:
         return f"*.{rest.rpartition('.')[2]}" if rest else f"{self.name}.{head}"
 
 
-MODULES = {module.name: module for module in map(Module, TREES)}
+@cache
+def modules() -> dict[str, Module]:
+    """The same, read, by their names."""
+    return {module.name: module for module in map(Module, trees())}
 
 
 def defined(name: str) -> Iterator[Function]:
     """The functions that a dotted name may stand for; what a package hands on is followed."""
     place, _, function = name.rpartition(".")
     if place == "*":
-        for module in MODULES.values():
+        for module in modules().values():
             for node in ast.walk(module.tree):
                 if isinstance(node, ast.FunctionDef) and node.name == function:
                     yield module.function(node)
-    elif place in MODULES:
-        module = MODULES[place]
+    elif place in modules():
+        module = modules()[place]
         if function in module.functions:
             yield module.functions[function]
         elif module.names.get(function, name) != name:
@@ -168,7 +179,7 @@ def body_of(command: click.Command) -> Function:
     """The function behind a command."""
     callback = command.callback
     assert callback is not None
-    module = MODULES[callback.__module__]
+    module = modules()[callback.__module__]
     return module.functions[callback.__name__]
 
 
