@@ -138,7 +138,8 @@ def docs(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Go through whole tables of faults, of which the tests take a sample: it takes hours.
 
-    KUBEWRIGHT_FAULTS=N takes so many of each verb, KUBEWRIGHT_FAULT_SEED others: -- -k publish
+    KUBEWRIGHT_FAULTS=N takes so many of each verb, 20% a fifth, KUBEWRIGHT_FAULT_SEED others:
+    -- -k publish
     """
     python = environment(session, "checks", "test", "lint", "docs")
     count = os.environ.get("KUBEWRIGHT_FAULTS", "all")
@@ -179,13 +180,26 @@ def acceptance(session: nox.Session) -> None:
 
     Needs root and Docker.
     """
-    script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
+    _machines(session, "acceptance", "run.py")
+
+
+@nox.session(venv_backend="none", default=False)
+def conformance(session: nox.Session) -> None:
+    """Run Kubernetes' own conformance tests on a cluster of one container.
+
+    Needs root and Docker. A part of them: -- --focus sig-network
+    """
+    _machines(session, "conformance", "conformance.py")
+
+
+def _machines(session: nox.Session, name: str, script: str) -> None:
+    """Run a script that starts machines and stops them itself, also after Ctrl-C."""
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
     command = (
         environment(session, "kubewright"),
-        str(script),
+        str(ROOT / "tests" / name / script),
         "--work",
-        str(work),
+        str(ROOT / "build" / name),
         *session.posargs,
     )
     # The run sees Ctrl-C too, and then stops its machines; nox would kill it half a second later.

@@ -1,4 +1,4 @@
-"""The image of the command has all that the checkout has, and nothing that runs made there."""
+"""The image of the command: made of what the checkout has, and of nothing that runs left in it."""
 
 import re
 import subprocess

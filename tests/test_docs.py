@@ -19,7 +19,7 @@ FOLDERS = (".", "docs", "images", "packaging", "recipes", "repo", "tests/bench")
 PAGES = sorted(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))
 each_page = pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
 
-SESSIONS = {"tests", "lint", "docs", "bench", "acceptance", "faults", "soak"}
+SESSIONS = {"tests", "lint", "docs", "bench", "acceptance", "conformance", "faults", "soak"}
 """Of the noxfile, beside the verbs."""
 
 FENCE = re.compile(r"^(```|~~~).*?^\1$", re.MULTILINE | re.DOTALL)

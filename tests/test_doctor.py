@@ -49,7 +49,7 @@ def asked(*words: str) -> Result:
 
 def test_every_need_is_of_a_verb_or_session_that_there_is() -> None:
     verbs = {name for name, _ in commands()}
-    sessions = {"session acceptance", "session bench"}
+    sessions = {"session acceptance", "session bench", "session conformance"}
     for name, need in needs.table().items():
         of = {*need.verbs, *need.helps}
         for part in need.only:

@@ -407,7 +407,7 @@ def test_every_verb_is_a_session_that_says_what_it_does() -> None:
     sessions = dict(
         line[2:].split(" -> ", 1) for line in listed.splitlines() if line.startswith(("- ", "* "))
     )
-    others = {"tests", "lint", "docs", "bench", "acceptance", "faults", "soak"}
+    others = {"tests", "lint", "docs", "bench", "acceptance", "conformance", "faults", "soak"}
     assert sessions.keys() == {*verbs(), *others}, "every verb is a session"
     for name, verb in verbs().items():
         first, *_ = str(load(name).help).split("\n\n")
@@ -457,7 +457,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
 def test_a_skip_fails_a_run_that_takes_none(
     tmp_path: Path, strict: str, mark: str, code: int
 ) -> None:
-    for name in ("conftest.py", "copied_sites.py", "made_keys.py"):
+    for name in ("conftest.py", "copied_sites.py", "exhaustive.py", "made_keys.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path)
     (tmp_path / "test_skip.py").write_text(
         f"import pytest\n{mark}\ndef test_it(): pytest.skip('no kernel here')\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from copied_sites import tree
-from exhaustive import ALL, sampled
+from exhaustive import ALL, HEALED, WRONG, Outcomes, came_of, sampled
 
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
@@ -129,12 +129,15 @@ def test_every_damage_is_named_and_healed(
     some = "" if ALL else ", every second of them"
     record_property("covered", f"damage: {ways}{some}")
     sound = tree(Path(past.site))
-    missed, hurt = [], []
+    missed: list[str] = []
+    hurt: list[str] = []
+    found = Outcomes()
     cases = list(itertools.product(sorted(chosen.values()), DAMAGES))
     for path, how in cases[part::PARTS]:
         site = tmp_path / "site"
         shutil.copytree(past.site, site, copy_function=os.link)
         damage(site / path, DAMAGES[how])
+        before = len(missed) + len(hurt)
         if not any(path in line for line in named(str(site))):
             missed.append(f"{how} {path}")
         report, _ = repair_site(past.model_copy(update={"site": str(site)}), shipped(), keys)
@@ -142,5 +145,7 @@ def test_every_damage_is_named_and_healed(
             differ = [name for name, data in tree(site).items() if sound.get(name) != data]
             lines = [f"{finding.place}: {finding.problem}" for finding in report.findings]
             hurt.append(f"{how} {path}: {lines[:3]} {differ[:3]}")
+        found[how, HEALED if len(missed) + len(hurt) == before else WRONG] += 1
         shutil.rmtree(site)
+    came_of(record_property, "directory: damage", "verify, repair", found)
     assert (missed, hurt) == ([], [])

@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 sys.path.append(str(Path(__file__).parent.parent))
 
@@ -247,6 +248,14 @@ def table(name: str, counts: Counts) -> Iterator[str]:
         yield f"  {kind:<22} " + " ".join(cell.rjust(13) for cell in cells)
 
 
+def times(told: Told) -> Iterator[str]:
+    """What each verb took the publisher, a line each: medians."""
+    yield f"{'medians':<10} {'seconds':>8} {'processor':>10} {'requests':>9} {'rounds':>7}"
+    for verb, all_of in sorted(told.took.items()):
+        seconds, processor, requests, rounds = map(median, zip(*all_of, strict=True))
+        yield f"{verb:<10} {seconds:>8.2f} {processor:>10.2f} {requests:>9.0f} {rounds:>7.0f}"
+
+
 def refreshes_of(counts: Counts) -> int:
     """All of them, those that failed too."""
     both = [each for count in counts.values() for each in (count.good, count.bad)]
@@ -325,6 +334,7 @@ def _report(kind: str, options: argparse.Namespace, counts: Counts, told: Told) 
     print("\n".join(table(f"kubewright, {kind}", counts)))
     done = ", ".join(f"{count} {verb}" for verb, count in sorted(told.done.items()))
     print(f"  the publisher (seed {options.seed}): {done}")
+    print("\n".join(f"    {line}" for line in times(told)))
     for refusal, count in sorted(told.refused.items()):
         print(f"    refused {count} times: {refusal}")
     bad = failures(counts) + len(told.failed)

@@ -20,12 +20,14 @@ from kubewright.errors import (
     ToolFailed,
     VerificationFailed,
 )
-from kubewright.files import disk_error
+from kubewright.files import EXPLAINED, disk_error
 from kubewright.log import ASIDE, console, file, redacted
 from kubewright.printable import printable
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""What the system says when the disk is full or not ours to write."""
+DISK = EXPLAINED.keys() - {errno.ENOENT}
+"""What the system says of places that people name. A file that is missing all of a sudden is a
+mistake of ours.
+"""
 
 STOPPED = 130
 """The exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""

@@ -98,7 +98,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.cli.shipped import shipped
     from kubewright.stages import package as packaging
     from kubewright.stages.dryrun import Plan
-    from kubewright.stages.site import keyring
+    from kubewright.stages.site import addressed, keyring
     from kubewright.stages.site_keys import settled_key, site_keyring
     from kubewright.workspace import select
 
@@ -107,6 +107,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings, as_json, Plan.packaging)
         return
     own = packaging.certificate(settings)
+    settings = addressed(settings, own)
     there = keyring(settings, own)
     known = site_keyring(packaging.certificates(settings, own), there)
     record = packaging.package(workspace, settings, shipped(), settled_key(own, there), known)
@@ -175,7 +176,10 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
         raise RequestError(
             f"--load {archive}", "only loads that file", "leave NAME, --archive and --push out"
         )
-    _refuse_dry_run(settings, "image --load FILE")
+    if settings.dry_run:
+        raise RequestError(
+            "--dry-run", "`image --load FILE` has no dry run", "leave the option out"
+        )
     loaded = imaging.load(archive)
     if as_json:
         show_json(Loaded(loaded=loaded))
@@ -196,6 +200,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.stages.carried import listed_rpms, reading
     from kubewright.stages.dryrun import Plan
     from kubewright.stages.keys import keys
+    from kubewright.stages.site import addressed
     from kubewright.stages.store import store
     from kubewright.stages.trust import believed
     from kubewright.workspace import select
@@ -205,6 +210,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
         _plan(workspace, settings, as_json, Plan.signing)
         return
     site, own = store(settings), keys(settings)
+    settings = addressed(settings, own)
     record = signing.sign(
         workspace,
         settings,
@@ -285,9 +291,3 @@ def _report(
 def _lines(lines: Iterable[object]) -> None:
     for line in lines:
         click.echo(line)
-
-
-def _refuse_dry_run(settings: Settings, use: str) -> None:
-    """Raise RequestError where a dry run is asked of a use of a verb that has none."""
-    if settings.dry_run:
-        raise RequestError("--dry-run", f"`{use}` has no dry run", "leave the option out")

@@ -41,7 +41,7 @@ def rollback(
             return current
         published = _target(draft, past, to)
         target = channels.standing(published, draft.withdrawn)
-        draft.foresee([current, target])
+        draft.foresee([target])
         new = channels.rollback(
             current,
             target,

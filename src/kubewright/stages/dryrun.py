@@ -18,6 +18,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.stages import fetch, known_inputs, origins, publish, resolve
 from kubewright.stages.promote import belonging
+from kubewright.stages.site import addressed
 from kubewright.stages.trust import believed
 from kubewright.upstream import Upstream
 from kubewright.workspace import Workspace
@@ -166,6 +167,7 @@ def rehearse(
     """
     own = keys()
     if own is not None:
+        settings = addressed(settings, own)
         origins.refuse_exposed(settings, own)
     workspace, release = resolve.resolve(request, settings, recipes)
     if own is not None:

@@ -25,9 +25,9 @@ from kubewright.stages import (
 )
 from kubewright.stages.carried import listed_rpms, reading
 from kubewright.stages.dryrun import plan, published
-from kubewright.stages.site import keyring, published_keys, refuse_keys
+from kubewright.stages.site import addressed, keyring, published_keys
 from kubewright.stages.site_keys import settled, site_keyring
-from kubewright.stages.store import store
+from kubewright.stages.store import refuse_unwritable, store
 from kubewright.stages.trust import believed
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
@@ -42,8 +42,9 @@ def release(
     request: str, settings: Settings, recipes: Recipes, keys: Keys
 ) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
+    refuse_unwritable(settings)
+    settings = addressed(settings, keys)
     origins.refuse_exposed(settings, keys)
-    refuse_keys(settings, keys)
     course = Course(log, STAGES)
     with course.stage("resolve") as said:
         workspace, lock = resolve.resolve(request, settings, recipes)
