@@ -79,8 +79,8 @@ def add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
 
 READABLE = {
     'role="heading">': 'role="heading" aria-level="2">',
-    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
-    '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="On this page">',
+    '<aside class="sidebar-drawer': '<aside aria-label="Pages" class="sidebar-drawer',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
     "<pre>": '<pre tabindex="0">',
     '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
 }

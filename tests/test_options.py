@@ -69,8 +69,8 @@ def holding() -> set[str]:
 
 
 def is_given_settings(node: ast.expr) -> bool:
-    """Whether an expression is a call that gets settings."""
-    return isinstance(node, ast.Call) and any(map(is_settings, node.args))
+    """Whether an expression is a call that gets settings, or copies them."""
+    return isinstance(node, ast.Call) and (any(map(is_settings, node.args)) or is_copy(node.func))
 
 
 def carriers(definition: ast.AST) -> set[str]:
@@ -116,8 +116,10 @@ class Module:
                 found.reads.add(node.attr)
             if isinstance(node, ast.Call) and is_copy(node.func):
                 [update] = [each.value for each in node.keywords if each.arg == "update"]
-                keys = update.keys if isinstance(update, ast.Dict) else []
-                found.decides |= {str(ast.literal_eval(key)) for key in keys if key}
+                stated = update if isinstance(update, ast.Dict) else ast.Dict([], [])
+                for key, value in zip(stated.keys, stated.values, strict=True):
+                    if key is not None and not is_given_settings(value):
+                        found.decides.add(str(ast.literal_eval(key)))
             elif isinstance(node, ast.Call):
                 given = [*node.args, *(keyword.value for keyword in node.keywords)]
                 if any(is_settings(each) or ast.unparse(each) in holders for each in given):
@@ -247,7 +249,7 @@ def test_a_default_for_other_verbs_is_passed_over(
     Path("site").mkdir()
     Path("kubewright.toml").write_text(f'{name} = "3"\n')
     monkeypatch.setenv(f"KUBEWRIGHT_{name.replace('-', '_').upper()}", "3")
-    assert run("history") == (0, "", "")
+    assert run("history")[2].startswith("error: site: nothing is published; "), "it looks there"
 
 
 HEAVY = {
