@@ -57,7 +57,7 @@ END
 def engine(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], Path]) -> Iterator[str]:
     """A private engine that has the image."""
     busybox = tool("busybox").read_bytes()
-    with private_engine(tmp_path_factory.mktemp("engine"), tool("dockerd")) as address:
+    with private_engine(tmp_path_factory.mktemp("engine")) as address:
         with closing(docker.DockerClient(address)) as client:
             for name in ("hyperkube-cluster", "other"):
                 client.images.build(
@@ -166,7 +166,9 @@ def test_the_whole_life_of_a_cluster(
     assert made.exec_run("/bin/busybox cat /var/kept").output == kept
 
     code, out, _ = kubewright("down", "one", "--json")
-    assert json.loads(out) == {
+    removed = json.loads(out)
+    assert removed.pop("header") == {"type": "kubewright.cluster-removed", "version": "1"}
+    assert removed == {
         "name": "one", "container": True, "volume": True, "kubeconfigs": [str(config)],
     }  # fmt: skip
     assert yaml.safe_load(config.read_text())["clusters"] == []
