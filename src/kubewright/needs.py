@@ -27,8 +27,14 @@ class Only(Model):
 
     def applies(self, settings: Settings) -> bool:
         """Whether these settings ask for it."""
+        said = {
+            "backend": settings.backend,
+            "flavour": settings.flavour,
+            "repo_key": settings.repo_key,
+            "artifact_key": settings.artifact_key,
+        }
         for name, value in self.when.items():
-            given = str(getattr(settings, name) or "")
+            given = str(said[name] or "")
             if not (given.startswith(value) if value.endswith(":") else given == value):
                 return False
         return True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -72,11 +72,14 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.cli.shipped import shipped
     from kubewright.stages import fetch as fetching
     from kubewright.stages.dryrun import Plan
+    from kubewright.stages.upstreams import opened
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings, as_json, Plan.fetching)
+        _plan(
+            workspace, settings.cache, as_json, Plan.fetching, upstream=opened(settings, shipped())
+        )
         return
     release = fetching.fetch(workspace, settings, shipped())
     if as_json:
@@ -104,7 +107,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings, as_json, Plan.packaging)
+        _plan(workspace, settings.cache, as_json, Plan.packaging, only=settings.only)
         return
     own = packaging.certificate(settings)
     settings = addressed(settings, own)
@@ -153,7 +156,7 @@ def image(
         raise RequestError("--pieces", "nothing is pushed", "give --push too, or leave it out")
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings, as_json, Plan.imaging)
+        _plan(workspace, settings.cache, as_json, Plan.imaging)
         return
     record, _ = imaging.image(workspace, settings, shipped())
     more: dict[str, tuple[str, ...]] = {}
@@ -207,7 +210,7 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings, as_json, Plan.signing)
+        _plan(workspace, settings.cache, as_json, Plan.signing)
         return
     site, own = store(settings), keys(settings)
     settings = addressed(settings, own)
@@ -244,15 +247,16 @@ def release(settings: Settings, as_json: bool, request_: str) -> None:
 
 def _plan(
     workspace: "Workspace",
-    settings: Settings,
+    cache: Path,
     as_json: bool,
     lines: Callable[["Plan"], Iterator[str]],
+    **more: Any,
 ) -> None:
     """What a stage would do."""
     from kubewright.cli.shipped import shipped
     from kubewright.stages.dryrun import plan
 
-    planned = plan(workspace, workspace.release(), settings, shipped())
+    planned = plan(workspace, workspace.release(), cache, shipped(), **more)
     if as_json:
         show_json(planned)
         return

@@ -11,6 +11,7 @@ from kubewright.log import amount
 from kubewright.models.answer import Answer, headed
 from kubewright.models.base import Arch, Format, Header
 from kubewright.models.lock import Check, Input, Release
+from kubewright.models.mirror import host_path
 from kubewright.models.site import Change
 from kubewright.packagers import plan as packages
 from kubewright.recipes import Recipes
@@ -107,26 +108,33 @@ class Plan(Answer):
         )
 
 
-def plan(workspace: Workspace, release: Release, settings: Settings, recipes: Recipes) -> Plan:
-    """What the stages up to `sign` would do for a release."""
+def plan(
+    workspace: Workspace,
+    release: Release,
+    directory: Path,
+    recipes: Recipes,
+    only: str = "*",
+    upstream: Upstream | None = None,
+) -> Plan:
+    """What the stages up to `sign` would do for a release, with this cache directory; of files that
+    are read from an `upstream` in a directory the sizes are known.
+    """
     recipes.node_spec(release)  # refuses what can be resolved only
     release = fetch.remembered(workspace, release)
-    cache = Cache(settings.cache)
+    cache = Cache(directory)
     lacking = [
         entry for entry in release.inputs if entry.sha256 is None or not cache.sound(entry.sha256)
     ]
     wanted = [entry for entry in lacking if entry.check is not Check.built]
     there = [entry for entry in release.inputs if entry not in lacking]
     everything = packages.plan(release, recipes.packages.values(), recipes.components)
-    gaps = {
-        package.id: package.gap(release) for package in packages.wanted(everything, settings.only)
-    }
+    gaps = {package.id: package.gap(release) for package in packages.wanted(everything, only)}
     return Plan(
         release=release.name,
         inputs=len(release.inputs),
         cached_bytes=sum(map(cache.size, there)),
         fetch=tuple(entry.url for entry in wanted),
-        fetch_bytes=_size(wanted, Upstream(settings.upstream, settings.upstream_for)),
+        fetch_bytes=_size(wanted, upstream),
         compile=tuple(entry.id for entry in lacking if entry.check is Check.built),
         packages=tuple(name for name, gap in gaps.items() if gap is None),
         skipped=tuple(f"{name}: {gap}" for name, gap in gaps.items() if gap),
@@ -135,16 +143,25 @@ def plan(workspace: Workspace, release: Release, settings: Settings, recipes: Re
     )
 
 
-def _size(wanted: Iterable[Input], upstream: Upstream) -> int | None:
+def _size(wanted: Iterable[Input], upstream: Upstream | None) -> int | None:
     """How many bytes are to be fetched, where they lie in a directory; no server is asked."""
     total = 0
     for entry in wanted:
-        base = upstream.base(entry.url)
-        place = Path(upstream.where(entry.url))
-        if base is None or not base.local or not place.is_file():
+        base = upstream.base(entry.url) if upstream else None
+        place = Path(base.at(host_path(entry.url))) if base and base.local else None
+        if place is None or not place.is_file():
             return None
         total += place.stat().st_size
     return total
+
+
+def planned(
+    workspace: Workspace, release: Release, settings: Settings, recipes: Recipes, keys: Keys | None
+) -> Plan:
+    """What `release` would do, and where it would publish."""
+    upstream = Upstream(settings.upstream, settings.upstream_for)
+    work = plan(workspace, release, settings.cache, recipes, settings.only, upstream)
+    return published(work, release, settings, keys)
 
 
 def published(found: Plan, release: Release, settings: Settings, keys: Keys | None) -> Plan:
@@ -173,7 +190,7 @@ def rehearse(
     if own is not None:
         origins.refuse(release, settings, own, recipes.components)
         known_inputs.compare_with_site(release, settings, own)
-    planned_work = published(plan(workspace, release, settings, recipes), release, settings, own)
+    planned_work = planned(workspace, release, settings, recipes, own)
     signed = own is not None and _is_signed(workspace, release)
     if own is None or not signed or not _agrees(workspace, settings, own):
         return planned_work

@@ -24,7 +24,7 @@ from kubewright.stages import (
     verify,
 )
 from kubewright.stages.carried import listed_rpms, reading
-from kubewright.stages.dryrun import plan, published
+from kubewright.stages.dryrun import planned
 from kubewright.stages.site import addressed, keyring, published_keys
 from kubewright.stages.site_keys import settled, site_keyring
 from kubewright.stages.store import refuse_unwritable, store
@@ -51,8 +51,7 @@ def release(
         origins.refuse(lock, settings, keys, recipes.components)
         known_inputs.compare_with_site(lock, settings, keys)
         said.append(f"{lock.name} of {len(lock.components)} components")
-    planned = plan(workspace, lock, settings, recipes)
-    log.info("plan: %s", published(planned, lock, settings, keys).intent())
+    log.info("plan: %s", planned(workspace, lock, settings, recipes, keys).intent())
     with course.stage("fetch") as said:
         inputs = fetch.fetch(workspace, settings, recipes).inputs
         said.append(f"{len(inputs)} inputs")
