@@ -110,13 +110,10 @@ def lint(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """Run the tests; pytest's own options go after `--`."""
-    run(
-        session,
-        environment(session, "checks", "test", "lint", "docs"),
-        "-m",
-        "pytest",
-        *session.posargs,
-    )
+    python = environment(session, "checks", "test", "lint", "docs")
+    # What pytest makes of tests is kept, outside the sources: else each run spends seconds on it.
+    kept = {"PYTHONPYCACHEPREFIX": str(ROOT / ".nox" / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    session.run(python, "-m", "pytest", *session.posargs, external=True, env=kept)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -183,13 +180,26 @@ def acceptance(session: nox.Session) -> None:
 
     Needs root and Docker.
     """
-    script, work = ROOT / "tests" / "acceptance" / "run.py", ROOT / "build" / "acceptance"
+    _machines(session, "acceptance", "run.py")
+
+
+@nox.session(venv_backend="none", default=False)
+def conformance(session: nox.Session) -> None:
+    """Run Kubernetes' own conformance tests on a cluster of one container.
+
+    Needs root and Docker. A part of them: -- --focus sig-network
+    """
+    _machines(session, "conformance", "conformance.py")
+
+
+def _machines(session: nox.Session, name: str, script: str) -> None:
+    """Run a script that starts machines and stops them itself, also after Ctrl-C."""
     # Options after -- come later and win: -- --upstream MIRROR --cache DIR --work DIR
     command = (
         environment(session, "kubewright"),
-        str(script),
+        str(ROOT / "tests" / name / script),
         "--work",
-        str(work),
+        str(ROOT / "build" / name),
         *session.posargs,
     )
     # The run sees Ctrl-C too, and then stops its machines; nox would kill it half a second later.

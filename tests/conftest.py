@@ -30,6 +30,12 @@ from kubewright.stages import store as store_stage
 from kubewright.stages.sample import sample
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No workers, each of which would collect everything too, for tests that are named."""
+    named = config.option.keyword.startswith("test_") or any("::" in one for one in config.args)
+    return 0 if named else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def as_in_the_foreground() -> None:
     """Where tests run in the background of a script, the shell has told them to ignore signals that

@@ -107,7 +107,7 @@ def test_a_rollback_asks_for_as_little_after_many_publications_as_after_few(
         asked.append(len(operations))
         assert verify.verify(str(site), [], now=NOW + 100).findings == ()
     assert asked[1] <= asked[0] + 2 * 6
-    assert asked[0] <= 100
+    assert asked[0] <= 80
 
 
 def test_a_record_that_names_another_older_record_is_found_out(

@@ -97,6 +97,24 @@ def named(site: str) -> list[str]:
     return [f"{finding.place}: {finding.problem}" for finding in report.findings]
 
 
+def test_a_site_that_was_renewed_is_repaired_to_what_it_was(
+    past: Settings, keys: Keys, tmp_path: Path
+) -> None:
+    later = past.model_copy(update={"site": str(tmp_path / "site"), "now": NOW + 8 * DAY})
+    shutil.copytree(past.site, later.site)
+    assert channels.refresh(later, shipped(), keys).renewed
+    sound = tree(Path(later.site))
+    suites = [name for name in sound if re.fullmatch("apt/dists/[^/]+/(InRelease|Release.*)", name)]
+    assert len(suites) == 9
+    for lost in ([], suites[:1], suites):
+        for name in lost:
+            (Path(later.site) / name).unlink()
+        report, changes = repair_site(later, shipped(), keys)
+        assert report.findings == ()
+        assert tree(Path(later.site)) == sound
+        assert sorted(one.path for one in changes) == sorted(lost)
+
+
 @pytest.mark.parametrize("part", sampled(range(PARTS), every=2))
 def test_every_damage_is_named_and_healed(
     past: Settings,

@@ -8,7 +8,7 @@ import private_apt
 import pytest
 
 from kubewright.cli.shipped import shipped
-from kubewright.errors import KubewrightError
+from kubewright.errors import KubewrightError, RequestError
 from kubewright.models.base import DAY
 from kubewright.models.site import Channel, Index, State
 from kubewright.models.upgrades import Graph
@@ -20,9 +20,12 @@ from kubewright.site.contents import rpm_digests
 from kubewright.site.reader import Reader
 from kubewright.stages import channels, verify
 from kubewright.stages.promote import promote
+from kubewright.stages.prune import Retention, prune
+from kubewright.stages.publish import publish
 from kubewright.stages.site import published_keys
 from kubewright.stages.store import store
 from kubewright.stages.withdraw import withdraw
+from kubewright.workspace import Workspace
 
 NOW = 1_790_000_000
 NEW, OLD, OTHER = "v1.36.4-1", "v1.36.3-1", "v1.35.9-1"
@@ -273,3 +276,45 @@ def test_history_keeps_why(site: Site, keys: Keys) -> None:
     site.settings = site.settings.model_copy(update={"note": ""})
     site.withdraw(keys, OLD)
     assert site.channel("stable").note == f"withdrawn: {WHY}"
+
+
+VERBS: dict[str, Callable[[Settings, Keys], object]] = {
+    "promote": lambda to, keys: promote(OLD, ["test"], to, shipped(), keys),
+    "withdraw": lambda to, keys: withdraw(NEW, WHY, to, shipped(), keys),
+    "rollback": lambda to, keys: channels.rollback("stable", to, shipped(), keys, None),
+    "refresh": lambda to, keys: channels.refresh(to, shipped(), keys),
+    "prune": lambda to, keys: prune(Retention(1, 0), to, shipped(), keys),
+    "publish": lambda to, keys: publish(Workspace(to.dist / NEW), to, shipped(), keys),
+}
+ADDRESS = "http://127.0.0.1/kw"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_site_keeps_its_address_without_being_told(
+    verb: str, build: Callable[..., Settings], keys: Keys, tmp_path: Path
+) -> None:
+    for number, version in enumerate(("v1.36.3", "v1.36.4")):
+        at = build(tmp_path, version, now=NOW + number, url=ADDRESS)
+    later = at.model_copy(update={"now": NOW + 20 * DAY, "channels": ("test",), "url": ""})
+    VERBS[verb](later, keys)
+    assert verify.verify(at.site, [], now=later.now).findings == ()
+    reader = Reader(store(at))
+    state = reader.present().state
+    assert state is not None
+    assert state.url == ADDRESS
+    assert {one.url for one in reader.channels(state).values()} == {ADDRESS}
+    with pytest.raises(RequestError, match=r"published as .*/kw, not http://other"):
+        VERBS[verb](later.model_copy(update={"url": "http://other.invalid"}), keys)
+
+
+def test_a_release_is_made_for_the_address_of_its_site_or_refused_before_any_work(
+    build: Callable[..., Settings], tmp_path: Path
+) -> None:
+    at = build(tmp_path, "v1.36.3", url=ADDRESS, channels=("test",))
+    build(tmp_path, "v1.36.4", now=NOW + 1, channels=("test",))
+    assert verify.verify(at.site, [], now=NOW + 2).findings == ()
+    assert verify.verify(at.site, [], verify.Demands(url=ADDRESS), now=NOW + 2).findings == ()
+    with pytest.raises(RequestError, match=r"pass --url .*/kw,"):
+        build(tmp_path, "v1.35.9", now=NOW + 3, url="http://other.invalid", channels=("test",))
+    assert not (at.dist / OTHER / "package.json").exists()
+    assert not (at.dist / OTHER / "release.json").exists()

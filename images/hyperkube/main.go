@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	_ "hyperkube/cluster" // does its work before main: see there
+	"hyperkube/cluster" // does its own work before main: see there
 )
 
 const usage = `Usage: hyperkube PROGRAM [ARGUMENT...]
@@ -60,6 +60,8 @@ func hyperkube(arguments []string, out, problems io.Writer) int {
 			return fail(problems, 2, "usage: hyperkube --make-symlinks DIR")
 		}
 		return makeSymlinks(arguments[1], problems)
+	case first == cluster.Components: // for the supervisor, so it is in no list
+		return together(os.Stdin)
 	case strings.HasPrefix(first, "-"):
 		return fail(problems, 2, "there is no option '%s'; see hyperkube --help", first)
 	case find(first) == nil:

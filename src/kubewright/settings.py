@@ -51,13 +51,13 @@ class Settings(Model):
     )
     dist: Path = Path("dist")
     cache: Path
-    site: str = "site"
+    site: str = Field("site", min_length=1)
     s3_endpoint: Annotated[str, _address(PUBLIC_URL)] | None = Field(
         None, description="of a store that speaks S3; None: Amazon's",
         examples=["http://127.0.0.1:9000"],
     )  # fmt: skip
     url: Url = Field(
-        "", description="the site's public base URL; empty: everything is relative",
+        "", description="the site's public base URL; empty: as it is, relative where it is new",
         examples=["https://packages.example.org"],
     )  # fmt: skip
     registry: Registry = Field("registry.k8s.io", examples=["registry.example.org/k8s"])

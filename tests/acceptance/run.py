@@ -152,43 +152,31 @@ def interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> int:
-    """Read the options and run."""
-    parser = argparse.ArgumentParser(
-        description="Install and run real Kubernetes from our own site."
-    )
-    parser.add_argument(
+def parser(description: str) -> argparse.ArgumentParser:
+    """The options that every run has."""
+    known = argparse.ArgumentParser(description=description)
+    known.add_argument(
         "--upstream", type=Path, help="a mirror made by `kubewright mirror source` [compile one]"
     )
-    parser.add_argument("--cache", type=Path, help="what is kept between runs [WORK/cache]")
-    parser.add_argument(
+    known.add_argument("--cache", type=Path, help="what is kept between runs [WORK/cache]")
+    known.add_argument(
         "--work", type=Path, required=True, help="where the run works and leaves its report"
     )
-    parser.add_argument(
-        "--fault",
-        action="append",
-        choices=[*faults.FAULTS, "all"],
-        default=[],
-        help="instead of a full run, make this fault and see it named; repeatable",
-    )
-    options = parser.parse_args()
-    names = list(faults.FAULTS) if "all" in options.fault else options.fault
-    left_out = {}
-    if "cgroup-v1" in names and traces.two():
-        names.remove("cgroup-v1")
-        left_out["Left out"] = (
-            "--fault cgroup-v1: this machine has control groups v2, which nothing refuses"
-        )
-        if not names:
-            parser.error(left_out["Left out"])
-    if lacks := lacking(compiles=options.upstream is None):
-        parser.error(f"{', '.join(needs.names(lacks))} missing: {needs.joined(lacks)}")
+    return known
+
+
+def enter(known: argparse.ArgumentParser, options: argparse.Namespace, session: str) -> None:
+    """Take the work directory, and let signals end the run in order. Exits where something is
+    missing or in the way.
+    """
+    if lacks := lacking(session, compiles=options.upstream is None):
+        known.error(f"{', '.join(needs.names(lacks))} missing: {needs.joined(lacks)}")
     try:
         claim(options.work)
     except Failed as refusal:
-        parser.error(str(refusal))
+        known.error(str(refusal))
     if not hold(options.work / "lock"):
-        parser.error(
+        known.error(
             f"{options.work}: another run works there; wait for it, or name another directory with "
             "--work"
         )
@@ -197,6 +185,29 @@ def main() -> int:
         signal.signal(
             number, interrupt
         )  # also where a shell has told its background jobs to ignore Ctrl-C
+
+
+def main() -> int:
+    """Read the options and run."""
+    known = parser("Install and run real Kubernetes from our own site.")
+    known.add_argument(
+        "--fault",
+        action="append",
+        choices=[*faults.FAULTS, "all"],
+        default=[],
+        help="instead of a full run, make this fault and see it named; repeatable",
+    )
+    options = known.parse_args()
+    names = list(faults.FAULTS) if "all" in options.fault else options.fault
+    left_out = {}
+    if "cgroup-v1" in names and traces.two():
+        names.remove("cgroup-v1")
+        left_out["Left out"] = (
+            "--fault cgroup-v1: this machine has control groups v2, which nothing refuses"
+        )
+        if not names:
+            known.error(left_out["Left out"])
+    enter(known, options, "session acceptance")
     supply = Supply(options.work, options.upstream, options.cache, Network.free(options.work))
     lab = Lab(supply, report(supply, names, left_out))
     if names:
@@ -204,11 +215,11 @@ def main() -> int:
     return go(lab, chapters(lab))
 
 
-def lacking(*, compiles: bool) -> list[needs.Lack]:
+def lacking(session: str, *, compiles: bool) -> list[needs.Lack]:
     """What the run needs and this machine has not, all at once, before an hour is spent."""
-    compiler = ("mirror source", "session acceptance") if compiles else ("session acceptance",)
+    verbs = ("mirror source", session) if compiles else (session,)
     found = {}
-    for verb in compiler:
+    for verb in verbs:
         for lack in needs.lacking(verb, Settings(now=0, cache=Path())):
             if compiles or "mirror source" not in lack.need.verbs:
                 found[lack.need.what] = lack

@@ -3,13 +3,16 @@ second beside it, and gone without a trace.
 """
 
 import json
+import os
 import re
+import signal
 import time
 from functools import partial
 from pathlib import Path
 
 import cluster
 import traces
+import unfit
 from engine import Failed
 from lab import Lab, Steps
 
@@ -82,7 +85,9 @@ def steps(lab: Lab, version: str) -> Steps:
         (f"{NAME}: an application with a volume and a Service", lambda: application(lab, version)),
         (f"{NAME}: the Service by its name, logs, exec, and from outside", lambda: use(lab)),
         (f"{NAME}: docker restart brings Pods and volume back", lambda: restart(lab)),
+        ("what cannot hold a cluster is refused", lambda: refuse(lab, version)),
         (f"{OTHER}: kubewright cluster up, beside it", lambda: second(lab, version)),
+        (f"{OTHER}: its components, one process, begin again", lambda: together(lab)),
         (f"{OTHER}: kubewright cluster down, and nothing of it is left", lambda: down(lab)),
         (f"{NAME}: docker rm, and nothing is left of either", lambda: gone(lab, before)),
     ]
@@ -182,11 +187,17 @@ def restart(lab: Lab) -> None:
         raise Failed(f"two Pods that started twice should have said so in their volume:\n{said}")
 
 
+def refuse(lab: Lab, version: str) -> None:
+    """Begin clusters where none can live, beside this one."""
+    unfit.refuse(lab, reference(lab, "hyperkube-cluster", version), NAME, PARTS_OF_PRIVILEGED)
+
+
 def second(lab: Lab, version: str) -> None:
     """Another cluster, by the verb; neither sees the other."""
     config = lab.supply.work / "kubeconfig"
     config.unlink(missing_ok=True)
-    said = verb(lab, "up", OTHER, f"v{version}", "--network", "nodes", "--merge")
+    said = verb(lab, "up", OTHER, f"v{version}", "--network", "nodes", "--merge",
+                "--", "--memory-low")  # fmt: skip
     lab.report.show("kubewright cluster up", said)
     for name in (NAME, OTHER):
         nodes = kubectl(lab, name, "get nodes -o name").split()
@@ -195,6 +206,28 @@ def second(lab: Lab, version: str) -> None:
     if f"current-context: {OTHER}" not in config.read_text():
         raise Failed(f"{config}: {OTHER} is not its current context")
     lab.report.show("kubewright cluster list", verb(lab, "list"))
+
+
+def together(lab: Lab) -> None:
+    """With --memory-low the components are one process; when it is killed they begin again, and
+    Pods go on.
+    """
+    pods = "get pods -n kube-system -o jsonpath={..containerID}"
+    before = kubectl(lab, OTHER, pods)
+    rows = lab.engine.run([*lab.engine.docker, "top", OTHER, "-o", "pid,args"]).splitlines()
+    (process,) = [int(row.split()[0]) for row in rows if row.endswith("hyperkube components")]
+    os.kill(process, signal.SIGKILL)
+    for _ in range(120):
+        ready = lab.engine.shell(OTHER, "kubectl get --raw /readyz", user="0", check=False)
+        if ready == "ok":
+            break
+        time.sleep(0.25)
+    log = lab.engine.run([*lab.engine.docker, "logs", OTHER])
+    lab.report.show(f"{OTHER}: docker logs", log)
+    if "components was ended by signal 9 (killed); it is started again" not in log:
+        raise Failed("the log does not say that components have ended")
+    if kubectl(lab, OTHER, pods) != before:
+        raise Failed("Pods have been started again, which had no reason")
 
 
 def down(lab: Lab) -> None:
@@ -240,7 +273,8 @@ def there(lab: Lab) -> dict[str, list[str]]:
     links = [one.name for one in Path("/sys/class/net").iterdir()]
     return {
         "processes": lab.engine.traces.processes(),
-        "mounts": lab.engine.traces.mounts(),
+        # The engine keeps the one of the machine's network, once a container has asked for that.
+        "mounts": [one for one in lab.engine.traces.mounts() if not one.endswith("netns/default")],
         "links": links,
         "control groups": traces.control_groups(lab.network.group, "docker"),
         "containers": run([*docker, "ps", "--all", "--quiet"]).split(),

@@ -16,6 +16,8 @@ from network import Network
 ROOTS = {
     "machine": "systemd,systemd-sysv,dbus,ca-certificates,curl,sudo,procps,iproute2,kmod",
     "services": "docker-registry,busybox-static",
+    "conformance": "bash-static,bind9-dnsutils,busybox-static,curl,iperf,iproute2,"
+    "netcat-openbsd,nginx-light",
 }
 """Clean Debian 12 roots by name, with what each has beyond the minimum; none has anything of
 ours.
@@ -107,6 +109,12 @@ class Supply:
             if not kept.exists():
                 shutil.copy(self.site / key["url"], kept)
 
+    def images(self, version: str) -> None:
+        """Make the images of a release, and nothing else of it."""
+        settings = self.settings(self.network.registry)
+        for verb in ("resolve", "fetch", "image"):
+            self.kubewright(verb, f"v{version}", settings=settings)
+
     def push(self, version: str) -> None:
         """Push the images of a release."""
         settings = self.settings(f"http://{self.network.registry}")
@@ -158,8 +166,12 @@ class Supply:
 
     def serve(self) -> None:
         """Serve the site over HTTP and start the registry."""
-        (self.work / "registry.yml").write_text(cluster.REGISTRY_CONFIG)
         self.serve_site("site", self.site)
+        self.serve_registry()
+
+    def serve_registry(self) -> None:
+        """Start the registry."""
+        (self.work / "registry.yml").write_text(cluster.REGISTRY_CONFIG)
         settings = f"--volume={self.work}/registry.yml:/registry.yml:ro"
         self.engine.container(
             "registry", "services:clean", [settings], ["docker-registry", "serve", "/registry.yml"]

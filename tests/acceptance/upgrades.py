@@ -58,6 +58,7 @@ def minor(lab: Lab, old: str, new: str, *, meanwhile: Steps) -> Steps:
             "Pods that may be moved: a Deployment, a Service and a disruption budget",
             lambda: workload(lab, old),
         ),
+        (f"both machines are fit for {new}", lambda: fit(lab, new)),
         (f"cp: {channel(new)}, kubeadm alone", lambda: kubeadm_alone(lab, "cp", old, new)),
         *control_plane(lab, new, meanwhile),
         (
@@ -293,6 +294,15 @@ def answers(lab: Lab) -> None:
     said = lab.kubectl(f"exec deployment/web -- {ask}")
     if '"gitVersion"' not in said:
         raise Failed(f"the Service web does not answer from a Pod:\n{said}")
+
+
+def fit(lab: Lab, new: str) -> None:
+    """kube-node-check of the old minor reads what the site has of the new release."""
+    for machine in MACHINES:
+        said = typed(lab, machine, "fit")
+        wanted = f"Kubernetes {new.rpartition('.')[0]}, role node: 0 failed"
+        if wanted not in said:
+            raise Failed(f"{machine}: kube-node-check does not say {wanted!r}:\n{said}")
 
 
 def kubeadm_alone(lab: Lab, machine: str, old: str, new: str) -> None:

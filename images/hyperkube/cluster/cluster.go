@@ -70,13 +70,22 @@ func (c cluster) live(s *supervisor, journal *journal) int {
 	return code
 }
 
-// begin starts the components: each as soon as what it needs is there.
+// begin starts everything: a process for each component, or one for all of them but containerd.
 func (c cluster) begin(ctx context.Context, s *supervisor, journal *journal) error {
 	if err := c.prepare(s); err != nil {
 		return err
 	}
-	s.keep(c.etcd())
 	s.keep(c.containerd())
+	if c.memoryLow {
+		s.keep(c.together(ctx, s, journal))
+		return nil
+	}
+	return c.start(ctx, s, journal, s.keep)
+}
+
+// start has components run: each as soon as what it needs is there.
+func (c cluster) start(ctx context.Context, s *supervisor, journal *journal, run func(service)) error {
+	run(c.etcd())
 	var waiting sync.WaitGroup
 	failures := make(chan error, 3)
 	background := func(do func() error) {
@@ -99,7 +108,7 @@ func (c cluster) begin(ctx context.Context, s *supervisor, journal *journal) err
 		defer close(made)
 		return c.makeAccess(ctx, s, func() {
 			if journal.wait(ctx, "etcd to be healthy", etcdHealthy) == nil {
-				s.keep(c.apiserver())
+				run(c.apiserver())
 			}
 		})
 	})
@@ -110,12 +119,13 @@ func (c cluster) begin(ctx context.Context, s *supervisor, journal *journal) err
 		return err
 	default:
 	}
-	s.keep(c.kubelet())
-	return c.converge(ctx, s, journal)
+	run(c.kubelet())
+	return c.converge(ctx, journal, run)
 }
 
 // converge waits for the API server, starts the rest and waits until the cluster is ready.
-func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) error {
+func (c cluster) converge(ctx context.Context, journal *journal, run func(service)) error {
+	began := time.Now()
 	api, err := newClient(config("super-admin.conf"))
 	if err != nil {
 		return err
@@ -126,7 +136,7 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 		return err
 	}
 	for _, component := range []service{c.controllerManager(), c.scheduler(), c.proxy()} {
-		s.keep(component)
+		run(component)
 	}
 	if err := journal.wait(ctx, "kube-apiserver to be ready", func() bool { return api.answers(ctx, "/readyz") }); err != nil {
 		return err
@@ -134,7 +144,7 @@ func (c cluster) converge(ctx context.Context, s *supervisor, journal *journal) 
 	journal.say("API server ready")
 	applied := make(chan error, 1)
 	go func() { applied <- c.apply(ctx, api, journal) }()
-	if err := journal.wait(ctx, "kubelet to say that the node is ready", func() bool { return c.nodeReady(ctx, api, journal.began) }); err != nil {
+	if err := journal.wait(ctx, "kubelet to say that the node is ready", func() bool { return c.nodeReady(ctx, api, began) }); err != nil {
 		return err
 	}
 	journal.say("node ready")
@@ -251,6 +261,7 @@ func (c cluster) end(s *supervisor, journal *journal) {
 	journal.open(false)
 	s.halt()
 	s.stop(800*time.Millisecond, "kubelet")
+	s.stop(1900*time.Millisecond, Components)
 	stopPods(1500 * time.Millisecond)
 	s.stop(1400*time.Millisecond, "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver")
 	s.stop(time.Second, "etcd", "containerd")

@@ -74,8 +74,10 @@ clusterCIDR: %s
 conntrack: {maxPerCore: 0, min: 0} # the machine's, which a container may not change
 healthzBindAddress: 127.0.0.1:10256
 hostnameOverride: %s
+iptables: {minSyncPeriod: 100ms} # a second is for thousands of Services
 metricsBindAddress: 127.0.0.1:10249
 mode: %s
+nftables: {minSyncPeriod: 100ms}
 `, config("kube-proxy.conf"), c.podSubnet, c.name, c.proxyMode)
 }
 

@@ -102,6 +102,9 @@ spec:
         image: %[1]s
         imagePullPolicy: IfNotPresent
         command: [/coredns, -conf, /etc/coredns/Corefile]
+        env: # the API server itself: its Service leads nowhere until kube-proxy has begun
+        - {name: KUBERNETES_SERVICE_HOST, value: 127.0.0.1}
+        - {name: KUBERNETES_SERVICE_PORT, value: "%[4]d"}
         resources: {limits: {memory: 170Mi}, requests: {cpu: 50m, memory: 50Mi}}
         livenessProbe: {httpGet: {host: 127.0.0.1, path: /health, port: %[2]d}, initialDelaySeconds: 30, failureThreshold: 5}
         readinessProbe: {httpGet: {host: 127.0.0.1, path: /ready, port: %[3]d}, periodSeconds: 1}
@@ -117,9 +120,11 @@ spec:
       - {name: program, hostPath: {path: /coredns, type: File}}
       - {name: configuration, configMap: {name: coredns}}
       - {name: name-servers, hostPath: {path: /etc/resolv.conf, type: File}}
-`, pauseImage, dnsHealthPort, dnsReadyPort)
+`, pauseImage, dnsHealthPort, dnsReadyPort, apiPort)
 }
 
+// dnsService leads to CoreDNS from the moment that its Pod has an address: there is no other one to ask while it is not
+// ready, and what would have to be told to whom until it counts as ready takes more than a second.
 func (c cluster) dnsService() string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Service
@@ -129,6 +134,7 @@ metadata:
   labels: {k8s-app: kube-dns, kubernetes.io/cluster-service: "true", kubernetes.io/name: CoreDNS}
 spec:
   clusterIP: %s
+  publishNotReadyAddresses: true
   selector: {k8s-app: kube-dns}
   ports:
   - {name: dns, port: 53, protocol: UDP, targetPort: 53}

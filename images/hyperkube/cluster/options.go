@@ -18,7 +18,7 @@ Makes the container a whole Kubernetes cluster of one node and runs it until the
   --pod-subnet CIDR        addresses of Pods (%s)
   --service-subnet CIDR    addresses of Services (%s)
   --proxy-mode MODE        nftables or iptables (nftables)
-  --memory-low             clean up memory more often: less memory, more work for the processor
+  --memory-low             run all components in one process, and clean up memory more often: a quarter less
   --ignore CHECK,...       begin although these checks fail: %s
   --verbose                print all that the components say, not only warnings and errors
 

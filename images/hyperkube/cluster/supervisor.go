@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -25,13 +26,15 @@ var shortestDelay = 250 * time.Millisecond
 // A service is a program that runs as long as the cluster does.
 type service struct {
 	name        string
-	argv        []string // the program's path first
-	environment []string // beside the supervisor's own
+	argv        []string                         // the program's path first
+	environment []string                         // beside the supervisor's own
+	lead        func(context.Context, io.Writer) // see together.go; most have none
 }
 
 // A process is one run of a program.
 type process struct {
 	pid   int
+	input *os.File // nil without a lead
 	said  *recent
 	read  chan struct{} // closed when all of its output has been read
 	ended chan syscall.WaitStatus
@@ -95,21 +98,22 @@ func (s *supervisor) launch(wanted service, said *recent, read func(io.Reader)) 
 		return nil, err
 	}
 	defer writer.Close()
-	null, err := os.Open(os.DevNull)
+	stdin, input, err := inputOf(wanted)
 	if err != nil {
 		return nil, err
 	}
-	defer null.Close()
-	started := &process{said: said, read: make(chan struct{}), ended: make(chan syscall.WaitStatus, 1)}
+	defer stdin.Close()
+	started := &process{input: input, said: said, read: make(chan struct{}), ended: make(chan syscall.WaitStatus, 1)}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	started.pid, err = syscall.ForkExec(wanted.argv[0], argv(wanted), &syscall.ProcAttr{
 		Env:   append(os.Environ(), wanted.environment...),
-		Files: []uintptr{null.Fd(), writer.Fd(), writer.Fd()},
+		Files: []uintptr{stdin.Fd(), writer.Fd(), writer.Fd()},
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {
 		reader.Close()
+		input.Close()
 		return nil, fmt.Errorf("%s: %w", wanted.argv[0], err)
 	}
 	s.all[started.pid] = started
@@ -205,6 +209,7 @@ func (s *supervisor) once(wanted service) (how, words string) {
 	if stopping { // it was started too late to be in anybody's list
 		syscall.Kill(started.pid, syscall.SIGKILL)
 	}
+	defer lead(wanted, started.input)()
 	status := started.wait()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

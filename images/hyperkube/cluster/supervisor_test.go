@@ -80,8 +80,8 @@ func TestAProgramThatFailsIsReportedWithItsLastWords(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "killed was ended by signal 9 (killed)") {
 		t.Errorf("%v", err)
 	}
-	err = s.finish(service{name: "none", argv: []string{"/nonexistent"}})
-	if err == nil || !strings.Contains(err.Error(), "/nonexistent: no such file") {
+	err = s.finish(service{name: "none", argv: []string{"/nonexistent/program"}})
+	if err == nil || !strings.Contains(err.Error(), "/nonexistent/program: no such file") {
 		t.Errorf("%v", err)
 	}
 	long := strings.Repeat("x", 100_000)

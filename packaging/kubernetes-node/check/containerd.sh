@@ -282,6 +282,7 @@ settings_place() { # where containerd reads what one adds
 }
 
 check_sandbox_image() {
+    [ -n "$SPEC_SANDBOX_IMAGE" ] || return 0 # a spec as JSON names none
     sandbox=$(says sandbox)
     advice="in $(settings_place), under [plugins.'io.containerd.cri.v1.images'.pinned_images]: \
 sandbox = '$SPEC_SANDBOX_IMAGE'"

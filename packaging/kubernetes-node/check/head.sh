@@ -13,7 +13,7 @@ Says whether this machine can be a node of the Kubernetes release in the node sp
   --json       print one JSON object instead of lines
   --fix        print the commands that would help, for a shell; nothing is run. With --json: in each check
   --strict     a warning counts as a failure
-  --spec FILE  the node spec, by default /usr/share/kubewright/node-spec.sh
+  --spec FILE  the node spec, by default /usr/share/kubewright/node-spec.sh; or node-spec.json of a release to come
   --root DIR   look at the system below DIR instead of this one
 
 Exit code: 0 nothing failed, 1 something failed, 2 the check could not run.

@@ -73,7 +73,7 @@ storage-driver-table storage-driver-user"
 }
 
 kubelet_is() { # MINOR or newer
-    at_least "${SPEC_KUBERNETES%%-*}" "$1.0"
+    at_least "$minor.0" "$1.0"
 }
 
 check_kubelet_arguments() {
@@ -83,7 +83,7 @@ check_kubelet_arguments() {
     for name in $names; do
         case $gone_names in *" $name "*) gone="$gone --$name" ;; esac
     done
-    [ -z "$gone" ] || report kubelet-arguments fail "kubelet ${SPEC_KUBERNETES%.*} does not know, and ends:$gone" \
+    [ -z "$gone" ] || report kubelet-arguments fail "kubelet $minor does not know, and ends:$gone" \
         "arguments that kubelet has" "take them out of what systemctl cat kubelet shows and of the files that it names, such as \
 /var/lib/kubelet/kubeadm-flags.env, then: systemctl daemon-reload && systemctl restart kubelet"
 }

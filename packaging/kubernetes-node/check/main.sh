@@ -24,9 +24,7 @@ done
 root=${root%/}
 [ -d "$root/" ] || cannot_run "$root: not a directory; name one with --root"
 [ -r "$spec" ] || cannot_run "$spec: cannot be read; install kubernetes-node, or name a node spec with --spec"
-# shellcheck source=/dev/null
-. "$(dirname "$spec")/$(basename "$spec")" # without a slash the shell would look for it on PATH
-[ -n "${SPEC_KUBERNETES:-}" ] || cannot_run "$spec: not a node spec; name one with --spec"
+read_spec
 case $role in
     node)
         ports=$SPEC_NODE_PORTS min_memory=$SPEC_NODE_MEMORY_MIB min_cpus=$SPEC_NODE_CPUS machine_level=$SPEC_NODE_LEVEL

@@ -33,7 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "show_default": "Amazon's",
         "help": "Where a bucket is that is not Amazon's.",
     },
-    "url": {"show_default": "none, everything is relative", "help": "The site's public base URL."},
+    "url": {"show_default": "as it is", "help": "The site's public base URL."},
     "registry": {"metavar": "PREFIX", "help": "Where images live."},
     "channel": {
         "field": "channels",

@@ -55,7 +55,7 @@ def _of_record(reader: Reader, record: Channel, sha256: str, state: State) -> It
         yield reference.path
     for release in record.served:
         manifest = reader.manifest(release.manifest_url, release.manifest_sha256)
-        for reference in linked(record, manifest, state.revoked):
+        for reference in linked(record, manifest.packages, state.revoked):
             yield reference.path
 
 

@@ -43,6 +43,8 @@ class Contents:
     """By Debian architecture."""
     rpms: Mapping[str, Repository]
     """By base architecture."""
+    there: Collection[str] = ()
+    """Objects of the site that it was read from, which are sound."""
 
     def digests(self, entries: Entries) -> dict[str, str]:
         """The SHA-256 of packages that are listed already, by their path on the site: of all whose
@@ -141,7 +143,7 @@ def _from_indexes(reader: Reader, record: Channel) -> Contents:
         base: _repository(reader, record, base, repodata)
         for base, repodata in record.repodata.items()
     }
-    return Contents(debs, rpms)
+    return Contents(debs, rpms, reader.sound.intersection(places(record)))
 
 
 def _repository(reader: Reader, record: Channel, base: str, repodata: Repodata) -> Repository:

@@ -214,9 +214,13 @@ def _create(store: Store, item: Object, *, seen_absent: bool = False) -> bool:
     if isinstance(item.content, Source):
         if store.copy(item.content.path, item.path, seen_absent=seen_absent):
             return True
+        if _there(store, item):
+            return False
         _require_source(store, item.content, item.path)
     elif item.content is not None and store.put(item.path, item.content, if_absent=True):
         return True
+    elif item.lasting:
+        return False
     if not _there(store, item):
         raise VerificationFailed(
             item.path, "cannot be written, or was removed meanwhile", "publish again"

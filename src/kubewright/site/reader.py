@@ -38,6 +38,8 @@ class Reader:
 
     def __init__(self, store: Store, anchor: Anchor | None = None) -> None:
         self.store, self.anchor = Ahead(store), anchor
+        self.sound: set[str] = set()
+        """The paths at which the bytes were found that were sought."""
         self._documents: dict[str, bytes] = {}
         self._read: dict[tuple[type[Document], str], Document] = {}
         self._backup: str | None = None
@@ -241,6 +243,7 @@ class Reader:
         for path in paths:
             stored = self.store.get(path)
             if stored is not None and files.sha256(stored.data) == sha256:
+                self.sound.add(path)
                 return stored.data
         return None
 

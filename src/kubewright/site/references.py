@@ -1,8 +1,8 @@
 """What each document of a site names: verifying walks it; what nothing names may go."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import singledispatch
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from kubewright.models.document import Document
 from kubewright.models.manifest import Manifest
@@ -17,6 +17,34 @@ class Reference(NamedTuple):
     path: str
     sha256: str | None = None
     size: int | None = None
+
+
+class Packaged(Protocol):
+    """What a channel's repositories say of a package: a manifest has it, and who keeps no more."""
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the whole file."""
+
+    @property
+    def format(self) -> str:
+        """`deb` or `rpm`."""
+
+    @property
+    def arch(self) -> str:
+        """Whom it is for, as Go says it; `all` for every architecture."""
+
+    @property
+    def signing_key(self) -> str | None:
+        """The OpenPGP fingerprint, for rpms."""
 
 
 @singledispatch
@@ -99,12 +127,14 @@ def served(record: Channel) -> Iterator[Reference]:
         yield Reference(layout.marker_path(record.channel))
 
 
-def linked(record: Channel, manifest: Manifest, revoked: Mapping[str, int]) -> Iterator[Reference]:
-    """The rpms of a release where the plain repositories of a channel have them: all but those of
-    keys that were `revoked` by then (epoch seconds by id).
+def linked(
+    record: Channel, packages: Iterable[Packaged], revoked: Mapping[str, int]
+) -> Iterator[Reference]:
+    """The rpms among the packages of a release where the plain repositories of a channel have them:
+    all but those of keys that were `revoked` by then (epoch seconds by id).
     """
     for base in record.repodata:
-        for package in manifest.packages:
+        for package in packages:
             gone = revoked.get(package.signing_key or "", record.issued + 1) <= record.issued
             own = package.format == "rpm" and contents.base_arch(package.arch) in (base, "all")
             if own and not gone:

@@ -50,7 +50,9 @@ class Rendering:
         """A channel's record with all that it is served as, but for what was there before."""
         before = None
         if previous:
-            listed_then, written = self.draft.contents(previous), not self.is_unwritten(previous)
+            less = _lists_no_more(record, previous)
+            listed_then = listed if less else self.draft.contents(previous)
+            written = not self.is_unwritten(previous)
             before = repositories.Before(previous, listed_then, written)
         return repositories.render(
             record, listed, self.publisher.signer, self.shipped, before,
@@ -152,3 +154,12 @@ class Rendering:
             return set()
         written = {path for path, digest in old.files.items() if finished.files.get(path) == digest}
         return pages.same(before, index) & written - self.draft.remade
+
+
+def _lists_no_more(record: Channel, previous: Channel) -> bool:
+    """Whether a record lists no package that the one before it does not: then what that lists is
+    not read.
+    """
+    before = {release.name for release in previous.served}
+    fewer = all(release.name in before for release in record.served)
+    return fewer and record.architectures == previous.architectures

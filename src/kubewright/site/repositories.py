@@ -69,7 +69,7 @@ def render(
     """Everything that follows from a channel's record and what it lists, on a site whose suites
     were `renewed` then (epoch seconds).
 
-    What the channel had `before` is left out.
+    What the channel had `before` is left out, and what the list was read from.
     """
     fresh = before is None
     there = before.listed.rpms if before and before.written else {}
@@ -92,9 +92,9 @@ def render(
     pointers += _marker(complete, before)
     path = layout.channel_path(complete.channel)
     pointers.append(pointer(path, data, fresh=fresh))
-    known = set[str]()
+    known = {*listed.there}
     if before and before.written:
-        known = {reference.path for reference in indexes(before.record)}
+        known |= {reference.path for reference in indexes(before.record)}
     new = (item for item in objects if item.path not in known)
     return Rendered(complete, (*new, *pointers))
 

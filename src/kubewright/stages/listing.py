@@ -5,6 +5,7 @@ from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
 from kubewright.site import channels
 from kubewright.site.draft import Draft
+from kubewright.stages.site import address
 
 
 def add(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> bool:
@@ -17,7 +18,7 @@ def add(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys
         name,
         entry,
         now=settings.now,
-        url=settings.url.rstrip("/"),
+        url=address(draft, settings),
         repo_key=keys.repo.fingerprint,
         valid_for=valid_for,
         architectures=() if previous else draft.architectures,

@@ -24,7 +24,7 @@ from kubewright.stages import known_inputs, origins
 from kubewright.stages.listing import add, list_packages
 from kubewright.stages.promote import bring_back, default_names, refuse_withdrawn
 from kubewright.stages.sign import other_keyring
-from kubewright.stages.site import edit, founding
+from kubewright.stages.site import address, edit, founding
 from kubewright.stages.site_keys import published_keyring, site_keyring
 from kubewright.workspace import Workspace
 
@@ -39,7 +39,7 @@ def publish(
     manifest, entry = _signed(workspace, record)
 
     def change(draft: Draft) -> list[str]:
-        _refuse_other_options(workspace, record, settings, keys)
+        _refuse_other_options(workspace, record, address(draft, settings), keys)
         _refuse_other_site(workspace, record, draft, settings, keys)
         names = settings.channels or default_names(draft, entry)
         refuse_withdrawn(names)
@@ -66,19 +66,17 @@ def publish(
     return done.result, list(done.changes)
 
 
-def _refuse_other_options(
-    workspace: Workspace, record: Record, settings: Settings, keys: Keys
-) -> None:
+def _refuse_other_options(workspace: Workspace, record: Record, url: str, keys: Keys) -> None:
     """A release is published as it was signed: by the same keys, for the same address."""
     ours = {
-        "url": settings.url,
+        "url": url,
         "repo_key": keys.repo.fingerprint,
         "artifact_key": keys.artifact.key_id,
     }
     words = {"url": "--url", "repo_key": "--repo-key", "artifact_key": "--artifact-key"}
     for name, value in ours.items():
         signed = record.options.get(name, "")
-        if signed != value:
+        if signed.rstrip("/") != value:
             raise RequestError(
                 str(workspace.root / "sign.json"),
                 f"signed with {words[name]} {signed or 'of no address'}, not {value or 'none'}",

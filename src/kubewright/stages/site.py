@@ -99,9 +99,10 @@ def edit(
         draft.note = settings.note
         refuse_older(settings, draft.reader, draft.present, trying=keys.development)
         _refuse_clock(draft)
-        _refuse_publisher(draft, settings, keys)
+        addressed = settings.model_copy(update={"url": address(draft, settings)})
+        _refuse_publisher(draft, addressed, keys)
         if may is not Special.move:
-            _same_address(draft, settings)
+            _same_address(draft, addressed)
         if may not in (Special.retire, Special.revoke):
             _go_on_with_both(draft, settings, keys)
         tell_of_other_forms(keys, published_keyring(draft.reader, draft.present))
@@ -129,11 +130,20 @@ def _refuse_publisher(draft: Draft, settings: Settings, keys: Keys) -> None:
     refuse_other_roles(draft.reader.roots, settings, keys)
 
 
-def refuse_keys(settings: Settings, keys: Keys) -> None:
-    """Refuse keys that may not publish on the site, before any work is done for it."""
-    state = believed(settings, keys).present().state
-    refuse_revoked(state, settings, keys)
-    refuse_other_keys(state, settings, keys)
+def addressed(settings: Settings, keys: Keys | RepoPublicKey) -> Settings:
+    """The same with the address that the site has.
+
+    Raises RequestError where another address is said, or keys may not publish on the site: before
+    any work is done for it.
+    """
+    reader = believed(settings, keys)
+    draft = Draft(reader, reader.present(), settings.now)
+    if isinstance(keys, Keys):
+        refuse_revoked(draft.present.state, settings, keys)
+        refuse_other_keys(draft.present.state, settings, keys)
+    found = settings.model_copy(update={"url": address(draft, settings)})
+    _same_address(draft, found)
+    return found
 
 
 def revoked_keys(settings: Settings, keys: Keys) -> dict[str, int]:
@@ -203,11 +213,22 @@ def _refuse_clock(draft: Draft) -> None:
     )  # fmt: skip
 
 
+def address(draft: Draft, settings: Settings) -> str:
+    """The address that is said, else the one that the site has; empty where there is neither."""
+    return settings.url.rstrip("/") or next(iter(_addresses(draft)), "")
+
+
+def _addresses(draft: Draft) -> list[str]:
+    """Those of the site, the present one first."""
+    state = draft.present.state
+    known = [state.url] if state and state.url else []
+    return known + sorted({record.url for record in draft.channels.values() if record.url})
+
+
 def _same_address(draft: Draft, settings: Settings) -> None:
     """A site that has an address keeps it: clients go there, and documents say so."""
     state, asked = draft.present.state, settings.url.rstrip("/")
-    known = [state.url] if state and state.url else []
-    known += sorted({record.url for record in draft.channels.values() if record.url})
+    known = _addresses(draft)
     if known and asked != known[0]:
         raise RequestError(
             settings.site,

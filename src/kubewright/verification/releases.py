@@ -1,13 +1,36 @@
 """Checks a release: its signed manifest, every file in it, and what is signed about those."""
 
+from typing import NamedTuple
+
 from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.models.manifest import File, Manifest
 from kubewright.models.site import IndexedRelease
 from kubewright.signing import rpm
+from kubewright.site import index as indexing
 from kubewright.site import layout
 from kubewright.verification import archives, identity, statements
+from kubewright.verification.repositories import Listed
 from kubewright.verification.walk import Walk
+
+
+class Kept(NamedTuple):
+    """What is asked of a release later on. A manifest takes twenty times as much memory."""
+
+    packages: tuple[Listed, ...]
+    says: indexing.Declared
+    development: frozenset[str]
+    """The ids of development keys that signed it."""
+
+
+def kept(manifest: Manifest) -> Kept:
+    """The same from its manifest."""
+    packages = tuple(
+        Listed(one.name, one.url, one.size, one.sha256, one.format, one.arch, one.signing_key)
+        for one in manifest.packages
+    )
+    keys = frozenset(key.id for key in manifest.keys if key.development)
+    return Kept(packages, indexing.declared(manifest), keys)
 
 
 def check(walk: Walk, release: IndexedRelease) -> Manifest | None:

@@ -6,15 +6,28 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kubewright.models.base import Format, deb_name
-from kubewright.models.manifest import PackageFile
 from kubewright.repos import packed
 from kubewright.verification.source import Measure
+
+
+class Listed(NamedTuple):
+    """What a repository says of a package, as `PackageFile` has it: of many releases there is room
+    for no more.
+    """
+
+    name: str
+    url: str
+    size: int
+    sha256: str
+    format: Format
+    arch: str
+    signing_key: str | None
 
 
 class Packages(NamedTuple):
     """The packages that a channel's repositories list."""
 
-    known: Sequence[PackageFile]
+    known: Sequence[Listed]
     complete: bool
     """Whether the manifests of all the channel's releases could be read."""
 

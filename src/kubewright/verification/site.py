@@ -5,7 +5,7 @@ from functools import partial
 
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.document import REMEDY
-from kubewright.models.manifest import Manifest, PackageFile
+from kubewright.models.report import Publication, Report
 from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease, State
 from kubewright.moments import is_to_come, moment
 from kubewright.site import layout
@@ -25,8 +25,9 @@ from kubewright.verification import (
 )
 from kubewright.verification import demands as demand
 from kubewright.verification.demands import Demands
-from kubewright.verification.report import Publication, Report, Tally
-from kubewright.verification.repositories import Packages
+from kubewright.verification.releases import Kept
+from kubewright.verification.report import Tally
+from kubewright.verification.repositories import Listed, Packages
 from kubewright.verification.source import Source, Steady
 from kubewright.verification.walk import Walk
 
@@ -115,21 +116,20 @@ def _all(walk: Walk, demands: Demands) -> Index | None:
     index = publications.index(walk, state)
     if index is not None:
         part.look(walk, index, demands)
-    manifests: dict[str, Manifest] = {}
+    kept: dict[str, Kept] = {}
     for release in index.releases if index else ():
         if release.status == YANKED:
             walk.tally.warnings.append(f"{release.name} is withdrawn: {release.reason}")
         manifest = releases.check(walk, release)
         if manifest is not None:
             walk.expect(references(manifest))
-            # Of many releases not all is kept in memory: what follows asks for no more.
-            manifests[release.name] = manifest.model_copy(update={"artifacts": (), "images": ()})
+            kept[release.name] = releases.kept(manifest)
     for name in sorted(state.channels):
-        _channel(walk, state, name, index, manifests)
+        _channel(walk, state, name, index, kept)
     if index is not None:
-        upgrades.check(walk, index, manifests)
-    _development(walk, manifests)
-    if index is not None and not walk.unread and len(manifests) == len(index.releases):
+        upgrades.check(walk, index, kept)
+    _development(walk, kept)
+    if index is not None and not walk.unread and len(kept) == len(index.releases):
         walk.strays = strays.check(walk, index, state)
     return index
 
@@ -155,7 +155,7 @@ def _files(walk: Walk, state: State) -> None:
 
 
 def _channel(
-    walk: Walk, state: State, name: str, index: Index | None, manifests: Mapping[str, Manifest]
+    walk: Walk, state: State, name: str, index: Index | None, kept: Mapping[str, Kept]
 ) -> None:
     """A channel: its record and history, marker, apt suite and yum repositories."""
     path = layout.channel_path(name)
@@ -168,7 +168,7 @@ def _channel(
     for record in publications.channel_history(walk, channel, copied, state.history.oldest(name)):
         walk.expect(indexes(record))
         snapshots.check(walk, record)
-        _links(walk, record, manifests, being_made=record is channel and name in walk.unwritten)
+        _links(walk, record, kept, being_made=record is channel and name in walk.unwritten)
     walk.tally.require(
         path, channel.channel == name, f"is the record of {channel.channel}; {REMEDY}"
     )
@@ -189,16 +189,15 @@ def _channel(
         else:
             walk.expect([reference])
     if name not in walk.unwritten:
-        _served(walk, channel, manifests)
+        _served(walk, channel, kept)
 
 
-def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> None:
+def _served(walk: Walk, channel: Channel, kept: Mapping[str, Kept]) -> None:
     """What clients of a channel read."""
-    known: list[PackageFile] = []
+    known: list[Listed] = []
     for release in channel.served:
-        manifest = manifests.get(release.name)
-        known += manifest.packages if manifest else ()
-    complete = all(release.name in manifests for release in channel.served)
+        known += kept[release.name].packages if release.name in kept else ()
+    complete = all(release.name in kept for release in channel.served)
     revoked = walk.keys.revoked.names  # whose rpms nobody is to install
     packages = Packages([one for one in known if one.signing_key not in revoked], complete)
     pages.marker(walk, channel)
@@ -206,13 +205,11 @@ def _served(walk: Walk, channel: Channel, manifests: Mapping[str, Manifest]) -> 
     yum.repositories(walk, channel, packages)
 
 
-def _links(
-    walk: Walk, record: Channel, manifests: Mapping[str, Manifest], *, being_made: bool
-) -> None:
+def _links(walk: Walk, record: Channel, kept: Mapping[str, Kept], *, being_made: bool) -> None:
     """The rpms of a channel's releases stay where its plain repositories have ever had them."""
     for release in record.served:
-        manifest = manifests.get(release.name)
-        found = linked(record, manifest, walk.keys.revoked.since) if manifest else ()
+        packages = kept[release.name].packages if release.name in kept else ()
+        found = linked(record, packages, walk.keys.revoked.since)
         if being_made:  # nothing that anybody reads names them yet
             walk.named |= {reference.path for reference in found}
         else:
@@ -230,10 +227,10 @@ def _facts(release: ChannelRelease | IndexedRelease) -> tuple[str, str, str, str
     )
 
 
-def _development(walk: Walk, manifests: Mapping[str, Manifest]) -> None:
+def _development(walk: Walk, kept: Mapping[str, Kept]) -> None:
     named = set(walk.keys.development)
-    for manifest in manifests.values():
-        named |= {key.id for key in manifest.keys if key.development}
+    for release in kept.values():
+        named |= release.development
     if named:
         walk.tally.warnings.append(
             "signed by development keys, which anybody could have made and nobody should trust:"

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 
 from kubewright.errors import VerificationFailed
 from kubewright.models.document import REMEDY
-from kubewright.models.manifest import Manifest
 from kubewright.models.site import Index
 from kubewright.models.upgrades import Graph
 from kubewright.site import graph, layout
-from kubewright.site import index as indexing
+from kubewright.verification.releases import Kept
 from kubewright.verification.walk import Walk
 
 
-def check(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
+def check(walk: Walk, index: Index, kept: Mapping[str, Kept]) -> None:
     """The graph that the index names: signed, and what index and manifests say."""
     with walk.tally.check(layout.GRAPH):
         if index.graph_sha256 is None:
@@ -23,7 +22,7 @@ def check(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
         found = walk.document(Graph, copy, index.graph_sha256)
         if found is not None:
             _content(walk, found, index)
-    _declared(walk, index, manifests)
+    _declared(walk, index, kept)
 
 
 def _content(walk: Walk, found: Graph, index: Index) -> None:
@@ -40,12 +39,12 @@ def _content(walk: Walk, found: Graph, index: Index) -> None:
     walk.tally.require(layout.INDEX, not wrong, problem)
 
 
-def _declared(walk: Walk, index: Index, manifests: Mapping[str, Manifest]) -> None:
+def _declared(walk: Walk, index: Index, kept: Mapping[str, Kept]) -> None:
     """What the index remembers of a release is what its manifest says."""
     for release in index.releases:
-        manifest = manifests.get(release.name)
-        if manifest is not None:
-            says = indexing.declared(manifest)
+        own = kept.get(release.name)
+        if own is not None:
+            says = own.says
             same = (release.upgrade_ranges, release.etcd) == (says.upgrade_ranges, says.etcd)
             problem = f"remembers other upgrades of {release.name} than its manifest; {REMEDY}"
             walk.tally.require(layout.INDEX, same, problem)
