@@ -18,6 +18,7 @@ from kubewright.site.closure import closure
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.removal import removable
 from kubewright.stages import channels, verify
+from kubewright.stages.promote import promote
 from kubewright.stages.prune import Done, Retention, prune
 from kubewright.stages.repair import repair_site
 from kubewright.stages.site import published_keys
@@ -144,6 +145,16 @@ def test_what_is_withdrawn_stays_for_who_names_it(site: Settings, keys: Keys) ->
     run(at(site, 120), keys)
     assert Path(site.site, "apt/pool/main/k/kubelet/kubelet_1.36.4-1_amd64.deb").exists()
     assert wrong(at(site, 120), keys) == []
+
+
+def test_what_is_withdrawn_and_pruned_comes_back_whole(site: Settings, keys: Keys) -> None:
+    """The plain repositories have lost their names of its packages meanwhile."""
+    withdraw("v1.36.4-1", "it loses volumes", at(site, 60), shipped(), keys)
+    names = "yum/test/x86_64/Packages/kubelet-1.36.4-1.x86_64.rpm"
+    assert names in run(at(site, 120), keys).removed
+    promote("v1.36.4-1", ["test"], at(site, 180), shipped(), keys, again=True)
+    assert wrong(at(site, 180), keys) == []
+    assert names in tree(site)
 
 
 def test_a_dry_run_says_what_goes_and_writes_nothing(site: Settings, keys: Keys) -> None:

@@ -188,6 +188,13 @@ class Draft:
             )
         return self._contents[key]
 
+    def listed_by(self, record: Channel) -> Contents:
+        """What a published record lists itself, whatever is withdrawn or brought back since."""
+        key = _listing(record)
+        if key not in self._contents:
+            self._contents[key] = contents.read(self.reader, record, revoked_of(self.keys))
+        return self._contents[key]
+
     def made_again(self, record: Channel) -> Contents:
         """What a record's releases have, but for those that are withdrawn and rpms of revoked
         keys.

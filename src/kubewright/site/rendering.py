@@ -51,7 +51,7 @@ class Rendering:
         before = None
         if previous:
             less = _lists_no_more(record, previous)
-            listed_then = listed if less else self.draft.contents(previous)
+            listed_then = listed if less else self.draft.listed_by(previous)
             written = not self.is_unwritten(previous)
             before = repositories.Before(previous, listed_then, written)
         return repositories.render(
