@@ -110,13 +110,10 @@ def lint(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """Run the tests; pytest's own options go after `--`."""
-    run(
-        session,
-        environment(session, "checks", "test", "lint", "docs"),
-        "-m",
-        "pytest",
-        *session.posargs,
-    )
+    python = environment(session, "checks", "test", "lint", "docs")
+    # What pytest makes of tests is kept, outside the sources: else each run spends seconds on it.
+    kept = {"PYTHONPYCACHEPREFIX": str(ROOT / ".nox" / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    session.run(python, "-m", "pytest", *session.posargs, external=True, env=kept)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -141,7 +138,8 @@ def docs(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Go through whole tables of faults, of which the tests take a sample: it takes hours.
 
-    KUBEWRIGHT_FAULTS=N takes so many of each verb, KUBEWRIGHT_FAULT_SEED others: -- -k publish
+    KUBEWRIGHT_FAULTS=N takes so many of each verb, 20% a fifth, KUBEWRIGHT_FAULT_SEED others:
+    -- -k publish
     """
     python = environment(session, "checks", "test", "lint", "docs")
     count = os.environ.get("KUBEWRIGHT_FAULTS", "all")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import answers
+
 from kubewright.cli.facts import Option, Page, pages
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.options import field_of
@@ -57,6 +59,8 @@ def made() -> dict[Path, str]:
         "others": lambda: others_table(every),
         "package": package_keys,
         "systems": systems,
+        "answer-table": answers.table,
+        "answers": answers.sections,
     }
     found = {}
     for page in sorted(DOCS.glob("*.md")):
@@ -65,7 +69,8 @@ def made() -> dict[Path, str]:
         if MADE.search(text):
             found[page] = new
     schemas = {name: recipe_schema(model) for name, (model, _) in RECIPES.items()}
-    for name, schema in (schemas | {"settings": settings_schema(every)}).items():
+    schemas |= {"settings": settings_schema(every)} | answers.schemas()
+    for name, schema in schemas.items():
         path = DOCS / "schemas" / f"{name}.json"
         found[path] = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
     return found
@@ -280,6 +285,6 @@ def changed() -> Iterator[tuple[Path, str]]:
 
 if __name__ == "__main__":
     for path, text in list(changed()):
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text, encoding="utf-8")
         print(path)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import exhaustive
 import pytest
 from copied_sites import Watch
 from made_keys import development, made
@@ -27,6 +28,12 @@ from kubewright.stages import history, prune, publish, release, repair, sync
 from kubewright.stages import site as site_stage
 from kubewright.stages import store as store_stage
 from kubewright.stages.sample import sample
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No workers, each of which would collect everything too, for tests that are named."""
+    named = config.option.keyword.startswith("test_") or any("::" in one for one in config.args)
+    return 0 if named else None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -331,10 +338,20 @@ def tried(terminal: pytest.TerminalReporter) -> list[str]:
     return [f"in all: {counts['tried']} of {counts['of']} faults"] if counts["of"] else []
 
 
+def told(terminal: pytest.TerminalReporter) -> Iterator[tuple[str, object]]:
+    """What all tests of a run say of themselves, those that fail, too."""
+    for report in (*terminal.getreports("passed"), *terminal.getreports("failed")):
+        yield from report.user_properties
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what exhaustive tests went through, and list the skips that made the run fail."""
     if lines := [*covered(terminalreporter), *tried(terminalreporter)]:
         terminalreporter.section("covered")
+        for line in lines:
+            terminalreporter.line(line)
+    if exhaustive.WANTED and (lines := [*exhaustive.matrix(told(terminalreporter))]):
+        terminalreporter.section("faults")
         for line in lines:
             terminalreporter.line(line)
     if unexpected := unexpected_skips(terminalreporter):

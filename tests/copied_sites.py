@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
+
 from kubewright.settings import Settings
 
 Watch = Callable[[Callable[[int, str], None]], AbstractContextManager[list[str]]]
@@ -36,3 +38,20 @@ def tree(site: str | Path) -> dict[str, bytes]:
         if path.is_file() and ".kubewright" not in name.parts:
             found[name.as_posix()] = path.read_bytes()
     return found
+
+
+def killed(watch: Watch, point: int, command: Callable[[], object]) -> str:
+    """Kill a command before its operation with this number; which one that was."""
+
+    def kill(number: int, _: str) -> None:
+        if number >= point:  # of several threads none goes on
+            raise Killed
+
+    with watch(kill) as done, pytest.raises(Killed):
+        command()
+    return done[point - 1]
+
+
+def fault(operation: str) -> str:
+    """What kind of fault it is to be killed before an operation."""
+    return f"killed before {operation.partition(' ')[0]}"

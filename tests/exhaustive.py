@@ -1,13 +1,19 @@
-"""How much of a table of faults is gone through: all of it where there is time, else a sample."""
+"""How much of a table of faults is gone through: all of it where there is time, else a sample;
+and what came of the faults, as a matrix below the run.
+"""
 
+import math
 import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
 WANTED = os.environ.get("KUBEWRIGHT_FAULTS", "")
-"""`all`, or so many cases of each command, where a run is told; empty: a few."""
+"""`all`, or so many cases of each command, or a share of them as `20%`, where a run is told; empty:
+a few.
+"""
 
 ALL = WANTED == "all"
 """Whether this run has time for everything, as `./nox -s faults` does."""
@@ -32,13 +38,72 @@ def chosen(cases: Sequence[T], few: int, parts: int = 1) -> list[T]:
     """All cases of a part, or so many of the seed's: as many as are wanted of all parts together,
     or a `few`.
     """
-    count = int(WANTED) // parts if WANTED.isdigit() else few
     if ALL:
         return [*cases]
+    count = _wanted(len(cases), few, parts)
     return random.Random(SEED).sample(cases, min(count, len(cases)))
+
+
+def _wanted(there: int, few: int, parts: int) -> int:
+    if WANTED.endswith("%"):
+        return math.ceil(there * float(WANTED.removesuffix("%")) / 100)
+    return max(1, int(WANTED) // parts) if WANTED else few
 
 
 def tried(note: Note, count: int, of: int) -> None:
     """Tell how many faults of a table were tried, for the sum below the run."""
     note("tried", count)
     note("of", of)
+
+
+WENT_ON, OLD, NEW, HEALED, NOT_MET, WRONG = "went on", "old", "new", "healed", "not met", "WRONG"
+OUTCOMES = {
+    WENT_ON: "the command did what was meant all the same",
+    OLD: "it ended; readers saw the old site, whole; the same command again did what was meant",
+    NEW: "the same, and readers saw the new site",
+    HEALED: "`verify` named it, and `repair` undid it",
+    NOT_MET: "the command did not come to it this time",
+    WRONG: "anything else",
+}
+"""What may come of a fault."""
+
+CAME = "came of it"
+Outcomes = Counter[tuple[str, str]]
+"""How often a kind of fault ended in what."""
+
+
+def seen(pointer: object, before: object) -> str:
+    """Which site readers see, by its pointer and what that was before the command."""
+    return OLD if pointer == before else NEW
+
+
+def came_of(note: Note, place: str, verb: str, outcomes: Outcomes) -> None:
+    """Tell what came of the faults of a verb, for the matrix below the run."""
+    for (fault, outcome), count in sorted(outcomes.items()):
+        note(CAME, [place, verb, fault, outcome, count])
+
+
+def matrix(told: Iterable[tuple[str, object]]) -> Iterator[str]:
+    """The lines of what reports have told by `came_of`: a table for each place, then the sums."""
+    found: dict[str, dict[tuple[str, str], Counter[str]]] = {}
+    for name, value in told:
+        if name == CAME and isinstance(value, list | tuple):
+            place, verb, fault, outcome, count = value
+            row = found.setdefault(place, {}).setdefault((verb, fault), Counter())
+            row[outcome] += count
+    for place, rows in sorted(found.items()):
+        yield from _table(place, rows)
+        yield ""
+    if found:
+        yield from (f"{name}: {meaning}" for name, meaning in OUTCOMES.items())
+
+
+def _table(place: str, rows: Mapping[tuple[str, str], Counter[str]]) -> Iterator[str]:
+    whole = Counter[str]()
+    for row in rows.values():
+        whole.update(row)
+    columns = [name for name in OUTCOMES if whole[name] or name == WRONG]
+    yield f"{place:<24} {'':<32} " + " ".join(f"{name:>8}" for name in ("tried", *columns))
+    for (verb, fault), row in [*sorted(rows.items()), (("in all", ""), whole)]:
+        cells = (row.total(), *(row[name] for name in columns))
+        yield f"  {verb:<22} {fault:<32} " + " ".join(f"{count:>8}" for count in cells)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import pytest
+import rounds
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
@@ -91,7 +92,7 @@ class Request(NamedTuple):
     """Below the bucket; of a list the query."""
     headers: dict[str, str]
     round: int = 0
-    """Which requests went together, for whom they are gathered."""
+    """Requests of one round wait for none of each other."""
 
 
 Hinder = Callable[[Request], str]
@@ -112,39 +113,22 @@ CODES = {
 class Way:
     """The way from clients in this process to a store, above the real network."""
 
-    def __init__(self, hinder: Hinder, gather: float) -> None:
-        self.hinder, self.gather = hinder, gather
+    def __init__(self, hinder: Hinder) -> None:
+        self.hinder = hinder
         self.requests: list[Request] = []
-        self.rounds = 0
         self._waiting = threading.Condition()
-        self._last = 0.0
         self._looked: Counter[object] = Counter()
 
     def go(self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest) -> Any:
         """Send a request, or what is left of it."""
         place = request.url.split("/", 3)[3].partition("/")[2] or request.url.partition("?")[2]
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        together = self._together() if self.gather else 0
+        turn = rounds.take()
         with self._waiting:
             number = len(self.requests) + 1
-            asked = Request(number, str(request.method), unquote(place), headers, together)
+            asked = Request(number, str(request.method), unquote(place), headers, turn)
             self.requests.append(asked)
         return self._hindered(send, session, request, self.hinder(asked))
-
-    def _together(self) -> int:
-        """Wait until nobody has come for so many seconds: all who wait then are one round, and who
-        comes later had to wait for the answer to one of them.
-        """
-        with self._waiting:
-            self._last, mine = time.monotonic(), self.rounds
-            while self.rounds == mine:
-                left = self._last + self.gather - time.monotonic()
-                if left <= 0:
-                    self.rounds += 1
-                    self._waiting.notify_all()
-                else:
-                    self._waiting.wait(left)
-            return mine + 1
 
     def _hindered(
         self, send: Callable[..., Any], session: Any, request: AWSPreparedRequest, how: str
@@ -213,16 +197,14 @@ def _answer(request: AWSPreparedRequest, status: int, text: str) -> AWSResponse:
 
 
 @contextmanager
-def on_the_way(hinder: Hinder = lambda _: "", *, gather: float = 0) -> Iterator[Way]:
-    """Let something happen to the requests of this process as long as a block runs. They go in
-    rounds, if they are to `gather` for so many seconds.
-    """
-    way = Way(hinder, gather)
+def on_the_way(hinder: Hinder = lambda _: "") -> Iterator[Way]:
+    """Let something happen to the requests of this process as long as a block runs."""
+    way = Way(hinder)
     send = URLLib3Session.send
 
     def hindered(session: Any, request: AWSPreparedRequest) -> Any:
         return way.go(send, session, request)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, rounds.counted():
         patch.setattr(URLLib3Session, "send", hindered)
         yield way

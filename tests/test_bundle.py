@@ -7,12 +7,13 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from buckets import account, in_new_bucket, opened, put
-from copied_sites import Killed, Watch, copied, tree
-from exhaustive import sampled
+from copied_sites import Killed, Watch, copied, fault, killed, tree
+from exhaustive import Outcomes, came_of, sampled, seen
 from registries import serving
 from s3_server import running
 
@@ -714,22 +715,20 @@ def test_a_load_killed_anywhere_is_the_old_or_the_new_one_and_goes_on(
     points = [*sampled(writes, every=999), part, part + 1, swapped + 1, writes[-1]]
     of = f"{len(set(points))} of {len(operations)} operations on the far site"
     record_property("covered", f"bundle load: killed before {of}")
+    outcomes, pointer = Outcomes(), Path(far.site, layout.TIMESTAMP).read_bytes()
     for point in dict.fromkeys(points):
         place = copied(far, tmp_path / str(point))
-
-        def kill(number: int, _: str, point: int = point) -> None:
-            if number >= point:
-                raise Killed
-
-        with watch(kill), pytest.raises(Killed):
-            loaded(files["since"], place, keys)
-        assert wrong(place.site, keys) == [], operations[point - 1]
+        operation = killed(watch, point, partial(loaded, files["since"], place, keys))
+        now = Path(place.site, layout.TIMESTAMP).read_bytes()
+        outcomes[fault(operation), seen(now, pointer)] += 1
+        assert wrong(place.site, keys) == [], operation
         loaded(files["since"], place, keys)
         found = tree(place.site)
         found.pop(layout.PART, None)
-        assert found == tree(new.site), operations[point - 1]
+        assert found == tree(new.site), operation
         assert wrong(place.site, keys) == []
         shutil.rmtree(place.site)
+    came_of(record_property, "directory", "bundle load", outcomes)
 
 
 def test_a_bundle_killed_at_any_write_leaves_what_was_there(

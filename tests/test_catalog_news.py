@@ -103,8 +103,7 @@ def test_diff_speaks_to_people_and_to_programs(upstream: Path) -> None:
     as_json = CliRunner().invoke(
         kubewright, ["catalog", "diff", "--json", "--upstream", str(upstream)]
     )
-    assert [(one["component"], one["version"]) for one in json.loads(as_json.stdout)] == [
-        ("etcd", "3.7.2")
-    ]
+    [update] = json.loads(as_json.stdout)["updates"]
+    assert (update["component"], update["version"]) == ("etcd", "3.7.2")
     refused = CliRunner().invoke(kubewright, ["catalog", "diff", "--offline"])
     assert isinstance(refused.exception, RequestError)

@@ -378,9 +378,8 @@ def test_what_is_done_with_images_is_one_result(
     made = json.loads(out)
     assert (code, made["stage"], made["copied"]) == (0, "image", ["copy.tar"])
     assert run("image", "--archive", "copy.tar")[1].splitlines()[-1] == "copy.tar"
-    assert json.loads(run("image", "--json", "--load", "copy.tar")[1]) == {
-        "loaded": ["loaded from copy.tar"]
-    }
+    alone = json.loads(run("image", "--json", "--load", "copy.tar")[1])
+    assert alone["loaded"] == ["loaded from copy.tar"]
     assert run("image", "--load", "copy.tar")[1] == "loaded from copy.tar\n"
 
 
@@ -510,7 +509,8 @@ def test_a_default_that_cannot_be_is_refused(run: Run, line: str, complaint: str
 def test_a_default_is_for_the_option_and_never_for_an_argument(run: Run, channel: str) -> None:
     Path("kubewright.toml").write_text(f"channel = {channel}\n")
     Path("site").mkdir()
-    assert run("history")[:2] == (0, "")
+    code, _, said = run("history")
+    assert (code, "site: nothing is published" in said) == (2, True)
 
 
 def test_defaults_reach_the_verbs_of_a_group(run: Run) -> None:
@@ -540,12 +540,12 @@ def test_a_dry_run_of_any_verb_writes_nothing(
     before = everything(tmp_path)
     for verb, says in {
         "resolve": "would write dist/v1.36.4-1/release.json",
-        "release": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache), build ",
+        "release": "v1.36.4-1: would fetch 16 of 16 inputs, 5.7 kB (0 in the cache); build ",
     }.items():
         code, out, err = run(verb, "stable", "--dry-run")
         assert (code, says in out) == (0, True), (verb, out, err)
     for verb, says in {
-        "fetch": "v1.36.4-1: would fetch 16 of 16 inputs (0 in the cache)",
+        "fetch": "v1.36.4-1: would fetch 16 of 16 inputs, 5.7 kB (0 in the cache)",
         "package": "would build deb/kubelet/amd64",
         "image": "would build the image etcd for amd64",
         "sign": "v1.36.4-1: would sign ",
@@ -582,6 +582,28 @@ def test_a_dry_run_of_a_signed_release_says_what_would_change_on_the_site(
     assert everything(tmp_path) == before
 
 
+def test_a_plan_says_bytes_as_far_as_they_are_known_and_where_it_publishes(
+    run: Run, sample_mirror: Path
+) -> None:
+    options = ["--upstream", str(sample_mirror), "--arch", "amd64", "--cache", "cache"]
+    plan = json.loads(run("release", "v1.36.4", *options, "--dry-run", "--json")[1])
+    assert (plan["cached_bytes"], plan["site"]) == (0, "site")
+    assert plan["channels"] == ["stable-1.36", "stable", "latest"]
+    assert "changes" not in plan, "it is not signed yet"
+    assert run("resolve", "v1.36.4", *options[:4])[0] == 0
+    unknown = json.loads(run("package", "--cache", "cache", "--dry-run", "--json")[1])
+    assert (len(unknown["fetch"]), unknown.get("fetch_bytes")) == (16, None)
+    assert "16 inputs, size not known" in run("fetch", "--cache", "cache", "--dry-run")[1]
+    assert run("fetch", *options[:2], "--cache", "cache")[0] == 0
+    known = json.loads(run("fetch", *options[:2], "--cache", "cache", "--dry-run", "--json")[1])
+    assert (known["fetch"], known["fetch_bytes"]) == ([], 0)
+    assert known["cached_bytes"] == plan["fetch_bytes"] > 1000
+    said = run("fetch", *options[:2], "--cache", "cache", "--dry-run")[1]
+    assert "would fetch 0 of 16 inputs (16 in the cache, 5.7 kB)" in said
+    assert run("release", "v1.36.4", *options)[0] == 0
+    assert run("release", "v1.36.3", *options, "--dry-run")[1].count("to stable-1.36 of site") == 1
+
+
 def test_a_dry_run_without_a_key_asks_for_one(
     run: Run, sample_mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -598,7 +620,7 @@ def test_a_dry_run_without_a_key_asks_for_one(
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
-        (OSError(errno.EFBIG, "File too large", "/tmp/x"), 8, "error: /tmp/x: File too large"),
+        (OSError(errno.EFBIG, "File too large", "/tmp/x"), 8, "error: /tmp/x: too large for"),
         (
             OSError(errno.ENOSPC, "No space left on device"),
             8,

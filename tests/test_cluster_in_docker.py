@@ -57,7 +57,7 @@ END
 def engine(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], Path]) -> Iterator[str]:
     """A private engine that has the image."""
     busybox = tool("busybox").read_bytes()
-    with private_engine(tmp_path_factory.mktemp("engine"), tool("dockerd")) as address:
+    with private_engine(tmp_path_factory.mktemp("engine")) as address:
         with closing(docker.DockerClient(address)) as client:
             for name in ("hyperkube-cluster", "other"):
                 client.images.build(
@@ -147,7 +147,7 @@ def test_the_whole_life_of_a_cluster(
     assert merged["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:7443"
 
     code, out, _ = kubewright("list", "--json")
-    (listed,) = json.loads(out)
+    (listed,) = json.loads(out)["clusters"]
     assert (listed["name"], listed["state"], listed["image"]) == ("one", "running", IMAGE)
     code, out, _ = kubewright("kubeconfig", "one", "--context", "mine")
     assert yaml.safe_load(out)["current-context"] == "mine"
@@ -166,7 +166,9 @@ def test_the_whole_life_of_a_cluster(
     assert made.exec_run("/bin/busybox cat /var/kept").output == kept
 
     code, out, _ = kubewright("down", "one", "--json")
-    assert json.loads(out) == {
+    removed = json.loads(out)
+    assert removed.pop("header") == {"type": "kubewright.cluster-removed", "version": "1"}
+    assert removed == {
         "name": "one", "container": True, "volume": True, "kubeconfigs": [str(config)],
     }  # fmt: skip
     assert yaml.safe_load(config.read_text())["clusters"] == []
@@ -285,7 +287,7 @@ def test_of_many_with_one_name_one_gets_it_and_others_do_not_harm_it(
 def test_two_clusters_get_two_ports(kubewright: Kubewright) -> None:
     for name in ("one", "two"):
         assert kubewright("up", name)[0] == 0
-    ports = [one["server"] for one in json.loads(kubewright("list", "--json")[1])]
+    ports = [one["server"] for one in json.loads(kubewright("list", "--json")[1])["clusters"]]
     assert len(set(ports)) == 2
     for name in ("one", "two"):
         assert kubewright("down", name)[0] == 0

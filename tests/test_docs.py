@@ -179,6 +179,13 @@ def elsewhere(name: str, text: str) -> list[str]:
     return [address for address in asked if re.match("([a-z]+:)?//", address)]
 
 
+BARE = re.compile(
+    r"""<(?:pre|div(?=[^>]*class="table-wrapper))(?![^>]*tabindex=)[^>]*>"""
+    r"""|<aside(?![^>]*aria-label=)[^>]*>|<[^>]*role="heading"(?![^>]*aria-level=)[^>]*>"""
+)
+"""What scrolls and no key reaches, a region without a name, a heading without a level."""
+
+
 def test_sphinx_builds_pages_that_ask_no_other_host_for_anything(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="the group docs of pyproject.toml is not installed")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html"]
@@ -205,6 +212,10 @@ def test_sphinx_builds_pages_that_ask_no_other_host_for_anything(tmp_path: Path)
     first = (tmp_path / "out" / "docs" / "README.html").read_text(encoding="utf-8")
     for heading in re.findall("^## (.*)$", TABLE.read_text(), re.MULTILINE):
         assert f'<span class="caption-text">{heading}</span>' in first
+    for path in made:
+        if path.suffix == ".html":
+            unheard = BARE.findall(path.read_text(encoding="utf-8"))
+            assert unheard == [], f"{path.name}: keys and screen readers do not get there"
 
 
 @pytest.mark.parametrize(

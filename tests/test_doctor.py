@@ -52,13 +52,15 @@ def test_every_need_is_of_a_verb_or_session_that_there_is() -> None:
     sessions = {"session acceptance", "session bench", "session conformance"}
     for name, need in needs.table().items():
         of = {*need.verbs, *need.helps}
+        for part in need.only:
+            of |= {*part.verbs}
+            assert {*part.when} <= {*Settings.model_fields}, name
         assert of, f"{name} is nobody's"
         assert of <= verbs | sessions, name
         assert (
             need.programs or need.libraries or need.modules or need.container_engine or need.root
         ), name
         assert need.remedy or need.apt, f"{name}: nothing says how to get it"
-        assert {*need.when} <= {*Settings.model_fields}, name
 
 
 def test_what_a_component_compiles_with_is_what_its_recipe_says() -> None:
@@ -119,10 +121,10 @@ def test_the_line_is_the_one_of_the_distribution(name: str, bare: Path, tmp_path
         ({}, set()),
         ({"backend": "fpm"}, {"fpm"}),
         ({"backend": "nfpm"}, {"nfpm"}),
-        ({"flavour": "monolith"}, {"go-monolith"}),
+        ({"flavour": "monolith"}, {"go"}),
         ({"repo_key": "gnupg:ABCD"}, {"gnupg"}),
         ({"repo_key": "hsm:token?key=x"}, {"token"}),
-        ({"artifact_key": "hsm:token?key=x"}, {"token-artifact"}),
+        ({"artifact_key": "hsm:token?key=x"}, {"token"}),
         ({"repo_key": "file:/x", "artifact_key": "awskms:x"}, set()),
     ],
 )  # fmt: skip
@@ -132,9 +134,21 @@ def test_what_is_needed_depends_on_the_options(
     found = {
         name
         for name, need in needs.table().items()
-        if "release" in need.verbs and need.applies(settings(tmp_path, **given))
+        if "release" in need.needed(settings(tmp_path, **given))
     }
     assert found == needed
+
+
+def test_doctor_looks_at_each_thing_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def missing(need: needs.Need) -> list[str]:
+        looked.append(need.what)
+        return []
+
+    monkeypatch.setattr(needs.Need, "missing", missing)
+    doctor.doctor([], settings(tmp_path, flavour="monolith"), shipped())
+    assert len(looked) == len(set(looked)) > 5
 
 
 def test_doctor_says_what_is_lacking_and_fails_only_for_verbs_that_were_named(

@@ -32,12 +32,14 @@ above them.
 """
 
 SHOWN = {
+    "kubewright.gobuild.parity.Parity",
     "kubewright.mirror.KUBERNETES",
-    "kubewright.verification.Report",
+    "kubewright.mirror.Summary",
     "kubewright.resolution.read_options",
     "kubewright.resolution.avoided",
     "kubewright.resolution.explain.Considered",
     "kubewright.resolution.explain.Explanation",
+    "kubewright.resolution.updates.Updates",
     "kubewright.signing.roots.Signed",
 }
 """What the command line has of rooms, which it reaches through stages else: choices, types, how
@@ -249,7 +251,7 @@ def test_the_rules_bite() -> None:
     assert areas_used("from kubewright import signing, files") & areas_refused("signing") == set()
     assert rooms_reached("from kubewright.images import load") == {"kubewright.images.load"}
     assert rooms_reached("from kubewright import signing") == {"kubewright.signing"}
-    assert rooms_reached("from kubewright.verification import Report") == set()
+    assert rooms_reached("from kubewright.mirror import Summary") == set()
     assert keeps("cli/options.py", "os.environ")
     assert not keeps("signing/openpgp.py", "os.environ")
 
@@ -455,7 +457,7 @@ def test_the_wheel_carries_the_content_folders(tmp_path: Path) -> None:
 def test_a_skip_fails_a_run_that_takes_none(
     tmp_path: Path, strict: str, mark: str, code: int
 ) -> None:
-    for name in ("conftest.py", "copied_sites.py", "made_keys.py"):
+    for name in ("conftest.py", "copied_sites.py", "exhaustive.py", "made_keys.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path)
     (tmp_path / "test_skip.py").write_text(
         f"import pytest\n{mark}\ndef test_it(): pytest.skip('no kernel here')\n"

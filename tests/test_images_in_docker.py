@@ -55,9 +55,9 @@ def program(text: str) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], Path]) -> Iterator[str]:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a private Docker engine without a network, for this session."""
-    with private_engine(tmp_path_factory.mktemp("engine"), tool("dockerd")) as address:
+    with private_engine(tmp_path_factory.mktemp("engine")) as address:
         yield address
 
 

@@ -4,16 +4,18 @@ command again ends in the state that was meant.
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from copied_sites import Killed, Watch, linked, tree
-from exhaustive import ALL, WANTED, sampled, tried
+from copied_sites import Watch, fault, killed, linked, tree
+from exhaustive import ALL, WANTED, WRONG, Outcomes, came_of, sampled, seen, tried
 
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
+from kubewright.site import layout
 from kubewright.stages import channels, promote, prune, publish, verify, withdraw
 from kubewright.workspace import Workspace
 
@@ -114,29 +116,41 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
     every = "each" if ALL else f"{WANTED} by lot" if WANTED else "one in six"
     record_property("covered", f"{name}: killed before {every} of {points} operations on the site")
     own = range(part + 1, points + 1, PARTS)
-    sample = sampled(own, every=6, parts=PARTS)
-    tried(record_property, len(sample), len(own))
-    for point in sample:
+    found, failed = Outcomes(), []
+    pointer = Path(ready.site, layout.TIMESTAMP).read_bytes()
+    for point in sampled(own, every=6, parts=PARTS):
         settings = linked(ready, tmp_path / str(point))
+        operation = killed(watch, point, partial(command, settings, keys))
+        try:
+            outcome = healed(name, settings, keys, pointer, meant)
+        except Exception as error:  # the others are tried all the same
+            outcome = WRONG
+            failed.append(f"{name} killed before step {point} of {points}, {operation}: {error}")
+        found[fault(operation), outcome] += 1
+        shutil.rmtree(settings.site)
+    came_of(record_property, "directory", name, found)
+    tried(record_property, found.total(), len(own))
+    assert failed == []
 
-        def kill(number: int, operation: str, point: int = point) -> None:
-            if number >= point:  # of several threads none goes on
-                raise Killed
 
-        with watch(kill) as done, pytest.raises(Killed):
-            command(settings, keys)
-        place = f"{name} killed before step {point} of {points}, {done[point - 1]}"
-        site = Path(settings.site)
-        assert wrong(site)[0] == [], place
-        command(settings, keys)
-        if name == "prune" and wrong(site)[1]:  # it looks twice at what a publisher may have left
-            assert wrong(site)[0] == [], place
-            command(settings, keys)
-            assert wrong(site) == ([], []), place
-        else:
-            assert wrong(site) == ([], []), place
-            assert tree(site) == meant, place
-        shutil.rmtree(site)
+def healed(
+    name: str, settings: Settings, keys: Keys, pointer: bytes, meant: dict[str, bytes]
+) -> str:
+    """What readers see of a site on which a command was killed, which then runs again; `pointer` is
+    what it was before.
+    """
+    site = Path(settings.site)
+    outcome = seen(Path(site, layout.TIMESTAMP).read_bytes(), pointer)
+    assert wrong(site)[0] == []
+    COMMANDS[name](settings, keys)
+    if name == "prune" and wrong(site)[1]:  # it looks twice at what a publisher may have left
+        assert wrong(site)[0] == []
+        COMMANDS[name](settings, keys)
+        assert wrong(site) == ([], [])
+    else:
+        assert wrong(site) == ([], [])
+        assert tree(site) == meant, "the same command again did something else"
+    return outcome
 
 
 def test_a_first_publication_that_was_cut_short_is_finished_by_the_same_command(
@@ -153,14 +167,8 @@ def test_a_first_publication_that_was_cut_short_is_finished_by_the_same_command(
     commit = operations.index("put tuf/timestamp.json") + 1
     for point in range(commit + 1, len(operations) + 1, 3):
         settings = empty(str(point))
-
-        def kill(number: int, operation: str, point: int = point) -> None:
-            if number >= point:
-                raise Killed
-
-        with watch(kill) as done, pytest.raises(Killed):
-            published(settings, keys)
-        place = f"killed before step {point}, {done[point - 1]}"
+        operation = killed(watch, point, partial(published, settings, keys))
+        place = f"killed before step {point}, {operation}"
         published(settings, keys)
         assert wrong(Path(settings.site)) == ([], []), place
         assert tree(Path(settings.site)) == meant, place

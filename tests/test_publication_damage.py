@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from copied_sites import tree
-from exhaustive import ALL, sampled
+from exhaustive import ALL, HEALED, WRONG, Outcomes, came_of, sampled
 
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
@@ -97,6 +97,24 @@ def named(site: str) -> list[str]:
     return [f"{finding.place}: {finding.problem}" for finding in report.findings]
 
 
+def test_a_site_that_was_renewed_is_repaired_to_what_it_was(
+    past: Settings, keys: Keys, tmp_path: Path
+) -> None:
+    later = past.model_copy(update={"site": str(tmp_path / "site"), "now": NOW + 8 * DAY})
+    shutil.copytree(past.site, later.site)
+    assert channels.refresh(later, shipped(), keys).renewed
+    sound = tree(Path(later.site))
+    suites = [name for name in sound if re.fullmatch("apt/dists/[^/]+/(InRelease|Release.*)", name)]
+    assert len(suites) == 9
+    for lost in ([], suites[:1], suites):
+        for name in lost:
+            (Path(later.site) / name).unlink()
+        report, changes = repair_site(later, shipped(), keys)
+        assert report.findings == ()
+        assert tree(Path(later.site)) == sound
+        assert sorted(one.path for one in changes) == sorted(lost)
+
+
 @pytest.mark.parametrize("part", sampled(range(PARTS), every=2))
 def test_every_damage_is_named_and_healed(
     past: Settings,
@@ -111,12 +129,15 @@ def test_every_damage_is_named_and_healed(
     some = "" if ALL else ", every second of them"
     record_property("covered", f"damage: {ways}{some}")
     sound = tree(Path(past.site))
-    missed, hurt = [], []
+    missed: list[str] = []
+    hurt: list[str] = []
+    found = Outcomes()
     cases = list(itertools.product(sorted(chosen.values()), DAMAGES))
     for path, how in cases[part::PARTS]:
         site = tmp_path / "site"
         shutil.copytree(past.site, site, copy_function=os.link)
         damage(site / path, DAMAGES[how])
+        before = len(missed) + len(hurt)
         if not any(path in line for line in named(str(site))):
             missed.append(f"{how} {path}")
         report, _ = repair_site(past.model_copy(update={"site": str(site)}), shipped(), keys)
@@ -124,5 +145,7 @@ def test_every_damage_is_named_and_healed(
             differ = [name for name, data in tree(site).items() if sound.get(name) != data]
             lines = [f"{finding.place}: {finding.problem}" for finding in report.findings]
             hurt.append(f"{how} {path}: {lines[:3]} {differ[:3]}")
+        found[how, HEALED if len(missed) + len(hurt) == before else WRONG] += 1
         shutil.rmtree(site)
+    came_of(record_property, "directory: damage", "verify, repair", found)
     assert (missed, hurt) == ([], [])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from copied_sites import Watch, linked
+from exhaustive import WENT_ON, Outcomes, came_of
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import PublicationConflict
@@ -114,7 +115,7 @@ def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
     assert points > 50
     names = f"{getattr(mine, '__name__', '')} by {getattr(rival, '__name__', '')}"
     record_property("covered", f"{names}: overtaken before each of {points} operations")
-    meant = {"mine", "theirs", "test"}
+    meant, found = {"mine", "theirs", "test"}, Outcomes()
     for point in range(part + 1, points + 1, PARTS):
         settings = linked(started, tmp_path / str(point))
         theirs = settings.model_copy(update={"now": NOW + 20})
@@ -130,7 +131,9 @@ def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
             assert "v1.36.4-1" in releases(settings, "mine"), place
         if rival is rival_in_the_same_channel:
             assert releases(settings, "mine") == {"v1.36.3-1", "v1.36.4-1"}, place
+        found[f"overtaken by {rival.__name__}", WENT_ON] += 1
         shutil.rmtree(settings.site)
+    came_of(record_property, "directory: rivals", mine.__name__, found)
 
 
 def expected(command: Command) -> set[str]:

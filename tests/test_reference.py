@@ -3,7 +3,6 @@ editors, manual pages, completion.
 """
 
 import importlib
-import importlib.util
 import json
 import re
 import subprocess
@@ -11,10 +10,10 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import reference
 
 from kubewright.cli.facts import pages
 from kubewright.cli.manual import CODES, SHELLS, manuals, roff
@@ -27,26 +26,13 @@ Run = Callable[..., tuple[int, str, str]]
 Tool = Callable[[str], Path]
 
 
-@pytest.fixture(scope="module")
-def reference() -> ModuleType:
-    """docs/reference.py as a module."""
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_pages_and_schemas_say_what_the_engine_does(reference: ModuleType) -> None:
+def test_pages_and_schemas_say_what_the_engine_does() -> None:
     stale = [str(path.relative_to(ROOT)) for path, _ in reference.changed()]
     assert stale == [], "./nox -s docs -- reference writes them anew"
     assert len(reference.made()) >= 12
 
 
-def test_a_page_keeps_its_own_words(
-    reference: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_keeps_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
     page.write_text("mine\n<!-- made: verbs -->\nold\n<!-- end -->\nmine too\n")
     monkeypatch.setattr(reference, "DOCS", tmp_path)
@@ -56,7 +42,7 @@ def test_a_page_keeps_its_own_words(
     assert "\nold\n" not in text
 
 
-def test_every_key_of_a_package_recipe_is_explained(reference: ModuleType) -> None:
+def test_every_key_of_a_package_recipe_is_explained() -> None:
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]* \| (.*) \|$", reference.package_keys(), re.M)
     assert len(rows) > 35
     assert [key for key, meaning in rows if not meaning] == []

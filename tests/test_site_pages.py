@@ -172,6 +172,15 @@ def test_a_page_loads_nothing_from_anywhere(released: Settings) -> None:
         assert not re.search(r"url\((?!['\"]?data:)", text), path
 
 
+def test_a_page_says_why_it_is_not_for_production_as_far_as_it_knows(released: Settings) -> None:
+    site = Path(released.site)
+    for name in ("index.html", "releases/v1.36.4-1.html"):
+        assert "placeholders from a sample mirror" in (site / name).read_text()
+    said = (site / "minors/1.36.html").read_text()
+    assert "Not for production." in said
+    assert "placeholders for programs, or the signature of a development key" in said
+
+
 def test_pages_can_be_read_by_keyboard_and_ear(released: Settings) -> None:
     """What a machine can see of WCAG: one h1, no level left out, regions with names, no doubles."""
     for path in Path(released.site).rglob("*.html"):

@@ -5,12 +5,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from buckets import account, in_new_bucket, opened, put
-from copied_sites import Killed, Watch, copied, tree
-from exhaustive import sampled
+from copied_sites import Watch, copied, fault, killed, tree
+from exhaustive import Outcomes, came_of, sampled, seen
 from s3_server import running
 
 from kubewright.cli.shipped import shipped
@@ -305,19 +306,17 @@ def test_a_copy_killed_anywhere_is_the_old_or_the_new_one_and_goes_on(
     points = [*sampled(writes, every=120), *sampled(late, every=24), late[0] + 1, writes[-1]]
     of = f"{len(set(points))} of {len(operations)} operations on the copy"
     record_property("covered", f"sync: killed before {of}")
+    found, pointer = Outcomes(), Path(old.site, layout.TIMESTAMP).read_bytes()
     for point in dict.fromkeys(points):
         place = copied(old, tmp_path / str(point))
-
-        def kill(number: int, _: str, point: int = point) -> None:
-            if number >= point:
-                raise Killed
-
-        with watch(kill), pytest.raises(Killed):
-            sync_to(new.site, place, keys)
-        assert wrong(place.site, keys) == [], operations[point - 1]
+        operation = killed(watch, point, partial(sync_to, new.site, place, keys))
+        now = Path(place.site, layout.TIMESTAMP).read_bytes()
+        found[fault(operation), seen(now, pointer)] += 1
+        assert wrong(place.site, keys) == [], operation
         sync_to(new.site, place, keys)
-        assert tree(place.site) == tree(new.site), operations[point - 1]
+        assert tree(place.site) == tree(new.site), operation
         shutil.rmtree(place.site)
+    came_of(record_property, "directory", "sync", found)
 
 
 @pytest.fixture(scope="session")
@@ -351,25 +350,29 @@ def test_what_the_site_has_forgotten_goes_when_it_is_to(
 
 
 def test_a_removal_killed_anywhere_goes_on(
-    new: Settings, pruned: Settings, keys: Keys, watch: Watch, tmp_path: Path
+    new: Settings,
+    pruned: Settings,
+    keys: Keys,
+    watch: Watch,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     with watch(lambda number, operation: None) as operations:
         sync_to(pruned.site, copied(new, tmp_path / "whole"), keys, delete=True)
     deletes = [n for n, one in enumerate(operations, 1) if one.startswith("delete ")]
     last = next(n for n, one in enumerate(operations, 1) if one == f"put {layout.FINISHED}")
-    for point in (*sampled(deletes, every=100), last, deletes[-1]):
+    found, pointer = Outcomes(), Path(new.site, layout.TIMESTAMP).read_bytes()
+    for point in dict.fromkeys((*sampled(deletes, every=100), last, deletes[-1])):
         place = copied(new, tmp_path / str(point))
-
-        def kill(number: int, _: str, point: int = point) -> None:
-            if number >= point:
-                raise Killed
-
-        with watch(kill), pytest.raises(Killed):
-            sync_to(pruned.site, place, keys, delete=True)
-        assert wrong(place.site, keys) == [], operations[point - 1]
+        command = partial(sync_to, pruned.site, place, keys, delete=True)
+        operation = killed(watch, point, command)
+        now = Path(place.site, layout.TIMESTAMP).read_bytes()
+        found[fault(operation), seen(now, pointer)] += 1
+        assert wrong(place.site, keys) == [], operation
         sync_to(pruned.site, place, keys, delete=True)
-        assert tree(place.site) == tree(pruned.site), operations[point - 1]
+        assert tree(place.site) == tree(pruned.site), operation
         shutil.rmtree(place.site)
+    came_of(record_property, "directory", "sync --delete", found)
 
 
 def test_a_site_that_is_published_on_meanwhile_is_copied_as_it_is_then(

@@ -15,6 +15,7 @@ import pytest
 
 from kubewright import cli, course, log
 from kubewright.cli import options
+from kubewright.cli.answers import Loaded
 from kubewright.errors import VerificationFailed
 
 NAMES = ("resolve", "package", "verify")
@@ -132,10 +133,11 @@ def test_an_error_is_json_too_where_results_are(
     assert ended.value.code == 5
     out, err = capsys.readouterr()
     assert json.loads(out) == {
+        "header": {"type": "kubewright.error", "version": "1"},
         "error": {
             "place": "site/index.html", "problem": "is damaged", "remedy": "repair it",
             "exit_code": 5,
-        }
+        },
     }  # fmt: skip
     assert "error: site/index.html: is damaged; repair it" in err
     with pytest.raises(SystemExit):
@@ -147,14 +149,14 @@ def test_a_result_that_is_shown_stays_the_only_document(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object, **__: object) -> None:
-        options.show_json({"findings": ["one"]})
+        options.show_json(Loaded(loaded=("one",)))
         raise VerificationFailed("site", "1 of 2 checks failed", "repair it")
 
     monkeypatch.setattr(cli.kubewright, "main", failing)
     for _ in range(2):
         with pytest.raises(SystemExit):
             cli.main(["verify", "site", "--json"])
-        assert json.loads(capsys.readouterr().out) == {"findings": ["one"]}
+        assert json.loads(capsys.readouterr().out)["loaded"] == ["one"]
 
 
 def test_a_mistake_shows_no_traceback_but_the_log_has_it(

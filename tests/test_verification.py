@@ -29,6 +29,7 @@ from kubewright.clients.server import serve
 from kubewright.errors import RequestError, UpstreamUnreachable, VerificationFailed
 from kubewright.models.base import DAY, Arch
 from kubewright.models.manifest import Manifest
+from kubewright.models.report import Publication
 from kubewright.models.site import Channel, Copy, Index, Pointer, State
 from kubewright.printable import LONGEST, printable, printable_json
 from kubewright.settings import Settings
@@ -40,7 +41,6 @@ from kubewright.site.objects import Object
 from kubewright.stages import channels, publish, release, verify
 from kubewright.verification import Demands, Directory, Finding, Report, Web
 from kubewright.verification import verify as verified
-from kubewright.verification.report import Publication
 from kubewright.verification.source import Opened
 from kubewright.web import WebFiles
 from kubewright.workspace import Workspace

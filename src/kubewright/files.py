@@ -31,21 +31,33 @@ Content = Path | bytes
 """What a file is to hold: the content of another, or bytes at hand."""
 
 
+_ELSEWHERE = "choose another place, for example with --dist, --cache or --site"
+_NOT_OURS = "choose a directory that you own, for example with --dist, --cache or --site"
+_FULL = "free some space and run the same command again"
+
+EXPLAINED = {
+    errno.ENOSPC: ("the disk is full", _FULL),
+    errno.EDQUOT: ("your quota of the disk is used up", _FULL),
+    errno.EACCES: ("not writable ({})", _NOT_OURS),
+    errno.EPERM: ("not writable ({})", _NOT_OURS),
+    errno.EROFS: ("not writable ({})", _NOT_OURS),
+    errno.ELOOP: ("a symbolic link, which is not followed here", "remove it"),
+    errno.ENOENT: ("not there, or nothing can be made there", f"make it, or {_ELSEWHERE}"),
+    errno.ENOTDIR: ("below a file, which is no directory", _ELSEWHERE),
+    errno.EISDIR: ("a directory, where a file is to be", f"remove it, or {_ELSEWHERE}"),
+    errno.ENAMETOOLONG: ("longer than the disk allows", "choose a shorter path"),
+    errno.EFBIG: ("too large for the disk or for a limit ({})", f"raise it, or {_ELSEWHERE}"),
+    errno.EMFILE: ("too many files are open", "allow more: ulimit -n 4096"),
+    errno.EIO: ("the disk fails ({})", f"look at the kernel's log, and {_ELSEWHERE}"),
+}
+"""By what the system says, the problem and the remedy; `{}` stands for the system's own words."""
+
+
 def disk_error(error: OSError, path: Path | str) -> DiskError:
-    """Explain an `OSError` that came from writing `path`."""
-    if error.errno == errno.ENOSPC:
-        return DiskError(
-            str(path), "the disk is full", "free some space and run the same command again"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return DiskError(
-            str(path),
-            f"not writable ({os.strerror(error.errno)})",
-            "choose a directory that you own, for example with --dist, --cache or --site",
-        )
-    if error.errno == errno.ELOOP:
-        return DiskError(str(path), "a symbolic link, which is not followed here", "remove it")
-    return DiskError(str(path), error.strerror or str(error))
+    """Explain an `OSError` that came from reading or writing `path`."""
+    words = error.strerror or str(error)
+    problem, remedy = EXPLAINED.get(error.errno or 0, (words, _ELSEWHERE))
+    return DiskError(str(path), problem.format(words), remedy)
 
 
 @contextmanager

@@ -19,22 +19,11 @@ from kubewright.settings import Settings
 OS_RELEASE = Path("/etc/os-release")
 
 
-class Need(Model):
-    """A row of `needs.toml`, which explains the keys."""
+class Only(Model):
+    """Verbs that need something by some settings only."""
 
-    what: str
-    programs: tuple[str, ...] = ()
-    libraries: tuple[str, ...] = ()
-    modules: tuple[str, ...] = ()
-    container_engine: bool = Field(False, alias="engine")
-    root: bool = False
-    verbs: tuple[str, ...] = Field((), alias="for")
-    helps: tuple[str, ...] = ()
-    when: Mapping[str, str] = Field({}, description="settings")
-    apt: tuple[str, ...] = ()
-    dnf: tuple[str, ...] = ()
-    zypper: tuple[str, ...] = ()
-    remedy: str = ""
+    verbs: tuple[str, ...] = Field(alias="for")
+    when: Mapping[str, str] = Field(description="settings")
 
     def applies(self, settings: Settings) -> bool:
         """Whether these settings ask for it."""
@@ -49,6 +38,32 @@ class Need(Model):
             if not (given.startswith(value) if value.endswith(":") else given == value):
                 return False
         return True
+
+
+class Need(Model):
+    """A row of `needs.toml`, which explains the keys."""
+
+    what: str
+    programs: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    container_engine: bool = Field(False, alias="engine")
+    root: bool = False
+    verbs: tuple[str, ...] = Field((), alias="for")
+    helps: tuple[str, ...] = ()
+    only: tuple[Only, ...] = ()
+    apt: tuple[str, ...] = ()
+    dnf: tuple[str, ...] = ()
+    zypper: tuple[str, ...] = ()
+    remedy: str = ""
+
+    def needed(self, settings: Settings) -> tuple[str, ...]:
+        """The verbs that cannot begin without it."""
+        found = dict.fromkeys(self.verbs)
+        for part in self.only:
+            if part.applies(settings):
+                found |= dict.fromkeys(part.verbs)
+        return tuple(found)
 
     def missing(self) -> list[str]:
         """Which parts of it are not there."""
@@ -78,13 +93,23 @@ def table() -> Mapping[str, Need]:
     return {name: Need.model_validate(row) for name, row in tomllib.loads(text).items()}
 
 
-def lacking(verb: str, settings: Settings) -> Iterator[Lack]:
-    """What a verb cannot begin without and this machine has not."""
-    for need in table().values():
-        if verb in need.verbs and need.applies(settings):
-            missing = need.missing()
-            if missing:
-                yield Lack(need, tuple(missing), remedy(need, missing))
+Looked = dict[str, list[str]]
+"""Which parts of each need are not there, as far as it has been looked at."""
+
+
+def look(name: str, looked: Looked) -> list[str]:
+    """Which parts of a need are not there; nothing is looked at twice."""
+    if name not in looked:
+        looked[name] = table()[name].missing()
+    return looked[name]
+
+
+def lacking(verb: str, settings: Settings, looked: Looked | None = None) -> Iterator[Lack]:
+    """What a verb cannot begin without and this machine has not, as far as was `looked`."""
+    looked = {} if looked is None else looked
+    for name, need in table().items():
+        if verb in need.needed(settings) and (missing := look(name, looked)):
+            yield Lack(need, tuple(missing), remedy(need, missing))
 
 
 def require(verb: str, settings: Settings) -> None:

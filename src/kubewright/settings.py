@@ -51,7 +51,7 @@ class Settings(Model):
     )
     dist: Path = Path("dist")
     cache: Path
-    site: str = "site"
+    site: str = Field("site", min_length=1)
     s3_endpoint: Annotated[str, _address(PUBLIC_URL)] | None = Field(
         None, description="of a store that speaks S3; None: Amazon's",
         examples=["http://127.0.0.1:9000"],

@@ -10,17 +10,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent.parent))
+
+import pytest
 from indexes import apt_index, yum_index
+from large import one_more_of_many
 from layers import layers
 from measure import Result, Row, Skip, as_json, table
 from one_container import cluster
 from packages import packages
 from pipeline import resolving, second_run
-from publishing import publishing
+from publishing import AGES, publishing
+from request_log import requests_of_a_publication
 
 from kubewright.errors import ToolMissing
 
-LONG = {"site", "packages", "cluster"}
+LONG = {"site", "large", "requests", "packages", "cluster"}
 """Benches that only run when they are named."""
 
 
@@ -31,8 +36,8 @@ def main() -> int:
         "only",
         nargs="*",
         metavar="BENCH",
-        help="resolve, apt, yum, release, layers, packages, site, cluster; without one all but"
-        " the last three, which take minutes",
+        help="resolve, apt, yum, release, layers, packages, requests, site, large, cluster; without"
+        " one the first five, for the others take minutes",
     )
     parser.add_argument(
         "--binary",
@@ -41,6 +46,12 @@ def main() -> int:
     )
     parser.add_argument(
         "--archive", type=Path, help="of a release's images, for the bench of a cluster"
+    )
+    parser.add_argument(
+        "--releases", type=int, default=AGES[-1], help="of the largest site, for the bench of one"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="a site: each verb once and no peers, for counts alone"
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
@@ -51,9 +62,13 @@ def main() -> int:
         "release": second_run,
         "layers": lambda work: layers(options.binary, work),
         "packages": lambda work: packages(options.binary, work),
-        "site": publishing,
+        "requests": requests_of_a_publication,
+        "large": one_more_of_many,
+        "site": lambda work: publishing(work, options.releases, once=options.once),
         "cluster": lambda _: cluster(options.archive),
     }
+    if options.releases < 2:
+        parser.error("--releases: at least 2, so that there are two ages to compare")
     if unknown := set(options.only) - benches.keys():
         parser.error(f"there is no bench {', '.join(sorted(unknown))}, only {', '.join(benches)}")
     logging.disable(logging.WARNING)  # what a release says of itself is not asked for here
@@ -72,7 +87,7 @@ def measured(name: str, bench: Callable[[Path], Iterator[Result]], work: Path) -
     """The rows of one bench; a program that is missing skips it and says so."""
     try:
         return list(bench(work))
-    except ToolMissing as error:
+    except (ToolMissing, pytest.skip.Exception) as error:  # the second: Go, which compiles a store
         return [Skip(name, str(error))]
 
 

@@ -1,18 +1,26 @@
-"""A site whose operations are counted: calls by method, bytes, and packages that were read."""
+"""Sites whose operations are counted: by method, in bytes, and in rounds that follow one another;
+near, as a directory is, or as if they were in a bucket far away.
+"""
 
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
+import rounds
+
+from kubewright import files
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Content, Stat, Stored
 from kubewright.verification.source import Directory, Measure
 
 PACKAGES = ("apt/pool/", "yum/pool/")
+WRITES = ("put", "copy", "delete")
+PAGE = 1000
+"""How many names a bucket's answer lists at most."""
 
 
 @dataclass
@@ -21,6 +29,8 @@ class Tally:
 
     calls: Counter[str] = field(default_factory=Counter)
     """By method."""
+    rounds: int = 0
+    """How many of them had to follow one another."""
     read: int = 0
     """Bytes; a directory reads an object to say its digest, so `stat` counts as reading it."""
     written: int = 0
@@ -37,6 +47,11 @@ class Tally:
         return self.calls.total()
 
     @property
+    def writes(self) -> int:
+        """Those that write."""
+        return sum(self.calls[name] for name in WRITES)
+
+    @property
     def by_method(self) -> str:
         """`12 get, 3 put`."""
         return ", ".join(f"{count} {name}" for name, count in self.calls.most_common()) or "none"
@@ -45,12 +60,12 @@ class Tally:
         """Count one call; workers of a publication may do so at once."""
         with self.lock:
             self.calls[method] += 1
+            self.rounds = max(self.rounds, rounds.take())
             self.read += read
             self.written += written
             if not path.startswith((*PACKAGES, "releases/v")):
                 self.derived += written
-            if method in ("get", "stat") and _is_package(path):
-                self.bodies += 1
+            self.bodies += bool(read) and _is_package(path)
 
 
 def _is_package(path: str) -> bool:
@@ -93,6 +108,57 @@ class CountedStore(DirectoryStore):
     def delete(self, path: str) -> None:
         self.tally.note("delete", path)
         super().delete(path)
+
+
+class FarStore(CountedStore):
+    """A directory that is asked as a bucket is, and notes each request that a bucket would get."""
+
+    distant = True
+
+    def stat(self, path: str) -> Stat | None:
+        there = DirectoryStore.stat(self, path)
+        self.tally.note("stat", path)
+        return Stat(there.size, None) if there else None
+
+    def sha256(self, path: str) -> str | None:
+        stored = self.get(path)
+        return files.sha256(stored.data) if stored else None
+
+    def copy(self, source: str, path: str, *, seen_absent: bool = False) -> bool:
+        if not seen_absent and self.stat(path) is not None:
+            return False
+        return super().copy(source, path, seen_absent=seen_absent)
+
+    def list(self, prefix: str) -> list[str]:
+        found = super().list(prefix)
+        for _ in range((len(found) - 1) // PAGE):  # each page is asked for after the one before
+            self.tally.note("list", prefix)
+        return found
+
+    def announce(self) -> None:
+        """A bucket knows nobody."""
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Nor can it say who else is there."""
+        yield True
+
+
+@contextmanager
+def counting(*, far: bool = False) -> Iterator[Tally]:
+    """Count what stages ask of the sites that they open in this block; of far ones in rounds."""
+    tally = Tally()
+    kind = FarStore if far else CountedStore
+
+    class Counted(kind):  # type: ignore[misc, valid-type]  # a class of its own, for stages ask for
+        def __init__(self, root: Path) -> None:
+            super().__init__(root, tally)
+
+    with (
+        patch("kubewright.stages.store.DirectoryStore", Counted),
+        rounds.counted() if far else nullcontext(),
+    ):
+        yield tally
 
 
 @dataclass
@@ -140,16 +206,3 @@ def reading() -> Iterator[Starts]:
 
     with patch("kubewright.stages.store.Directory", Counted):
         yield starts
-
-
-@contextmanager
-def counting() -> Iterator[Tally]:
-    """Count what stages ask of the sites that they open in this block."""
-    tally = Tally()
-
-    class Counted(CountedStore):  # a class of its own, for stages ask what kind of store they have
-        def __init__(self, root: Path) -> None:
-            super().__init__(root, tally)
-
-    with patch("kubewright.stages.store.DirectoryStore", Counted):
-        yield tally

@@ -1,4 +1,4 @@
-"""What others publish with, over the same packages: aptly, and createrepo_c with gpg."""
+"""What others publish with, over the same packages: aptly, reprepro, and createrepo_c with gpg."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 
 from kubewright import files, run
 from kubewright.models.base import Arch
@@ -55,11 +56,27 @@ def _is_secret_key(path: Path) -> bool:
     return path.is_file() and b"BEGIN PGP PRIVATE KEY" in path.read_bytes()
 
 
+class Peer(Protocol):
+    """A repository of somebody else's program."""
+
+    root: Path
+    suffix: str
+    """Of its packages."""
+
+    def copy(self, root: Path) -> Self:
+        """The same in another place, to publish once more from where this is."""
+
+    def add(self, packages: Sequence[Path]) -> None:
+        """Publish more packages."""
+
+
 class Aptly:
     """A repository of aptly's, published as one distribution: every version of a package stays.
 
     What our suites have not it is told to leave out too: Contents and bzip2.
     """
+
+    suffix = ".deb"
 
     def __init__(self, root: Path, key: Gpg) -> None:
         self.program = run.find("aptly", install="apt-get install aptly")
@@ -70,14 +87,14 @@ class Aptly:
 
     def _configure(self) -> None:
         settings = {
-            "rootDir": str(self.root), "architectures": [arch.value for arch in Arch],
+            "rootDir": str(self.root), "architectures": [arch.value for arch in Arch.usual()],
             "skipContentsPublishing": True, "skipBz2Publishing": True,
         }  # fmt: skip
         files.write(self.root / "aptly.conf", json.dumps(settings).encode())
 
-    def copy(self, root: Path) -> "Aptly":
+    def copy(self, root: Path) -> Self:
         """The same in another place, to publish once more from where this is."""
-        twin = object.__new__(Aptly)
+        twin = object.__new__(type(self))
         twin.program, twin.root, twin.key, twin.published = (
             self.program, root, self.key, self.published
         )  # fmt: skip
@@ -90,9 +107,9 @@ class Aptly:
         twin._configure()
         return twin
 
-    def add(self, debs: Sequence[Path]) -> None:
+    def add(self, packages: Sequence[Path]) -> None:
         """Publish more packages."""
-        self._run("repo", "add", "bench", *debs)
+        self._run("repo", "add", "bench", *packages)
         options = ["-batch", f"-gpg-key={self.key.key}", "-skip-contents", "-skip-bz2"]
         if self.published:
             self._run("publish", "update", *options, DISTRIBUTION)
@@ -105,30 +122,64 @@ class Aptly:
         run.run(argv, env=self.key.environment)
 
 
+class Reprepro:
+    """A repository of reprepro's. Of a package it keeps the newest version alone, so it has fewer
+    packages than the others.
+    """
+
+    suffix = ".deb"
+
+    def __init__(self, root: Path, key: Gpg) -> None:
+        self.program = run.find("reprepro", install="apt-get install reprepro")
+        self.root, self.key = root, key
+        words = " ".join(arch.deb for arch in Arch.usual())
+        about = {
+            "Codename": DISTRIBUTION, "Architectures": words, "Components": "main",
+            "SignWith": key.key,
+        }  # fmt: skip
+        text = "".join(f"{name}: {value}\n" for name, value in about.items())
+        files.write(root / "conf/distributions", text.encode())
+
+    def copy(self, root: Path) -> Self:
+        """The same in another place."""
+        shutil.copytree(self.root, root)  # it writes its files in place
+        twin = object.__new__(type(self))
+        twin.program, twin.root, twin.key = self.program, root, self.key
+        return twin
+
+    def add(self, packages: Sequence[Path]) -> None:
+        """Publish more packages."""
+        words = ["--silent", "--section=admin", "--priority=optional", f"--basedir={self.root}"]
+        argv: list[str | Path] = [self.program, *words, "includedeb", DISTRIBUTION, *packages]
+        run.run(argv, env=self.key.environment)
+
+
 class Createrepo:
     """A yum repository for each architecture, with createrepo_c's update and gpg's signature.
 
     It makes no databases either, which would take it longer.
     """
 
+    suffix = ".rpm"
+
     def __init__(self, root: Path, key: Gpg) -> None:
         self.program = run.find("createrepo_c", install="apt-get install createrepo-c")
         self.root, self.key = root, key
-        for arch in Arch:
+        for arch in Arch.usual():
             (root / arch.rpm / "Packages").mkdir(parents=True)
 
-    def copy(self, root: Path) -> "Createrepo":
+    def copy(self, root: Path) -> Self:
         """The same in another place."""
         _linked(self.root, root)
-        twin = object.__new__(Createrepo)
+        twin = object.__new__(type(self))
         twin.program, twin.root, twin.key = self.program, root, self.key
         return twin
 
-    def add(self, rpms: Sequence[Path]) -> None:
+    def add(self, packages: Sequence[Path]) -> None:
         """Publish more packages."""
-        for arch in Arch:
+        for arch in Arch.usual():
             base = self.root / arch.rpm
-            for rpm in rpms:
+            for rpm in packages:
                 if rpm.name.endswith((f".{arch.rpm}.rpm", ".noarch.rpm")):
                     target = base / "Packages" / rpm.name
                     target.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 sys.path.append(str(Path(__file__).parent.parent))
 
@@ -142,8 +143,6 @@ class Site:
 
     settings: Settings
     """Of the publisher."""
-    near: Settings
-    """The same without latency, for who verifies it in the end."""
     names: list[str]
     followed: Followed
 
@@ -151,7 +150,7 @@ class Site:
 @contextmanager
 def site(kind: str, work: Path) -> Iterator[Site]:
     """An empty site in a directory, or in a bucket of a server on this machine, behind a gateway
-    with latency; the publisher's requests to the bucket have it, too.
+    with latency.
     """
     port = s3_server.free_port()
     url = f"http://127.0.0.1:{port}"
@@ -162,7 +161,7 @@ def site(kind: str, work: Path) -> Iterator[Site]:
     followed = Followed(f"{url}/apt {FOLLOWED} main", yum, key)
     with ExitStack() as stack:
         if kind == "directory":
-            near = settings = settings.model_copy(update={"site": str(work / "site")})
+            settings = settings.model_copy(update={"site": str(work / "site")})
             stack.enter_context(
                 serving(partial(directory, work / "site"), latency=LATENCY, port=port)
             )
@@ -173,24 +172,21 @@ def site(kind: str, work: Path) -> Iterator[Site]:
             pool.request("PUT", f"{store}/{BUCKET}")
             objects = partial(forwarding, f"{store}/{BUCKET}/site", pool)
             stack.enter_context(serving(objects, latency=LATENCY, port=port))
-            slow = stack.enter_context(serving(partial(forwarding, store, pool), latency=LATENCY))
-            named = settings.model_copy(update={"site": f"s3://{BUCKET}/site"})
-            near, settings = (
-                named.model_copy(update={"s3_endpoint": one}) for one in (store, slow)
-            )
-        yield Site(settings, near, names, followed)
+            there = {"site": f"s3://{BUCKET}/site", "s3_endpoint": store}
+            settings = settings.model_copy(update=there)
+        yield Site(settings, names, followed)
 
 
 def ours(kind: str, refreshes: int, work: Path, seed: int) -> tuple[Counts, Told]:
     """Soak a site of ours; what came of it. Raises what `verify` finds in the end."""
     with site(kind, work) as there:
         clients = made(work / "clients", there.followed, [*KINDS])
-        with publishing(there.settings, there.names, seed) as publisher:
+        with publishing(there.settings, there.names, seed, LATENCY) as publisher:
             counts = Soaking(clients, refreshes).run()
             told = publisher.stop()
         if told is None:
             raise RuntimeError("the publisher ended before the clients did")
-        told.failed.extend(wrong(there.near))
+        told.failed.extend(wrong(there.settings))
         return counts, told
 
 
@@ -245,6 +241,14 @@ def table(name: str, counts: Counts) -> Iterator[str]:
             f"{count.good[what]} / {count.bad[what]}" for what in ("fresh", "kept", "download")
         ]
         yield f"  {kind:<22} " + " ".join(cell.rjust(13) for cell in cells)
+
+
+def times(told: Told) -> Iterator[str]:
+    """What each verb took the publisher, a line each: medians."""
+    yield f"{'medians':<10} {'seconds':>8} {'processor':>10} {'requests':>9} {'rounds':>7}"
+    for verb, all_of in sorted(told.took.items()):
+        seconds, processor, requests, rounds = map(median, zip(*all_of, strict=True))
+        yield f"{verb:<10} {seconds:>8.2f} {processor:>10.2f} {requests:>9.0f} {rounds:>7.0f}"
 
 
 def refreshes_of(counts: Counts) -> int:
@@ -325,6 +329,7 @@ def _report(kind: str, options: argparse.Namespace, counts: Counts, told: Told) 
     print("\n".join(table(f"kubewright, {kind}", counts)))
     done = ", ".join(f"{count} {verb}" for verb, count in sorted(told.done.items()))
     print(f"  the publisher (seed {options.seed}): {done}")
+    print("\n".join(f"    {line}" for line in times(told)))
     for refusal, count in sorted(told.refused.items()):
         print(f"    refused {count} times: {refusal}")
     bad = failures(counts) + len(told.failed)

@@ -4,6 +4,7 @@ again.
 
 import os
 import random
+import sys
 import time
 import traceback
 from collections import Counter
@@ -17,6 +18,13 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.httpsession import URLLib3Session
+
+sys.path.append(str(Path(__file__).parent.parent / "bench"))
+
+from request_log import logged
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import RequestError
@@ -36,12 +44,28 @@ RETENTION = Retention(3, 120)
 """What stays: longer than a client takes from its refresh to its download."""
 
 
+class Took(NamedTuple):
+    """What a verb took."""
+
+    seconds: float
+    processor: float
+    """Seconds of processor time."""
+    requests: int
+    """To a bucket."""
+    rounds: int
+    """How many of these had to follow one another."""
+
+
 class Told(NamedTuple):
-    """What a publisher has done: how often each verb; what was refused; what nobody expected."""
+    """What a publisher has done: how often each verb; what was refused; what nobody expected; and
+    what the verbs took.
+    """
 
     done: Counter[str]
     refused: Counter[str]
     failed: list[str]
+    took: dict[str, list[Took]]
+    """By verb, each time that it succeeded."""
 
 
 @dataclass
@@ -53,7 +77,7 @@ class Publisher:
     names: Sequence[str]
     """Signed releases in `dist/`. The first stays in every channel."""
     lots: random.Random
-    told: Told = field(default_factory=lambda: Told(Counter(), Counter(), []))
+    told: Told = field(default_factory=lambda: Told(Counter(), Counter(), [], {}))
 
     def now(self, *channels: str) -> Settings:
         """The settings of a verb that runs now."""
@@ -107,36 +131,68 @@ class Publisher:
         ]
         ((verb, _, act),) = self.lots.choices(verbs, [weight for _, weight, _ in verbs])
         try:
-            act()
+            self._timed(verb, act)
             self.told.done[verb] += 1
         except RequestError as error:  # there is nothing to go back to, or not yet such a release
             self.told.refused[f"{verb}: {error.problem}"] += 1
         except Exception:
             self.told.failed.append(f"{verb}: {traceback.format_exc()}")
 
+    def _timed(self, verb: str, act: Callable[[], object]) -> None:
+        """Run a verb, and add up what it takes if it succeeds."""
+        seconds, processor = time.monotonic(), time.process_time()
+        with logged() as requests:
+            act()
+        self.told.took.setdefault(verb, []).append(
+            Took(
+                time.monotonic() - seconds,
+                time.process_time() - processor,
+                len(requests),
+                max((one.round for one in requests), default=0),
+            )
+        )
+
 
 def work(
-    settings: Settings, names: Sequence[str], seed: int, ready: Event, end: Event,
+    settings: Settings, names: Sequence[str], seed: int, latency: float, ready: Event, end: Event,
     told: "Queue[Told]",
 ) -> None:  # fmt: skip
-    """Publish until the end is said, in a process of its own."""
+    """Publish until the end is said, in a process of its own; each request to a bucket waits for
+    `latency` seconds, here: a server between would be busy with it.
+    """
     console().quiet = True
     publisher = Publisher(settings, keys_of(settings), names, random.Random(seed))
-    publisher.begin()
-    ready.set()
-    parent = os.getppid()
-    while not end.is_set() and os.getppid() == parent:
-        publisher.act()
+    with delayed(latency):
+        publisher.begin()
+        ready.set()
+        parent = os.getppid()
+        while not end.is_set() and os.getppid() == parent:
+            publisher.act()
     publisher.prune()
     told.put(publisher.told)
 
 
 @contextmanager
-def publishing(settings: Settings, names: Sequence[str], seed: int) -> Iterator["Working"]:
+def delayed(latency: float) -> Iterator[None]:
+    """Let each request of this process to a bucket wait for so many seconds."""
+    send = URLLib3Session.send
+
+    def late(session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+        time.sleep(latency)
+        return send(session, request)
+
+    with patch.object(URLLib3Session, "send", late):
+        yield
+
+
+@contextmanager
+def publishing(
+    settings: Settings, names: Sequence[str], seed: int, latency: float
+) -> Iterator["Working"]:
     """Let a publisher work beside the block, whose first publications are there."""
     context = get_context("spawn")
     ready, end, told = context.Event(), context.Event(), context.Queue()
-    process = context.Process(target=work, args=(settings, names, seed, ready, end, told))
+    process = context.Process(target=work, args=(settings, names, seed, latency, ready, end, told))
     process.start()
     working = Working(process, end, told)
     try:

@@ -1,15 +1,16 @@
 """The console command: verbs, options, results on standard output, and one place that exits."""
 
 import errno
-import json
 import logging
 import re
 import sys
 import tempfile
+from pathlib import Path
 
 import click
 
 from kubewright import __version__
+from kubewright.cli.configuration import VARIABLE
 from kubewright.cli.shown import Shown
 from kubewright.cli.verbs import Verbs, refused_option
 from kubewright.errors import (
@@ -19,12 +20,14 @@ from kubewright.errors import (
     ToolFailed,
     VerificationFailed,
 )
-from kubewright.files import disk_error
+from kubewright.files import EXPLAINED, disk_error
 from kubewright.log import ASIDE, console, file, redacted
-from kubewright.printable import printable, printable_json
+from kubewright.printable import printable
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""What the system says when the disk is full or not ours to write."""
+DISK = EXPLAINED.keys() - {errno.ENOENT}
+"""What the system says of places that people name. A file that is missing all of a sudden is a
+mistake of ours.
+"""
 
 STOPPED = 130
 """The exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
@@ -45,7 +48,15 @@ FULL = re.compile(
     },
 )
 @click.version_option(__version__, prog_name="kubewright")
-def kubewright() -> None:
+@click.option(
+    "--config",
+    envvar=VARIABLE,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    show_default="kubewright.toml here, or in the nearest folder above",
+    help="Defaults of options.",
+)
+def kubewright(config: Path | None) -> None:
     """From one version word to signed apt and yum repositories, hyperkube images and a release
     manifest.
     """
@@ -53,30 +64,26 @@ def kubewright() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit with the code that docs/errors.md explains."""
-    as_json, Shown.yet = "--json" in (sys.argv if argv is None else argv), False
+    Shown.yet, Shown.wanted = False, "--json" in (sys.argv if argv is None else argv)
     try:
         code = kubewright.main(argv, prog_name="kubewright", standalone_mode=False)
     except click.NoSuchOption as error:
-        code = _explained(refused_option(error), as_json=as_json)
+        code = _explained(refused_option(error))
     except click.ClickException as error:
         error.show()
-        code = RequestError.exit_code
+        code = _answered(_usage(error), RequestError.exit_code)
     except click.Abort:
         console().print("stopped", style="red")
-        code = STOPPED
+        code = _answered(KubewrightError("stopped"), STOPPED)
     except KubewrightError as error:
-        code = _explained(error, as_json=as_json)
+        code = _explained(error)
     except Exception as error:  # the last resort: one line for people, the whole story with -v
         code = _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explained(
-    error: KubewrightError, cause: Exception | None = None, *, as_json: bool = False
-) -> int:
-    """Say what went wrong, as JSON on standard output too where that is asked for; give the exit
-    code. The log has where it came from.
-    """
+def _explained(error: KubewrightError, cause: Exception | None = None) -> int:
+    """Say what went wrong; give the exit code. The log has where it came from."""
     lines = not isinstance(error, VerificationFailed)  # these quote what others have written
     words = printable(f"error: {error}", lines=lines)
     console().print(words, style="bold red", markup=False)
@@ -86,11 +93,27 @@ def _explained(
     if not isinstance(error, RequestError):  # that is all there is to say of a mistake
         _name_log()
     disk_full = isinstance(error, ToolFailed) and FULL.search(str(error))
-    code = DiskError.exit_code if disk_full else error.exit_code
-    if as_json and not Shown.yet:
-        facts = {"place": error.place, "problem": error.problem, "remedy": error.remedy}
-        click.echo(printable_json(json.dumps({"error": facts | {"exit_code": code}}, indent=2)))
+    return _answered(error, DiskError.exit_code if disk_full else error.exit_code)
+
+
+def _answered(error: KubewrightError, code: int) -> int:
+    """Say the same as JSON on standard output where that is asked for, unless there is a result;
+    give the exit code.
+    """
+    if Shown.wanted and not Shown.yet:
+        from kubewright.cli.answers import Error, Failed
+        from kubewright.cli.options import show_json
+
+        said = {"place": error.place, "problem": error.problem, "remedy": error.remedy}
+        show_json(Error(error=Failed(**said, exit_code=code)))
     return code
+
+
+def _usage(error: click.ClickException) -> KubewrightError:
+    """What click says of a command line that it cannot read."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    used = context.command_path if context else "kubewright"
+    return RequestError(used, error.format_message(), f"`{used} --help` says how it is used")
 
 
 def _unforeseen(error: Exception) -> int:
@@ -101,11 +124,11 @@ def _unforeseen(error: Exception) -> int:
         )
         return _explained(disk_error(error, place), error)
     words = redacted(" ".join(f"{type(error).__name__}: {error}".split()))
-    message = f"unexpected: {words}; run again with -v and report it"
-    console().print(printable(message), style="bold red", markup=False)
+    said = KubewrightError("unexpected", words, "run again with -v and report it")
+    console().print(printable(str(said)), style="bold red", markup=False)
     logging.getLogger("kubewright").debug("where it came from:", exc_info=error)
     _name_log()
-    return 1
+    return _answered(said, said.exit_code)
 
 
 def _name_log() -> None:

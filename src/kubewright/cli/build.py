@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kubewright.cli.answers import Inputs, Loaded, Made, Resolved
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.options import CHOICE, KEYS, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
@@ -53,12 +54,7 @@ def resolve(settings: Settings, as_json: bool, request_: str, start: str | None)
     else:
         workspace, release, hops = upgrading.upgrade(start, request_, settings, recipes)
     if as_json:
-        way = (
-            {}
-            if hops is None
-            else {"path": [hop.model_dump(mode="json", by_alias=True) for hop in hops]}
-        )
-        show_json(release.model_dump(mode="json", exclude_none=True) | way)
+        show_json(Resolved.of(release, path=hops))
         return
     show_release(release, recipes.distributions, day(settings.now))
     if hops is not None:
@@ -76,15 +72,18 @@ def fetch(settings: Settings, as_json: bool, name: str | None) -> None:
     from kubewright.cli.shipped import shipped
     from kubewright.stages import fetch as fetching
     from kubewright.stages.dryrun import Plan
+    from kubewright.stages.upstreams import opened
     from kubewright.workspace import select
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.fetching)
+        _plan(
+            workspace, settings.cache, as_json, Plan.fetching, upstream=opened(settings, shipped())
+        )
         return
     release = fetching.fetch(workspace, settings, shipped())
     if as_json:
-        show_json([entry.model_dump(mode="json", exclude_none=True) for entry in release.inputs])
+        show_json(Inputs(release=workspace.root.name, inputs=release.inputs))
         return
     for entry in release.inputs:
         click.echo(f"{entry.sha256 or '-':64}  {entry.check or '-':10}  {entry.url}")
@@ -108,7 +107,7 @@ def package(settings: Settings, as_json: bool, name: str | None) -> None:
 
     workspace = select(settings.dist, name)
     if settings.dry_run:
-        _plan(workspace, settings.cache, as_json, Plan.packaging, settings.only)
+        _plan(workspace, settings.cache, as_json, Plan.packaging, only=settings.only)
         return
     own = packaging.certificate(settings)
     settings = addressed(settings, own)
@@ -186,7 +185,7 @@ def _load(archive: Path, settings: Settings, as_json: bool, *, alone: bool) -> N
         )
     loaded = imaging.load(archive)
     if as_json:
-        show_json({"loaded": loaded})
+        show_json(Loaded(loaded=loaded))
         return
     _lines(loaded)
 
@@ -251,15 +250,15 @@ def _plan(
     cache: Path,
     as_json: bool,
     lines: Callable[["Plan"], Iterator[str]],
-    only: str = "*",
+    **more: Any,
 ) -> None:
     """What a stage would do."""
     from kubewright.cli.shipped import shipped
     from kubewright.stages.dryrun import plan
 
-    planned = plan(workspace, workspace.release(), cache, shipped(), only)
+    planned = plan(workspace, workspace.release(), cache, shipped(), **more)
     if as_json:
-        show_json(planned.model_dump(mode="json", exclude_none=True))
+        show_json(planned)
         return
     _lines(lines(planned))
 
@@ -269,7 +268,7 @@ def _rehearsed(found: "Plan", settings: Settings, as_json: bool) -> None:
     from kubewright.cli.site import report_changes
 
     if as_json:
-        show_json(found.model_dump(mode="json", exclude_none=True))
+        show_json(found)
         return
     _lines(found.everything())
     if found.changes is not None:
@@ -280,11 +279,11 @@ def _report(
     workspace: "Workspace",
     record: "Record",
     as_json: bool,
-    more: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    more: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> None:
     """What a stage made, and under a word each what else was done with it."""
     if as_json:
-        show_json(record.model_dump(mode="json", exclude_none=True) | dict(more))
+        show_json(Made.of(record, **more))
         return
     _lines(workspace.root / made.path for made in (*record.artifacts, *record.packages))
     for done in more.values():

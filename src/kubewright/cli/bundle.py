@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kubewright.cli.answers import Bundled, BundleLoaded
 from kubewright.cli.believed import FIRST_USE, TRUSTED
 from kubewright.cli.options import say, shared, show_json
 from kubewright.log import redacted
@@ -88,13 +89,16 @@ def make(
 def _show(made: "Made", target: Path, settings: Settings, *, as_json: bool) -> None:
     here = {path: one for path, one in made.bundle.members.items() if not one.before}
     if as_json:
-        show_json({
-            "file": str(target), "site": made.bundle.site, "publication": made.bundle.publication,
-            "releases": [one.name for one in made.bundle.releases],
-            "systems": list(made.bundle.systems), "files": len(here), "bytes": made.size,
-            "sha256": made.sha256 or None, "dry_run": settings.dry_run,
-            "left_out": len(made.bundle.members) - len(here), "warnings": list(made.warnings),
-        })  # fmt: skip
+        what = made.bundle
+        show_json(
+            Bundled(
+                file=str(target), site=what.site, publication=what.publication,
+                releases=tuple(one.name for one in what.releases), systems=what.systems,
+                files=len(here), bytes=made.size, sha256=made.sha256 or None,
+                left_out=len(what.members) - len(here), warnings=made.warnings,
+                dry_run=settings.dry_run,
+            )
+        )  # fmt: skip
         return
     for warning in made.warnings:
         say(f"warning: {warning}")
@@ -148,13 +152,13 @@ def load(
         pushed = loading.push(bundle, prefix) if prefix and not settings.dry_run else ()
         here = [one.name for one in bundle.bundle.releases]
     if as_json:
-        show_json({
-            "bundle": str(file), "site": redacted(settings.site), "releases": here,
-            "publication": done.publication, "objects": done.copied, "bytes": done.size,
-            "images": list(pushed), "dry_run": settings.dry_run,
-            "changes": [change.model_dump() for change in done.changes],
-            "removed": list(done.removed), "warnings": list(done.warnings),
-        })  # fmt: skip
+        answer = BundleLoaded(
+            bundle=str(file), site=redacted(settings.site), releases=tuple(here),
+            publication=done.publication, objects=done.copied, bytes=done.size,
+            images=tuple(pushed), removed=done.removed, warnings=done.warnings,
+            dry_run=settings.dry_run, changes=done.changes,
+        )  # fmt: skip
+        show_json(answer)
         return
     for warning in done.warnings:
         say(f"warning: {warning}")

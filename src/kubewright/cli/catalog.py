@@ -3,6 +3,7 @@
 import click
 
 from kubewright.cli.options import shared, show_json
+from kubewright.cli.tool_answers import CatalogChecked, Contradiction, Files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.settings import Settings
 
@@ -22,7 +23,8 @@ def check(settings: Settings, as_json: bool) -> None:
     recipes = shipped()
     contradictions, size = keeping.check(recipes), keeping.size(recipes)
     if as_json:
-        show_json({"size": size, "contradictions": [entry._asdict() for entry in contradictions]})
+        found = tuple(Contradiction(**entry._asdict()) for entry in contradictions)
+        show_json(CatalogChecked(size=size, contradictions=found))
     else:
         for contradiction in contradictions:
             click.echo(contradiction)
@@ -52,15 +54,15 @@ def diff(settings: Settings, as_json: bool) -> None:
             "`catalog diff` asks the upstream",
             "leave the option out, or name a mirror with --upstream",
         )
-    updates = keeping.diff(settings, shipped())
+    found = keeping.diff(settings, shipped())
     if as_json:
-        show_json([update.model_dump() for update in updates])
+        show_json(found)
         return
-    for update in updates:
+    for update in found.updates:
         click.echo(
             f"{update.component} {update.version}: not in {update.recipe}; {update.evidence}"
         )
-    if not updates:
+    if not found.updates:
         click.echo("nothing is new")
 
 
@@ -76,6 +78,6 @@ def new(settings: Settings, as_json: bool, minor: str) -> None:
 
     path = keeping.new(minor, shipped())
     if as_json:
-        show_json({"path": str(path)})
+        show_json(Files(files=(str(path),)))
         return
     click.echo(f"{path}: fill it in as recipes/README.md says, then `kubewright catalog check`")

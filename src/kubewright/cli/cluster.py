@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kubewright.cli.options import say, shared, show_json
+from kubewright.cli.tool_answers import Clusters
 from kubewright.files import expanded
 from kubewright.log import console
 from kubewright.models.cluster import Cluster
@@ -85,7 +86,7 @@ def up(
     with progress(wanted.name) as tell:
         begun = stage.up(wanted, archive, _merge(merge), tell)
     if as_json:
-        show_json(begun.model_dump(mode="json"))
+        show_json(begun)
         return
     one = begun.cluster
     seconds = f"{begun.milliseconds / 1000:.1f} s"
@@ -109,7 +110,7 @@ def down(settings: Settings, as_json: bool, name: str) -> None:
 
     ended = stage.down(name, kubeconfigs())
     if as_json:
-        show_json(ended.model_dump(mode="json"))
+        show_json(ended)
         return
     say(f"{name}: removed")
     for path in ended.kubeconfigs:
@@ -124,7 +125,7 @@ def listing(settings: Settings, as_json: bool) -> None:
 
     there = stage.listing()
     if as_json:
-        show_json([one.model_dump(mode="json") for one in there])
+        show_json(Clusters(clusters=tuple(there)))
         return
     for line in table(there):
         say(line)

@@ -3,55 +3,46 @@
 import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
+from kubewright.cli.configuration import Configuration
+from kubewright.cli.rebase import rebased
 from kubewright.errors import RequestError
-
-CONFIG = Path("kubewright.toml")
-
-CONFIGURATION = f"{__name__}.read"
-"""Under this name click's context has the file that was read."""
 
 Commands = Callable[[], Iterable[tuple[str, click.Command]]]
 
 
-def defaults(command: click.Command, every: Commands) -> dict[str, Any]:
+def defaults(command: click.Command, every: Commands, read: Configuration | None) -> dict[str, Any]:
     """The defaults of a command as click wants them: by parameter, and one level deeper for a
     group. `every` gives all commands; it is called only where a name is not the command's own.
 
     Raises RequestError for a name that no verb knows, and for a list where one value is wanted.
     """
-    if configuration() is None:
+    if read is None:
         return {}
-    table = _read()
+    table = _table(read)
     unknown = table.keys() - _names(command)
     if unknown:
-        _require_known(unknown, every)
-    return _defaults(command, table)
+        _require_known(unknown, every, read.place)
+    return _defaults(command, table, read)
 
 
-def configuration() -> Path | None:
-    """The file that is read, where there is one."""
-    return CONFIG.absolute() if CONFIG.is_file() else None
-
-
-def _read() -> dict[str, Any]:
+def _table(read: Configuration) -> dict[str, Any]:
     try:
-        table = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(str(CONFIG), f"not TOML: {error}") from error
+        table = tomllib.loads(read.text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(read.place, f"not TOML: {error}") from error
     named = {key.replace("_", "-"): value for key, value in table.items()}
     if isinstance(named.get("upstream"), dict):
         from kubewright.cli.upstreams import spread
 
-        return spread(named, str(CONFIG))
+        return spread(named, read.place)
     return named
 
 
-def _require_known(names: Iterable[str], every: Commands) -> None:
+def _require_known(names: Iterable[str], every: Commands, place: str) -> None:
     """Refuse a name that is not an option of any verb."""
     known: set[str] = set()
     for _, command in every():
@@ -62,7 +53,7 @@ def _require_known(names: Iterable[str], every: Commands) -> None:
             remedy = (
                 f"did you mean {near[0]!r}?" if near else "`kubewright release --help` lists them"
             )
-            raise RequestError(f"{CONFIG}: {name}", "unknown option", remedy)
+            raise RequestError(f"{place}: {name}", "unknown option", remedy)
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:
@@ -83,21 +74,26 @@ def _names(command: click.Command) -> set[str]:
     return set(_options(command))
 
 
-def _defaults(command: click.Command, table: Mapping[str, Any]) -> dict[str, Any]:
+def _defaults(
+    command: click.Command, table: Mapping[str, Any], read: Configuration
+) -> dict[str, Any]:
     if isinstance(command, click.Group):
-        return {name: _defaults(below, table) for name, below in command.commands.items()}
+        return {name: _defaults(below, table, read) for name, below in command.commands.items()}
     return {
-        str(option.name): _value(name, option, table[name])
+        str(option.name): _value(name, option, table[name], read)
         for name, option in _options(command).items()
         if name in table
     }
 
 
-def _value(name: str, option: click.Option, value: Any) -> Any:
+def _value(name: str, option: click.Option, value: Any, read: Configuration) -> Any:
     values = value if option.multiple and isinstance(value, list) else [value]
     if not all(isinstance(single, str | int | bool) for single in values):
         wanted = (
             "text, or a list of texts" if option.multiple else "a single value, not a list or table"
         )
-        raise RequestError(f"{CONFIG}: {name}", f"{value!r} is not right here", f"give {wanted}")
-    return values if option.multiple else value
+        raise RequestError(
+            f"{read.place}: {name}", f"{value!r} is not right here", f"give {wanted}"
+        )
+    values = [rebased(name, option, single, read.folder) for single in values]
+    return values if option.multiple else values[0]

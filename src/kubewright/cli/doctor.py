@@ -31,7 +31,7 @@ def doctor(settings: Settings, as_json: bool, verb: tuple[str, ...]) -> None:
     doctoring.refuse_unknown(verb, (name for name, _ in commands()))
     found = doctoring.doctor(verb, settings, shipped())
     if as_json:
-        show_json(found.model_dump())
+        show_json(found)
     else:
         _show(found)
     if verb and found.lacking:

@@ -24,6 +24,6 @@ def explain(settings: Settings, as_json: bool, component: str, request_: str) ->
 
     explanation = explaining.explanation(component, request_, settings, shipped())
     if as_json:
-        show_json(explanation.model_dump(mode="json"))
+        show_json(explanation)
         return
     show_explanation(explanation)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kubewright.cli.options import shared, show_json
+from kubewright.cli.tool_answers import Files
 from kubewright.errors import VerificationFailed
 from kubewright.settings import Settings
 
@@ -22,7 +23,7 @@ def source(settings: Settings, as_json: bool, version: str, directory: Path) -> 
 
     summary = mirror.source(version, directory, settings, shipped())
     if as_json:
-        show_json(summary.model_dump(mode="json", exclude_none=True))
+        show_json(summary)
         return
     for nearest in summary.nearest:
         click.echo(
@@ -55,7 +56,7 @@ def lock(settings: Settings, as_json: bool, version: str) -> None:
 
     changed = compiling.lock(version, shipped())
     if as_json:
-        show_json([str(path) for path in changed])
+        show_json(Files(files=tuple(map(str, changed))))
         return
     for path in changed:
         click.echo(path)
@@ -73,7 +74,7 @@ def parity(settings: Settings, as_json: bool, version: str) -> None:
 
     report = compiling.parity(version, settings, shipped())
     if as_json:
-        show_json(report.model_dump(mode="json"))
+        show_json(report)
     else:
         for answer in report.answers:
             verdict = (

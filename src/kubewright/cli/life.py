@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from kubewright.cli.answers import Pruned, Withdrawn
 from kubewright.cli.options import PUBLICATION, say, shared, show_json
 from kubewright.cli.site import report_changes, show_changes
 from kubewright.settings import Settings
@@ -65,10 +66,12 @@ def withdraw(settings: Settings, as_json: bool, name: str, reason: str) -> None:
 
     done = withdrawing(name, reason, settings, shipped(), keys(settings))
     if as_json:
-        show_json({
-            "release": done.name, "offered": done.offered, "dry_run": settings.dry_run,
-            "changes": [change.model_dump() for change in done.changes],
-        })  # fmt: skip
+        show_json(
+            Withdrawn(
+                release=done.name, offered=done.offered,
+                dry_run=settings.dry_run, changes=done.changes,
+            )
+        )  # fmt: skip
         return
     show_changes(done.changes, settings)
     verb = "would be withdrawn" if settings.dry_run else "withdrawn"
@@ -110,7 +113,7 @@ def prune(settings: Settings, as_json: bool, keep: int, seconds: int) -> None:
 
     done = pruning(Retention(keep, seconds), settings, shipped(), keys(settings))
     if as_json:
-        show_json({**done._asdict(), "dry_run": settings.dry_run})
+        show_json(Pruned(**done._asdict(), dry_run=settings.dry_run))
         return
     for path in done.removed if settings.dry_run else ():
         say(f"delete   {path}")

@@ -9,6 +9,7 @@ from click.shell_completion import get_completion_class
 from kubewright import __version__
 from kubewright.cli.facts import Option, Page, pages
 from kubewright.cli.options import shared, show_json
+from kubewright.cli.tool_answers import Files
 from kubewright.files import write
 from kubewright.settings import Settings
 
@@ -46,7 +47,7 @@ def manual(settings: Settings, as_json: bool, directory: Path) -> None:
     for path, text in written.items():
         write(path, text.encode())
     if as_json:
-        show_json([str(path) for path in written])
+        show_json(Files(files=tuple(map(str, written))))
         return
     click.echo(f"{directory}: {len(written)} manual pages; read them with `man kubewright`")
 
@@ -103,8 +104,12 @@ def _first(every: list[Page]) -> str:
     lines.append(".SH SYNOPSIS\n.B kubewright\nVERB [OPTIONS] [ARGUMENTS]")
     lines.append(
         ".SH DESCRIPTION\nFrom one version word to signed apt and yum repositories, hyperkube"
-        " images and a release manifest. Options may stand in \\fIkubewright.toml\\fR in the"
-        " working directory."
+        " images and a release manifest. Options may stand in \\fIkubewright.toml\\fR, in the"
+        " working directory or the nearest folder above it."
+    )
+    lines.append(
+        ".SH OPTIONS\n.TP\n\\fB\\-\\-config\\fR \\fIFILE\\fR\nBefore the verb: read that file"
+        " instead. Variable: KUBEWRIGHT_CONFIG."
     )
     lines.append(".SH COMMANDS")
     for page in every:

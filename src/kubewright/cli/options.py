@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from kubewright import log, needs
 from kubewright.cli.buckets import fitting
 from kubewright.cli.clock import refuse_to_come, source_date_epoch
-from kubewright.cli.defaults import CONFIGURATION
+from kubewright.cli.configuration import READ, Configuration
 from kubewright.cli.directories import cache_directory, expanded, log_directory, state_directory
 from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.shown import Shown
@@ -23,6 +24,7 @@ from kubewright.cli.variables import refuse_misspelt, variable
 from kubewright.errors import RequestError
 from kubewright.log import redacted
 from kubewright.mistakes import explain
+from kubewright.models.answer import Answer
 from kubewright.printable import printable, printable_json
 from kubewright.settings import Settings
 
@@ -96,8 +98,7 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
             log.configure(int(verbose) - int(quiet), log_directory())
             refuse_misspelt()
             context = click.get_current_context()
-            if read := context.meta.get(CONFIGURATION):
-                logging.getLogger(__name__).debug("%s: defaults of options are read from it", read)
+            _say_read(context.meta.get(READ), aloud=context.info_name == "release")
             as_one(given)
             own = {
                 name: given.pop(name) for name in list(given) if name not in Settings.model_fields
@@ -115,6 +116,14 @@ def shared(*names: str, to_json: bool = True) -> Callable[[Command], Command]:
         return decorated
 
     return decorate
+
+
+def _say_read(read: Configuration | None, *, aloud: bool) -> None:
+    """Say which file has defaults; unasked where it is not seen at once, or much hangs on it."""
+    if read is not None:
+        level = logging.INFO if read.folder or aloud else logging.DEBUG
+        place = read.place if read.folder else Path.cwd() / read.place
+        logging.getLogger(__name__).log(level, "%s: defaults of options are read from it", place)
 
 
 def settings(given: dict[str, Any]) -> Settings:
@@ -150,10 +159,11 @@ def _refusal(error: ValidationError) -> RequestError:
     return RequestError(place, first.problem, f"write it like {examples[0]}" if examples else "")
 
 
-def show_json(value: Any) -> None:
+def show_json(answer: Answer) -> None:
     """A result as JSON on standard output."""
     Shown.yet = True
-    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
+    table = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+    click.echo(printable_json(json.dumps(table, indent=2, ensure_ascii=False)))
 
 
 def say(line: str) -> None:

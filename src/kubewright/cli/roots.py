@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubewright.cli.options import Command, say, shared, show_json
+from kubewright.cli.tool_answers import RootShown
 from kubewright.moments import day
 from kubewright.settings import Settings
 
@@ -63,7 +64,7 @@ def new(
 @click.argument("path", type=_FILE, metavar="FILE")
 @_SIGNERS
 @_AFTER
-@shared("passphrase-file", "now")
+@shared("passphrase-file")
 def sign(
     settings: Settings, as_json: bool, path: Path, signers: tuple[str, ...], after: Path | None
 ) -> None:
@@ -86,18 +87,18 @@ def show(settings: Settings, as_json: bool, path: Path, after: Path | None) -> N
 
 def _report(path: Path, made: "Signed", as_json: bool) -> None:
     signed = made.metadata.signed
-    values = {
-        "version": signed.version,
-        "sha256": made.sha256,
-        "expires": day(made.expires),
-        "roles": {name: role.keyids for name, role in sorted(signed.roles.items())},
-        "threshold": signed.roles["root"].threshold,
-        "missing": list(made.missing),
-    }
+    shown = RootShown(
+        version=signed.version,
+        sha256=made.sha256,
+        expires=day(made.expires),
+        roles={name: tuple(role.keyids) for name, role in sorted(signed.roles.items())},
+        threshold=signed.roles["root"].threshold,
+        missing=tuple(made.missing),
+    )
     if as_json:
-        show_json(values)
+        show_json(shown)
         return
-    say(f"{path}: root {signed.version}, until {values['expires']}, SHA-256 {made.sha256}")
+    say(f"{path}: root {signed.version}, until {shown.expires}, SHA-256 {made.sha256}")
     for name, role in sorted(signed.roles.items()):
         needed = f" ({role.threshold} of {len(role.keyids)})" if len(role.keyids) > 1 else ""
         say(f"  {name:10}{', '.join(role.keyids)}{needed}")

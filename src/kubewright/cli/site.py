@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubewright.cli.answers import (
+    History,
+    Published,
+    Refreshed,
+    Repaired,
+    RolledBack,
+    SiteMoved,
+)
 from kubewright.cli.believed import FIRST_USE, TRUSTED
 from kubewright.cli.options import PUBLICATION, say, shared, show_json
 from kubewright.errors import VerificationFailed
@@ -14,8 +22,8 @@ from kubewright.moments import moment
 from kubewright.settings import Settings
 
 if TYPE_CHECKING:
+    from kubewright.models.report import Report
     from kubewright.models.site import Change
-    from kubewright.verification import Report
 
 
 @click.command()
@@ -91,7 +99,7 @@ def verify(
         s3_endpoint=settings.s3_endpoint,
     )
     if as_json:
-        show_json(report.model_dump(mode="json"))
+        show_json(report)
     else:
         for line in report.lines():
             say(line)
@@ -110,7 +118,7 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
         listing.list_channels(settings) if channel is None else listing.history(channel, settings)
     )
     if as_json:
-        show_json([record.model_dump(mode="json", exclude_none=True) for record in found])
+        show_json(History(channel=channel, publications=tuple(found)))
         return
     for record in found:
         say(_line(record))
@@ -132,12 +140,17 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
     from kubewright.stages.keys import keys
 
     record, changes = channels.rollback(channel, settings, shipped(), keys(settings), to)
+    offered = channels.offering(settings, record)
     if as_json:
-        show_json(record.model_dump(mode="json", exclude_none=True))
+        show_json(
+            RolledBack(
+                record=record, offered=offered, dry_run=settings.dry_run, changes=tuple(changes)
+            )
+        )
         return
     show_changes(changes, settings)
     say(_line(record))
-    for name, left in channels.offering(settings, record).items():
+    for name, left in offered.items():
         say(f"  {name} still offers {left}: kubewright rollback {name}")
         say(f"    (in all channels at once: kubewright withdraw {left} --reason TEXT)")
 
@@ -158,7 +171,7 @@ def refresh(settings: Settings, as_json: bool) -> None:
     done = channels.refresh(settings, shipped(), refreshing_keys(settings))
     renewed, changes, finished = done
     if as_json:
-        show_json([record.model_dump(mode="json", exclude_none=True) for record in renewed])
+        show_json(Refreshed(**done._asdict(), dry_run=settings.dry_run))
         return
     show_changes(changes, settings)
     for one in renewed:
@@ -189,8 +202,7 @@ def repair(settings: Settings, as_json: bool) -> None:
 
     report, changes = repairing.repair_site(settings, shipped(), keys(settings))
     if as_json:
-        changed = [change.model_dump() for change in changes]
-        show_json({"changes": changed, **report.model_dump(mode="json")})
+        show_json(Repaired.of(report, dry_run=settings.dry_run, changes=tuple(changes)))
     else:
         for change in changes:
             say(f"{change.action:8} {change.path}")
@@ -219,8 +231,11 @@ def move(settings: Settings, as_json: bool) -> None:
 
     before, changes = moving(settings, shipped(), keys(settings))
     if as_json:
-        changed = [change.model_dump() for change in changes]
-        show_json({"from": before, "to": settings.url, "changes": changed})
+        show_json(
+            SiteMoved(
+                before=before, to=settings.url, dry_run=settings.dry_run, changes=tuple(changes)
+            )
+        )
         return
     show_changes(changes, settings)
     verb = "would move" if settings.dry_run else "moved"
@@ -243,10 +258,12 @@ def report_changes(
 ) -> None:
     """What a publication wrote, or would."""
     if as_json:
-        show_json({
-            "release": name, "channels": list(channels), "dry_run": settings.dry_run,
-            "changes": [change.model_dump() for change in changes],
-        })  # fmt: skip
+        show_json(
+            Published(
+                release=name, channels=tuple(channels),
+                dry_run=settings.dry_run, changes=tuple(changes),
+            )
+        )  # fmt: skip
         return
     show_changes(changes, settings)
     verb = "would be published" if settings.dry_run else "published"

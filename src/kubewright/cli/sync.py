@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubewright.cli.answers import Synced
 from kubewright.cli.believed import FIRST_USE, TRUSTED
 from kubewright.cli.buckets import fitting
 from kubewright.cli.directories import expanded
@@ -52,13 +53,12 @@ def sync(
     keys = [path.read_bytes() for path in trusted]
     done = syncing(str(expanded(origin)), keys, settings, first_use=first_use, delete=delete)
     if as_json:
-        show_json({
-            "from": redacted(origin), "to": target,
-            "publication": done.publication, "url": done.url,
-            "objects": done.copied, "bytes": done.size, "dry_run": settings.dry_run,
-            "changes": [change.model_dump() for change in done.changes],
-            "removed": list(done.removed), "warnings": list(done.warnings),
-        })  # fmt: skip
+        show_json(
+            Synced(
+                origin=redacted(origin), to=target, **done._asdict(),
+                objects=done.copied, bytes=done.size, dry_run=settings.dry_run,
+            )
+        )  # fmt: skip
         return
     _show(done, target, settings)
 

@@ -9,6 +9,14 @@ from kubewright.cli.option_table import OPTIONS
 from kubewright.cli.options import KEYS, PUBLICATION, say, shared, show_json
 from kubewright.cli.resolve_options import resolve_options
 from kubewright.cli.roots import root
+from kubewright.cli.tool_answers import (
+    Certified,
+    KeyFiles,
+    KeyRevoked,
+    KeyRotated,
+    KeysChecked,
+    KeysShown,
+)
 from kubewright.errors import VerificationFailed
 from kubewright.files import sha256
 from kubewright.mirror import KUBERNETES
@@ -52,7 +60,7 @@ def sample(
         directory, shipped(), kubernetes, busybox={Arch.amd64: busybox} if busybox else None
     )
     if as_json:
-        show_json(summary.model_dump())
+        show_json(summary)
         return
     click.echo(
         f"{directory}: {summary.files} files, {summary.written} written; "
@@ -79,8 +87,7 @@ def download(settings: Settings, as_json: bool, request_: str, directory: Path) 
 
     found = downloading.download(request_, directory, settings, shipped())
     if as_json:
-        done = {"directory": str(directory), "dry_run": settings.dry_run}
-        show_json(done | found.model_dump(mode="json", exclude_none=True))
+        show_json(found)
         return
     if settings.dry_run:
         for address in found.addresses:
@@ -122,7 +129,7 @@ def init(
 
     paths = make_keys(directory, name, settings, expires_days=expires)
     if as_json:
-        show_json({field: str(path) for field, path in vars(paths).items()})
+        show_json(KeyFiles(**{field: str(path) for field, path in vars(paths).items()}))
         return
     click.echo(
         "the secret files have no passphrase: keep them safe, and a copy elsewhere", err=True
@@ -143,26 +150,28 @@ def show(settings: Settings, as_json: bool) -> None:
     from kubewright.stages.keys import keys
 
     own = keys(settings)
-    values = {
-        "openpgp": own.fingerprint,
-        "user_id": own.repo.user_id,
-        "expires": own.repo.expires,
-        "ecdsa": own.artifact.key_id,
-        "freshness": own.freshness.key_id if own.freshness else None,
-        "root": sha256(own.root) if own.root else None,
-        "development": own.development,
-    }
+    shown = KeysShown(
+        openpgp=own.fingerprint,
+        user_id=own.repo.user_id,
+        expires=own.repo.expires,
+        ecdsa=own.artifact.key_id,
+        freshness=own.freshness.key_id if own.freshness else None,
+        root=sha256(own.root) if own.root else None,
+        development=own.development,
+    )
     if as_json:
-        show_json(values)
+        show_json(shown)
         return
-    expires = own.repo.expires
     words = {
-        "expires": "never" if expires is None else day(expires),
-        "freshness": values["freshness"] or "none",
-        "root": values["root"] or "none",
-        "development": "yes" if own.development else "no",
+        "openpgp": shown.openpgp,
+        "user_id": shown.user_id,
+        "expires": "never" if shown.expires is None else day(shown.expires),
+        "ecdsa": shown.ecdsa,
+        "freshness": shown.freshness or "none",
+        "root": shown.root or "none",
+        "development": "yes" if shown.development else "no",
     }
-    for label, value in (values | words).items():
+    for label, value in words.items():
         click.echo(f"{label:12} {value}")
 
 
@@ -179,7 +188,7 @@ def certify(settings: Settings, as_json: bool, uri: str, path: Path, name: str) 
 
     fingerprint = write(uri, path, name, settings)
     if as_json:
-        show_json({"fingerprint": fingerprint, "certificate": str(path)})
+        show_json(Certified(fingerprint=fingerprint, certificate=str(path)))
         return
     click.echo(f"{path}: {fingerprint}")
     click.echo(f"--repo-key '{uri}?certificate={path}'")
@@ -194,7 +203,7 @@ def check(settings: Settings, as_json: bool, at: str | None) -> None:
 
     when, found = expired(settings, at)
     if as_json:
-        show_json({"at": day(when), "expired": found})
+        show_json(KeysChecked(at=day(when), expired=tuple(found)))
     for line in found if not as_json else []:
         click.echo(line)
     if found:
@@ -221,8 +230,7 @@ def rotate(settings: Settings, as_json: bool, step: str) -> None:
 
     changes = take(Step(step), settings, shipped(), keys(settings))
     if as_json:
-        changed = [change.model_dump() for change in changes]
-        show_json({"step": step, "dry_run": settings.dry_run, "changes": changed})
+        show_json(KeyRotated(step=step, dry_run=settings.dry_run, changes=tuple(changes)))
         return
     would = "would be written" if settings.dry_run else "written"
     click.echo(f"{settings.site}: {step}: {len(changes)} objects {would}")
@@ -245,14 +253,14 @@ def revoke(settings: Settings, as_json: bool, path: Path) -> None:
     done = end(path, settings, shipped(), keys(settings))
     if as_json:
         show_json(
-            {
-                "key": done.key.id,
-                "kind": done.key.kind,
-                "withheld": list(done.withheld),
-                "releases": list(done.affected),
-                "dry_run": settings.dry_run,
-                "changes": [change.model_dump() for change in done.changes],
-            }
+            KeyRevoked(
+                key=done.key.id,
+                kind=done.key.kind,
+                withheld=done.withheld,
+                releases=done.affected,
+                dry_run=settings.dry_run,
+                changes=done.changes,
+            )
         )
         return
     would = "would be written" if settings.dry_run else "written"

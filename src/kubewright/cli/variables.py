@@ -14,9 +14,12 @@ log = logging.getLogger(__name__)
 PREFIX: Final = "KUBEWRIGHT_"
 
 OTHERS: Final = frozenset({
-    "COMPLETE", "DATA", "FAULTS", "FAULT_SEED", "GOLDEN", "NO_SKIPS", "REQUEST_LOG", "ROOTS",
+    "COMPLETE", "CONFIG", "DATA", "FAULTS", "FAULT_SEED", "GOLDEN", "NO_SKIPS", "REQUEST_LOG",
+    "ROOTS",
 })  # fmt: skip
-"""What is no option: where development keys lie, and what tests read."""
+"""What is no option of a verb: which file has defaults, where development keys lie, and what tests
+read.
+"""
 
 
 def variable(option: str) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+from click.core import ParameterSource
 
-from kubewright.cli.defaults import CONFIGURATION, configuration, defaults
+from kubewright.cli.configuration import READ, configuration
+from kubewright.cli.defaults import defaults
 from kubewright.errors import RequestError
 
 
@@ -45,12 +47,16 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     engine.
     """
     for name in verbs():
-        command = load(name)
-        if isinstance(command, click.Group):
-            for word, below in command.commands.items():
-                yield f"{name} {word}", below
-        else:
-            yield name, command
+        yield from _below(name, load(name))
+
+
+def _below(words: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """A command, or those below a group."""
+    if not isinstance(command, click.Group):
+        yield words, command
+        return
+    for word, below in command.commands.items():
+        yield from _below(f"{words} {word}", below)
 
 
 class Verbs(click.Group):
@@ -73,8 +79,12 @@ class Verbs(click.Group):
         except click.NoSuchCommand as error:
             raise click.NoSuchCommand(error.command_name, possibilities=verbs(), ctx=ctx) from error
         if name is not None and command is not None and verbs()[name].configured:
-            ctx.default_map = {name: defaults(command, commands)}
-            ctx.meta[CONFIGURATION] = configuration()
+            read = configuration(ctx.params.get("config"))
+            ctx.default_map = {name: defaults(command, commands, read)}
+            ctx.meta[READ] = read
+        elif ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
+            remedy = "leave it out, and give the options of the verb themselves"
+            raise RequestError("--config", f"`{name}` reads no configuration", remedy)
         return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,7 +11,8 @@ from pydantic import Field
 from kubewright import run, versions
 from kubewright.gobuild import programs
 from kubewright.gobuild.go import Progress
-from kubewright.models.base import Arch, Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Arch, Header, Model
 from kubewright.models.golang import GoRecipe
 from kubewright.models.parity import Accepting
 
@@ -29,10 +30,10 @@ _OTHERWISE = (("--help",), ("--version",))
 class Comparison(Model):
     """One question to one program of both kinds."""
 
-    program: str
-    asked: str
+    program: str = Field(description="such as kubelet")
+    asked: str = Field(description="the arguments")
     lines: int = Field(description="that the separate program says")
-    accepted: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = Field((), description="differences that were accepted")
     refused: tuple[str, ...] = Field((), description="differences that nobody has accepted")
 
     @property
@@ -41,11 +42,12 @@ class Comparison(Model):
         return not self.accepted and not self.refused
 
 
-class Parity(Model):
-    """The report."""
+class Parity(Answer):
+    """hyperkube compared with the programs that it stands for."""
 
-    kubernetes: str
-    answers: tuple[Comparison, ...]
+    header: Header = headed("parity")
+    kubernetes: str = Field(description="the version that was compared")
+    answers: tuple[Comparison, ...] = Field(description="of every program to every question")
     unused: tuple[str, ...] = Field(
         (), description="accepted differences that are not there any more"
     )

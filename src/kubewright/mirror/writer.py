@@ -10,13 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from kubewright import checked, files
 from kubewright.errors import RequestError
 from kubewright.mirror import upstream_files
 from kubewright.mirror.upstream_files import UpstreamFile
-from kubewright.models.base import Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Header
 from kubewright.models.mirror import NAME, Kind, Mirror
 
 LOCK: Final = ".kubewright.lock"
@@ -46,11 +47,12 @@ _ABOUT: dict[Kind, tuple[str, bytes]] = {
 """What messages call each kind, and the README.txt that people read in it."""
 
 
-class Summary(Model):
+class Summary(Answer):
     """How many files a mirror has, and how many of them this run had to write."""
 
-    files: int
-    written: int
+    header: Header = headed("mirror-made")
+    files: int = Field(description="that the mirror has of what was asked for")
+    written: int = Field(description="that were not there before")
 
 
 @dataclass(frozen=True)

@@ -16,23 +16,23 @@ Kind = Literal[
 class Artifact(Model):
     """A file that exists."""
 
-    name: str
-    kind: Kind
-    arch: Arch | Literal["all"]
+    name: str = Field(description="of the file")
+    kind: Kind = Field(description="what it is")
+    arch: Arch | Literal["all"] = Field(description="whom it is for")
     path: RelativePath = Field(description="below dist/NAME/")
     url: RelativePath = Field(description="below the site's root")
-    size: int
-    sha256: Sha256
-    media_type: str = "application/octet-stream"
+    size: int = Field(description="bytes")
+    sha256: Sha256 = Field(description="of the file")
+    media_type: str = Field("application/octet-stream", description="as a web server states it")
 
 
 class Package(Artifact):
     """A deb or rpm."""
 
-    package: str
-    format: Format
+    package: str = Field(description="its name in package managers")
+    format: Format = Field(description="deb or rpm")
     version: Version = Field(description="as the package manager writes it, epoch left out")
-    epoch: int = 0
+    epoch: int = Field(0, description="of the version; 0: none")
     upstream: Version = Field(description="the upstream version in it")
     unsigned_sha256: Sha256 = Field(
         description="the file without its signature: what rebuilds compare"
@@ -63,7 +63,7 @@ class Record(Model):
     file. The fingerprint is for its own stage: the same one means that there is nothing to do.
     """
 
-    stage: str
+    stage: str = Field(description="package, image or sign")
     fingerprint: Sha256 = Field(description="of all that decides what the stage makes")
     made_from: dict[str, Sha256] = Field(
         description="`lock`, `recipes` and the records that were used (`fetch`, …), by digest"
@@ -72,13 +72,13 @@ class Record(Model):
     options: dict[str, str] = Field(
         default_factory=dict, description="what it was made for and later stages must agree with"
     )
-    artifacts: tuple[Artifact, ...] = ()
-    packages: tuple[Package, ...] = ()
+    artifacts: tuple[Artifact, ...] = Field((), description="files for the site")
+    packages: tuple[Package, ...] = Field((), description="debs and rpms")
     files: dict[RelativePath, Sha256] = Field(
         default_factory=dict, description="made, but not for the site"
     )
-    skipped: tuple[Skipped, ...] = ()
-    builders: tuple[Builder, ...] = ()
+    skipped: tuple[Skipped, ...] = Field((), description="what could not be made")
+    builders: tuple[Builder, ...] = Field((), description="the tools that made it")
 
 
 class Fetched(Record):

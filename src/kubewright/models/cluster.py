@@ -4,7 +4,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from kubewright.models.base import Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Header, Model
 
 NAME: Final = r"(?=.{2,63}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 """The name of a node, and of the container that it is: Docker wants two characters."""
@@ -35,29 +36,31 @@ class Wanted(Model):
 class Cluster(Model):
     """A cluster that an engine has."""
 
-    name: str
+    name: str = Field(description="of the cluster, and of its container")
     version: str = Field(description="of Kubernetes, v1.36.4; empty where only the volume is left")
     state: str = Field(description="the engine's word (running, exited), or `volume only`")
     server: str = Field(description="where its API is, for this machine")
-    image: str
+    image: str = Field(description="its reference; empty where only the volume is left")
     container: str = Field(description="its ID")
-    volume: str
-    created: str
+    volume: str = Field(description="its name")
+    created: str = Field(description="when, as the engine writes it")
 
 
-class Begun(Model):
+class Begun(Answer):
     """A cluster that has become ready."""
 
-    cluster: Cluster
+    header: Header = headed("cluster")
+    cluster: Cluster = Field(description="as the engine has it")
     milliseconds: int = Field(description="from the start of the container")
-    context: str = ""
+    context: str = Field("", description="what kubeconfigs call it")
     kubeconfig: str = Field("", description="the file that has got its access, if any")
 
 
-class Ended(Model):
+class Ended(Answer):
     """What was removed of a cluster."""
 
-    name: str
-    container: bool
-    volume: bool
+    header: Header = headed("cluster-removed")
+    name: str = Field(description="of the cluster")
+    container: bool = Field(description="whether there was one")
+    volume: bool = Field(description="whether there was one")
     kubeconfigs: tuple[str, ...] = Field(description="files that named it")

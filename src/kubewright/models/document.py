@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -54,9 +54,15 @@ class Document(Model):
         """Its JSON Schema, for readers who are as tolerant as ours; its id names the format, which
         is the same on every site.
         """
-        schema: Json = _open(cls.model_json_schema(by_alias=True))
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
-        return {"$schema": DRAFT, "$id": f"urn:kubewright:{name}:{FORMAT}", **schema}
+        return tolerant_schema(cls, re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower())
+
+
+def tolerant_schema(
+    model: type[Model], name: str, mode: Literal["validation", "serialization"] = "validation"
+) -> Json:
+    """The JSON Schema of what readers are tolerant with, for its present format."""
+    schema: Json = _open(model.model_json_schema(by_alias=True, mode=mode))
+    return {"$schema": DRAFT, "$id": f"urn:kubewright:{name}:{FORMAT}", **schema}
 
 
 REMEDY = "run `kubewright repair`, or restore it from a copy of the site"

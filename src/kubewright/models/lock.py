@@ -117,30 +117,34 @@ class DistributionRuntime(Model):
 class Release(Model):
     """The lock. Same catalog, same upstream, same bytes."""
 
-    header: Header = Header(type="kubewright.release")
-    name: str = Field(description="v1.36.4-1")
-    kubernetes: KubernetesVersion
-    revision: int
+    header: Header = Field(
+        Header(type="kubewright.release"), description="what this is, in which format"
+    )
+    name: str = Field(description="such as v1.36.4-1")
+    kubernetes: KubernetesVersion = Field(description="its version of Kubernetes")
+    revision: int = Field(description="of the packages that have Kubernetes' version")
     raised: int = Field(
         0,
         description="what is added to the revisions of packages that have their own",
         exclude_if=is_unsaid,
     )
-    source_date_epoch: int
+    source_date_epoch: int = Field(description="the date of its files, epoch seconds")
     end_of_life: Day | None = Field(
         None, description="when upstream's support of its minor ends, or ended"
     )
-    architectures: tuple[Arch, ...]
+    architectures: tuple[Arch, ...] = Field(description="that it is made for")
     request: ResolveOptions | None = Field(
         None, description="absent where nothing but a version was asked for"
     )
     runtime: Runtime = Field(
         "containerd", description="what runs containers on a node, unless its administrator differs"
     )
-    components: tuple[Component, ...]
-    distributions: tuple[DistributionRuntime, ...] = ()
-    inputs: tuple[Input, ...] = ()
-    unavailable: tuple[Unavailable, ...] = ()
+    components: tuple[Component, ...] = Field(description="Kubernetes first")
+    distributions: tuple[DistributionRuntime, ...] = Field(
+        (), description="packages of distributions that could run containers"
+    )
+    inputs: tuple[Input, ...] = Field((), description="the upstream files that it is made from")
+    unavailable: tuple[Unavailable, ...] = Field((), description="inputs that are not there")
     allowed_changes: tuple[str, ...] = Field(
         (),
         description="components whose bytes may differ from those known for the same version"

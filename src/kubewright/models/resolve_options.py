@@ -10,7 +10,7 @@ from kubewright.models.base import Model
 class Wanted(Model):
     """A component that was asked for by name."""
 
-    component: str
+    component: str = Field(description="as recipes call it")
     range: str = Field("*", description="`*` is any version")
 
 

@@ -287,6 +287,14 @@ class Pointer(Document):
 class Change(Model):
     """One object that a publication wrote, or would write."""
 
-    path: str
-    action: Literal["create", "replace", "link", "delete"]
-    size: int
+    path: str = Field(description="below the site's root")
+    action: Literal["create", "replace", "link", "delete"] = Field(description="what it was")
+    size: int = Field(description="bytes")
+
+
+class Renewal(Model):
+    """A channel that was signed again."""
+
+    channel: ChannelName = Field(description="its name")
+    issued: int = Field(description="publication clock, epoch seconds")
+    valid_until: int | None = Field(None, description="epoch seconds; absent: never")

@@ -17,23 +17,23 @@ from kubewright.models.lock import Runtime
 class Change(Model):
     """What a hop changes beside Kubernetes; an absent version means that the release has none."""
 
-    component: str
-    before: Version | None = None
-    after: Version | None = None
+    component: str = Field(description="as recipes call it")
+    before: Version | None = Field(None, description="absent: there was none")
+    after: Version | None = Field(None, description="absent: there is none")
 
 
 class Moved(Model):
     """Another runtime on the nodes."""
 
-    before: Runtime
-    after: Runtime
+    before: Runtime = Field(description="what ran containers")
+    after: Runtime = Field(description="what runs them")
 
 
 class Hop(Model):
     """One step of an upgrade."""
 
-    from_version: Version = Field(alias="from")
-    to: Version
+    from_version: Version = Field(alias="from", description="where it begins, of Kubernetes")
+    to: Version = Field(description="where it ends")
     skew: str = Field(description="the rule that allows it")
     reason: str = Field(description="why it leads to this patch")
     kubelets: str = Field(description="range of the kubelets that may stay in the cluster after it")

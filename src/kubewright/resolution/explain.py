@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from pydantic import Field
+
 from kubewright import versions
 from kubewright.errors import RequestError
-from kubewright.models.base import Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Header, Model
 from kubewright.models.catalog import MinorFacts, Status
 from kubewright.models.resolve_options import ResolveOptions
 from kubewright.resolution.build_problem import GOES_WITH
@@ -18,45 +21,46 @@ from kubewright.resolution.statements import Facts, facts_of
 class Ground(Model):
     """Something that the choice had to meet."""
 
-    place: str
-    reason: str
-    source: str
+    place: str = Field(description="where the recipes state it")
+    reason: str = Field(description="in words")
+    source: str = Field(description="who says so")
 
 
 class Considered(Model):
     """A version or package that was considered."""
 
-    what: str
-    verdict: str
+    what: str = Field(description="version, or package and version")
+    verdict: str = Field(description="what became of it, in words")
 
 
 class Neighbour(Model):
     """What the newest patch of another minor takes."""
 
-    kubernetes: str
-    version: str
-    status: Status
+    kubernetes: str = Field(description="that patch")
+    version: str = Field(description="of the component")
+    status: Status = Field(description="how well it is founded there")
 
 
-class Explanation(Model):
+class Explanation(Answer):
     """Why a release has this version of a component, or none."""
 
-    component: str
-    kubernetes: str
-    version: str = ""
-    range: str = ""
-    status: Status = "unknown"
-    reason: str
-    grounds: tuple[Ground, ...] = ()
-    newer: tuple[Considered, ...] = ()
-    """Newer versions that are known, and why each was not chosen."""
-    others: tuple[str, ...] = ()
-    """Older versions that would do too."""
-    packages: Mapping[str, tuple[Considered, ...]] = {}
-    """By distribution that was asked for: its packages, and what became of each."""
-    neighbours: tuple[Neighbour, ...] = ()
-    judgements: tuple[Considered, ...] = ()
-    """What kubeadm's own check says of the versions above."""
+    header: Header = headed("explanation")
+    component: str = Field(description="as recipes call it")
+    kubernetes: str = Field(description="the version of the release")
+    version: str = Field("", description="of the component; empty: the release has none")
+    range: str = Field("", description="what was allowed")
+    status: Status = Field("unknown", description="how well the choice is founded")
+    reason: str = Field(description="why this one or none, in words")
+    grounds: tuple[Ground, ...] = Field((), description="what the choice had to meet")
+    newer: tuple[Considered, ...] = Field((), description="known, and why each was not chosen")
+    others: tuple[str, ...] = Field((), description="older versions that would do too")
+    packages: Mapping[str, tuple[Considered, ...]] = Field(
+        {}, description="by distribution that was asked for: its packages, and their fate"
+    )
+    neighbours: tuple[Neighbour, ...] = Field((), description="what other minors take")
+    judgements: tuple[Considered, ...] = Field(
+        (), description="what kubeadm's own check says of the versions above"
+    )
 
 
 def explain(

@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from kubewright import versions
-from kubewright.models.base import Arch, Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Arch, Header, Model
 from kubewright.models.catalog import MinorFacts
 from kubewright.models.components import Components, ComponentSource
 from kubewright.resolution.request import kubelet, read_marker
@@ -25,12 +28,17 @@ for.
 class Update(Model):
     """A version that an upstream has and the recipes lack."""
 
-    component: str
-    version: str
-    recipe: str
-    """The file to state it in."""
-    evidence: str
-    """What the upstream says, in words."""
+    component: str = Field(description="as recipes call it")
+    version: str = Field(description="that the recipes lack")
+    recipe: str = Field(description="the file to state it in")
+    evidence: str = Field(description="what the upstream says, in words")
+
+
+class Updates(Answer):
+    """All that an upstream has and the recipes lack."""
+
+    header: Header = headed("updates")
+    updates: tuple[Update, ...] = Field(description="Kubernetes first, each oldest first")
 
 
 def updates(

@@ -79,7 +79,8 @@ def expected(reader: Reader, present: Present, publisher: Publisher, now: int) -
             then = states.get(files.sha256(record.to_bytes()), present.state)
             keys = _keys_of(reader, record, then)
             listed = contents.read(reader, record, present.state.revoked)
-            yield from _channel(publisher, record, listed, keys, newest=record is newest)
+            renewed = draft.renewed if record is newest else None
+            yield from _channel(publisher, record, listed, keys, renewed)
     yield from _index(reader, publisher, present.state)
     for path, data in documents(draft, publisher).items():
         if present.state.files.get(path) == files.sha256(data):
@@ -157,10 +158,12 @@ def _came_with(reader: Reader, state: State, older: State | None) -> dict[str, b
 
 
 def _channel(
-    publisher: Publisher, record: Channel, listed: Contents, keys: Shipped, *, newest: bool
+    publisher: Publisher, record: Channel, listed: Contents, keys: Shipped, renewed: int | None
 ) -> Iterator[Object]:
-    """What a record of a channel is served as; of one that another followed, what stays."""
-    rendered = repositories.render(record, listed, publisher.signer, keys, None)
+    """What a record of a channel is served as, on a site whose suites were `renewed` then; None: of
+    one that another followed, what stays.
+    """
+    rendered = repositories.render(record, listed, publisher.signer, keys, None, renewed or 0)
     if rendered.record != record:  # what does not hang on its signatures can be made all the same
         named = {(reference.path, reference.sha256) for reference in indexes(record)}
         if record.repo_key == publisher.signer.fingerprint:
@@ -171,7 +174,7 @@ def _channel(
                 yield item
         return
     for item in rendered.objects:
-        if newest or item.kind is Kind.immutable:
+        if renewed is not None or item.kind is Kind.immutable:
             yield item
 
 

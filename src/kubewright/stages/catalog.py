@@ -7,7 +7,7 @@ from kubewright import files, versions
 from kubewright.errors import RequestError
 from kubewright.recipes import Recipes
 from kubewright.resolution.lint import Contradiction, contradictions
-from kubewright.resolution.updates import Update, updates
+from kubewright.resolution.updates import Updates, updates
 from kubewright.settings import Settings
 
 
@@ -39,13 +39,13 @@ def size(recipes: Recipes) -> dict[str, int]:
     }
 
 
-def diff(settings: Settings, recipes: Recipes) -> tuple[Update, ...]:
+def diff(settings: Settings, recipes: Recipes) -> Updates:
     """What the settings' upstream has and the recipes lack."""
     from kubewright.stages.upstreams import opened
 
-    return updates(
-        recipes.catalog, recipes.components, opened(settings, recipes), jobs=settings.jobs
-    )
+    upstream = opened(settings, recipes)
+    found = updates(recipes.catalog, recipes.components, upstream, jobs=settings.jobs)
+    return Updates(updates=found)
 
 
 def new(minor: str, recipes: Recipes) -> Path:

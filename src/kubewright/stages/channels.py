@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from kubewright.errors import PublicationConflict, RequestError
-from kubewright.models.base import Model
-from kubewright.models.site import Change, Channel
+from kubewright.models.site import Change, Channel, Renewal
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
@@ -139,14 +138,6 @@ def offering(settings: Settings, record: Channel) -> dict[str, str]:
         if name != record.channel and other.current and other.current.name == left:
             found[name] = left
     return found
-
-
-class Renewal(Model):
-    """A channel that was signed again; times are epoch seconds."""
-
-    channel: str
-    issued: int
-    valid_until: int | None
 
 
 class Refreshed(NamedTuple):

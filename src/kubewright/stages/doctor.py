@@ -9,7 +9,8 @@ from pydantic import Field
 
 from kubewright import needs
 from kubewright.errors import RequestError
-from kubewright.models.base import Model
+from kubewright.models.answer import Answer, headed
+from kubewright.models.base import Header, Model
 from kubewright.moments import day, midnight
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
@@ -23,17 +24,18 @@ what of that is published.
 class Finding(Model):
     """One thing that was looked at."""
 
-    name: str
+    name: str = Field(description="a row of needs.toml, or of this machine")
     state: str = Field(description="ok, lacking, or helps: it would help, and is not there")
-    detail: str
+    detail: str = Field(description="in words")
     verbs: tuple[str, ...] = Field((), description="that need it, or do less without it")
-    remedy: str = ""
+    remedy: str = Field("", description="the line that brings it; empty where all is there")
 
 
-class Diagnosis(Model):
+class Diagnosis(Answer):
     """What was looked at, and what is wanting for the verbs that were asked about."""
 
-    findings: tuple[Finding, ...]
+    header: Header = headed("diagnosis")
+    findings: tuple[Finding, ...] = Field(description="all that was looked at")
     lacking: tuple[str, ...] = Field(description="verbs of those asked about that cannot begin")
     remedy: str = Field(description="the one line that brings all that they lack")
 
@@ -42,17 +44,21 @@ def known() -> list[str]:
     """The verbs and sessions that need something."""
     found: dict[str, None] = {}
     for need in needs.table().values():
-        found |= dict.fromkeys((*need.verbs, *need.helps))
+        found |= dict.fromkeys(need.verbs)
+        for part in need.only:
+            found |= dict.fromkeys(part.verbs)
+        found |= dict.fromkeys(need.helps)
     return [*found]
 
 
 def doctor(asked: Sequence[str], settings: Settings, recipes: Recipes) -> Diagnosis:
     """Look at this machine for some verbs, or for all."""
-    findings = [*_programs(asked, settings), *_room(settings), *_clock(settings, recipes)]
+    looked: needs.Looked = {}
+    findings = [*_programs(asked, settings, looked), *_room(settings), *_clock(settings, recipes)]
     verbs: list[str] = []
     lacks: list[needs.Lack] = []
     for verb in asked or known():
-        found = [*needs.lacking(verb, settings)]
+        found = [*needs.lacking(verb, settings, looked)]
         verbs += [verb] if found else []
         lacks += found
     return Diagnosis(findings=tuple(findings), lacking=tuple(verbs), remedy=needs.joined(lacks))
@@ -68,13 +74,14 @@ def refuse_unknown(asked: Iterable[str], verbs: Iterable[str]) -> None:
             )
 
 
-def _programs(asked: Sequence[str], settings: Settings) -> Iterator[Finding]:
+def _programs(asked: Sequence[str], settings: Settings, looked: needs.Looked) -> Iterator[Finding]:
     for name, need in needs.table().items():
-        verbs = [one for one in (*need.verbs, *need.helps) if not asked or one in asked]
-        if not verbs or (need.when and not need.applies(settings)):
+        needed = need.needed(settings)
+        verbs = [one for one in (*needed, *need.helps) if not asked or one in asked]
+        if not verbs:
             continue
-        missing = need.missing()
-        required = any(one in need.verbs for one in verbs)
+        missing = needs.look(name, looked)
+        required = any(one in needed for one in verbs)
         state = "ok" if not missing else "lacking" if required else "helps"
         detail = f"{', '.join(missing)} not found: {need.what}" if missing else need.what
         line = needs.remedy(need, missing) if missing else ""

@@ -16,7 +16,8 @@ from kubewright.errors import KubewrightError, RequestError
 from kubewright.log import redacted
 from kubewright.mirror import Summary, Writer
 from kubewright.mirror.upstream_files import RELEASES
-from kubewright.models.base import Model, Sha256
+from kubewright.models.answer import headed
+from kubewright.models.base import Header, Model, Sha256
 from kubewright.models.catalog import RELEASE_URL
 from kubewright.models.components import Components
 from kubewright.models.lock import Input
@@ -38,8 +39,8 @@ Kind = Literal["file", "checksum", "signature", "marker"]
 class Address(Model):
     """An upstream's file that a release is made of, or that vouches for one."""
 
-    url: str
-    kind: Kind
+    url: str = Field(description="the upstream's own")
+    kind: Kind = Field(description="file: an input; the others vouch for one, or name a version")
     read_from: str | None = Field(None, description="where it is read, if not there")
     sha256: Sha256 | None = Field(None, description="of a file, if anything states it")
 
@@ -47,8 +48,13 @@ class Address(Model):
 class Downloaded(Summary):
     """What `mirror download` has copied, or would copy."""
 
-    kubernetes: str
-    addresses: tuple[Address, ...]
+    header: Header = headed("mirror-download")
+    directory: str = Field("", description="the mirror")
+    dry_run: bool = Field(
+        False, description="whether nothing was written, and this is what would be"
+    )
+    kubernetes: str = Field(description="its version")
+    addresses: tuple[Address, ...] = Field(description="of all files, in order")
 
 
 class Keeping(Upstream):
@@ -81,6 +87,12 @@ def download(request: str, directory: Path, settings: Settings, recipes: Recipes
             "leave it out, or list the addresses alone with --dry-run",
         )
     refuse_unused(settings.upstream_for, recipes.components)
+    done = _download(request, directory, settings, recipes)
+    said = {"directory": str(directory), "dry_run": settings.dry_run}
+    return done.model_copy(update=said)
+
+
+def _download(request: str, directory: Path, settings: Settings, recipes: Recipes) -> Downloaded:
     upstream = None if settings.offline else Keeping(settings.upstream, settings.upstream_for)
     solved = solution(request, settings, recipes, upstream)
     kubernetes, chosen = solved.case.kubernetes, solved.components
@@ -246,4 +258,4 @@ def _downloaded(
         place = redacted(base.at(host_path(url))) if base else None
         addresses.append(Address(url=url, kind=kind, read_from=place, sha256=digests.get(url)))
     made = done or Summary(files=len(addresses), written=0)
-    return Downloaded(**made.model_dump(), kubernetes=kubernetes, addresses=tuple(addresses))
+    return Downloaded.of(made, kubernetes=kubernetes, addresses=tuple(addresses))

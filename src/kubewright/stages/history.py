@@ -26,7 +26,11 @@ def history(channel: str, settings: Settings) -> list[Channel]:
 
 
 def list_channels(settings: Settings) -> list[Channel]:
-    """The present record of every channel of the site."""
+    """The present record of every channel of the site. Raises RequestError where there is none."""
     reader = Reader(store(settings))
     state = reader.present().state
-    return list(reader.channels(state).values()) if state else []
+    if state is None:
+        raise RequestError(
+            settings.site, "nothing is published", "publish a release first, or give another --site"
+        )
+    return list(reader.channels(state).values())

@@ -15,7 +15,8 @@ from kubewright.gobuild.build_cache import BuildCache, BuildInputs
 from kubewright.gobuild.go import NotOffered, Progress
 from kubewright.mirror import Summary, Writer, bundle, upstream_files
 from kubewright.mirror.upstream_files import UpstreamFile
-from kubewright.models.base import Arch, Model
+from kubewright.models.answer import headed
+from kubewright.models.base import Arch, Header, Model
 from kubewright.models.golang import GoComponent
 from kubewright.models.lock import Component
 from kubewright.models.mirror import Mirror
@@ -30,25 +31,26 @@ _OWN = ("kubernetes", "hyperkube")
 class Gap(Model):
     """Something that a mirror from source does not have."""
 
-    component: str
-    version: str
+    component: str = Field(description="as recipes call it")
+    version: str = Field(description="that the release chooses")
     arch: Arch | None = Field(None, description="absent: for none of them")
-    reason: str
+    reason: str = Field(description="in words")
 
 
 class Nearest(Model):
     """A component that is there at another version than the release chooses."""
 
-    component: str
-    wanted: str
-    there: str
+    component: str = Field(description="as recipes call it")
+    wanted: str = Field(description="the version that the release chooses")
+    there: str = Field(description="the version that is in the mirror instead")
 
 
 class SourceSummary(Summary):
     """What `mirror source` made."""
 
-    nearest: tuple[Nearest, ...] = ()
-    unavailable: tuple[Gap, ...] = ()
+    header: Header = headed("mirror-source")
+    nearest: tuple[Nearest, ...] = Field((), description="components at another version")
+    unavailable: tuple[Gap, ...] = Field((), description="components that are not there")
 
 
 @dataclass(frozen=True)

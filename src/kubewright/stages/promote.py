@@ -1,7 +1,7 @@
 """promote and publish, from the site alone: a release that it has goes into more channels."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kubewright.errors import RequestError
 from kubewright.models.site import (
@@ -116,10 +116,17 @@ def bring_back(
 def default_names(draft: Draft, entry: ChannelRelease) -> tuple[str, ...]:
     """The channels that a release belongs to. Raises RequestError where all have a higher one."""
     floating = {name: record for name in channels.FLOATING if (record := draft.published(name))}
-    names = channels.default_channels(entry.kubernetes, floating)
+    return belonging(entry.name, entry.kubernetes, floating)
+
+
+def belonging(name: str, kubernetes: str, published: Mapping[str, Channel]) -> tuple[str, ...]:
+    """The channels that a release of Kubernetes belongs to, by what these have; `name` is for
+    people. Raises RequestError where all have a higher one.
+    """
+    names = channels.default_channels(kubernetes, published)
     if not names:
         raise RequestError(
-            entry.name, "lower than what every channel has", "name a channel with --channel"
+            name, "lower than what every channel has", "name a channel with --channel"
         )
     return names
 

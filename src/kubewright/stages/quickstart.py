@@ -120,5 +120,6 @@ def _next_steps(home: Path, site: Path, recipes: Recipes, keys: Keys) -> Iterato
     command = "./nox -s" if (recipes.root / "noxfile.py").is_file() else "kubewright"
     dashes = " --" if command.startswith("./nox") else ""
     yield f"next      {command} verify{dashes} {site} --trust-on-first-use"
+    yield f"          python3 -m http.server --directory {site} 8000   # for a node to install from"
     yield f"          {command} resolve{dashes} stable --offline   # what a real release would have"
     yield "          README.md, A first real release"

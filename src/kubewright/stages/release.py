@@ -24,10 +24,10 @@ from kubewright.stages import (
     verify,
 )
 from kubewright.stages.carried import listed_rpms, reading
-from kubewright.stages.dryrun import Plan, plan
+from kubewright.stages.dryrun import planned
 from kubewright.stages.site import addressed, keyring, published_keys
 from kubewright.stages.site_keys import settled, site_keyring
-from kubewright.stages.store import store
+from kubewright.stages.store import refuse_unwritable, store
 from kubewright.stages.trust import believed
 from kubewright.verification import Report
 from kubewright.workspace import Workspace
@@ -42,6 +42,7 @@ def release(
     request: str, settings: Settings, recipes: Recipes, keys: Keys
 ) -> tuple[Workspace, list[str], list[Change]]:
     """Run every stage; each does only what is not done yet."""
+    refuse_unwritable(settings)
     settings = addressed(settings, keys)
     origins.refuse_exposed(settings, keys)
     course = Course(log, STAGES)
@@ -50,7 +51,7 @@ def release(
         origins.refuse(lock, settings, keys, recipes.components)
         known_inputs.compare_with_site(lock, settings, keys)
         said.append(f"{lock.name} of {len(lock.components)} components")
-    _say_plan(plan(workspace, lock, settings.cache, recipes, settings.only), settings)
+    log.info("plan: %s", planned(workspace, lock, settings, recipes, keys).intent())
     with course.stage("fetch") as said:
         inputs = fetch.fetch(workspace, settings, recipes).inputs
         said.append(f"{len(inputs)} inputs")
@@ -84,18 +85,6 @@ def _sum_up(course: Course, settings: Settings, *, published: bool) -> None:
         log.info("%s", line)
     if published:
         log.info("next: let any web server serve %s%s", settings.site, _at(settings))
-
-
-def _say_plan(found: Plan, settings: Settings) -> None:
-    """What is about to be done, before it is."""
-    compiled = f", compile {len(found.compile)}" if found.compile else ""
-    architectures = ", ".join(found.architectures)
-    log.info(
-        "plan: fetch %d of %d inputs%s; build %d packages and %d images for %s, as far as they are"
-        " not there; publish on %s%s",
-        len(found.fetch), found.inputs, compiled, len(found.packages), len(found.images),
-        architectures, settings.site, f" as {settings.url}" if settings.url else "",
-    )  # fmt: skip
 
 
 def _at(settings: Settings) -> str:

@@ -1,5 +1,7 @@
 """The store that the settings name: where a site is written."""
 
+import errno
+import os
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -7,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubewright.errors import RequestError
+from kubewright import files
+from kubewright.errors import DiskError, RequestError
 from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.site.directory import DirectoryStore
@@ -85,7 +88,7 @@ def _bundle(path: Path) -> Source:
 
 
 def store(settings: Settings) -> Store:
-    """The store of the site that the settings name. Raises RequestError as `refuse` does."""
+    """The store of the site that the settings name. Raises as `refuse` does."""
     refuse(settings)
     if settings.site.startswith("s3://"):
         return _bucket(settings.site, settings.s3_endpoint)
@@ -93,7 +96,7 @@ def store(settings: Settings) -> Store:
 
 
 def refuse(settings: Settings) -> None:
-    """Raise RequestError for a site that nobody could write to, whatever is there."""
+    """Raise RequestError or DiskError for a site that nobody could write to."""
     site = settings.site
     if site.startswith("s3://"):
         _named(site)
@@ -105,6 +108,32 @@ def refuse(settings: Settings) -> None:
             "only directories and buckets can be published to",
             "give a path, or s3://BUCKET/PREFIX",
         )
+    _refuse_place(Path(site))
+
+
+def _refuse_place(site: Path) -> None:
+    """Raise DiskError where there can be no directory."""
+    for place in (site, *site.absolute().parents):
+        if place.is_symlink() and not place.exists():
+            target = place.readlink()
+            problem = f"a link to {target}, which is not there"
+            raise DiskError(str(place), problem, f"make {target}, or remove the link")
+        if place.exists():
+            if not place.is_dir():
+                raise DiskError(
+                    str(place), "a file, and a site is a directory", "choose another --site"
+                )
+            return
+
+
+def refuse_unwritable(settings: Settings) -> None:
+    """Raise DiskError for a site that cannot be written to, before any work is done for it."""
+    site = Path(settings.site).absolute()
+    if settings.site.startswith("s3://"):
+        return
+    nearest = next(place for place in (site, *site.parents) if place.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise files.disk_error(PermissionError(errno.EACCES, "Permission denied"), site)
 
 
 def _refuse_endpoint(site: str, s3_endpoint: str | None) -> None:

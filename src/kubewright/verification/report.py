@@ -3,91 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from pydantic import Field
-
 from kubewright.errors import KubewrightError, UpstreamUnreachable
-from kubewright.models.base import Model
 from kubewright.models.document import REMEDY
-from kubewright.moments import moment
-from kubewright.printable import printable
+from kubewright.models.report import Finding
 from kubewright.verification.source import Measure
 
 CHANGED = f"its SHA-256 is not the one that the site names; {REMEDY}"
-
-
-class Finding(Model):
-    """One thing that is wrong."""
-
-    place: str
-    problem: str
-
-
-class Publication(Model):
-    """Which publication of a site was looked at."""
-
-    number: int
-    issued: int = Field(description="publication clock, epoch seconds")
-    site: str = Field(description="the id of the site; empty where it has none")
-    url: str = Field(description="the site's own address; empty where none is fixed")
-    sha256: str = Field(description="of the state")
-
-    def line(self) -> str:
-        """The same for people."""
-        where = f" at {self.url}" if self.url else ", which has no fixed address"
-        return (
-            f"publication {self.number} of {moment(self.issued)},"
-            f" site {self.site or 'without an id'}{where}"
-        )
-
-
-class Report(Model):
-    """The outcome of a verification."""
-
-    site: str
-    checked: int
-    releases: tuple[str, ...]
-    keys: tuple[str, ...]
-    warnings: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    strays: tuple[str, ...] = Field((), description="paths that nothing on the site names")
-    first_use: bool = Field(
-        False, description="whether no key was given, so that the site's own are believed"
-    )
-    publication: Publication | None = None
-    here: tuple[str, ...] | None = Field(
-        None, description="releases whose packages and images are here; none: all of them"
-    )
-    history: dict[int, str] = Field(
-        {}, exclude=True, description="digests of publications by their numbers"
-    )
-    named: tuple[str, ...] = Field(
-        (), exclude=True, description="every path that a document of the site names"
-    )
-    unfinished: bool = Field(
-        False, exclude=True, description="whether a publication is under way, or was cut short"
-    )
-
-    def lines(self) -> Iterator[str]:
-        """The report for people, as a terminal may show it."""
-        yield from map(printable, self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        whence = ", believed because the site says so" if self.first_use else ""
-        for key in self.keys:
-            yield f"key {key}{whence}"
-        for warning in self.warnings:
-            yield f"warning: {warning}"
-        for finding in self.findings:
-            yield f"FAILED {finding.place}: {finding.problem}"
-        if self.publication is not None:
-            yield self.publication.line()
-        if self.here is not None:
-            some = ", ".join(self.here) or "none"
-            yield f"of {len(self.releases)} releases {len(self.here)} here: {some}"
-        sound = "all sound by the site's own keys" if self.first_use else "all sound"
-        verdict = f"{len(self.findings)} failed" if self.findings else sound
-        releases = ", ".join(self.releases) or "none"
-        yield f"{self.site}: {self.checked} checks, {verdict}; releases: {releases}"
 
 
 class Tally:

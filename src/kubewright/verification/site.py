@@ -5,6 +5,7 @@ from functools import partial
 
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.models.document import REMEDY
+from kubewright.models.report import Publication, Report
 from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease, State
 from kubewright.moments import is_to_come, moment
 from kubewright.site import layout
@@ -25,7 +26,7 @@ from kubewright.verification import (
 from kubewright.verification import demands as demand
 from kubewright.verification.demands import Demands
 from kubewright.verification.releases import Kept
-from kubewright.verification.report import Publication, Report, Tally
+from kubewright.verification.report import Tally
 from kubewright.verification.repositories import Listed, Packages
 from kubewright.verification.source import Source, Steady
 from kubewright.verification.walk import Walk

@@ -48,7 +48,7 @@ def variables(facts: MinorReleases) -> dict[str, Any]:
         "ways": shared.ways(facts.url, channel) if channel else [],
         "sources": _sources(facts, newest),
         "development": any(one.development for one in facts.releases),
-        "origin": "upstream",
+        "origin": "",  # an index does not say it
     }
 
 
