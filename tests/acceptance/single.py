@@ -270,7 +270,8 @@ def there(lab: Lab) -> dict[str, list[str]]:
     """What clusters could leave behind."""
     run = partial(lab.engine.run, check=False)
     docker = lab.engine.docker
-    links = [one.name for one in Path("/sys/class/net").iterdir()]
+    ports = Path("/sys/class/net", lab.network.bridge, "brif")  # others may have links of their own
+    links = [one.name for one in ports.iterdir()]
     return {
         "processes": lab.engine.traces.processes(),
         # The engine keeps the one of the machine's network, once a container has asked for that.

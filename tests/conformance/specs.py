@@ -13,6 +13,8 @@ STATES: tuple[State, ...] = ("passed", "failed", "skipped", "left out")
 
 LEFT_OUT: Mapping[str, str] = {
     "should have at least two untainted nodes": "the cluster has one node",
+    "Daemon set .* should rollback without unnecessary restarts": "it begins with asking for two "
+    "nodes",
     "busybox container should not write to root filesystem": "it compares words of BusyBox's own "
     "shell, in whose place the image has bash, which passes on more variables",
     "ImageVolume should succeed with pod and pull policy": "it looks for Alpine Linux in an image, "
