@@ -150,8 +150,8 @@ def test_a_part_of_the_packages_is_no_release(home: Settings, keys: Keys) -> Non
 
 def test_a_site_keeps_its_address(tmp_path: Path, build: Build, keys: Keys) -> None:
     settings = build(tmp_path, url="http://127.0.0.1:8080")
-    with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:8080, not without"):
-        again(settings, "v1.36.4", keys, url="")
+    with pytest.raises(KubewrightError, match=r"published as http://127.0.0.1:8080, not http://o"):
+        again(settings, "v1.36.4", keys, url="http://other.invalid")
 
 
 def test_new_keys_take_over_a_site_and_old_signatures_stay_good(
