@@ -1,6 +1,6 @@
 """Renders a publication: from what a site is and what shall change to the list of all objects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,7 @@ from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.metadata import Lasting, Whose
-from kubewright.site.objects import Kind, Object, immutable, in_order, is_other
+from kubewright.site.objects import Kind, Object, Source, immutable, in_order, is_other
 from kubewright.site.rendering import Rendering
 from kubewright.site.unchanged import Unchanged
 
@@ -65,6 +65,7 @@ class _Changed(Rendering):
         for release in self.draft.incoming.values():
             objects += release.files
         objects += self.channel_objects()
+        objects += self._left(objects)
         others, renewed = self._others()
         objects += others
         made = self._metadata(state, index, (state_data, data, *documents.values()), renewed)
@@ -76,6 +77,20 @@ class _Changed(Rendering):
         objects.append(self._backup(state, objects, documents))
         objects += [*made.objects, derived.commit(said, first=tag is None)]
         return Publication(state, in_order(objects), tag, said)
+
+    def _left(self, objects: Iterable[Object]) -> Iterator[Object]:
+        """What channels that are published anew should have been served as before, where that was
+        cut short: a bucket gets copies last, and the history is kept whole.
+        """
+        coming = {item.path for item in objects}
+        for name in self.draft.records:
+            record = self.draft.published(name)
+            if record is None or not self.is_unwritten(record):
+                continue
+            meant = self.rendered_channel(record, self.draft.listed_by(record), None)
+            for item in meant.objects if meant.record == record else ():
+                if isinstance(item.content, Source) and item.path not in coming:
+                    yield item
 
     def _others(self) -> tuple[list[Object], int]:
         """The suites of channels that stay, where they are due; and when suites were renewed

@@ -96,15 +96,28 @@ def indexes(record: Channel) -> Iterator[Reference]:
         for kind in yum.KINDS:
             digest = getattr(repodata, kind)
             yield Reference(f"{snapshot}/{yum.data_name(kind, digest)}", digest)
-            if kind == "primary":
-                digest = repodata.plain_primary
-            yield Reference(f"{plain}/{yum.data_name(kind, digest)}", digest)
+        digest = repodata.plain_primary
+        yield Reference(f"{plain}/{yum.data_name('primary', digest)}", digest)
         if record.key_hint:
             yield Reference(f"{snapshot}/{layout.hinted(record.key_hint)}")
-            yield Reference(f"{plain}/{layout.hinted(record.key_hint)}")
         yield Reference(f"{snapshot}/{yum.REPOMD}", repodata.repomd)
         yield Reference(f"{snapshot}/{yum.REPOMD}.asc")
         yield Reference(f"{snapshot}/{yum.REPOMD}.key")
+    yield from copies(record)
+
+
+def copies(record: Channel) -> Iterator[Reference]:
+    """Those of them whose bytes a snapshot has: in a bucket they are made while the record is
+    swapped, and not before.
+    """
+    for base, repodata in record.repodata.items():
+        plain = layout.yum_path(record.channel, base)
+        for kind in yum.KINDS:
+            if kind != "primary":
+                digest = getattr(repodata, kind)
+                yield Reference(f"{plain}/{yum.data_name(kind, digest)}", digest)
+        if record.key_hint:
+            yield Reference(f"{plain}/{layout.hinted(record.key_hint)}")
 
 
 def served(record: Channel) -> Iterator[Reference]:

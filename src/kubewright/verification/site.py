@@ -9,7 +9,7 @@ from kubewright.models.report import Publication, Report
 from kubewright.models.site import YANKED, Channel, ChannelRelease, Index, IndexedRelease, State
 from kubewright.moments import is_to_come, moment
 from kubewright.site import layout
-from kubewright.site.references import indexes, linked, references, served
+from kubewright.site.references import copies, indexes, linked, references, served
 from kubewright.verification import (
     apt,
     identity,
@@ -166,7 +166,7 @@ def _channel(
     copy = state.channels[name]
     copied = layout.channel_copy(name, copy.sequence, copy.sha256)
     for record in publications.channel_history(walk, channel, copied, state.history.oldest(name)):
-        walk.expect(indexes(record))
+        _indexes(walk, record, being_made=record is channel and name in walk.unwritten)
         snapshots.check(walk, record)
         _links(walk, record, kept, being_made=record is channel and name in walk.unwritten)
     walk.tally.require(
@@ -190,6 +190,13 @@ def _channel(
             walk.expect([reference])
     if name not in walk.unwritten:
         _served(walk, channel, kept)
+
+
+def _indexes(walk: Walk, record: Channel, *, being_made: bool) -> None:
+    """The immutable indexes of a record; of one that is being published not what comes last."""
+    later = {reference.path for reference in copies(record)} if being_made else set()
+    walk.named |= later
+    walk.expect(one for one in indexes(record) if one.path not in later)
 
 
 def _served(walk: Walk, channel: Channel, kept: Mapping[str, Kept]) -> None:
