@@ -20,6 +20,7 @@ def closure(reader: Reader, present: Present, dropped: Collection[str] = ()) -> 
     state, digest = present.state, present.sha256
     if state is None or digest is None:
         return set()
+    reader.foresee_history()
     found = {*layout.POINTERS, layout.FINISHED, layout.STATE}
     found |= {reference.path for reference in references(state)}
     for older, sha256 in reader.states(state, digest):

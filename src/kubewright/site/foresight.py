@@ -19,6 +19,9 @@ from kubewright.site.anchor import Anchor
 _MANIFESTS: Final = 6
 """How many manifests are read for what they say of inputs and for the page."""
 
+_FOLDERS: Final = ("publications/", "releases/", "tuf/")
+"""Where the documents are that name all others."""
+
 _DAMAGED: Final = (ValueError, LookupError, TypeError, AttributeError, KubewrightError)
 
 
@@ -47,6 +50,24 @@ def present(store: Ahead, anchor: Anchor | None) -> None:
     with suppress(*_DAMAGED):
         objects |= dict.fromkeys(_manifests(json.loads(said[3])))
     store.expect(objects, stats=stats)
+
+
+def history(store: Ahead) -> None:
+    """Ask for every document that says what a site has been, in a round after the lists."""
+    if not store.distant:
+        return
+    store.expect(lists=_FOLDERS)
+    wanted: list[str] = []
+    for folder in _FOLDERS:
+        wanted += filter(_is_document, store.list(folder))
+    store.expect(wanted)
+
+
+def _is_document(path: str) -> bool:
+    """Whether an object names others: not a signature, nor a second copy."""
+    if path.startswith("releases/"):
+        return path.endswith(f"/{layout.MANIFEST}")
+    return path.endswith(".json") and not path.endswith(layout.BACKUP)
 
 
 def _roots(anchor: Anchor | None) -> Iterator[str]:

@@ -43,6 +43,7 @@ class Reader:
         self._documents: dict[str, bytes] = {}
         self._read: dict[tuple[type[Document], str], Document] = {}
         self._backup: str | None = None
+        self._foreseen = False
 
     def present(self) -> Present:
         """Read the pointer and the state that it names.
@@ -168,6 +169,12 @@ class Reader:
         """The index of releases."""
         path = layout.index_copy(state.index.sequence, state.index.sha256)
         return self.document(Index, state.index.sha256, path, layout.INDEX)
+
+    def foresee_history(self) -> None:
+        """Ask a distant store at once for all documents of the site's history, the first time."""
+        if not self._foreseen:
+            self._foreseen = True
+            foresight.history(self.store)
 
     def states(self, newest: State, sha256: Sha256) -> Iterator[tuple[State, Sha256]]:
         """A state and those before it that the site still has, with their digests, newest first.

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import filter as matching
+from functools import partial
 
 from kubewright.site.anchor import Anchor
 from kubewright.site.closure import closure
@@ -43,16 +45,10 @@ def remove(store: Store, anchor: Anchor | None, paths: Sequence[str]) -> tuple[s
     removed: list[str] = []
     named, tag = _named(store, anchor)
     for start in range(0, len(paths), BATCH):
-        saved: dict[str, bytes] = {}
-        for path in paths[start : start + BATCH]:
-            stat = None if path in named else store.stat(path)
-            if stat is None:
-                continue
-            stored = store.get(path) if stat.size <= LARGEST else None
-            if stored is not None:
-                saved[path] = stored.data
-            store.delete(path)
-            removed.append(path)
+        unnamed = [path for path in paths[start : start + BATCH] if path not in named]
+        taken = _all_taken(store, unnamed)
+        removed += [path for path, was in taken.items() if was is not None]
+        saved = {path: was for path, was in taken.items() if was}
         if _tag(store) != tag:
             named, tag = _named(store, anchor)
             for path in saved.keys() & named:
@@ -60,6 +56,25 @@ def remove(store: Store, anchor: Anchor | None, paths: Sequence[str]) -> tuple[s
                 store.put(path, saved[path], if_absent=True)
                 removed.remove(path)
     return tuple(removed)
+
+
+def _all_taken(store: Store, paths: Sequence[str]) -> dict[str, bytes | None]:
+    """Remove these objects, from a distant store all at once; what each was."""
+    take = partial(_taken, store)
+    if not store.distant:
+        return {path: take(path) for path in paths}
+    with ThreadPoolExecutor(BATCH) as pool:
+        return dict(zip(paths, pool.map(take, paths), strict=True))
+
+
+def _taken(store: Store, path: str) -> bytes | None:
+    """Remove an object; its bytes, none of one that is too large for that. None: none was there."""
+    stat = store.stat(path)
+    if stat is None:
+        return None
+    stored = store.get(path) if stat.size <= LARGEST else None
+    store.delete(path)
+    return stored.data if stored else b""
 
 
 def _named(store: Store, anchor: Anchor | None) -> tuple[set[str], str | None]:

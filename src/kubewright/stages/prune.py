@@ -87,6 +87,7 @@ class _Plan:
         if digest is not None:
             path = layout.pruned_copy(digest)
             self.before = self.reader.document(Pruned, digest, path)
+        self.reader.foresee_history()
         self.there = self._there()
         self.kept = self._kept()
         self.dropped = frozenset(self._dropped())
