@@ -1,6 +1,7 @@
 """TUF metadata of a site: who publishes goes by it, whoever has written on the site meanwhile."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from kubewright.metadata import chain, formats
 from kubewright.metadata.names import role_path
 from kubewright.models.base import DAY
 from kubewright.models.site import Pointer
+from kubewright.run import run
 from kubewright.settings import Settings
 from kubewright.signing import roots
 from kubewright.signing.absent import Absent
@@ -511,3 +513,11 @@ def test_a_snapshot_before_is_reached_by_digest_alone(home: Settings) -> None:
     write(path, path.read_bytes() + b" ")
     with pytest.raises(VerificationFailed, match="missing or damaged"):
         chain.before(word.published, reader.at, 0)
+
+
+@pytest.mark.parametrize("module", ["stages.history", "stages.verify", "stages.publish"])
+def test_boto3_is_loaded_for_buckets_alone(module: str) -> None:
+    """It takes as long as all else; the library would load it for a signer of its own."""
+    ask = f"import sys, kubewright.{module}; print('boto3' in sys.modules); import boto3.session"
+    done = run([sys.executable, "-c", ask])
+    assert done.stdout == "False\n"

@@ -5,12 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
-
 from kubewright import files
 from kubewright.errors import VerificationFailed
 from kubewright.metadata import formats
 from kubewright.metadata.formats import Origin, Target
+from kubewright.metadata.library import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from kubewright.metadata.names import FOLDER, TIMESTAMP, role_path
 from kubewright.models.document import REMEDY
 from kubewright.moments import moment

@@ -7,23 +7,25 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from securesystemslib.signer import Key, Signature, SSlibKey
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import (
+
+from kubewright import files
+from kubewright.errors import RequestError, VerificationFailed
+from kubewright.metadata.library import (
+    DeserializationError,
+    JSONSerializer,
+    Key,
     Metadata,
     MetaFile,
+    RepositoryError,
     Role,
     Root,
+    Signature,
     Snapshot,
+    SSlibKey,
     TargetFile,
     Targets,
     Timestamp,
 )
-from tuf.api.serialization import DeserializationError
-from tuf.api.serialization.json import JSONSerializer
-
-from kubewright import files
-from kubewright.errors import RequestError, VerificationFailed
 from kubewright.models.document import REMEDY
 
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from tuf.api.metadata import Metadata, Root
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.metadata import formats
 from kubewright.metadata.formats import ROLES, RoleKey
+from kubewright.metadata.library import Metadata, Root
 from kubewright.models.base import DAY
 from kubewright.signing.absent import Absent
 from kubewright.signing.public import ArtifactPublicKey

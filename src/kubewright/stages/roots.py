@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from tuf.api.metadata import Metadata, Root
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.metadata.formats import RoleKey
+from kubewright.metadata.library import Metadata, Root
 from kubewright.settings import Settings
 from kubewright.signing import keyring, roots
 from kubewright.signing.keys import root_key

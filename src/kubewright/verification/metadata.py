@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from tuf.api.metadata import Root, Timestamp
-
 from kubewright import files
 from kubewright.errors import RequestError
 from kubewright.metadata import chain, formats
 from kubewright.metadata.chain import Followed, Published, Roots
+from kubewright.metadata.library import Root, Timestamp
 from kubewright.metadata.names import FOLDER, TIMESTAMP, role_path
 from kubewright.models.base import DAY
 from kubewright.models.document import REMEDY

@@ -2,10 +2,9 @@
 
 from contextlib import suppress
 
-from tuf.api.metadata import Root
-
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.metadata import chain, formats
+from kubewright.metadata.library import Root
 from kubewright.signing.public import ArtifactPublicKey
 from kubewright.verification.source import Source, getting
 
