@@ -1679,3 +1679,20 @@ def test_a_server_that_shows_a_file_to_be_parsed_and_another_to_be_checked_is_ca
     assert shown["keys/kubewright.gpg"] > 1
     found = {one.place: one.problem for one in report.findings}
     assert found["keys/kubewright.gpg"].startswith("was something else a moment ago")
+
+
+@pytest.mark.parametrize(
+    ("problems", "says"),
+    [
+        (["says that it is the site at A, not at B; pass --url A"], "do what is said above"),
+        (["is 8 days old; look there", "names A; pass --url A"], "do what is said above"),
+        (["missing; run `kubewright repair`"], "run it, or restore the site from a copy"),
+        (["is A; pass --url A", "damaged"], "run it, or restore the site from a copy"),
+    ],
+)
+def test_the_last_word_of_a_report_is_no_other_remedy(problems: list[str], says: str) -> None:
+    findings = tuple(Finding(place="x", problem=one) for one in problems)
+    report = Report(
+        site="site", checked=9, releases=(), keys=(), warnings=(), findings=findings
+    )  # fmt: skip
+    assert report.remedy("run it") == says

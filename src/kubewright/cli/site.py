@@ -246,7 +246,7 @@ def _refuse(report: "Report", remedy: str) -> None:
     """Raise VerificationFailed if anything is wrong."""
     if report.findings:
         problem = f"{len(report.findings)} of {report.checked} checks failed"
-        raise VerificationFailed(report.site, problem, f"{remedy}, or restore the site from a copy")
+        raise VerificationFailed(report.site, problem, report.remedy(remedy))
 
 
 def report_changes(

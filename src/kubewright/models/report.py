@@ -65,6 +65,11 @@ class Report(Answer):
         False, exclude=True, description="whether a publication is under way, or was cut short"
     )
 
+    def remedy(self, usual: str) -> str:
+        """What to do about all findings: each says it, or something is damaged."""
+        told = ("; " in one.problem and "repair" not in one.problem for one in self.findings)
+        return "do what is said above" if all(told) else f"{usual}, or restore the site from a copy"
+
     def lines(self) -> Iterator[str]:
         """The report for people, as a terminal may show it."""
         yield from map(printable, self._lines())

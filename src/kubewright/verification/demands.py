@@ -40,7 +40,8 @@ def check(tally: Tally, state: State, demands: Demands, site: str, now: int) -> 
         age = (now - state.issued) // DAY
         problem = (
             f"publication {state.number} of {moment(state.issued)} is {age} days old, more than the"
-            f" {demands.max_age} of --max-age: the site is held back, or nobody publishes"
+            f" {demands.max_age} of --max-age: the site is held back, or nobody publishes; look at"
+            " the site where it is published"
         )
         tally.require(layout.STATE, now - state.issued <= demands.max_age * DAY, problem)
 
