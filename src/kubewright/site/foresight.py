@@ -64,10 +64,11 @@ def history(store: Ahead) -> None:
 
 
 def _is_document(path: str) -> bool:
-    """Whether an object names others: not a signature, nor a second copy."""
+    """Whether an object names others and never changes: no signature, nor a second copy."""
     if path.startswith("releases/"):
         return path.endswith(f"/{layout.MANIFEST}")
-    return path.endswith(".json") and not path.endswith(layout.BACKUP)
+    named = path.endswith(".json") and not path.endswith(layout.BACKUP)
+    return named and layout.is_immutable(path)
 
 
 def _roots(anchor: Anchor | None) -> Iterator[str]:
