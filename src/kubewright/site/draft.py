@@ -180,12 +180,11 @@ class Draft:
         gone = revoked_of(self.keys)
         later = sorted(key for key, since in gone.items() if since > record.issued)
         standing = channels.standing(record, self.withdrawn)
-        other = later or standing.served != record.served
-        key = f"{_listing(standing)} {later} {record.channel}" if other else _listing(record)
+        if not later and standing.served == record.served:
+            return self.listed_by(record)
+        key = f"{_listing(standing)} {later} {record.channel}"
         if key not in self._contents:
-            self._contents[key] = (
-                self.made_again(record) if other else contents.read(self.reader, record, gone)
-            )
+            self._contents[key] = self.made_again(record)
         return self._contents[key]
 
     def listed_by(self, record: Channel) -> Contents:

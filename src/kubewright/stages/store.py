@@ -108,32 +108,34 @@ def refuse(settings: Settings) -> None:
             "only directories and buckets can be published to",
             "give a path, or s3://BUCKET/PREFIX",
         )
-    _refuse_place(Path(site))
+    _nearest(Path(site))
 
 
-def _refuse_place(site: Path) -> None:
-    """Raise DiskError where there can be no directory."""
+def _nearest(site: Path) -> Path:
+    """The directory, or the nearest above it that is there. Raises DiskError where there can be
+    none.
+    """
     for place in (site, *site.absolute().parents):
-        if place.is_symlink() and not place.exists():
+        if place.is_dir():
+            return place
+        if place.exists():
+            raise DiskError(
+                str(place), "a file, and a site is a directory", "choose another --site"
+            )
+        if place.is_symlink():
             target = place.readlink()
             problem = f"a link to {target}, which is not there"
             raise DiskError(str(place), problem, f"make {target}, or remove the link")
-        if place.exists():
-            if not place.is_dir():
-                raise DiskError(
-                    str(place), "a file, and a site is a directory", "choose another --site"
-                )
-            return
+    return Path("/")
 
 
 def refuse_unwritable(settings: Settings) -> None:
     """Raise DiskError for a site that cannot be written to, before any work is done for it."""
-    site = Path(settings.site).absolute()
     if settings.site.startswith("s3://"):
         return
-    nearest = next(place for place in (site, *site.parents) if place.exists())
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise files.disk_error(PermissionError(errno.EACCES, "Permission denied"), site)
+    site = Path(settings.site)
+    if not os.access(_nearest(site), os.W_OK | os.X_OK):
+        raise files.disk_error(PermissionError(errno.EACCES, "Permission denied"), site.absolute())
 
 
 def _refuse_endpoint(site: str, s3_endpoint: str | None) -> None:

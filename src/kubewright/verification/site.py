@@ -166,9 +166,10 @@ def _channel(
     copy = state.channels[name]
     copied = layout.channel_copy(name, copy.sequence, copy.sha256)
     for record in publications.channel_history(walk, channel, copied, state.history.oldest(name)):
-        _indexes(walk, record, being_made=record is channel and name in walk.unwritten)
+        being_made = record is channel and name in walk.unwritten
+        _indexes(walk, record, being_made=being_made)
         snapshots.check(walk, record)
-        _links(walk, record, kept, being_made=record is channel and name in walk.unwritten)
+        _links(walk, record, kept, being_made=being_made)
     walk.tally.require(
         path, channel.channel == name, f"is the record of {channel.channel}; {REMEDY}"
     )
