@@ -10,8 +10,8 @@ import pytest
 
 from kubewright.errors import VerificationFailed
 from kubewright.settings import Settings
-from kubewright.stages import store, verify
-from kubewright.verification.source import FEW, SMALL, Directory, Measure, Steady
+from kubewright.stages import sources, verify
+from kubewright.verification.source import KEPT, SMALL, Directory, Measure, Steady
 
 NOW = 1_790_000_000
 
@@ -40,7 +40,7 @@ def test_every_package_and_archive_is_read_once(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Counted, "started", Counter())
-    monkeypatch.setattr(store, "Directory", Counted)
+    monkeypatch.setattr(sources, "Directory", Counted)
     assert verify.verify(released.site, [], now=NOW).findings == ()
     large = {
         path: count
@@ -95,13 +95,15 @@ def test_an_object_that_is_kept_has_no_more_bytes_than_are_asked_for(tmp_path: P
         steady.read("releases/v1/SHA256SUMS", 7)
 
 
-def test_only_the_last_small_objects_are_kept(tmp_path: Path) -> None:
-    steady = Steady(Directory(tmp_path))
-    for number in range(FEW + 2):
-        place(tmp_path, f"releases/v1/{number}", b"before")
+@pytest.mark.parametrize("again", [1, 2])
+def test_only_the_last_small_objects_are_kept(tmp_path: Path, again: int) -> None:
+    steady, last = Steady(Directory(tmp_path)), KEPT // SMALL
+    for number in [*range(last), *[last] * again]:
+        place(tmp_path, f"releases/v1/{number}", b"a" * SMALL)
         steady.read(f"releases/v1/{number}")
-    for number in (0, FEW + 1):
-        place(tmp_path, f"releases/v1/{number}", b"after!")
-    assert steady.read(f"releases/v1/{FEW + 1}") == b"before"
+    for number in (0, 1, last):
+        place(tmp_path, f"releases/v1/{number}", b"b" * SMALL)
+    for number in (1, last):
+        assert steady.read(f"releases/v1/{number}") == b"a" * SMALL
     with pytest.raises(VerificationFailed, match="was something else a moment ago"):
         steady.read("releases/v1/0")

@@ -204,5 +204,5 @@ def reading() -> Iterator[Starts]:
             with super().local(path, size) as file:
                 yield file
 
-    with patch("kubewright.stages.store.Directory", Counted):
+    with patch("kubewright.stages.sources.Directory", Counted):
         yield starts

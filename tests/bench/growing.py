@@ -19,7 +19,7 @@ from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.site import layout
-from kubewright.stages import channels, promote, prune, publish, verify
+from kubewright.stages import channels, promote, prune, publish, verify, withdraw
 
 RETENTION = prune.Retention(3, 2 * DAY)
 """What `prune` leaves by default."""
@@ -153,12 +153,16 @@ class Growing:
             names = ["production"]
             return len(promote.promote(oldest, names, later(there, 1), shipped(), keys)[2])
 
+        def withdrawn(there: Settings) -> int:
+            done = withdraw.withdraw(oldest, "a bench", later(there, 1), shipped(), keys)
+            return len(done.changes)
+
         def pruned(there: Settings) -> int:
             return len(prune.prune(RETENTION, later(there, 3 * DAY), shipped(), keys).removed)
 
         found: dict[str, Verb] = {
             "+1 publish": more, "no-op": nothing, "refresh": refresh, "promote": promoted,
-            "prune": pruned,
+            "withdraw": withdrawn, "prune": pruned,
         }  # fmt: skip
         return found | ({"rollback": back} if number > 1 else {})
 

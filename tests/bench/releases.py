@@ -35,9 +35,10 @@ MINUTE = 60
 
 ONLY_PUBLISHES = (
     "cli/*", "models/site.py", "repos/apt.py", "repos/packed.py", "repos/yum.py", "site/*",
-    "stages/channels.py", "stages/history.py", "stages/publish.py", "stages/quickstart.py",
-    "stages/release.py", "stages/repair.py", "stages/site.py", "stages/site_keys.py",
-    "stages/store.py", "stages/verify.py", "verification/*",
+    "site/pages/*", "stages/channels.py", "stages/history.py", "stages/promote.py",
+    "stages/prune.py", "stages/publish.py", "stages/quickstart.py", "stages/release.py",
+    "stages/repair.py", "stages/site.py", "stages/site_keys.py", "stages/sources.py",
+    "stages/store.py", "stages/verify.py", "stages/withdraw.py", "verification/*",
 )  # fmt: skip
 """Modules that no byte of a release depends on: what this bench is about may change without new
 releases.

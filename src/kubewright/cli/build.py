@@ -231,8 +231,8 @@ def sign(settings: Settings, as_json: bool, name: str | None) -> None:
 @resolve_options
 def release(settings: Settings, as_json: bool, request_: str) -> None:
     """Do all of it: resolve, fetch, package, image, sign, publish, verify."""
+    from kubewright.cli.changes import report_changes
     from kubewright.cli.shipped import shipped
-    from kubewright.cli.site import report_changes
     from kubewright.stages import release as releasing
     from kubewright.stages.dryrun import rehearse
     from kubewright.stages.keys import existing_keys, keys
@@ -265,7 +265,7 @@ def _plan(
 
 def _rehearsed(found: "Plan", settings: Settings, as_json: bool) -> None:
     """What a whole release would do."""
-    from kubewright.cli.site import report_changes
+    from kubewright.cli.changes import report_changes
 
     if as_json:
         show_json(found)

@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from kubewright.cli.answers import Pruned, Withdrawn
+from kubewright.cli.changes import report_changes, show_changes
 from kubewright.cli.options import PUBLICATION, say, shared, show_json
-from kubewright.cli.site import report_changes, show_changes
 from kubewright.settings import Settings
 
 
@@ -66,6 +65,8 @@ def withdraw(settings: Settings, as_json: bool, name: str, reason: str) -> None:
 
     done = withdrawing(name, reason, settings, shipped(), keys(settings))
     if as_json:
+        from kubewright.cli.answers import Withdrawn
+
         show_json(
             Withdrawn(
                 release=done.name, offered=done.offered,
@@ -113,6 +114,8 @@ def prune(settings: Settings, as_json: bool, keep: int, seconds: int) -> None:
 
     done = pruning(Retention(keep, seconds), settings, shipped(), keys(settings))
     if as_json:
+        from kubewright.cli.answers import Pruned
+
         show_json(Pruned(**done._asdict(), dry_run=settings.dry_run))
         return
     for path in done.removed if settings.dry_run else ():

@@ -1,20 +1,12 @@
 """The verbs that work on a site: publish, verify, history, rollback, refresh, repair, site."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.answers import (
-    History,
-    Published,
-    Refreshed,
-    Repaired,
-    RolledBack,
-    SiteMoved,
-)
 from kubewright.cli.believed import FIRST_USE, TRUSTED
+from kubewright.cli.changes import report_changes, show_changes
 from kubewright.cli.options import PUBLICATION, say, shared, show_json
 from kubewright.errors import VerificationFailed
 from kubewright.models.site import YANKED, Channel
@@ -23,7 +15,6 @@ from kubewright.settings import Settings
 
 if TYPE_CHECKING:
     from kubewright.models.report import Report
-    from kubewright.models.site import Change
 
 
 @click.command()
@@ -118,6 +109,8 @@ def history(settings: Settings, as_json: bool, channel: str | None) -> None:
         listing.list_channels(settings) if channel is None else listing.history(channel, settings)
     )
     if as_json:
+        from kubewright.cli.answers import History
+
         show_json(History(channel=channel, publications=tuple(found)))
         return
     for record in found:
@@ -142,6 +135,8 @@ def rollback(settings: Settings, as_json: bool, channel: str, to: int | None) ->
     record, changes = channels.rollback(channel, settings, shipped(), keys(settings), to)
     offered = channels.offering(settings, record)
     if as_json:
+        from kubewright.cli.answers import RolledBack
+
         show_json(
             RolledBack(
                 record=record, offered=offered, dry_run=settings.dry_run, changes=tuple(changes)
@@ -171,6 +166,8 @@ def refresh(settings: Settings, as_json: bool) -> None:
     done = channels.refresh(settings, shipped(), refreshing_keys(settings))
     renewed, changes, finished = done
     if as_json:
+        from kubewright.cli.answers import Refreshed
+
         show_json(Refreshed(**done._asdict(), dry_run=settings.dry_run))
         return
     show_changes(changes, settings)
@@ -202,6 +199,8 @@ def repair(settings: Settings, as_json: bool) -> None:
 
     report, changes = repairing.repair_site(settings, shipped(), keys(settings))
     if as_json:
+        from kubewright.cli.answers import Repaired
+
         show_json(Repaired.of(report, dry_run=settings.dry_run, changes=tuple(changes)))
     else:
         for change in changes:
@@ -231,6 +230,8 @@ def move(settings: Settings, as_json: bool) -> None:
 
     before, changes = moving(settings, shipped(), keys(settings))
     if as_json:
+        from kubewright.cli.answers import SiteMoved
+
         show_json(
             SiteMoved(
                 before=before, to=settings.url, dry_run=settings.dry_run, changes=tuple(changes)
@@ -247,40 +248,6 @@ def _refuse(report: "Report", remedy: str) -> None:
     if report.findings:
         problem = f"{len(report.findings)} of {report.checked} checks failed"
         raise VerificationFailed(report.site, problem, report.remedy(remedy))
-
-
-def report_changes(
-    name: str,
-    channels: Sequence[str],
-    changes: Sequence["Change"],
-    settings: Settings,
-    as_json: bool,
-) -> None:
-    """What a publication wrote, or would."""
-    if as_json:
-        show_json(
-            Published(
-                release=name, channels=tuple(channels),
-                dry_run=settings.dry_run, changes=tuple(changes),
-            )
-        )  # fmt: skip
-        return
-    show_changes(changes, settings)
-    verb = "would be published" if settings.dry_run else "published"
-    count = (
-        f"{len(changes)} objects written"
-        if changes and not settings.dry_run
-        else f"{len(changes)} objects"
-    )
-    outcome = count if changes else "nothing changed"
-    say(f"{name} {verb} to {', '.join(channels)} of {settings.site}: {outcome}")
-
-
-def show_changes(changes: Sequence["Change"], settings: Settings) -> None:
-    """What a dry run would write."""
-    if settings.dry_run:
-        for change in changes:
-            say(f"{change.action:8} {change.size:>12}  {change.path}")
 
 
 def _line(record: Channel) -> str:

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubewright.cli.answers import Synced
 from kubewright.cli.believed import FIRST_USE, TRUSTED
 from kubewright.cli.buckets import fitting
+from kubewright.cli.changes import show_changes
 from kubewright.cli.directories import expanded
 from kubewright.cli.options import say, shared, show_json
-from kubewright.cli.site import show_changes
 from kubewright.log import redacted
 from kubewright.settings import Settings
 
@@ -53,6 +52,8 @@ def sync(
     keys = [path.read_bytes() for path in trusted]
     done = syncing(str(expanded(origin)), keys, settings, first_use=first_use, delete=delete)
     if as_json:
+        from kubewright.cli.answers import Synced
+
         show_json(
             Synced(
                 origin=redacted(origin), to=target, **done._asdict(),

@@ -145,12 +145,11 @@ def read(data: bytes, place: str, group_of: Callable[[bytes], str | None]) -> In
     return Index(groups, ends)
 
 
-def unpack(data: bytes, place: str, most: int | None = None) -> list[Member]:
+def unpack(data: bytes, place: str, most: int | None = None) -> Iterator[Member]:
     """The members of a packed index, in their order, of at most `most` or LARGEST bytes of text.
 
-    Raises VerificationFailed for anything that is not gzip through and through.
+    Raises VerificationFailed, when it comes to it, for what is not gzip.
     """
-    members = []
     start = size = 0
     while start < len(data):
         try:
@@ -161,10 +160,9 @@ def unpack(data: bytes, place: str, most: int | None = None) -> list[Member]:
             ) from error
         if end is None:
             raise VerificationFailed(place, "cut short, or too large", "run `kubewright repair`")
-        members.append(Member(text, data[start:end]))
+        yield Member(text, data[start:end])
         size += len(text)
         start = end
-    return members
 
 
 def _member(data: bytes, start: int, most: int) -> tuple[bytes, int | None]:

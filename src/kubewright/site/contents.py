@@ -16,13 +16,16 @@ from kubewright.repos import apt, packed, yum
 from kubewright.repos.entries import DebEntry, RpmEntry
 from kubewright.repos.packed import Index
 from kubewright.repos.yum import Repository
-from kubewright.site import layout
+from kubewright.site import foresight, layout
 from kubewright.site.reader import Reader
 
 log = logging.getLogger(__name__)
 
 LARGEST: Final = 32 << 20
 """Bytes of the index entries of one release, unpacked; a hundred packages have one."""
+
+AT_ONCE: Final = 64
+"""How many releases a distant store is asked for at once: their manifests have 10 MB."""
 
 E = TypeVar("E", DebEntry, RpmEntry)
 
@@ -125,7 +128,10 @@ def from_releases(reader: Reader, record: Channel, revoked: Collection[str]) -> 
     """
     debs: list[DebEntry] = []
     rpms: list[RpmEntry] = []
-    for release in record.served:
+    for place, release in enumerate(record.served):
+        if place % AT_ONCE == 0:
+            some = record.served[place : place + AT_ONCE]
+            foresight.releases(reader.store, some, known=reader.sound)
         entries = of_release(reader, release, revoked)
         debs += entries.debs
         rpms += entries.rpms

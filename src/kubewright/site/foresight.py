@@ -4,7 +4,7 @@ A wrong guess costs a request: what was not asked for is read when it is needed.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from kubewright import files
 from kubewright.errors import KubewrightError
 from kubewright.metadata import chain
 from kubewright.metadata.names import role_path
+from kubewright.models.site import ChannelRelease
 from kubewright.site import layout
 from kubewright.site.ahead import Ahead
 from kubewright.site.anchor import Anchor
@@ -61,6 +62,15 @@ def history(store: Ahead) -> None:
     for folder in _FOLDERS:
         wanted += filter(_is_document, store.list(folder))
     store.expect(wanted)
+
+
+def releases(store: Ahead, wanted: Iterable[ChannelRelease], *, known: Collection[str]) -> None:
+    """Ask for the manifests of releases and their entries of indexes, but for `known` paths."""
+    objects: list[str] = []
+    for release in wanted:
+        objects.append(release.manifest_url)
+        objects += [layout.release_path(release.name, name) for name in layout.ENTRIES.values()]
+    store.expect(path for path in objects if path not in known)
 
 
 def _is_document(path: str) -> bool:

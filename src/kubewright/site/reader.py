@@ -4,14 +4,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kubewright import files
 from kubewright.errors import RequestError, VerificationFailed
 from kubewright.metadata.chain import Roots, is_sound, refuse_expired, require_signed, roots
 from kubewright.models.base import Sha256
 from kubewright.models.document import REMEDY, Document
-from kubewright.models.manifest import Manifest
 from kubewright.models.site import Channel, Index, Pointer, State
 from kubewright.site import backups, foresight, layout, words
 from kubewright.site.ahead import Ahead
@@ -19,6 +18,9 @@ from kubewright.site.anchor import Anchor
 from kubewright.site.present import Present
 from kubewright.site.store import Store, Stored
 from kubewright.site.words import Word
+
+if TYPE_CHECKING:
+    from kubewright.models.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -197,8 +199,12 @@ class Reader:
             index = self.document(Index, digest, layout.index_copy(index.sequence - 1, digest))
             yield index, digest
 
-    def manifest(self, path: str, sha256: str) -> Manifest:
+    def manifest(self, path: str, sha256: str) -> "Manifest":
         """A release's manifest, which a channel or the index names."""
+        from kubewright.models.manifest import (
+            Manifest,
+        )  # half of all models, which `history` spares
+
         return self.document(Manifest, sha256, path)
 
     def history(self, record: Channel, oldest: int) -> list[Channel]:

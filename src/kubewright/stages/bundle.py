@@ -24,7 +24,7 @@ from kubewright.stages.copying import Original
 from kubewright.stages.earlier import earlier
 from kubewright.stages.moving import Moving, measures, refuse_unsound, still
 from kubewright.stages.near_files import NearFiles
-from kubewright.stages.store import source
+from kubewright.stages.sources import source
 from kubewright.stages.sync import WAITS
 from kubewright.stages.verify import refuse_stranger, verify
 from kubewright.verification import Demands, Report, Source

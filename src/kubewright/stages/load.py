@@ -20,7 +20,7 @@ from kubewright.stages import held, merged
 from kubewright.stages.load_images import push as pushing
 from kubewright.stages.moving import refuse_unsound
 from kubewright.stages.near_files import NearFiles
-from kubewright.stages.store import source
+from kubewright.stages.sources import source
 from kubewright.stages.sync import Done, Run
 from kubewright.verification import Report, Source
 from kubewright.verification.carried import SITE, Carried

@@ -22,7 +22,8 @@ from kubewright.site.words import deciding
 from kubewright.stages import channels, lost_pages
 from kubewright.stages.seen import refuse_older
 from kubewright.stages.site import published_keys, publisher
-from kubewright.stages.store import abandoned, alone, source, store
+from kubewright.stages.sources import source
+from kubewright.stages.store import abandoned, alone, store
 from kubewright.stages.trust import anchor
 from kubewright.verification import Report, verify
 from kubewright.verification import keys as trust

@@ -15,10 +15,6 @@ from kubewright.models.base import DAY
 from kubewright.settings import Settings
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Store
-from kubewright.verification import Bucket, Directory, Source, Web
-from kubewright.verification.carried import Carried
-from kubewright.verification.members import is_bundle, members
-from kubewright.web import WebFiles
 
 if TYPE_CHECKING:
     from kubewright.site.bucket import BucketStore
@@ -57,41 +53,11 @@ def abandoned(site: Store, strays: Sequence[str]) -> list[str]:
     return [path for path in strays if path in old]
 
 
-def source(site: str, s3_endpoint: str | None) -> Source:
-    """Reads a site: a directory, a bucket, or a URL. Raises RequestError for what is none."""
-    if site.startswith("s3://"):
-        return Bucket(_bucket(site, s3_endpoint))
-    _refuse_endpoint(site, s3_endpoint)
-    if site.startswith(("http://", "https://")):
-        return Web(WebFiles(site).opened)
-    if is_bundle(Path(site)):
-        return _bundle(Path(site))
-    if Path(site).is_dir():
-        return Directory(Path(site))
-    raise RequestError(
-        site, "no such directory", "give a site's root, its URL, or a bundle (`kubewright bundle`)"
-    )
-
-
-def _bundle(path: Path) -> Source:
-    """The site in a bundle, every file of which is sound."""
-    found = Carried(members(path))
-    since = found.bundle.since
-    if since is not None:
-        raise RequestError(
-            str(path),
-            f"has only what is new since publication {since.publication}, so no whole site",
-            "load it where the bundle before was loaded: `kubewright bundle load` verifies it",
-        )
-    found.check()
-    return found
-
-
 def store(settings: Settings) -> Store:
     """The store of the site that the settings name. Raises as `refuse` does."""
     refuse(settings)
     if settings.site.startswith("s3://"):
-        return _bucket(settings.site, settings.s3_endpoint)
+        return bucket(settings.site, settings.s3_endpoint)
     return DirectoryStore(Path(settings.site))
 
 
@@ -101,7 +67,7 @@ def refuse(settings: Settings) -> None:
     if site.startswith("s3://"):
         _named(site)
         return
-    _refuse_endpoint(site, settings.s3_endpoint)
+    refuse_endpoint(site, settings.s3_endpoint)
     if "://" in site:
         raise RequestError(
             f"--site {site}",
@@ -138,7 +104,8 @@ def refuse_unwritable(settings: Settings) -> None:
         raise files.disk_error(PermissionError(errno.EACCES, "Permission denied"), site.absolute())
 
 
-def _refuse_endpoint(site: str, s3_endpoint: str | None) -> None:
+def refuse_endpoint(site: str, s3_endpoint: str | None) -> None:
+    """Raise RequestError for an endpoint of what is no bucket."""
     if s3_endpoint is not None:
         raise RequestError(
             f"--s3-endpoint {s3_endpoint}",
@@ -162,15 +129,15 @@ def _named(site: str) -> tuple[str, str]:
     return named[1], "/".join(parts)
 
 
-def _bucket(site: str, endpoint: str | None) -> "BucketStore":
+def bucket(site: str, endpoint: str | None) -> "BucketStore":
     """Its store; account and region are those of every AWS program."""
     from kubewright.site.bucket import BucketStore
     from kubewright.site.bucket_errors import explained
 
-    bucket, prefix = _named(site)
-    with explained(endpoint or "Amazon S3", bucket, prefix, "s3:ListBucket"):
+    name, prefix = _named(site)
+    with explained(endpoint or "Amazon S3", name, prefix, "s3:ListBucket"):
         client = _client(endpoint)
-    return BucketStore(client, bucket, prefix)
+    return BucketStore(client, name, prefix)
 
 
 def _client(endpoint: str | None) -> Any:

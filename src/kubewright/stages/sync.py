@@ -19,7 +19,8 @@ from kubewright.site.removal import remove
 from kubewright.stages import copying, held
 from kubewright.stages.copying import Original
 from kubewright.stages.moving import Moving, measures, refuse_unsound, require_still, still
-from kubewright.stages.store import announce, source, store
+from kubewright.stages.sources import source
+from kubewright.stages.store import announce, store
 from kubewright.stages.verify import refuse_stranger, verify
 from kubewright.verification import Demands, Report
 from kubewright.verification.source import Source, Steady, getting

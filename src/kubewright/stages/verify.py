@@ -7,7 +7,7 @@ from kubewright import verification
 from kubewright.errors import DiskError, VerificationFailed
 from kubewright.log import redacted
 from kubewright.stages import seen
-from kubewright.stages.store import source
+from kubewright.stages.sources import source
 from kubewright.verification import Demands, Finding, Report, Source
 from kubewright.verification.members import is_bundle
 

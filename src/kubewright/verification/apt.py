@@ -3,6 +3,7 @@ releases have.
 """
 
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 
 from debian.deb822 import Packages as PackagesFile
 from debian.deb822 import Release
@@ -12,7 +13,7 @@ from kubewright.models.base import Format
 from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel
 from kubewright.site import freshness, layout
-from kubewright.verification.repositories import Packages, Wanted, unpacked, wanted
+from kubewright.verification.repositories import Packages, Wanted, same_unpacked, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk
 
@@ -112,11 +113,12 @@ def _index(walk: Walk, folder: str, packages: Wanted) -> None:
     if data is None:
         return
     with walk.tally.check(place):
-        stanzas = PackagesFile.iter_paragraphs(data.decode(), use_apt_pkg=False)
+        lines = (line.decode() for line in BytesIO(data))
+        stanzas = PackagesFile.iter_paragraphs(lines, use_apt_pkg=False)
         listed = {f"apt/{one['Filename']}": (int(one["Size"]), one["SHA256"]) for one in stanzas}
         walk.tally.same(place, listed, packages.files, "the channel", complete=packages.complete)
     with walk.tally.check(f"{place}.gz"):
-        if unpacked(walk.must(f"{place}.gz"), f"{place}.gz") != data:
+        if not same_unpacked(walk.must(f"{place}.gz"), f"{place}.gz", data):
             raise VerificationFailed(
                 f"{place}.gz", f"unpacks to something else than {place}", "run `kubewright repair`"
             )

@@ -50,6 +50,13 @@ def wanted(packages: Packages, form: Format, arch: str) -> Wanted:
     return Wanted(found, packages.complete)
 
 
-def unpacked(data: bytes, place: str) -> bytes:
-    """What was packed by gzip, whole. Raises VerificationFailed for anything else."""
-    return b"".join(member.text for member in packed.unpack(data, place))
+def same_unpacked(data: bytes, place: str, text: bytes) -> bool:
+    """Whether something was packed by gzip from a text. Raises VerificationFailed for what is not
+    gzip.
+    """
+    at = 0
+    for member in packed.unpack(data, place):
+        if not text.startswith(member.text, at):
+            return False
+        at += len(member.text)
+    return at == len(text)

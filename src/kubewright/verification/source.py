@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from kubewright import files
 from kubewright.errors import KubewrightError, VerificationFailed
-from kubewright.metadata.chain import Get
 from kubewright.site import layout
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.scratch import OWN
 from kubewright.site.store import checked
 
 if TYPE_CHECKING:
+    from kubewright.metadata.chain import Get
     from kubewright.site.bucket import BucketStore
 
 Measure = tuple[int, str]
@@ -35,8 +35,8 @@ SMALL = 1 << 16
 READ = ("releases/", "publications/", "yum/snapshots/")
 """Where the documents are that are measured, and then read."""
 
-FEW = 1 << 10
-"""How many are kept: a release has a few hundred."""
+KEPT = 1 << 22
+"""How many bytes of them are kept: those of several releases."""
 
 IN_MEMORY = 2 << 30
 """The most bytes of an object that are read at once, whatever is said of it."""
@@ -65,7 +65,7 @@ class Source(Protocol):
         """Every path there is; None where nobody can tell."""
 
 
-def getting(source: Source) -> Get:
+def getting(source: Source) -> "Get":
     """Reads the files of a site as metadata names them."""
 
     def get(path: str, sha256: str | None) -> bytes | None:
@@ -178,6 +178,7 @@ class Steady:
         self.seen: dict[str, Measure | None] = {}
         """What it said of each object; None: that there is none."""
         self._kept: dict[str, bytes] = {}
+        self._bytes = 0
         self.list = source.list
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
@@ -210,9 +211,10 @@ class Steady:
             yield file
 
     def _keep(self, path: str, data: bytes) -> None:
+        self._bytes += len(data) - len(self._kept.pop(path, b""))
         self._kept[path] = data
-        if len(self._kept) > FEW:  # the oldest is not read any more
-            del self._kept[next(iter(self._kept))]
+        while self._bytes > KEPT:  # the oldest is not read any more
+            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
 
     def _same(self, path: str, measure: Measure | None) -> None:
         if self.seen.setdefault(path, measure) != measure:

@@ -9,11 +9,11 @@ from kubewright.errors import VerificationFailed
 from kubewright.models.base import Format
 from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel
-from kubewright.repos import yum
+from kubewright.repos import packed, yum
 from kubewright.signing import keyring
 from kubewright.site import contents, layout
-from kubewright.verification import keys
-from kubewright.verification.repositories import Packages, Wanted, unpacked, wanted
+from kubewright.verification import keys, xml_documents
+from kubewright.verification.repositories import Packages, Wanted, wanted
 from kubewright.verification.source import Measure
 from kubewright.verification.walk import Walk
 
@@ -64,7 +64,7 @@ def _repository(walk: Walk, base: str, channel: Channel, packages: Wanted) -> No
         _key(walk, f"{place}.key", signer)
         if signer is None:
             return  # anybody may have written it, so nothing is read because of it
-        root = _parsed(repomd, place)
+        root = xml_documents.parsed(repomd, place)
         records = {str(one.get("type")): one for one in root.iter(f"{_REPO}data")}
         walk.tally.require(
             place,
@@ -124,7 +124,8 @@ def _primary(walk: Walk, base: str, place: str, data: bytes, packages: Wanted) -
     """The packages that a repository lists, in the pool and where the repository says."""
     listed: dict[str, Measure] = {}
     with walk.tally.check(place):
-        for element in _parsed(unpacked(data, place), place).iter(f"{_COMMON}package"):
+        texts = (member.text for member in packed.unpack(data, place))
+        for element in xml_documents.each(texts, f"{_COMMON}package", place):
             path = posixpath.normpath(
                 f"{base}/{_attribute(element.find(f'{_COMMON}location'), 'href')}"
             )
@@ -133,21 +134,6 @@ def _primary(walk: Walk, base: str, place: str, data: bytes, packages: Wanted) -
             listed[layout.rpm_path(posixpath.basename(path))] = promised
             walk.file(path, promised)
         walk.tally.same(place, listed, packages.files, "the channel", complete=packages.complete)
-
-
-def _parsed(data: bytes, place: str) -> ElementTree.Element:
-    """An XML document that defines no entities: those could grow without end. Raises
-    VerificationFailed.
-    """
-    text = data.decode()
-    try:
-        if "<!" in text:
-            raise VerificationFailed(
-                place, "XML with declarations, which repositories do not have", REMEDY
-            )
-        return ElementTree.fromstring(text)  # noqa: S314 - no entities
-    except ElementTree.ParseError as error:
-        raise VerificationFailed(place, f"not XML ({error})", REMEDY) from error
 
 
 def _attribute(element: ElementTree.Element | None, name: str) -> str:

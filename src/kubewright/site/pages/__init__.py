@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -34,10 +35,7 @@ class Shown:
 
 def render(shown: Shown, standing: Collection[str] = ()) -> dict[str, bytes]:
     """Every page by its path, but for those of minors and releases that are `standing`."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        loader=jinja2.FileSystemLoader(shown.templates),
-    )  # fmt: skip
+    environment = _environment(shown.templates)
     index, minors = shown.index, by_minor(shown.index)
     found: dict[str, bytes] = {}
 
@@ -66,6 +64,17 @@ def render(shown: Shown, standing: Collection[str] = ()) -> dict[str, bytes]:
         page(path, "document.html.j2", text)
     found[layout.INSTALLER] = (shown.documents / documents.SCRIPT).read_bytes()
     return found
+
+
+@cache
+def _environment(templates: Path) -> jinja2.Environment:
+    """Renders the templates of a folder. Compiling them takes a third of a small publication, so a
+    process does it once; a file that has changed is read again.
+    """
+    return jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(templates),
+    )  # fmt: skip
 
 
 def paths(index: Index) -> set[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ def variables(folder: Path, url: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         yield layout.document_page(name), {**site, **facts}
 
 
+@lru_cache(maxsize=len(NAMES))
 def rendered(source: str) -> tuple[str, str]:
     """The title and the rest of a page in Markdown, as HTML.
 
