@@ -24,6 +24,9 @@ GZIP_LEVEL: Final = 4
 GZIP: Final = f"zlib-ng {zlib_ng.ZLIBNG_RUNTIME_VERSION} level {GZIP_LEVEL}"
 """What decides the bytes of the class Gzip."""
 
+PIECE: Final = 1 << 13
+"""Bytes that are unpacked at once; most members of an index are smaller."""
+
 CAPABILITIES: Final = MappingProxyType(
     {"cap_net_bind_service": bytes.fromhex("0100000200040000" + "00" * 12)}
 )
@@ -183,6 +186,26 @@ def gzipped(data: bytes) -> bytes:
     `gzip.compress` varies between Python versions.
     """
     return zlib.compress(data, level=9, wbits=31)
+
+
+def gunzipped(data: bytes, start: int, most: int) -> tuple[bytes, int | None]:
+    """The text of the gzip member that starts there, and where it ends.
+
+    None: it has no end, or more than `most` bytes of text. Raises ValueError for what is not gzip.
+    """
+    decoder = zlib_ng.decompressobj(wbits=31)
+    texts, room, at = list[bytes](), most, start
+    try:
+        while not decoder.eof and at < len(data):
+            piece = data[at : at + PIECE]  # the decoder copies what it does not need
+            texts.append(decoder.decompress(piece, room + 1))
+            room -= len(texts[-1])
+            if room < 0:
+                return b"".join(texts), None
+            at += len(piece)
+    except zlib_ng.error as error:  # type: ignore[misc]  # the stub has an instance
+        raise ValueError(str(error)) from error
+    return b"".join(texts), at - len(decoder.unused_data) if decoder.eof else None
 
 
 def gzip_stored(data: bytes) -> bytes:

@@ -4,7 +4,6 @@ Packages of one version stand together in a member of its own. Whoever adds a re
 other member over as it is, unread; readers of gzip see one text (RFC 1952, section 2.2).
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -15,9 +14,6 @@ from kubewright.errors import PublicationConflict, VerificationFailed
 
 LARGEST = 1 << 28
 """No index of a site unpacks to more bytes than this."""
-
-PIECE = 1 << 13
-"""Bytes of an index that are unpacked at once; most members are smaller."""
 
 
 class Entry(NamedTuple):
@@ -153,8 +149,9 @@ def unpack(data: bytes, place: str, most: int | None = None) -> Iterator[Member]
     start = size = 0
     while start < len(data):
         try:
-            text, end = _member(data, start, (LARGEST if most is None else most) - size)
-        except zlib.error as error:
+            room = (LARGEST if most is None else most) - size
+            text, end = archives.gunzipped(data, start, room)
+        except ValueError as error:
             raise VerificationFailed(
                 place, f"damaged ({error})", "run `kubewright repair`"
             ) from error
@@ -163,20 +160,3 @@ def unpack(data: bytes, place: str, most: int | None = None) -> Iterator[Member]
         yield Member(text, data[start:end])
         size += len(text)
         start = end
-
-
-def _member(data: bytes, start: int, most: int) -> tuple[bytes, int | None]:
-    """The text of the member that starts there, and where it ends.
-
-    None: it has no end, or more than `most` bytes of text. The decoder copies what it does not
-    need, so it gets a little at a time.
-    """
-    decoder = zlib.decompressobj(wbits=31)
-    text, at = b"", start
-    while not decoder.eof and at < len(data):
-        piece = data[at : at + PIECE]
-        text += decoder.decompress(piece, most + 1 - len(text))
-        if len(text) > most:
-            return text, None
-        at += len(piece)
-    return text, at - len(decoder.unused_data) if decoder.eof else None
