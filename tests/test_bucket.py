@@ -27,6 +27,7 @@ from kubewright.site.store import Store
 from kubewright.stages import channels, history
 from kubewright.stages import store as stores
 from kubewright.stages.repair import repair_site
+from kubewright.stages.withdraw import withdraw
 
 RIVALS = {"": 4, "all": 16}.get(WANTED, 8)
 """Each begins anew after every other: their work grows with the square of their number."""
@@ -143,6 +144,19 @@ def test_a_publication_takes_four_rounds_of_writing(
         (rounds[0], "immutable"), (rounds[1], "copy"), (rounds[1], "swap"), (rounds[2], "pointer"),
         (rounds[3], "last word"),
     ]  # fmt: skip
+
+
+def test_a_withdrawal_asks_for_all_releases_that_stay_at_once(home: Settings, keys: Keys) -> None:
+    for name in NAMES:
+        put(home, keys, name)
+    reading = []
+    for number, name in enumerate(NAMES[:2]):
+        later = home.model_copy(update={"now": NOW + 60 * (number + 1)})
+        with on_the_way() as way:
+            withdraw(name, "a fault", later, shipped(), keys)
+        reading.append(min(one.round for one in way.requests if one.method == "PUT") - 1)
+    assert reading[0] <= reading[1], "two releases stay, then one"
+    assert problems(later, keys) == []
 
 
 def kinds(writes: Sequence[Request]) -> list[tuple[int, str]]:

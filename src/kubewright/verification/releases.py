@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kubewright import files
 from kubewright.errors import VerificationFailed
-from kubewright.models.manifest import File, Manifest
+from kubewright.models.manifest import File, Manifest, PackageFile
 from kubewright.models.site import IndexedRelease
 from kubewright.signing import rpm
 from kubewright.site import index as indexing
@@ -23,14 +23,15 @@ class Kept(NamedTuple):
     """The ids of development keys that signed it."""
 
 
-def kept(manifest: Manifest) -> Kept:
-    """The same from its manifest."""
-    packages = tuple(
-        Listed(one.name, one.url, one.size, one.sha256, one.format, one.arch, one.signing_key)
-        for one in manifest.packages
-    )
+def kept(manifest: Manifest, shared: dict[Listed, Listed]) -> Kept:
+    """The same from its manifest; packages that an earlier release has too are `shared` with it."""
+    packages = tuple(shared.setdefault(one, one) for one in map(_listed, manifest.packages))
     keys = frozenset(key.id for key in manifest.keys if key.development)
     return Kept(packages, indexing.declared(manifest), keys)
+
+
+def _listed(one: PackageFile) -> Listed:
+    return Listed(one.name, one.url, one.size, one.sha256, one.format, one.arch, one.signing_key)
 
 
 def check(walk: Walk, release: IndexedRelease) -> Manifest | None:

@@ -116,14 +116,14 @@ def _all(walk: Walk, demands: Demands) -> Index | None:
     index = publications.index(walk, state)
     if index is not None:
         part.look(walk, index, demands)
-    kept: dict[str, Kept] = {}
+    kept, packages = dict[str, Kept](), dict[Listed, Listed]()
     for release in index.releases if index else ():
         if release.status == YANKED:
             walk.tally.warnings.append(f"{release.name} is withdrawn: {release.reason}")
         manifest = releases.check(walk, release)
         if manifest is not None:
             walk.expect(references(manifest))
-            kept[release.name] = releases.kept(manifest)
+            kept[release.name] = releases.kept(manifest, packages)
     for name in sorted(state.channels):
         _channel(walk, state, name, index, kept)
     if index is not None:
