@@ -22,7 +22,7 @@ from kubewright.models.site import (
     revoked_of,
 )
 from kubewright.moments import is_to_come
-from kubewright.site import channels, contents, freshness
+from kubewright.site import channels, contents, foresight, freshness
 from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
@@ -191,6 +191,7 @@ class Draft:
         """What a published record lists itself, whatever is withdrawn or brought back since."""
         key = _listing(record)
         if key not in self._contents:
+            self.foresee([record])
             self._contents[key] = contents.read(self.reader, record, revoked_of(self.keys))
         return self._contents[key]
 
@@ -203,6 +204,7 @@ class Draft:
 
     def entries(self, release: ChannelRelease) -> Entries:
         """The index entries of a release that the site has; the same."""
+        foresight.releases(self.reader.store, [release], known=self.reader.sound)
         return contents.of_release(self.reader, release, revoked_of(self.keys))
 
     def put(self, record: Channel, listed: Contents) -> None:
