@@ -842,11 +842,15 @@ def leaves(value: object, path: Leaf = ()) -> list[Leaf]:
 
 
 def telling(role: str, said: Said) -> list[Leaf]:
-    """Of the targets those of the index and of one other; the rest are the same again."""
-    found = leaves(said)
-    if role != "targets":
-        return found
-    kinds = {(leaf[-1], any("ns/index/" in str(key) for key in leaf)): leaf for leaf in found}
+    """Of the targets those of the index and of one other, of keys those of one; the rest are the
+    same again.
+    """
+    kinds: dict[object, Leaf] = {}
+    for leaf in leaves(said):
+        kind: object = tuple("" if key in said.get("keys", ()) else key for key in leaf)
+        if role == "targets":
+            kind = (leaf[-1], any("ns/index/" in str(key) for key in leaf))
+        kinds[kind] = leaf
     return [*kinds.values()]
 
 
