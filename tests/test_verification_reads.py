@@ -1,5 +1,7 @@
 """What a verification asks of a site: each object once, however many documents name it."""
 
+import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +9,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import rounds
 
-from kubewright.errors import VerificationFailed
+from kubewright import files
+from kubewright.errors import UpstreamUnreachable, VerificationFailed
+from kubewright.models.report import Report
 from kubewright.settings import Settings
 from kubewright.stages import sources, verify
-from kubewright.verification.source import KEPT, SMALL, Directory, Measure, Steady
+from kubewright.verification.source import Directory, Measure
+from kubewright.verification.steady import AT_ONCE, KEPT, SMALL, Steady
 
 NOW = 1_790_000_000
 
@@ -50,6 +56,78 @@ def test_every_package_and_archive_is_read_once(
     assert len(large) > 20
     assert {path: count for path, count in large.items() if count > 1} == {}
     assert sum(Counted.started.values()) <= 1.2 * len(Counted.started)
+
+
+class Distant(Counted):
+    """The same far away: each start takes a round."""
+
+    distant = True
+
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        rounds.take()
+        return super().read(path, most)
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        rounds.take()
+        return super().measured(path, size)
+
+
+def verified(
+    kind: type[Counted], site: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Report, Counter[str], int]:
+    """What verifying a site says, how often each object is started, and in how many rounds."""
+    monkeypatch.setattr(Counted, "started", Counter())
+    monkeypatch.setattr(sources, "Directory", kind)
+    with rounds.counted():
+        return verify.verify(site, [], now=NOW), Counted.started, rounds.reached()
+
+
+def test_a_distant_site_is_asked_for_several_objects_at_once_and_for_each_once(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, started, _ = verified(Counted, released.site, monkeypatch)
+    far, asked, count = verified(Distant, released.site, monkeypatch)
+    assert far == report
+    assert asked == started
+    assert count <= 0.7 * asked.total()
+
+
+def test_damage_far_away_is_named_as_it_is_near(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(released.site, site)
+    damaged = sorted(path for path in site.rglob("*") if path.is_file())[::40]
+    for number, path in enumerate(damaged):
+        data = path.read_bytes()
+        path.write_bytes([b"", data + b"x", data[:-1] + b"~"][number % 3])
+    report, *_ = verified(Counted, str(site), monkeypatch)
+    assert len(report.findings) > 3
+    far, *_ = verified(Distant, str(site), monkeypatch)
+    assert far == report
+
+
+def test_a_server_that_does_not_answer_is_asked_no_more(tmp_path: Path) -> None:
+    gone: list[str] = []
+
+    class Silent(Distant):
+        def measured(self, path: str, size: int | None = None) -> Measure | None:
+            gone.append(path)
+            time.sleep(0.01)
+            raise UpstreamUnreachable(path, "no answer", "try again")
+
+    paths = [f"apt/pool/{number}.deb" for number in range(100)]
+    with pytest.raises(UpstreamUnreachable, match="no answer"):
+        Steady(Silent(tmp_path)).expect((path, 1) for path in paths)
+    assert len(gone) <= AT_ONCE
+
+
+def test_what_cannot_be_measured_beforehand_is_named_when_it_is_needed(tmp_path: Path) -> None:
+    steady = Steady(Distant(tmp_path))
+    place(tmp_path, "apt/pool/a.deb", b"1234")
+    steady.expect([("apt/pool/a.deb", 3), ("apt/pool/b.deb", 3), ("apt/pool/a.deb", 4)])
+    assert steady.seen == {"apt/pool/a.deb": (4, files.sha256(b"1234"))}
+    assert steady.measured("apt/pool/b.deb", 3) is None
 
 
 def place(root: Path, path: str, data: bytes) -> None:

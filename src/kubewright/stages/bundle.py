@@ -29,7 +29,7 @@ from kubewright.stages.sync import WAITS
 from kubewright.stages.verify import refuse_stranger, verify
 from kubewright.verification import Demands, Report, Source
 from kubewright.verification.carried import IMAGES, SITE
-from kubewright.verification.source import Steady
+from kubewright.verification.steady import Steady
 
 log = logging.getLogger(__name__)
 

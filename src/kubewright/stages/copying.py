@@ -20,7 +20,8 @@ from kubewright.site.objects import (
     pointer,
 )
 from kubewright.site.store import Store, is_same
-from kubewright.verification.source import Measure, Steady
+from kubewright.verification.source import Measure
+from kubewright.verification.steady import Steady
 
 T = TypeVar("T")
 

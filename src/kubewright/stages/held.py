@@ -26,7 +26,7 @@ class Nearby:
 
     def __init__(self, far: Source, near: Source) -> None:
         self._far, self._near = far, near
-        self.list = far.list
+        self.list, self.distant = far.list, far.distant
         self._here: set[str] = {*(near.list() or ())}
 
     def _of(self, path: str) -> Source:

@@ -88,6 +88,7 @@ class Merged:
 
     def __init__(self, carried: Carried, near: Source | None, part: Part | None) -> None:
         self._carried, self._near = carried, near
+        self.distant = near.distant if near else False
         self._part = part.to_bytes() if part else None
         self._here: set[str] = {*(near.list() or ())} if near else set()
 

@@ -8,7 +8,8 @@ from kubewright.errors import VerificationFailed
 from kubewright.site import layout
 from kubewright.stages.copying import Original
 from kubewright.verification import Report
-from kubewright.verification.source import Source, Steady
+from kubewright.verification.source import Source
+from kubewright.verification.steady import Steady
 
 
 class Moving(Exception):

@@ -23,7 +23,8 @@ from kubewright.stages.sources import source
 from kubewright.stages.store import announce, store
 from kubewright.stages.verify import refuse_stranger, verify
 from kubewright.verification import Demands, Report
-from kubewright.verification.source import Source, Steady, getting
+from kubewright.verification.source import Source, getting
+from kubewright.verification.steady import Steady
 
 log = logging.getLogger(__name__)
 

@@ -34,6 +34,8 @@ class Carried(Web):
     stays open `until` its end.
     """
 
+    distant = False
+
     def __init__(self, found: Members, until: ExitStack | None = None) -> None:
         """Raises VerificationFailed for a bundle whose list does not fit its files, and
         RequestError for one of a newer kubewright.

@@ -54,9 +54,10 @@ def check(walk: Walk, release: IndexedRelease) -> Manifest | None:
         unpacked = {one.url for one in manifest.files if one.kind == "image-archive"}
         if not right or None in signers:  # what nobody vouches for is not unpacked
             unpacked = set()
-        for one in manifest.files:
-            if one.url not in unpacked:
-                _file(walk, one)
+        checked = [one for one in manifest.files if one.url not in unpacked]
+        walk.measure_soon((one.url, one.size) for one in checked if one.kind != "rpm")
+        for one in checked:
+            _file(walk, one)
         _checksums(walk, place, data, manifest)
         statements.provenance(walk, place, manifest)
         statements.images(walk, place, manifest)

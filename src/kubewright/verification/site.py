@@ -28,7 +28,8 @@ from kubewright.verification.demands import Demands
 from kubewright.verification.releases import Kept
 from kubewright.verification.report import Tally
 from kubewright.verification.repositories import Listed, Packages
-from kubewright.verification.source import Source, Steady
+from kubewright.verification.source import Source
+from kubewright.verification.steady import Steady
 from kubewright.verification.walk import Walk
 
 NOTHING = Demands()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from kubewright import files
 from kubewright.errors import KubewrightError, VerificationFailed
-from kubewright.site import layout
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.scratch import OWN
 from kubewright.site.store import checked
@@ -29,15 +28,6 @@ asked for has no SHA-256: it is not read.
 DOCUMENT = 1 << 28
 """The most bytes that an object may have whose size nothing says: documents, signatures, keys."""
 
-SMALL = 1 << 16
-"""Bytes of an object that is kept for a while."""
-
-READ = ("releases/", "publications/", "yum/snapshots/")
-"""Where the documents are that are measured, and then read."""
-
-KEPT = 1 << 22
-"""How many bytes of them are kept: those of several releases."""
-
 IN_MEMORY = 2 << 30
 """The most bytes of an object that are read at once, whatever is said of it."""
 
@@ -47,6 +37,10 @@ Opened = Callable[[str], AbstractContextManager[Callable[[int], bytes] | None]]
 
 class Source(Protocol):
     """The objects of a site, by their paths. Too large ones raise VerificationFailed."""
+
+    @property
+    def distant(self) -> bool:
+        """Whether each object costs a way through a network, so that several go at once."""
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
         """A whole object of at most so many bytes (None: DOCUMENT), or None if there is none."""
@@ -79,6 +73,8 @@ class Directory:
     """A site in a directory, in which no link is followed. A file that has several names there is
     hashed once.
     """
+
+    distant = False
 
     def __init__(self, root: Path) -> None:
         self._root, self._store = root, DirectoryStore(root)
@@ -124,6 +120,8 @@ class Directory:
 class Web:
     """A site that another program serves."""
 
+    distant = True
+
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
@@ -165,64 +163,6 @@ class Bucket(Web):
         return self._store.list("")
 
 
-class Steady:
-    """A source that must go on saying what it said: a server could show one file to be parsed and
-    another to be checked. Raises VerificationFailed for an object that has other bytes than before.
-
-    An object that is never replaced is measured once, and a small one is kept for a while, for
-    documents are read again soon.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.seen: dict[str, Measure | None] = {}
-        """What it said of each object; None: that there is none."""
-        self._kept: dict[str, bytes] = {}
-        self._bytes = 0
-        self.list = source.list
-
-    def read(self, path: str, most: int | None = None) -> bytes | None:
-        kept = self._kept.get(path)
-        if kept is not None and (most is None or len(kept) <= most):
-            return kept
-        data = self._source.read(path, most)
-        self._same(path, None if data is None else (len(data), files.sha256(data)))
-        if data is not None and len(data) <= SMALL and layout.is_immutable(path):
-            self._keep(path, data)
-        return data
-
-    def measured(self, path: str, size: int | None = None) -> Measure | None:
-        lasts = layout.is_immutable(path)
-        if lasts and (known := self.seen.get(path)) is not None:
-            return known
-        if lasts and path.startswith(READ) and not path.endswith(".gz") and (size or 0) <= SMALL:
-            self.read(path)
-            return self.seen[path]
-        measure = self._source.measured(path, size)
-        if measure is None or measure[1]:
-            self._same(path, measure)
-        return measure
-
-    @contextmanager
-    def local(self, path: str, size: int) -> Iterator[Path]:
-        with self._source.local(path, size) as file:
-            there = file.exists()
-            self._same(path, (file.stat().st_size, files.sha256_of(file)) if there else None)
-            yield file
-
-    def _keep(self, path: str, data: bytes) -> None:
-        self._bytes += len(data) - len(self._kept.pop(path, b""))
-        self._kept[path] = data
-        while self._bytes > KEPT:  # the oldest is not read any more
-            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
-
-    def _same(self, path: str, measure: Measure | None) -> None:
-        if self.seen.setdefault(path, measure) != measure:
-            raise VerificationFailed(
-                path, "was something else a moment ago", "if somebody is publishing, verify again"
-            )
-
-
 class Noting:
     """A source that keeps the first refusal to read: what cannot be read is not known to be
     damaged.
@@ -231,7 +171,7 @@ class Noting:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._refusal: KubewrightError | None = None
-        self.list = source.list
+        self.list, self.distant = source.list, source.distant
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
         with self._noted():

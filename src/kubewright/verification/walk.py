@@ -17,6 +17,7 @@ from kubewright.site.references import Reference
 from kubewright.verification.keys import Keys
 from kubewright.verification.report import CHANGED, Tally
 from kubewright.verification.source import Measure, Source
+from kubewright.verification.steady import Steady
 
 D = TypeVar("D", bound=Document)
 
@@ -105,11 +106,18 @@ class Walk:
 
     def expect(self, references: Iterable[Reference]) -> None:
         """Note the objects that a document names, and check the digests that it states."""
+        references = [*references]
+        self.measure_soon((path, size) for path, sha256, size in references if sha256 is not None)
         for path, sha256, size in references:
             new = path not in self.named
             self.named.add(path)
             if new and sha256 is not None:
                 self._measured(path, sha256, size)
+
+    def measure_soon(self, wanted: Iterable[tuple[str, int | None]]) -> None:
+        """Have objects measured at once, whose size in bytes may be known, that are needed next."""
+        if isinstance(self.source, Steady):
+            self.source.expect(one for one in wanted if not self.skips(one[0]))
 
     def _measured(self, path: str, sha256: str, size: int | None) -> None:
         if self.skips(path):
