@@ -1,21 +1,24 @@
 """What a verification asks of a site: each object once, however many documents name it."""
 
+import io
 import shutil
-import time
+import threading
+import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-import rounds
 
 from kubewright import files
-from kubewright.errors import UpstreamUnreachable, VerificationFailed
-from kubewright.models.report import Report
+from kubewright.errors import KubewrightError, UpstreamUnreachable, VerificationFailed
 from kubewright.settings import Settings
-from kubewright.stages import sources, verify
+from kubewright.stages import sources
+from kubewright.stages import verify as stage
+from kubewright.verification import Web, verify
 from kubewright.verification.source import Directory, Measure
 from kubewright.verification.steady import AT_ONCE, KEPT, SMALL, Steady
 
@@ -47,7 +50,7 @@ def test_every_package_and_archive_is_read_once(
 ) -> None:
     monkeypatch.setattr(Counted, "started", Counter())
     monkeypatch.setattr(sources, "Directory", Counted)
-    assert verify.verify(released.site, [], now=NOW).findings == ()
+    assert stage.verify(released.site, [], now=NOW).findings == ()
     large = {
         path: count
         for path, count in Counted.started.items()
@@ -58,76 +61,145 @@ def test_every_package_and_archive_is_read_once(
     assert sum(Counted.started.values()) <= 1.2 * len(Counted.started)
 
 
-class Distant(Counted):
-    """The same far away: each start takes a round."""
+class Together:
+    """Notes how many are in a block at once, and lets those who come wait a little for others."""
 
-    distant = True
+    def __init__(self) -> None:
+        self.most = self._now = 0
+        self._turn = threading.Condition()
 
-    def read(self, path: str, most: int | None = None) -> bytes | None:
-        rounds.take()
-        return super().read(path, most)
+    def __enter__(self) -> None:
+        with self._turn:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self.most >= AT_ONCE, timeout=0.005)
 
-    def measured(self, path: str, size: int | None = None) -> Measure | None:
-        rounds.take()
-        return super().measured(path, size)
-
-
-def verified(
-    kind: type[Counted], site: str, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Report, Counter[str], int]:
-    """What verifying a site says, how often each object is started, and in how many rounds."""
-    monkeypatch.setattr(Counted, "started", Counter())
-    monkeypatch.setattr(sources, "Directory", kind)
-    with rounds.counted():
-        return verify.verify(site, [], now=NOW), Counted.started, rounds.reached()
+    def __exit__(self, *_: object) -> None:
+        with self._turn:
+            self._now -= 1
 
 
-def test_a_distant_site_is_asked_for_several_objects_at_once_and_for_each_once(
+def distant(root: Path, asked: Counter[str], together: Together) -> Web:
+    """A site as a server shows it."""
+    near = Directory(root)
+
+    @contextmanager
+    def opened(path: str) -> Iterator[Callable[[int], bytes] | None]:
+        asked[path] += 1
+        with together:
+            data = near.read(path)
+        yield None if data is None else io.BytesIO(data).read
+
+    return Web(opened)
+
+
+def test_a_distant_site_is_asked_for_several_objects_at_once_and_for_each_as_often(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report, started, _ = verified(Counted, released.site, monkeypatch)
-    far, asked, count = verified(Distant, released.site, monkeypatch)
-    assert far == report
-    assert asked == started
-    assert count <= 0.7 * asked.total()
+    monkeypatch.setattr(Counted, "started", Counter())
+    near = verify(Counted(Path(released.site)), "site", [], now=NOW)
+    asked, together = Counter[str](), Together()
+    assert verify(distant(Path(released.site), asked, together), "site", [], now=NOW) == near
+    assert together.most == AT_ONCE
+    assert asked == Counted.started
 
 
+@pytest.mark.parametrize("start", range(3))
 def test_damage_far_away_is_named_as_it_is_near(
-    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    released: Settings, tmp_path: Path, start: int
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(released.site, site)
-    damaged = sorted(path for path in site.rglob("*") if path.is_file())[::40]
+    damaged = sorted(path for path in site.rglob("*") if path.is_file())[start::29]
     for number, path in enumerate(damaged):
         data = path.read_bytes()
-        path.write_bytes([b"", data + b"x", data[:-1] + b"~"][number % 3])
-    report, *_ = verified(Counted, str(site), monkeypatch)
-    assert len(report.findings) > 3
-    far, *_ = verified(Distant, str(site), monkeypatch)
-    assert far == report
+        path.write_bytes([b"", data[:-1], data[:-1] + b"~"][number % 3])
+    damaged[-1].unlink()
+    near = verify(Directory(site), "site", [], now=NOW)
+    assert len(near.findings) > 3
+    far = verify(distant(site, Counter(), Together()), "site", [], now=NOW)
+    assert [one.place for one in far.findings] == [one.place for one in near.findings]
 
 
-def test_a_server_that_does_not_answer_is_asked_no_more(tmp_path: Path) -> None:
-    gone: list[str] = []
+class Answers(Directory):
+    """A distant site that answers as it is told, and counts how often it is asked."""
 
-    class Silent(Distant):
-        def measured(self, path: str, size: int | None = None) -> Measure | None:
-            gone.append(path)
-            time.sleep(0.01)
-            raise UpstreamUnreachable(path, "no answer", "try again")
+    distant = True
 
-    paths = [f"apt/pool/{number}.deb" for number in range(100)]
+    def __init__(self, answers: dict[str, bytes | KubewrightError]) -> None:
+        self.answers, self.asked = answers, Counter[str]()
+
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        self.asked[path] += 1
+        answer = self.answers.get(path)
+        if isinstance(answer, KubewrightError):
+            raise answer
+        if answer is not None and most is not None and len(answer) > most:
+            raise VerificationFailed(path, "too large", "do not use it")
+        return answer
+
+    def measured(self, path: str, size: int | None = None) -> Measure | None:
+        data = self.read(path, size)
+        return None if data is None else (len(data), files.sha256(data))
+
+
+SILENT = UpstreamUnreachable("a server", "no answer", "try again")
+
+
+def test_what_a_server_says_beforehand_counts_when_it_is_asked_for() -> None:
+    site = Answers({"a": b"1", "b": SILENT, "d": b"4444", "e": b"5" * (SMALL + 1)})
+    steady = Steady(site)
+    steady.expect([("a", 1), ("b", 1), ("c", 1), ("d", 3), ("e", SMALL + 1), ("a", 2), ("a", 1)])
+    assert steady.measured("a", 1) == (1, files.sha256(b"1")), "what is silent hides nothing before"
     with pytest.raises(UpstreamUnreachable, match="no answer"):
-        Steady(Silent(tmp_path)).expect((path, 1) for path in paths)
-    assert len(gone) <= AT_ONCE
+        steady.measured("b", 1)
+    assert steady.measured("c", 1) is None
+    assert steady.measured("e", SMALL + 1) == (SMALL + 1, files.sha256(b"5" * (SMALL + 1)))
+    assert [site.asked[path] for path in "abce"] == [1, 1, 1, 1]
+    with pytest.raises(VerificationFailed, match="too large"):
+        steady.measured("d", 3)
 
 
-def test_what_cannot_be_measured_beforehand_is_named_when_it_is_needed(tmp_path: Path) -> None:
-    steady = Steady(Distant(tmp_path))
-    place(tmp_path, "apt/pool/a.deb", b"1234")
-    steady.expect([("apt/pool/a.deb", 3), ("apt/pool/b.deb", 3), ("apt/pool/a.deb", 4)])
-    assert steady.seen == {"apt/pool/a.deb": (4, files.sha256(b"1234"))}
-    assert steady.measured("apt/pool/b.deb", 3) is None
+def test_who_shows_another_object_than_beforehand_is_found_out() -> None:
+    site = Answers({"a": b"1", "b": b"2"})
+    steady = Steady(site)
+    steady.expect([("a", 1), ("b", 1)])
+    site.answers |= {"a": b"x", "b": b"x"}
+    with pytest.raises(VerificationFailed, match="was something else a moment ago"):
+        steady.read("a")
+    steady.measured("b", 1)
+    with pytest.raises(VerificationFailed, match="was something else a moment ago"):
+        steady.measured("b", 1)
+
+
+def test_a_server_that_does_not_answer_is_asked_no_more() -> None:
+    site = Answers({str(number): SILENT for number in range(1000)})
+    Steady(site).expect((path, 1) for path in site.answers)
+    assert 1 <= site.asked.total() <= AT_ONCE
+
+
+def test_a_server_that_sends_more_than_was_promised_takes_no_room(tmp_path: Path) -> None:
+    for number in range(200):
+        place(tmp_path, f"publications/{number}.json", b"x" * (1 << 20))
+    names = [f"publications/{number}.json" for number in range(200)]
+    for size in (100, None):
+        steady = Steady(distant(tmp_path, Counter(), Together()))
+        tracemalloc.start()
+        steady.expect((path, size) for path in names)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 3 * AT_ONCE << 20
+
+
+def test_many_may_read_at_once() -> None:
+    site = Answers({f"releases/v1/{number}": bytes(SMALL) for number in range(KEPT // SMALL + 20)})
+    steady = Steady(site)
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(steady.read, [*site.answers] * 20))
+    assert {len(data or b"") for data in found} == {SMALL}
+    kept = [path for path in site.answers if steady.read(path) is not None]
+    assert kept == [*site.answers]
 
 
 def place(root: Path, path: str, data: bytes) -> None:

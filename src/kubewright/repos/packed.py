@@ -144,7 +144,7 @@ def read(data: bytes, place: str, group_of: Callable[[bytes], str | None]) -> In
 def unpack(data: bytes, place: str, most: int | None = None) -> Iterator[Member]:
     """The members of a packed index, in their order, of at most `most` or LARGEST bytes of text.
 
-    Raises VerificationFailed, when it comes to it, for what is not gzip.
+    Raises VerificationFailed, when it comes to it, for what is not gzip, cut short, or too large.
     """
     start = size = 0
     while start < len(data):

@@ -201,9 +201,8 @@ class Reader:
 
     def manifest(self, path: str, sha256: str) -> "Manifest":
         """A release's manifest, which a channel or the index names."""
-        from kubewright.models.manifest import (
-            Manifest,
-        )  # half of all models, which `history` spares
+        # Most of the models, and not all verbs ask.
+        from kubewright.models.manifest import Manifest
 
         return self.document(Manifest, sha256, path)
 

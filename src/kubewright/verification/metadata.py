@@ -77,9 +77,11 @@ def described(walk: Walk, state: State, published: Published) -> None:
         target = published.targets.get(place)
         named = target is not None and target.sha256 == sha256
         walk.tally.require(names, named, f"does not name {place} as the state does; {REMEDY}")
-    for place, target in published.targets.items():
-        if not walk.unfinished or _is_immutable(place):
-            walk.expect([Reference(place, target.sha256, target.size)])
+    walk.expect(
+        Reference(place, target.sha256, target.size)
+        for place, target in published.targets.items()
+        if not walk.unfinished or _is_immutable(place)
+    )
     _history(walk, published)
 
 

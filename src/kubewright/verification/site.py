@@ -147,12 +147,14 @@ def _dated(walk: Walk, state: State) -> None:
 
 def _files(walk: Walk, state: State) -> None:
     """The pages, the schemas and the keys are those that the state names."""
+    standing = []
     for reference in references(state):
         mutable = not reference.path.startswith("publications/")
         if mutable and walk.unfinished and not reference.path.startswith("keys/"):
             walk.named.add(reference.path)  # being replaced now
         else:
-            walk.expect([reference])
+            standing.append(reference)
+    walk.expect(standing)
 
 
 def _channel(
@@ -185,12 +187,10 @@ def _channel(
             offered = channel.current.name if channel.current else None
             same = index.channels.get(name) == offered
             walk.tally.require(path, same, f"offers another release than {layout.INDEX} says")
-    for reference in served(channel):
-        if name in walk.unwritten:
-            walk.named.add(reference.path)
-        else:
-            walk.expect([reference])
-    if name not in walk.unwritten:
+    if name in walk.unwritten:
+        walk.named |= {reference.path for reference in served(channel)}
+    else:
+        walk.expect(served(channel))
         _served(walk, channel, kept)
 
 

@@ -2,27 +2,35 @@
 
 # ruff: noqa: D102 -- Source says once what each method does
 
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from kubewright import files
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.site import layout
 from kubewright.verification.source import Measure, Source
 
-SMALL = 1 << 16
+SMALL: Final = 1 << 16
 """Bytes of an object that is kept for a while."""
 
-READ = ("releases/", "publications/", "yum/snapshots/")
+READ: Final = ("releases/", "publications/", "yum/snapshots/")
 """Where the documents are that are measured, and then read."""
 
-KEPT = 1 << 22
+KEPT: Final = 1 << 22
 """How many bytes of them are kept: those of several releases."""
 
-AT_ONCE = 8
+AT_ONCE: Final = 8
 """How many objects of a distant site are asked for at once."""
+
+QUICK: Final = 1 << 20
+"""Bytes of an object that is asked for beside others: with a larger one the way there is the
+smaller part of the time, and whoever stops the program waits for those under way.
+"""
 
 
 class Steady:
@@ -37,53 +45,62 @@ class Steady:
         self._source = source
         self.seen: dict[str, Measure | None] = {}
         """What it said of each object; None: that there is none."""
+        self._ahead: dict[str, Measure | UpstreamUnreachable | None] = {}
+        """What it said of those that nobody has asked for yet."""
         self._kept: dict[str, bytes] = {}
         self._bytes = 0
-        self._silent: UpstreamUnreachable | None = None
+        self._keeping = threading.Lock()
         self.list, self.distant = source.list, source.distant
 
     def expect(self, wanted: Iterable[tuple[str, int | None]]) -> None:
-        """Measure objects (paths, and sizes in bytes where they are known), several at once where
-        each takes its time.
-
-        What cannot be measured is asked for again when it is needed, and raises then; but that a
-        server does not answer is raised at once (UpstreamUnreachable).
+        """Ask a distant site for small objects, by path and the size in bytes if that is known,
+        several at once. What it says counts, and what that raises is raised, when each of them is
+        asked for.
         """
-        new = [(path, size) for path, size in wanted if self._is_new(path)]
-        if not self.distant or not new:
+        if not self.distant:
             return
-        with ThreadPoolExecutor(min(AT_ONCE, len(new))) as pool:
-            found = pool.map(self._asked, new)
-            for (path, _), (measure, data) in zip(new, found, strict=True):
-                if measure is not None:
-                    self._same(path, measure)
-                if data is not None:
-                    self._keep(path, data)
+        new = dict[str, int | None]()
+        for path, size in wanted:
+            known = path in self.seen or path in self._ahead
+            if not known and (size or 0) <= QUICK:
+                new.setdefault(path, size)
+        if len(new) > 1:
+            silent = threading.Event()
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                list(pool.map(partial(self._ask, silent), new, new.values()))
 
-    def _is_new(self, path: str) -> bool:
-        return layout.is_immutable(path) and path not in self.seen
-
-    def _asked(self, wanted: tuple[str, int | None]) -> tuple[Measure | None, bytes | None]:
-        """The measure of an object, and if it is read soon the object."""
-        path, size = wanted
-        if self._silent is not None:
-            raise self._silent
+    def _ask(self, silent: threading.Event, path: str, size: int | None) -> None:
+        """Note what is said of an object, but of one that is not as it ought to be nothing: it is
+        looked at again. A server that does not answer is `silent`, and asked no more.
+        """
+        most = SMALL if size is None else size
+        if silent.is_set():
+            return
         try:
-            if self._is_read_soon(path, size):
-                data = self._source.read(path)
-                return (len(data), files.sha256(data)) if data is not None else None, data
-            measure = self._source.measured(path, size)
+            if most > SMALL:
+                measure = self._source.measured(path, most)
+            else:
+                data = self._source.read(path, most)
+                measure = None if data is None else (len(data), files.sha256(data))
+                if data is not None and self._is_read_soon(path, size):
+                    self._keep(path, data)
         except UpstreamUnreachable as error:
-            self._silent = error
-            raise
-        except Exception:  # it is asked for again where that is told
-            return None, None
-        return measure if measure and measure[1] else None, None
+            self._ahead[path] = error
+            silent.set()
+        except Exception:
+            return
+        else:
+            if measure is None or measure[1]:
+                self._ahead[path] = measure
 
     def _is_read_soon(self, path: str, size: int | None) -> bool:
-        return path.startswith(READ) and not path.endswith(".gz") and (size or 0) <= SMALL
+        lasts = layout.is_immutable(path)
+        named = path.startswith(READ) and not path.endswith(".gz")
+        return lasts and named and (size or 0) <= SMALL
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
+        if path in self._ahead and self._taken(path) is None:
+            return None
         kept = self._kept.get(path)
         if kept is not None and (most is None or len(kept) <= most):
             return kept
@@ -94,10 +111,11 @@ class Steady:
         return data
 
     def measured(self, path: str, size: int | None = None) -> Measure | None:
-        lasts = layout.is_immutable(path)
-        if lasts and (known := self.seen.get(path)) is not None:
+        if path in self._ahead:
+            return self._taken(path)
+        if layout.is_immutable(path) and (known := self.seen.get(path)) is not None:
             return known
-        if lasts and self._is_read_soon(path, size):
+        if self._is_read_soon(path, size):
             self.read(path)
             return self.seen[path]
         measure = self._source.measured(path, size)
@@ -112,13 +130,22 @@ class Steady:
             self._same(path, (file.stat().st_size, files.sha256_of(file)) if there else None)
             yield file
 
+    def _taken(self, path: str) -> Measure | None:
+        """What was said of an object beforehand. Raises what that raised."""
+        answer = self._ahead.pop(path)
+        if isinstance(answer, UpstreamUnreachable):
+            raise answer
+        self._same(path, answer)
+        return answer
+
     def _keep(self, path: str, data: bytes) -> None:
         if len(data) > SMALL:
             return
-        self._bytes += len(data) - len(self._kept.pop(path, b""))
-        self._kept[path] = data
-        while self._bytes > KEPT:  # the oldest is not read any more
-            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
+        with self._keeping:  # several threads read when a site is copied
+            self._bytes += len(data) - len(self._kept.pop(path, b""))
+            self._kept[path] = data
+            while self._bytes > KEPT:  # the oldest is not read any more
+                self._bytes -= len(self._kept.pop(next(iter(self._kept))))
 
     def _same(self, path: str, measure: Measure | None) -> None:
         if self.seen.setdefault(path, measure) != measure:

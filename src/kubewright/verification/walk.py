@@ -99,6 +99,7 @@ class Walk:
 
     def signed(self, path: str, *, past: bool) -> None:
         """Check both signatures beside a document; `past` is as for `openpgp`."""
+        self.measure_soon((one, None) for one in layout.signatures(path))
         data = self.source.read(path)  # None is named where the document is read
         if data is not None:
             self.openpgp(f"{path}.asc", data, past=past)
