@@ -31,7 +31,9 @@ def sampled(points: Iterable[int], *, every: int, parts: int = 1) -> list[int]:
     `every` so many, the first among them.
     """
     found = [*points]
-    return chosen(found, len(found), parts) if WANTED else [*islice(found, 0, None, every)]
+    if not WANTED:
+        return [*islice(found, 0, None, every)]
+    return sorted(chosen(found, len(found), parts))
 
 
 def chosen(cases: Sequence[T], few: int, parts: int = 1) -> list[T]:

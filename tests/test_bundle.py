@@ -735,9 +735,9 @@ def test_a_bundle_killed_at_any_write_leaves_what_was_there(
     new: Settings, files: dict[str, Path], keys: Keys, tmp_path: Path
 ) -> None:
     target = tmp_path / "b.tar"
-    target.write_bytes(files["first"].read_bytes())
     count, original = len(listed(files["new"]).members), file_module.opened
     for point in sampled(range(count), every=60):
+        target.write_bytes(files["first"].read_bytes())
         left = iter(range(point))
 
         def killing(data: bytes | Path, left: Iterator[int] = left) -> object:
