@@ -516,8 +516,11 @@ def test_a_snapshot_before_is_reached_by_digest_alone(home: Settings) -> None:
 
 
 @pytest.mark.parametrize("module", ["stages.history", "stages.verify", "stages.publish"])
-def test_boto3_is_loaded_for_buckets_alone(module: str) -> None:
-    """It takes as long as all else; the library would load it for a signer of its own."""
-    ask = f"import sys, kubewright.{module}; print('boto3' in sys.modules); import boto3.session"
+def test_boto3_is_loaded_for_buckets_alone_and_pkcs11_for_tokens(module: str) -> None:
+    """The first takes as long as all else; the library would load both for signers of its own."""
+    ask = (
+        f"import sys, kubewright.{module}; print('boto3' in sys.modules, 'pkcs11' in sys.modules);"
+        " import boto3.session"
+    )
     done = run([sys.executable, "-c", ask])
-    assert done.stdout == "False\n"
+    assert done.stdout == "False False\n"

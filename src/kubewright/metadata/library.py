@@ -1,5 +1,5 @@
 """The library that knows TUF's metadata, without what it would load for signers of others: boto3
-alone takes as long to load as all else that a verb needs, and pkcs11 a tenth of that.
+alone takes as long to load as all else that a verb needs, and pkcs11 is for tokens.
 """
 
 import sys

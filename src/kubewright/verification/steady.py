@@ -94,9 +94,8 @@ class Steady:
                 self._ahead[path] = measure
 
     def _is_read_soon(self, path: str, size: int | None) -> bool:
-        lasts = layout.is_immutable(path)
         named = path.startswith(READ) and not path.endswith(".gz")
-        return lasts and named and (size or 0) <= SMALL
+        return named and (size or 0) <= SMALL and layout.is_immutable(path)
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
         if path in self._ahead and self._taken(path) is None:
@@ -113,7 +112,8 @@ class Steady:
     def measured(self, path: str, size: int | None = None) -> Measure | None:
         if path in self._ahead:
             return self._taken(path)
-        if layout.is_immutable(path) and (known := self.seen.get(path)) is not None:
+        known = self.seen.get(path)
+        if known is not None and layout.is_immutable(path):
             return known
         if self._is_read_soon(path, size):
             self.read(path)

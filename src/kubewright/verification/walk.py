@@ -107,13 +107,14 @@ class Walk:
 
     def expect(self, references: Iterable[Reference]) -> None:
         """Note the objects that a document names, and check the digests that it states."""
-        references = [*references]
-        self.measure_soon((path, size) for path, sha256, size in references if sha256 is not None)
+        new = list[tuple[str, str, int | None]]()
         for path, sha256, size in references:
-            new = path not in self.named
+            if path not in self.named and sha256 is not None:
+                new.append((path, sha256, size))
             self.named.add(path)
-            if new and sha256 is not None:
-                self._measured(path, sha256, size)
+        self.measure_soon((path, size) for path, _, size in new)
+        for path, sha256, size in new:
+            self._measured(path, sha256, size)
 
     def measure_soon(self, wanted: Iterable[tuple[str, int | None]]) -> None:
         """Have objects measured at once, whose size in bytes may be known, that are needed next."""
