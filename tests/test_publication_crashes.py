@@ -112,7 +112,7 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
         command(whole, keys)
     meant = tree(Path(whole.site))
     points = len(operations)
-    assert points > 20
+    assert points >= 20  # else nothing is watched
     every = "each" if ALL else f"{WANTED} by lot" if WANTED else "one in six"
     record_property("covered", f"{name}: killed before {every} of {points} operations on the site")
     own = range(part + 1, points + 1, PARTS)

@@ -34,9 +34,10 @@ from kubewright.site import index as indexing
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.identity import Identity
 from kubewright.site.index import Declared, Named
-from kubewright.site.objects import Object, apply, pointer
+from kubewright.site.objects import Object, pointer
 from kubewright.site.reader import Reader
 from kubewright.site.repositories import signed_copy
+from kubewright.site.writing import apply
 from kubewright.stages import channels, release, verify
 from kubewright.stages.repair import repair_site
 

@@ -14,6 +14,8 @@ from kubewright.repos.packed import Entry, Hashed, Index, Packed
 REPOMD = "repodata/repomd.xml"
 KINDS = ("primary", "filelists", "other")
 """The documents of a repository."""
+SHARED = KINDS[1:]
+"""Those that both forms have."""
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 DUKE = "http://linux.duke.edu/metadata"
@@ -150,7 +152,7 @@ def _matched(match: re.Match[str] | None) -> tuple[str, ...]:
 
 def documents(repository: Repository) -> dict[str, dict[str, Packed]]:
     """The documents of both forms of a repository, by form and kind."""
-    rest = {kind: _document(kind, getattr(repository, kind)) for kind in KINDS[1:]}
+    rest = {kind: _document(kind, getattr(repository, kind)) for kind in SHARED}
     return {
         form: {"primary": _document("primary", getattr(repository, form))} | rest for form in FORMS
     }

@@ -20,6 +20,7 @@ class Ahead:
         self._store = store
         self.distant = store.distant
         self._answers: dict[tuple[str, str], Any] = {}
+        self._empty: set[str] = set()
 
     def expect(
         self,
@@ -42,10 +43,16 @@ class Ahead:
         with ThreadPoolExecutor(min(REQUESTS, len(wanted))) as pool:
             answers = list(pool.map(self._asked, wanted))
         self._answers |= zip(wanted, answers, strict=True)
+        self._empty |= {one[1] for one in wanted if self._answers[one] == []}
 
     def forget(self) -> None:
         """Ask anew for everything: time has passed."""
         self._answers.clear()
+        self._empty.clear()
+
+    def is_absent(self, path: str) -> bool:
+        """Whether a list that was expected says that there is no such object."""
+        return any(path.startswith(prefix) for prefix in self._empty)
 
     def peek(self, path: str) -> bytes | None:
         """An object that was expected, for a guess at what comes next; it is still to be read."""

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-Vouched = Callable[[bytes, bytes | None, bytes | None], bool]
+Vouched = Callable[[bytes, bytes | None, bytes | None, bytes], bool]
 """Whether somebody who is trusted has signed a document: takes it with its OpenPGP and its ECDSA
-signature, None for one that is not there.
+signature, None for one that is not there, and the keyring of the site, which may say more of keys
+that are trusted, but trusts no other.
 """
 
 

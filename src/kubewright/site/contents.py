@@ -110,16 +110,17 @@ def places(record: Channel) -> Iterator[str]:
         name = apt.by_hash_name(arch, record.packages.get(arch, ""))
         yield f"{layout.suite_path(record.channel)}/{name}"
     for base, repodata in record.repodata.items():
-        root = layout.snapshot_path(record.channel, base, repodata.snapshot)
-        for kind in yum.KINDS:
-            yield f"{root}/{yum.data_name(kind, getattr(repodata, kind))}"
-        # The snapshot has no such file: it is asked for in the plain repository alone.
-        yield _plain_primary(record, base, repodata)
+        snapshot, plain = _roots(record, base, repodata)
+        yield f"{snapshot}/{yum.data_name('primary', repodata.primary)}"
+        yield f"{plain}/{yum.data_name('primary', repodata.plain_primary)}"
+        for kind in yum.SHARED:
+            yield f"{plain}/{yum.data_name(kind, getattr(repodata, kind))}"
 
 
-def _plain_primary(record: Channel, base: str, repodata: Repodata) -> str:
-    name = yum.data_name("primary", repodata.plain_primary)
-    return f"{layout.yum_path(record.channel, base)}/{name}"
+def _roots(record: Channel, base: str, repodata: Repodata) -> tuple[str, str]:
+    """The snapshot and the plain repository of a channel for an architecture."""
+    snapshot = layout.snapshot_path(record.channel, base, repodata.snapshot)
+    return snapshot, layout.yum_path(record.channel, base)
 
 
 def from_releases(reader: Reader, record: Channel, revoked: Collection[str]) -> Contents:
@@ -153,23 +154,20 @@ def _from_indexes(reader: Reader, record: Channel) -> Contents:
 
 
 def _repository(reader: Reader, record: Channel, base: str, repodata: Repodata) -> Repository:
-    """Both forms have the same documents but for `primary`."""
-    roots = (
-        layout.snapshot_path(record.channel, base, repodata.snapshot),
-        layout.yum_path(record.channel, base),
-    )
+    """Both forms have the same documents but for `primary`. Those are read in the plain repository,
+    where the next publication has them again; the next snapshot is another.
+    """
+    snapshot, plain = _roots(record, base, repodata)
 
-    def read(kind: str, digest: str) -> Index:
-        return one(digest, *(f"{root}/{yum.data_name(kind, digest)}" for root in roots))
-
-    def one(digest: str, *paths: str) -> Index:
+    def read(kind: str, digest: str, *roots: str) -> Index:
+        paths = [f"{root}/{yum.data_name(kind, digest)}" for root in roots]
         return yum.read(reader.content(digest, *paths), paths[0])
 
     return Repository(
-        snapshot=read("primary", repodata.primary),
-        plain=one(repodata.plain_primary, _plain_primary(record, base, repodata)),
-        filelists=read("filelists", repodata.filelists),
-        other=read("other", repodata.other),
+        snapshot=read("primary", repodata.primary, snapshot),
+        plain=read("primary", repodata.plain_primary, plain),
+        filelists=read("filelists", repodata.filelists, plain, snapshot),
+        other=read("other", repodata.other, plain, snapshot),
     )
 
 
@@ -180,7 +178,8 @@ def rpm_digests(reader: Reader, record: Channel) -> dict[str, str]:
     """
     found = {}
     for base, repodata in record.repodata.items():
-        path = _plain_primary(record, base, repodata)
+        _, plain = _roots(record, base, repodata)
+        path = f"{plain}/{yum.data_name('primary', repodata.plain_primary)}"
         index = yum.read(reader.content(repodata.plain_primary, path), path)
         for entry in packed.listed(index, index.groups, yum.parsed):
             found[layout.rpm_path(entry.name)] = entry.sha256

@@ -22,7 +22,7 @@ from kubewright.models.site import (
     revoked_of,
 )
 from kubewright.moments import is_to_come
-from kubewright.site import channels, contents, foresight, freshness
+from kubewright.site import channels, contents, foresight, freshness, layout
 from kubewright.site.anchor import Anchor
 from kubewright.site.contents import Contents, Entries
 from kubewright.site.identity import Identity
@@ -156,20 +156,26 @@ class Draft:
         return Past(self.reader, record, state.history.oldest(record.channel) if state else 1)
 
     def foresee(
-        self,
-        records: Iterable[Channel | None],
-        *,
-        stats: Iterable[str] = (),
-        lists: Iterable[str] = (),
+        self, records: Iterable[Channel | None], *more: str, lists: Iterable[str] = ()
     ) -> None:
-        """Ask a distant store at once for what these records list, for these stats and lists."""
+        """Ask a distant store at once for what these records list, for more objects and lists."""
         wanted: list[str] = []
         known = {*self._contents}
         for record in filter(None, records):
             if _listing(record) not in known:  # the first is read for all that list the same
                 known.add(_listing(record))
                 wanted += contents.places(record)
-        self.reader.store.expect(wanted, stats=stats, lists=lists)
+        wanted += (path for path in more if path not in self.reader.sound)
+        self.reader.store.expect(wanted, lists=lists)
+
+    def foresee_more(self, names: Iterable[str], *objects: str, lists: Iterable[str] = ()) -> None:
+        """The same for these channels, which are to list more. In a new one nothing should be, so
+        that one list tells of all its places.
+        """
+        records = {name: self.published(name) for name in names}
+        added = [name for name, record in records.items() if record is None]
+        new = map(layout.plain_repositories, added)
+        self.foresee(records.values(), *objects, lists=[*lists, *new])
 
     def contents(self, record: Channel | None) -> Contents:
         """What a published record lists, but for releases that are withdrawn and rpms of revoked
@@ -230,7 +236,8 @@ class Draft:
 
 def _listing(record: Channel) -> str:
     """What is the same for records that list the same."""
-    return repr((record.packages, [*record.repodata.items()], record.releases))
+    releases = [(one.name, one.status, one.manifest_sha256) for one in record.releases]
+    return repr((record.packages, [*record.repodata.items()], releases))
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,12 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from kubewright.models.site import Change, State
 from kubewright.site import layout
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.objects import (
-    Kind,
-    Object,
-    Overtaken,
-    Source,
-    apply,
-    lacking,
-    rehearse,
-    upload,
-)
+from kubewright.site.objects import Kind, Object, Overtaken, Source
 from kubewright.site.publication import Publication, render
 from kubewright.site.reader import Reader
 from kubewright.site.store import Store
 from kubewright.site.words import deciding
+from kubewright.site.writing import apply, lacking, rehearse, upload
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from kubewright.errors import KubewrightError
 from kubewright.metadata import chain
 from kubewright.metadata.names import role_path
 from kubewright.models.site import ChannelRelease
-from kubewright.site import layout
+from kubewright.site import keys, layout
 from kubewright.site.ahead import Ahead
 from kubewright.site.anchor import Anchor
 
@@ -36,9 +36,6 @@ def present(store: Ahead, anchor: Anchor | None) -> None:
     hints = (layout.STATE, layout.INDEX)
     store.expect((layout.TIMESTAMP, layout.FINISHED, *hints, *_roots(anchor)))
     said = [store.peek(path) or b"" for path in (layout.TIMESTAMP, layout.FINISHED, *hints)]
-    for hint in hints:  # they may be older than the pointer
-        with suppress(KubewrightError):
-            store.get(hint)
     objects, stats = dict[str, None](), list[str]()
     for data in said[:2]:
         with suppress(*_DAMAGED):
@@ -47,7 +44,7 @@ def present(store: Ahead, anchor: Anchor | None) -> None:
             stats = [role_path(role, version + 1) for role in ("targets", "snapshot")]
             stats.append(layout.metadata_backup(str(version + 1)))
     with suppress(*_DAMAGED):
-        objects |= dict.fromkeys(_of_state(said[2]))
+        objects |= dict.fromkeys(_of_state(*said[2:]))
     with suppress(*_DAMAGED):
         objects |= dict.fromkeys(_manifests(json.loads(said[3])))
     store.expect(objects, stats=stats)
@@ -68,9 +65,14 @@ def releases(store: Ahead, wanted: Iterable[ChannelRelease], *, known: Collectio
     """Ask for the manifests of releases and their entries of indexes, but for `known` paths."""
     objects: list[str] = []
     for release in wanted:
-        objects.append(release.manifest_url)
-        objects += [layout.release_path(release.name, name) for name in layout.ENTRIES.values()]
+        objects += of_release(release)
     store.expect(path for path in objects if path not in known)
+
+
+def of_release(release: ChannelRelease) -> tuple[str, ...]:
+    """Its manifest and its entries of indexes."""
+    entries = (layout.release_path(release.name, name) for name in layout.ENTRIES.values())
+    return release.manifest_url, *entries
 
 
 def _is_document(path: str) -> bool:
@@ -93,15 +95,15 @@ def _roots(anchor: Anchor | None) -> Iterator[str]:
         yield role_path("root", int(number) + 1)
 
 
-def _of_state(data: bytes) -> Iterator[str]:
-    """A state's copy with its signatures, and the documents that it names."""
+def _of_state(data: bytes, index: bytes) -> Iterator[str]:
+    """The signatures of a state, and the documents that it names; the index unless this is it."""
     found: dict[str, Any] = json.loads(data)
-    copy = layout.state_copy(found["number"], files.sha256(data))
-    yield from (copy, *layout.signatures(copy))
+    yield from layout.signatures(layout.state_copy(found["number"], files.sha256(data)))
     for name, channel in found["channels"].items():
         yield layout.channel_copy(name, channel["sequence"], channel["sha256"])
-    yield layout.index_copy(found["index"]["sequence"], found["index"]["sha256"])
-    yield from (path for path in found["files"] if path.startswith("keys/"))
+    if found["index"]["sha256"] != files.sha256(index):
+        yield layout.index_copy(found["index"]["sequence"], found["index"]["sha256"])
+    yield from keys.sources(found["files"], [(key["id"], key["role"]) for key in found["keys"]])
 
 
 def _manifests(index: dict[str, Any]) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """The public keys of a site, as files: each alone, and all together with the current one first."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kubewright.models.site import SiteKey
+from kubewright.models.site import REVOKED, SiteKey
+from kubewright.site import layout
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,12 @@ class Shipped(NamedTuple):
     """All that the site has, the current one first: repomd.xml.key."""
     coming: bytes = b""
     """That of the key which comes next, in a file of its own, as the hint names it."""
+
+
+def sources(paths: Iterable[str], known: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of a site's files from which the files of its keys are made, by the ids and roles of
+    these: the keyring has every certificate but those that are revoked.
+    """
+    in_ring = {layout.key_history(f"{name}.asc") for name, role in known if role != REVOKED}
+    derived = {layout.KEYRING_ARMORED, *in_ring}
+    return [path for path in paths if path.startswith("keys/") and path not in derived]

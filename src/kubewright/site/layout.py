@@ -186,9 +186,14 @@ def suite_path(channel: str) -> str:
     return f"apt/dists/{channel}"
 
 
+def plain_repositories(channel: str) -> str:
+    """What the paths of a channel's plain yum repositories begin with."""
+    return f"yum/{channel}/"
+
+
 def yum_path(channel: str, basearch: str) -> str:
     """A yum channel for one architecture: mirrorlist, and a plain repository."""
-    return f"yum/{channel}/{basearch}"
+    return f"{plain_repositories(channel)}{basearch}"
 
 
 def snapshot_path(channel: str, basearch: str, snapshot: str) -> str:

@@ -1,7 +1,7 @@
 """Renders a publication: from what a site is and what shall change to the list of all objects."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from kubewright import files
@@ -14,9 +14,10 @@ from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.metadata import Lasting, Whose
-from kubewright.site.objects import Kind, Object, Source, immutable, in_order, is_other
+from kubewright.site.objects import Kind, Object, Source, immutable, in_order
 from kubewright.site.rendering import Rendering
 from kubewright.site.unchanged import Unchanged
+from kubewright.site.writing import is_other
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,11 @@ class _Changed(Rendering):
             objects.append(immutable(path, self.draft.pruned))
         objects.append(self._backup(state, objects, documents))
         objects += [*made.objects, derived.commit(said, first=tag is None)]
-        return Publication(state, in_order(objects), tag, said)
+        return Publication(state, in_order(map(self._looked_up, objects)), tag, said)
+
+    def _looked_up(self, item: Object) -> Object:
+        """An object with what is known of its place."""
+        return replace(item, absent=True) if self.reader.store.is_absent(item.path) else item
 
     def _left(self, objects: Iterable[Object]) -> Iterator[Object]:
         """What channels that are published anew should have been served as before, where that was

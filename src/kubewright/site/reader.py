@@ -108,8 +108,8 @@ class Reader:
         if word is not None and word.published is None:
             return state is None and not self._has_state(word.pointer)
         root = self.roots.judge if self.roots else None
-        # What leads to a state without being signed is somebody's work. It is refused, but by who
-        # mends, and by who takes the freshness key away from whoever may have it.
+        # What leads to a state without being signed is refused, but by who mends, and by who takes
+        # the freshness key away from whoever may have it.
         if self.mending or (self.roots is not None and self.roots.handed_over):
             return not is_sound(stored.data, self.at, root)
         return (word is None or state is None) and not is_sound(stored.data, None, root)
@@ -123,7 +123,7 @@ class Reader:
         data = self.content(pointer.sha256, path, layout.STATE)
         stored = [self.store.get(name) for name in layout.signatures(path)]
         openpgp, ecdsa = (one.data if one else None for one in stored)
-        if not self.anchor.vouched(data, openpgp, ecdsa):
+        if not self.anchor.vouched(data, openpgp, ecdsa, self._keyring()):
             names = ", ".join(key.id for key in state.keys) or "none"
             raise VerificationFailed(
                 path,
@@ -144,6 +144,13 @@ class Reader:
                 raise VerificationFailed(error.place, error.problem, remedy) from error
             if self.anchor.now is not None and pointer.sha256 != self.anchor.seen:
                 refuse_expired(word.published, root, self.anchor.now)
+
+    def _keyring(self) -> bytes:
+        """The OpenPGP keys that lie at their place, which the state may name or not."""
+        stored = self.store.get(layout.KEYRING)
+        data = stored.data if stored else b""
+        self._documents.setdefault(files.sha256(data), data)
+        return data
 
     def has_had(self, state: State) -> bool:
         """Whether a state is that of the site, or one of those before it."""
@@ -251,8 +258,8 @@ class Reader:
         return None
 
     def sought(self, sha256: str, *paths: str) -> bytes | None:
-        """The same, but None where no place has them."""
-        for path in paths:
+        """The same, but None where no place has them; a place that was expected comes first."""
+        for path in sorted(paths, key=lambda path: self.store.peek(path) is None):
             stored = self.store.get(path)
             if stored is not None and files.sha256(stored.data) == sha256:
                 self.sound.add(path)
@@ -270,14 +277,12 @@ class Reader:
     def _has_state(self, pointer: Pointer) -> bool:
         """Whether a pointer whose state cannot be read is sound: the site has had that state.
 
-        A pointer that is damaged names nothing that lies here, or a state whose own name fits it
-        and the pointer does not.
+        A damaged one names nothing that lies here, or a state that has another digest.
         """
         path = layout.state_copy(pointer.number, pointer.sha256)
         stored = self.store.get(path)
         if stored is not None:
-            digest = files.sha256(stored.data)
-            return layout.state_copy(pointer.number, digest) != path
+            return layout.state_copy(pointer.number, files.sha256(stored.data)) != path
         beside = (*layout.signatures(path), layout.backup_copy(path))
         return any(self.store.stat(name) is not None for name in beside)
 

@@ -8,7 +8,7 @@ from kubewright.site import derived, freshness, identity, layout, pages, reposit
 from kubewright.site import index as indexing
 from kubewright.site.contents import Contents
 from kubewright.site.draft import Draft, Publisher
-from kubewright.site.keys import Shipped
+from kubewright.site.keys import Shipped, sources
 from kubewright.site.objects import Object
 
 
@@ -30,12 +30,10 @@ class Rendering:
         self.rendered: dict[str, repositories.Rendered] = {}
 
     def _there(self) -> dict[str, bytes]:
-        """The keys that the site has."""
-        there = {}
-        for path, digest in (self.old.files if self.old else {}).items():
-            if path.startswith("keys/"):
-                there[path] = self.reader.content(digest, path)
-        return there
+        """The keys that the site has, in the files that all others of them are made from."""
+        files = self.old.files if self.old else {}
+        known = [(key.id, key.role) for key in self.old.keys] if self.old else []
+        return {path: self.reader.content(files[path], path) for path in sources(files, known)}
 
     def channel_objects(self) -> list[Object]:
         """What every rendered channel is served as."""

@@ -10,9 +10,10 @@ from kubewright.models.site import Index, State
 from kubewright.site import derived, freshness, layout, metadata, repositories
 from kubewright.site.draft import Draft, Publisher
 from kubewright.site.metadata import Lasting, Whose
-from kubewright.site.objects import Object, is_other, pointer
+from kubewright.site.objects import Object, pointer
 from kubewright.site.rendering import Rendering
 from kubewright.site.words import Word
+from kubewright.site.writing import is_other
 
 log = logging.getLogger(__name__)
 

@@ -41,7 +41,8 @@ def rollback(
             return current
         published = _target(draft, past, to)
         target = channels.standing(published, draft.withdrawn)
-        draft.foresee([target])
+        offered = [target.current.manifest_url] if target.current else []
+        draft.foresee([target], *offered)
         new = channels.rollback(
             current,
             target,

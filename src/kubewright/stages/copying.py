@@ -9,17 +9,9 @@ from typing import NamedTuple, TypeVar
 
 from kubewright.models.site import Change
 from kubewright.site import layout
-from kubewright.site.objects import (
-    FROM_AFAR,
-    WRITERS,
-    Kind,
-    Object,
-    Overtaken,
-    apply,
-    gone,
-    pointer,
-)
+from kubewright.site.objects import Kind, Object, Overtaken, gone, pointer
 from kubewright.site.store import Store, is_same
+from kubewright.site.writing import FROM_AFAR, WRITERS, apply
 from kubewright.verification.source import Measure
 from kubewright.verification.steady import Steady
 

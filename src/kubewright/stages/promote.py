@@ -15,7 +15,7 @@ from kubewright.moments import moment
 from kubewright.recipes import Recipes
 from kubewright.settings import Settings
 from kubewright.signing.roles import Keys
-from kubewright.site import channels, layout
+from kubewright.site import channels, foresight, layout
 from kubewright.site.draft import Draft
 from kubewright.stages.listing import add, as_listed, list_packages
 from kubewright.stages.site import edit
@@ -58,6 +58,7 @@ def promote(
         entry = as_listed(release)
         targets = [*names] or [*default_names(draft, entry)]
         refuse_withdrawn(targets)
+        _foresee(draft, targets, entry)
         for name in targets:
             put(draft, name, entry, settings, keys)
         return [*dict.fromkeys([*restored, *targets])]
@@ -133,10 +134,22 @@ def belonging(name: str, kubernetes: str, published: Mapping[str, Channel]) -> t
 
 def put(draft: Draft, name: str, entry: ChannelRelease, settings: Settings, keys: Keys) -> None:
     """Put a release that the site has into a channel, as far as it is not there."""
-    record = draft.records.get(name) or draft.published(name)
-    if record is None or all(one.name != entry.name for one in record.served):
+    if _lacks(draft, name, entry):
         add(draft, name, entry, settings, keys)
         list_packages(draft, name, entry)
+
+
+def _foresee(draft: Draft, names: Sequence[str], entry: ChannelRelease) -> None:
+    """Ask a distant store at once for a release, and for the channels that it goes into."""
+    lacking = [name for name in names if _lacks(draft, name, entry)]
+    if lacking:
+        draft.foresee_more(lacking, *foresight.of_release(entry))
+
+
+def _lacks(draft: Draft, name: str, entry: ChannelRelease) -> bool:
+    """Whether a release is to be put into a channel still."""
+    record = draft.records.get(name) or draft.published(name)
+    return record is None or all(one.name != entry.name for one in record.served)
 
 
 def refuse_withdrawn(names: Sequence[str]) -> None:

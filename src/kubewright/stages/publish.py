@@ -43,7 +43,8 @@ def publish(
         _refuse_other_site(workspace, record, draft, settings, keys)
         names = settings.channels or default_names(draft, entry)
         refuse_withdrawn(names)
-        _foresee(draft, names, workspace, record, entry)
+        if _is_new(draft, entry):
+            draft.foresee_more(names, lists=[_own(workspace)])
         bring_back(draft, entry.name, settings, keys, again=settings.again)
         changed = [name for name in names if add(draft, name, entry, settings, keys)]
         if changed and _is_new(draft, entry):
@@ -141,19 +142,6 @@ def _entries(workspace: Workspace, record: Record) -> Entries:
     )
 
 
-def _foresee(
-    draft: Draft,
-    names: tuple[str, ...],
-    workspace: Workspace,
-    record: Record,
-    entry: ChannelRelease,
-) -> None:
-    """Ask a distant store at once for what is read of a new release and its channels."""
-    if _is_new(draft, entry):
-        packages = [package.url for package in record.packages]
-        draft.foresee(map(draft.published, names), stats=packages, lists=[_own(workspace)])
-
-
 def _own(workspace: Workspace) -> str:
     """What the paths of a release's own files begin with."""
     return f"{layout.release_path(workspace.root.name)}/"
@@ -168,7 +156,10 @@ def _uploads(
     a published name has other bytes; nothing is written then.
     """
     site = draft.reader.store
-    there = {*site.list(_own(workspace)), *(package.url for package in record.packages)}
+    there = {*site.list(_own(workspace))}
+    looked_up = _looked_up(workspace, record, begun=bool(there) or not site.distant)
+    there |= looked_up - listed.keys()
+    site.expect(stats=looked_up - listed.keys())
     uploads = []
     for artifact in (*record.artifacts, *record.packages):
         digest = listed.get(artifact.url)
@@ -187,7 +178,18 @@ def _uploads(
                     artifact.sha256,
                 )
             )
-    return tuple(sorted(uploads, key=lambda item: item.path))
+    # Its own files first: by them the next run sees that this one had begun.
+    own = _own(workspace)
+    return tuple(sorted(uploads, key=lambda item: (not item.path.startswith(own), item.path)))
+
+
+def _looked_up(workspace: Workspace, record: Record, *, begun: bool) -> set[str]:
+    """The packages of a release that a site may have: companions, and once somebody had begun to
+    upload the release all of them.
+    """
+    version = workspace.root.name.removeprefix("v")
+    own = {one.url for one in record.packages if one.version.endswith(version) and not begun}
+    return {one.url for one in record.packages} - own
 
 
 def _conflict(artifact: Artifact, draft: Draft) -> PublicationConflict:

@@ -11,7 +11,6 @@ from kubewright.settings import Settings
 from kubewright.signing import forms, roots, verify
 from kubewright.signing.public import RepoPublicKey
 from kubewright.signing.roles import Keys
-from kubewright.site import layout
 from kubewright.site.anchor import Anchor, Vouched
 from kubewright.site.reader import Reader
 from kubewright.stages.seen import last_seen
@@ -47,15 +46,13 @@ def _vouched(
         public.append(keys.artifact.public_pem)
     else:
         known.append(keys.certificate)
-    stored = store(settings).get(layout.KEYRING)
-    known = forms.widened(known, stored.data if stored else b"")
 
-    def vouched(data: bytes, openpgp: bytes | None, ecdsa: bytes | None) -> bool:
+    def vouched(data: bytes, openpgp: bytes | None, ecdsa: bytes | None, ring: bytes) -> bool:
         if files.sha256(data) == seen:
             return True
+        own = forms.widened(known, ring)
         found = [
-            verify.is_detached(data, openpgp, known)
-            or _is_ahead(data, openpgp, known, settings.now)
+            verify.is_detached(data, openpgp, own) or _is_ahead(data, openpgp, own, settings.now)
         ]
         if isinstance(keys, Keys):
             found.append(verify.is_artifact(data, ecdsa, b"".join(public)))
