@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -238,7 +239,16 @@ def crc24(data: bytes) -> int:
     """The checksum of an armored block."""
     crc = 0xB704CE
     for byte in data:
-        crc ^= byte << 16
-        for _ in range(8):
-            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
+        crc = (crc << 8 & 0xFFFFFF) ^ _CRC24[crc >> 16 ^ byte]
+    return crc
+
+
+def _after_a_byte(high: int) -> int:
+    """What eight more bits make of a checksum that begins with these."""
+    crc = high << 16
+    for _ in range(8):
+        crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
     return crc & 0xFFFFFF
+
+
+_CRC24: Final = tuple(map(_after_a_byte, range(256)))
