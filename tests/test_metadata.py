@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from forged_metadata import leading_to
 from forged_metadata import replace as write
+from hypothesis import given
+from hypothesis import strategies as st
 from made_keys import SIGNERS, following, made
 from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
+from tuf.api.serialization import SerializationError
 
 from kubewright import files
 from kubewright.cli.shipped import shipped
 from kubewright.errors import KubewrightError, RequestError, VerificationFailed
 from kubewright.metadata import chain, formats
 from kubewright.metadata.names import role_path
-from kubewright.models.base import DAY
+from kubewright.models.base import DAY, Json
 from kubewright.models.site import Pointer
 from kubewright.run import run
 from kubewright.settings import Settings
@@ -474,6 +477,27 @@ def test_a_site_whose_pointer_is_taken_away_is_not_one_from_before_metadata(
         with pytest.raises(VerificationFailed, match=r"tuf/timestamp.json: lost"):
             verb(home, owner)
     assert any(line.startswith("tuf/timestamp.json: missing") for line in problems(home))
+
+
+SAID = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), st.integers(0)), st.dictionaries(st.text(), SAID))
+def test_keys_sign_the_text_that_every_client_makes(sizes: dict[str, int], own: Json) -> None:
+    named = {path: formats.Target(size, "0" * 64) for path, size in sizes.items() if path}
+    made = formats.targets(1, NOW, named)
+    made.signed.unrecognized_fields = own
+    try:
+        text = made.signed_bytes
+    except SerializationError:  # of what has no canonical form
+        with pytest.raises(SerializationError):
+            formats.text(made)
+    else:
+        assert formats.text(made) == text
 
 
 @pytest.mark.parametrize("kind", [Root, Timestamp, Snapshot, Targets], ids=lambda one: one.type)

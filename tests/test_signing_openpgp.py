@@ -118,6 +118,12 @@ def test_gpg_imports_the_secret_key_and_sees_what_it_is_for(
     assert "key flags: 03" in packets
 
 
+def test_the_checksum_of_armor_is_crc_24() -> None:
+    """RFC 9580, section 6.1.1; the value is the one by which catalogues of checksums name it."""
+    assert openpgp.crc24(b"123456789") == 0x21CF02
+    assert openpgp.crc24(b"") == 0xB704CE
+
+
 def test_armor_carries_the_checksum_that_gpg_recomputes(
     key: RepoKey, gpg: Gpg, tmp_path: Path
 ) -> None:

@@ -115,11 +115,22 @@ def parse(kind: type[S], data: bytes, place: str) -> Metadata[S]:
 
 def text(metadata: Metadata[Any]) -> bytes:
     """What keys sign: the canonical form, in which nothing is escaped but quotes and backslashes.
+
+    Raises ValueError and RepositoryError for what has none.
     """
     said = metadata.signed.to_dict()
     found = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    # The library's own encoder takes ten times as long; it is for what is escaped.
-    return metadata.signed_bytes if "\\" in found else found.encode()
+    # The library's own encoder takes ten times as long; it is for what is escaped or has no form.
+    return metadata.signed_bytes if "\\" in found or _has_fraction(said) else found.encode()
+
+
+def _has_fraction(value: Any) -> bool:
+    """Whether a number in it may be none that the canonical form knows."""
+    if isinstance(value, dict):
+        return any(map(_has_fraction, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_fraction, value))
+    return isinstance(value, float)
 
 
 def is_exact(metadata: Metadata[Any], data: bytes) -> bool:
