@@ -66,14 +66,10 @@ def plain_path(path: str) -> bool:
     return re.fullmatch(rf"{NAME}(/{NAME})*", path) is not None
 
 
-def _relative(path: str) -> str:
-    if not plain_path(path):
-        raise ValueError(f"{path!r} is not a plain relative path")
-    return path
-
-
 RelativePath = Annotated[
-    str, AfterValidator(_relative), Field(json_schema_extra={"format": "uri-reference"})
+    str,
+    StringConstraints(pattern=rf"^{NAME}(/{NAME})*$"),
+    Field(json_schema_extra={"format": "uri-reference"}),
 ]
 """A `/`-separated path of plain names below some root; as a URL it stays below its base."""
 

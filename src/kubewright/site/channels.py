@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from kubewright import files, versions
+from kubewright import versions
 from kubewright.errors import PublicationConflict, RequestError
 from kubewright.models.base import DAY
 from kubewright.models.site import YANKED, Channel, ChannelRelease, IndexedRelease
@@ -191,6 +191,7 @@ def _next(
     valid_for: int | None,
     architectures: Sequence[str] = (),
 ) -> Channel:
+    """The next record, but for what a publication adds: which record it follows, by digest."""
     # Time never goes back: clients refuse an older Date. Nor is it ahead, however many publications
     # there are in a second: they refuse that, too, and take another with the same Date.
     issued = following(previous.issued, now) if previous else now
@@ -199,7 +200,6 @@ def _next(
     made = Channel(
         channel=channel,
         sequence=previous.sequence + 1 if previous else 1,
-        parent=files.sha256(previous.to_bytes()) if previous else None,
         issued=issued,
         valid_until=issued + days * DAY if days else None,
         valid_for=days,

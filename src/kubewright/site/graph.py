@@ -88,11 +88,11 @@ def _of_etcd(before: str | None, after: str | None) -> tuple[Risk, ...]:
 
 def upgrades_from(found: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     """By release, the names of those that may be upgraded to it without a risk, newest first."""
-    sources: dict[str, tuple[str, ...]] = {}
+    sources: dict[str, list[str]] = {}
     for source, target, why in found:
         if not why:
-            sources[target.name] = (source.name, *sources.get(target.name, ()))
-    return sources
+            sources.setdefault(target.name, []).append(source.name)
+    return {name: tuple(reversed(names)) for name, names in sources.items()}
 
 
 def document(releases: Sequence[IndexedRelease], found: Sequence[Step]) -> Graph:

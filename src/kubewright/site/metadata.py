@@ -147,7 +147,12 @@ def is_stale(before: Published, now: int) -> bool:
 
 
 def named(
-    draft: Draft, state: State, index: Index, before: Published | None, made: Iterable[bytes]
+    draft: Draft,
+    whose: Whose,
+    state: State,
+    index: Index,
+    before: Published | None,
+    made: Iterable[bytes],
 ) -> dict[str, Target]:
     """Every document that a site vouches for by its metadata, by path.
 
@@ -163,8 +168,7 @@ def named(
             known[sha256] = len(draft.reader.content(sha256, *paths))
         found.update(dict.fromkeys(paths, Target(known[sha256], sha256)))
 
-    digest = files.sha256(state.to_bytes())
-    name(digest, layout.state_copy(state.number, digest), layout.STATE)
+    name(whose.state, layout.state_copy(state.number, whose.state), layout.STATE)
     index_copy = layout.index_copy(state.index.sequence, state.index.sha256)
     name(state.index.sha256, index_copy, layout.INDEX)
     for channel, copy in state.channels.items():

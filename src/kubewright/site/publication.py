@@ -9,7 +9,7 @@ from kubewright.metadata.names import role_path
 from kubewright.models.site import Channel, Copy, Index, State
 from kubewright.models.upgrades import Graph
 from kubewright.moments import following
-from kubewright.site import backups, derived, freshness, layout, metadata, pages, repositories
+from kubewright.site import backups, derived, freshness, layout, metadata, pages
 from kubewright.site import index as indexing
 from kubewright.site.channels import renewed
 from kubewright.site.draft import Draft, Publisher
@@ -69,13 +69,15 @@ class _Changed(Rendering):
         objects += self._left(objects)
         others, renewed = self._others()
         objects += others
-        made = self._metadata(state, index, (state_data, data, *documents.values()), renewed)
+        whose = Whose(state.site, state.number, files.sha256(state_data))
+        made = self._metadata(whose, state, index, (state_data, data, *documents.values()), renewed)
         said = made.timestamp
         objects += self.following(state, state_data, index, data, graph.to_bytes(), documents, said)
         if self.draft.kept is not None and self.draft.kept.pruned is not None:
             path = layout.pruned_copy(self.draft.kept.pruned)
             objects.append(immutable(path, self.draft.pruned))
-        objects.append(self._backup(state, objects, documents))
+        copy = layout.state_copy(state.number, whose.state)
+        objects.append(self._backup(copy, state, objects, documents))
         objects += [*made.objects, derived.commit(said, first=tag is None)]
         return Publication(state, in_order(map(self._looked_up, objects)), tag, said)
 
@@ -109,7 +111,7 @@ class _Changed(Rendering):
         return [*self.suites(rest, renewed)] if due else [], renewed
 
     def _metadata(
-        self, state: State, index: Index, made: Iterable[bytes], renewed: int
+        self, whose: Whose, state: State, index: Index, made: Iterable[bytes], renewed: int
     ) -> metadata.Rendered:
         """What vouches for a state; `made` are documents that are new with it."""
         present, roots, store = self.draft.present, self.reader.roots, self.reader.store
@@ -117,10 +119,10 @@ class _Changed(Rendering):
             raise TypeError("a publisher without a root")
         before = present.word.published if present.word else None
         records = {one.record.channel: one.record for one in self.rendered.values()}
-        new = [*made, *(record.to_bytes() for record in records.values())]
+        new = [*made, *(one.data for one in self.rendered.values())]
         return metadata.render(
-            Whose(state.site, state.number, files.sha256(state.to_bytes())),
-            metadata.named(self.draft, state, index, before, new),
+            whose,
+            metadata.named(self.draft, whose, state, index, before, new),
             before,
             roots,
             self.publisher.roles,
@@ -138,22 +140,22 @@ class _Changed(Rendering):
         return {"site": self.identity.site, "second_key": second, "key_hint": self.keys.hint}
 
     def _backup(
-        self, state: State, objects: Iterable[Object], documents: Mapping[str, bytes]
+        self, copy: str, state: State, objects: Iterable[Object], documents: Mapping[str, bytes]
     ) -> Object:
-        """The second copies of all documents that come with a state, whatever else is written."""
+        """The second copies of all documents that come with a state, which has its own at `copy`,
+        whatever else is written.
+        """
         copies, older = {}, set()
         for name, rendered in self.rendered.items():
             if name not in self.draft.records:
-                older.add(repositories.channel_copy(rendered.record))
+                older.add(rendered.copy)
         for item in objects:
             own = item.kind is Kind.immutable and item.path.startswith("publications/")
             own = own and item.path not in older
             if own and item.path.endswith(".json") and isinstance(item.content, bytes):
                 copies[item.path] = item.content
         copies |= {path: documents[path] for path in backups.new_files(state, self.old)}
-        return backups.backup(
-            layout.state_copy(state.number, files.sha256(state.to_bytes())), copies
-        )
+        return backups.backup(copy, copies)
 
     def _renew_for_new_keys(self) -> None:
         """Every repository ships the keys: with other keys it is another repository."""
@@ -207,7 +209,7 @@ class _Changed(Rendering):
         for record in channels:
             known = self.old.channels.get(record.channel) if self.old else None
             if known is None or record.channel in self.draft.records:
-                digest = files.sha256(record.to_bytes())
+                digest = files.sha256(self.rendered[record.channel].data)
                 known = Copy(sequence=record.sequence, sha256=digest)
             copies[record.channel] = known
         old, named = self.old, {path: files.sha256(data) for path, data in documents.items()}

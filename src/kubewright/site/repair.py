@@ -167,8 +167,11 @@ def _channel(
     if rendered.record != record:  # what does not hang on its signatures can be made all the same
         named = {(reference.path, reference.sha256) for reference in indexes(record)}
         if record.repo_key == publisher.signer.fingerprint:
-            path = repositories.channel_copy(record)
-            log.warning("%s: not all of its indexes can be made again by this version", path)
+            path = layout.channel_path(record.channel)
+            log.warning(
+                "%s: not all indexes of publication %d can be made again by this version",
+                path, record.sequence,
+            )  # fmt: skip
         for item in _as_named(rendered, record):
             if (item.path, item.sha256) in named:
                 yield item

@@ -55,6 +55,10 @@ class Rendered:
     """A channel's record, complete with digests, and every object that it is served as."""
 
     record: Channel
+    data: bytes
+    """The record as it is written."""
+    copy: str
+    """Where its immutable copy lies."""
     objects: tuple[Object, ...]
 
 
@@ -96,7 +100,7 @@ def render(
     if before and before.written:
         known |= {reference.path for reference in indexes(before.record)}
     new = (item for item in objects if item.path not in known)
-    return Rendered(complete, (*new, *pointers))
+    return Rendered(complete, data, copy, (*new, *pointers))
 
 
 def _marker(record: Channel, before: Before | None) -> Iterator[Object]:
@@ -107,11 +111,6 @@ def _marker(record: Channel, before: Before | None) -> Iterator[Object]:
         yield pointer(path, text, fresh=before is None)
     elif before and before.record.current is not None:
         yield gone(path)
-
-
-def channel_copy(record: Channel) -> str:
-    """Where the immutable copy of a channel's record lies."""
-    return layout.channel_copy(record.channel, record.sequence, files.sha256(record.to_bytes()))
 
 
 def signed_copy(path: str, data: bytes, signer: Signer, when: int) -> list[Object]:
