@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 
 from kubewright import kubernetes_versions
@@ -69,7 +70,7 @@ def plain_path(path: str) -> bool:
 RelativePath = Annotated[
     str,
     StringConstraints(pattern=rf"^{NAME}(/{NAME})*$"),
-    Field(json_schema_extra={"format": "uri-reference"}),
+    WithJsonSchema({"format": "uri-reference", "type": "string"}),
 ]
 """A `/`-separated path of plain names below some root; as a URL it stays below its base."""
 
