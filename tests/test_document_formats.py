@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from forged_metadata import vouch
+from hypothesis import given
+from hypothesis import strategies as st
 from made_keys import rooted
 
 from kubewright import files
@@ -84,6 +86,25 @@ def test_a_site_of_a_newer_major_version_is_not_called_damaged(
     vouch(site, keys, text, now=NOW)
     with pytest.raises(RequestError, match="written by a newer kubewright; upgrade"):
         verify.verify(str(site), [], now=NOW)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_json_is_written_as_the_standard_library_writes_it(value: object) -> None:
+    """Sites have documents that were written by that, and are compared with what is made again."""
+    try:
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        with pytest.raises(UnicodeEncodeError):
+            files.canonical_json(value)
+    else:
+        assert files.canonical_json(value) == text
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

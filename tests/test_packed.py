@@ -259,7 +259,8 @@ def test_an_empty_index_is_an_empty_gzip_file() -> None:
 
 def test_an_index_knows_its_digests() -> None:
     index = packing([make_entry("a", "1", "a", "")], ("", ""))
-    assert index.text.sha256 == files.sha256(index.text)
+    assert index.text.sha256 == index.text_sha256 == files.sha256(index.text)
+    assert index.text_size == len(index.text)
     assert index.data.sha256 == files.sha256(index.data)
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
+import orjson
+
 from kubewright.errors import DiskError
 
 log = logging.getLogger(__name__)
@@ -275,8 +277,14 @@ def expanded(name: str) -> Path:
     return Path(name)
 
 
+_STYLE: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+
+
 def canonical_json(value: Any) -> bytes:
     """JSON as this project writes it everywhere: sorted keys, two spaces, UTF-8, a final
     newline.
     """
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    try:
+        return orjson.dumps(value, option=_STYLE)
+    except TypeError:  # it knows no integer of more than 64 bits
+        return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

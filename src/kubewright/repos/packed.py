@@ -4,7 +4,9 @@ Packages of one version stand together in a member of its own. Whoever adds a re
 other member over as it is, unread; readers of gzip see one text (RFC 1952, section 2.2).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
@@ -58,11 +60,34 @@ class Hashed(bytes):
         return files.sha256(self)
 
 
-class Packed(NamedTuple):
-    """An index, as it is read and as it is sent."""
+@dataclass(frozen=True)
+class Packed:
+    """A whole index, in members."""
 
-    text: Hashed
-    data: Hashed
+    members: Sequence[Member]
+
+    @cached_property
+    def data(self) -> Hashed:
+        """As it is sent."""
+        return Hashed(b"".join(one.data for one in self.members))
+
+    @cached_property
+    def text(self) -> Hashed:
+        """As it is read. Of a large one `text_sha256` and `text_size` take less."""
+        return Hashed(b"".join(one.text for one in self.members))
+
+    @cached_property
+    def text_sha256(self) -> str:
+        """The SHA-256 of its text in lowercase hexadecimal."""
+        digest = hashlib.sha256()
+        for one in self.members:
+            digest.update(one.text)
+        return digest.hexdigest()
+
+    @property
+    def text_size(self) -> int:
+        """The bytes of its text."""
+        return sum(len(one.text) for one in self.members)
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
@@ -109,10 +134,7 @@ def join(index: Index, head: str = "", tail: str = "") -> Packed:
     )
     members = [*before, *(index.groups[group] for group in sorted(index.groups)), *after]
     members = members or [member(b"", index.ends.get(b""))]
-    return Packed(
-        Hashed(b"".join(text for text, _ in members)),
-        Hashed(b"".join(data for _, data in members)),
-    )
+    return Packed(members)
 
 
 def listed(index: Index, groups: Iterable[str], parse: Parser) -> Iterator[Entry]:

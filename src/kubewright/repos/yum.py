@@ -214,11 +214,11 @@ def _record(kind: str, location: str, document: Packed, issued: int) -> str:
     return (
         f'  <data type="{kind}">\n'
         f'    <checksum type="sha256">{document.data.sha256}</checksum>\n'
-        f'    <open-checksum type="sha256">{document.text.sha256}</open-checksum>\n'
+        f'    <open-checksum type="sha256">{document.text_sha256}</open-checksum>\n'
         f'    <location href="{location}"/>\n'
         f"    <timestamp>{issued}</timestamp>\n"
         f"    <size>{len(document.data)}</size>\n"
-        f"    <open-size>{len(document.text)}</open-size>\n"
+        f"    <open-size>{document.text_size}</open-size>\n"
         f"  </data>\n"
     )
 
