@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from forged_metadata import vouch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from made_keys import rooted
 
@@ -96,6 +96,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@example("\ud800")
 def test_json_is_written_as_the_standard_library_writes_it(value: object) -> None:
     """Sites have documents that were written by that, and are compared with what is made again."""
     try:
