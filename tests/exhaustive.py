@@ -36,6 +36,11 @@ def sampled(points: Iterable[int], *, every: int, parts: int = 1) -> list[int]:
     return sorted(chosen(found, len(found), parts))
 
 
+def how_many(few: str) -> str:
+    """How many of a table `sampled` takes, in words; `few` is for the usual run."""
+    return "each" if ALL else f"{WANTED} by lot" if WANTED else few
+
+
 def chosen(cases: Sequence[T], few: int, parts: int = 1) -> list[T]:
     """All cases of a part, or so many of the seed's: as many as are wanted of all parts together,
     or a `few`.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from copied_sites import Watch, fault, killed, linked, tree
-from exhaustive import ALL, WANTED, WRONG, Outcomes, came_of, sampled, seen, tried
+from exhaustive import WRONG, Outcomes, came_of, how_many, sampled, seen, tried
 
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
@@ -113,7 +113,7 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
     meant = tree(Path(whole.site))
     points = len(operations)
     assert points >= 20  # else nothing is watched
-    every = "each" if ALL else f"{WANTED} by lot" if WANTED else "one in six"
+    every = how_many("one in six")
     record_property("covered", f"{name}: killed before {every} of {points} operations on the site")
     own = range(part + 1, points + 1, PARTS)
     found, failed = Outcomes(), []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from copied_sites import Watch, linked
-from exhaustive import ALL, WANTED, WENT_ON, Outcomes, came_of, sampled
+from exhaustive import WENT_ON, Outcomes, came_of, how_many, sampled
 
 from kubewright.cli.shipped import shipped
 from kubewright.errors import PublicationConflict
@@ -114,7 +114,7 @@ def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
     points = len(operations)
     assert points > 50
     names = f"{getattr(mine, '__name__', '')} by {getattr(rival, '__name__', '')}"
-    every = "each" if ALL else f"{WANTED} by lot" if WANTED else "one in three"
+    every = how_many("one in three")
     record_property("covered", f"{names}: overtaken before {every} of {points} operations")
     meant, found = {"mine", "theirs", "test"}, Outcomes()
     for point in sampled(range(part + 1, points + 1, PARTS), every=3, parts=PARTS):

@@ -190,6 +190,11 @@ class Model(BaseModel):
         """This record as canonical JSON; absent optional values are left out."""
         return canonical_json(self.model_dump(mode="json", exclude_none=True, by_alias=True))
 
+    def changed(self, **fields: object) -> Self:
+        """The same record with these fields; itself where they are so already."""
+        same = all(getattr(self, name) == value for name, value in fields.items())
+        return self if same else self.model_copy(update=fields)
+
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what `to_bytes` wrote. Raises pydantic's ValidationError (a ValueError) for anything

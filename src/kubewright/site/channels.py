@@ -92,7 +92,7 @@ def standing(record: Channel, withdrawn: Mapping[str, str]) -> Channel:
     for release in record.releases:
         gone = release.name in withdrawn
         status = YANKED if gone else "superseded" if release.status == YANKED else release.status
-        releases.append(_as(release, status, withdrawn.get(release.name, "")))
+        releases.append(release.changed(status=status, reason=withdrawn.get(release.name, "")))
     return record.model_copy(update={"releases": _ranked(releases)})
 
 
@@ -217,13 +217,6 @@ def _ranked(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
     current = next((one.name for one in ordered if one.status != YANKED), None)
     return tuple(
         one if one.status == YANKED
-        else _as(one, "current" if one.name == current else "superseded", one.reason)
+        else one.changed(status="current" if one.name == current else "superseded")
         for one in ordered
     )  # fmt: skip
-
-
-def _as(release: ChannelRelease, status: str, reason: str) -> ChannelRelease:
-    """A release in another status; itself where that is its own."""
-    if (release.status, release.reason) == (status, reason):
-        return release
-    return release.model_copy(update={"status": status, "reason": reason})

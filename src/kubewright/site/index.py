@@ -117,8 +117,7 @@ def _says(index: Index) -> tuple[object, ...]:
 
 
 def _reached_from(release: IndexedRelease, names: tuple[str, ...]) -> IndexedRelease:
-    same = release.upgrades_from == names
-    return release if same else release.model_copy(update={"upgrades_from": names})
+    return release.changed(upgrades_from=names)
 
 
 def _all_told(
@@ -178,8 +177,7 @@ def _told(release: IndexedRelease, minors: Mapping[str, MinorFacts]) -> IndexedR
     if minor is None:
         return release
     patch = minor.patch(release.kubernetes)
-    avoid = (patch.avoid if patch else "") or release.avoid
-    end = minor.end_of_life or release.end_of_life
-    if (release.avoid, release.end_of_life) == (avoid, end):
-        return release
-    return release.model_copy(update={"end_of_life": end, "avoid": avoid})
+    avoid = patch.avoid if patch else ""
+    return release.changed(
+        end_of_life=minor.end_of_life or release.end_of_life, avoid=avoid or release.avoid
+    )

@@ -112,10 +112,9 @@ def copies(record: Channel) -> Iterator[Reference]:
     """
     for base, repodata in record.repodata.items():
         plain = layout.yum_path(record.channel, base)
-        for kind in yum.KINDS:
-            if kind != "primary":
-                digest = getattr(repodata, kind)
-                yield Reference(f"{plain}/{yum.data_name(kind, digest)}", digest)
+        for kind in yum.SHARED:
+            digest = getattr(repodata, kind)
+            yield Reference(f"{plain}/{yum.data_name(kind, digest)}", digest)
         if record.key_hint:
             yield Reference(f"{plain}/{layout.hinted(record.key_hint)}")
 

@@ -1,6 +1,6 @@
 """The one function that makes a store hold the objects of a publication."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -66,13 +66,12 @@ def _sent(
     """
     firsts, copies = _firsts(objects), _copies(objects)
     coming = {item.path for item in firsts}
-    lacks, create = partial(_lacks, store), partial(_create, store, seen_absent=True)
-    early = _where(pool, lacks, [item for item in copies if _source(item) not in coming])
-    written = [*_where(pool, create, [*firsts, *early])]
+    early = [item for item in copies if _source(item) not in coming]
+    late = [item for item in copies if _source(item) in coming]
+    ready = [*firsts, *_where(pool, partial(_lacks, store), early)]
+    written = [*_where(pool, partial(_create, store, seen_absent=True), ready)]
     sent = {item.path for item in written}
-    late = [item for item in copies if _source(item) in sent]
-    known = [item for item in copies if _source(item) in coming - sent]
-    return written, [*late, *_where(pool, lacks, known)]
+    return written, [*_where(pool, partial(_lacks, store, new=sent), late)]
 
 
 def _where(
@@ -88,9 +87,11 @@ def _source(item: Object) -> str:
     return item.content.path if isinstance(item.content, Source) else ""
 
 
-def _lacks(store: Store, item: Object) -> bool:
-    """Whether an object is still to be made. Raises as `_create` does, where it could not be."""
-    return item.absent or not _there(store, item)
+def _lacks(store: Store, item: Object, *, new: Collection[str] = ()) -> bool:
+    """Whether an object is still to be made, which a copy of what is `new` is. Raises as `_create`
+    does, where it could not be.
+    """
+    return item.absent or _source(item) in new or not _there(store, item)
 
 
 def _replace(store: Store, item: Object) -> Object:
@@ -117,28 +118,23 @@ def upload(store: Store, objects: Iterable[Object]) -> list[Change]:
     changes = []
     for wave in (_firsts(objects), _copies(objects)):
         with ThreadPoolExecutor(WRITERS) as pool:
-            written = pool.map(lambda item: _create(store, item), wave)
-            changes += [item.change for item, done in zip(wave, written, strict=True) if done]
+            changes += [item.change for item in _where(pool, partial(_create, store), wave)]
     return changes
 
 
 def lacking(store: Store, objects: Sequence[Object]) -> list[Object]:
     """Those of these objects at whose place nothing is."""
     with ThreadPoolExecutor(FROM_AFAR if store.distant else WRITERS) as pool:
-        stats = pool.map(store.stat, [item.path for item in objects])
-        return [item for item, stat in zip(objects, stats, strict=True) if stat is None]
+        return [*_where(pool, lambda item: store.stat(item.path) is None, objects)]
 
 
 def rehearse(store: Store, objects: Sequence[Object]) -> list[Change]:
     """What `apply` would write, in its order."""
     with ThreadPoolExecutor(FROM_AFAR if store.distant else WRITERS) as pool:
-        lacks = partial(_lacks, store)
-        firsts, copies = [*_where(pool, lacks, _firsts(objects))], _copies(objects)
-        coming = {item.path for item in firsts}
-        new = coming if store.distant else frozenset()  # where nobody looks
-        lacking = _where(pool, lacks, [item for item in copies if _source(item) not in new])
-        made = {item.path for item in lacking}
-        absent = [*firsts, *(one for one in copies if _source(one) in new or one.path in made)]
+        absent = [*_where(pool, partial(_lacks, store), _firsts(objects))]
+        coming = {item.path for item in absent}
+        lacks = partial(_lacks, store, new=coming if store.distant else ())
+        absent += _where(pool, lacks, _copies(objects))
     for item in absent:
         if isinstance(item.content, Source) and item.content.path not in coming:
             _require_source(store, item.content, item.path)

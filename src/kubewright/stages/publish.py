@@ -156,10 +156,12 @@ def _uploads(
     a published name has other bytes; nothing is written then.
     """
     site = draft.reader.store
-    there = {*site.list(_own(workspace))}
-    looked_up = _looked_up(workspace, record, begun=bool(there) or not site.distant)
-    there |= looked_up - listed.keys()
-    site.expect(stats=looked_up - listed.keys())
+    own = _own(workspace)
+    there = {*site.list(own)}
+    begun = bool(there) or not site.distant
+    packages = _maybe_there(workspace, record, begun=begun) - listed.keys()
+    site.expect(stats=packages)
+    there |= packages
     uploads = []
     for artifact in (*record.artifacts, *record.packages):
         digest = listed.get(artifact.url)
@@ -179,17 +181,15 @@ def _uploads(
                 )
             )
     # Its own files first: by them the next run sees that this one had begun.
-    own = _own(workspace)
     return tuple(sorted(uploads, key=lambda item: (not item.path.startswith(own), item.path)))
 
 
-def _looked_up(workspace: Workspace, record: Record, *, begun: bool) -> set[str]:
+def _maybe_there(workspace: Workspace, record: Record, *, begun: bool) -> set[str]:
     """The packages of a release that a site may have: companions, and once somebody had begun to
     upload the release all of them.
     """
     version = workspace.root.name.removeprefix("v")
-    own = {one.url for one in record.packages if one.version.endswith(version) and not begun}
-    return {one.url for one in record.packages} - own
+    return {one.url for one in record.packages if begun or not one.version.endswith(version)}
 
 
 def _conflict(artifact: Artifact, draft: Draft) -> PublicationConflict:
