@@ -15,7 +15,8 @@ import rounds
 from kubewright import files
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.store import Content, Stat, Stored
-from kubewright.verification.source import Directory, Measure
+from kubewright.verification.notes import Measure
+from kubewright.verification.source import Directory
 
 PACKAGES = ("apt/pool/", "yum/pool/")
 WRITES = ("put", "copy", "delete")

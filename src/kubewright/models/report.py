@@ -1,8 +1,8 @@
 """The outcome of a verification, as `verify` prints it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
 from kubewright.models.answer import Answer, headed
 from kubewright.models.base import Header, Model
@@ -58,7 +58,7 @@ class Report(Answer):
     history: dict[int, str] = Field(
         {}, exclude=True, description="digests of publications by their numbers"
     )
-    named: tuple[str, ...] = Field(
+    named: SkipValidation[Iterable[str]] = Field(
         (), exclude=True, description="every path that a document of the site names"
     )
     unfinished: bool = Field(

@@ -145,11 +145,12 @@ def linked(
     """The rpms among the packages of a release where the plain repositories of a channel have them:
     all but those of keys that were `revoked` by then (epoch seconds by id).
     """
-    for base in record.repodata:
-        for package in packages:
-            gone = revoked.get(package.signing_key or "", record.issued + 1) <= record.issued
-            own = package.format == "rpm" and contents.base_arch(package.arch) in (base, "all")
-            if own and not gone:
+    for package in packages:
+        gone = revoked.get(package.signing_key or "", record.issued + 1) <= record.issued
+        if package.format != "rpm" or gone:
+            continue
+        for base in record.repodata:
+            if contents.base_arch(package.arch) in (base, "all"):
                 path = f"{layout.yum_path(record.channel, base)}/Packages/{package.name}"
                 yield Reference(path, package.sha256, package.size)
 

@@ -12,7 +12,7 @@ from kubewright.site import layout
 from kubewright.site.objects import Kind, Object, Overtaken, gone, pointer
 from kubewright.site.store import Store, is_same
 from kubewright.site.writing import FROM_AFAR, WRITERS, apply
-from kubewright.verification.source import Measure
+from kubewright.verification.notes import Measure
 from kubewright.verification.steady import Steady
 
 T = TypeVar("T")

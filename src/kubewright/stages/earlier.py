@@ -66,7 +66,7 @@ class EarlierSite:
         self.before = Before(
             publication=state.number, releases=tuple(one.name for one in part.releases)
         )
-        self._here = {*(self._source.list() or ())}
+        self._here = {*self._source.list()}
         self._blobs = self._found(index)
 
     def has(self, path: str, member: Member) -> bool:

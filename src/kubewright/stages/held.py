@@ -16,7 +16,8 @@ from kubewright.site.reader import Reader
 from kubewright.site.references import references, served
 from kubewright.site.removal import removable
 from kubewright.verification.members import is_bundle
-from kubewright.verification.source import Measure, Source
+from kubewright.verification.notes import Measure
+from kubewright.verification.source import Source
 
 
 class Nearby:

@@ -13,7 +13,8 @@ from kubewright.models.site import Index
 from kubewright.site import layout
 from kubewright.site.store import Store
 from kubewright.verification.carried import Carried
-from kubewright.verification.source import Measure, Source
+from kubewright.verification.notes import Measure
+from kubewright.verification.source import Source
 
 
 def union(index: Index, *parts: Part | None) -> Part:

@@ -3,7 +3,7 @@ releases have.
 """
 
 from email.utils import parsedate_to_datetime
-from io import BytesIO
+from pathlib import Path
 
 from debian.deb822 import Packages as PackagesFile
 from debian.deb822 import Release
@@ -13,14 +13,15 @@ from kubewright.models.base import Format
 from kubewright.models.document import REMEDY
 from kubewright.models.site import Channel
 from kubewright.site import freshness, layout
-from kubewright.verification.repositories import Packages, Wanted, same_unpacked, wanted
-from kubewright.verification.source import Measure
+from kubewright.verification.notes import Measure, Measures
+from kubewright.verification.repositories import Wanted, same_unpacked, wanted
+from kubewright.verification.source import DOCUMENT
 from kubewright.verification.walk import Walk
 
 OTHER = f"is not what the channel's record says; {REMEDY}"
 
 
-def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
+def suite(walk: Walk, channel: Channel) -> None:
     """InRelease and what stands beside it, every index that it lists, and every package in
     those.
     """
@@ -47,7 +48,9 @@ def suite(walk: Walk, channel: Channel, packages: Packages) -> None:
         for name, promised in listed.items():
             _copies(walk, base, name, promised)
         for arch in channel.architectures:
-            _index(walk, f"{base}/main/binary-{arch}", wanted(packages, Format.deb, arch))
+            _index(
+                walk, f"{base}/main/binary-{arch}/Packages", wanted(walk, channel, Format.deb, arch)
+            )
 
 
 def _signed(walk: Walk, base: str, channel: Channel) -> bytes | None:
@@ -106,19 +109,28 @@ def _copies(walk: Walk, base: str, name: str, promised: Measure) -> None:
         walk.file(f"{base}/{name.rpartition('/')[0]}/by-hash/SHA256/{promised[1]}", promised)
 
 
-def _index(walk: Walk, folder: str, packages: Wanted) -> None:
+def _index(walk: Walk, place: str, packages: Wanted) -> None:
     """What an index lists, plain and packed."""
-    place = f"{folder}/Packages"
-    data = walk.there(place)
-    if data is None:
-        return
-    with walk.tally.check(place):
-        lines = (line.decode() for line in BytesIO(data))
-        stanzas = PackagesFile.iter_paragraphs(lines, use_apt_pkg=False)
-        listed = {f"apt/{one['Filename']}": (int(one["Size"]), one["SHA256"]) for one in stanzas}
-        walk.tally.same(place, listed, packages.files, "the channel", complete=packages.complete)
-    with walk.tally.check(f"{place}.gz"):
-        if not same_unpacked(walk.must(f"{place}.gz"), f"{place}.gz", data):
-            raise VerificationFailed(
-                f"{place}.gz", f"unpacks to something else than {place}", "run `kubewright repair`"
-            )
+    with walk.tally.check(place), walk.source.local(place, DOCUMENT) as file:
+        if not file.exists():
+            raise VerificationFailed(place, "missing", REMEDY)
+        with walk.tally.check(place):
+            listed = _listed(file)
+            walk.tally.same(place, listed, packages.files, complete=packages.complete)
+        with walk.tally.check(f"{place}.gz"), file.open("rb") as text:
+            if not same_unpacked(walk.must(f"{place}.gz"), f"{place}.gz", text):
+                raise VerificationFailed(
+                    f"{place}.gz",
+                    f"unpacks to something else than {place}",
+                    "run `kubewright repair`",
+                )
+
+
+def _listed(index: Path) -> Measures:
+    """The packages that an index lists, by their paths on the site."""
+    found = Measures()
+    with index.open("rb") as data:
+        lines = (line.decode() for line in data)
+        for stanza in PackagesFile.iter_paragraphs(lines, use_apt_pkg=False):
+            found[f"apt/{stanza['Filename']}"] = (int(stanza["Size"]), stanza["SHA256"])
+    return found

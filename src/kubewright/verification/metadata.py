@@ -35,7 +35,7 @@ def roots(walk: Walk) -> Roots | None:
         if found.stray is not None:
             problem = f"does not follow root {found.version}: clients refuse the site"
             walk.tally.fail(found.stray, f"{problem}; `kubewright repair` removes it")
-        walk.named |= set(found.files)
+        walk.named.update(found.files)
         for path, data in found.files.items():
             _exact(walk, path, data, Root)
             _backup(walk, path.removeprefix(FOLDER).removesuffix(".json"), {path: data})
@@ -50,7 +50,7 @@ def roots(walk: Walk) -> Roots | None:
 
 def check(walk: Walk, published: Published, data: bytes) -> None:
     """The metadata that the pointer leads to: signatures, lifetimes, and whom it lets sign."""
-    walk.named |= {TIMESTAMP, *published.files}
+    walk.named.update((TIMESTAMP, *published.files))
     known = roots(walk)
     if known is None:
         return
@@ -109,7 +109,7 @@ def _history(walk: Walk, newest: Published) -> None:
     oldest = walk.state.history.snapshot if walk.state else 0
     while found is not None:
         place = role_path("snapshot", found.version)
-        walk.named |= set(found.files)
+        walk.named.update(found.files)
         _backup(walk, str(found.version), found.files)
         known = walk.history.get(found.origin.number) == found.origin.state
         walk.tally.require(place, known, f"leads to no publication of this site; {REMEDY}")

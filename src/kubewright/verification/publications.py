@@ -73,7 +73,7 @@ def _live(walk: Walk, current: Pointer) -> State | None:
 
 def _word(walk: Walk, path: str) -> Word | None:
     """What a pointer says; what it is worth is checked where it leads."""
-    walk.named |= {path, layout.STATE, layout.CURRENT}
+    walk.named.update((path, layout.STATE, layout.CURRENT))
     with walk.tally.check(path):
         data = walk.must(path)
         if words.is_metadata(data):
@@ -191,7 +191,7 @@ def _history(walk: Walk, newest: D, path: str, oldest: int) -> Iterator[tuple[st
     """A document and those before it, each where its immutable copy lies."""
     found: D | None = newest
     while found is not None:
-        walk.named |= {path, *layout.signatures(path)}
+        walk.named.update((path, *layout.signatures(path)))
         yield path, found
         if found.parent is None:
             first = found.sequence == 1

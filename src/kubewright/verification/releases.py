@@ -1,41 +1,28 @@
 """Checks a release: its signed manifest, every file in it, and what is signed about those."""
 
-from typing import NamedTuple
-
 from kubewright import files
 from kubewright.errors import VerificationFailed
-from kubewright.models.manifest import File, Manifest, PackageFile
+from kubewright.models.manifest import File, Manifest
 from kubewright.models.site import IndexedRelease
 from kubewright.signing import rpm
-from kubewright.site import index as indexing
 from kubewright.site import layout
-from kubewright.verification import archives, identity, statements
-from kubewright.verification.repositories import Listed
+from kubewright.site.references import references
+from kubewright.verification import archives, identity, statements, upgrades
 from kubewright.verification.walk import Walk
 
 
-class Kept(NamedTuple):
-    """What is asked of a release later on. A manifest takes twenty times as much memory."""
-
-    packages: tuple[Listed, ...]
-    says: indexing.Declared
-    development: frozenset[str]
-    """The ids of development keys that signed it."""
-
-
-def kept(manifest: Manifest, shared: dict[Listed, Listed]) -> Kept:
-    """The same from its manifest; packages that an earlier release has too are `shared` with it."""
-    packages = tuple(shared.setdefault(one, one) for one in map(_listed, manifest.packages))
-    keys = frozenset(key.id for key in manifest.keys if key.development)
-    return Kept(packages, indexing.declared(manifest), keys)
+def check(walk: Walk, release: IndexedRelease) -> None:
+    """A release that the index lists, and all that its manifest names."""
+    manifest = _manifest(walk, release)
+    if manifest is not None:
+        walk.expect(references(manifest))
+        walk.packages.add(release.name, manifest.packages)
+        walk.development.update(key.id for key in manifest.keys if key.development)
+        upgrades.declared(walk, release, manifest)
 
 
-def _listed(one: PackageFile) -> Listed:
-    return Listed(one.name, one.url, one.size, one.sha256, one.format, one.arch, one.signing_key)
-
-
-def check(walk: Walk, release: IndexedRelease) -> Manifest | None:
-    """A release that the index lists; its manifest, if it can be read."""
+def _manifest(walk: Walk, release: IndexedRelease) -> Manifest | None:
+    """The manifest of a release, if it can be read."""
     place = release.manifest_url
     with walk.tally.check(place):
         data = walk.must(place)
@@ -104,7 +91,7 @@ def _file(walk: Walk, one: File) -> bool:
     """
     promised = (one.size, one.sha256)
     known = walk.objects.setdefault(one.url, promised)
-    if known is not promised:
+    if known is not promised:  # an earlier manifest has it too
         return walk.tally.require(
             one.url, known == promised, "two manifests promise different bytes"
         )

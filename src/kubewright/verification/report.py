@@ -1,12 +1,13 @@
 """What a verification found."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from kubewright.errors import KubewrightError, UpstreamUnreachable
 from kubewright.models.document import REMEDY
 from kubewright.models.report import Finding
-from kubewright.verification.source import Measure
+from kubewright.verification.notes import Measure, Measures, NoRoom
 
 CHANGED = f"its SHA-256 is not the one that the site names; {REMEDY}"
 
@@ -24,12 +25,12 @@ class Tally:
     @contextmanager
     def check(self, place: str) -> Iterator[None]:
         """One check: what it raises becomes a finding at `place`, but that a server cannot be
-        reached says nothing.
+        reached, or that this machine's disk is full, says nothing.
         """
         self.checked += 1
         try:
             yield
-        except UpstreamUnreachable:
+        except (UpstreamUnreachable, NoRoom):
             raise
         except KubewrightError as error:
             self.fail(place, str(error).removeprefix(f"{place}: "))
@@ -60,23 +61,20 @@ class Tally:
             return self.require(place, False, problem)
         return self.require(place, found == promised, CHANGED)
 
-    def same(
-        self, place: str, listed: Mapping[str, Measure], wanted: Mapping[str, Measure], owner: str,
-        *, complete: bool = True,
-    ) -> None:  # fmt: skip
-        """Check that an index lists exactly the files that it should, with their sizes and digests.
+    def same(self, place: str, listed: Measures, wanted: Measures, *, complete: bool) -> None:
+        """Check that an index lists exactly the files of its channel, with their sizes and digests.
 
         Where it is not known of all that it should, more may be right too.
         """
-        self.require(place, not (absent := wanted.keys() - listed.keys()), f"lacks {_some(absent)}")
-        more = listed.keys() - wanted.keys() if complete else set()
-        self.require(
-            place,
-            not more,
-            f"lists {_some(more)}, which {owner} does not have; run `kubewright repair`",
+        absent = _some(path for path, _ in wanted.items() if path not in listed)
+        self.require(place, not absent, f"lacks {absent}")
+        more = _some(path for path, _ in listed.items() if complete and path not in wanted)
+        problem = f"lists {more}, which the channel does not have; run `kubewright repair`"
+        self.require(place, not more, problem)
+        changed = _some(
+            path for path, measure in listed.items() if wanted.get(path, measure) != measure
         )
-        changed = {path for path in listed.keys() & wanted.keys() if listed[path] != wanted[path]}
-        self.require(place, not changed, f"contradicts the manifest about {_some(changed)}")
+        self.require(place, not changed, f"contradicts the manifest about {changed}")
 
     def fail(self, place: str, problem: str) -> None:
         """Note a failure, once."""
@@ -85,6 +83,9 @@ class Tally:
             self.findings.append(Finding(place=place, problem=problem))
 
 
-def _some(paths: Collection[str]) -> str:
-    first = sorted(paths)
-    return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "")
+def _some(paths: Iterable[str]) -> str:
+    """The first three of them, and how many more; empty: there are none."""
+    left = iter(paths)
+    first = ", ".join(islice(left, 3))
+    more = sum(1 for _ in left)
+    return f"{first} and {more} more" if more else first

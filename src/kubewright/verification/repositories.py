@@ -2,61 +2,42 @@
 indexes.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from kubewright.models.base import Format, deb_name
+from kubewright.models.site import Channel
 from kubewright.repos import packed
-from kubewright.verification.source import Measure
+from kubewright.verification.notes import Measures
+from kubewright.verification.walk import Walk
 
 
-class Listed(NamedTuple):
-    """What a repository says of a package, as `PackageFile` has it: of many releases there is room
-    for no more.
-    """
+class Wanted(NamedTuple):
+    """The files that an index lists."""
 
-    name: str
-    url: str
-    size: int
-    sha256: str
-    format: Format
-    arch: str
-    signing_key: str | None
-
-
-class Packages(NamedTuple):
-    """The packages that a channel's repositories list."""
-
-    known: Sequence[Listed]
+    files: Measures
     complete: bool
     """Whether the manifests of all the channel's releases could be read."""
 
 
-class Wanted(NamedTuple):
-    """The files that one index lists, by path."""
-
-    files: dict[str, Measure]
-    complete: bool
-
-
-def wanted(packages: Packages, form: Format, arch: str) -> Wanted:
-    """What an index for `arch`, by Debian's name, lists: the packages for it and those for all
-    architectures.
+def wanted(walk: Walk, channel: Channel, form: Format, arch: str) -> Wanted:
+    """What a channel's index for `arch`, by Debian's name, lists: the packages for it and those for
+    all architectures, but none of keys that were revoked.
     """
-    found = {}
-    for package in packages.known:
-        if package.format is form and deb_name(package.arch) in (arch, "all"):
-            found[package.url] = (package.size, package.sha256)
-    return Wanted(found, packages.complete)
+    files = Measures()
+    for release in channel.served:
+        for one in walk.packages.of(release.name):
+            fits = one.format == form and deb_name(one.arch) in (arch, "all")
+            if fits and one.signing_key not in walk.keys.revoked.names:
+                files[one.url] = (one.size, one.sha256)
+    complete = all(release.name in walk.packages.releases for release in channel.served)
+    return Wanted(files, complete)
 
 
-def same_unpacked(data: bytes, place: str, text: bytes) -> bool:
+def same_unpacked(data: bytes, place: str, text: BinaryIO) -> bool:
     """Whether something was packed by gzip from a text. Raises VerificationFailed for what is not
     gzip.
     """
-    at = 0
     for member in packed.unpack(data, place):
-        if not text.startswith(member.text, at):
+        if text.read(len(member.text)) != member.text:
             return False
-        at += len(member.text)
-    return at == len(text)
+    return not text.read(1)

@@ -1,6 +1,6 @@
 """Walks a site from its keys and its pointer to every object that they lead to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
@@ -25,14 +25,15 @@ from kubewright.verification import (
 )
 from kubewright.verification import demands as demand
 from kubewright.verification.demands import Demands
-from kubewright.verification.releases import Kept
 from kubewright.verification.report import Tally
-from kubewright.verification.repositories import Listed, Packages
 from kubewright.verification.source import Source
 from kubewright.verification.steady import Steady
 from kubewright.verification.walk import Walk
 
 NOTHING = Demands()
+
+Linked = tuple[str, frozenset[str], frozenset[str]]
+"""A release, the yum repositories that have its rpms, and the keys whose rpms they have not."""
 
 
 def verify(
@@ -70,7 +71,7 @@ def verify(
         first_use=not trusted,
         publication=_publication(walk),
         history=walk.history,
-        named=tuple(sorted(walk.named)),
+        named=walk.named,
         unfinished=walk.unfinished,
         here=walk.here,
     )
@@ -117,20 +118,17 @@ def _all(walk: Walk, demands: Demands) -> Index | None:
     index = publications.index(walk, state)
     if index is not None:
         part.look(walk, index, demands)
-    kept, packages = dict[str, Kept](), dict[Listed, Listed]()
     for release in index.releases if index else ():
         if release.status == YANKED:
             walk.tally.warnings.append(f"{release.name} is withdrawn: {release.reason}")
-        manifest = releases.check(walk, release)
-        if manifest is not None:
-            walk.expect(references(manifest))
-            kept[release.name] = releases.kept(manifest, packages)
+        releases.check(walk, release)
     for name in sorted(state.channels):
-        _channel(walk, state, name, index, kept)
+        _channel(walk, state, name, index)
     if index is not None:
-        upgrades.check(walk, index, kept)
-    _development(walk, kept)
-    if index is not None and not walk.unread and len(kept) == len(index.releases):
+        upgrades.check(walk, index)
+    _development(walk)
+    known = len(walk.packages.releases)
+    if index is not None and not walk.unread and known == len(index.releases):
         walk.strays = strays.check(walk, index, state)
     return index
 
@@ -157,9 +155,7 @@ def _files(walk: Walk, state: State) -> None:
     walk.expect(standing)
 
 
-def _channel(
-    walk: Walk, state: State, name: str, index: Index | None, kept: Mapping[str, Kept]
-) -> None:
+def _channel(walk: Walk, state: State, name: str, index: Index | None) -> None:
     """A channel: its record and history, marker, apt suite and yum repositories."""
     path = layout.channel_path(name)
     channel = publications.channel(walk, state, name)
@@ -168,11 +164,12 @@ def _channel(
     identity.address(walk, path, channel.url)
     copy = state.channels[name]
     copied = layout.channel_copy(name, copy.sequence, copy.sha256)
+    known = set[Linked]()
     for record in publications.channel_history(walk, channel, copied, state.history.oldest(name)):
         being_made = record is channel and name in walk.unwritten
         _indexes(walk, record, being_made=being_made)
         snapshots.check(walk, record)
-        _links(walk, record, kept, being_made=being_made)
+        _links(walk, record, known, being_made=being_made)
     walk.tally.require(
         path, channel.channel == name, f"is the record of {channel.channel}; {REMEDY}"
     )
@@ -188,40 +185,36 @@ def _channel(
             same = index.channels.get(name) == offered
             walk.tally.require(path, same, f"offers another release than {layout.INDEX} says")
     if name in walk.unwritten:
-        walk.named |= {reference.path for reference in served(channel)}
+        walk.named.update(reference.path for reference in served(channel))
     else:
         walk.expect(served(channel))
-        _served(walk, channel, kept)
+        pages.marker(walk, channel)
+        apt.suite(walk, channel)
+        yum.repositories(walk, channel)
 
 
 def _indexes(walk: Walk, record: Channel, *, being_made: bool) -> None:
     """The immutable indexes of a record; of one that is being published not what comes last."""
     later = {reference.path for reference in copies(record)} if being_made else set()
-    walk.named |= later
+    walk.named.update(later)
     walk.expect(one for one in indexes(record) if one.path not in later)
 
 
-def _served(walk: Walk, channel: Channel, kept: Mapping[str, Kept]) -> None:
-    """What clients of a channel read."""
-    known: list[Listed] = []
-    for release in channel.served:
-        known += kept[release.name].packages if release.name in kept else ()
-    complete = all(release.name in kept for release in channel.served)
-    revoked = walk.keys.revoked.names  # whose rpms nobody is to install
-    packages = Packages([one for one in known if one.signing_key not in revoked], complete)
-    pages.marker(walk, channel)
-    apt.suite(walk, channel, packages)
-    yum.repositories(walk, channel, packages)
-
-
-def _links(walk: Walk, record: Channel, kept: Mapping[str, Kept], *, being_made: bool) -> None:
-    """The rpms of a channel's releases stay where its plain repositories have ever had them."""
+def _links(walk: Walk, record: Channel, known: set[Linked], *, being_made: bool) -> None:
+    """The rpms of a channel's releases stay where its plain repositories have ever had them; those
+    that are `known` a newer record has too.
+    """
+    since = walk.keys.revoked.since
+    gone = frozenset(key for key, moment in since.items() if moment <= record.issued)
     for release in record.served:
-        packages = kept[release.name].packages if release.name in kept else ()
-        found = linked(record, packages, walk.keys.revoked.since)
+        same = (release.name, frozenset(record.repodata), gone)
+        if same in known:
+            continue
+        found = linked(record, walk.packages.of(release.name), since)
         if being_made:  # nothing that anybody reads names them yet
-            walk.named |= {reference.path for reference in found}
+            walk.named.update(reference.path for reference in found)
         else:
+            known.add(same)
             walk.expect(found)
 
 
@@ -236,10 +229,8 @@ def _facts(release: ChannelRelease | IndexedRelease) -> tuple[str, str, str, str
     )
 
 
-def _development(walk: Walk, kept: Mapping[str, Kept]) -> None:
-    named = set(walk.keys.development)
-    for release in kept.values():
-        named |= release.development
+def _development(walk: Walk) -> None:
+    named = walk.development.union(walk.keys.development)
     if named:
         walk.tally.warnings.append(
             "signed by development keys, which anybody could have made and nobody should trust:"

@@ -4,8 +4,9 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
@@ -15,15 +16,11 @@ from kubewright.errors import KubewrightError, VerificationFailed
 from kubewright.site.directory import DirectoryStore
 from kubewright.site.scratch import OWN
 from kubewright.site.store import checked
+from kubewright.verification.notes import Measure, Measures
 
 if TYPE_CHECKING:
     from kubewright.metadata.chain import Get
     from kubewright.site.bucket import BucketStore
-
-Measure = tuple[int, str]
-"""The size in bytes and the SHA-256 of an object. An object of another size than the one that was
-asked for has no SHA-256: it is not read.
-"""
 
 DOCUMENT = 1 << 28
 """The most bytes that an object may have whose size nothing says: documents, signatures, keys."""
@@ -55,8 +52,8 @@ class Source(Protocol):
         runs.
         """
 
-    def list(self) -> list[str] | None:
-        """Every path there is; None where nobody can tell."""
+    def list(self) -> Iterable[str] | None:
+        """Every path there is, in any order; None where nobody can tell."""
 
 
 def getting(source: Source) -> "Get":
@@ -78,7 +75,7 @@ class Directory:
 
     def __init__(self, root: Path) -> None:
         self._root, self._store = root, DirectoryStore(root)
-        self._digests: dict[tuple[int, int], str] = {}
+        self._inodes = Measures()
 
     def read(self, path: str, most: int | None = None) -> bytes | None:
         with self._store.reading(path) as stream:
@@ -93,10 +90,11 @@ class Directory:
                 raise _too_large(path, DOCUMENT)
             if size is not None and status.st_size != size:
                 return status.st_size, ""
-            inode = (status.st_dev, status.st_ino)
-            if inode not in self._digests:
-                self._digests[inode] = hashlib.file_digest(stream, "sha256").hexdigest()
-        return status.st_size, self._digests[inode]
+            if status.st_nlink == 1:
+                return _measure(stream, status)
+            inode = f"{status.st_dev}/{status.st_ino}"
+            known = self._inodes.get(inode)
+            return known or self._inodes.setdefault(inode, _measure(stream, status))
 
     @contextmanager
     def local(self, path: str, size: int) -> Iterator[Path]:
@@ -106,15 +104,19 @@ class Directory:
             here = Path(f"/proc/self/fd/{stream.fileno()}") if stream else None
             yield here if here and here.exists() else self._root / checked(path)
 
-    def list(self) -> list[str] | None:
-        found = []
-        for folder, below, names in os.walk(self._root):
-            parent = Path(folder).relative_to(self._root)
-            if parent == Path() and OWN in below:
-                below.remove(OWN)
-            links = [name for name in below if (Path(folder) / name).is_symlink()]
-            found += [(parent / name).as_posix() for name in (*names, *links)]
-        return sorted(found)
+    def list(self) -> Iterator[str]:
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            with suppress(OSError), os.scandir(self._root / folder) as entries:
+                for entry in entries:
+                    path = f"{folder}{entry.name}"
+                    if path == OWN and entry.is_dir():
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{path}/")
+                    else:
+                        yield path
 
 
 class Web:
@@ -200,6 +202,11 @@ class Noting:
         except KubewrightError as error:
             self._refusal = self._refusal or error
             raise
+
+
+def _measure(stream: BufferedReader, status: os.stat_result) -> Measure:
+    """Read a file to its end."""
+    return status.st_size, hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _bounded(read: Callable[[int], bytes], path: str, most: int | None) -> bytes:

@@ -13,7 +13,8 @@ from typing import Final
 from kubewright import files
 from kubewright.errors import UpstreamUnreachable, VerificationFailed
 from kubewright.site import layout
-from kubewright.verification.source import Measure, Source
+from kubewright.verification.notes import Measure, Measures
+from kubewright.verification.source import Source
 
 SMALL: Final = 1 << 16
 """Bytes of an object that is kept for a while."""
@@ -43,7 +44,7 @@ class Steady:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.seen: dict[str, Measure | None] = {}
+        self.seen = Measures()
         """What it said of each object; None: that there is none."""
         self._ahead: dict[str, Measure | UpstreamUnreachable | None] = {}
         """What it said of those that nobody has asked for yet."""
@@ -117,7 +118,7 @@ class Steady:
             return known
         if self._is_read_soon(path, size):
             self.read(path)
-            return self.seen[path]
+            return self.seen.get(path)
         measure = self._source.measured(path, size)
         if measure is None or measure[1]:
             self._same(path, measure)

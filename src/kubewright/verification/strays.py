@@ -36,7 +36,7 @@ def check(walk: Walk, index: Index, state: State) -> tuple[str, ...]:
             " version can say"
         )
         return ()
-    unnamed = [path for path in walk.source.list() or () if path not in walk.named]
+    unnamed = sorted(path for path in walk.source.list() or () if path not in walk.named)
     _beside(walk, [path for path in unnamed if not path.startswith(FOLDERS)])
     strays = tuple(path for path in unnamed if path.startswith(FOLDERS))
     known = {release.name for release in index.releases}

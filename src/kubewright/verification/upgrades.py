@@ -1,18 +1,17 @@
 """Checks the upgrade graph and the index against what the manifests declare."""
 
-from collections.abc import Mapping
-
 from kubewright.errors import VerificationFailed
 from kubewright.models.document import REMEDY
-from kubewright.models.site import Index
+from kubewright.models.manifest import Manifest
+from kubewright.models.site import Index, IndexedRelease
 from kubewright.models.upgrades import Graph
 from kubewright.site import graph, layout
-from kubewright.verification.releases import Kept
+from kubewright.site import index as indexing
 from kubewright.verification.walk import Walk
 
 
-def check(walk: Walk, index: Index, kept: Mapping[str, Kept]) -> None:
-    """The graph that the index names: signed, and what index and manifests say."""
+def check(walk: Walk, index: Index) -> None:
+    """The graph that the index names: signed, and what the index says."""
     with walk.tally.check(layout.GRAPH):
         if index.graph_sha256 is None:
             raise VerificationFailed(layout.INDEX, "names no upgrade graph", REMEDY)
@@ -22,7 +21,6 @@ def check(walk: Walk, index: Index, kept: Mapping[str, Kept]) -> None:
         found = walk.document(Graph, copy, index.graph_sha256)
         if found is not None:
             _content(walk, found, index)
-    _declared(walk, index, kept)
 
 
 def _content(walk: Walk, found: Graph, index: Index) -> None:
@@ -39,16 +37,13 @@ def _content(walk: Walk, found: Graph, index: Index) -> None:
     walk.tally.require(layout.INDEX, not wrong, problem)
 
 
-def _declared(walk: Walk, index: Index, kept: Mapping[str, Kept]) -> None:
+def declared(walk: Walk, release: IndexedRelease, manifest: Manifest) -> None:
     """What the index remembers of a release is what its manifest says."""
-    for release in index.releases:
-        own = kept.get(release.name)
-        if own is not None:
-            says = own.says
-            same = (release.upgrade_ranges, release.etcd) == (says.upgrade_ranges, says.etcd)
-            problem = f"remembers other upgrades of {release.name} than its manifest; {REMEDY}"
-            walk.tally.require(layout.INDEX, same, problem)
-            if release.components:  # an earlier kubewright did not remember them
-                same = release.components == says.components
-                problem = f"remembers other components of {release.name} than its manifest"
-                walk.tally.require(layout.INDEX, same, f"{problem}; {REMEDY}")
+    says = indexing.declared(manifest)
+    same = (release.upgrade_ranges, release.etcd) == (says.upgrade_ranges, says.etcd)
+    problem = f"remembers other upgrades of {release.name} than its manifest; {REMEDY}"
+    walk.tally.require(layout.INDEX, same, problem)
+    if release.components:  # an earlier kubewright did not remember them
+        same = release.components == says.components
+        problem = f"remembers other components of {release.name} than its manifest"
+        walk.tally.require(layout.INDEX, same, f"{problem}; {REMEDY}")

@@ -15,8 +15,10 @@ from kubewright.signing import verify as signatures
 from kubewright.site import layout
 from kubewright.site.references import Reference
 from kubewright.verification.keys import Keys
+from kubewright.verification.notes import Measure, Measures, Paths
+from kubewright.verification.packages import Packages
 from kubewright.verification.report import CHANGED, Tally
-from kubewright.verification.source import Measure, Source
+from kubewright.verification.source import Source
 from kubewright.verification.steady import Steady
 
 D = TypeVar("D", bound=Document)
@@ -32,10 +34,14 @@ class Walk:
     now: int
     keys: Keys
     tally: Tally
-    objects: dict[str, Measure] = field(default_factory=dict)
-    """Size and SHA-256 of every file that a manifest promises, by path."""
-    named: set[str] = field(default_factory=set)
+    objects: Measures = field(default_factory=Measures)
+    """Size and SHA-256 of every file that a manifest promises."""
+    named: Paths = field(default_factory=Paths)
     """Every path that a document of the site names."""
+    packages: Packages = field(default_factory=Packages)
+    """What the releases have whose manifests could be read."""
+    development: set[str] = field(default_factory=set)
+    """The ids of development keys that signed releases."""
     unwritten: frozenset[str] = frozenset()
     """Channels that a publication changes whose objects are being written now."""
     newer: RequestError | None = None
@@ -109,9 +115,8 @@ class Walk:
         """Note the objects that a document names, and check the digests that it states."""
         new = list[tuple[str, str, int | None]]()
         for path, sha256, size in references:
-            if path not in self.named and sha256 is not None:
+            if self.named.add(path) and sha256 is not None:
                 new.append((path, sha256, size))
-            self.named.add(path)
         self.measure_soon((path, size) for path, _, size in new)
         for path, sha256, size in new:
             self._measured(path, sha256, size)

@@ -13,8 +13,8 @@ from kubewright.repos import packed, yum
 from kubewright.signing import keyring
 from kubewright.site import contents, layout
 from kubewright.verification import keys, xml_documents
-from kubewright.verification.repositories import Packages, Wanted, wanted
-from kubewright.verification.source import Measure
+from kubewright.verification.notes import Measures
+from kubewright.verification.repositories import Wanted, wanted
 from kubewright.verification.walk import Walk
 
 _REPO = f"{{{yum.DUKE}/repo}}"
@@ -22,7 +22,7 @@ _COMMON = f"{{{yum.DUKE}/common}}"
 _KINDS = {"primary", "filelists", "other"}
 
 
-def repositories(walk: Walk, channel: Channel, packages: Packages) -> None:
+def repositories(walk: Walk, channel: Channel) -> None:
     """The plain repository and the snapshot that mirrorlist names, for each architecture."""
     for arch in channel.architectures:
         base = contents.base_arch(arch)
@@ -30,7 +30,7 @@ def repositories(walk: Walk, channel: Channel, packages: Packages) -> None:
         path = layout.channel_path(channel.channel)
         if not walk.tally.require(path, repodata is not None, f"has no repository for {base}"):
             continue
-        expected = wanted(packages, Format.rpm, arch)
+        expected = wanted(walk, channel, Format.rpm, arch)
         plain = layout.yum_path(channel.channel, base)
         _repository(walk, plain, channel, expected)
         with walk.tally.check(f"{plain}/mirrorlist"):
@@ -86,9 +86,10 @@ def _repository(walk: Walk, base: str, channel: Channel, packages: Wanted) -> No
                     int(record.findtext(f"{_REPO}size") or 0),
                     record.findtext(f"{_REPO}checksum") or "",
                 )
-                data = walk.sound(path, promised)
-                if data is not None and kind == "primary":
-                    _primary(walk, base, path, data, packages)
+                if kind == "primary":
+                    _primary(walk, base, path, walk.sound(path, promised), packages)
+                else:
+                    walk.file(path, promised)
 
 
 def _key(walk: Walk, place: str, signer: str | None) -> None:
@@ -120,9 +121,11 @@ def _key(walk: Walk, place: str, signer: str | None) -> None:
         )
 
 
-def _primary(walk: Walk, base: str, place: str, data: bytes, packages: Wanted) -> None:
+def _primary(walk: Walk, base: str, place: str, data: bytes | None, packages: Wanted) -> None:
     """The packages that a repository lists, in the pool and where the repository says."""
-    listed: dict[str, Measure] = {}
+    if data is None:
+        return
+    listed = Measures()
     with walk.tally.check(place):
         texts = (member.text for member in packed.unpack(data, place))
         for element in xml_documents.each(texts, f"{_COMMON}package", place):
@@ -133,7 +136,7 @@ def _primary(walk: Walk, base: str, place: str, data: bytes, packages: Wanted) -
             promised = (size, element.findtext(f"{_COMMON}checksum") or "")
             listed[layout.rpm_path(posixpath.basename(path))] = promised
             walk.file(path, promised)
-        walk.tally.same(place, listed, packages.files, "the channel", complete=packages.complete)
+        walk.tally.same(place, listed, packages.files, complete=packages.complete)
 
 
 def _attribute(element: ElementTree.Element | None, name: str) -> str:
