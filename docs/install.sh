@@ -266,20 +266,24 @@ bytes() { # HEX: prints the bytes; in POSIX printf makes them of octal numbers a
 # Each key counts once, whatever stands beside. What was signed is left in $work/signed.
 signed_by() { # ROOT ROLE FILE: whether as many of the keys have signed a file as a root wants for the role
     jq -jen "$canonical"'[inputs] | select(length == 1)[0].signed | canonical' "$3" >"$work/signed" 2>/dev/null \
-        && jq -r --slurpfile roots "$1" --arg role "$2" '.signatures as $signatures | $roots[0].signed as $root
-            | $root.roles[$role].keyids | unique[] as $id
+        && jq -r --slurpfile roots "$1" --arg role "$2" "$checks"'.signatures as $signatures | $roots[0].signed as $root
+            | $root.roles[$role] | (.threshold | select(counts) | floor), (.keyids | unique[] as $id
             | first($signatures[] | select(.keyid == $id)).sig
             | select(type == "string" and length < 200 and test("^([0-9a-f]{2})+$")) as $signature
             | $root.keys[$id] | select(.scheme == "ecdsa-sha2-nistp256").keyval.public | split("\n") | join("|")
-            | "\($signature) \(.)"' "$3" >"$work/pairs" 2>/dev/null || return 1
+            | "\($signature) \(.)")' "$3" >"$work/pairs" 2>/dev/null || return 1
     good=0
-    while read -r signature key; do
-        bytes "$signature" >"$work/signature"
-        printf %s "$key" | tr '|' '\n' >"$work/key.pem"
-        ! openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/signature" "$work/signed" >/dev/null 2>&1 \
-            || good=$((good + 1))
-    done <"$work/pairs"
-    [ "$good" -ge "$(jq -r --arg role "$2" '.signed.roles[$role].threshold' "$1")" ]
+    {
+        read -r threshold || return 1
+        while read -r signature key; do
+            bytes "$signature" >"$work/signature"
+            printf %s "$key" | tr '|' '\n' >"$work/key.pem"
+            ! openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/signature" "$work/signed" >/dev/null 2>&1 \
+                || good=$((good + 1))
+        done
+    } <"$work/pairs"
+    case $threshold in *[!0-9]*) return 1 ;; esac
+    [ "$good" -ge "$threshold" ]
 }
 
 trusted() { # FILE PATH ROLE [VERSION]: goes on only if the file is the role's, and signed as the newest root wants it
@@ -301,8 +305,12 @@ alive() { # FILE PATH: goes on only if the file has not expired
     [ -z "$problem" ] || refuse "$site/$2: $problem"
 }
 
-holders() { # FILE ROLE: who may sign a role
-    jq -cS --arg role "$2" '.signed | .keys as $keys | .roles[$role] | [., (.keyids | unique | map($keys[.]))]' "$1" 2>/dev/null
+changed() { # FILE FILE: prints the roles that others may sign by the second root than by the first
+    jq -nr --slurpfile before "$1" --slurpfile after "$2" '
+        def holders($role): try (.[0].signed | .keys as $keys | .roles[$role] | [., (.keyids | unique | map($keys[.]))])
+            catch null;
+        "timestamp", "snapshot", "targets" | . as $role
+        | select(($before | holders($role)) != ($after | holders($role)))'
 }
 
 next_root() { # the root in $work/next.json becomes the newest, if the one before wants it, and it itself
@@ -312,10 +320,7 @@ next_root() { # the root in $work/next.json becomes the newest, if the one befor
         "$work/next.json" >/dev/null 2>&1 || refuse "$site/$path: signed, but does not say how many keys sign a role"
     signed_by "$work/next.json" root "$work/next.json" \
         || refuse "$site/$path: not signed by the keys that it names itself: do not install from there"
-    for part in timestamp snapshot targets; do
-        [ "$(holders "$work/root.json" $part)" = "$(holders "$work/next.json" $part)" ] \
-            || echo "$number" >"$work/$part.since"
-    done
+    for part in $(changed "$work/root.json" "$work/next.json"); do echo "$number" >"$work/$part.since"; done
     mv "$work/next.json" "$work/root.json"
     newest=$number
 }
@@ -390,8 +395,8 @@ if [ -n "$root" ]; then index_by_root; else index_by_fingerprint; fi
 # The same keys sign other documents, which must not pass for an index.
 jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$index" >/dev/null \
     || refuse "$published: signed, but no index of a version that this program knows"
-issued=$(jq -r '.issued | strftime("%Y-%m-%d")' "$index")
-age=$(jq -r '(now - .issued) / 86400 | floor' "$index")
+jq -r '"\(.issued | strftime("%Y-%m-%d")) \((now - .issued) / 86400 | floor)"' "$index" >"$work/named"
+read -r issued age <"$work/named"
 
 # The same keys may sign for other sites, such as a staging site; each has an id, and says where it is served.
 id=$(jq -r '.site // "" | tostring' "$index") address=$(jq -r '.url // "" | tostring' "$index")
@@ -488,14 +493,16 @@ jq -e --arg channel "$channel" --arg only "$only" 'first(.releases[]
     >"$work/release.json" \
     || refuse "channel $channel: no ${only:-advisable release that is not withdrawn}; channels are:" \
         "$(jq -r '[.releases[].channels[]] | unique | join(", ")' "$index")"
-release() { jq -r ".$1" "$work/release.json"; }
-name=$(release name) avoid=$(release 'avoid // empty')
+jq -r '[.name, .status, .development, .manifest_url, .manifest_sha256 | tostring] | join(" ")' "$work/release.json" \
+    >"$work/named"
+read -r name status development path digest <"$work/named"
+avoid=$(jq -r '.avoid // empty' "$work/release.json")
 [ -z "$avoid" ] || echo "install.sh: $name: to be avoided: $avoid" >&2
-[ "$(release status)" != yanked ] || echo "install.sh: $name: withdrawn: $(release 'reason // ""')" >&2
-[ "$(release development)" = false ] || [ -n "$allow_development" ] \
+[ "$status" != yanked ] || echo "install.sh: $name: withdrawn: $(jq -r '.reason // ""' "$work/release.json")" >&2
+[ "$development" = false ] || [ -n "$allow_development" ] \
     || refuse "$name: signed by a development key, which anybody could have made; --allow-development accepts it"
-fetch "$(release manifest_url)" "$manifest" 50000000
-vouched "$manifest" "$(release manifest_url)" "$(release manifest_sha256)"
+fetch "$path" "$manifest" 50000000
+vouched "$manifest" "$path" "$digest"
 
 # ── What to install ──────────────────────────────────────────────────────────────────────────
 
@@ -525,13 +532,13 @@ for package in $own; do
     # What an earlier run has installed is kept up to date.
     if [ -z "$fits$there" ] || [ -n "$(installed "$package")" ]; then ours="$ours $package"; fi
 done
-for package in $packages $ours; do
-    jq -er --arg package "$package" --arg format "$format" --arg arch "$arch" \
-        'first(.packages[] | select(.package == $package and .format == $format and (.arch == $arch or .arch == "all")))
-         | "\(.package) \(.size) \(.sha256) \(.url)"' "$manifest" >>"$work/wanted" \
-        || refuse "$name: has no $format of $package for $arch; it is for" \
-            "$(jq -r '[.packages[].arch] - ["all"] | unique | join(", ")' "$manifest")"
-done
+jq -r --arg names "$packages $ours" --arg format "$format" --arg arch "$arch" \
+    '.packages as $all | ($names | split(" ")[] | select(. != "")) as $package
+     | first(($all[] | select(.package == $package and .format == $format and (.arch == $arch or .arch == "all"))
+         | "\(.package) \(.size) \(.sha256) \(.url)"), "\($package) none")' "$manifest" >"$work/wanted"
+package=$(sed -n 's/ none$//p' "$work/wanted" | sed 1q)
+[ -z "$package" ] || refuse "$name: has no $format of $package for $arch; it is for" \
+    "$(jq -r '[.packages[].arch] - ["all"] | unique | join(", ")' "$manifest")"
 
 echo "$name for $role on $system $arch, from index number $sequence of $issued, signed by $who:"
 while read -r package size digest url; do

@@ -8,7 +8,9 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
+
+import pytest
 
 WANTED = os.environ.get("KUBEWRIGHT_FAULTS", "")
 """`all`, or so many cases of each command, or a share of them as `20%`, where a run is told; empty:
@@ -55,6 +57,21 @@ def _wanted(there: int, few: int, parts: int) -> int:
     if WANTED.endswith("%"):
         return math.ceil(there * float(WANTED.removesuffix("%")) / 100)
     return max(1, int(WANTED) // parts) if WANTED else few
+
+
+def by_turns(
+    way: str, ways: Sequence[str], names: str | Sequence[str], cases: Mapping[str, object]
+) -> pytest.MarkDecorator:
+    """Parameters of a test: each case of a table in one of several ways, one after the other; in
+    all of them where there is time. `names` are those of what a case holds.
+    """
+    named = [names] if isinstance(names, str) else [*names]
+    found = []
+    for number, (name, case) in enumerate(cases.items()):
+        values = [case] if isinstance(names, str) else [*cast("Iterable[object]", case)]
+        for chosen in ways if ALL else [ways[number % len(ways)]]:
+            found.append(pytest.param(chosen, *values, id=f"{name}-{chosen}"))
+    return pytest.mark.parametrize((way, *named), found)
 
 
 def tried(note: Note, count: int, of: int) -> None:

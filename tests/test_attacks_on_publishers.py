@@ -49,10 +49,10 @@ VERBS: dict[str, Verb] = {
 each_verb = pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
 
 
-@pytest.fixture
-def stranger(tmp_path: Path, home: Settings) -> Keys:
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory, released: Settings) -> Keys:
     """Somebody else's keys."""
-    return made(tmp_path / "m", "Mallory", now=home.now)
+    return made(tmp_path_factory.mktemp("m") / "keys", "Mallory", now=released.now)
 
 
 def present(home: Settings) -> State:

@@ -37,6 +37,7 @@ def signed(
     request: pytest.FixtureRequest, home: Settings, tmp_path: Path, tool: Callable[[str], Path],
     compiled: dict[str, object],
 ) -> Iterator[Signed]:  # fmt: skip
+    tool("cosign")  # without it nothing is built
     named: dict[str, object] = {"site": str(tmp_path / "site"), "dist": tmp_path / "dist"}
     if request.param != "file":
         kept = request.getfixturevalue(request.param)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from exhaustive import by_turns
 from node_machines import DOCKER, SHELLS, Checked, Files, checker
 
 DROP_IN = "etc/systemd/system/kubelet.service.d/20-mine.conf"
@@ -100,8 +101,7 @@ ACCEPTING: dict[str, tuple[Files, bool]] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "accepts"), ACCEPTING.values(), ids=list(ACCEPTING))
+@by_turns("shell", SHELLS, ("files", "accepts"), ACCEPTING)
 def test_swap_is_accepted_however_kubelet_is_told(
     check: Checked, files: Files, shell: str, *, accepts: bool
 ) -> None:
@@ -129,8 +129,7 @@ ENVIRONMENT = {  # what a file of EnvironmentFile= says, and whether kubelet acc
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("text", "accepts"), ENVIRONMENT.values(), ids=list(ENVIRONMENT))
+@by_turns("shell", SHELLS, ("text", "accepts"), ENVIRONMENT)
 def test_a_file_of_the_environment_is_read_as_systemd_reads_it(
     check: Checked, text: str, shell: str, *, accepts: bool
 ) -> None:
@@ -163,8 +162,7 @@ STARTED = {  # ExecStart= of a kubelet that has SWAP_TOO in $A, and whether it c
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("start", "counts"), STARTED.values(), ids=list(STARTED))
+@by_turns("shell", SHELLS, ("start", "counts"), STARTED)
 def test_kubelet_s_arguments_are_those_that_it_starts_with(
     check: Checked, start: str, shell: str, *, counts: bool
 ) -> None:
@@ -198,8 +196,7 @@ ENDPOINTS: dict[str, tuple[Files, str, bool]] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "told", "there"), ENDPOINTS.values(), ids=list(ENDPOINTS))
+@by_turns("shell", SHELLS, ("files", "told", "there"), ENDPOINTS)
 def test_the_endpoint_that_kubelet_is_told_is_what_counts(
     check: Checked, files: Files, told: str, shell: str, *, there: bool
 ) -> None:
@@ -252,8 +249,7 @@ DRIVERS: dict[str, tuple[Files, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "found"), DRIVERS.values(), ids=list(DRIVERS))
+@by_turns("shell", SHELLS, ("files", "found"), DRIVERS)
 def test_docker_s_driver_is_what_dockerd_makes_of_it(
     check: Checked, files: Files, found: str, shell: str
 ) -> None:

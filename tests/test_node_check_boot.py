@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from exhaustive import by_turns
 from node_machines import (
     DOCKER,
     ENABLED,
@@ -139,8 +140,7 @@ STAYING: dict[str, Files] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "found"), UNDONE.values(), ids=list(UNDONE))
+@by_turns("shell", SHELLS, ("files", "found"), UNDONE)
 def test_a_sysctl_that_boot_undoes_is_a_warning(
     check: Checked, files: Files, found: str, shell: str
 ) -> None:
@@ -246,8 +246,7 @@ LOADED: dict[str, Files] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "found"), NOT_LOADED.values(), ids=list(NOT_LOADED))
+@by_turns("shell", SHELLS, ("files", "found"), NOT_LOADED)
 def test_a_module_that_boot_does_not_load_is_a_warning(
     check: Checked, files: Files, found: str, shell: str
 ) -> None:
@@ -329,8 +328,7 @@ STARTED: dict[str, Files] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "name", "found"), NOT_STARTED.values(), ids=list(NOT_STARTED))
+@by_turns("shell", SHELLS, ("files", "name", "found"), NOT_STARTED)
 def test_a_unit_that_boot_does_not_start_is_a_warning(
     check: Checked, files: Files, name: str, found: str, shell: str
 ) -> None:

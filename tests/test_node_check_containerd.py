@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from exhaustive import by_turns
 from node_machines import (
     CGROUPFS,
     CHECK,
@@ -549,8 +550,7 @@ NOT_IMPORTED: dict[str, Files] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("files", NOT_IMPORTED.values(), ids=list(NOT_IMPORTED))
+@by_turns("shell", SHELLS, "files", NOT_IMPORTED)
 def test_what_fix_prints_makes_containerd_read_its_drop_ins(
     tmp_path: Path, files: Files, shell: str
 ) -> None:
@@ -591,8 +591,7 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("path", PATHS.values(), ids=list(PATHS))
+@by_turns("shell", SHELLS, "path", PATHS)
 def test_whatever_is_imported_is_read(check: Checked, path: str, shell: str) -> None:
     off = f"version = 3\ndisabled_plugins = ['{OLD}']\n"
     name = "etc/containerd/other/.a.toml" if "/." in path[-8:] else "etc/containerd/other/a.toml"

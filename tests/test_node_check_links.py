@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from exhaustive import by_turns
 from node_machines import (
     CHECK,
     CONTAINERD_CONFIG,
@@ -114,8 +115,7 @@ LINKED: dict[str, tuple[Files, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "wrong"), LINKED.values(), ids=list(LINKED))
+@by_turns("shell", SHELLS, ("files", "wrong"), LINKED)
 def test_links_lead_where_they_lead_on_the_machine_itself(
     check: Checked, files: Files, wrong: set[str], shell: str
 ) -> None:
@@ -136,8 +136,7 @@ EMPTY: dict[str, tuple[Files, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(("files", "name"), EMPTY.values(), ids=list(EMPTY))
+@by_turns("shell", SHELLS, ("files", "name"), EMPTY)
 def test_what_is_there_and_empty_fails(check: Checked, files: Files, name: str, shell: str) -> None:
     code, wrong = check(files, shell=shell)
     assert (code, wrong[name]["result"]) == (1, "fail")

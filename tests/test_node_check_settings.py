@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exhaustive import by_turns
 from node_machines import (
     CGROUPFS,
     DAEMON,
@@ -119,8 +120,7 @@ SWITCHED_OFF: dict[str, Files] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("files", SWITCHED_OFF.values(), ids=list(SWITCHED_OFF))
+@by_turns("shell", SHELLS, "files", SWITCHED_OFF)
 @pytest.mark.parametrize("minor", ["1.34", "1.36"])
 def test_v1_without_memory_is_known_for_what_it_is(
     check: Checked, files: Files, minor: str, shell: str
@@ -226,8 +226,7 @@ REFUSED: dict[str, Files] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("files", ACCEPTED.values(), ids=list(ACCEPTED))
+@by_turns("shell", SHELLS, "files", ACCEPTED)
 def test_a_kubelet_that_accepts_swap_is_believed(check: Checked, files: Files, shell: str) -> None:
     assert check({**SWAP, **files}, shell=shell) == (0, {})
 
@@ -306,8 +305,7 @@ SYSTEMD_DOCKER: dict[str, Files] = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("files", CGROUPFS_DOCKER.values(), ids=list(CGROUPFS_DOCKER))
+@by_turns("shell", SHELLS, "files", CGROUPFS_DOCKER)
 def test_docker_s_driver_is_what_dockerd_is_told(check: Checked, files: Files, shell: str) -> None:
     code, wrong = check({**ONLY_DOCKER, **files}, shell=shell)
     assert (code, list(wrong), wrong["cgroup-driver"]["found"]) == (

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from exhaustive import by_turns
 from node_machines import ENABLED, KUBELET_CONFIG, SHELLS, SYSTEMD, Checked, Files, build, checker
 
 
@@ -158,15 +159,13 @@ GONE: dict[str, Files] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("files", BACK.values(), ids=list(BACK))
+@by_turns("shell", SHELLS, "files", BACK)
 def test_swap_that_boot_brings_back_is_a_warning(check: Checked, files: Files, shell: str) -> None:
     code, wrong = check(files, shell=shell)
     assert (code, list(wrong)) == (0, ["swap-at-boot"])
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("files", GONE.values(), ids=list(GONE))
+@by_turns("shell", SHELLS, "files", GONE)
 def test_swap_that_boot_leaves_off_is_fine(check: Checked, files: Files, shell: str) -> None:
     assert check(files, shell=shell) == (0, {})
 

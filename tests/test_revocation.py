@@ -1,8 +1,10 @@
 """A key that has leaked is revoked: real clients, what its thief signs later, and the way on."""
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,22 +45,46 @@ def pair(folder: Path, released: Settings) -> Pair:
     return made_pair(folder, now=released.now)
 
 
-@pytest.fixture
-def whole(tmp_path: Path, home: Settings) -> Keys:
-    return made(tmp_path / "whole", "whole", now=home.now)
+@pytest.fixture(scope="module")
+def whole(folder: Path, released: Settings) -> Keys:
+    return made(folder / "whole", "whole", now=released.now)
 
 
-@pytest.fixture
-def site(
-    home: Settings, pair: Pair, whole: Keys, folder: Path, compiled: dict[str, object]
+@pytest.fixture(scope="module")
+def begun(
+    tmp_path_factory: pytest.TempPathFactory,
+    released: Settings,
+    pair: Pair,
+    whole: Keys,
+    folder: Path,
+    compiled: dict[str, object],
 ) -> Site:
-    """A site with two releases of the old key, which has announced the new one."""
+    """A site with two releases of the old key, which has announced the new one. Tests only read
+    it.
+    """
+    base = tmp_path_factory.mktemp("begun") / "home"
+    shutil.copytree(Path(released.site).parent, base)
     trust = (folder / "old/repo-key.pub.asc",)
-    settings = home.model_copy(update={**compiled, "valid_for": 0, "trust": trust})
-    site = Site(settings, pair, whole)
+    settings = released.model_copy(update={**compiled, "valid_for": 0, "trust": trust})
+    site = Site(below(base, settings), pair, whole)
     site.release("v1.36.3", site.keys(None))
     site.release("v1.36.4", site.keys(None))
     return site
+
+
+def below(base: Path, settings: Settings) -> Settings:
+    """The same settings for a site and all beside it in another folder."""
+    places = {"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
+    return settings.model_copy(update=places)
+
+
+@pytest.fixture
+def site(begun: Site, tmp_path: Path) -> Site:
+    """A copy of that site, with all that was built for it."""
+    shutil.copytree(begun.root.parent, tmp_path / "home")
+    mine = copy(begun)
+    mine.home = below(tmp_path / "home", begun.home)
+    return mine
 
 
 @pytest.fixture

@@ -45,9 +45,14 @@ result=ok
 [ "$warned" -eq 0 ] || result=warn
 [ "$failed" -eq 0 ] || result=fail
 if [ -n "$json" ]; then
+    fields=''
+    field spec "$SPEC_KUBERNETES"
+    field role "$role"
     printf '{'
-    printf '%s,%s,' "$(field spec "$SPEC_KUBERNETES")" "$(field role "$role")"
-    printf '"checks":[%s],%s}\n' "$checks" "$(field result "$result")"
+    printf '%s,"checks":[%s],' "$fields" "$checks"
+    fields=''
+    field result "$result"
+    printf '%s}\n' "$fields"
 else
     echo "${fix:+# }Kubernetes $SPEC_KUBERNETES, role $role: $failed failed, $warned warned"
 fi

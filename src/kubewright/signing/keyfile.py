@@ -203,7 +203,11 @@ def _private_key(key: openpgp.PublicKey, secret: bytes, place: str) -> rsa.RSAPr
     try:
         rest = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
         numbers = rsa.RSAPrivateNumbers(p, q, d, *rest, rsa.RSAPublicNumbers(key.e, key.n))
-        return numbers.private_key()
+        # The key has signed its n. So these are its factors, and that they are primes, which takes
+        # longer than all signatures of a publication, need not be asked.
+        if p * q != key.n or any((key.e * d - 1) % (prime - 1) for prime in (p, q)):
+            raise RequestError(place, "a damaged OpenPGP key", _REMEDY)
+        return numbers.private_key(unsafe_skip_rsa_key_validation=True)
     except (ValueError, ArithmeticError) as error:
         raise RequestError(place, "a damaged OpenPGP key", _REMEDY) from error
 

@@ -172,14 +172,14 @@ class BucketStore:
         return True
 
     def list(self, prefix: str) -> list[str]:
-        return sorted(path for path, _ in self._listed(prefix))
+        return sorted(path for path, _ in self.listed(prefix))
 
     def older_than(self, seconds: int) -> set[str]:
         """The objects that were written so long ago, by the store's own clock."""
         now = parsedate_to_datetime(self.described()["date"])
-        return {path for path, when in self._listed("") if (now - when).total_seconds() >= seconds}
+        return {path for path, when in self.listed("") if (now - when).total_seconds() >= seconds}
 
-    def _listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         """Every path that starts so, and when the object there was written."""
         with self._explained(prefix, "s3:ListBucket", check=False):
             pages = self.client.get_paginator("list_objects_v2").paginate(

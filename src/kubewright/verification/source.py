@@ -150,7 +150,7 @@ class Web:
                     stream.write(piece)
             yield file
 
-    def list(self) -> list[str] | None:
+    def list(self) -> Iterable[str] | None:
         return None
 
 
@@ -161,8 +161,8 @@ class Bucket(Web):
         super().__init__(store.opened)
         self._store = store
 
-    def list(self) -> list[str] | None:
-        return self._store.list("")
+    def list(self) -> Iterable[str] | None:
+        return (path for path, _ in self._store.listed(""))
 
 
 class Noting:
