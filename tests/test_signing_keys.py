@@ -258,6 +258,26 @@ def test_a_cut_key_file_is_refused(cut: int, paths: Paths) -> None:
         keyfile.read(file_with(key, secret_body(paths))[:cut], place="test")
 
 
+def test_every_bit_of_the_secret_half_counts(paths: Paths) -> None:
+    key = repo_key(f"file:{paths.repo_secret}", now=MADE)
+    body, start = secret_body(paths), len(key.key.body) + 1
+    d, p = (int.from_bytes(body[start:][:2]) + 7) // 8, keyfile.MINIMUM_BITS // 16
+    last = start + 2 + d + 2 * (2 + p)  # what follows, GnuPG's u and a sum, is worked out anew
+    for at in range(start, last, 7):
+        other = body[:at] + bytes([body[at] ^ 1 << at % 8]) + body[at + 1 :]
+        with pytest.raises(RequestError, match="^test: a damaged OpenPGP key"):
+            keyfile.read(file_with(key, other), place="test")
+    other = body[: start + 2 + d] + mpi(1) + mpi(key.key.n)
+    with pytest.raises(RequestError, match="^test: a damaged OpenPGP key"):
+        keyfile.read(file_with(key, other), place="test")
+
+
+def mpi(number: int) -> bytes:
+    """A number as OpenPGP has it."""
+    bits = number.bit_length()
+    return bits.to_bytes(2) + number.to_bytes((bits + 7) // 8)
+
+
 def pem(
     key: ec.EllipticCurvePrivateKey, protection: KeySerializationEncryption | None = None
 ) -> bytes:
