@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubewright.errors import DiskError
+from kubewright.models.base import Arch, deb_name
 from kubewright.models.manifest import Manifest
 from kubewright.settings import Settings
 from kubewright.verification import notes
@@ -104,3 +105,11 @@ def test_a_full_disk_says_nothing_of_the_site() -> None:
     with pytest.raises(DiskError), tally.check("keys/keyring.gpg"):
         raise NoRoom("notes", "full", "free some")
     assert tally.findings == []
+
+
+def test_an_architecture_is_called_the_same_whether_a_text_or_not() -> None:
+    for arch in Arch:
+        assert deb_name(str(arch.value)) == deb_name(arch) == arch.deb
+    assert [deb_name(other) for other in ("all", "riscv64", "ppc64el")] == [
+        "all", "riscv64", "ppc64el",
+    ]  # fmt: skip

@@ -113,12 +113,12 @@ def test_the_same_command_ends_well_wherever_it_was_killed(
     meant = tree(Path(whole.site))
     points = len(operations)
     assert points >= 20  # else nothing is watched
-    every = how_many("one in twelve")
+    every = how_many("one in 24")
     record_property("covered", f"{name}: killed before {every} of {points} operations on the site")
     own = range(part + 1, points + 1, PARTS)
     found, failed = Outcomes(), []
     pointer = Path(ready.site, layout.TIMESTAMP).read_bytes()
-    for point in sampled(own, every=12, parts=PARTS):
+    for point in sampled(own, every=24, parts=PARTS):
         settings = linked(ready, tmp_path / str(point))
         operation = killed(watch, point, partial(command, settings, keys))
         try:

@@ -115,7 +115,7 @@ def test_a_site_that_was_renewed_is_repaired_to_what_it_was(
         assert sorted(one.path for one in changes) == sorted(lost)
 
 
-@pytest.mark.parametrize("part", sampled(range(PARTS), every=8))
+@pytest.mark.parametrize("part", sampled(range(PARTS), every=16))
 def test_every_damage_is_named_and_healed(
     past: Settings,
     keys: Keys,
@@ -126,7 +126,7 @@ def test_every_damage_is_named_and_healed(
     chosen = samples(Path(past.site))
     assert len(chosen) > 70, sorted(chosen)
     ways = f"{len(chosen)} kinds of file, each {', '.join(DAMAGES)}"
-    some = "" if ALL else ", one in eight of them"
+    some = "" if ALL else ", one in 16 of them"
     record_property("covered", f"damage: {ways}{some}")
     sound = tree(Path(past.site))
     missed: list[str] = []

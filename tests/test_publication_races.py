@@ -114,10 +114,10 @@ def test_whoever_is_overtaken_anywhere_publishes_all_the_same(
     points = len(operations)
     assert points > 50
     names = f"{getattr(mine, '__name__', '')} by {getattr(rival, '__name__', '')}"
-    every = how_many("one in six")
+    every = how_many("one in twelve")
     record_property("covered", f"{names}: overtaken before {every} of {points} operations")
     meant, found = {"mine", "theirs", "test"}, Outcomes()
-    for point in sampled(range(part + 1, points + 1, PARTS), every=6, parts=PARTS):
+    for point in sampled(range(part + 1, points + 1, PARTS), every=12, parts=PARTS):
         settings = linked(started, tmp_path / str(point))
         theirs = settings.model_copy(update={"now": NOW + 20})
         with overtaking(watch, point, partial(rival, theirs, keys)) as done:

@@ -265,10 +265,10 @@ def test_every_bit_of_the_secret_half_counts(paths: Paths) -> None:
     last = start + 2 + d + 2 * (2 + p)  # what follows, GnuPG's u and a sum, is worked out anew
     for at in range(start, last, 7):
         other = body[:at] + bytes([body[at] ^ 1 << at % 8]) + body[at + 1 :]
-        with pytest.raises(RequestError, match="^test: a damaged OpenPGP key"):
+        with pytest.raises(RequestError, match=r"^test: a damaged OpenPGP key"):
             keyfile.read(file_with(key, other), place="test")
     other = body[: start + 2 + d] + mpi(1) + mpi(key.key.n)
-    with pytest.raises(RequestError, match="^test: a damaged OpenPGP key"):
+    with pytest.raises(RequestError, match=r"^test: a damaged OpenPGP key"):
         keyfile.read(file_with(key, other), place="test")
 
 

@@ -314,7 +314,7 @@ paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 
 
 @pytest.mark.parametrize("kind", STORES)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sets(paths, max_size=8), st.text("ab./-", max_size=4))
 def test_whatever_is_written_is_listed(
     kind: str, tmp_path_factory: pytest.TempPathFactory, written: set[str], prefix: str

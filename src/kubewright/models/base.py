@@ -158,7 +158,7 @@ def deb_name(arch: str) -> str:
     """What dpkg calls an architecture of a document: one that this engine knows, `all`, or a later
     one.
     """
-    return arch.deb if isinstance(arch, Arch) else arch
+    return _PROCESSORS[arch].deb if arch in _PROCESSORS else arch
 
 
 Flavour = Literal["dispatcher", "monolith"]

@@ -1,8 +1,9 @@
 """The outcome of a verification, as `verify` prints it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
-from pydantic import Field, SkipValidation
+from pydantic import Field
 
 from kubewright.models.answer import Answer, headed
 from kubewright.models.base import Header, Model
@@ -58,7 +59,7 @@ class Report(Answer):
     history: dict[int, str] = Field(
         {}, exclude=True, description="digests of publications by their numbers"
     )
-    named: SkipValidation[Iterable[str]] = Field(
+    named: Any = Field(  # an iterable of them, which pydantic would have in memory
         (), exclude=True, description="every path that a document of the site names"
     )
     unfinished: bool = Field(
