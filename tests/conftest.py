@@ -12,7 +12,7 @@ from pathlib import Path
 
 import exhaustive
 import pytest
-from copied_sites import Watch
+from copied_sites import Watch, whole_copy
 from made_keys import development, made
 
 from kubewright.cli import main
@@ -263,11 +263,7 @@ def site(released: Settings, tmp_path: Path) -> Path:
 @pytest.fixture
 def home(released: Settings, tmp_path: Path) -> Settings:
     """A copy of everything, to go on from."""
-    shutil.copytree(Path(released.site).parent, tmp_path / "home")
-    base = tmp_path / "home"
-    return released.model_copy(
-        update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
-    )
+    return whole_copy(released, tmp_path / "home")
 
 
 Gpg = Callable[..., str]

@@ -30,6 +30,13 @@ def linked(settings: Settings, target: Path) -> Settings:
     return settings.model_copy(update={"site": str(target)})
 
 
+def whole_copy(settings: Settings, base: Path) -> Settings:
+    """The same with a copy of the site and of all beside it, in a new folder."""
+    shutil.copytree(Path(settings.site).parent, base)
+    places = {"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
+    return settings.model_copy(update=places)
+
+
 def tree(site: str | Path) -> dict[str, bytes]:
     """The files of a site by their paths, without those that are a writer's own."""
     found = {}

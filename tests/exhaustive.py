@@ -69,8 +69,8 @@ def by_turns(
     found = []
     for number, (name, case) in enumerate(cases.items()):
         values = [case] if isinstance(names, str) else [*cast("Iterable[object]", case)]
-        for chosen in ways if ALL else [ways[number % len(ways)]]:
-            found.append(pytest.param(chosen, *values, id=f"{name}-{chosen}"))
+        for one in ways if ALL else [ways[number % len(ways)]]:
+            found.append(pytest.param(one, *values, id=f"{name}-{one}"))
     return pytest.mark.parametrize((way, *named), found)
 
 

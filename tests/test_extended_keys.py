@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pysequoia
 import pytest
+from copied_sites import whole_copy
 from made_keys import read
 from test_rotation import apt
 
@@ -257,10 +258,7 @@ class Place:
         self.root = Path(settings.site)
 
     def copied(self, folder: Path) -> "Place":
-        shutil.copytree(self.settings.dist.parent, folder / "home")
-        base = folder / "home"
-        changed = {"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
-        return Place(self.settings.model_copy(update=changed), self.keys, self.next)
+        return Place(whole_copy(self.settings, folder / "home"), self.keys, self.next)
 
     def later(self, **changes: object) -> Settings:
         return self.settings.model_copy(update={"now": EXTENDED + 1000, **changes})
@@ -305,12 +303,10 @@ def first_place(
     paths: Paths,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Place:
-    base = tmp_path_factory.mktemp("first") / "home"
-    shutil.copytree(Path(released.site).parent, base)
-    shutil.rmtree(base / "site")
-    changes = {"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
+    home = whole_copy(released, tmp_path_factory.mktemp("first") / "home")
+    shutil.rmtree(home.site)
     # Real clients go by the machine's clock, which is long after the site's.
-    settings = released.model_copy(update={**changes, **compiled, "valid_for": 0})
+    settings = home.model_copy(update={**compiled, "valid_for": 0})
     keys = read(paths, now=MADE)
     next_key = repo_key(f"file:{paths.next_secret}", now=MADE)
     for number, version in enumerate(("v1.36.3", "v1.36.4")):

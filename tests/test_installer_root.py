@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
+from copied_sites import whole_copy
 from installer_machine import INSTALLER, Shells, debian, every_shell, script, told
 from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import Root
@@ -231,10 +232,7 @@ def begun(
 def owner(begun: tuple[Settings, Held, Held], tmp_path: Path) -> Owner:
     """The owner of a copy of the site."""
     home, *keys = begun
-    base = tmp_path / "home"
-    shutil.copytree(Path(home.site).parent, base)
-    moved = {"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
-    return Owner(home.model_copy(update=moved), *keys)
+    return Owner(whole_copy(home, tmp_path / "home"), *keys)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from copied_sites import tree
-from exhaustive import ALL, HEALED, WRONG, Outcomes, came_of, sampled
+from exhaustive import HEALED, WRONG, Outcomes, came_of, how_many, sampled
 
 from kubewright.cli.shipped import shipped
 from kubewright.models.base import DAY
@@ -126,8 +126,7 @@ def test_every_damage_is_named_and_healed(
     chosen = samples(Path(past.site))
     assert len(chosen) > 70, sorted(chosen)
     ways = f"{len(chosen)} kinds of file, each {', '.join(DAMAGES)}"
-    some = "" if ALL else ", one in 16 of them"
-    record_property("covered", f"damage: {ways}{some}")
+    record_property("covered", f"damage: {ways}, {how_many('one in 16')} of them")
     sound = tree(Path(past.site))
     missed: list[str] = []
     hurt: list[str] = []

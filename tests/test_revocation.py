@@ -1,6 +1,5 @@
 """A key that has leaked is revoked: real clients, what its thief signs later, and the way on."""
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from copied_sites import whole_copy
 from made_keys import following, made
 from rotations import Pair, Site, made_pair
 from test_rotation import CLIENTS, SUITE, ring
@@ -62,28 +62,20 @@ def begun(
     """A site with two releases of the old key, which has announced the new one. Tests only read
     it.
     """
-    base = tmp_path_factory.mktemp("begun") / "home"
-    shutil.copytree(Path(released.site).parent, base)
+    home = whole_copy(released, tmp_path_factory.mktemp("begun") / "home")
     trust = (folder / "old/repo-key.pub.asc",)
-    settings = released.model_copy(update={**compiled, "valid_for": 0, "trust": trust})
-    site = Site(below(base, settings), pair, whole)
+    settings = home.model_copy(update={**compiled, "valid_for": 0, "trust": trust})
+    site = Site(settings, pair, whole)
     site.release("v1.36.3", site.keys(None))
     site.release("v1.36.4", site.keys(None))
     return site
 
 
-def below(base: Path, settings: Settings) -> Settings:
-    """The same settings for a site and all beside it in another folder."""
-    places = {"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
-    return settings.model_copy(update=places)
-
-
 @pytest.fixture
 def site(begun: Site, tmp_path: Path) -> Site:
     """A copy of that site, with all that was built for it."""
-    shutil.copytree(begun.root.parent, tmp_path / "home")
     mine = copy(begun)
-    mine.home = below(tmp_path / "home", begun.home)
+    mine.home = whole_copy(begun.home, tmp_path / "home")
     return mine
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
-from copied_sites import Watch
+from copied_sites import Watch, whole_copy
 from forged_metadata import vouch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -531,10 +531,7 @@ class Past(NamedTuple):
 @pytest.fixture(scope="module")
 def past(released: Settings, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Past:
     base = tmp_path_factory.mktemp("upgrades") / "home"
-    shutil.copytree(Path(released.site).parent, base)
-    home = released.model_copy(
-        update={"dist": base / "dist", "cache": base / "cache", "site": str(base / "site")}
-    )
+    home = whole_copy(released, base)
     shutil.copytree(base / "site", base / "1")
     release.release("v1.37.0-rc.1", home.model_copy(update={"now": NOW + 60}), shipped(), keys)
     shutil.copytree(base / "site", base / "2")

@@ -123,6 +123,20 @@ def test_damage_far_away_is_named_as_it_is_near(
     assert [one.place for one in far.findings] == [one.place for one in near.findings]
 
 
+@pytest.mark.parametrize("lost", ["apt/dists/stable/main/binary-amd64/Packages", "*.tar"])
+def test_what_a_server_lacks_is_missing_and_nothing_else(
+    released: Settings, tmp_path: Path, lost: str
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(released.site, site)
+    path = next(site.rglob(lost))
+    path.unlink()
+    near = verify(Directory(site), "site", [], now=NOW)
+    assert {one.place for one in near.findings} == {path.relative_to(site).as_posix()}
+    far = verify(distant(site, Counter(), Together()), "site", [], now=NOW)
+    assert far.findings == near.findings
+
+
 class Answers(Directory):
     """A distant site that answers as it is told, and counts how often it is asked."""
 

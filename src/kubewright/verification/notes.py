@@ -60,6 +60,10 @@ class Table:
         while rows := self._more(cursor):
             yield from rows
 
+    def has(self, path: str) -> bool:
+        """Whether a row of a table by path has this one."""
+        return self.first("SELECT 1 FROM rows WHERE path = ?", _key(path)) is not None
+
     def _more(self, cursor: sqlite3.Cursor) -> list[Any]:
         with self._turn:
             return cursor.fetchmany(AT_ONCE)
@@ -102,8 +106,7 @@ class Paths(Set[str]):
 
     def __contains__(self, path: object) -> bool:
         """Whether it has a path."""
-        found = self._table.first("SELECT 1 FROM rows WHERE path = ?", _key(str(path)))
-        return found is not None
+        return self._table.has(str(path))
 
     def __iter__(self) -> Iterator[str]:
         """Every path, sorted."""
@@ -141,8 +144,7 @@ class Measures:
 
     def __contains__(self, path: object) -> bool:
         """Whether something is noted of an object."""
-        found = self._table.first("SELECT 1 FROM rows WHERE path = ?", _key(str(path)))
-        return found is not None
+        return self._table.has(str(path))
 
     def items(self) -> Iterator[tuple[str, Measure | None]]:
         """What is noted of each object, sorted by path."""

@@ -48,8 +48,8 @@ class Source(Protocol):
         """
 
     def local(self, path: str, size: int) -> AbstractContextManager[Path]:
-        """A file of this machine with the bytes of an object of that size, as long as a block
-        runs.
+        """A file of this machine with the bytes of an object of at most that size, as long as a
+        block runs; it does not exist if there is no such object.
         """
 
     def list(self) -> Iterable[str] | None:
@@ -145,9 +145,10 @@ class Web:
     def local(self, path: str, size: int) -> Iterator[Path]:
         with TemporaryDirectory(prefix="kubewright-verify-") as directory:
             file = Path(directory) / path.rpartition("/")[2]
-            with self._opened(path) as more, file.open("wb") as stream:
-                for piece in _pieces(more, path, size) if more else ():
-                    stream.write(piece)
+            with self._opened(path) as more:
+                if more is not None:
+                    with file.open("wb") as stream:
+                        stream.writelines(_pieces(more, path, size))
             yield file
 
     def list(self) -> Iterable[str] | None:
