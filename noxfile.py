@@ -138,7 +138,8 @@ def docs(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Go through whole tables of faults, of which the tests take a sample: it takes hours.
 
-    KUBEWRIGHT_FAULTS=N takes so many of each verb, 20% a fifth, KUBEWRIGHT_FAULT_SEED others:
+    KUBEWRIGHT_FAULTS=N takes so many of each verb, 20% a fifth, `kinds` a request of each kind,
+    KUBEWRIGHT_FAULT_SEED others:
     -- -k publish
     """
     python = environment(session, "checks", "test", "lint", "docs")

@@ -13,12 +13,14 @@ from typing import TypeVar, cast
 import pytest
 
 WANTED = os.environ.get("KUBEWRIGHT_FAULTS", "")
-"""`all`, or so many cases of each command, or a share of them as `20%`, where a run is told; empty:
-a few.
+"""`all`, `kinds` (of a table that has kinds a case of each, of others all), or so many cases of
+each command, or a share of them as `20%`, where a run is told; empty: a few.
 """
 
-ALL = WANTED == "all"
+ALL = WANTED in ("all", "kinds")
 """Whether this run has time for everything, as `./nox -s faults` does."""
+
+KINDS = WANTED == "kinds"
 
 SEED = os.environ.get("KUBEWRIGHT_FAULT_SEED", "1")
 """What chooses the cases of a sample."""
@@ -51,6 +53,15 @@ def chosen(cases: Sequence[T], few: int, parts: int = 1) -> list[T]:
         return [*cases]
     count = _wanted(len(cases), few, parts)
     return random.Random(SEED).sample(cases, min(count, len(cases)))
+
+
+def one_of_each(cases: Iterable[T], kind: Callable[[T], object]) -> list[T]:
+    """A case of each kind, of the seed's."""
+    kinds: dict[object, list[T]] = {}
+    for case in cases:
+        kinds.setdefault(kind(case), []).append(case)
+    lots = random.Random(SEED)
+    return [lots.choice(of_kind) for of_kind in kinds.values()]
 
 
 def _wanted(there: int, few: int, parts: int) -> int:
