@@ -254,6 +254,12 @@ canonical='def text: "\"", (split("\\") | join("\\\\") | split("\"") | join("\\\
         elif type == "string" then text else tojson end;'
 checks='def counts: type == "number" and . >= 1 and . < 1000000000 and . == floor;
     def digest: type == "string" and test("^[0-9a-f]{64}$");'
+line='def line: tostring | split("\n") | join("\\n");' # a text of several lines becomes one
+# shellcheck disable=SC2016 # the variables are jq's
+expiry='(now | strftime("%Y-%m-%dT%H:%M:%SZ")) as $present | .expires
+    | if type == "string" and test("^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z$") | not
+        then "signed, but does not say when it expires" elif . > $present then ""
+        else "expired at \(.), and it is \($present) here: the site is held back, or nobody has refreshed it" end'
 
 bytes() { # HEX: prints the bytes; in POSIX printf makes them of octal numbers alone
     printf %b "$(echo "$1" | awk '{
@@ -265,62 +271,61 @@ bytes() { # HEX: prints the bytes; in POSIX printf makes them of octal numbers a
 
 # Each key counts once, whatever stands beside. What was signed is left in $work/signed.
 signed_by() { # ROOT ROLE FILE: whether as many of the keys have signed a file as a root wants for the role
-    jq -jen "$canonical"'[inputs] | select(length == 1)[0].signed | canonical' "$3" >"$work/signed" 2>/dev/null \
-        && jq -r --slurpfile roots "$1" --arg role "$2" "$checks"'.signatures as $signatures | $roots[0].signed as $root
-            | $root.roles[$role] | (.threshold | select(counts) | floor), (.keyids | unique[] as $id
+    jq -jen --slurpfile roots "$1" --arg role "$2" "$canonical$checks"'[inputs] | select(length == 1)[0]
+        | .signatures as $signatures | .signed as $signed | $roots[0].signed as $root
+        | $root.roles[$role] | (.threshold | select(counts) | floor, "\n"), (.keyids | unique[] as $id
             | first($signatures[] | select(.keyid == $id)).sig
             | select(type == "string" and length < 200 and test("^([0-9a-f]{2})+$")) as $signature
             | $root.keys[$id] | select(.scheme == "ecdsa-sha2-nistp256").keyval.public | split("\n") | join("|")
-            | "\($signature) \(.)")' "$3" >"$work/pairs" 2>/dev/null || return 1
-    good=0
+            | "\($signature) \(.)\n"), "\n", ($signed | canonical)' "$3" >"$work/both" 2>/dev/null || return 1
     {
         read -r threshold || return 1
-        while read -r signature key; do
-            bytes "$signature" >"$work/signature"
-            printf %s "$key" | tr '|' '\n' >"$work/key.pem"
-            ! openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/signature" "$work/signed" >/dev/null 2>&1 \
-                || good=$((good + 1))
-        done
-    } <"$work/pairs"
-    case $threshold in *[!0-9]*) return 1 ;; esac
+        while read -r pair && [ -n "$pair" ]; do echo "$pair"; done >"$work/pairs"
+        cat >"$work/signed"
+    } <"$work/both"
+    case $threshold in *[!0-9]* | '') return 1 ;; esac
+    good=0
+    while read -r signature key; do
+        bytes "$signature" >"$work/signature"
+        printf %s "$key" | tr '|' '\n' >"$work/key.pem"
+        ! openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/signature" "$work/signed" >/dev/null 2>&1 \
+            || good=$((good + 1))
+    done <"$work/pairs"
     [ "$good" -ge "$threshold" ]
 }
 
 trusted() { # FILE PATH ROLE [VERSION]: goes on only if the file is the role's, and signed as the newest root wants it
     signed_by "$work/root.json" "$3" "$1" || refuse "$site/$2: not signed by the keys that root $newest names for" \
         "the role $3: do not install from there"
-    version=$(jq -er --arg role "$3" "$checks"'.signed | select(._type == $role and (.version | counts))
-        | select(.spec_version | startswith("1.")) | .version | floor' "$1" 2>/dev/null) \
-        || refuse "$site/$2: signed, but no $3 of a version that this program knows"
+    jq -er --arg role "$3" "$checks"'.signed | select(._type == $role and (.version | counts))
+            | select(.spec_version | startswith("1.")) | "\(.version | floor) \('"$expiry"')"' \
+        "$1" >"$work/named" 2>/dev/null || refuse "$site/$2: signed, but no $3 of a version that this program knows"
+    read -r version expired <"$work/named"
     [ "$version" -eq "${4:-$version}" ] || refuse "$site/$2: signed, but version $version"
     echo "$3 $version $(digest_of "$work/signed")" >>"$work/versions"
 }
 
-alive() { # FILE PATH: goes on only if the file has not expired
-    problem=$(jq -r '(now | strftime("%Y-%m-%dT%H:%M:%SZ")) as $present | .signed.expires
-        | if test("^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z$") | not then error("another form")
-        elif . > $present then empty
-        else "expired at \(.), and it is \($present) here: the site is held back, or nobody has refreshed it" end' \
-        "$1" 2>/dev/null) || problem='signed, but does not say when it expires'
-    [ -z "$problem" ] || refuse "$site/$2: $problem"
+alive() { # PATH: goes on only if the file, the last that was found to be trusted, has not expired
+    [ -z "$expired" ] || refuse "$site/$1: $expired"
 }
 
 changed() { # FILE FILE: prints the roles that others may sign by the second root than by the first
-    jq -nr --slurpfile before "$1" --slurpfile after "$2" '
+    jq -nr --slurpfile before "$1" --slurpfile after "$2" "$checks"'
         def holders($role): try (.[0].signed | .keys as $keys | .roles[$role] | [., (.keyids | unique | map($keys[.]))])
             catch null;
-        "timestamp", "snapshot", "targets" | . as $role
-        | select(($before | holders($role)) != ($after | holders($role)))'
+        if [$after[0].signed.roles["root", "timestamp", "snapshot", "targets"].threshold | counts] | all
+        then "timestamp", "snapshot", "targets" else error("no threshold") end
+        | . as $role | select(($before | holders($role)) != ($after | holders($role)))'
 }
 
 next_root() { # the root in $work/next.json becomes the newest, if the one before wants it, and it itself
     path=tuf/$number.root.json
     trusted "$work/next.json" "$path" root "$number"
-    jq -e "$checks"'[.signed.roles["root", "timestamp", "snapshot", "targets"].threshold | counts] | all' \
-        "$work/next.json" >/dev/null 2>&1 || refuse "$site/$path: signed, but does not say how many keys sign a role"
+    changed "$work/root.json" "$work/next.json" >"$work/changed" 2>/dev/null \
+        || refuse "$site/$path: signed, but does not say how many keys sign a role"
     signed_by "$work/next.json" root "$work/next.json" \
         || refuse "$site/$path: not signed by the keys that it names itself: do not install from there"
-    for part in $(changed "$work/root.json" "$work/next.json"); do echo "$number" >"$work/$part.since"; done
+    while read -r part; do echo "$number" >"$work/$part.since"; done <"$work/changed"
     mv "$work/next.json" "$work/root.json"
     newest=$number
 }
@@ -346,7 +351,7 @@ newest_root() { # finds the root that you trust, and follows it to the newest
     [ -n "$newest" ] || refuse "$site/tuf: none of its $number roots has the SHA-256 of --root: it is another site's," \
         "or was changed: do not install from there"
     [ $number -lt 64 ] || refuse "$site/tuf: has 64 roots or more, which no site needs: do not install from there"
-    alive "$work/root.json" "tuf/$newest.root.json"
+    alive "tuf/$newest.root.json"
 }
 
 promised() { # FILE PATH SIZE SHA256: goes on only if the file is the one that metadata names
@@ -366,14 +371,14 @@ follow() { # ROLE NEXT BYTES: gets the file of the next role, which that of a ro
         "tell the people who run the site"
     promised "$work/$2.json" "$path" "$size" "$digest"
     trusted "$work/$2.json" "$path" "$2" "$version"
-    alive "$work/$2.json" "$path"
+    alive "$path"
 }
 
 index_by_root() { # sets sequence, digest, who and published
     newest_root
     fetch tuf/timestamp.json "$work/timestamp.json" 16384
     trusted "$work/timestamp.json" tuf/timestamp.json timestamp
-    alive "$work/timestamp.json" tuf/timestamp.json
+    alive tuf/timestamp.json
     follow timestamp snapshot 2000000
     follow snapshot targets 5000000
     # Not releases/index.json, which is another while somebody publishes: its copy never changes.
@@ -392,14 +397,12 @@ index_by_root() { # sets sequence, digest, who and published
 # ── From the index to the manifest ───────────────────────────────────────────────────────────
 
 if [ -n "$root" ]; then index_by_root; else index_by_fingerprint; fi
-# The same keys sign other documents, which must not pass for an index.
-jq -e '.header.type == "kubewright.index" and .header.version == "1"' "$index" >/dev/null \
-    || refuse "$published: signed, but no index of a version that this program knows"
-jq -r '"\(.issued | strftime("%Y-%m-%d")) \((now - .issued) / 86400 | floor)"' "$index" >"$work/named"
-read -r issued age <"$work/named"
-
-# The same keys may sign for other sites, such as a staging site; each has an id, and says where it is served.
-id=$(jq -r '.site // "" | tostring' "$index") address=$(jq -r '.url // "" | tostring' "$index")
+# The same keys sign other documents, which must not pass for an index. They may sign for other sites, too, such as a
+# staging site: each has an id, and says where it is served.
+jq -er "$line"'select(.header.type == "kubewright.index" and .header.version == "1")
+    | "\(.issued | strftime("%Y-%m-%d")) \((now - .issued) / 86400 | floor)", (.site // "", .url // "" | line)' \
+    "$index" >"$work/named" || refuse "$published: signed, but no index of a version that this program knows"
+{ read -r issued age && IFS='' read -r id && IFS='' read -r address; } <"$work/named"
 case $id in
     '') id=$fingerprint ;; # of a site from before there were ids
     *[!0-9a-f]* | ?????????????????????????????????*) refuse "$published: signed, but $id is no id of a site" ;;
@@ -413,10 +416,10 @@ esac
 
 # A signature does not age: whoever can change what is served could bring back an index from before a fix.
 case $not_before in
-    *-*) early=$(jq -r --arg day "$not_before" '(.issued | strftime("%Y-%m-%d")) < $day' "$index") ;;
-    *) early=false && [ "$sequence" -ge "${not_before:-0}" ] || early=true ;;
+    *-*) present=$(echo "$issued" | tr -d -) least=$(echo "$not_before" | tr -d -) ;;
+    *) present=$sequence least=${not_before:-0} ;;
 esac
-[ "$early" = false ] || refuse "$published: is number $sequence of $issued, before $not_before"
+[ "$present" -ge "$least" ] || refuse "$published: is number $sequence of $issued, before $not_before"
 [ -z "$max_age" ] || [ "$age" -le "$max_age" ] \
     || refuse "$published: is number $sequence of $issued, $age days old: the site is held back, or nobody publishes"
 
@@ -487,18 +490,16 @@ if [ -z "$dry_run" ]; then
 fi
 
 # The index lists the newest first. After a rollback of the channel, what it went back from is in it no more.
-jq -e --arg channel "$channel" --arg only "$only" 'first(.releases[]
+jq -er --arg channel "$channel" --arg only "$only" "$line"'first(.releases[]
         | select(any(.channels[]; . == $channel))
-        | select(if $only == "" then .avoid == null and .status != "yanked" else .name == $only end))' "$index" \
-    >"$work/release.json" \
+        | select(if $only == "" then .avoid == null and .status != "yanked" else .name == $only end))
+    | ([.name, .status, .development, .manifest_url, .manifest_sha256 | tostring] | join(" ")),
+        .avoid // "", .reason // "" | line' "$index" >"$work/named" \
     || refuse "channel $channel: no ${only:-advisable release that is not withdrawn}; channels are:" \
         "$(jq -r '[.releases[].channels[]] | unique | join(", ")' "$index")"
-jq -r '[.name, .status, .development, .manifest_url, .manifest_sha256 | tostring] | join(" ")' "$work/release.json" \
-    >"$work/named"
-read -r name status development path digest <"$work/named"
-avoid=$(jq -r '.avoid // empty' "$work/release.json")
+{ read -r name status development path digest && read -r avoid && read -r reason; } <"$work/named"
 [ -z "$avoid" ] || echo "install.sh: $name: to be avoided: $avoid" >&2
-[ "$status" != yanked ] || echo "install.sh: $name: withdrawn: $(jq -r '.reason // ""' "$work/release.json")" >&2
+[ "$status" != yanked ] || echo "install.sh: $name: withdrawn: $reason" >&2
 [ "$development" = false ] || [ -n "$allow_development" ] \
     || refuse "$name: signed by a development key, which anybody could have made; --allow-development accepts it"
 fetch "$path" "$manifest" 50000000
@@ -513,16 +514,18 @@ installed() { # NAME: prints the version of a package, or nothing
     esac 2>/dev/null | sed -n 's/^installed //p'
 }
 
-minor=$(jq -r '.release.kubernetes | split(".")[:2] | join(".")' "$manifest") kubelet=$(installed kubelet)
+# The manifest says which distribution's own runtime fits. Elsewhere ours is at hand: apt takes it if nothing else meets
+# the dependencies, but dnf and zypper take whatever they are given.
+jq -r --arg own "$system $runtime distribution" '(.release.kubernetes | split(".")[:2] | join(".")),
+    (first(.requirements.distributions[]
+        | select(.fits and "\(.distribution) \(.family) \(.repository)" == $own)).package // ""),
+    (first(.images[].reference | select(test("kube-apiserver:"))) // "" | .[:rindex("/")])' "$manifest" >"$work/named"
+{ read -r minor && read -r fits && read -r repository; } <"$work/named"
+kubelet=$(installed kubelet) ours=''
 case ${kubelet:-$minor.} in
     "$minor".*) ;;
     *) refuse "$name: kubelet $kubelet is of another minor, and not the first to be upgraded: docs/upgrade.md" ;;
 esac
-# The manifest says which distribution's own runtime fits. Elsewhere ours is at hand: apt takes it if nothing else meets
-# the dependencies, but dnf and zypper take whatever they are given.
-fits=$(jq -r --arg own "$system $runtime distribution" \
-    'first(.requirements.distributions[] | select(.fits and "\(.distribution) \(.family) \(.repository)" == $own)).package' \
-    "$manifest") ours=''
 for package in $own; do
     case $format$package in
         deb*) there='' ;;
@@ -551,7 +554,7 @@ while read -r package size digest url; do
     set -- "$@" "$file"
 done <"$work/wanted"
 [ "$format" = rpm ] || [ -z "$ours" ] || echo "Of these, apt-get takes$ours only where nothing else fits."
-jq -r 'first(.images[].reference | select(test("kube-apiserver:"))) | "imageRepository: \(.[:rindex("/")])"' "$manifest"
+[ -z "$repository" ] || echo "imageRepository: $repository"
 [ -n "$pull" ] && [ -z "$dry_run" ] || echo "Images come by tag when kubeadm pulls them; --pull takes the manifest's."
 [ -z "$dry_run" ] || exit 0
 
