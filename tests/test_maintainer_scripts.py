@@ -33,10 +33,12 @@ MINE = "# a person's\n"
 
 
 class Machine:
-    """A root with dpkg's database, and debs to install there."""
+    """A root with dpkg's database, and debs to install there; `kept` has those of recipes for all
+    machines.
+    """
 
-    def __init__(self, folder: Path, dpkg: Path, umask: int = 0o022) -> None:
-        self.folder, self.dpkg, self.umask = folder, dpkg, umask
+    def __init__(self, folder: Path, dpkg: Path, kept: Path, umask: int = 0o022) -> None:
+        self.folder, self.dpkg, self.kept, self.umask = folder, dpkg, kept, umask
         self.root = folder / "root"
         for name in ("var/lib/dpkg/info", "var/lib/dpkg/updates", "etc"):
             (self.root / name).mkdir(parents=True)
@@ -88,6 +90,11 @@ class Machine:
 
     def ours(self, name: str, version: str = "1.36.4-1", units: bool = True) -> Path:
         """A deb of a recipe: relations, directories, defaults, units, scripts, and no programs."""
+        home = self.kept if units else self.kept / "bare"
+        made = home / f"{name}_{version}.deb"
+        return made if made.exists() else self._recipes(home, name, version, units)
+
+    def _recipes(self, home: Path, name: str, version: str, units: bool) -> Path:
         recipe, files = RECIPES[name], dict[str, str]()
         values = template_variables(recipe, RELEASE, Format.deb, SETTINGS)
         folders = [one.target for one in recipe.contents if one.kind == "dir"]
@@ -111,7 +118,9 @@ class Machine:
         scripts = payload.scripts(recipe, values, shipped().root)
         if not units:
             files = {path: text for path, text in files.items() if "/systemd/" not in path}
-        return self.deb(name, version, files, relations=relations, scripts=scripts, folders=folders)
+        return self.deb(
+            name, version, files, home=home, relations=relations, scripts=scripts, folders=folders
+        )
 
     def deb(
         self,
@@ -123,9 +132,11 @@ class Machine:
         relations: dict[str, str] | None = None,
         scripts: dict[Script, str] | None = None,
         folders: list[str] | None = None,
+        home: Path | None = None,
     ) -> Path:
-        """Any deb."""
-        tree = self.folder / "trees" / f"{name}_{version}"
+        """Any deb, made in the machine's folder or another."""
+        home = home or self.folder
+        tree = home / "trees" / f"{name}_{version}"
         control = {
             "Package": name, "Version": version, "Architecture": "all", "Description": "t",
             "Maintainer": "T <t@example.org>", **(relations or {}),
@@ -142,8 +153,8 @@ class Machine:
             (tree / path.lstrip("/")).write_text(text)
         for which in scripts or {}:
             (tree / "DEBIAN" / which).chmod(0o755)
-        made = self.folder / f"{name}_{version}.deb"
-        command = ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(made)]
+        made = home / f"{name}_{version}.deb"
+        command = ["dpkg-deb", "-Znone", "--build", "--root-owner-group", str(tree), str(made)]
         subprocess.run(command, check=True, capture_output=True)
         return made
 
@@ -167,11 +178,16 @@ class Machine:
 Machines = Callable[..., Machine]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("debs")
+
+
 @pytest.fixture
-def machine(tmp_path: Path, tool: Callable[[str], Path]) -> Machine:
+def machine(tmp_path: Path, tool: Callable[[str], Path], kept: Path) -> Machine:
     for name in ("systemctl", "deb-systemd-helper", "dpkg-divert", "dpkg-maintscript-helper"):
         tool(name)
-    return Machine(tmp_path, tool("dpkg"))
+    return Machine(tmp_path, tool("dpkg"), kept)
 
 
 # ── Nobody's files ───────────────────────────────────────────────────────────────────────────
@@ -207,7 +223,7 @@ def test_files_that_are_there_before_the_packages_stay_and_nobody_is_asked(
     debs = [machine.ours(name) for name in group]
     shipped_now, files = {}, files_of(group)
     for name, target in files:
-        tree = machine.folder / f"trees/{name}_1.36.4-1/usr/share/kubewright/defaults/{name}"
+        tree = machine.kept / f"trees/{name}_1.36.4-1/usr/share/kubewright/defaults/{name}"
         shipped_now[target] = (tree / target.lstrip("/")).read_text()
         if before == "a link to nothing":
             linked(machine.root / target.lstrip("/"))
@@ -269,9 +285,11 @@ def test_conffiles_of_earlier_packages_become_the_persons_if_they_were_changed(
 
 
 def test_a_default_is_renewed_until_somebody_changes_it_or_takes_it_away(machine: Machine) -> None:
+    machine.kept = machine.folder  # these are nobody else's
+
     def with_text(version: str, text: str) -> Path:
         deb = machine.ours("kubelet", version)
-        tree = machine.folder / "trees" / f"kubelet_{version}"
+        tree = machine.kept / "trees" / f"kubelet_{version}"
         default = tree / "usr/share/kubewright/defaults/kubelet/etc/default/kubelet"
         default.write_text(text)
         subprocess.run(["dpkg-deb", "--build", tree, deb], check=True, capture_output=True)
@@ -384,9 +402,9 @@ def test_an_upgrade_that_fails_gives_the_conffile_back(machine: Machine) -> None
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
 @pytest.mark.parametrize("name", ["kubelet", "kubernetes-runtime-containerd", "kubernetes-docker"])
 def test_what_is_made_can_be_read_by_services_whatever_the_umask(
-    tmp_path: Path, tool: Callable[[str], Path], umask: int, name: str
+    tmp_path: Path, tool: Callable[[str], Path], kept: Path, umask: int, name: str
 ) -> None:
-    machine = Machine(tmp_path, tool("dpkg"), umask)
+    machine = Machine(tmp_path, tool("dpkg"), kept, umask)
     machine.install(machine.ours(name))
     for path in (machine.root / "etc").rglob("*"):
         if path.name not in ("group", "group-", "gshadow", "gshadow-"):
