@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import math
 import os
 import shutil
 import signal
@@ -31,9 +32,12 @@ from kubewright.stages.sample import sample
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """No workers, each of which would collect everything too, for tests that are named."""
+    """No workers, each of which would collect everything too, for tests that are named; else a few
+    more than there are processors: a fifth of the time tests wait for what they have started.
+    """
     named = config.option.keyword.startswith("test_") or any("::" in one for one in config.args)
-    return 0 if named else None
+    processors = len(os.sched_getaffinity(0))
+    return 0 if named else processors + math.ceil(processors / 4)
 
 
 @pytest.fixture(scope="session", autouse=True)
