@@ -280,7 +280,7 @@ signed_by() { # ROOT ROLE FILE: whether as many of the keys have signed a file a
             | "\($signature) \(.)\n"), "\n", ($signed | canonical)' "$3" >"$work/both" 2>/dev/null || return 1
     {
         read -r threshold || return 1
-        while read -r pair && [ -n "$pair" ]; do echo "$pair"; done >"$work/pairs"
+        while read -r pair && [ -n "$pair" ]; do printf '%s\n' "$pair"; done >"$work/pairs"
         cat >"$work/signed"
     } <"$work/both"
     case $threshold in *[!0-9]* | '') return 1 ;; esac
