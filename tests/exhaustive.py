@@ -21,6 +21,7 @@ ALL = WANTED in ("all", "kinds")
 """Whether this run has time for everything, as `./nox -s faults` does."""
 
 KINDS = WANTED == "kinds"
+"""Whether a table that has kinds is to be gone through by these."""
 
 SEED = os.environ.get("KUBEWRIGHT_FAULT_SEED", "1")
 """What chooses the cases of a sample."""
