@@ -309,6 +309,7 @@ alive() { # PATH: goes on only if the file, the last that was found to be truste
     [ -z "$expired" ] || refuse "$site/$1: $expired"
 }
 
+# It fails where the second does not say how many keys sign a role.
 changed() { # FILE FILE: prints the roles that others may sign by the second root than by the first
     jq -nr --slurpfile before "$1" --slurpfile after "$2" "$checks"'
         def holders($role): try (.[0].signed | .keys as $keys | .roles[$role] | [., (.keyids | unique | map($keys[.]))])

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.exceptions import BotoCoreError
 from buckets import NOW, account, in_new_bucket, opened, problems, put
-from exhaustive import WANTED
+from exhaustive import ALL, WANTED
 from s3_server import Hinder, Request, losing, on_the_way, running
 
 from kubewright import files
@@ -29,7 +29,7 @@ from kubewright.stages import store as stores
 from kubewright.stages.repair import repair_site
 from kubewright.stages.withdraw import withdraw
 
-RIVALS = {"": 4, "all": 16}.get(WANTED, 8)
+RIVALS = 16 if ALL else 8 if WANTED else 4
 """Each begins anew after every other: their work grows with the square of their number."""
 
 COPIES = "x-amz-copy-source"

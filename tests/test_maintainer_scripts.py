@@ -92,9 +92,9 @@ class Machine:
         """A deb of a recipe: relations, directories, defaults, units, scripts, and no programs."""
         home = self.kept if units else self.kept / "bare"
         made = home / f"{name}_{version}.deb"
-        return made if made.exists() else self._recipes(home, name, version, units)
+        return made if made.exists() else self._of_recipe(home, name, version, units)
 
-    def _recipes(self, home: Path, name: str, version: str, units: bool) -> Path:
+    def _of_recipe(self, home: Path, name: str, version: str, units: bool) -> Path:
         recipe, files = RECIPES[name], dict[str, str]()
         values = template_variables(recipe, RELEASE, Format.deb, SETTINGS)
         folders = [one.target for one in recipe.contents if one.kind == "dir"]
